@@ -1,0 +1,1 @@
+"""Daypass: a self-hosted, AWS-compatible Security Token Service."""

@@ -1,0 +1,58 @@
+"""Amazon Resource Names: the parts of one, and the names Daypass itself gives out.
+
+Owns parsing and building. Matching of ARN patterns belongs to policy/.
+Source: IAM User Guide, "IAM identifiers"; AWS General Reference, "Amazon Resource Names".
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+_SECTIONS = 6
+PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov"})
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """The six parts of an ARN. `resource` may hold colons and slashes."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def find(cls, text: str) -> Self | None:
+        """Return the parts of `text`, or None where it is no ARN."""
+        parts = text.split(":", _SECTIONS - 1)
+        if len(parts) != _SECTIONS or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+            return None
+        return cls(*parts[1:])
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+
+def root_arn(account: str) -> str:
+    """Return the ARN that means the account itself, and its root user."""
+    return f"arn:aws:iam::{account}:root"
+
+
+def iam_arn(account: str, kind: str, path: str, name: str) -> str:
+    """Return the ARN of a named IAM thing. `path` begins and ends with a slash."""
+    return f"arn:aws:iam::{account}:{kind}{path}{name}"
+
+
+def assumed_role_arn(account: str, role_name: str, session_name: str) -> str:
+    """Return a role session's ARN. It leaves out the role's path, as AWS does."""
+    return f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}"
+
+
+def federated_user_arn(account: str, name: str) -> str:
+    """Return the ARN of a GetFederationToken session."""
+    return f"arn:aws:sts::{account}:federated-user/{name}"
+
+
+def is_account_id(text: str) -> bool:
+    """Tell whether `text` is twelve ASCII digits."""
+    return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 - AWS's number
