@@ -1,0 +1,19 @@
+"""The credential of a signature: access key id and scope in five parts.
+
+Owns reading it, wherever it stands. Judging the scope is scope.py's work.
+"""
+
+from daypass.errors import IncompleteSignature
+
+_LONGEST_ECHO = 256
+
+
+def parse_credential(text: str) -> tuple[str, str, str, str, str]:
+    """Return access key id, date, region, service and terminator."""
+    parts = text.split("/", 5)
+    if len(parts) == 5 and all(parts):  # noqa: PLR2004 - the number is in AWS's words below
+        return parts[0], parts[1], parts[2], parts[3], parts[4]
+    raise IncompleteSignature(
+        "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+        f"got '{text[:_LONGEST_ECHO]}'"
+    )

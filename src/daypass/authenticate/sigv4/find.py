@@ -1,0 +1,40 @@
+"""Find the signature of a request, wherever it stands.
+
+Owns the choice between Authorization header and query. A signature in the form body is not one.
+"""
+
+from collections.abc import Container
+
+from daypass.authenticate.sigv4.canonical import fold_headers
+from daypass.authenticate.sigv4.header import parse_header
+from daypass.authenticate.sigv4.presigned import find_parameters, parse_presigned
+from daypass.authenticate.sigv4.signature import UnverifiedSignature
+from daypass.errors import MissingAuthenticationToken, SignatureDoesNotMatch
+from daypass.wire.http import HttpRequest
+
+_BODY_SIGNATURES = ("X-Amz-Signature", "Signature")
+
+
+def find_signature(request: HttpRequest, *, form_params: Container[str] = ()) -> UnverifiedSignature:
+    """Return what the request claims about its signer, or raise the Fault that says what it lacks.
+
+    `form_params` serve only to tell the audit that somebody signed in a way that is not served here.
+    """
+    headers = fold_headers(request.headers)
+    authorization = headers.get(b"authorization")
+    in_query = find_parameters(request.query) if request.query else None
+    if authorization:
+        if in_query is not None:
+            # Two claims in one request: whichever we took, a relay might have looked at the other.
+            raise SignatureDoesNotMatch(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
+            )
+        return parse_header(authorization, headers)
+    if in_query is not None:
+        return parse_presigned(in_query, headers)
+    detail = "a signature in the form body is not read" if _signs_in_body(form_params) else ""
+    raise MissingAuthenticationToken("Request is missing Authentication Token", detail=detail)
+
+
+def _signs_in_body(form_params: Container[str]) -> bool:
+    return any(name in form_params for name in _BODY_SIGNATURES)

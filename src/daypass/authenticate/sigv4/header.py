@@ -1,0 +1,106 @@
+"""A signature in the Authorization header, read but not believed.
+
+Owns the header's grammar and AWS's words for what is missing in it.
+Source: IAM User Guide, "Elements of an AWS API request signature". AWS quotes the header it refuses as a
+hash, so that a bearer token sent here by mistake is not repeated into somebody's log.
+"""
+
+import re
+from base64 import b64encode
+from datetime import datetime
+from hashlib import sha256
+
+from daypass.authenticate.sigv4.canonical import Headers
+from daypass.authenticate.sigv4.credential import parse_credential
+from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
+from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
+from daypass.errors import IncompleteSignature
+
+TOKEN_HEADER = b"x-amz-security-token"
+_PARAMETERS = ("Credential", "Signature", "SignedHeaders")
+_NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
+_LONGEST_ECHO = 64
+_USUAL = re.compile(
+    rf"{ALGORITHM} Credential=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=([^\s,]+)", re.ASCII
+)
+_SEPARATORS = re.compile(r"[\s,]+")
+
+
+def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
+    """Return the signature that an Authorization header claims."""
+    text = authorization.decode("latin-1")
+    usual = _USUAL.fullmatch(text)
+    credential, signed, signature = usual.groups() if usual is not None else _parameters(text, headers)
+    access_key_id, date, region, service, terminator = parse_credential(credential)
+    stamp = headers.get(b"x-amz-date")
+    if stamp is not None:
+        timestamp = stamp.decode("latin-1")
+        signed_at = parse_timestamp(timestamp)
+    else:
+        timestamp, signed_at = _from_date_header(text, headers)
+    token = headers.get(TOKEN_HEADER)
+    return UnverifiedSignature(
+        access_key_id,
+        date,
+        region,
+        service,
+        terminator,
+        timestamp,
+        signed_at,
+        tuple(signed.encode("latin-1").split(b";")),
+        signature,
+        None if token is None else token.decode("latin-1"),
+        False,  # noqa: FBT003 - by position, this being the hottest constructor of all
+    )
+
+
+def _from_date_header(text: str, headers: Headers) -> tuple[str, datetime]:
+    date = headers.get(b"date")
+    if date is None:
+        raise _incomplete([_NO_DATE], text)
+    return parse_date_header(date.decode("latin-1"))
+
+
+def _parameters(text: str, headers: Headers) -> tuple[str, str, str]:
+    algorithm, _, rest = text.strip().partition(" ")
+    if algorithm != ALGORITHM and algorithm.startswith("AWS"):
+        raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:_LONGEST_ECHO]}'.")
+    found = _pairs(text, rest)
+    missing = [
+        f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not found.get(name)
+    ]
+    if missing:
+        dated = b"x-amz-date" in headers or b"date" in headers
+        raise _incomplete(missing if dated else [*missing, _NO_DATE], text)
+    if algorithm != ALGORITHM:
+        raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:_LONGEST_ECHO]}'.")
+    return found["Credential"], found["SignedHeaders"], found["Signature"]
+
+
+def _pairs(text: str, rest: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for piece in _SEPARATORS.split(rest):
+        if not piece:
+            continue
+        name, equals, value = piece.partition("=")
+        if not equals:
+            raise IncompleteSignature(
+                "Invalid key=value pair (missing equal-sign) in Authorization header "
+                f"(hashed with SHA-256 and encoded with Base64): '{_hashed(text)}'."
+            )
+        if name in found:
+            # Two signatures in one header: whichever we took, another reader might take the other.
+            raise IncompleteSignature(f"Authorization header repeats its '{name[:_LONGEST_ECHO]}' parameter.")
+        found[name] = value
+    return found
+
+
+def _incomplete(missing: list[str], text: str) -> IncompleteSignature:
+    words = " ".join(missing)
+    return IncompleteSignature(
+        f"{words} (Hashed with SHA-256 and encoded with Base64) Authorization={_hashed(text)}"
+    )
+
+
+def _hashed(text: str) -> str:
+    return b64encode(sha256(text.encode("latin-1")).digest()).decode()

@@ -1,0 +1,71 @@
+"""A signature in the query, as a presigned URL carries it, read but not believed.
+
+Owns which parameters make one and AWS's words for what is missing. X-Amz-Expires is not read: STS ignores
+it, and a presigned GetCallerIdentity is good for fifteen minutes whatever it says.
+Source: IAM User Guide, "Elements of an AWS API request signature", query string parameters.
+"""
+
+from daypass.authenticate.sigv4.canonical import Headers, decode_query
+from daypass.authenticate.sigv4.credential import parse_credential
+from daypass.authenticate.sigv4.header import TOKEN_HEADER
+from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
+from daypass.authenticate.sigv4.timestamp import parse_timestamp
+from daypass.errors import IncompleteSignature
+
+REQUIRED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
+# Any of these means that the caller meant to sign; a date or a token alone does not.
+_TELLING = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
+_TOKEN = "X-Amz-Security-Token"  # noqa: S105 - the name of a parameter
+_READ = frozenset({*REQUIRED, _TOKEN})
+_LONGEST_ECHO = 64
+
+
+def find_parameters(query: bytes) -> dict[str, str] | None:
+    """Return the parameters that make a presigned signature, or None where the query tries none."""
+    found: dict[str, str] = {}
+    repeated = ""
+    for raw_name, raw_value in decode_query(query):
+        name = raw_name.decode("latin-1")
+        if name in _READ:
+            repeated = name if name in found else repeated
+            found[name] = raw_value.decode("latin-1")
+    if _TELLING.isdisjoint(found):
+        return None
+    if repeated:
+        raise IncompleteSignature(f"AWS query-string parameters must include '{repeated}' only once.")
+    return found
+
+
+def parse_presigned(found: dict[str, str], headers: Headers) -> UnverifiedSignature:
+    """Return the signature that a presigned query claims."""
+    missing = [
+        f"AWS query-string parameters must include '{name}'. " for name in REQUIRED if not found.get(name)
+    ]
+    if missing:
+        raise IncompleteSignature("".join(missing) + "Re-examine the query-string parameters.")
+    if found["X-Amz-Algorithm"] != ALGORITHM:
+        algorithm = found["X-Amz-Algorithm"][:_LONGEST_ECHO]
+        raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm}'.")
+    access_key_id, date, region, service, terminator = parse_credential(found["X-Amz-Credential"])
+    return UnverifiedSignature(
+        access_key_id=access_key_id,
+        date=date,
+        region=region,
+        service=service,
+        terminator=terminator,
+        timestamp=found["X-Amz-Date"],
+        signed_at=parse_timestamp(found["X-Amz-Date"]),
+        signed_headers=tuple(found["X-Amz-SignedHeaders"].encode("latin-1").split(b";")),
+        signature=found["X-Amz-Signature"],
+        token=_token(found, headers),
+        presigned=True,
+    )
+
+
+def _token(found: dict[str, str], headers: Headers) -> str | None:
+    header = headers.get(TOKEN_HEADER)
+    if header is None:
+        return found.get(_TOKEN)
+    if _TOKEN in found:
+        raise IncompleteSignature(f"Found both '{_TOKEN}' as a query-string param and as HTTP header.")
+    return header.decode("latin-1")

@@ -1,0 +1,74 @@
+"""Compare the signature of a request with the one its key makes.
+
+Owns the last step, from a claim to a proof. Which key belongs to the claim is the caller's to find.
+
+The body is always bound: its hash is computed here and taken from no header, so UNSIGNED-PAYLOAD and a hash
+that is not the body's fail like any other wrong signature. That is what the SDKs, aws-iam-authenticator (an
+empty body) and Vault (a form) sign.
+Source: IAM User Guide, "Create a signed AWS API request", steps 2 to 4.
+"""
+
+from hashlib import sha256
+from hmac import compare_digest
+
+from daypass.authenticate.sigv4.canonical import (
+    canonical_headers,
+    canonical_path,
+    canonical_query,
+    fold_headers,
+)
+from daypass.authenticate.sigv4.header import TOKEN_HEADER
+from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature, VerifiedSignature
+from daypass.authenticate.sigv4.signing_key import SigningKey
+from daypass.errors import SignatureDoesNotMatch
+from daypass.wire.http import HttpRequest
+
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS "
+    "Secret Access Key and signing method. Consult the service documentation for details."
+)
+_TOKEN_UNSIGNED = "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization."  # noqa: S105 - words
+
+
+def verify_signature(
+    unverified: UnverifiedSignature, request: HttpRequest, *, signing_key: SigningKey
+) -> VerifiedSignature:
+    """Return the signature as proved, or raise SignatureDoesNotMatch.
+
+    `signing_key` belongs to the claimed access key and to the claimed date, region and service. Headers
+    that were not signed may be anything, since proxies add their own. The one of them that decides, a
+    session token, must be signed. The header x-amz-content-sha256 is not read: the body's own hash counts.
+    """
+    if request.truncated:
+        # Its body reads as empty, and a signature over an empty body must not cover a long one.
+        raise SignatureDoesNotMatch(_MISMATCH, detail="the body was too long to be read")
+    signed = unverified.signed_headers
+    headers = fold_headers(request.headers)
+    if TOKEN_HEADER in headers and TOKEN_HEADER not in signed:
+        raise SignatureDoesNotMatch(_TOKEN_UNSIGNED)
+    lines = canonical_headers(headers, signed)
+    if lines is None:
+        raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request")
+    canonical = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
+        request.method.encode(),
+        canonical_path(request.path),
+        canonical_query(request.query),
+        b"\n".join(lines),
+        b";".join(signed),
+        sha256(request.body).hexdigest().encode(),
+    )
+    text = (
+        f"{ALGORITHM}\n{unverified.timestamp}\n{unverified.date}/{unverified.region}/{unverified.service}/"
+        f"{unverified.terminator}\n{sha256(canonical).hexdigest()}"
+    )
+    expected = signing_key.sign(text.encode())
+    if not compare_digest(expected.encode(), unverified.signature.encode()):
+        raise SignatureDoesNotMatch(_MISMATCH)
+    return VerifiedSignature(
+        unverified.access_key_id,
+        unverified.region,
+        unverified.service,
+        unverified.signed_at,
+        signed,
+        unverified.presigned,
+    )

@@ -1,0 +1,64 @@
+"""Access key ids, secret access keys and unique ids.
+
+Owns their forms. An access key id carries its account as AWS's do: after the prefix stand eighty bits in
+base32, the first of them set, the next forty the account's number, the rest random. Ids whose first bit is
+clear are of the older kind that says nothing.
+Source: the ids AWS gives out, and what sts:GetAccessKeyInfo answers for them; IAM User Guide, "Unique
+identifiers".
+"""
+
+import base64
+import re
+from typing import Literal
+
+from daypass.mint.secret import Secret
+from daypass.ports import Entropy
+
+_ACCESS_KEY_ID = re.compile(r"A[KS]IA([A-Z2-7]{16})")
+_RANDOM_BITS = 39
+_ACCOUNT_MASK = (1 << 40) - 1
+_CARRIES_ACCOUNT = 1 << 79
+_ACCOUNTS = 10**12
+
+_SECRET_BYTES = 30  # forty characters of base64, and none of padding
+_UNIQUE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_UNIQUE_LENGTH = 17
+# Forty bits more than seventeen characters need, so that every character is as likely as another.
+_UNIQUE_BYTES = 16
+
+
+def new_access_key_id(prefix: Literal["AKIA", "ASIA"], account: str, entropy: Entropy) -> str:
+    """Return a new access key id that carries `account`, twelve digits."""
+    number = int(account)
+    if not 0 <= number < _ACCOUNTS:
+        raise ValueError("an account is twelve digits")
+    random = int.from_bytes(entropy(5)) >> 1
+    bits = _CARRIES_ACCOUNT | number << _RANDOM_BITS | random
+    return prefix + base64.b32encode(bits.to_bytes(10)).decode()
+
+
+def account_of(access_key_id: str) -> str | None:
+    """Return the account that an access key id carries, ours or AWS's, or None where it carries none."""
+    match = _ACCESS_KEY_ID.fullmatch(access_key_id)
+    if match is None:
+        return None
+    bits = int.from_bytes(base64.b32decode(match[1]))
+    number = bits >> _RANDOM_BITS & _ACCOUNT_MASK
+    if not bits & _CARRIES_ACCOUNT or number >= _ACCOUNTS:
+        return None
+    return f"{number:012d}"
+
+
+def new_secret(entropy: Entropy) -> Secret:
+    """Return a new secret access key: forty characters of A-Za-z0-9+/."""
+    return Secret(base64.b64encode(entropy(_SECRET_BYTES)).decode())
+
+
+def new_unique_id(prefix: Literal["AIDA", "AROA", "AGPA", "ANPA"], entropy: Entropy) -> str:
+    """Return a new unique id: the prefix of its kind and seventeen of A-Z0-9."""
+    number = int.from_bytes(entropy(_UNIQUE_BYTES))
+    characters = []
+    for _ in range(_UNIQUE_LENGTH):
+        number, digit = divmod(number, len(_UNIQUE_ALPHABET))
+        characters.append(_UNIQUE_ALPHABET[digit])
+    return prefix + "".join(characters)

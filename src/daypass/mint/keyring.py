@@ -1,0 +1,75 @@
+"""The ring of sealing keys.
+
+Owns what a sealing key is made of and how one succeeds another. The rules of a key's life are
+lifecycle.py's, and what is done with a key is seal.py's.
+"""
+
+import hmac
+from typing import TypeAlias, final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from daypass.mint.lifecycle import SKEW, KeyRing, RingKey
+from daypass.mint.purpose import Purpose
+from daypass.ports import Entropy
+
+KEY_BYTES = 32
+KEY_ID_BYTES = 6
+# Long enough for every node to hear of a new key before the first token arrives that it sealed.
+LEAD = 60
+
+
+@final
+class SealingMaterial:
+    """Thirty-two secret bytes, and the keys of each purpose derived from them."""
+
+    __slots__ = ("_purposes", "secret")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise ValueError(f"a sealing key has {KEY_BYTES} bytes")
+        self.secret = secret
+        self._purposes = {purpose: _derive(secret, purpose.value.label) for purpose in Purpose}
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SealingMaterial):
+            return NotImplemented
+        return hmac.compare_digest(self.secret, other.secret)
+
+    def __hash__(self) -> int:
+        return hash(self.secret)
+
+    def token_key(self, purpose: Purpose, salt: bytes) -> bytes:
+        """Return the key that seals the one text of this purpose and salt."""
+        return hmac.digest(self._purposes[purpose], salt, "sha256")
+
+
+SealingKey: TypeAlias = RingKey[SealingMaterial]
+SealingRing: TypeAlias = KeyRing[SealingMaterial]
+
+
+def first_ring(*, now: int, entropy: Entropy) -> SealingRing:
+    """Return a ring of one key, active at once, also on a node whose clock is behind."""
+    return SealingRing((_new_key(now=now, activates=now - SKEW, entropy=entropy),))
+
+
+def rotate(ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -> SealingRing:
+    """Return the ring with a new key that becomes active after `lead` seconds.
+
+    While a new key waits for its hour the ring stays as it is, so that rotating twice is rotating once.
+    """
+    if ring.has_pending(now):
+        return ring
+    return ring.with_key(_new_key(now=now, activates=now + lead, entropy=entropy))
+
+
+def _new_key(*, now: int, activates: int, entropy: Entropy) -> SealingKey:
+    return SealingKey(entropy(KEY_ID_BYTES).hex(), SealingMaterial(entropy(KEY_BYTES)), now, activates)
+
+
+def _derive(secret: bytes, label: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=label).derive(secret)

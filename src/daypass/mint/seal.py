@@ -1,0 +1,93 @@
+"""Seal a payload into a text that only our ring opens, only for its purpose and only beside its bound name.
+
+Owns the format. In bytes, before base64: tag of purpose and version (3), key id (6), salt (24), then
+AES-256-GCM of the payload and its padding. The salt derives a key for this one text, so the nonce may be
+constant and no bound on the number of texts is near. Tag, key id and bound name are associated data.
+
+Base64 uses the alphabet that is safe in URLs, and the padding inside the seal makes every length a multiple
+of three bytes: there is no `=`, no spare bit, and so no second spelling of any text.
+"""
+
+import binascii
+from base64 import urlsafe_b64encode
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from daypass.mint.keyring import KEY_ID_BYTES, SealingRing
+from daypass.mint.purpose import Purpose
+from daypass.ports import Entropy
+
+_TAG_BYTES = 3
+_SALT_BYTES = 24
+_SALT_AT = _TAG_BYTES + KEY_ID_BYTES
+_SEALED_AT = _SALT_AT + _SALT_BYTES
+_GCM_TAG_BYTES = 16
+_SMALLEST = _SEALED_AT + _GCM_TAG_BYTES + 1
+_NONCE = bytes(12)  # RFC 5116 3.1 asks for a nonce never used twice with one key; each key here is used once
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # what the other alphabet uses is no base64 here
+
+
+class SealBrokenError(Exception):
+    """The text is not one that we sealed for this purpose and name. It never says which part is wrong."""
+
+
+class PayloadTooLargeError(Exception):
+    """The sealed text would be longer than its purpose allows."""
+
+
+def sealed_length(payload_length: int) -> int:
+    """Return how many characters a payload of so many bytes has when sealed."""
+    return (_SMALLEST + payload_length + 2) // 3 * 4
+
+
+def seal(
+    purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, now: int, entropy: Entropy
+) -> str:
+    """Return `payload` sealed under the key that is active at `now`."""
+    form = purpose.value
+    if sealed_length(len(payload)) > form.longest:
+        raise PayloadTooLargeError
+    key = ring.active(now)
+    salt = entropy(_SALT_BYTES)
+    head = binascii.a2b_base64(form.tag) + bytes.fromhex(key.id)
+    cipher = AESGCM(key.material.token_key(purpose, salt))
+    sealed = cipher.encrypt(_NONCE, _pad(payload), head + _name_bytes(bound_to))
+    return urlsafe_b64encode(head + salt + sealed).decode()
+
+
+def unseal(purpose: Purpose, text: str, *, bound_to: str, ring: SealingRing) -> bytes:
+    """Return the payload of a sealed text, or raise SealBrokenError."""
+    form = purpose.value
+    if len(text) > form.longest or len(text) % 4 or not text.startswith(form.tag) or not text.isascii():
+        raise SealBrokenError
+    try:
+        raw = binascii.a2b_base64(text.encode().translate(_TO_STANDARD), strict_mode=True)
+    except binascii.Error as error:
+        raise SealBrokenError from error
+    key = ring.find(raw[_TAG_BYTES:_SALT_AT].hex())
+    if key is None or len(raw) < _SMALLEST:
+        raise SealBrokenError
+    cipher = AESGCM(key.material.token_key(purpose, raw[_SALT_AT:_SEALED_AT]))
+    try:
+        padded = cipher.decrypt(_NONCE, raw[_SEALED_AT:], raw[:_SALT_AT] + _name_bytes(bound_to))
+    except InvalidTag as error:
+        raise SealBrokenError from error
+    return _unpad(padded)
+
+
+def _name_bytes(name: str) -> bytes:
+    # A name may come from a request, and nothing in it may end in another exception than ours.
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _pad(payload: bytes) -> bytes:
+    # ISO/IEC 9797-1, padding method 2, up to a length that base64 takes without `=`.
+    return payload + b"\x80" + bytes(-(_SMALLEST + len(payload)) % 3)
+
+
+def _unpad(padded: bytes) -> bytes:
+    payload = padded.rstrip(b"\0")
+    if payload[-1:] != b"\x80":
+        raise SealBrokenError
+    return payload[:-1]

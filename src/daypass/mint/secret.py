@@ -1,0 +1,25 @@
+"""A secret access key that cannot be printed by accident.
+
+Owns the type alone. Making one is access_keys.py's work, sealing one seal.py's.
+"""
+
+import hmac
+
+import msgspec
+
+
+class Secret(msgspec.Struct, frozen=True, array_like=True, eq=False):
+    """A secret text. `text` is the only way to see it."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.text.encode(), other.text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self.text)

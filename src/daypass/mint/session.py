@@ -1,0 +1,50 @@
+"""What a session token says: everything about a session that must travel with it.
+
+Owns the value. Sealing it is tokens.py's work; what it lets the caller do is authorize/'s.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+import msgspec
+
+from daypass.mint.secret import Secret
+
+
+class SessionKind(Enum):
+    """How a session came to be, and so whose permissions it has."""
+
+    ROLE = "role"  # AssumeRole and its federated sisters
+    USER = "user"  # GetSessionToken, by a user
+    FEDERATED = "federated"  # GetFederationToken
+    ROOT = "root"  # GetSessionToken by a root user, and AssumeRoot
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True):
+    """A session. Times are whole seconds since 1970.
+
+    The fields are sealed in this order, and a server that meets one it does not know refuses the token: it
+    might be a restriction. New fields come last, with a default that means what their absence meant.
+    """
+
+    kind: SessionKind
+    account: str
+    principal_id: str  # the role's or user's unique id, or the account of a root session
+    principal_name: str  # the role's or user's name, for the ARN; "" for root
+    session_name: str  # the role session's or the federated user's name; "" otherwise
+    access_key_id: str
+    secret: Secret
+    issued: int
+    expires: int
+    issuing_key: str  # the access key that asked for the session; "" when an assertion did
+    policy: str = ""  # the inline session policy
+    policy_arns: tuple[str, ...] = ()
+    tags: Mapping[str, str] = {}
+    transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str = ""
+    mfa_time: int | None = None  # when a code was accepted
+    provider: str = ""  # the identity provider, for sessions that came from an assertion
+    context: Mapping[str, tuple[str, ...]] = {}  # condition keys that the assertion brought
+    chained: bool = False  # made by another role session
+    root_task_policy: str = ""  # the ARN that AssumeRoot was given
+    filler: bytes = b""  # makes a token as long as its caller asked for

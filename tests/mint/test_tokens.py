@@ -1,0 +1,101 @@
+"""A session token says what was sealed into it, to whoever has the ring, and to nobody else."""
+
+import string
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.mint.material import ACCESS_KEY_ID, NOW, Counted, role_session
+
+from daypass.errors import InvalidClientTokenId, PackedPolicyTooLarge
+from daypass.mint.keyring import SealingMaterial, SealingRing, first_ring
+from daypass.mint.purpose import Purpose
+from daypass.mint.seal import seal
+from daypass.mint.session import Session
+from daypass.mint.tokens import open_session, seal_session
+
+ALPHABET = string.ascii_letters + string.digits + "-_"
+RING = first_ring(now=NOW, entropy=Counted())
+
+
+def sealed(session: Session, at_least: int = 0) -> str:
+    """Return the token of a session."""
+    return seal_session(session, ring=RING, now=NOW, entropy=Counted(), at_least=at_least)
+
+
+def test_a_session_comes_out_as_it_went_in() -> None:
+    """Every field survives the token."""
+    session = role_session()
+    assert open_session(sealed(session), access_key_id=ACCESS_KEY_ID, ring=RING) == session
+
+
+def test_a_token_opens_beside_its_own_access_key_id_alone() -> None:
+    """Access key id and token are bound to each other."""
+    token = sealed(role_session())
+    with pytest.raises(InvalidClientTokenId, match="The security token included in the request is"):
+        open_session(token, access_key_id="ASIAQNZGKIQY56JQ7WMM", ring=RING)
+
+
+def test_a_token_is_one_header_safe_word() -> None:
+    """A token holds nothing but letters, digits, minus and underscore, and begins by saying what it is."""
+    token = sealed(role_session())
+    assert token.startswith("DPs1")
+    assert set(token) <= set(ALPHABET)
+
+
+def test_a_foreign_ring_opens_nothing() -> None:
+    """Another installation's ring, even with a key of the same id, opens no token of ours."""
+    foreign = SealingRing((replace(RING.keys[0], material=SealingMaterial(bytes(32))),))
+    with pytest.raises(InvalidClientTokenId):
+        open_session(sealed(role_session()), access_key_id=ACCESS_KEY_ID, ring=foreign)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=200) | st.text(ALPHABET, max_size=200).map("DPs1".__add__))
+def test_whatever_is_no_token_is_refused(text: str) -> None:
+    """Any other text is refused with AWS's words and never with another exception."""
+    with pytest.raises(InvalidClientTokenId):
+        open_session(text, access_key_id=ACCESS_KEY_ID, ring=RING)
+
+
+def test_a_field_that_this_version_does_not_know_refuses_the_token() -> None:
+    """What a newer server sealed may be a restriction, so an older one must not ignore it."""
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(role_session()))
+    payload = msgspec.msgpack.encode([*fields, "only on Tuesdays"])
+    token = seal(Purpose.SESSION, payload, bound_to=ACCESS_KEY_ID, ring=RING, now=NOW, entropy=Counted())
+    with pytest.raises(InvalidClientTokenId):
+        open_session(token, access_key_id=ACCESS_KEY_ID, ring=RING)
+
+
+def test_fields_that_an_older_version_did_not_know_take_their_defaults() -> None:
+    """A token sealed before a field existed still opens."""
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(role_session()))
+    payload = msgspec.msgpack.encode(fields[:10])
+    token = seal(Purpose.SESSION, payload, bound_to=ACCESS_KEY_ID, ring=RING, now=NOW, entropy=Counted())
+    session = open_session(token, access_key_id=ACCESS_KEY_ID, ring=RING)
+    assert (session.policy, session.tags, session.mfa_time) == ("", {}, None)
+
+
+@pytest.mark.parametrize("at_least", [0, 1, 700, 1000, 1001, 2047, 4096])
+def test_a_token_is_as_long_as_asked_for(at_least: int) -> None:
+    """A caller may ask for a token of a least size, to learn whether its store has room for it."""
+    token = sealed(role_session(), at_least)
+    assert len(token) >= at_least
+    opened = open_session(token, access_key_id=ACCESS_KEY_ID, ring=RING)
+    assert msgspec.structs.replace(opened, filler=b"") == role_session()
+
+
+def test_a_session_that_says_too_much_is_refused() -> None:
+    """A token stays below what proxies let through as a header."""
+    session = msgspec.structs.replace(role_session(), tags={"k": "v" * 8_000})
+    with pytest.raises(PackedPolicyTooLarge, match="Serialized token too large for session"):
+        sealed(session)
+
+
+def test_a_session_does_not_print_its_secret() -> None:
+    """Neither repr nor str of a session or of its secret shows it."""
+    session = role_session()
+    assert "ssss" not in repr(session) + str(session) + repr(session.secret) + str(session.secret)
+    assert "<secret>" in repr(session)
