@@ -1,0 +1,1 @@
+"""Proofs from elsewhere: SAML assertions and web identity tokens in, identities out."""

@@ -1,0 +1,274 @@
+"""What AWS reads from an assertion's attributes: roles, session name and length, tags, saml:* condition keys.
+
+Owns the attributes' names and rules. Which role is wanted, and whether tags and source identity are allowed,
+is the operation's question.
+Source: IAM User Guide, "Configure SAML assertions for the authentication response"; "Pass session tags in
+STS".
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from daypass.arn import Arn, is_account_id
+from daypass.federation.saml.refusals import invalid, no_role
+from daypass.federation.saml.statement import TARGETED_ID, Attribute
+
+AWS = "https://aws.amazon.com/SAML/Attributes/"
+_NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
+_SECONDS = re.compile(r"[0-9]{1,6}")
+SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
+_TAGS, _TAG_KEY, _TAG_VALUE = 50, 128, 256
+_TAG_PUNCTUATION = frozenset("_.:/=+-@")
+_CONDITION_VALUE = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class RolePair:
+    """A role that the provider grants, and the provider through which it does."""
+
+    role: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The attributes in AWS's terms."""
+
+    roles: tuple[RolePair, ...]
+    session_name: str
+    session_duration: int | None
+    tags: tuple[tuple[str, str], ...]
+    transitive_keys: tuple[str, ...]
+    source_identity: str | None
+    conditions: Mapping[str, str | tuple[str, ...]]
+
+
+def read_claims(attributes: Sequence[Attribute]) -> Claims:
+    """Return the attributes in AWS's terms, or raise the Fault for the first that breaks a rule."""
+    values = _gather(attributes)
+    tags = read_tags(values)
+    return Claims(
+        roles=read_roles(values),
+        session_name=read_session_name(values),
+        session_duration=read_session_duration(values),
+        tags=tags,
+        transitive_keys=read_transitive_keys(values, tags),
+        source_identity=read_source_identity(values),
+        conditions=read_conditions(values),
+    )
+
+
+Values = Mapping[str, tuple[str | None, ...]]
+
+
+def _gather(attributes: Sequence[Attribute]) -> Values:
+    """Join the values of attributes that are sent in several pieces."""
+    gathered: dict[str, list[str | None]] = {}
+    for attribute in attributes:
+        gathered.setdefault(attribute.name, []).extend(attribute.values)
+    return {name: tuple(values) for name, values in gathered.items()}
+
+
+def read_roles(values: Values) -> tuple[RolePair, ...]:
+    """Return the role and provider pairs.
+
+    A value that is not one is passed over; without any there is no way in.
+    """
+    given = values.get(f"{AWS}Role", ())
+    pairs = [pair for value in given if (pair := find_role_pair(value)) is not None]
+    if not pairs:
+        raise no_role(f"{len(given)} Role values, none of them a role and a provider of one account")
+    return tuple(dict.fromkeys(pairs))
+
+
+def find_role_pair(value: str | None) -> RolePair | None:
+    """Return the pair in `ROLE_ARN,PROVIDER_ARN`, in either order, or None where it is not exactly that.
+
+    White space is not trimmed, and both must be of one account.
+    """
+    arns = [Arn.find(part) for part in (value or "").split(",")]
+    if len(arns) != 2 or not all(arn is not None and _is_iam(arn) for arn in arns):  # noqa: PLR2004 - a pair
+        return None
+    first, second = (arn for arn in arns if arn is not None)
+    if first.resource.startswith("saml-provider/"):
+        first, second = second, first
+    if not (first.resource.startswith("role/") and second.resource.startswith("saml-provider/")):
+        return None
+    if (first.partition, first.account) != (second.partition, second.account):
+        return None
+    return RolePair(str(first), str(second))
+
+
+def _is_iam(arn: Arn) -> bool:
+    return arn.service == "iam" and not arn.region and is_account_id(arn.account)
+
+
+def read_session_name(values: Values) -> str:
+    """Return the name that the session shall have."""
+    name = _single(values, "RoleSessionName")
+    if name is None:
+        raise invalid("RoleSessionName is required in AuthnResponse")
+    if not _NAME.fullmatch(name):
+        raise invalid("RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}")
+    return name
+
+
+def read_session_duration(values: Values) -> int | None:
+    """Return the longest session that the provider allows, in seconds, or None where it does not say."""
+    text = _single(values, "SessionDuration")
+    if text is None:
+        return None
+    if not _SECONDS.fullmatch(text) or not SHORTEST_SESSION <= int(text) <= LONGEST_SESSION:
+        raise invalid(
+            "SessionDuration in AuthnResponse must be a whole number "
+            f"between {SHORTEST_SESSION} and {LONGEST_SESSION}"
+        )
+    return int(text)
+
+
+def read_source_identity(values: Values) -> str | None:
+    """Return the source identity that the provider sets, or None."""
+    name = _single(values, "SourceIdentity")
+    if name is None:
+        return None
+    if not _NAME.fullmatch(name) or name.lower().startswith("aws:"):
+        raise invalid('Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"')
+    return name
+
+
+def read_tags(values: Values) -> tuple[tuple[str, str], ...]:
+    """Return the session tags in the order of the assertion."""
+    prefix = "PrincipalTag:"
+    keys = [name[len(AWS) + len(prefix) :] for name in values if name.startswith(f"{AWS}{prefix}")]
+    if len(keys) > _TAGS:
+        raise invalid(f"AuthnResponse must not contain more than {_TAGS} PrincipalTag attributes")
+    if len({key.lower() for key in keys}) != len(keys):
+        raise invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    return tuple((_tag_key(key), _tag_value(key, _single(values, f"{prefix}{key}"))) for key in keys)
+
+
+def _tag_key(key: str) -> str:
+    if not 1 <= len(key) <= _TAG_KEY or not _is_tag_text(key) or key.lower().startswith("aws:"):
+        raise invalid(f"The tag key {key[:_TAG_KEY]!r} in AuthnResponse is not valid")
+    return key
+
+
+def _tag_value(key: str, value: str | None) -> str:
+    if value is None or len(value) > _TAG_VALUE or not _is_tag_text(value):
+        raise invalid(f"The value of the tag {key!r} in AuthnResponse is not valid")
+    return value
+
+
+def _is_tag_text(text: str) -> bool:
+    """Tell whether `text` is letters, separators, numbers and the punctuation that AWS allows in tags."""
+    return all(
+        character in _TAG_PUNCTUATION or unicodedata.category(character)[0] in "LZN" for character in text
+    )
+
+
+def read_transitive_keys(values: Values, tags: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the keys of the tags that go along when one role assumes the next."""
+    keys = values.get(f"{AWS}TransitiveTagKeys", ())
+    known = {key.lower() for key, _ in tags}
+    if any(key is None or key.lower() not in known for key in keys):
+        raise invalid("The specified transitive tag key must be included in the requested tags.")
+    return tuple(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _single(values: Values, name: str) -> str | None:
+    """Return the one value of an attribute of AWS's; refuse several, and one that is not text."""
+    given = values.get(f"{AWS}{name}")
+    if given is None or given == ():
+        return None
+    if len(given) != 1 or given[0] is None:
+        raise invalid(f"{name} in AuthnResponse must have exactly one value, of plain text")
+    return given[0]
+
+
+# saml:* condition keys by the attribute names that AWS documents. A key of many=True is a list even with one
+# value, as the service reference has it (ArrayOfString); the others are a list only where the provider sends
+# several values.
+@dataclass(frozen=True, slots=True)
+class ConditionKey:
+    """A condition key that an attribute becomes."""
+
+    name: str
+    many: bool = False
+
+
+_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
+_EDU_PERSON = "urn:oid:1.3.6.1.4.1.5923.1.1.1."
+_EDU_ORG = "urn:oid:1.3.6.1.4.1.5923.1.2.1."
+_MICROSOFT = "http://schemas.microsoft.com/ws/2008/06/identity/claims/"
+
+CONDITION_KEYS: Mapping[str, tuple[ConditionKey, ...]] = {
+    f"{_EDU_PERSON}1": (ConditionKey("saml:edupersonaffiliation", many=True),),
+    f"{_EDU_PERSON}2": (ConditionKey("saml:edupersonnickname", many=True),),
+    f"{_EDU_PERSON}3": (ConditionKey("saml:edupersonorgdn"),),
+    f"{_EDU_PERSON}4": (ConditionKey("saml:edupersonorgunitdn", many=True),),
+    f"{_EDU_PERSON}5": (ConditionKey("saml:edupersonprimaryaffiliation"),),
+    f"{_EDU_PERSON}6": (ConditionKey("saml:edupersonprincipalname"),),
+    f"{_EDU_PERSON}7": (ConditionKey("saml:edupersonentitlement", many=True),),
+    f"{_EDU_PERSON}8": (ConditionKey("saml:edupersonprimaryorgunitdn"),),
+    f"{_EDU_PERSON}9": (ConditionKey("saml:edupersonscopedaffiliation", many=True),),
+    TARGETED_ID: (ConditionKey("saml:edupersontargetedid", many=True),),
+    f"{_EDU_PERSON}11": (ConditionKey("saml:edupersonassurance", many=True),),
+    f"{_EDU_ORG}2": (ConditionKey("saml:eduorghomepageuri", many=True),),
+    f"{_EDU_ORG}3": (ConditionKey("saml:eduorgidentityauthnpolicyuri", many=True),),
+    f"{_EDU_ORG}4": (ConditionKey("saml:eduorglegalname", many=True),),
+    f"{_EDU_ORG}5": (ConditionKey("saml:eduorgsuperioruri", many=True),),
+    f"{_EDU_ORG}6": (ConditionKey("saml:eduorgwhitepagesuri", many=True),),
+    "urn:oid:2.5.4.3": (ConditionKey("saml:cn", many=True), ConditionKey("saml:commonname")),
+    "urn:oid:2.5.4.4": (ConditionKey("saml:surname"),),
+    "urn:oid:2.5.4.42": (ConditionKey("saml:givenname"),),
+    "urn:oid:2.5.4.45": (ConditionKey("saml:x500uniqueidentifier"),),
+    "urn:oid:0.9.2342.19200300.100.1.1": (ConditionKey("saml:uid"),),
+    "urn:oid:0.9.2342.19200300.100.1.3": (ConditionKey("saml:mail"),),
+    "urn:oid:0.9.2342.19200300.100.1.45": (ConditionKey("saml:organizationstatus"),),
+    f"{_CLAIM}name": (ConditionKey("saml:name"),),
+    f"{_CLAIM}givenname": (ConditionKey("saml:givenname"),),
+    f"{_CLAIM}surname": (ConditionKey("saml:surname"),),
+    f"{_CLAIM}emailaddress": (ConditionKey("saml:mail"),),
+    "http://schemas.xmlsoap.org/claims/CommonName": (ConditionKey("saml:commonname"),),
+    f"{_MICROSOFT}primarygroupsid": (ConditionKey("saml:primarygroupsid"),),
+}
+
+
+def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
+    """Return the condition keys that the attributes become. Values that are not plain text are left out."""
+    found: dict[str, list[str]] = {}
+    many: set[str] = set()
+    for attribute, keys in CONDITION_KEYS.items():
+        texts = [
+            value
+            for value in values.get(attribute, ())
+            if value is not None and len(value) <= _CONDITION_VALUE
+        ]
+        for key in keys:
+            if texts:
+                found.setdefault(key.name, []).extend(texts)
+            if key.many:
+                many.add(key.name)
+    return {
+        name: tuple(dict.fromkeys(texts)) if name in many or len(set(texts)) > 1 else texts[0]
+        for name, texts in found.items()
+    }
+
+
+# One row an attribute, for whoever wants to judge them one by one.
+Reader = Callable[[Values], object]
+READERS: Mapping[str, Reader] = {
+    "Role": read_roles,
+    "RoleSessionName": read_session_name,
+    "SessionDuration": read_session_duration,
+    "PrincipalTag": read_tags,
+    "TransitiveTagKeys": lambda values: read_transitive_keys(values, read_tags(values)),
+    "SourceIdentity": read_source_identity,
+}
+
+
+def gather(attributes: Sequence[Attribute]) -> Values:
+    """Return the values of each attribute, those that are sent in several pieces joined."""
+    return _gather(attributes)

@@ -1,0 +1,55 @@
+"""What the Response around an assertion says, read only to refuse.
+
+Owns the Response's own attributes, its Issuer and its Status. Unless the Response itself is signed all of
+this is hearsay: it can make us say no and never yes, and nothing of it becomes part of an identity.
+"""
+
+from dataclasses import dataclass
+
+from lxml import etree
+
+from daypass.federation.saml.names import STATUS_SUCCESS, saml, samlp
+from daypass.federation.saml.refusals import malformed, rejected
+from daypass.federation.saml.text import find_instant, read_name, require_attribute
+
+_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The Response without its assertion."""
+
+    issuer: str | None
+    issuer_format: str | None
+    destination: str | None
+    in_response_to: str | None
+
+
+def require_success(root: etree._Element) -> None:
+    """Refuse a Response in which the provider itself says that authentication failed."""
+    if root.tag != samlp("Response"):
+        raise malformed(f"the root is {root.tag!s:.200}, not a SAML 2.0 Response")
+    codes = root.findall(f"{samlp('Status')}/{samlp('StatusCode')}")
+    if len(codes) != 1:
+        raise malformed("the Response has no Status")
+    if codes[0].get("Value") == STATUS_SUCCESS:
+        return
+    nested = codes[0].find(samlp("StatusCode"))
+    said = [code.get("Value") or "" for code in (codes[0], nested) if code is not None]
+    raise rejected("the provider's status is " + ", ".join(value[:_SHOWN] for value in said))
+
+
+def read_envelope(root: etree._Element) -> Envelope:
+    """Return what the Response says; raise the Fault for a malformed one."""
+    require_attribute(root, "ID")
+    if root.get("Version") != "2.0":
+        raise malformed("the Response is not of version 2.0")
+    if find_instant(root, "IssueInstant") is None:
+        raise malformed("the Response has no IssueInstant")
+    issuer = root.find(saml("Issuer"))
+    return Envelope(
+        issuer=None if issuer is None else read_name(issuer),
+        issuer_format=None if issuer is None else issuer.get("Format"),
+        destination=root.get("Destination"),
+        in_response_to=root.get("InResponseTo"),
+    )

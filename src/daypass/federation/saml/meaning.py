@@ -1,0 +1,209 @@
+"""Judge what a verified assertion means: from whom, for whom, when.
+
+Owns the checks as one table, in the order they are made. Each looks at values only and raises the Fault that
+STS answers with. `saml inspect` walks the same table and goes on after a failure.
+Rules: SAML profiles 4.1.4.2 and 4.1.4.3; recorded behaviour of AWS; docs/decisions/saml-choices.md for what
+is stricter.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daypass.federation.saml.envelope import Envelope
+from daypass.federation.saml.names import BEARER, ENTITY_FORMAT
+from daypass.federation.saml.refusals import expired, malformed, stale, wrong_audience, wrong_issuer
+from daypass.federation.saml.settings import SamlSettings, Trust
+from daypass.federation.saml.statement import Statement
+from daypass.federation.saml.verify import SKEW
+
+REDEEMABLE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Everything that a check may look at."""
+
+    statement: Statement
+    envelope: Envelope
+    trust: Trust
+    settings: SamlSettings
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question about an assertion. `hint` is for whoever runs the identity provider."""
+
+    name: str
+    judge: Callable[[Hearing], None]
+    hint: str
+    # AWS was seen to let this pass; so does a provider that is registered as lax.
+    aws_lets_pass: bool = False
+
+
+def check_meaning(hearing: Hearing) -> None:
+    """Return if every check passes; raise the Fault of the first that does not."""
+    for check in CHECKS:
+        if not (check.aws_lets_pass and hearing.trust.lax_like_aws):
+            check.judge(hearing)
+
+
+def _version(hearing: Hearing) -> None:
+    if hearing.statement.version != "2.0":
+        raise malformed("the Assertion is not of version 2.0")
+
+
+def _issuer(hearing: Hearing) -> None:
+    statement, expected = hearing.statement, hearing.trust.metadata.entity_id
+    if statement.issuer != expected:
+        raise wrong_issuer(f"the Assertion's Issuer is {statement.issuer!r}, the provider's is {expected!r}")
+    if statement.issuer_format not in {None, ENTITY_FORMAT}:
+        raise wrong_issuer("the Assertion's Issuer is not an entity identifier")
+
+
+def _response_issuer(hearing: Hearing) -> None:
+    envelope, expected = hearing.envelope, hearing.trust.metadata.entity_id
+    if envelope.issuer is not None and envelope.issuer != expected:
+        raise wrong_issuer(f"the Response's Issuer is {envelope.issuer!r}, the provider's is {expected!r}")
+    if envelope.issuer_format not in {None, ENTITY_FORMAT}:
+        raise wrong_issuer("the Response's Issuer is not an entity identifier")
+
+
+def _bearer(hearing: Hearing) -> None:
+    if hearing.statement.confirmation.method != BEARER:
+        raise malformed("the SubjectConfirmation is not of the bearer method")
+
+
+def _recipient(hearing: Hearing) -> None:
+    recipient = hearing.statement.confirmation.recipient
+    if not hearing.settings.is_recipient(recipient):
+        raise wrong_audience(f"the Recipient {recipient!r} is not an address of ours")
+
+
+def _destination(hearing: Hearing) -> None:
+    destination = hearing.envelope.destination
+    if destination is not None and not hearing.settings.is_recipient(destination):
+        raise wrong_audience(f"the Destination {destination!r} is not an address of ours")
+
+
+def _in_response_to(hearing: Hearing) -> None:
+    expected = hearing.settings.expected_in_response_to
+    if expected is None:
+        return
+    if hearing.statement.confirmation.in_response_to != expected:
+        raise malformed("the SubjectConfirmationData does not answer the request that we sent")
+    if hearing.envelope.in_response_to not in {None, expected}:
+        raise malformed("the Response does not answer the request that we sent")
+
+
+def _audience(hearing: Hearing) -> None:
+    restrictions = hearing.statement.conditions.audiences
+    if not restrictions:
+        raise wrong_audience("the Conditions name no Audience")
+    for audiences in restrictions:
+        if not any(hearing.settings.is_audience(audience) for audience in audiences):
+            raise wrong_audience(f"none of the audiences {', '.join(audiences)} is ours")
+
+
+def _issued(hearing: Hearing) -> None:
+    # Subtracted, never added: an instant in the year 9999 must not overflow.
+    if hearing.statement.issued - hearing.now > SKEW:
+        raise malformed(f"the Assertion was issued in the future, at {hearing.statement.issued}")
+
+
+def _confirmation_begins(hearing: Hearing) -> None:
+    begins = hearing.statement.confirmation.not_before
+    # A bearer's confirmation should not have one; some providers write it all the same, in the past.
+    if begins is not None and begins - hearing.now > SKEW:
+        raise malformed(f"the SubjectConfirmationData is not good before {begins}")
+
+
+def _begins(hearing: Hearing) -> None:
+    begins = hearing.statement.conditions.not_before
+    if begins is not None and begins - hearing.now > SKEW:
+        raise malformed(f"the Conditions are not good before {begins}")
+
+
+def _has_end(hearing: Hearing) -> None:
+    if hearing.statement.conditions.not_on_or_after is None:
+        raise malformed("the Conditions have no NotOnOrAfter")
+
+
+def _ends(hearing: Hearing) -> None:
+    statement = hearing.statement
+    ends = {
+        "SubjectConfirmationData": statement.confirmation.not_on_or_after,
+        "Conditions": statement.conditions.not_on_or_after,
+        "AuthnStatement's session": statement.session_ends,
+    }
+    for what, end in ends.items():
+        if end is not None and end <= hearing.now:
+            raise expired(f"the {what} ended at {end}")
+
+
+def _fresh(hearing: Hearing) -> None:
+    if hearing.now - hearing.statement.issued > REDEEMABLE:
+        raise stale(f"the Assertion was issued at {hearing.statement.issued}")
+
+
+CHECKS: Sequence[Check] = (
+    Check("version", _version, "Send SAML 2.0."),
+    Check(
+        "issuer",
+        _issuer,
+        "The Assertion's Issuer must be the entityID of the metadata that is registered for this provider. "
+        "Update the metadata (UpdateSAMLProvider) or the provider's entity ID.",
+    ),
+    Check(
+        "response issuer",
+        _response_issuer,
+        "The Response's Issuer must be the same entityID as the Assertion's.",
+        aws_lets_pass=True,
+    ),
+    Check("bearer", _bearer, "Use the confirmation method urn:oasis:names:tc:SAML:2.0:cm:bearer."),
+    Check(
+        "recipient",
+        _recipient,
+        "Set the assertion consumer service (ACS) URL to this server's /saml address or "
+        "https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS.",
+        aws_lets_pass=True,
+    ),
+    Check(
+        "destination",
+        _destination,
+        "The Response's Destination must be an assertion consumer service URL of ours, or be left out.",
+        aws_lets_pass=True,
+    ),
+    Check(
+        "in response to", _in_response_to, "Answer the request of this sign-in; begin again from its start."
+    ),
+    Check(
+        "audience",
+        _audience,
+        "Set the audience (SP entity ID, relying party identifier) to urn:amazon:webservices or this "
+        "server's entity ID, or add it to DAYPASS_SAML_AUDIENCES. Capitals and trailing slashes count.",
+        aws_lets_pass=True,
+    ),
+    Check("issue time", _issued, "The provider's clock is ahead of ours. Synchronise both (NTP)."),
+    Check(
+        "confirmation begins",
+        _confirmation_begins,
+        "The provider's clock is ahead of ours. Synchronise both (NTP).",
+    ),
+    Check(
+        "begins",
+        _begins,
+        "The provider's clock is ahead of ours. Synchronise both (NTP).",
+        aws_lets_pass=True,
+    ),
+    Check("has an end", _has_end, "Give the Conditions a NotOnOrAfter.", aws_lets_pass=True),
+    Check(
+        "not ended",
+        _ends,
+        "The assertion, or the session at the provider, has ended. Sign in again, or check both clocks.",
+    ),
+    Check(
+        "fresh", _fresh, "An assertion can be redeemed for five minutes from its IssueInstant. Sign in again."
+    ),
+)

@@ -1,0 +1,201 @@
+"""Read an identity provider's metadata: its name, its signing keys and where people sign in.
+
+Owns what CreateSAMLProvider and UpdateSAMLProvider accept. The document comes from an operator who may
+register providers, over a channel we do not see: it is parsed as hostile, and believed once registered. A
+certificate is a container for a key here; whoever signed the certificate does not matter (SAML metadata
+interoperability profile).
+Rules: SAML metadata 2.0; IAM API reference, CreateSAMLProvider.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from lxml import etree
+
+from daypass.errors import Fault, InvalidInput
+from daypass.federation.saml.names import SAMLP, ds, md
+from daypass.federation.saml.signature import PublicKey
+from daypass.federation.saml.text import find_instant, find_problem_with_name
+from daypass.federation.saml.xml import METADATA, UnreadableXml, parse_xml
+
+SHORTEST, LONGEST = 1_000, 10_000_000
+COULD_NOT_PARSE = "Could not parse metadata"
+_ENTITY_ID_LENGTH = 1_024  # SAML core 8.3.6
+_WEAKEST_RSA = 2_048
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_KEYS = 20
+
+
+class UnusableCertificate(Exception):  # noqa: N818 - it says what the certificate is
+    """A signing certificate is passed over. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs for a provider, from its certificate."""
+
+    key: PublicKey
+    fingerprint: str  # SHA-256 of the certificate, in hexadecimal
+    not_before: datetime
+    not_after: datetime
+
+    def is_current(self, now: datetime) -> bool:
+        """Tell whether the certificate's own dates include `now`."""
+        return self.not_before <= now <= self.not_after
+
+
+@dataclass(frozen=True, slots=True)
+class SignOnLocation:
+    """Where a browser is sent to sign in, and how."""
+
+    binding: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityProviderMetadata:
+    """An identity provider as its metadata describes it."""
+
+    entity_id: str
+    signing_keys: tuple[SigningKey, ...]
+    sign_on: tuple[SignOnLocation, ...]
+    valid_until: datetime | None
+    wants_signed_requests: bool
+
+    def find_sign_on(self, binding: str) -> str | None:
+        """Return where to sign in by this binding, or None where the provider does not offer it."""
+        return next((each.location for each in self.sign_on if each.binding == binding), None)
+
+
+def parse_metadata(text: str, *, now: datetime) -> IdentityProviderMetadata:
+    """Return what a metadata document describes, or raise InvalidInput in IAM's words.
+
+    Fails for a document that has expired at `now`, and for one without a signing certificate that we can use.
+    """
+    if not SHORTEST <= len(text) <= LONGEST:
+        raise _unusable(f"a metadata document has {SHORTEST:,} to {LONGEST:,} characters")
+    try:
+        root = parse_xml(text.encode("utf-8"), METADATA)
+        entity = _only_provider(root)
+        valid_until = _earliest_end(entity)
+    except (UnreadableXml, UnicodeEncodeError) as problem:
+        raise _unusable(str(problem)) from None
+    except InvalidInput:
+        raise
+    except Fault as problem:  # the words for times are those of a response
+        raise _unusable(problem.detail) from None
+    if valid_until is not None and valid_until <= now:
+        raise _unusable(f"the metadata was valid until {valid_until:%Y-%m-%dT%H:%M:%SZ}")
+    return _describe(entity, valid_until)
+
+
+def _describe(entity: etree._Element, valid_until: datetime | None) -> IdentityProviderMetadata:
+    entity_id = entity.get("entityID") or ""
+    problem = find_problem_with_name(entity_id)
+    if problem or len(entity_id) > _ENTITY_ID_LENGTH:
+        raise _unusable(f"the entityID {problem or 'is longer than 1,024 characters'}")
+    roles = _roles(entity)
+    return IdentityProviderMetadata(
+        entity_id=entity_id,
+        signing_keys=_signing_keys(roles),
+        sign_on=tuple(
+            SignOnLocation(service.get("Binding") or "", service.get("Location") or "")
+            for role in roles
+            for service in role.findall(md("SingleSignOnService"))
+        ),
+        valid_until=valid_until,
+        wants_signed_requests=any(role.get("WantAuthnRequestsSigned") in {"true", "1"} for role in roles),
+    )
+
+
+def _only_provider(root: etree._Element) -> etree._Element:
+    """Return the one entity that is an identity provider, alone or among others in an EntitiesDescriptor."""
+    if root.tag == md("EntityDescriptor"):
+        candidates = [root]
+    elif root.tag == md("EntitiesDescriptor"):
+        candidates = list(root.iter(md("EntityDescriptor")))
+    else:
+        raise _unusable(f"the root is {root.tag!s:.200}, not an EntityDescriptor of SAML 2.0 metadata")
+    providers = [entity for entity in candidates if _roles(entity)]
+    if len(providers) != 1:
+        raise _unusable(
+            "there must be exactly one EntityDescriptor with an IDPSSODescriptor for SAML 2.0, "
+            f"not {len(providers)}"
+        )
+    return providers[0]
+
+
+def _roles(entity: etree._Element) -> list[etree._Element]:
+    return [
+        role
+        for role in entity.findall(md("IDPSSODescriptor"))
+        if SAMLP in (role.get("protocolSupportEnumeration") or "").split()
+    ]
+
+
+def _earliest_end(entity: etree._Element) -> datetime | None:
+    """Return when the first of the entity, its roles and the groups around it expires."""
+    holders = [entity, *_roles(entity), *entity.iterancestors(md("EntitiesDescriptor"))]
+    ends = [find_instant(holder, "validUntil") for holder in holders]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _signing_keys(roles: list[etree._Element]) -> tuple[SigningKey, ...]:
+    """Return every usable signing key, each once, in the document's order.
+
+    Refuse a provider that has none.
+    """
+    found: dict[str, SigningKey] = {}
+    reasons: list[str] = []
+    for encoded in _signing_certificates(roles):
+        try:
+            key = _read_certificate(encoded)
+        except UnusableCertificate as problem:
+            reasons.append(str(problem))
+            continue
+        found.setdefault(key.fingerprint, key)
+    if len(found) > _KEYS:
+        raise _unusable(f"more than {_KEYS} signing certificates")
+    if not found:
+        raise _unusable("; ".join(reasons[:3]) or "no signing certificate")
+    return tuple(found.values())
+
+
+def _signing_certificates(roles: list[etree._Element]) -> Iterator[str]:
+    for role in roles:
+        for descriptor in role.findall(md("KeyDescriptor")):
+            # Without `use` a key serves both purposes (SAML metadata 2.4.1.1).
+            if descriptor.get("use", "signing") == "signing":
+                for certificate in descriptor.iter(ds("X509Certificate")):
+                    yield certificate.text or ""
+
+
+def _read_certificate(encoded: str) -> SigningKey:
+    """Return the key in a base64 certificate, or raise UnusableCertificate."""
+    try:
+        octets = base64.b64decode("".join(encoded.split()), validate=True)
+        certificate = x509.load_der_x509_certificate(octets)
+        key = certificate.public_key()
+        dates = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise UnusableCertificate("a signing certificate cannot be read") from None
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < _WEAKEST_RSA:
+        raise UnusableCertificate(
+            f"a signing certificate has an RSA key of {key.key_size} bits; 2,048 are the least"
+        )
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
+        raise UnusableCertificate(f"a signing certificate is on the curve {key.curve.name}")
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise UnusableCertificate("a signing certificate's key is neither RSA nor ECDSA")
+    return SigningKey(key, certificate.fingerprint(hashes.SHA256()).hex(), *dates)
+
+
+def _unusable(why: str) -> InvalidInput:
+    return InvalidInput(f"{COULD_NOT_PARSE}: {why}", detail=why)

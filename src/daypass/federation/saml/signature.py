@@ -1,0 +1,130 @@
+"""Verify the signature of one element, and hand back the very bytes that were signed.
+
+The one place that touches XML signatures. It expects what gate.py lets through and nothing else: one
+reference to the parent, two fixed transforms. Keys come from the registered metadata; KeyInfo is never read.
+Why not a library: docs/decisions/saml-signature.md. Rules: XML Signature 1.1, 3.2 "Core validation".
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from lxml import etree
+
+from daypass.federation.saml.gate import find_prefixes
+from daypass.federation.saml.names import DIGEST_METHODS, SIGNATURE_METHODS, SignatureMethod, ds
+from daypass.federation.saml.refusals import bad_signature
+from daypass.federation.saml.xml import CANONICAL, UnreadableXml, cut_out, parse_xml
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+
+def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> etree._Element:
+    """Return what the element's own signature covers, read again from the canonical bytes that were digested.
+
+    Raises the Fault for a bad signature. The returned tree has no connection with the document that was
+    handed in.
+    """
+    try:
+        alone = cut_out(element)
+        canonical = _verify_octets(alone, keys, allow_sha1=allow_sha1)
+        return parse_xml(canonical, CANONICAL)
+    except UnreadableXml as problem:
+        raise bad_signature(f"the signed element cannot stand alone: {problem}") from None
+
+
+def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> bytes:
+    signature = _child(alone, "Signature")
+    signed_info = cut_out(_child(signature, "SignedInfo"))
+    octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
+    _verify_signed_info(octets, _decode(_child(signature, "SignatureValue")), keys, allow_sha1=allow_sha1)
+    # From here on SignedInfo is what the key signed: read again, not what stood in the message.
+    reference = _child(parse_xml(octets, CANONICAL), "Reference")
+    transform = _child(reference, "Transforms")[1]
+    _take_out(signature)
+    canonical = _canonical(alone, find_prefixes(transform))
+    _verify_digest(canonical, reference, allow_sha1=allow_sha1)
+    return canonical
+
+
+def _verify_signed_info(octets: bytes, value: bytes, keys: Sequence[PublicKey], *, allow_sha1: bool) -> None:
+    algorithm = _child(parse_xml(octets, CANONICAL), "SignatureMethod").get("Algorithm") or ""
+    method = SIGNATURE_METHODS.get(algorithm)
+    if method is None or (method.legacy and not allow_sha1):
+        raise bad_signature(f"the signature method {algorithm[:100]!r} is not allowed")
+    if not any(_is_signed_by(key, value, octets, method) for key in keys):
+        raise bad_signature("SignatureValue was not made by a key of the provider's metadata")
+
+
+def _is_signed_by(key: PublicKey, value: bytes, octets: bytes, method: SignatureMethod) -> bool:
+    try:
+        if method.key == "rsa" and isinstance(key, rsa.RSAPublicKey):
+            key.verify(value, octets, padding.PKCS1v15(), method.hash)
+            return True
+        if method.key == "ec" and isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(_der(value, key), octets, ec.ECDSA(method.hash))
+            return True
+    except InvalidSignature:
+        return False
+    return False
+
+
+def _der(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
+    """Rewrite r and s, each as long as the curve's order, as OpenSSL wants them (RFC 4050 3.3)."""
+    half = (key.key_size + 7) // 8
+    if len(value) != 2 * half:
+        raise InvalidSignature
+    return utils.encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
+
+
+def _verify_digest(canonical: bytes, reference: etree._Element, *, allow_sha1: bool) -> None:
+    algorithm = _child(reference, "DigestMethod").get("Algorithm") or ""
+    method = DIGEST_METHODS.get(algorithm)
+    if method is None or (method.legacy and not allow_sha1):
+        raise bad_signature(f"the digest method {algorithm[:100]!r} is not allowed")
+    digest = hashes.Hash(method.hash)
+    digest.update(canonical)
+    if not hmac.compare_digest(digest.finalize(), _decode(_child(reference, "DigestValue"))):
+        raise bad_signature("the digest does not match: the signed element was changed after it was signed")
+
+
+def _canonical(root: etree._Element, prefixes: list[str] | None) -> bytes:
+    return etree.tostring(
+        root, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes
+    )
+
+
+def _take_out(signature: etree._Element) -> None:
+    """Remove the signature but keep the text after it.
+
+    The enveloped-signature transform takes the element alone.
+    """
+    parent = signature.getparent()
+    if parent is None:
+        raise bad_signature("the Signature has no parent")
+    tail, previous = signature.tail, signature.getprevious()
+    parent.remove(signature)
+    if not tail:
+        return
+    if previous is not None:
+        previous.tail = (previous.tail or "") + tail
+    else:
+        parent.text = (parent.text or "") + tail
+
+
+def _decode(element: etree._Element) -> bytes:
+    try:
+        return base64.b64decode("".join((element.text or "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise bad_signature(f"{etree.QName(element).localname} is not base64") from None
+
+
+def _child(element: etree._Element, name: str) -> etree._Element:
+    child = element.find(ds(name))
+    if child is None:
+        raise bad_signature(f"no {name}")
+    return child

@@ -1,0 +1,83 @@
+"""Read text and attributes of elements exactly: one reading, or a refusal.
+
+Owns what counts as a plain value. A value is text only: a child element inside it would make two readers
+disagree. Surrounding white space is neither trimmed nor accepted, in any name: trimming would make two names
+one.
+"""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from daypass.federation.saml.refusals import malformed
+
+_INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,12}))?Z")
+_NAME_LENGTH = 2048
+# Controls, format characters (the bidirectional overrides are among them), surrogates, private use and
+# unassigned.
+_UNSPEAKABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def local_name(element: etree._Element) -> str:
+    """Return an element's name without its namespace, for messages."""
+    return etree.QName(element).localname
+
+
+def read_text(element: etree._Element) -> str:
+    """Return the text of an element that holds nothing else."""
+    if len(element):
+        raise malformed(f"{local_name(element)} contains an element where text is expected")
+    return element.text or ""
+
+
+def read_name(element: etree._Element) -> str:
+    """Return the text of an element that names somebody or something."""
+    name = read_text(element)
+    problem = find_problem_with_name(name)
+    if problem:
+        raise malformed(f"{local_name(element)} {problem}")
+    return name
+
+
+def find_problem_with_name(name: str) -> str | None:
+    """Say what keeps `name` out of ARNs, logs and comparisons, or return None."""
+    if not name:
+        return "is empty"
+    if len(name) > _NAME_LENGTH:
+        return f"is longer than {_NAME_LENGTH} characters"
+    if name != name.strip():
+        return "has white space around its value"
+    if any(unicodedata.category(character) in _UNSPEAKABLE for character in name):
+        return "contains a control or formatting character"
+    return None
+
+
+def require_attribute(element: etree._Element, name: str) -> str:
+    """Return an attribute that must be there."""
+    value = element.get(name)
+    if value is None:
+        raise malformed(f"{local_name(element)} has no {name}")
+    return value
+
+
+def find_instant(element: etree._Element, name: str) -> datetime | None:
+    """Return the instant in an attribute, or None where there is no such attribute."""
+    value = element.get(name)
+    return None if value is None else parse_instant(value, what=f"{local_name(element)} {name}")
+
+
+def parse_instant(value: str, *, what: str) -> datetime:
+    """Return an instant written as SAML wants it.
+
+    UTC, with a Z (SAML core 1.3.3). Fractions are cut at microseconds.
+    """
+    parts = _INSTANT.fullmatch(value)
+    if not parts:
+        raise malformed(f"{what} is not a UTC time like 2026-01-31T12:00:00Z: {value[:40]!r}")
+    try:
+        instant = datetime.fromisoformat(parts[1]).replace(tzinfo=UTC)
+    except ValueError:
+        raise malformed(f"{what} is not a time that exists: {value[:40]!r}") from None
+    return instant.replace(microsecond=int((parts[2] or "0")[:6].ljust(6, "0")))

@@ -1,0 +1,168 @@
+"""From what a stranger sent to an assertion that its issuer signed.
+
+Owns the order of the steps; each step lives in its own file. `verify_response` returns a tree that was read
+from the bytes under the signature. Whoever has a VerifiedAssertion has nothing of the original document.
+Rules: docs/decisions/saml-signature.md.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lxml import etree
+
+from daypass.errors import Fault, ValidationError
+from daypass.federation.saml import refusals
+from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
+from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
+from daypass.federation.saml.gate import ShapedResponse, is_signed, shape_assertion, shape_response
+from daypass.federation.saml.names import saml
+from daypass.federation.saml.refusals import as_answered, malformed
+from daypass.federation.saml.settings import Trust
+from daypass.federation.saml.signature import PublicKey, verify_element
+from daypass.federation.saml.text import find_problem_with_name
+from daypass.federation.saml.xml import RESPONSE, UnreadableXml, parse_xml
+
+LONGEST = 100_000
+# Clocks differ. What begins a minute from now has begun; what has ended has ended.
+SKEW = timedelta(seconds=60)
+_LOST_PLUS = "; it contains spaces, as when a + was decoded as a space in a form or URL"
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+# The mistakes that people make, each with what to do about it.
+_MISTAKES: Sequence[tuple[Callable[[str], bool], str]] = (
+    (lambda packed: packed.startswith("<"), "this is the XML itself; STS takes it as base64"),
+    (lambda packed: "%" in packed, "this is URL-encoded (it contains %); decode it first"),
+    (
+        lambda packed: packed.startswith("SAMLResponse="),
+        "this is a whole form field; STS takes what follows SAMLResponse=",
+    ),
+    (
+        lambda packed: not _BASE64.fullmatch(packed),
+        "not base64: it is empty or contains a character outside A-Z, a-z, 0-9, + and /",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAssertion:
+    """An assertion as its issuer signed it, and the envelope that it came in."""
+
+    element: etree._Element
+    envelope: Envelope
+    encrypted: bool
+
+
+def verify_response(
+    unverified_response: str, *, trust: Trust, now: datetime, request_id: str = ""
+) -> VerifiedAssertion:
+    """Return the assertion in a base64 SAMLResponse, or raise the Fault that STS answers with.
+
+    `request_id` is that of the caller's request: AWS repeats one inside two of its messages.
+    """
+    try:
+        root = decode_response(unverified_response)
+        require_success(root)
+        return _verify_shaped(shape_response(root), trust, now)
+    except Fault as fault:
+        raise as_answered(fault, request_id=request_id) from None
+
+
+def decode_response(unverified_response: str) -> etree._Element:
+    """Return the root of the XML in a base64 SAMLResponse."""
+    if len(unverified_response) > LONGEST:
+        raise ValidationError(
+            "1 validation error detected: Value at 'sAMLAssertion' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {LONGEST}"
+        )
+    packed = "".join(unverified_response.split())
+    problem = find_problem_with_base64(unverified_response, packed)
+    if problem:
+        raise malformed(problem)
+    try:
+        return parse_xml(base64.b64decode(packed, validate=True), RESPONSE)
+    except (binascii.Error, ValueError):
+        raise malformed("not base64") from None
+    except UnreadableXml as unreadable:
+        raise malformed(f"{unreadable}{_LOST_PLUS if ' ' in unverified_response.strip() else ''}") from None
+
+
+def find_problem_with_base64(given: str, packed: str) -> str | None:
+    """Say what keeps the text from being base64, or return None. `packed` is `given` without white space."""
+    for made, problem in _MISTAKES:
+        if made(packed):
+            return problem
+    if len(packed) % 4 == 0:
+        return None
+    return f"not base64{_LOST_PLUS}" if " " in given.strip() else "not base64: a part of it is missing"
+
+
+def find_unverified_issuer(unverified_response: str) -> str | None:
+    """Return the name under which a response claims to come, to look up which provider should judge it."""
+    try:
+        root = decode_response(unverified_response)
+    except Fault:
+        return None
+    for path in (saml("Issuer"), f"{saml('Assertion')}/{saml('Issuer')}"):
+        issuer = root.find(path)
+        if issuer is not None:
+            name = issuer.text or ""
+            return None if len(issuer) or find_problem_with_name(name) else name
+    return None
+
+
+def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:
+    """Return the keys that may sign for a provider at `now`; raise the Fault where there is none left."""
+    metadata = trust.metadata
+    if metadata.valid_until is not None and metadata.valid_until <= now:
+        raise refusals.bad_signature(f"the provider's metadata was valid until {metadata.valid_until}")
+    keys = [
+        each.key
+        for each in metadata.signing_keys
+        if trust.lax_like_aws or each.is_current(now) or each.is_current(now + SKEW)
+    ]
+    if not keys:
+        raise refusals.bad_signature(
+            "every signing certificate in the provider's metadata is outside its dates"
+        )
+    return keys
+
+
+def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> VerifiedAssertion:
+    keys = trusted_keys(trust, now)
+    # The Response's signature before decryption: a swapped ciphertext is refused before a private key touches
+    # it.
+    response = verify_envelope(response, keys, trust)
+    envelope = read_envelope(response.root)
+    if response.encrypted:
+        return VerifiedAssertion(_verify_encrypted(response, keys, trust), envelope, encrypted=True)
+    if trust.require_encryption:
+        raise malformed("the provider requires encrypted assertions and this one is not")
+    if not is_signed(response.unverified_assertion):
+        raise refusals.unsigned("the Assertion carries no signature of its own")
+    verified = verify_element(response.unverified_assertion, keys, allow_sha1=trust.allow_sha1)
+    return VerifiedAssertion(verified, envelope, encrypted=False)
+
+
+def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> ShapedResponse:
+    """Return the response as its own signature covers it, or as it came where it has none."""
+    if not response.signed:
+        return response
+    return shape_response(verify_element(response.root, keys, allow_sha1=trust.allow_sha1))
+
+
+def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> etree._Element:
+    """Open and verify, with one and the same answer for every way this can fail.
+
+    A caller who could tell bad padding from bad XML from a bad signature could read what others encrypted.
+    """
+    try:
+        assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)
+        shape_assertion(assertion)
+        return verify_element(assertion, keys, allow_sha1=trust.allow_sha1)
+    except Undecipherable as problem:
+        raise refusals.bad_signature(str(problem)) from None
+    except Fault as problem:
+        raise refusals.bad_signature(problem.detail) from None
