@@ -79,6 +79,24 @@ class RequestEntityTooLarge(SenderFault):
     code, status = "RequestEntityTooLarge", 413
 
 
+class QueryTooLong(SenderFault):
+    """The query is longer than the server reads. Like a body that is too large, it gets an empty answer."""
+
+    code = "QueryTooLong"
+
+
+class MalformedQueryString(SenderFault):
+    """The parameters cannot be read: broken escapes, no UTF-8, too many of them, or two that contradict."""
+
+    code = "MalformedQueryString"
+
+
+class NoActionGiven(SenderFault):
+    """No action is named and no form is sent: a browser, which is sent to the sign-in page."""
+
+    code, status = "MissingAction", 302
+
+
 class Throttling(SenderFault):
     """Too many unsigned calls from one peer."""
 

@@ -1,0 +1,43 @@
+"""Every action that the two services know, compiled when it is first asked for.
+
+That we know an action's shape does not mean that we do it: which ones we do is operations/registry.py's.
+"""
+
+from collections.abc import Mapping
+
+from daypass.errors import InvalidAction
+from daypass.wire.constraints import shortened
+from daypass.wire.model import SERVICES, ServiceModel, load_service
+from daypass.wire.operation import OperationModel
+
+# A name or version longer than this was no mistake in typing, and need not be repeated in full.
+_MAX_ECHO = 128
+
+
+class Catalog:
+    """The actions of STS and IAM, by name and API version."""
+
+    def __init__(self, services: Mapping[str, ServiceModel]) -> None:
+        self._services = services
+        self._by_version = {model.metadata.version: service for service, model in services.items()}
+        self._compiled: dict[tuple[str, str], OperationModel] = {}
+
+    @classmethod
+    def load(cls) -> "Catalog":
+        """Read botocore's data models. Call it once, at start."""
+        return cls({service: load_service(service) for service in SERVICES})
+
+    def find(self, action: str, version: str) -> OperationModel:
+        """Return an action of a version, compiled. Raises InvalidAction."""
+        found = self._compiled.get((action, version))
+        return found or self._compile(action, version)
+
+    def _compile(self, action: str, version: str) -> OperationModel:
+        service = self._by_version.get(version)
+        shape = self._services[service].operations.get(action) if service else None
+        if service is None or shape is None:
+            what, when = shortened(action, _MAX_ECHO), shortened(version, _MAX_ECHO)
+            raise InvalidAction(f"Could not find operation {what} for version {when}")
+        # Two threads may both compile it; the results are equal, and either may stay.
+        compiled = self._compiled[action, version] = OperationModel(service, self._services[service], shape)
+        return compiled

@@ -1,0 +1,78 @@
+"""A request's bytes as a Call: which action of which service, with which parameters, unvalidated.
+
+Owns the limits on size. Parameters are those of the query and, for a POSTed form, of the body. Whoever
+relays a signed request (HashiCorp Vault does) looks at one of the two, so they may not contradict each
+other. A request that names no action and sends no form is somebody's browser, and is shown the way in.
+"""
+
+from dataclasses import dataclass
+
+from daypass.errors import MalformedQueryString, NoActionGiven, QueryTooLong, RequestEntityTooLarge
+from daypass.wire.catalog import Catalog
+from daypass.wire.form import read_form
+from daypass.wire.http import HttpRequest
+from daypass.wire.operation import OperationModel
+
+MAX_BODY = 10_000_000
+MAX_QUERY = 15_800
+
+_FORM = b"application/x-www-form-urlencoded"
+_JSON = b"application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An action that was called. `params` is flat, and holds what the caller claims and no more."""
+
+    service: str
+    operation: OperationModel
+    params: dict[str, str]
+    wants_json: bool
+    action: str
+    version: str
+
+
+def decode(request: HttpRequest, catalog: Catalog) -> Call:
+    """Return what is called. Raises a Fault for what is too large, broken or unknown."""
+    params = _read_params(request)
+    action = params.get("Action")
+    version = params.get("Version", "NO_VERSION_SPECIFIED")
+    if action is None:
+        if not _is_form(request):
+            raise NoActionGiven
+        action = "NO_ACTION_SPECIFIED"
+    operation = catalog.find(action, version)
+    return Call(operation.service, operation, params, is_json_wanted(request), action, version)
+
+
+def is_json_wanted(request: HttpRequest) -> bool:
+    """Tell whether the client names application/json in Accept. All others get XML."""
+    accept = request.header(b"accept")
+    if accept is None or _JSON not in accept.lower():
+        return False
+    return any(part.partition(b";")[0].strip().lower() == _JSON for part in accept.split(b","))
+
+
+def _is_form(request: HttpRequest) -> bool:
+    content_type = request.header(b"content-type") or b""
+    return content_type.partition(b";")[0].strip().lower() == _FORM
+
+
+def _read_params(request: HttpRequest) -> dict[str, str]:
+    if request.truncated or len(request.body) > MAX_BODY:
+        raise RequestEntityTooLarge
+    if len(request.query) > MAX_QUERY:
+        raise QueryTooLong
+    if request.method != "POST" or not _is_form(request):
+        return read_form(request.query)
+    if not request.query:
+        return read_form(request.body)
+    return _merged(read_form(request.query), read_form(request.body))
+
+
+def _merged(query: dict[str, str], body: dict[str, str]) -> dict[str, str]:
+    if any(query.get(name, text) != text for name, text in body.items()):
+        raise MalformedQueryString(
+            "The query string contains a syntax error.", detail="the query contradicts the body"
+        )
+    return query | body

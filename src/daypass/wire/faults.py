@@ -1,0 +1,73 @@
+"""Answers: the headers that all of them carry, and a Fault as the caller sees it, in XML or JSON.
+
+Which code, status and words a refusal has is errors.py's. `detail` never leaves the server by this way.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import json
+
+from daypass.errors import Fault, InvalidAction, NoActionGiven, QueryTooLong, RequestEntityTooLarge
+from daypass.wire.http import Headers, HttpResponse
+from daypass.wire.text import encodable, json_bytes, xml_text
+
+# AWS sends browsers to https://aws.amazon.com/iam. We send them to our own sign-in page.
+WAY_IN = b"/login"
+
+_STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+_NAMESPACES: Mapping[str | None, str] = {"sts": _STS, "iam": "https://iam.amazonaws.com/doc/2010-05-08/"}
+
+# A Fault of these has AWS's own namespace: no service has recognised the call.
+_NO_SERVICE = (InvalidAction,)
+_NO_SERVICE_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
+
+# These are answered by the front door, without a word.
+_BARE = (NoActionGiven, QueryTooLong, RequestEntityTooLarge)
+
+# Accept is not signed: caches must not mix the two forms up, and no browser may take one for something else.
+_COMMON: Headers = (
+    (b"vary", b"Accept"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+_XML: Headers = ((b"content-type", b"text/xml"), *_COMMON)
+_JSON: Headers = ((b"content-type", b"application/json"), *_COMMON)
+
+
+def answer(body: bytes, *, request_id: str, wants_json: bool, extra: Headers = ()) -> HttpResponse:
+    """Return a success."""
+    return HttpResponse(200, _headers(request_id, wants_json=wants_json, extra=extra), body)
+
+
+def render_fault(fault: Fault, *, request_id: str, service: str | None, wants_json: bool) -> HttpResponse:
+    """Return a refusal. `service` is None where the call was refused before it was known."""
+    if isinstance(fault, _BARE):
+        way: Headers = ((b"location", WAY_IN),) if isinstance(fault, NoActionGiven) else ()
+        return HttpResponse(fault.status, (*way, (b"x-amzn-requestid", request_id.encode()), *_COMMON), b"")
+    body = _json_body(fault, request_id) if wants_json else _xml_body(fault, request_id, service)
+    extra: Headers = ()
+    if fault.encoded is not None:
+        extra = ((b"x-daypass-authorization-message", fault.encoded.encode("ascii")),)
+    return HttpResponse(fault.status, _headers(request_id, wants_json=wants_json, extra=extra), body)
+
+
+def _headers(request_id: str, *, wants_json: bool, extra: Headers) -> Headers:
+    return ((b"x-amzn-requestid", request_id.encode()), *(_JSON if wants_json else _XML), *extra)
+
+
+def _xml_body(fault: Fault, request_id: str, service: str | None) -> bytes:
+    namespace = _NO_SERVICE_NAMESPACE if isinstance(fault, _NO_SERVICE) else _NAMESPACES.get(service, _STS)
+    # MalformedInput has no Message at all.
+    message = f"<Message>{xml_text(fault.message)}</Message>" if fault.message else ""
+    return (
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{fault.blame.value}</Type>'
+        f"<Code>{fault.code}</Code>{message}</Error><RequestId>{xml_text(request_id)}</RequestId></ErrorResponse>"
+    ).encode()
+
+
+def _json_body(fault: Fault, request_id: str) -> bytes:
+    error: dict[str, Any] = {"Type": fault.blame.value, "Code": fault.code}
+    if fault.message:
+        error["Message"] = encodable(fault.message)
+    return json_bytes(json.encode({"Error": error, "RequestId": request_id}))

@@ -1,0 +1,68 @@
+"""Reads `application/x-www-form-urlencoded` text, from a body or a query.
+
+The first of two parameters of one name wins, as on AWS. A text that is not valid UTF-8, or whose percent
+escapes are broken, is refused: guessing what was meant could make us act on something else than what was
+signed.
+"""
+
+import re
+
+from daypass.errors import MalformedQueryString
+
+# No call of STS or IAM comes near; a body of a million empty names must not become a million strings.
+MAX_PARAMETERS = 4_096
+
+_WORDS = "The query string contains a syntax error."
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_OCTETS = {f"{octet:02X}".encode(): bytes([octet]) for octet in range(256)}
+
+# Every spelling of an escaped ASCII character: the way nearly all escapes are read.
+_ASCII = {
+    spelling: chr(octet)
+    for octet in range(128)
+    for spelling in {f"{octet:02x}", f"{octet:02X}", f"{octet:02x}".capitalize()}
+}
+
+
+def read_form(raw: bytes) -> dict[str, str]:
+    """Return the parameters of a form, decoded."""
+    if raw.count(b"&") >= MAX_PARAMETERS:
+        raise MalformedQueryString(_WORDS, detail=f"more than {MAX_PARAMETERS} parameters")
+    params: dict[str, str] = {}
+    for pair in _as_text(raw).split("&"):
+        name, _, value = pair.partition("=")
+        if "%" in value or "+" in value:
+            value = _decoded(value)
+        if "%" in name or "+" in name:
+            name = _decoded(name)
+        if name not in params:
+            params[name] = value
+    return params
+
+
+def _decoded(text: str) -> str:
+    """Undo plus signs and percent escapes."""
+    head, *pieces = text.replace("+", " ").split("%")
+    parts = [head]
+    for piece in pieces:
+        character = _ASCII.get(piece[:2])
+        if character is None:
+            return _decoded_octets(text)
+        parts += (character, piece[2:])
+    return "".join(parts)
+
+
+def _decoded_octets(text: str) -> str:
+    """Undo escapes that are not all ASCII: octets first, characters after."""
+    raw = text.replace("+", " ").encode()
+    if _BROKEN_ESCAPE.search(raw):
+        raise MalformedQueryString(_WORDS, detail="a broken percent escape")
+    return _as_text(_ESCAPE.sub(lambda found: _OCTETS[found[1].upper()], raw))
+
+
+def _as_text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedQueryString(_WORDS, detail="not UTF-8") from error

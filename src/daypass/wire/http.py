@@ -1,0 +1,43 @@
+"""The two values that cross the edge: a request as the server read it, an answer as it will send it.
+
+Nothing here is decoded or judged: signatures are made over these very bytes. Reading the socket and finding
+the real client address are http/'s work.
+"""
+
+from dataclasses import dataclass
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request. Header names are lower case, in the order received, duplicates kept, as ASGI gives them.
+
+    `peer` is the vetted client address. `truncated` says that the body was longer than the server reads; it
+    is then empty.
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+    body: bytes
+    peer: str
+    secure: bool
+    truncated: bool = False
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first header of that lower-case name, or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One answer. Framing it (Content-Length, keep-alive) is the server's work."""
+
+    status: int
+    headers: Headers
+    body: bytes

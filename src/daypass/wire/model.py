@@ -1,0 +1,89 @@
+"""The service models that botocore ships, as typed values without their documentation.
+
+Owns the layout of botocore's `service-2.json` and the few places where AWS is known to differ from its own
+model. What the shapes mean on the wire is reading.py's and writing.py's work. botocore's own session
+machinery is never imported: its data files are all that is needed, and they load in a fraction of the time.
+"""
+
+import gzip
+from collections.abc import Mapping
+from importlib.resources import files
+
+from msgspec import Struct, field, json, structs
+
+
+class Ref(Struct, frozen=True):
+    """A use of a shape: by a structure's member, a list's element, a map's key or value."""
+
+    shape: str
+    location_name: str | None = field(name="locationName", default=None)
+
+
+class OutputRef(Struct, frozen=True):
+    """The shape of an answer, and the element that wraps it."""
+
+    shape: str
+    wrapper: str = field(name="resultWrapper", default="")
+
+
+class Shape(Struct, frozen=True):
+    """One type of the API with its constraints."""
+
+    type: str
+    members: dict[str, Ref] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    member: Ref | None = None
+    key: Ref | None = None
+    value: Ref | None = None
+    flattened: bool = False
+    min: int | None = None
+    max: int | None = None
+    pattern: str | None = None
+    enum: tuple[str, ...] = ()
+    sensitive: bool = False
+
+
+class OperationShape(Struct, frozen=True):
+    """One action: what it takes, what it answers, whether it must be signed."""
+
+    name: str
+    input: Ref | None = None
+    output: OutputRef | None = None
+    authtype: str = "v4"
+
+
+class Metadata(Struct, frozen=True):
+    """What a service says of itself."""
+
+    version: str = field(name="apiVersion")
+    namespace: str = field(name="xmlNamespace")
+
+
+class ServiceModel(Struct, frozen=True):
+    """A whole service."""
+
+    metadata: Metadata
+    operations: dict[str, OperationShape]
+    shapes: dict[str, Shape]
+
+
+# The places of each service's model in botocore's data folder.
+SERVICES: Mapping[str, str] = {"sts": "2011-06-15", "iam": "2010-05-08"}
+
+# What AWS was observed to do where its model says otherwise: (service, shape) -> the fields that differ.
+OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
+    ("sts", "sourceIdentityType"): {"max": 256},
+}
+
+# These answers print their times with milliseconds; all others print whole seconds.
+MILLISECONDS = frozenset({("sts", "GetWebIdentityToken")})
+
+
+def load_service(service: str) -> ServiceModel:
+    """Read the model of one of SERVICES, with what was OBSERVED put in."""
+    path = files("botocore") / "data" / service / SERVICES[service] / "service-2.json.gz"
+    model = json.decode(gzip.decompress(path.read_bytes()), type=ServiceModel)
+    for (owner, name), differences in OBSERVED.items():
+        if owner == service:
+            model.shapes[name] = structs.replace(model.shapes[name], **differences)
+    return model

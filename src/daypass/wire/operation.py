@@ -1,0 +1,82 @@
+"""One action of the API as the service model describes it: what it takes, and what it answers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import json
+
+from daypass.wire import writing
+from daypass.wire.model import MILLISECONDS, OperationShape, ServiceModel
+from daypass.wire.reading import compile_input
+from daypass.wire.text import json_bytes, xml_text
+
+Parse = Callable[[dict[str, str]], dict[str, Any]]
+
+# How an answer writes its times, in XML and in JSON: whether with milliseconds.
+_TIMES = {
+    False: (writing.xml_seconds, writing.plain_seconds),
+    True: (writing.xml_milliseconds, writing.plain_milliseconds),
+}
+
+
+class OperationModel:
+    """An action, compiled: `parse` its parameters, `render` its result.
+
+    `signed` is False for the two actions whose proof is an assertion or a token.
+    """
+
+    def __init__(self, service: str, model: ServiceModel, shape: OperationShape) -> None:
+        self.service = service
+        self.name = shape.name
+        self.version = model.metadata.version
+        self.signed = shape.authtype != "none"
+        self._precise = (service, shape.name) in MILLISECONDS
+        self._model = model
+        self._shape = shape
+        self._result = shape.output.wrapper if shape.output else ""
+        self._parse: Parse = compile_input(model.shapes, shape.input.shape) if shape.input else _takes_nothing
+        self._xml = self._compile_xml()
+        self._plain: Callable[[Any], Any] | None = None
+
+    def parse(self, params: dict[str, str]) -> dict[str, Any]:
+        """Return the typed input, by the model's names. Raises ValidationError or MalformedInput."""
+        return self._parse(params)
+
+    def render(self, result: Mapping[str, Any], request_id: str) -> bytes:
+        """Return the answer as XML. Members that are None are absent."""
+        return self._xml(result, request_id).encode()
+
+    def render_json(self, result: Mapping[str, Any], request_id: str) -> bytes:
+        """Return the answer as JSON, as AWS gives it to who asks for it in Accept."""
+        response: dict[str, Any] = {}
+        if self._shape.output:
+            if self._plain is None:
+                notation = writing.plain(_TIMES[self._precise][1])
+                self._plain = writing.compile_output(self._model.shapes, self._shape.output.shape, notation)
+            response[self._result] = self._plain(result)
+        elif result:
+            raise ValueError(f"{self.name} answers nothing")
+        response["ResponseMetadata"] = {"RequestId": request_id}
+        return json_bytes(json.encode({f"{self.name}Response": response}))
+
+    def _compile_xml(self) -> Callable[[Mapping[str, Any], str], str]:
+        start = f'<{self.name}Response xmlns="{self._model.metadata.namespace}">'
+        end = f"</RequestId></ResponseMetadata></{self.name}Response>"
+        write: Callable[[Any], str] = _answers_nothing
+        if self._shape.output is None:
+            head, tail = start, "<ResponseMetadata><RequestId>"
+        else:
+            head, tail = f"{start}<{self._result}>", f"</{self._result}><ResponseMetadata><RequestId>"
+            notation = writing.xml(_TIMES[self._precise][0])
+            write = writing.compile_output(self._model.shapes, self._shape.output.shape, notation)
+        return lambda result, request_id: f"{head}{write(result)}{tail}{xml_text(request_id)}{end}"
+
+
+def _takes_nothing(params: dict[str, str]) -> dict[str, Any]:  # noqa: ARG001 - a parser like any other
+    return {}
+
+
+def _answers_nothing(result: Mapping[str, Any]) -> str:
+    if result:
+        raise ValueError("the operation answers nothing")
+    return ""

@@ -1,0 +1,200 @@
+"""Shapes of requests, compiled once from the service model into readers of parameters.
+
+A reader finds its value among the parameters, turns it into its type, and reports what breaks a constraint
+together with where it stands, in AWS's spelling: `tags.1.member.key`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from daypass.errors import MalformedInput
+from daypass.wire.branches import Branch, find_elements, grow, indexes_of
+from daypass.wire.constraints import Report, Rule, quoted, rules_of
+from daypass.wire.model import Ref, Shape
+from daypass.wire.scalars import SCALARS, parse_scalar
+
+Shapes = Mapping[str, Shape]
+Values = dict[str, Any]
+
+# A reader takes the branch that holds the value, the value's name in it, and where AWS says it stands.
+# It returns None for what was not given.
+Reader = Callable[[Branch, str, str, Report], Any]
+
+
+def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Values]:
+    """Return the parser of an operation's parameters."""
+    read = _members(shapes, shapes[name])
+    members = shapes[name].members.items()
+    compound = frozenset(
+        _wire_name(shapes, member, ref) for member, ref in members if shapes[ref.shape].type not in SCALARS
+    )
+
+    def parse(params: dict[str, str]) -> Values:
+        report = Report()
+        values = read(grow(params, compound), "", report)
+        report.raise_if_any()
+        return values
+
+    return parse
+
+
+def _wire_name(shapes: Shapes, member: str, ref: Ref) -> str:
+    """Return the parameter's name. A flattened list goes by the name of its elements, if they have one."""
+    shape = shapes[ref.shape]
+    if shape.flattened and shape.member is not None and shape.member.location_name:
+        return shape.member.location_name
+    return ref.location_name or member
+
+
+def _camel(member: str) -> str:
+    return member[0].lower() + member[1:]
+
+
+def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Values]:
+    members = tuple(
+        (
+            member,
+            _wire_name(shapes, member, ref),
+            _camel(member),
+            _reader(shapes, ref.shape),
+            member in shape.required,
+        )
+        for member, ref in shape.members.items()
+    )
+
+    def read(branch: Branch, prefix: str, report: Report) -> Values:
+        values = {}
+        for member, wire_name, camel, reader, required in members:
+            value = reader(branch, wire_name, prefix + camel, report)
+            if value is not None:
+                values[member] = value
+            elif required:
+                report.missing(prefix + camel)
+        return values
+
+    return read
+
+
+def _reader(shapes: Shapes, name: str) -> Reader:
+    shape = shapes[name]
+    if shape.type == "structure":
+        return _structure(shapes, shape)
+    if shape.type == "list":
+        return _list(shapes, shape)
+    if shape.type == "map":
+        return _map(shapes, shape)
+    return _scalar(shape, rules_of(shape))
+
+
+def _scalar(shape: Shape, rules: tuple[Rule, ...]) -> Reader:
+    convert, sensitive = SCALARS[shape.type], shape.sensitive
+
+    def read(branch: Branch, name: str, path: str, report: Report) -> Any:
+        text = branch.texts.get(name)
+        if text is None:
+            return None
+        value = text if convert is str else parse_scalar(convert, text, path)
+        for rule in rules:
+            if not rule.holds(value):
+                # AWS leaves out the value of what its model calls sensitive.
+                report.add(path, "" if sensitive else quoted(value), rule.words)
+        return value
+
+    return read
+
+
+def _structure(shapes: Shapes, shape: Shape) -> Reader:
+    read_members = _members(shapes, shape)
+
+    def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:
+        own = branch.branches.get(name)
+        if own is not None:
+            return read_members(own, f"{path}.", report)
+        if branch.texts.get(name):
+            raise MalformedInput(detail=f"{path} is a text where a structure is expected")
+        return None
+
+    return read
+
+
+def _list(shapes: Shapes, shape: Shape) -> Reader:
+    element = _ref(shape.member)
+    read_element, element_rules = _element_reader(shapes, element)
+    container = None if shape.flattened else element.location_name or "member"
+    rules = rules_of(shape)
+
+    def read(branch: Branch, name: str, path: str, report: Report) -> list[Any] | None:
+        elements = find_elements(branch, name, container, path)
+        if elements is None:
+            return None
+        values = []
+        for position, index in enumerate(indexes_of(elements, path), 1):
+            value = read_element(elements, index, f"{path}.{position}.member", report)
+            values.append(_present(value, path))
+        _check_each(report, (path, values), values, element_rules, "Member")
+        _check(report, path, values, rules)
+        return values
+
+    return read
+
+
+def _map(shapes: Shapes, shape: Shape) -> Reader:
+    key, value_ref = _ref(shape.key), _ref(shape.value)
+    read_key, key_rules = _element_reader(shapes, key)
+    read_value, value_rules = _element_reader(shapes, value_ref)
+    key_name, value_name = key.location_name or "key", value_ref.location_name or "value"
+    container = None if shape.flattened else "entry"
+    rules = rules_of(shape)
+
+    def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:
+        elements = find_elements(branch, name, container, path)
+        if elements is None:
+            return None
+        values: Values = {}
+        for index in indexes_of(elements, path):
+            entry = elements.branches.get(index, Branch())
+            own = _present(read_key(entry, key_name, path, report), path)
+            value = read_value(entry, value_name, f"{path}.{own}.member", report)
+            values.setdefault(own, _present(value, path))
+        _check_each(report, (path, values), values, key_rules, "Map keys")
+        _check_each(report, (path, values), values.values(), value_rules, "Map value")
+        _check(report, path, values, rules)
+        return values
+
+    return read
+
+
+def _ref(ref: Ref | None) -> Ref:
+    if ref is None:
+        raise ValueError("a list or map without elements")
+    return ref
+
+
+def _element_reader(shapes: Shapes, ref: Ref) -> tuple[Reader, tuple[Rule, ...]]:
+    """Return how to read an element, and the rules that are reported for the whole list, in one line."""
+    shape = shapes[ref.shape]
+    if shape.type in SCALARS:
+        return _scalar(shape, ()), rules_of(shape)
+    return _reader(shapes, ref.shape), ()
+
+
+def _present(value: Any, path: str) -> Any:
+    if value is None:
+        raise MalformedInput(detail=f"{path} has an element that is not of its type")
+    return value
+
+
+def _check(report: Report, path: str, values: Any, rules: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        if not rule.holds(values):
+            report.add(path, quoted(values), rule.words)
+
+
+def _check_each(
+    report: Report, at: tuple[str, Any], values: Iterable[Any], rules: tuple[Rule, ...], who: str
+) -> None:
+    """Report a list or map, once, whose elements break one of their rules: AWS then names them all."""
+    if not rules or all(rule.holds(value) for value in values for rule in rules):
+        return
+    path, whole = at
+    report.add(path, quoted(whole), f"{who} must satisfy constraint: [{', '.join(r.words for r in rules)}]")

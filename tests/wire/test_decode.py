@@ -1,0 +1,195 @@
+"""From the bytes of a request to the action that it calls."""
+
+import pytest
+from tests.wire.requests import get, post
+
+from daypass.errors import (
+    Fault,
+    InvalidAction,
+    MalformedQueryString,
+    NoActionGiven,
+    QueryTooLong,
+    RequestEntityTooLarge,
+)
+from daypass.wire.catalog import Catalog
+from daypass.wire.decode import MAX_BODY, MAX_QUERY, decode, is_json_wanted
+from daypass.wire.form import MAX_PARAMETERS, read_form
+from daypass.wire.http import HttpRequest
+
+WHOAMI = "Action=GetCallerIdentity&Version=2011-06-15"
+
+
+def test_a_posted_form_is_a_call(catalog: Catalog) -> None:
+    """Action and Version name an operation of a service; the other parameters wait for their validation."""
+    call = decode(post("Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam&x=a+b"), catalog)
+    assert (call.service, call.action, call.version) == ("sts", "AssumeRole", "2011-06-15")
+    assert call.operation.name == "AssumeRole"
+    assert (call.params["RoleArn"], call.params["x"]) == ("arn:aws:iam", "a b")
+    assert not call.wants_json
+
+
+def test_a_query_is_a_call(catalog: Catalog) -> None:
+    """A GET carries its parameters in the query, a presigned one its signature too."""
+    call = decode(get(WHOAMI.encode() + b"&X-Amz-Expires=60"), catalog)
+    assert call.operation.name == "GetCallerIdentity"
+
+
+def test_a_post_may_carry_its_parameters_in_the_query(catalog: Catalog) -> None:
+    """AWS reads both."""
+    assert decode(post("", query=WHOAMI.encode()), catalog).action == "GetCallerIdentity"
+    assert decode(post("b=2", query=WHOAMI.encode() + b"&a=1"), catalog).params["b"] == "2"
+
+
+def test_query_and_body_may_not_contradict(catalog: Catalog) -> None:
+    """Who relays a signed request looks at one of the two, and must not be shown another call than we see."""
+    with pytest.raises(MalformedQueryString):
+        decode(post(WHOAMI, query=b"Action=AssumeRole"), catalog)
+    assert decode(post(WHOAMI, query=b"Action=GetCallerIdentity"), catalog).action == "GetCallerIdentity"
+
+
+def test_the_version_chooses_the_service(catalog: Catalog) -> None:
+    """One URL serves both services."""
+    assert decode(post("Action=ListUsers&Version=2010-05-08"), catalog).service == "iam"
+
+
+def test_the_first_of_two_parameters_wins() -> None:
+    """As on AWS."""
+    assert read_form(b"a=1&a=2&b=3") == {"a": "1", "b": "3"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (b"a=%C3%A9", "é"),
+        (b"a=%c3%a9%20x", "é x"),
+        ("a=é+x".encode(), "é x"),
+        (b"a=%2b%2B%3d", "++="),
+        (b"a=x=y", "x=y"),
+        (b"a", ""),
+        (b"%61=1", "1"),
+        (b"&&a=1", "1"),
+        (b"a=%F0%9F%98%80", "\U0001f600"),
+        (b"a=%25", "%"),
+    ],
+)
+def test_forms_are_decoded(raw: bytes, value: str) -> None:
+    """Escapes, plus signs, raw UTF-8, names without values."""
+    assert read_form(raw)["a"] == value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"a=%FF",
+        b"a=\xff",
+        b"a=%C0%AF",
+        b"a=%ED%A0%80",
+        b"a=%zz",
+        b"a=%",
+        b"a=%4",
+        b"%=1",
+        b"a=%C3",
+        b"a=% 4",
+        b"a=%+4",
+    ],
+)
+def test_broken_encodings_are_refused(raw: bytes) -> None:
+    """Broken escapes, octets that are no UTF-8, overlong forms and surrogates."""
+    with pytest.raises(MalformedQueryString):
+        read_form(raw)
+
+
+def test_too_many_parameters_are_refused() -> None:
+    """A body of empty names costs nothing."""
+    with pytest.raises(MalformedQueryString):
+        read_form(b"&" * MAX_PARAMETERS)
+    assert len(read_form(b"&".join(b"%d=" % n for n in range(MAX_PARAMETERS)))) == MAX_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            post("Action=Nothing&Version=2011-06-15"),
+            "Could not find operation Nothing for version 2011-06-15",
+        ),
+        (
+            post("Action=ListUsers&Version=2011-06-15"),
+            "Could not find operation ListUsers for version 2011-06-15",
+        ),
+        (
+            post("Action=GetCallerIdentity&Version=1"),
+            "Could not find operation GetCallerIdentity for version 1",
+        ),
+        (
+            post("Action=GetCallerIdentity"),
+            "Could not find operation GetCallerIdentity for version NO_VERSION_SPECIFIED",
+        ),
+        (post("Version=2011-06-15"), "Could not find operation NO_ACTION_SPECIFIED for version 2011-06-15"),
+        (get(b"Action=x&Version=2011-06-15"), "Could not find operation x for version 2011-06-15"),
+    ],
+)
+def test_unknown_actions_and_versions(catalog: Catalog, request_: HttpRequest, message: str) -> None:
+    """AWS names what it could not find."""
+    with pytest.raises(InvalidAction) as refused:
+        decode(request_, catalog)
+    assert refused.value.message == message
+
+
+def test_an_endless_action_is_not_repeated(catalog: Catalog) -> None:
+    """A small answer to a large lie."""
+    with pytest.raises(InvalidAction) as refused:
+        decode(post("Action=" + "x" * 100_000 + "&Version=2011-06-15"), catalog)
+    assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [get(b""), get(b"a=b"), post(WHOAMI, content_type=None), post(WHOAMI, content_type=b"text/plain")],
+)
+def test_without_action_and_form_it_is_a_browser(catalog: Catalog, request_: HttpRequest) -> None:
+    """A body that does not call itself a form is not read."""
+    with pytest.raises(NoActionGiven):
+        decode(request_, catalog)
+
+
+@pytest.mark.parametrize(
+    ("request_", "fault"),
+    [
+        (HttpRequest("POST", b"/", b"", (), b"", "::1", secure=True, truncated=True), RequestEntityTooLarge),
+        (post(b"a" * (MAX_BODY + 1)), RequestEntityTooLarge),
+        (get(WHOAMI.encode() + b"&a=" + b"a" * MAX_QUERY), QueryTooLong),
+    ],
+)
+def test_what_is_too_large_is_not_read(catalog: Catalog, request_: HttpRequest, fault: type[Fault]) -> None:
+    """Bodies over ten million bytes and queries over about 15.8 KB are refused at the door."""
+    with pytest.raises(fault):
+        decode(request_, catalog)
+
+
+def test_a_body_of_the_greatest_size_is_read(catalog: Catalog) -> None:
+    """Ten million bytes are not too many."""
+    body = WHOAMI + "&a="
+    assert decode(post(body + "x" * (MAX_BODY - len(body))), catalog).action == "GetCallerIdentity"
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("application/json", True),
+        ("text/html, Application/JSON;q=0.9", True),
+        ("*/*", False),
+        ("application/*", False),
+        ("application/jsonlines", False),
+        ("text/xml", False),
+    ],
+)
+def test_json_is_answered_to_who_names_it(accept: str, wanted: bool) -> None:  # noqa: FBT001 - a case table
+    """Wildcards are not enough: SDKs send them and expect XML."""
+    assert is_json_wanted(post(WHOAMI, accept=accept)) is wanted
+
+
+def test_the_first_header_counts() -> None:
+    """Names are lower case already; the first of several is returned."""
+    request = HttpRequest("GET", b"/", b"", ((b"a", b"1"), (b"a", b"2")), b"", "::1", secure=True)
+    assert (request.header(b"a"), request.header(b"b")) == (b"1", None)
