@@ -1,0 +1,1 @@
+"""The policy engine: documents, their compiled form, decisions and the reasons for them."""

@@ -1,0 +1,147 @@
+"""Policies in the form that decisions are made from.
+
+Owns compiling a document once, and finding the statements that speak of an action. Whether they apply is told
+by evaluate.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from daypass.policy.condition import Holds, compile_condition
+from daypass.policy.decision import DECIDED, Allowed, StatementRef
+from daypass.policy.document import Document, DocumentKind
+from daypass.policy.principal import PrincipalMatch
+from daypass.policy.question import Question
+from daypass.policy.resource import ResourceMatch, compile_resources
+from daypass.policy.source import PolicyType, Source
+from daypass.policy.statement import Statement
+from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
+
+__all__ = [
+    "CompiledStatement",
+    "Policy",
+    "PolicySet",
+    "PolicyType",
+    "Source",
+    "compile_document",
+    "compile_set",
+]
+
+_CACHED_ACTIONS = 512  # more than one service has; a flood of invented names empties the cache and no more
+
+
+class ActionMatch:
+    """The compiled Action or NotAction element. Case does not matter."""
+
+    __slots__ = ("_exact", "_inverted", "_patterns")
+
+    def __init__(self, patterns: Sequence[str], *, inverted: bool) -> None:
+        lowered = {pattern.lower() for pattern in patterns}
+        wild = {pattern for pattern in lowered if "*" in pattern or "?" in pattern}
+        self._exact = frozenset(lowered - wild)
+        self._patterns: tuple[Match, ...] = tuple(
+            compile_wildcard(tokens_of(pattern)) for pattern in sorted(wild)
+        )
+        self._inverted = inverted
+
+    def covers(self, action: str) -> bool:
+        """Tell whether the element speaks of `action`."""
+        lowered = action.lower()
+        listed = lowered in self._exact or any(match(lowered) for match in self._patterns)
+        return listed is not self._inverted
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """One statement, ready to be asked. `conditions` stand in the order of `statement.conditions`."""
+
+    ref: StatementRef
+    statement: Statement
+    action: ActionMatch
+    principal: PrincipalMatch | None
+    resource: ResourceMatch | None
+    conditions: tuple[Holds, ...]
+    allowed: Allowed
+    """The answer where this statement decides alone, made beforehand. Handed out by evaluate.py only."""
+
+    def applies(self, question: Question) -> bool:
+        """Tell whether resource and conditions fit. Action and principal are looked at elsewhere."""
+        context = question.context
+        if self.resource is not None and not self.resource(question.resource, context):
+            return False
+        for holds in self.conditions:  # noqa: SIM110 - the hot path; a generator costs more than the test
+            if not holds(context):
+                return False
+        return True
+
+
+Candidates = tuple[tuple[CompiledStatement, ...], tuple[CompiledStatement, ...]]
+"""The Denies and the Allows that speak of one action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One compiled policy."""
+
+    source: Source
+    document: Document
+    statements: tuple[CompiledStatement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Several policies that count as one. Immutable but for a cache of what speaks of which action."""
+
+    policies: tuple[Policy, ...]
+    _by_action: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
+
+    def candidates(self, action: str) -> Candidates:
+        """Return the Denies and the Allows that speak of `action`."""
+        found = self._by_action.get(action)
+        if found is None:
+            found = self._select(action)
+            if len(self._by_action) >= _CACHED_ACTIONS:
+                self._by_action.clear()
+            self._by_action[action] = found
+        return found
+
+    def _select(self, action: str) -> Candidates:
+        speaking = [
+            statement
+            for policy in self.policies
+            for statement in policy.statements
+            if statement.action.covers(action)
+        ]
+        denies = tuple(statement for statement in speaking if not statement.statement.allow)
+        return denies, tuple(statement for statement in speaking if statement.statement.allow)
+
+
+def compile_document(document: Document, source: Source) -> Policy:
+    """Return the compiled form of a document."""
+    compiled = tuple(_compile_statement(statement, document, source) for statement in document.statements)
+    return Policy(source, document, compiled)
+
+
+def compile_set(policies: Iterable[Policy]) -> PolicySet:
+    """Return several policies as one set."""
+    return PolicySet(tuple(policies))
+
+
+def _compile_statement(statement: Statement, document: Document, source: Source) -> CompiledStatement:
+    allow, variables = statement.allow, document.variables
+    ref = StatementRef(source, statement.index, statement.sid)
+    principal = None
+    if statement.principals is not None:
+        principal = PrincipalMatch(statement, closed=document.kind is DocumentKind.TRUST)
+    resource = None
+    if statement.resources is not None:
+        resource = compile_resources(
+            statement.resources, inverted=statement.not_resource, allow=allow, variables=variables
+        )
+    conditions = tuple(
+        compile_condition(test, variables=variables, on_doubt=not allow) for test in statement.conditions
+    )
+    action = ActionMatch(statement.actions, inverted=statement.not_action)
+    return CompiledStatement(
+        ref, statement, action, principal, resource, conditions, Allowed((ref,), DECIDED)
+    )

@@ -1,0 +1,178 @@
+"""One condition of a statement, compiled to a function of the request context.
+
+Owns missing keys, negation, IfExists, multivalued keys and the set operators. Comparing values is operators/'
+work. Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
+
+The laws, in one place:
+- key missing: a positive operator is false, a negated one true, IfExists true, ForAllValues true, ForAnyValue
+  false;
+- a negated operator with several values asks for none of them;
+- a multivalued key under an operator without a set prefix never matches, negated or not;
+- what cannot be read counts against the caller: false in an Allow, true in a Deny (`on_doubt`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from daypass.policy.operators.quantity import find_bytes, find_instant, find_number, in_networks, ordered
+from daypass.policy.operators.table import Family, Operator, OperatorUse, Quantifier, find_operator
+from daypass.policy.operators.text import (
+    Fits,
+    arn_like,
+    boolean,
+    fixed_texts,
+    string_equals,
+    string_equals_ignoring_case,
+    string_like,
+)
+from daypass.policy.question import Context
+from daypass.policy.statement import ConditionTest
+
+Holds = Callable[[Context], bool]
+
+
+class UnknownOperatorError(ValueError):
+    """A condition names an operator that does not exist. Parsing refuses it; so does compiling."""
+
+
+_TEXT: Mapping[Family, Callable[..., Fits]] = MappingProxyType(
+    {
+        Family.EQUALS: string_equals,
+        Family.EQUALS_IGNORING_CASE: string_equals_ignoring_case,
+        Family.LIKE: string_like,
+        Family.ARN: arn_like,
+        Family.BOOL: boolean,
+    }
+)
+_READERS: Mapping[Family, Callable[[str], object]] = MappingProxyType(
+    {Family.NUMERIC: find_number, Family.DATE: find_instant, Family.BINARY: find_bytes}
+)
+
+
+def compile_condition(test: ConditionTest, *, variables: bool, on_doubt: bool) -> Holds:
+    """Return the function that tells whether one condition holds."""
+    use = find_operator(test.operator)
+    if use is None:
+        raise UnknownOperatorError(test.operator)
+    key = test.key.lower()
+    if use.operator.family is Family.NULL:
+        return _null(key, test.values)
+    if use.quantifier is Quantifier.NONE:
+        fixed = _fixed(use, test.values, variables=variables)
+        if fixed is not None:
+            return lambda context: context.get(key) in fixed
+    fits = _comparison(use.operator, test.values, variables=variables)
+    if not test.values and use.operator.negated:
+        fits = _nothing_to_compare
+    if use.quantifier is Quantifier.ALL:
+        return _for_all(key, fits, negated=use.operator.negated, on_doubt=on_doubt)
+    if use.quantifier is Quantifier.ANY:
+        return _for_any(key, fits, use, on_doubt=on_doubt)
+    if use.operator.negated:
+        return _negated(key, fits, on_doubt=on_doubt)
+    return _positive(key, fits, if_exists=use.if_exists, on_doubt=on_doubt)
+
+
+def _comparison(row: Operator, values: Sequence[str], *, variables: bool) -> Fits:
+    if row.family in _TEXT:
+        return _TEXT[row.family](values, variables=variables)
+    if row.family is Family.ADDRESS:
+        return in_networks(values)
+    return ordered(_READERS[row.family], row.relation, values)
+
+
+def _fixed(use: OperatorUse, values: Sequence[str], *, variables: bool) -> frozenset[str] | None:
+    """Return what plain StringEquals looks for: the most frequent condition, so it takes one look-up."""
+    if use.operator.family is not Family.EQUALS or use.operator.negated or use.if_exists:
+        return None
+    return fixed_texts(values, variables=variables)
+
+
+def _nothing_to_compare(_value: str, _context: Context) -> None:
+    """Doubt: that none of an empty list matches shall not open an Allow."""
+
+
+def _positive(key: str, fits: Fits, *, if_exists: bool, on_doubt: bool) -> Holds:
+    def holds(context: Context) -> bool:
+        value = context.get(key)
+        if value is None or value == ():
+            return if_exists
+        if not isinstance(value, str):
+            return False
+        found = fits(value, context)
+        return on_doubt if found is None else found
+
+    return holds
+
+
+def _negated(key: str, fits: Fits, *, on_doubt: bool) -> Holds:
+    def holds(context: Context) -> bool:
+        value = context.get(key)
+        if value is None or value == ():
+            return True
+        if not isinstance(value, str):
+            return False
+        found = fits(value, context)
+        return on_doubt if found is None else not found
+
+    return holds
+
+
+def _for_all(key: str, fits: Fits, *, negated: bool, on_doubt: bool) -> Holds:
+    """Ask that every value fits (or, negated, lies outside). True for no values at all.
+
+    A single empty value may count as no value. A Deny takes it so; an Allow compares it.
+    """
+
+    def holds(context: Context) -> bool:
+        values = _values(context, key)
+        if on_doubt and not any(values):
+            return True
+        doubtful = False
+        for value in values:
+            found = fits(value, context)
+            if found is None:
+                doubtful = True
+            elif found is negated:
+                return False
+        return on_doubt if doubtful else True
+
+    return holds
+
+
+def _for_any(key: str, fits: Fits, use: OperatorUse, *, on_doubt: bool) -> Holds:
+    """Ask that some value fits (or, negated, lies outside). False for no values, save with IfExists."""
+    negated, if_exists = use.operator.negated, use.if_exists
+
+    def holds(context: Context) -> bool:
+        values = _values(context, key)
+        if not values:
+            return if_exists
+        doubtful = False
+        for value in values:
+            found = fits(value, context)
+            if found is None:
+                doubtful = True
+            elif found is not negated:
+                return True
+        return on_doubt if doubtful else False
+
+    return holds
+
+
+def _null(key: str, values: Sequence[str]) -> Holds:
+    """Ask whether the key is absent (`true`) or present (`false`). A key with nothing in it is absent."""
+    wanted = {text.lower() for text in values}
+    absent, present = "true" in wanted, "false" in wanted
+
+    def holds(context: Context) -> bool:
+        return present if any(_values(context, key)) else absent
+
+    return holds
+
+
+def _values(context: Context, key: str) -> tuple[str, ...]:
+    value = context.get(key)
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value

@@ -1,0 +1,243 @@
+"""Reading the elements of one statement, and refusing what AWS refuses.
+
+Owns the grammar of a statement and the words of a refusal. Where AWS's words are known they are used alone;
+elsewhere the refusal names the place, such as `Statement[2].Condition.StringEquals`.
+Source: IAM User Guide, "Grammar of the IAM JSON policy language"; recordings of IAM's answers.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NoReturn
+
+from daypass.errors import MalformedPolicyDocument
+from daypass.policy.operators.quantity import find_instant
+from daypass.policy.operators.table import Family, find_operator
+from daypass.policy.principal_names import parse_principals
+from daypass.policy.resource_names import check_resource
+from daypass.policy.statement import ConditionTest, Statement
+from daypass.policy.strict_json import NumberText
+
+
+class Presence(Enum):
+    """Whether a kind of policy has an element."""
+
+    REQUIRED = "required"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What differs between the kinds of policy."""
+
+    principal: Presence
+    resource: Presence
+    not_principal: bool = False
+    arn_resources: bool = True
+    sts_only: bool = False
+    everyone_only: bool = False
+    sid: re.Pattern[str] = re.compile(r"[A-Za-z0-9]*")
+
+
+ELEMENTS = frozenset(
+    {
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    }
+)
+_VENDOR = re.compile(r"[A-Za-z0-9.*?-]+")
+_ACTION_NAME = re.compile(r"[A-Za-z0-9_*?.-]+")
+_CONDITION_KEY = re.compile(r"[^\x00-\x20{}$*?\"'][^\x00-\x1f{}\"']{0,1023}")
+_ZONELESS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
+
+
+def refuse(path: str, why: str) -> NoReturn:
+    """Refuse in our own words, with the place."""
+    raise MalformedPolicyDocument(f"Syntax errors in policy. {path}: {why}", detail=path)
+
+
+def refuse_with(words: str, path: str) -> NoReturn:
+    """Refuse in AWS's words; the place goes to the audit."""
+    raise MalformedPolicyDocument(words, detail=path)
+
+
+def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Statement:
+    """Return one statement, or raise MalformedPolicyDocument."""
+    if not isinstance(value, dict):
+        refuse(path, "must be an object")
+    for name in value:
+        if name not in ELEMENTS:
+            refuse(f"{path}.{name}", "no such element")
+    principals, not_principal = _principals(value, path, grammar)
+    actions, not_action = _actions(value, path, grammar)
+    resources, not_resource = _resources(value, path, grammar)
+    return Statement(
+        index=index,
+        sid=_sid(value, path, grammar),
+        allow=_effect(value, path),
+        principals=principals,
+        not_principal=not_principal,
+        actions=actions,
+        not_action=not_action,
+        resources=resources,
+        not_resource=not_resource,
+        conditions=_conditions(value.get("Condition", {}), f"{path}.Condition"),
+    )
+
+
+def _sid(value: Mapping[str, Any], path: str, grammar: Grammar) -> str:
+    sid = value.get("Sid", "")
+    if not _is_text(sid):
+        refuse(f"{path}.Sid", "must be a text")
+    if not grammar.sid.fullmatch(sid):
+        refuse_with(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+            "expression [0-9A-Za-z]*",
+            f"{path}.Sid",
+        )
+    return str(sid)
+
+
+def _effect(value: Mapping[str, Any], path: str) -> bool:
+    if "Effect" not in value:
+        refuse_with("Missing required field Effect", path)
+    effect = value["Effect"]
+    if not _is_text(effect) or effect not in ("Allow", "Deny"):
+        refuse(f"{path}.Effect", "must be Allow or Deny, in this very spelling")
+    return bool(effect == "Allow")
+
+
+def _principals(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[Any, bool]:
+    found = [name for name in ("Principal", "NotPrincipal") if name in value]
+    if grammar.principal is Presence.FORBIDDEN:
+        if found:
+            refuse_with("Policy document should not specify a principal.", f"{path}.{found[0]}")
+        return None, False
+    if not found:
+        refuse_with("Missing required field Principal", path)
+    if len(found) > 1:
+        refuse(path, "has both Principal and NotPrincipal")
+    inverted = found[0] == "NotPrincipal"
+    if inverted and not grammar.not_principal:
+        refuse_with("AssumeRole policy must not contain NotPrincipal field.", f"{path}.NotPrincipal")
+    principals = parse_principals(value[found[0]], f"{path}.{found[0]}", trust=grammar.sts_only)
+    if grammar.everyone_only and any(name.value != "*" for name in principals):
+        refuse(f"{path}.{found[0]}", 'a resource control policy can only name the principal "*"')
+    return principals, inverted
+
+
+def _actions(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tuple[str, ...], bool]:
+    name = _either(value, "Action", "NotAction", path)
+    texts = _texts(value[name], f"{path}.{name}") if name else ()
+    if not name or not texts:
+        words = (
+            "Missing required field Action" if grammar.sts_only else "Policy statement must contain actions."
+        )
+        refuse_with(words, path)
+    for text in texts:
+        _check_action(text, f"{path}.{name}", grammar)
+    return texts, name == "NotAction"
+
+
+def _check_action(text: str, path: str, grammar: Grammar) -> None:
+    vendor, colon, rest = text.partition(":")
+    if grammar.sts_only and vendor.lower() != "sts":
+        refuse_with("AssumeRole policy may only specify STS AssumeRole actions.", path)
+    if text == "*":
+        return
+    if not colon:
+        refuse_with("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", path)
+    if ":" in rest:
+        refuse_with("Actions/Condition can contain only one colon.", path)
+    if not _VENDOR.fullmatch(vendor):
+        refuse_with(f"Vendor {vendor} is not valid", path)
+    if not _ACTION_NAME.fullmatch(rest):
+        refuse(path, f'"{text}" names no action')
+
+
+def _resources(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tuple[str, ...] | None, bool]:
+    name = _either(value, "Resource", "NotResource", path)
+    if grammar.resource is Presence.FORBIDDEN:
+        if name == "Resource":
+            refuse_with("Has prohibited field Resource", f"{path}.{name}")
+        if name:
+            refuse_with("AssumeRole policy must not contain resources.", f"{path}.{name}")
+        return None, False
+    texts = _texts(value[name], f"{path}.{name}") if name else ()
+    if not name or not texts:
+        refuse_with("Policy statement must contain resources.", path)
+    if grammar.arn_resources:
+        for text in texts:
+            words = check_resource(text)
+            if words is not None:
+                refuse_with(words, f"{path}.{name}")
+    return texts, name == "NotResource"
+
+
+def _conditions(value: Any, path: str) -> tuple[ConditionTest, ...]:
+    if not isinstance(value, dict):
+        refuse(path, "must be an object")
+    tests: list[ConditionTest] = []
+    for operator, keys in value.items():
+        place = f"{path}.{operator}"
+        use = find_operator(operator)
+        if not isinstance(keys, dict):
+            refuse(place, "must be an object of condition keys")
+        if use is None:
+            refuse(place, "no such condition operator")
+        lowered: set[str] = set()
+        for key, values in keys.items():
+            if not _CONDITION_KEY.fullmatch(key) or ":" not in key:
+                refuse(f"{place}.{key}", "no condition key: one has a prefix, a colon and a name")
+            if key.lower() in lowered:
+                refuse(f"{place}.{key}", "the key stands twice; case does not tell keys apart")
+            lowered.add(key.lower())
+            texts = _condition_values(values, f"{place}.{key}")
+            if use.operator.family is Family.DATE:
+                _check_dates(texts, f"{place}.{key}")
+            tests.append(ConditionTest(operator, key, texts))
+    return tuple(tests)
+
+
+def _condition_values(value: Any, path: str) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(_condition_value(one, path) for one in listed)
+
+
+def _condition_value(value: Any, path: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        refuse(path, "must be a text, a number, true, false, or a list of these")
+    return str(value)  # a number stays as it was written
+
+
+def _check_dates(texts: tuple[str, ...], path: str) -> None:
+    for text in texts:
+        if find_instant(text) is None and not _ZONELESS.fullmatch(text):
+            refuse_with("The policy failed legacy parsing", path)
+
+
+def _either(value: Mapping[str, Any], name: str, inverted: str, path: str) -> str:
+    if name in value and inverted in value:
+        refuse(path, f"has both {name} and {inverted}")
+    return name if name in value else inverted if inverted in value else ""
+
+
+def _texts(value: Any, path: str) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    if not all(_is_text(one) for one in listed):
+        refuse(path, "must be a text or a list of texts")
+    return tuple(listed)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, NumberText)

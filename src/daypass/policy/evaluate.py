@@ -1,0 +1,208 @@
+"""Decide one question against the policies that apply.
+
+Pure: gathering the policies is authorize/'s work, putting a refusal into words is words.py's.
+Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic".
+
+The order: any Deny anywhere; then each level of resource and service control policies needs an Allow; then
+the resource policy and the caller's own side. What the resource policy's Allow does without is told by
+principal.Reach.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daypass.policy.compiled import CompiledStatement, PolicySet
+from daypass.policy.decision import DECIDED, Allowed, Denied
+from daypass.policy.principal import Reach
+from daypass.policy.question import PrincipalKind, Question
+from daypass.policy.source import PolicyType
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All that applies to a question.
+
+    `boundary` and `session` are None where there is none; several session policies are one set. Control
+    policies are one set a level, the organization's root first, and () where none apply. `trust` says that
+    `resource` is a role's trust policy, which must itself allow, in the same account too.
+    """
+
+    identity: PolicySet
+    boundary: PolicySet | None = None
+    session: PolicySet | None = None
+    service_control: tuple[PolicySet, ...] = ()
+    resource_control: tuple[PolicySet, ...] = ()
+    resource: PolicySet | None = None
+    trust: bool = False
+
+
+Decision = Allowed | Denied
+
+_WITHOUT_OWN_SIDE = frozenset(
+    {PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS}
+)
+
+
+def decide(question: Question, policies: Policies) -> Decision:
+    """Return Allowed or Denied. A statement that cannot be evaluated refuses the whole request."""
+    try:
+        return _denied_anywhere(question, policies) or _decide_allow(question, policies)
+    except Exception as problem:  # noqa: BLE001 - AWS: "generates an exception and closes"
+        return Denied(
+            explicit=False,
+            by=PolicyType.IDENTITY,
+            statements=(),
+            action=question.action,
+            trust=policies.trust,
+            failure=type(problem).__name__,
+        )
+
+
+# Explicit denies --------------------------------------------------------------------------------------------
+
+
+def _denied_anywhere(question: Question, policies: Policies) -> Denied | None:
+    """Return the first explicit deny, looking at the types in AWS's order."""
+    for level in policies.resource_control:
+        found = _find_deny_to_caller(level, question)
+        if found is not None:
+            return _explicit(found, PolicyType.RESOURCE_CONTROL, question, policies)
+    for level in policies.service_control:
+        found = _find(level.candidates(question.action)[0], question)
+        if found is not None:
+            return _explicit(found, PolicyType.SERVICE_CONTROL, question, policies)
+    if policies.resource is not None:
+        found = _find_deny_to_caller(policies.resource, question)
+        if found is not None:
+            return _explicit(found, PolicyType.RESOURCE, question, policies)
+    return _denied_on_own_side(question, policies)
+
+
+def _denied_on_own_side(question: Question, policies: Policies) -> Denied | None:
+    own = (
+        (policies.identity, PolicyType.IDENTITY),
+        (policies.boundary, PolicyType.BOUNDARY),
+        (policies.session, PolicyType.SESSION),
+    )
+    for policy_set, by in own:
+        if policy_set is not None:
+            denies = policy_set.candidates(question.action)[0]
+            if denies and (found := _find(denies, question)) is not None:
+                return _explicit(found, by, question, policies)
+    return None
+
+
+def _explicit(found: CompiledStatement, by: PolicyType, question: Question, policies: Policies) -> Denied:
+    return Denied(explicit=True, by=by, statements=(found.ref,), action=question.action, trust=policies.trust)
+
+
+def _find(statements: Sequence[CompiledStatement], question: Question) -> CompiledStatement | None:
+    """Return the first statement that applies, in policies that name no principal."""
+    for statement in statements:
+        if statement.applies(question):
+            return statement
+    return None
+
+
+def _find_deny_to_caller(policy_set: PolicySet, question: Question) -> CompiledStatement | None:
+    for statement in policy_set.candidates(question.action)[0]:
+        # No Principal in a policy that must have one: parsing refuses it; a Deny without one means everyone.
+        meant = statement.principal is None or statement.principal.denies(question.principal)
+        if meant and statement.applies(question):
+            return statement
+    return None
+
+
+# Allows -----------------------------------------------------------------------------------------------------
+
+
+def _decide_allow(question: Question, policies: Policies) -> Decision:
+    controls = _lacks_control(question, policies)
+    if controls is not None:
+        return controls
+    named, reach = _find_grant(question, policies)
+    if question.principal.kind in _WITHOUT_OWN_SIDE:
+        if named is not None and reach >= Reach.PAST_IDENTITY:
+            return named.allowed
+        return _implicit(PolicyType.RESOURCE, question, policies)
+    same_account = bool(question.resource_account) and question.principal.account == question.resource_account
+    if not same_account:
+        return _decide_across(question, policies, named)
+    if named is None and policies.trust:
+        return _implicit(PolicyType.RESOURCE, question, policies)
+    return _decide_own_side(question, policies, named, reach)
+
+
+def _decide_across(question: Question, policies: Policies, named: CompiledStatement | None) -> Decision:
+    """Both accounts must allow, and the caller's own account speaks first: it may know its own refusals."""
+    own = _decide_own_side(question, policies, None, Reach.DELEGATED)
+    if isinstance(own, Denied):
+        return own
+    if named is None:
+        return _implicit(PolicyType.RESOURCE, question, policies)
+    return Allowed((*own.statements, named.ref), DECIDED)
+
+
+def _decide_own_side(
+    question: Question, policies: Policies, named: CompiledStatement | None, reach: Reach
+) -> Decision:
+    """Ask the caller's own policies, save those that the resource policy's Allow does without."""
+    by: list[CompiledStatement] = []
+    own = (
+        (Reach.PAST_IDENTITY, PolicyType.IDENTITY, policies.identity),
+        (Reach.PAST_BOUNDARY, PolicyType.BOUNDARY, policies.boundary),
+        (Reach.PAST_ALL, PolicyType.SESSION, policies.session),
+    )
+    for skipped_from, policy_type, policy_set in own:
+        if reach >= skipped_from or _is_free(policy_type, policy_set, question):
+            continue
+        found = None if policy_set is None else _find(policy_set.candidates(question.action)[1], question)
+        if found is None:
+            return _implicit(policy_type, question, policies)
+        by.append(found)
+    if named is not None:
+        by.append(named)
+    return by[0].allowed if len(by) == 1 else Allowed(tuple(one.ref for one in by), DECIDED)
+
+
+def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, question: Question) -> bool:
+    """Tell whether a type of policy asks nothing of this caller.
+
+    The root user has no identity policies and needs none. A federated user has the rights of its session
+    policy, so without one it has none.
+    """
+    if policy_type is PolicyType.IDENTITY:
+        return question.principal.kind is PrincipalKind.ROOT
+    if policy_type is PolicyType.SESSION and question.principal.kind is PrincipalKind.FEDERATED_USER:
+        return False
+    return policy_set is None
+
+
+def _lacks_control(question: Question, policies: Policies) -> Denied | None:
+    """Return a denial where a level of control policies has no Allow. Levels are never merged."""
+    for level in policies.resource_control:
+        allows = level.candidates(question.action)[1]
+        if not any(statement.applies(question) for statement in allows):
+            return _implicit(PolicyType.RESOURCE_CONTROL, question, policies)
+    for level in policies.service_control:
+        if _find(level.candidates(question.action)[1], question) is None:
+            return _implicit(PolicyType.SERVICE_CONTROL, question, policies)
+    return None
+
+
+def _find_grant(question: Question, policies: Policies) -> tuple[CompiledStatement | None, Reach]:
+    """Return the Allow of the resource policy that carries furthest, and how far."""
+    best, furthest = None, Reach.NOTHING
+    if policies.resource is None:
+        return best, furthest
+    for statement in policies.resource.candidates(question.action)[1]:
+        if statement.principal is None:
+            continue
+        reach = statement.principal.reach(question.principal)
+        if reach > furthest and statement.applies(question):
+            best, furthest = statement, reach
+    return best, furthest
+
+
+def _implicit(by: PolicyType, question: Question, policies: Policies) -> Denied:
+    return Denied(explicit=False, by=by, statements=(), action=question.action, trust=policies.trust)

@@ -1,0 +1,146 @@
+"""Comparing quantities: numbers, instants, addresses and bytes.
+
+Owns reading them from text, on both sides alike, and comparing what was read. What cannot be read yields
+None, and the statement then takes its closed side: an Allow does not apply, a Deny does.
+Source: IAM User Guide, "Condition operators": Numeric, Date, Binary and IP address; W3C "Date and Time
+Formats".
+"""
+
+import base64
+import binascii
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from types import MappingProxyType
+from typing import Any
+
+from daypass.policy.operators.table import Relation
+from daypass.policy.operators.text import Fits
+from daypass.policy.question import Context
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_EPOCH = re.compile(r"[0-9]{5,15}(?:\.[0-9]{1,9})?")
+_DATE = re.compile(
+    r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})"
+    r"(?:[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,12}))?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2})))?)?)?"
+)
+_PREFIX = re.compile(r"[0-9]{1,3}")
+_MAPPED = 96  # the length of ::ffff:0:0 in bits
+_WIDTH: Mapping[int, int] = MappingProxyType({4: 32, 6: 128})
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_COMPARE: Mapping[Relation, Callable[[Any, Any], bool]] = MappingProxyType(
+    {
+        Relation.EQUAL: operator.eq,
+        Relation.LESS: operator.lt,
+        Relation.LESS_OR_EQUAL: operator.le,
+        Relation.GREATER: operator.gt,
+        Relation.GREATER_OR_EQUAL: operator.ge,
+    }
+)
+
+Network = tuple[int, int, int]
+"""IP version, how many low bits do not count, and the address without them."""
+
+
+def find_number(text: str) -> Decimal | None:
+    """Return the number, exactly as written, or None. `10abc` is none."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def find_instant(text: str) -> Decimal | None:
+    """Return the seconds since 1970 of a date or of epoch seconds, or None.
+
+    Four digits are a year. A date without a time begins at midnight UTC; a time needs its zone.
+    """
+    if _EPOCH.fullmatch(text):
+        return Decimal(text)
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = found.groups()
+    try:
+        offset = timedelta(hours=int(zone_hour or 0), minutes=int(zone_minute or 0))
+        zone = timezone(-offset if sign == "-" else offset)
+        clock = time(int(hour or 0), int(minute or 0), int(second or 0), tzinfo=zone)
+        moment = datetime.combine(date(int(year), int(month or 1), int(day or 1)), clock)
+        since = moment - _START
+    except (ValueError, OverflowError):
+        return None
+    if int(zone_minute or 0) >= 60:  # noqa: PLR2004 - minutes of an hour
+        return None
+    return since.days * 86_400 + since.seconds + Decimal(f"0.{fraction or 0}")
+
+
+def find_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, or None. An IPv4 address in IPv6 clothes is the IPv4 address."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        return None if address.scope_id else address.ipv4_mapped or address
+    return address
+
+
+def find_network(text: str) -> Network | None:
+    """Return the network of a CIDR, or of a single address, or None. Host bits are ignored."""
+    base, slash, length = text.partition("/")
+    address = find_address(base)
+    if address is None or (slash and not _PREFIX.fullmatch(length)):
+        return None
+    width = _WIDTH[address.version]
+    kept = int(length) if slash else width
+    if slash and address.version == 4 and ":" in base:  # noqa: PLR2004 - IPv4, written as IPv6
+        kept -= _MAPPED
+    if not 0 <= kept <= width:
+        return None
+    return (address.version, width - kept, int(address) >> (width - kept))
+
+
+def find_bytes(text: str) -> bytes | None:
+    """Return what base64 text stands for, or None."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def ordered(find: Callable[[str], Any], relation: Relation, values: Sequence[str]) -> Fits:
+    """Match what can be ordered or compared once `find` has read it."""
+    compare = _COMPARE[relation]
+    wanted = [find(text) for text in values]
+    readable = [value for value in wanted if value is not None]
+    otherwise = None if len(readable) < len(wanted) else False
+
+    def fits(value: str, _: Context) -> bool | None:
+        had = find(value)
+        if had is None:
+            return None
+        for one in readable:
+            if compare(had, one):
+                return True
+        return otherwise
+
+    return fits
+
+
+def in_networks(values: Sequence[str]) -> Fits:
+    """Match an address that lies in one of the networks. IPv4 and IPv6 never equal each other."""
+    wanted = [find_network(text) for text in values]
+    readable = [network for network in wanted if network is not None]
+    otherwise = None if len(readable) < len(wanted) else False
+
+    def fits(value: str, _: Context) -> bool | None:
+        address = find_address(value)
+        if address is None:
+            return None
+        version, number = address.version, int(address)
+        for of_version, ignored, base in readable:
+            if of_version == version and number >> ignored == base:
+                return True
+        return otherwise
+
+    return fits

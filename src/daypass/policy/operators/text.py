@@ -1,0 +1,152 @@
+"""Comparing text: StringEquals, StringEqualsIgnoreCase, StringLike, the Arn operators and Bool.
+
+Owns one matcher a family. A matcher says whether the request's value fits one of the policy's; negation and
+multivalued keys are condition.py's work.
+Source: IAM User Guide, "Condition operators": String, Boolean and ARN.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from daypass.policy.question import Context
+from daypass.policy.template import (
+    Part,
+    PatternToken,
+    Variable,
+    fill,
+    fill_tokens,
+    has_variables,
+    parse_template,
+    parts_of_arn,
+    pattern_tokens,
+)
+from daypass.policy.wildcard import Match, Token, compile_wildcard
+
+Fits: TypeAlias = Callable[[str, Context], bool | None]
+"""Whether a value fits; None where one of the two cannot be read as its type."""
+_ARN_PARTS = 6
+
+
+def string_equals(values: Sequence[str], *, variables: bool) -> Fits:
+    """Match exactly. `*` and `?` are letters, but `${*}` is the letter `*` here too."""
+    fixed, with_variables = _split(values, variables=variables)
+    wanted = frozenset(fixed)
+    if not with_variables:
+        return lambda value, _: value in wanted
+    return lambda value, context: (
+        value in wanted or any(fill(parts, context) == value for parts in with_variables)
+    )
+
+
+def fixed_texts(values: Sequence[str], *, variables: bool) -> frozenset[str] | None:
+    """Return the texts that StringEquals looks for, or None where they depend on the request."""
+    fixed, with_variables = _split(values, variables=variables)
+    return None if with_variables else frozenset(fixed)
+
+
+def string_equals_ignoring_case(values: Sequence[str], *, variables: bool) -> Fits:
+    """Match exactly but for case."""
+    fixed, with_variables = _split(values, variables=variables)
+    wanted = frozenset(text.lower() for text in fixed)
+
+    def fits(value: str, context: Context) -> bool:
+        lowered = value.lower()
+        if lowered in wanted:
+            return True
+        for parts in with_variables:
+            filled = fill(parts, context)
+            if filled is not None and filled.lower() == lowered:
+                return True
+        return False
+
+    return fits
+
+
+def string_like(values: Sequence[str], *, variables: bool) -> Fits:
+    """Match with `*` and `?`, which run over any character."""
+    fixed: list[Match] = []
+    with_variables: list[list[PatternToken]] = []
+    for text in values:
+        parts = parse_template(text, variables=variables)
+        tokens = pattern_tokens(parts)
+        if has_variables(parts):
+            with_variables.append(tokens)
+        else:
+            fixed.append(compile_wildcard(_settled(tokens)))
+    if len(fixed) == 1 and not with_variables:
+        only = fixed[0]
+        return lambda value, _: only(value)
+
+    def fits(value: str, context: Context) -> bool:
+        for match in fixed:
+            if match(value):
+                return True
+        for tokens in with_variables:
+            filled = fill_tokens(tokens, context)
+            if filled is not None and compile_wildcard(filled)(value):
+                return True
+        return False
+
+    return fits
+
+
+def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
+    """Match the six parts of an ARN one by one. What is no ARN never matches, on either side."""
+    patterns = [parts_of_arn(pattern_tokens(parse_template(text, variables=variables))) for text in values]
+    whole = [parts for parts in patterns if len(parts) == _ARN_PARTS and parts[0] == ["arn"]]
+    fixed = [
+        tuple(compile_wildcard(_settled(tokens)) for tokens in parts[1:])
+        for parts in whole
+        if not any(isinstance(token, Variable) for tokens in parts for token in tokens)
+    ]
+    with_variables = [
+        parts for parts in whole if any(isinstance(token, Variable) for tokens in parts for token in tokens)
+    ]
+
+    def fits(value: str, context: Context) -> bool:
+        cut = value.split(":", _ARN_PARTS - 1)
+        if len(cut) != _ARN_PARTS or cut[0] != "arn":
+            return False
+        for matchers in fixed:
+            if _all_match(matchers, cut):
+                return True
+        for parts in with_variables:
+            filled = [fill_tokens(tokens, context) for tokens in parts[1:]]
+            if _all_match([compile_wildcard(tokens) for tokens in filled if tokens is not None], cut):
+                return True
+        return False
+
+    return fits
+
+
+def boolean(values: Sequence[str], *, variables: bool) -> Fits:
+    """Match true with true and false with false. Anything else matches nothing, on either side."""
+    del variables  # the documents contradict each other; a variable here never matches
+    wanted = frozenset(text.lower() for text in values) & {"true", "false"}
+    return lambda value, _: value.lower() in wanted
+
+
+def _all_match(matchers: Sequence[Match], cut: Sequence[str]) -> bool:
+    """Tell whether there is one matcher for each part after `arn`, and each one matches."""
+    if len(matchers) != _ARN_PARTS - 1:
+        return False  # a variable had no value
+    return all(match(part) for match, part in zip(matchers, cut[1:], strict=True))
+
+
+def _settled(tokens: Sequence[PatternToken]) -> list[Token]:
+    return [token for token in tokens if not isinstance(token, Variable)]
+
+
+def _split(values: Sequence[str], *, variables: bool) -> tuple[list[str], list[tuple[Part, ...]]]:
+    """Return the values that never change, unescaped, and the templates of those that do."""
+    fixed: list[str] = []
+    with_variables: list[tuple[Part, ...]] = []
+    for text in values:
+        parts = parse_template(text, variables=variables)
+        if has_variables(parts):
+            with_variables.append(parts)
+        else:
+            fixed.append(
+                "".join(part if isinstance(part, str) else getattr(part, "text", "") for part in parts)
+            )
+    return fixed, with_variables

@@ -1,0 +1,117 @@
+"""Matching of the Resource and NotResource elements.
+
+Owns how far their wildcards reach and where variables count.
+Source: IAM User Guide, "IAM JSON policy elements: Resource": a `*` that ends one of the first five parts of
+an ARN may run over colons, one inside a part may not; the last part may hold colons anyway. Variables count
+after the fifth colon.
+"""
+
+from collections.abc import Callable, Sequence
+
+from daypass.policy.question import Context
+from daypass.policy.template import (
+    Part,
+    PatternToken,
+    Variable,
+    fill_tokens,
+    has_variables,
+    parse_template,
+    pattern_tokens,
+)
+from daypass.policy.wildcard import Match, Wild, compile_wildcard
+
+ResourceMatch = Callable[[str, Context], bool]
+_ARN_COLONS = 5
+
+
+def compile_resources(
+    patterns: Sequence[str], *, inverted: bool, allow: bool, variables: bool
+) -> ResourceMatch | None:
+    """Return the matcher of a Resource element, or of NotResource if `inverted`; None matches everything."""
+    if "*" in patterns and not inverted:
+        return None
+    exact: set[str] = set()
+    fixed: list[Match] = []
+    open_tokens: list[list[PatternToken]] = []
+    for pattern in patterns:
+        parts = resource_parts(pattern, variables=variables)
+        tokens = _resource_tokens(parts)
+        if has_variables(parts):
+            open_tokens.append(tokens)
+        elif any(isinstance(token, Wild) for token in tokens):
+            fixed.append(compile_wildcard([token for token in tokens if not isinstance(token, Variable)]))
+        else:
+            exact.add("".join(str(token) for token in tokens))
+    if inverted:
+        return _outside(frozenset(exact), tuple(fixed), tuple(open_tokens), allow=allow)
+    return _inside(frozenset(exact), tuple(fixed), tuple(open_tokens))
+
+
+def resource_parts(pattern: str, *, variables: bool) -> tuple[Part, ...]:
+    """Return the parts of a resource pattern, with variables only after the fifth colon."""
+    head = -1
+    for _ in range(_ARN_COLONS):
+        head = pattern.find(":", head + 1)
+        if head < 0:
+            return (pattern,)
+    return (pattern[: head + 1], *parse_template(pattern[head + 1 :], variables=variables))
+
+
+def _resource_tokens(parts: Sequence[Part]) -> list[PatternToken]:
+    """Return the tokens of a pattern, with wildcards inside one of the first five parts kept within it."""
+    tokens = pattern_tokens(parts)
+    colons = 0
+    for at, token in enumerate(tokens):
+        if isinstance(token, str):
+            colons += token.count(":")
+        if colons >= _ARN_COLONS or not isinstance(token, Wild):
+            continue
+        following = tokens[at + 1] if at + 1 < len(tokens) else None
+        ends_part = following is None or (isinstance(following, str) and following.startswith(":"))
+        if token is Wild.ANY and not ends_part:
+            tokens[at] = Wild.PART_ANY
+        elif token is Wild.ONE:
+            tokens[at] = Wild.PART_ONE
+    return tokens
+
+
+def _inside(
+    exact: frozenset[str], fixed: tuple[Match, ...], open_tokens: tuple[list[PatternToken], ...]
+) -> ResourceMatch:
+    if not open_tokens and not exact and len(fixed) == 1:
+        only = fixed[0]
+        return lambda resource, _: only(resource)
+    if not open_tokens and not fixed:
+        return lambda resource, _: resource in exact
+
+    def match(resource: str, context: Context) -> bool:
+        if resource in exact:
+            return True
+        for pattern in fixed:
+            if pattern(resource):
+                return True
+        for tokens in open_tokens:
+            filled = fill_tokens(tokens, context)
+            if filled is not None and compile_wildcard(filled)(resource):
+                return True
+        return False
+
+    return match
+
+
+def _outside(
+    exact: frozenset[str],
+    fixed: tuple[Match, ...],
+    open_tokens: tuple[list[PatternToken], ...],
+    *,
+    allow: bool,
+) -> ResourceMatch:
+    """Match NotResource. Where a variable has no value, what is excepted is unknown: no Allow then."""
+    inside = _inside(exact, fixed, open_tokens)
+
+    def match(resource: str, context: Context) -> bool:
+        if allow and any(fill_tokens(tokens, context) is None for tokens in open_tokens):
+            return False
+        return not inside(resource, context)
+
+    return match

@@ -1,0 +1,28 @@
+"""Where a policy comes from.
+
+Owns the types of policy and the name of one policy.
+Source: IAM User Guide, "Policies and permissions in IAM: policy types".
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class PolicyType(Enum):
+    """A type of policy, by AWS's name. A trust policy is the resource policy of a role."""
+
+    IDENTITY = "identity-based policy"
+    BOUNDARY = "permissions boundary"
+    SESSION = "session policy"
+    SERVICE_CONTROL = "service control policy"
+    RESOURCE_CONTROL = "resource control policy"
+    RESOURCE = "resource-based policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One policy: its type, its ARN or inline name, and whose it is (the ARN of a user, group or role)."""
+
+    type: PolicyType
+    id: str
+    owner: str = ""

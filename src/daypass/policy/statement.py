@@ -1,0 +1,40 @@
+"""One statement of a policy, as written: the values that parsing yields.
+
+Owns their shape. What they mean is the matter of compiled.py and what it imports.
+Source: IAM User Guide, "IAM JSON policy elements reference".
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTest:
+    """One key under one operator. Operator and key are as the author wrote them."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalName:
+    """One name of a Principal element. Its type is AWS, Service, Federated or CanonicalUser."""
+
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. `principals` and `resources` are None where the element is absent."""
+
+    index: int
+    sid: str
+    allow: bool
+    principals: tuple[PrincipalName, ...] | None
+    not_principal: bool
+    actions: tuple[str, ...]
+    not_action: bool
+    resources: tuple[str, ...] | None
+    not_resource: bool
+    conditions: tuple[ConditionTest, ...]

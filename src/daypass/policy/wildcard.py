@@ -1,0 +1,126 @@
+"""Matching of `*` and `?` in time linear in the text, whatever the pattern.
+
+Owns patterns as tokens and the matchers made of them. Which characters of a policy are wildcards at all is
+for template.py to say; a value put in place of a variable arrives here as literal text.
+No regular expression is ever made of policy text: `*a*a*a*` makes a backtracking engine try for years, and a
+session policy is written by whoever holds the credentials.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+Match = Callable[[str], bool]
+
+
+class Wild(Enum):
+    """A wildcard. The PART forms stop at a colon."""
+
+    ANY = "*"
+    ONE = "?"
+    PART_ANY = "*, but no colon"
+    PART_ONE = "?, but no colon"
+
+
+Token = str | Wild
+_STARS = frozenset({Wild.ANY, Wild.PART_ANY})
+_PART = frozenset({Wild.PART_ANY, Wild.PART_ONE})
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Return `text` with its `*` and `?` as wildcards and the rest as literal pieces."""
+    found: list[Token] = []
+    start = 0
+    for at, character in enumerate(text):
+        if character in "*?":
+            if at > start:
+                found.append(text[start:at])
+            found.append(Wild.ANY if character == "*" else Wild.ONE)
+            start = at + 1
+    if start < len(text):
+        found.append(text[start:])
+    return found
+
+
+def compile_wildcard(tokens: Sequence[Token]) -> Match:
+    """Return the cheapest matcher for a pattern. It is anchored at both ends."""
+    wild = {token for token in tokens if isinstance(token, Wild)}
+    if not wild:
+        return "".join(str(token) for token in tokens).__eq__
+    if wild == {Wild.ANY}:
+        return _match_pieces(tokens)
+    return _match_states(tokens)
+
+
+def _match_pieces(tokens: Sequence[Token]) -> Match:
+    """Literal pieces between stars: the leftmost place of each is always a right one."""
+    pieces = [""]
+    for token in tokens:
+        if isinstance(token, Wild):
+            pieces.append("")
+        else:
+            pieces[-1] += token
+    first, last = pieces[0], pieces[-1]
+    middle = tuple(piece for piece in pieces[1:-1] if piece)
+    if not middle:
+        return _match_ends(first, last)
+    least = len(first) + len(last)
+
+    def match(text: str) -> bool:
+        if len(text) < least or not text.startswith(first) or not text.endswith(last):
+            return False
+        at, end = len(first), len(text) - len(last)
+        for piece in middle:
+            at = text.find(piece, at, end)
+            if at < 0:
+                return False
+            at += len(piece)
+        return True
+
+    return match
+
+
+def _match_ends(first: str, last: str) -> Match:
+    if not last:
+        return lambda text: text.startswith(first)
+    if not first:
+        return lambda text: text.endswith(last)
+    least = len(first) + len(last)
+    return lambda text: len(text) >= least and text.startswith(first) and text.endswith(last)
+
+
+def _match_states(tokens: Sequence[Token]) -> Match:
+    """Every place in the pattern is one bit of a number, so that one step moves all of them at once.
+
+    A bit stands for "the pattern up to here fits the text up to here". Reading a character shifts each bit
+    over the one-character element that accepts it; a star keeps its bit where it is.
+    """
+    letters: dict[str, int] = {}
+    one = loops = part_one = part_loops = 0
+    place = 0
+    for token in tokens:
+        bit = 1 << place
+        if isinstance(token, str):
+            for character in token:
+                letters[character] = letters.get(character, 0) | (1 << place)
+                place += 1
+        elif token in _STARS:
+            loops |= bit
+            part_loops |= bit if token in _PART else 0
+        else:
+            one |= bit
+            part_one |= bit if token in _PART else 0
+            place += 1
+    accepted = 1 << place
+    anything = {":": (one & ~part_one, loops & ~part_loops)}
+    other = (one, loops)
+
+    def match(text: str) -> bool:
+        states = 1
+        for character in text:
+            ones, stays = anything.get(character, other)
+            states = ((states & (letters.get(character, 0) | ones)) << 1) | (states & stays)
+            if not states:
+                return False
+        return bool(states & accepted)
+
+    return match
