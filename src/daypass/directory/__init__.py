@@ -1,0 +1,1 @@
+"""What exists: accounts, users, groups, roles, policies, keys, and the promises a store of them makes."""

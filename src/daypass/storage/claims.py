@@ -1,0 +1,53 @@
+"""The replay guard in SQL: one statement that either takes a key or does not.
+
+Atomic because the database's primary key is: of two processes that claim at once, one inserts, and the other
+waits for it and then finds the row.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from daypass.storage import tables
+from daypass.storage.text import require_storable
+
+_PURGED_PER_CLAIM = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TAKE = {
+    name: statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"kept_until": statement.excluded.kept_until},
+        where=tables.claims.c.kept_until < bindparam("now"),
+    ).execution_options(preserve_rowcount=True)
+    for name, statement in (
+        ("sqlite", sqlite.insert(tables.claims)),
+        ("postgresql", postgresql.insert(tables.claims)),
+    )
+}
+_DUE = (
+    select(tables.claims.c.key)
+    .where(tables.claims.c.kept_until < bindparam("now"))
+    .order_by(tables.claims.c.kept_until)
+    .limit(_PURGED_PER_CLAIM)
+    .with_for_update(skip_locked=True)  # on PostgreSQL another process may be purging the same ones
+)
+_PURGE = delete(tables.claims).where(tables.claims.c.key.in_(_DUE.scalar_subquery()))
+
+
+def claim(connection: Connection, key: str, *, now: datetime, until: datetime) -> bool:
+    """Take `key` unless it is held, and forget a few that nobody needs any more."""
+    require_storable(key)
+    instant = _microseconds(now)
+    taken = connection.execute(
+        _TAKE[connection.dialect.name], {"key": key, "kept_until": _microseconds(until), "now": instant}
+    )
+    if taken.rowcount == 0:
+        return False
+    connection.execute(_PURGE, {"now": instant})
+    return True
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)

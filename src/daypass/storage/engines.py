@@ -1,0 +1,85 @@
+"""How to talk to each database: connections, their pools, their waiting times and their durability.
+
+Owns everything that SQLite and PostgreSQL do differently at run time. Every wait is bounded: a request that
+cannot be answered in time is told so, rather than kept.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+LOCK_WAIT_SECONDS = 10  # for another writer to finish
+STATEMENT_SECONDS = 15
+CONNECT_SECONDS = 3
+_POOL: dict[str, Any] = {
+    "poolclass": QueuePool,
+    "pool_size": 4,
+    "max_overflow": 12,
+    "pool_timeout": LOCK_WAIT_SECONDS,
+    "hide_parameters": True,  # bodies must not reach a log through an exception
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """One pool of connections with two ways to begin a transaction."""
+
+    reading: Engine
+    writing: Engine
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.reading.dispose()
+
+
+def sqlite_engines(path: Path) -> Engines:
+    """Return the way to a SQLite database, which several threads and processes may share."""
+    url = URL.create("sqlite+pysqlite", database=str(path))
+    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_POOL)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return Engines(
+        reading=engine.execution_options(daypass_begin="BEGIN"),
+        # IMMEDIATE, so that a writer waits for its turn at the start; a transaction that reads first and
+        # becomes a writer later would fail at once instead.
+        writing=engine.execution_options(daypass_begin="BEGIN IMMEDIATE"),
+    )
+
+
+def postgresql_engines(url: URL) -> Engines:
+    """Return the way to a PostgreSQL database. What the URL's own query says beats our time limits."""
+    settings = {
+        "statement_timeout": f"{STATEMENT_SECONDS}s",
+        "lock_timeout": f"{LOCK_WAIT_SECONDS}s",
+        "idle_in_transaction_session_timeout": "60s",
+    }
+    connect_args = {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a network that swallows packets
+        "keepalives_idle": STATEMENT_SECONDS,
+        "application_name": "daypass",
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
+    unsaid = {name: value for name, value in connect_args.items() if name not in url.query}
+    # Asked before use, so that a database that went away and came back costs nobody a refusal.
+    engine = create_engine(url, connect_args=unsaid, pool_pre_ping=True, **_POOL)
+    return Engines(
+        reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
+        writing=engine.execution_options(isolation_level="READ COMMITTED"),
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Set what SQLite keeps for each connection. WAL is kept in the file; opening the store sees to that."""
+    connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it answers
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("daypass_begin", "BEGIN IMMEDIATE"))

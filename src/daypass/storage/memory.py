@@ -1,0 +1,252 @@
+"""A store in this process's memory, for tests and for trying things out. It is gone when the process is.
+
+Owns the simplest thing that keeps every promise of directory/store.py; the databases are compared with it.
+A writer works on a copy and puts it in the place of the original, so that a reader's snapshot is the state
+it started from. Nothing here is fast with very many records.
+"""
+
+# ruff: noqa: D102 - what each method promises is written once, in directory/store.py
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from daypass.directory.store import (
+    Changes,
+    Exists,
+    Link,
+    LinkTouched,
+    Missing,
+    Record,
+    StoreUnavailable,
+    Touch,
+)
+from daypass.ports import Clock
+from daypass.storage.text import is_storable, require_storable
+from daypass.storage.touched import touch
+
+LOG_LENGTH = 1024
+LOCK_WAIT = 10.0
+_PURGED_PER_CLAIM = 16
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Everything at one revision. Once a writer has published it, only its claims change."""
+
+    revision: int = 0
+    records: dict[tuple[str, str, str], Record] = field(default_factory=dict)
+    ids: dict[str, Record] = field(default_factory=dict)
+    sorts: dict[tuple[str, str, str], Record] = field(default_factory=dict)
+    links: dict[tuple[str, str, str], Link] = field(default_factory=dict)
+    claims: dict[str, datetime] = field(default_factory=dict)
+
+    def next(self) -> "_State":
+        """Return a copy to write on."""
+        return _State(
+            revision=self.revision + 1,
+            records=dict(self.records),
+            ids=dict(self.ids),
+            sorts=dict(self.sorts),
+            links=dict(self.links),
+            claims=dict(self.claims),
+        )
+
+    def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
+        """Take a key, and forget a few that were due. Only one thread at a time may ask."""
+        require_storable(key)
+        for known in list(islice(self.claims, _PURGED_PER_CLAIM)):
+            kept = self.claims.pop(known)
+            if kept >= now:
+                self.claims[known] = kept  # to the end, so that the next claim looks at others
+        if key in self.claims:
+            return self.claims[key] < now and self._take(key, until)
+        return self._take(key, until)
+
+    def _take(self, key: str, until: datetime) -> bool:
+        self.claims[key] = until
+        return True
+
+
+class _MemoryReader:
+    """Answers from one state."""
+
+    def __init__(self, state: _State) -> None:
+        self.state = state
+
+    def revision(self) -> int:
+        return self.state.revision
+
+    def find(self, kind: str, account: str, key: str) -> Record | None:
+        return self.state.records.get((kind, account, key))
+
+    def find_by_id(self, unique_id: str) -> Record | None:
+        return self.state.ids.get(unique_id)
+
+    def page(
+        self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = ""
+    ) -> list[Record]:
+        if not is_storable(after, prefix):
+            return []
+        records = [r for r in self.state.records.values() if r.kind == kind and r.sort.startswith(prefix)]
+        if account is None:
+            start = after.partition("/")
+            return _first(records, lambda r: (r.account, "/", r.sort), start, limit)
+        return _first([r for r in records if r.account == account], lambda r: (r.sort,), (after,), limit)
+
+    def count(self, kind: str, account: str) -> int:
+        return sum(at[:2] == (kind, account) for at in self.state.records)
+
+    def find_link(self, kind: str, source: str, target: str) -> Link | None:
+        return self.state.links.get((kind, source, target))
+
+    def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        links = [link for link in self.state.links.values() if (link.kind, link.source) == (kind, source)]
+        return _first(links, lambda link: (link.target,), (after,), limit)
+
+    def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        links = [link for link in self.state.links.values() if (link.kind, link.target) == (kind, target)]
+        return _first(links, lambda link: (link.source,), (after,), limit)
+
+    def count_sources(self, kind: str, target: str) -> int:
+        return len(self.sources(kind, target))
+
+
+class _MemoryWriter(_MemoryReader):
+    """Changes a copy, and remembers what it touched."""
+
+    def __init__(self, state: _State, clock: Clock) -> None:
+        super().__init__(state)
+        self._clock = clock
+        self.touched: set[Touch] = set()
+
+    def claim(self, key: str, *, until: datetime) -> bool:
+        return self.state.claim(key, now=self._clock.now(), until=until)
+
+    def insert(self, record: Record) -> None:
+        require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
+        if (record.kind, record.account, record.key) in self.state.records:
+            raise Exists(record.kind, record.key)
+        self._require_free(record, instead_of=None)
+        self._put(record)
+
+    def replace(self, record: Record) -> None:
+        require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
+        old = self.find(record.kind, record.account, record.key)
+        if old is None:
+            raise Missing(record.kind, record.key)
+        self._require_free(record, instead_of=old)
+        self._remove(old)
+        self._put(record)
+
+    def delete(self, kind: str, account: str, key: str) -> None:
+        record = self.find(kind, account, key)
+        if record is None:
+            raise Missing(kind, key)
+        self._remove(record)
+
+    def link(self, link: Link) -> None:
+        require_storable(link.kind, link.source, link.target)
+        self.state.links[link.kind, link.source, link.target] = link
+        self.touched.add(LinkTouched(link.kind, link.source, link.target))
+
+    def unlink(self, kind: str, source: str, target: str) -> None:
+        if self.state.links.pop((kind, source, target), None) is None:
+            raise Missing(kind, source, target)
+        self.touched.add(LinkTouched(kind, source, target))
+
+    def _require_free(self, record: Record, *, instead_of: Record | None) -> None:
+        by_id = None if record.unique_id is None else self.state.ids.get(record.unique_id)
+        by_sort = self.state.sorts.get((record.kind, record.account, record.sort))
+        if any(holder is not None and holder is not instead_of for holder in (by_id, by_sort)):
+            raise Exists(record.kind, record.key)
+
+    def _put(self, record: Record) -> None:
+        self.state.records[record.kind, record.account, record.key] = record
+        self.state.sorts[record.kind, record.account, record.sort] = record
+        if record.unique_id is not None:
+            self.state.ids[record.unique_id] = record
+        self.touched.add(touch(record))
+
+    def _remove(self, record: Record) -> None:
+        del self.state.records[record.kind, record.account, record.key]
+        del self.state.sorts[record.kind, record.account, record.sort]
+        if record.unique_id is not None:
+            del self.state.ids[record.unique_id]
+        self.touched.add(touch(record))
+
+
+class MemoryStore:
+    """Keeps everything in dictionaries."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._state = _State()
+        self._lock = threading.Lock()
+        self._log: dict[int, frozenset[Touch]] = {}
+        self._beacon = [0]
+
+    @property
+    def beacon(self) -> Sequence[int]:
+        return self._beacon
+
+    @contextmanager
+    def read(self) -> Iterator[_MemoryReader]:
+        yield _MemoryReader(self._state)
+
+    @contextmanager
+    def write(self) -> Iterator[_MemoryWriter]:
+        with self._alone():
+            writer = _MemoryWriter(self._state.next(), self._clock)
+            yield writer
+            self._publish(writer)
+
+    def claim(self, key: str, *, until: datetime) -> bool:
+        with self._alone():
+            return self._state.claim(key, now=self._clock.now(), until=until)
+
+    def revision(self) -> int:
+        return self._state.revision
+
+    def changes_since(self, revision: int) -> Changes | None:
+        with self._alone():
+            newest = self._state.revision
+            wanted = range(revision + 1, newest + 1)
+            if revision > newest or any(number not in self._log for number in wanted):
+                return None
+            return Changes(newest, frozenset().union(*(self._log[number] for number in wanted)))
+
+    def close(self) -> None:
+        """Keep everything: whoever still holds the store may go on using it."""
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=LOCK_WAIT):
+            raise StoreUnavailable("another writer did not finish in time")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _publish(self, writer: _MemoryWriter) -> None:
+        if not writer.touched:
+            self._state = replace(writer.state, revision=self._state.revision)
+            return
+        self._state = writer.state
+        self._log[writer.state.revision] = frozenset(writer.touched)
+        self._log.pop(writer.state.revision - LOG_LENGTH, None)
+        self._beacon[0] = writer.state.revision
+
+
+def _first(
+    things: Iterable[T], order: Callable[[T], tuple[str, ...]], after: tuple[str, ...], limit: int | None
+) -> list[T]:
+    """Return the first things after `after`. An empty start lets everything through."""
+    wanted = sorted((thing for thing in things if not any(after) or order(thing) > after), key=order)
+    return wanted[:limit]

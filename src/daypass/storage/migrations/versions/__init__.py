@@ -1,0 +1,1 @@
+"""One file a version. A step that was released is never changed."""

@@ -1,0 +1,86 @@
+"""Open a store by its URL: prepare the file or the database, bring its tables up to date, hand it over.
+
+Owns the order of those steps. Whatever keeps a store from being opened is raised as StoreRefused, in words
+for the operator. Once it is open, a database that goes away is StoreUnavailable.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from daypass.directory.store import Store
+from daypass.ports import Clock
+from daypass.storage import schema
+from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse_address
+from daypass.storage.beacon import beacon_beside, beacon_of_server
+from daypass.storage.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
+from daypass.storage.memory import MemoryStore
+from daypass.storage.refusals import StoreRefused, StoreUnreachable
+from daypass.storage.sql import SqlStore
+
+
+def open_store(url: str, *, clock: Clock) -> Store:
+    """Return the store at `url`, ready to use. Tables are made or migrated where they need to be."""
+    return open_address(parse_address(url), clock=clock)
+
+
+def open_address(address: Address, *, clock: Clock) -> Store:
+    """Return the store at an address that was parsed before."""
+    if isinstance(address, MemoryAddress):
+        return MemoryStore(clock)
+    if isinstance(address, SqliteAddress):
+        return _open_sqlite(address.path, clock)
+    engines = postgresql_engines(address.url)
+    beacon = beacon_of_server(address.identity)
+    _bring_up_to_date(engines.writing, name="the PostgreSQL database")
+    return SqlStore(engines, beacon, clock)
+
+
+def _open_sqlite(path: Path, clock: Clock) -> Store:
+    _make_file(path)
+    beacon = beacon_beside(path)
+    engines = sqlite_engines(path.absolute())
+    with beacon.alone():  # two servers may start on an empty store at once
+        _use_write_ahead_log(path)
+        _bring_up_to_date(engines.writing, name=str(path))
+    return SqlStore(engines, beacon, clock)
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty database that only its owner can read. One that exists keeps its owner and mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreRefused(f"cannot open the store {path}: {error.strerror}") from error
+
+
+def _use_write_ahead_log(path: Path) -> None:
+    """Let readers and one writer work side by side. The file remembers it; a restored copy may not."""
+    try:
+        with closing(sqlite3.connect(path, timeout=LOCK_WAIT_SECONDS)) as connection:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StoreRefused(f"cannot open the store {path}: {error}") from error
+    if mode != "wal":
+        raise StoreRefused(
+            f"cannot open the store {path}: its file system has no shared memory (SQLite's WAL)"
+        )
+
+
+def _bring_up_to_date(engine: Engine, *, name: str) -> None:
+    try:
+        if not schema.is_current(engine):
+            schema.migrate(engine)
+    except OperationalError as error:
+        raise StoreUnreachable(f"cannot open {name}: {_first_line(error)}") from error
+    except DBAPIError as error:
+        raise StoreRefused(f"cannot make the tables in {name}: {_first_line(error)}") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).partition("\n")[0]

@@ -1,0 +1,117 @@
+"""The store in a database: SQLite or PostgreSQL, one implementation.
+
+Owns the transactions, the order of a write (lock, change, log, commit, beacon) and the translation of driver
+errors. What differs between the two databases is engines.py's; the statements are sql_reader.py's and
+sql_writer.py's.
+"""
+
+# ruff: noqa: D102 - what each method promises is written once, in directory/store.py
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from daypass.directory.store import Changes, StoreUnavailable, Touch
+from daypass.ports import Clock
+from daypass.storage import tables
+from daypass.storage.beacon import Beacon
+from daypass.storage.claims import claim
+from daypass.storage.engines import Engines
+from daypass.storage.sql_reader import SqlReader
+from daypass.storage.sql_writer import SqlWriter
+
+_DETAIL_LENGTH = 200
+# The lock that makes writers come one after another. SQLite's BEGIN IMMEDIATE has it already, and leaves
+# FOR UPDATE out.
+_LOCK = select(tables.revision.c.number).with_for_update()
+_NEWEST = select(tables.revision.c.number)
+_LOGGED = select(tables.changes.c.touched)
+_log_entry = msgspec.msgpack.Decoder(list[Touch])
+
+
+class SqlStore:
+    """Keeps the directory in a database's tables, which exist already."""
+
+    def __init__(self, engines: Engines, beacon: Beacon, clock: Clock) -> None:
+        self._engines = engines
+        self._beacon = beacon
+        self._clock = clock
+
+    @property
+    def beacon(self) -> Sequence[int]:
+        return self._beacon.light
+
+    @contextmanager
+    def read(self) -> Iterator[SqlReader]:
+        with _transaction(self._engines.reading) as connection:
+            reader = SqlReader(connection)
+            reader.revision()  # a snapshot begins with its first question: now, not when a caller gets to it
+            yield reader
+
+    @contextmanager
+    def write(self) -> Iterator[SqlWriter]:
+        with self._announced(), _transaction(self._engines.writing) as connection:
+            number = int(connection.execute(_LOCK).scalar_one())
+            writer = SqlWriter(connection, clock=self._clock, revision=number)
+            yield writer
+            writer.finish()
+
+    def claim(self, key: str, *, until: datetime) -> bool:
+        with _transaction(self._engines.writing) as connection:
+            return claim(connection, key, now=self._clock.now(), until=until)
+
+    def revision(self) -> int:
+        with _transaction(self._engines.reading) as connection:
+            return int(connection.execute(_NEWEST).scalar_one())
+
+    def changes_since(self, revision: int) -> Changes | None:
+        with _transaction(self._engines.reading) as connection:
+            newest = int(connection.execute(_NEWEST).scalar_one())
+            if newest == revision:
+                return Changes(newest, frozenset())
+            logged = connection.execute(_LOGGED.where(tables.changes.c.revision > revision)).scalars().all()
+        # Fewer entries than revisions: the log was trimmed, or the database was put back to an older state.
+        if len(logged) != newest - revision or any(entry is None for entry in logged):
+            return None
+        return Changes(newest, frozenset(touch for entry in logged for touch in _log_entry.decode(entry)))
+
+    def close(self) -> None:
+        self._engines.dispose()
+
+    @contextmanager
+    def _announced(self) -> Iterator[None]:
+        """Ring after the commit and before the answer; also when nobody knows whether it happened."""
+        try:
+            yield
+        except StoreUnavailable:
+            self._beacon.ring()
+            raise
+        self._beacon.ring()
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    """Begin, and commit unless there was an exception. No driver's exception gets past this line.
+
+    A constraint that fails, or a value that the database cannot read, is our own mistake and stays so.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (IntegrityError, DataError):
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailable(_detail(error.orig)) from error
+    except PoolTimeout as error:
+        raise StoreUnavailable("every connection to the database is in use") from error
+
+
+def _detail(error: BaseException | None) -> str:
+    """Say what went wrong without the statement and its parameters, which may hold what nobody should log."""
+    first_line, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH]

@@ -1,0 +1,150 @@
+"""Questions to the tables, asked on one connection inside one transaction.
+
+Owns the SELECT statements. The transaction is sql.py's, and so is the translation of a driver's errors.
+"""
+
+# ruff: noqa: D102 - what each method promises is written once, in directory/store.py
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+
+from daypass.directory.store import Link, Record
+from daypass.storage import tables
+from daypass.storage.text import end_of_prefix, is_storable
+
+_RECORD = (
+    tables.records.c.kind,
+    tables.records.c.account,
+    tables.records.c.key,
+    tables.records.c.sort,
+    tables.records.c.unique_id,
+    tables.records.c.body,
+)
+_LINK = (tables.links.c.kind, tables.links.c.source, tables.links.c.target, tables.links.c.body)
+
+_REVISION = select(tables.revision.c.number)
+_BY_KEY = select(*_RECORD).where(
+    tables.records.c.kind == bindparam("kind"),
+    tables.records.c.account == bindparam("account"),
+    tables.records.c.key == bindparam("key"),
+)
+_BY_ID = select(*_RECORD).where(tables.records.c.unique_id == bindparam("unique_id"))
+_COUNT = select(tables.counts.c.number).where(
+    tables.counts.c.kind == bindparam("kind"), tables.counts.c.account == bindparam("account")
+)
+_LINK_BY_ENDS = select(*_LINK).where(
+    tables.links.c.kind == bindparam("kind"),
+    tables.links.c.source == bindparam("source"),
+    tables.links.c.target == bindparam("target"),
+)
+_TARGETS = select(*_LINK).where(
+    tables.links.c.kind == bindparam("kind"), tables.links.c.source == bindparam("end")
+)
+_SOURCES = select(*_LINK).where(
+    tables.links.c.kind == bindparam("kind"), tables.links.c.target == bindparam("end")
+)
+_COUNT_SOURCES = (
+    select(func.count())
+    .select_from(tables.links)
+    .where(tables.links.c.kind == bindparam("kind"), tables.links.c.target == bindparam("end"))
+)
+
+
+class SqlReader:
+    """Answers from one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def revision(self) -> int:
+        return int(self._connection.execute(_REVISION).scalar_one())
+
+    def find(self, kind: str, account: str, key: str) -> Record | None:
+        if not is_storable(kind, account, key):
+            return None
+        return self._find(_BY_KEY, {"kind": kind, "account": account, "key": key})
+
+    def find_by_id(self, unique_id: str) -> Record | None:
+        if not is_storable(unique_id):
+            return None
+        return self._find(_BY_ID, {"unique_id": unique_id})
+
+    def page(
+        self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = ""
+    ) -> list[Record]:
+        if not is_storable(kind, account, after, prefix):
+            return []
+        wanted = _page_of(account, after, prefix).where(tables.records.c.kind == kind).limit(limit)
+        return [_record(row) for row in self._connection.execute(wanted)]
+
+    def count(self, kind: str, account: str) -> int:
+        if not is_storable(kind, account):
+            return 0
+        number = self._connection.execute(_COUNT, {"kind": kind, "account": account}).scalar()
+        return int(number or 0)
+
+    def find_link(self, kind: str, source: str, target: str) -> Link | None:
+        if not is_storable(kind, source, target):
+            return None
+        ends = {"kind": kind, "source": source, "target": target}
+        row = self._connection.execute(_LINK_BY_ENDS, ends).first()
+        return None if row is None else _link(row)
+
+    def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        if not is_storable(kind, source, after):
+            return []
+        wanted = _TARGETS.order_by(tables.links.c.target).limit(limit)
+        if after:
+            wanted = wanted.where(tables.links.c.target > after)
+        return self._links(wanted, kind, source)
+
+    def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        if not is_storable(kind, target, after):
+            return []
+        wanted = _SOURCES.order_by(tables.links.c.source).limit(limit)
+        if after:
+            wanted = wanted.where(tables.links.c.source > after)
+        return self._links(wanted, kind, target)
+
+    def count_sources(self, kind: str, target: str) -> int:
+        if not is_storable(kind, target):
+            return 0
+        return int(self._connection.execute(_COUNT_SOURCES, {"kind": kind, "end": target}).scalar_one())
+
+    def _find(self, wanted: Select[Any], names: dict[str, str]) -> Record | None:
+        row = self._connection.execute(wanted, names).first()
+        return None if row is None else _record(row)
+
+    def _links(self, wanted: Select[Any], kind: str, end: str) -> list[Link]:
+        return [_link(row) for row in self._connection.execute(wanted, {"kind": kind, "end": end})]
+
+
+def _page_of(account: str | None, after: str, prefix: str) -> Select[Any]:
+    columns = tables.records.c
+    wanted = select(*_RECORD)
+    if account is not None:
+        wanted = wanted.where(columns.account == account).order_by(columns.sort)
+    else:
+        wanted = wanted.order_by(columns.account, columns.sort)
+    if after and account is not None:
+        wanted = wanted.where(columns.sort > after)
+    elif after:
+        last_account, _, last_sort = after.partition("/")
+        wanted = wanted.where(tuple_(columns.account, columns.sort) > tuple_(last_account, last_sort))
+    if prefix:
+        wanted = wanted.where(columns.sort >= prefix)
+        end = end_of_prefix(prefix)
+        wanted = wanted if end is None else wanted.where(columns.sort < end)
+    return wanted
+
+
+def _record(row: Sequence[Any]) -> Record:
+    kind, account, key, sort, unique_id, body = row
+    return Record(kind=kind, account=account, key=key, sort=sort, unique_id=unique_id, body=bytes(body))
+
+
+def _link(row: Sequence[Any]) -> Link:
+    kind, source, target, body = row
+    return Link(kind, source, target, bytes(body))

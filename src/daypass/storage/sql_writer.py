@@ -1,0 +1,164 @@
+"""Changes to the tables, inside the one writing transaction.
+
+Owns the INSERT, UPDATE and DELETE statements, the counts and the log of changes. Whoever has a SqlWriter
+holds the lock on the revision row (sql.py sees to it), so what it looks up before it writes stays so.
+No statement here may fail on a constraint: on PostgreSQL that would spoil the rest of the transaction.
+"""
+
+# ruff: noqa: D102 - what each method promises is written once, in directory/store.py
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table, bindparam, delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from daypass.directory.store import Exists, Link, LinkTouched, Missing, Record, Touch
+from daypass.ports import Clock
+from daypass.storage import tables
+from daypass.storage.claims import claim
+from daypass.storage.sql_reader import SqlReader
+from daypass.storage.text import require_storable
+from daypass.storage.touched import touch
+
+LOG_LENGTH = 4096  # revisions that the log of changes reaches back
+_LOG_ENTRY_BYTES = 65_536  # a write that touched more than fits is logged as "too much to tell"
+
+_REPLACE = (
+    update(tables.records)
+    .where(
+        tables.records.c.kind == bindparam("old_kind"),
+        tables.records.c.account == bindparam("old_account"),
+        tables.records.c.key == bindparam("old_key"),
+    )
+    .values(sort=bindparam("sort"), unique_id=bindparam("unique_id"), body=bindparam("body"))
+)
+_DELETE = delete(tables.records).where(
+    tables.records.c.kind == bindparam("kind"),
+    tables.records.c.account == bindparam("account"),
+    tables.records.c.key == bindparam("key"),
+)
+_UNLINK = delete(tables.links).where(
+    tables.links.c.kind == bindparam("kind"),
+    tables.links.c.source == bindparam("source"),
+    tables.links.c.target == bindparam("target"),
+)
+_SET_REVISION = update(tables.revision).values(number=bindparam("number"))
+_LOG = insert(tables.changes)
+_FORGET = delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest"))
+
+
+def _upserting(table: Table) -> dict[str, Any]:
+    """Return each database's INSERT that knows ON CONFLICT, which SQLAlchemy has no common word for."""
+    return {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}
+
+
+_INSERT = {
+    name: statement.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    for name, statement in _upserting(tables.records).items()
+}
+_LINK = {
+    name: statement.on_conflict_do_update(
+        index_elements=["kind", "source", "target"], set_={"body": statement.excluded.body}
+    )
+    for name, statement in _upserting(tables.links).items()
+}
+_ADD_TO_COUNT = {
+    name: statement.on_conflict_do_update(
+        index_elements=["kind", "account"],
+        set_={"number": tables.counts.c.number + statement.excluded.number},
+    )
+    for name, statement in _upserting(tables.counts).items()
+}
+
+
+class SqlWriter(SqlReader):
+    """Changes the store. `finish` writes down what was touched, as the last thing before the commit."""
+
+    def __init__(self, connection: Connection, *, clock: Clock, revision: int) -> None:
+        super().__init__(connection)
+        self._clock = clock
+        self._dialect = connection.dialect.name
+        self._before = revision
+        self._touched: set[Touch] = set()
+        self._counted: Counter[tuple[str, str]] = Counter()
+
+    def revision(self) -> int:
+        return self._before + 1
+
+    def count(self, kind: str, account: str) -> int:
+        return super().count(kind, account) + self._counted[kind, account]
+
+    def claim(self, key: str, *, until: datetime) -> bool:
+        return claim(self._connection, key, now=self._clock.now(), until=until)
+
+    def insert(self, record: Record) -> None:
+        require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
+        inserted = self._connection.execute(_INSERT[self._dialect], msgspec.structs.asdict(record))
+        if inserted.rowcount == 0:
+            raise Exists(record.kind, record.key)
+        self._counted[record.kind, record.account] += 1
+        self._touched.add(touch(record))
+
+    def replace(self, record: Record) -> None:
+        require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
+        old = self.find(record.kind, record.account, record.key)
+        if old is None:
+            raise Missing(record.kind, record.key)
+        self._require_free(record, instead_of=old)
+        names = {"old_kind": old.kind, "old_account": old.account, "old_key": old.key}
+        values = {"sort": record.sort, "unique_id": record.unique_id, "body": record.body}
+        self._connection.execute(_REPLACE, names | values)
+        self._touched |= {touch(old), touch(record)}
+
+    def delete(self, kind: str, account: str, key: str) -> None:
+        old = self.find(kind, account, key)
+        if old is None:
+            raise Missing(kind, key)
+        self._connection.execute(_DELETE, {"kind": kind, "account": account, "key": key})
+        self._counted[kind, account] -= 1
+        self._touched.add(touch(old))
+
+    def link(self, link: Link) -> None:
+        require_storable(link.kind, link.source, link.target)
+        self._connection.execute(_LINK[self._dialect], msgspec.structs.asdict(link))
+        self._touched.add(LinkTouched(link.kind, link.source, link.target))
+
+    def unlink(self, kind: str, source: str, target: str) -> None:
+        if self.find_link(kind, source, target) is None:
+            raise Missing(kind, source, target)
+        self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
+        self._touched.add(LinkTouched(kind, source, target))
+
+    def finish(self) -> None:
+        """Write down the new revision and what it touched. A write that touched nothing is no revision."""
+        if not self._touched:
+            return
+        number = self._before + 1
+        entry = msgspec.msgpack.encode(list(self._touched))
+        known = entry if len(entry) <= _LOG_ENTRY_BYTES else None
+        self._connection.execute(_SET_REVISION, {"number": number})
+        self._connection.execute(_LOG, {"revision": number, "touched": known})
+        self._connection.execute(_FORGET, {"oldest": number - LOG_LENGTH})
+        counted = [
+            {"kind": kind, "account": account, "number": difference}
+            for (kind, account), difference in self._counted.items()
+            if difference
+        ]
+        if counted:
+            self._connection.execute(_ADD_TO_COUNT[self._dialect], counted)
+
+    def _require_free(self, record: Record, *, instead_of: Record) -> None:
+        if record.unique_id not in {None, instead_of.unique_id} and self._has_id(record.unique_id):
+            raise Exists(record.kind, record.key)
+        if record.sort != instead_of.sort and self._has_sort(record):
+            raise Exists(record.kind, record.key)
+
+    def _has_id(self, unique_id: str | None) -> bool:
+        return unique_id is not None and self.find_by_id(unique_id) is not None
+
+    def _has_sort(self, record: Record) -> bool:
+        found = self.page(record.kind, record.account, prefix=record.sort, limit=1)
+        return bool(found) and found[0].sort == record.sort
