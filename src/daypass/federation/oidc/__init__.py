@@ -1,0 +1,1 @@
+"""OpenID Connect: a web identity token in, a WebIdentity out; fetching is guarded and kept apart."""

@@ -1,0 +1,65 @@
+"""Which addresses an issuer may live at.
+
+Owns the judgement of one address: public ones, and those in networks that an operator allowed. Names are
+resolved elsewhere; what counts is the address that is really connected to. Pure. Source: IANA
+special-purpose address registries; RFC 6052 and 3056 for addresses that wrap another.
+"""
+
+from collections.abc import Iterable
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# Addresses that the registries call global, or leave undecided, and that lead inward all the same.
+_NEVER_PUBLIC: tuple[Network, ...] = (
+    ip_network("168.63.129.16/32"),  # Azure's platform service, reachable from every virtual machine
+    ip_network("192.88.99.0/24"),  # 6to4 relays, deprecated
+    ip_network("::/96"),  # IPv4-compatible, deprecated
+    ip_network("64:ff9b:1::/48"),  # NAT64 prefixes of local use
+    ip_network("2001::/32"),  # Teredo
+    ip_network("fec0::/10"),  # site-local, deprecated
+)
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Read comma-separated CIDRs, or raise ValueError."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def is_allowed(text: str, networks: Iterable[Network]) -> bool:
+    """Tell whether a connection to this address may be opened. What is no address may not."""
+    try:
+        address = _unwrapped(ip_address(text))
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return False
+    if any(address.version == network.version and address in network for network in networks):
+        return True
+    return _is_public(address)
+
+
+def _unwrapped(address: Address) -> Address:
+    # Mapped, 6to4 and NAT64 addresses end up at the IPv4 address inside them, so that one is judged.
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_public(address: Address) -> bool:
+    if any(address.version == network.version and address in network for network in _NEVER_PUBLIC):
+        return False
+    return address.is_global and not (
+        address.is_multicast or address.is_private or address.is_reserved or address.is_unspecified
+    )

@@ -1,0 +1,187 @@
+"""What a verified token means to a trust policy.
+
+Owns the condition keys that claims become, the claims by which an identity provider speaks to STS (tags,
+source identity, roles), and which keys the session keeps. Whether a policy allows anything is the policy
+engine's work.
+Source: IAM User Guide, "Available keys for AWS OIDC federation"; service authorization reference of AWS STS.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from daypass.errors import InvalidIdentityToken
+from daypass.federation.oidc import words
+from daypass.federation.oidc.further_claims import ClaimUnusable, Value, find_text
+from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.tags import parse_tags
+from daypass.federation.oidc.verify import VerifiedToken
+
+SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
+ROLES_CLAIM = "https://aws.amazon.com/roles"
+ROLE_AUTHORIZED_KEY = "sts:roleauthorizedbyidp"
+_SOURCE_IDENTITY = re.compile(r"[A-Za-z0-9_+=,.@-]{2,256}")
+
+# Claims that later calls of the session can still test; all others end with AssumeRoleWithWebIdentity.
+KEPT_IN_SESSION = frozenset({"amr", "aud", "id", "sub"})
+
+_GITHUB = (
+    "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref",
+    "ref", "repository", "repository_id", "repository_owner_id", "workflow",
+)  # fmt: skip
+_GITLAB = (
+    "namespace_id", "pipeline_source", "project_id", "ref_protected", "runner_environment",
+    "user_access_level", "user_email", "user_id", "user_login",
+)  # fmt: skip
+_BUILDKITE = (
+    "build_branch", "cluster_id", "cluster_name", "organization_id",
+    "organization_slug", "pipeline_id", "pipeline_slug",
+)  # fmt: skip
+_LABEL = r"[a-z0-9-]+(?:\.[a-z0-9-]+)*"
+
+# Which issuers have claims of their own as condition keys: the issuer without https://, then the claims.
+ISSUER_CLAIMS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"token\.actions\.githubusercontent\.com(?:/[^/]+)?"), _GITHUB),
+    (re.compile(rf"token\.actions\.{_LABEL}\.ghe\.com"), _GITHUB),
+    (re.compile(r"github\.com/enterprises/[^/]+"), _GITHUB),
+    (re.compile(r"gitlab\.com"), _GITLAB),
+    (re.compile(r"agent\.buildkite\.com"), _BUILDKITE),
+    (re.compile(rf"agent\.{_LABEL}\.buildkite\.(?:dev|site)"), _BUILDKITE),
+    (re.compile(r"oidc\.circleci\.com/org/[^/]+"), ("oidc.circleci.com/project-id",)),
+    (re.compile(r"idcs-[a-z0-9]+\.identity\.oraclecloud\.com"), ("rpst_id",)),
+    (re.compile(r"accounts\.google\.com"), ("google/organization_number",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """Who a verified token speaks for, in the words of trust policies. Keys of conditions are in lower case.
+
+    `roles` is None where the identity provider did not restrict the roles; an empty tuple allows none.
+    """
+
+    issuer: str
+    subject: str
+    audience: str
+    provider_arn: str
+    condition_keys: Mapping[str, Value]
+    session_keys: Mapping[str, Value]
+    tags: tuple[tuple[str, str], ...]
+    transitive: tuple[str, ...]
+    source_identity: str | None
+    roles: tuple[str, ...] | None
+    expires: datetime
+
+
+def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
+    """Return what the token says about its bearer, or refuse claims that address STS and cannot be read."""
+    named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
+    prefix = provider.key_prefix
+    session = parse_tags(token.claims)
+    return WebIdentity(
+        issuer=token.issuer,
+        subject=token.subject,
+        audience=token.audience,
+        provider_arn=provider.arn,
+        condition_keys=_keys(prefix, named),
+        session_keys=_keys(prefix, {name: named[name] for name in named if name in KEPT_IN_SESSION}),
+        tags=session.tags,
+        transitive=session.transitive,
+        source_identity=_source_identity(token.claims),
+        roles=_roles(token.claims),
+        expires=token.expires,
+    )
+
+
+def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
+    """Return the condition key that says whether the identity provider named the role.
+
+    Where the token has a list of roles, it binds before any trust policy is looked at: exact ARNs, no
+    wildcards.
+    """
+    if identity.roles is None:
+        return {ROLE_AUTHORIZED_KEY: "false"}
+    if role_arn not in identity.roles:
+        raise InvalidIdentityToken(words.ROLE_NOT_IN_CLAIM)
+    return {ROLE_AUTHORIZED_KEY: "true"}
+
+
+def _keys(prefix: str, named: Mapping[str, Value]) -> Mapping[str, Value]:
+    return MappingProxyType({f"{prefix}:{name}".lower(): value for name, value in named.items()})
+
+
+def _standard_claims(token: VerifiedToken) -> dict[str, Value]:
+    named: dict[str, Value] = {
+        "sub": token.subject,
+        "aud": token.audience,
+        "oaud": token.audiences if len(token.audiences) > 1 else token.audiences[0],
+    }
+    if token.authorized_party is not None:
+        named["azp"] = token.authorized_party
+    if isinstance(email := token.claims.get("email"), str):
+        named["email"] = email
+    if methods := _methods(token.claims.get("amr")):
+        named["amr"] = methods
+    return named
+
+
+def _methods(value: object) -> tuple[str, ...]:
+    found = value if isinstance(value, list) else [value]
+    if value is None or found == []:
+        return ()
+    if not all(isinstance(method, str) for method in found):
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="amr is not a list of texts")
+    return tuple(str(method) for method in found)
+
+
+def _issuer_claims(token: VerifiedToken, provider: ProviderTerms) -> dict[str, Value]:
+    for issuer, names in ISSUER_CLAIMS:
+        if issuer.fullmatch(provider.key_prefix):
+            found = ((name, find_text(_find(token.claims, name))) for name in names)
+            return {name: text for name, text in found if text is not None}
+    return {}
+
+
+def _find(claims: Mapping[str, Any], name: str) -> object:
+    # Google nests its organization number; CircleCI's claim has the slash in its very name.
+    outer, _, inner = name.partition("/")
+    if name in claims or not isinstance(claims.get(outer), Mapping):
+        return claims.get(name)
+    return claims[outer].get(inner)
+
+
+def _further_claims(token: VerifiedToken, provider: ProviderTerms) -> dict[str, Value]:
+    named: dict[str, Value] = {}
+    for further in provider.further_claims:
+        try:
+            value = further.find(token.claims)
+        except ClaimUnusable as fault:
+            raise InvalidIdentityToken(words.NOT_VALIDATED, detail=str(fault)) from None
+        if value is not None:
+            named[further.name] = value
+    return named
+
+
+def _source_identity(claims: Mapping[str, Any]) -> str | None:
+    value = claims.get(SOURCE_IDENTITY_CLAIM)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _SOURCE_IDENTITY.fullmatch(value):
+        raise InvalidIdentityToken(
+            words.NOT_VALIDATED, detail="the source identity has characters it may not have"
+        )
+    return value
+
+
+def _roles(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
+    # A claim that is there and says nothing readable must not turn into no restriction.
+    if ROLES_CLAIM not in claims:
+        return None
+    value = claims[ROLES_CLAIM]
+    roles = value if isinstance(value, list) else [value]
+    if not all(isinstance(role, str) for role in roles):
+        raise InvalidIdentityToken(words.ROLE_NOT_IN_CLAIM, detail="the roles claim is not a list of ARNs")
+    return tuple(roles)

@@ -1,0 +1,137 @@
+"""Fetch one document from an issuer, however hostile the issuer is.
+
+Owns the one way in which Daypass reads from an identity provider: https, vetted addresses, no redirects, no
+proxies, no decompression, no cookies, bounded time and size. What the documents mean is issuer_keys.py's
+work. Source: RFC 8725 section 3.9 and 3.10; OWASP, "Server-Side Request Forgery Prevention".
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp.connector import AddrInfoType
+from yarl import URL
+
+from daypass.federation.oidc.addresses import Network, is_allowed
+from daypass.federation.oidc.provider import is_keys_url
+from daypass.federation.oidc.resolver import AddressRefused, Lookup, SystemLookup, VettingResolver
+from daypass.federation.oidc.trust_store import create_context
+
+MAX_DOCUMENT = 256 * 1024
+_CHUNK = 16 * 1024
+_OK, _TOO_MANY, _SERVER_FAULTS = 200, 429, 500
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+    "User-Agent": "daypass",
+}
+
+
+class Unreachable(Exception):  # noqa: N818 - it says what the issuer is
+    """The issuer did not answer, or not in time, or with a fault of its own. Trying again may help."""
+
+
+class Unacceptable(Exception):  # noqa: N818 - it says what the answer is
+    """The issuer, or what it sent, is not what we read. Trying again changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What an operator may decide about fetching. `seconds` is for both documents of an issuer together."""
+
+    networks: tuple[Network, ...] = ()
+    ca_bundle: Path | None = None
+    seconds: float = 5.0
+
+
+class Fetcher:
+    """Reads documents of issuers, each over a connection of its own."""
+
+    def __init__(self, limits: FetchLimits, lookup: Lookup | None = None) -> None:
+        self._limits = limits
+        self._lookup = lookup or SystemLookup()
+
+    @property
+    def seconds(self) -> float:
+        """Return how long an issuer may take altogether."""
+        return self._limits.seconds
+
+    async def get(self, url: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
+        """Return the document at `url`, or raise Unreachable or Unacceptable, and nothing else."""
+        if not is_keys_url(url):
+            raise Unacceptable("the address is not a plain https one")
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                return await self._read(URL(url, encoded=True), thumbprints)
+        except TimeoutError:
+            raise Unreachable("no complete answer in time") from None
+        except (ssl.SSLError, aiohttp.ClientSSLError) as fault:
+            raise Unacceptable(f"its certificate is not trusted: {type(fault).__name__}") from None
+        except aiohttp.InvalidURL:
+            raise Unacceptable("the address cannot be read") from None
+        except (aiohttp.ClientError, OSError) as fault:
+            raise _connection_fault(fault) from None
+
+    async def _read(self, url: URL, thumbprints: frozenset[str]) -> bytes:
+        context = create_context(self._limits.ca_bundle, thumbprints)
+        async with (
+            aiohttp.ClientSession(
+                connector=self._connector(context),
+                timeout=aiohttp.ClientTimeout(total=self._limits.seconds),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=_HEADERS,
+                auto_decompress=False,
+                trust_env=False,
+            ) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            _check_answer(response)
+            return await _read_body(response)
+
+    def _connector(self, context: ssl.SSLContext) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            ssl=context,
+            resolver=VettingResolver(self._lookup, self._limits.networks),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=self._open_socket,
+        )
+
+    def _open_socket(self, address: AddrInfoType) -> socket.socket:
+        # The last gate, and the only one that literal addresses pass: aiohttp resolves none of those.
+        family, kind, protocol, _, target = address
+        if not is_allowed(str(target[0]), self._limits.networks):
+            raise AddressRefused("a literal address that is not allowed")
+        return socket.socket(family, kind, protocol)
+
+
+def _check_answer(response: aiohttp.ClientResponse) -> None:
+    if response.status == _TOO_MANY or response.status >= _SERVER_FAULTS:
+        raise Unreachable(f"it answered {response.status}")
+    if response.status != _OK:
+        raise Unacceptable(f"it answered {response.status}, and redirects are not followed")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Unacceptable("its answer is compressed")
+    if (response.content_length or 0) > MAX_DOCUMENT:
+        raise Unacceptable("its answer is larger than 256 KiB")
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > MAX_DOCUMENT:
+            raise Unacceptable("its answer is larger than 256 KiB")
+    return bytes(body)
+
+
+def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:
+    causes: Sequence[BaseException | None] = (fault, fault.__cause__, getattr(fault, "os_error", None))
+    if any(isinstance(cause, AddressRefused) for cause in causes):
+        return Unacceptable("the host's addresses are not allowed")
+    return Unreachable(f"no connection: {type(fault).__name__}")

@@ -1,0 +1,201 @@
+"""Keep issuers' keys at hand: fetched seldom, one at a time, and never waited for by another issuer's tokens.
+
+Owns the cache between verification, which is synchronous and asks for keys, and fetching, which is neither.
+The rules: keys are fresh for five minutes, then looked up again behind the caller's back; after an hour the
+caller waits; while the issuer is down they are served for a day. A token that the keys cannot verify is
+worth one look in ten seconds. Reading documents is fetch.py's work, deciding about tokens is verify.py's.
+Source: OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0 section 10.1.1, "Rotation".
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
+from daypass.federation.oidc import words
+from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
+from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_keys_url
+from daypass.federation.oidc.strict_json import NotStrict, parse_object
+from daypass.ports import Clock
+
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+COOL_DOWN = timedelta(seconds=10)
+FRESH_FOR = timedelta(minutes=5)
+SERVED_FOR = timedelta(hours=1)
+STALE_FOR = timedelta(hours=24)
+MAX_ISSUERS = 1000
+MAX_WAITING = 100
+PROVEN_LANES, UNPROVEN_LANES = 64, 32
+
+CacheKey = tuple[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsFetch:
+    """The keys at hand do not settle the matter. Await `IssuerKeys.fetch(provider)`, then ask once more."""
+
+    provider: ProviderTerms
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known of one issuer."""
+
+    keys: KeySet | None = None
+    fetched: datetime | None = None
+    attempted: datetime | None = None
+    failure: Fault | None = None
+    flight: asyncio.Task[None] | None = field(default=None, repr=False)
+    waiting: int = 0
+
+
+class IssuerKeys:
+    """The keys of all issuers that this process has met. To be used within one event loop.
+
+    `enforce_thumbprints` is the operator's switch; without it thumbprints are never looked at.
+    """
+
+    def __init__(self, fetcher: Fetcher, clock: Clock, *, enforce_thumbprints: bool = False) -> None:
+        self._fetcher = fetcher
+        self._clock = clock
+        self._enforces = enforce_thumbprints
+        self._entries: OrderedDict[CacheKey, _Entry] = OrderedDict()
+        # Issuers that never answered share few lanes, so that many that hang cannot take those of good ones.
+        self._proven = asyncio.Semaphore(PROVEN_LANES)
+        self._unproven = asyncio.Semaphore(UNPROVEN_LANES)
+
+    def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
+        """Return the provider's keys without waiting, or say that they must be fetched.
+
+        Raises what the last attempt ended with, where it is a moment ago and there are no keys to fall back
+        on.
+        """
+        if provider.pinned is not None:
+            return provider.pinned
+        entry = self._entry(provider)
+        if entry.keys is None or not _is_within(entry.fetched, now, STALE_FOR):
+            return self._without_keys(entry, provider, now)
+        if _is_within(entry.fetched, now, FRESH_FOR) or not self._is_due(entry, now):
+            return entry.keys
+        if _is_within(entry.fetched, now, SERVED_FOR) and self._refresh_behind(provider, entry):
+            return entry.keys
+        return NeedsFetch(provider)
+
+    def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:
+        """Tell whether a token that the keys could not verify is worth another look at the issuer."""
+        if provider.pinned is not None:
+            return False
+        entry = self._entry(provider)
+        return self._may_attempt(entry, now) or (entry.flight is not None and entry.waiting < MAX_WAITING)
+
+    async def fetch(self, provider: ProviderTerms) -> None:
+        """Bring the provider's keys, or the reason why there are none, into the cache.
+
+        One flight per issuer: whoever comes while it is under way waits for it. Never raises for what an
+        issuer does, and never takes longer than the fetcher's limit and the wait for a lane together.
+        """
+        entry = self._entry(provider)
+        if entry.flight is None:
+            if not self._may_attempt(entry, self._clock.now()):
+                return
+            self._take_off(provider, entry)
+        if entry.flight is None or entry.waiting >= MAX_WAITING:
+            return
+        entry.waiting += 1
+        try:
+            # A caller who goes away must not take the flight from the others.
+            await asyncio.shield(entry.flight)
+        finally:
+            entry.waiting -= 1
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        flights = [entry.flight for entry in self._entries.values() if entry.flight is not None]
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _entry(self, provider: ProviderTerms) -> _Entry:
+        # Where thumbprints count, keys that one account's thumbprints admitted are no keys for another's.
+        key = (provider.issuer, provider.thumbprints if self._enforces else frozenset[str]())
+        entry = self._entries.setdefault(key, _Entry())
+        self._entries.move_to_end(key)
+        if len(self._entries) > MAX_ISSUERS:
+            self._entries.popitem(last=False)
+        return entry
+
+    def _without_keys(self, entry: _Entry, provider: ProviderTerms, now: datetime) -> NeedsFetch:
+        if entry.flight is None and not self._may_attempt(entry, now) and entry.failure is not None:
+            raise _again(entry.failure)
+        if entry.waiting >= MAX_WAITING:
+            raise IDPCommunicationError(words.UNREACHABLE, detail="too many calls wait for this issuer")
+        return NeedsFetch(provider)
+
+    def _may_attempt(self, entry: _Entry, now: datetime) -> bool:
+        return entry.flight is None and not _is_within(entry.attempted, now, COOL_DOWN)
+
+    def _is_due(self, entry: _Entry, now: datetime) -> bool:
+        # After an hour of silence nobody is served before the look that is under way has ended, unless the
+        # last one failed: then the issuer is down, and its old keys are what there is.
+        overdue = entry.failure is None and not _is_within(entry.fetched, now, SERVED_FOR)
+        return self._may_attempt(entry, now) or (overdue and entry.flight is not None)
+
+    def _refresh_behind(self, provider: ProviderTerms, entry: _Entry) -> bool:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        self._take_off(provider, entry)
+        return True
+
+    def _take_off(self, provider: ProviderTerms, entry: _Entry) -> None:
+        entry.attempted = self._clock.now()
+        entry.flight = asyncio.create_task(self._fly(provider, entry), name="oidc-keys")
+        entry.flight.add_done_callback(lambda _: setattr(entry, "flight", None))
+
+    async def _fly(self, provider: ProviderTerms, entry: _Entry) -> None:
+        lane = self._proven if entry.fetched is not None and entry.failure is None else self._unproven
+        try:
+            async with asyncio.timeout(2 * self._fetcher.seconds), lane:
+                async with asyncio.timeout(self._fetcher.seconds):
+                    keys = await self._read_keys(provider)
+        except (Unreachable, TimeoutError) as fault:
+            entry.failure = IDPCommunicationError(words.UNREACHABLE, detail=str(fault) or "no answer in time")
+        except (Unacceptable, NotStrict, KeysUnreadable) as fault:
+            entry.failure = InvalidIdentityToken(words.NO_KEY, detail=str(fault))
+        else:
+            entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
+
+    async def _read_keys(self, provider: ProviderTerms) -> KeySet:
+        if not is_issuer_url(provider.issuer):
+            raise Unacceptable("the issuer is not a plain https URL")
+        discovery = await self._fetcher.get(provider.issuer.rstrip("/") + DISCOVERY_PATH)
+        address = _keys_address(parse_object(discovery), provider.issuer)
+        thumbprints = provider.thumbprints if self._enforces else frozenset[str]()
+        if self._enforces and not thumbprints:
+            raise Unacceptable("thumbprints are enforced, and the provider has none")
+        return parse_jwks(await self._fetcher.get(address, thumbprints))
+
+
+def _keys_address(document: Mapping[str, Any], issuer: str) -> str:
+    # Discovery 4.3: the issuer in the document is exactly the one asked for, or the document is another's.
+    if document.get("issuer") != issuer:
+        raise Unacceptable("its discovery document names another issuer")
+    address = document.get("jwks_uri")
+    if not isinstance(address, str) or not is_keys_url(address):
+        raise Unacceptable("its discovery document has no https address of keys")
+    return address
+
+
+def _is_within(moment: datetime | None, now: datetime, span: timedelta) -> bool:
+    # A clock that was set back makes old things look as if they were of the future; those count as old.
+    return moment is not None and timedelta(0) <= now - moment < span
+
+
+def _again(failure: Fault) -> Fault:
+    # A raised exception collects the traceback of whoever raised it; each caller gets one of its own.
+    return type(failure)(failure.message, detail=failure.detail)

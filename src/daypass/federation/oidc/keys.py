@@ -1,0 +1,212 @@
+"""An issuer's published keys, parsed once and pinned to what they may verify.
+
+Owns which entries of a JWK Set may verify a signature, and which one a token means. Entries that are for
+something else, of an unknown type or broken are skipped, as RFC 7517 section 5 asks. x5c is never looked
+at: a certificate in a key set proves nothing that the set does not.
+Source: RFC 7517, RFC 7518, NIST SP 800-131A for the least RSA size.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from daypass.federation.oidc.encoding import parse_base64url
+from daypass.federation.oidc.strict_json import NotStrict, parse_object
+from daypass.federation.oidc.token import MAX_KID
+
+MAX_SET = 256 * 1024
+MAX_KEYS = 100
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
+MAX_EXPONENT_BITS = 32
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+HASHES: Mapping[str, hashes.HashAlgorithm] = {
+    "RS256": hashes.SHA256(),
+    "RS384": hashes.SHA384(),
+    "RS512": hashes.SHA512(),
+    "ES256": hashes.SHA256(),
+    "ES384": hashes.SHA384(),
+    "ES512": hashes.SHA512(),
+}
+RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512"})
+# The curve decides the algorithm: ES256 with a P-384 key is not a weaker choice, it is no choice at all.
+CURVES: Mapping[str, tuple[ec.EllipticCurve, frozenset[str]]] = {
+    "P-256": (ec.SECP256R1(), frozenset({"ES256"})),
+    "P-384": (ec.SECP384R1(), frozenset({"ES384"})),
+    "P-521": (ec.SECP521R1(), frozenset({"ES512"})),
+}
+
+
+class KeysUnreadable(ValueError):  # noqa: N818 - it says what the set is
+    """The document is no JWK Set, or has no key that could verify a token."""
+
+
+class KeySkipped(ValueError):  # noqa: N818 - it says what became of the key
+    """An entry of the set is not for verifying tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """One public key, and the algorithms that it may be used with."""
+
+    kid: str | None
+    algorithms: frozenset[str]
+    public: PublicKey
+    identity: tuple[int, ...]
+
+    def is_signed(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
+        """Tell whether `signature` is this key's over `signing_input`. The caller checked `algorithm`."""
+        try:
+            if isinstance(self.public, rsa.RSAPublicKey):
+                self.public.verify(signature, signing_input, padding.PKCS1v15(), HASHES[algorithm])
+            else:
+                der = _der(signature, (self.public.curve.key_size + 7) // 8)
+                self.public.verify(der, signing_input, ec.ECDSA(HASHES[algorithm]))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The usable keys of one issuer, in the order published, and why the others are not used."""
+
+    keys: tuple[VerificationKey, ...]
+    skipped: tuple[str, ...] = ()
+
+    def has_kid(self, kid: str) -> bool:
+        """Tell whether a key of that id is here."""
+        return any(key.kid == kid for key in self.keys)
+
+    def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
+        """Return the one key that a token with this header means, or None.
+
+        A token that names a key gets keys of that name, or else those without any name; one that names none
+        gets any. Where several still fit, none is chosen: taking the first or the last lets the order of a
+        list decide who is believed.
+        """
+        fitting = [key for key in self.keys if algorithm in key.algorithms]
+        if kid is not None:
+            named = [key for key in self.keys if key.kid == kid]
+            wanted = kid if named else None
+            fitting = [key for key in fitting if key.kid == wanted]
+        return fitting[0] if len({key.identity for key in fitting}) == 1 else None
+
+
+def parse_jwks(data: bytes) -> KeySet:
+    """Return the usable keys of a JWK Set, or raise KeysUnreadable."""
+    if len(data) > MAX_SET:
+        raise KeysUnreadable("larger than 256 KiB")
+    try:
+        entries = parse_object(data).get("keys")
+    except NotStrict as fault:
+        raise KeysUnreadable(str(fault)) from None
+    if not isinstance(entries, list):
+        raise KeysUnreadable("no list of keys")
+    if len(entries) > MAX_KEYS:
+        raise KeysUnreadable("more than 100 keys")
+    keys: list[VerificationKey] = []
+    skipped: list[str] = []
+    for position, entry in enumerate(entries):
+        try:
+            keys.append(_parse_key(entry))
+        except KeySkipped as why:
+            skipped.append(f"key {position}: {why}")
+    if not keys:
+        raise KeysUnreadable("; ".join(skipped) or "no keys")
+    return KeySet(tuple(keys), tuple(skipped))
+
+
+def _parse_key(entry: object) -> VerificationKey:
+    if not isinstance(entry, dict):
+        raise KeySkipped("not an object")
+    if PRIVATE_MEMBERS & entry.keys():
+        raise KeySkipped("its private part is published, so anybody can sign with it")
+    _check_use(entry)
+    kid = entry.get("kid")
+    if kid is not None and (not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID):
+        raise KeySkipped("kid is not a string of 1 to 512 characters")
+    kind = entry.get("kty")
+    parser = _PARSERS.get(kind) if isinstance(kind, str) else None
+    if parser is None:
+        raise KeySkipped("type of key is not RSA or EC")
+    public, algorithms, identity = parser(entry)
+    return VerificationKey(kid, _pinned(entry, algorithms), public, identity)
+
+
+def _check_use(entry: Mapping[str, Any]) -> None:
+    if entry.get("use", "sig") != "sig":
+        raise KeySkipped("use is not sig")
+    operations = entry.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        raise KeySkipped("key_ops lacks verify")
+
+
+def _pinned(entry: Mapping[str, Any], fitting: frozenset[str]) -> frozenset[str]:
+    if "alg" not in entry:
+        return fitting
+    algorithm = entry["alg"]
+    if not isinstance(algorithm, str) or algorithm not in fitting:
+        raise KeySkipped("alg does not fit the key, or is not for identity tokens")
+    return frozenset({algorithm})
+
+
+_Parsed = tuple[PublicKey, frozenset[str], tuple[int, ...]]
+
+
+def _parse_rsa(entry: Mapping[str, Any]) -> _Parsed:
+    modulus, exponent = _number(entry, "n"), _number(entry, "e")
+    if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or modulus % 2 == 0:
+        raise KeySkipped("RSA modulus is not an odd number of 2,048 to 8,192 bits")
+    # An exponent of 1 makes the padded digest its own signature; a huge one makes each check slow.
+    if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > MAX_EXPONENT_BITS:  # noqa: PLR2004 - RFC
+        raise KeySkipped("RSA exponent is not an odd number of at least 3")
+    public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    return public, RSA_ALGORITHMS, (modulus, exponent)
+
+
+def _parse_ec(entry: Mapping[str, Any]) -> _Parsed:
+    name = entry.get("crv")
+    found = CURVES.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise KeySkipped("curve is not P-256, P-384 or P-521")
+    curve, algorithms = found
+    x, y = _number(entry, "x"), _number(entry, "y")
+    if max(x, y).bit_length() > curve.key_size:
+        raise KeySkipped("point is larger than the curve")
+    try:
+        public = ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
+    except ValueError:
+        raise KeySkipped("point is not on the curve") from None
+    return public, algorithms, (x, y, curve.key_size)
+
+
+_PARSERS: Mapping[str, Callable[[Mapping[str, Any]], _Parsed]] = {"RSA": _parse_rsa, "EC": _parse_ec}
+
+
+def _number(entry: Mapping[str, Any], name: str) -> int:
+    # Some issuers print a leading zero octet (a sign bit). The number is the same, so the key is the same.
+    text = entry.get(name)
+    if not isinstance(text, str) or not text or len(text) > MAX_RSA_BITS // 4:
+        raise KeySkipped(f"{name} is not a number")
+    try:
+        return int.from_bytes(parse_base64url(text), "big")
+    except ValueError:
+        raise KeySkipped(f"{name} is not base64url") from None
+
+
+def _der(signature: bytes, size: int) -> bytes:
+    # RFC 7518 3.4: r and s, each as long as the curve. Zero is no signature (CVE-2022-21449).
+    if len(signature) != 2 * size:
+        raise ValueError("signature is not r and s of the curve's size")
+    r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    if r == 0 or s == 0:
+        raise ValueError("r or s is zero")
+    return encode_dss_signature(r, s)

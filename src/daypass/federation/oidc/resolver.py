@@ -1,0 +1,113 @@
+"""Resolve an issuer's host to addresses that may be connected to, without letting a slow name server spread.
+
+Owns name resolution for fetching: the addresses returned are exactly those that aiohttp connects to, so a
+second look-up that says something else (rebinding) never happens. Which addresses are allowed is
+addresses.py's judgement.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from daypass.federation.oidc.addresses import Network, is_allowed
+
+MAX_PENDING = 64
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+class AddressRefused(OSError):  # noqa: N818 - it says what happened
+    """The host has no address that an issuer may live at."""
+
+
+class VettingResolver(AbstractResolver):
+    """Resolves through `lookup` and drops every address that is not allowed."""
+
+    def __init__(self, lookup: Lookup, networks: Sequence[Network]) -> None:
+        self._lookup = lookup
+        self._networks = tuple(networks)
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - aiohttp's signature; any will do
+    ) -> list[ResolveResult]:
+        """Return the allowed addresses of `host`, or raise."""
+        found = await self._lookup(host, port)
+        allowed = [address for address in found if is_allowed(address, self._networks)]
+        if not allowed:
+            raise AddressRefused(f"no allowed address among {len(found)}")
+        return [_result(host, port, address) for address in allowed]
+
+    async def close(self) -> None:
+        """Hold nothing, so close nothing."""
+
+
+class SystemLookup:
+    """The system's resolver, in threads of its own.
+
+    The event loop's own threads are few, and a name server that hangs would keep all of them: then no
+    issuer could be resolved at all. Here each host has one look-up under way at most, and there is a bound
+    on all of them. Daemon threads, because the system's resolver cannot be interrupted and must not delay
+    the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._pending: dict[str, asyncio.Future[Sequence[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """Return the addresses of `host`, in the system's order of preference."""
+        pending = self._pending.get(host)
+        if pending is None:
+            if len(self._pending) >= MAX_PENDING:
+                raise OSError("too many names are being resolved")
+            pending = self._start(host, port)
+        # Whoever gives up waiting must not cancel the look-up of the others.
+        return await asyncio.shield(pending)
+
+    def _start(self, host: str, port: int) -> "asyncio.Future[Sequence[str]]":
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Sequence[str]] = loop.create_future()
+        self._pending[host] = future
+
+        def finish(found: Sequence[str] | OSError) -> None:
+            self._pending.pop(host, None)
+            if future.done():
+                return
+            if isinstance(found, OSError):
+                future.set_exception(found)
+                future.exception()  # Marks it as seen, should nobody be waiting any more.
+            else:
+                future.set_result(found)
+
+        def work() -> None:
+            found = _ask_system(host, port)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(finish, found)
+
+        threading.Thread(target=work, name="oidc-lookup", daemon=True).start()
+        return future
+
+
+def _ask_system(host: str, port: int) -> Sequence[str] | OSError:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as fault:
+        return fault
+    except UnicodeError:
+        return OSError("the host's name cannot be encoded")
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _result(host: str, port: int, address: str) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+        proto=0,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )

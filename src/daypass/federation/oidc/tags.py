@@ -1,0 +1,82 @@
+"""Session tags that an identity provider put into a token.
+
+Owns the claims under https://aws.amazon.com/tags, nested and flat, and the limits of session tags. Whether
+the role's trust policy permits tagging (sts:TagSession) is decided elsewhere.
+Source: IAM User Guide, "Passing session tags using AssumeRoleWithWebIdentity".
+"""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daypass.errors import InvalidIdentityToken
+from daypass.federation.oidc import words
+
+TAGS_CLAIM = "https://aws.amazon.com/tags"
+FLAT_PREFIX = f"{TAGS_CLAIM}/principal_tags/"
+FLAT_TRANSITIVE = f"{TAGS_CLAIM}/transitive_tag_keys"
+MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 128, 256
+_CATEGORIES = frozenset("LZN")  # letters, separators, numbers: [\p{L}\p{Z}\p{N}_.:/=+\-@]
+_PUNCTUATION = frozenset("_.:/=+-@")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTags:
+    """The tags of a token in its order, and which of them outlive role chaining."""
+
+    tags: tuple[tuple[str, str], ...]
+    transitive: tuple[str, ...]
+
+
+def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
+    """Return the session tags of a verified token's claims, or refuse them all."""
+    nested = claims.get(TAGS_CLAIM, {})
+    if not isinstance(nested, Mapping):
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim is not an object")
+    tags = (*_nested_tags(nested), *_flat_tags(claims))
+    # Tag keys are one key in any case, so a token may not say two things about one of them.
+    names = {key.lower() for key, _ in tags}
+    if len(names) != len(tags) or len(tags) > MAX_TAGS:
+        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")
+    transitive = (*_texts(nested.get("transitive_tag_keys", [])), *_texts(claims.get(FLAT_TRANSITIVE, [])))
+    if not {key.lower() for key in transitive} <= names:
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="a transitive key names no tag of the token")
+    return SessionTags(tags, tuple(dict.fromkeys(transitive)))
+
+
+def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    principal = nested.get("principal_tags", {})
+    if not isinstance(principal, Mapping):
+        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="principal_tags is not an object")
+    for key, value in principal.items():
+        # AWS: each value is a list of one text. A bare text is refused there too.
+        if not isinstance(value, list) or len(value) != 1:
+            raise InvalidIdentityToken(words.BAD_TAGS, detail="a tag's value is not a list of one text")
+        yield _checked(key, value[0])
+
+
+def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in claims.items():
+        if name.startswith(FLAT_PREFIX):
+            single = value[0] if isinstance(value, list) and len(value) == 1 else value
+            yield _checked(name.removeprefix(FLAT_PREFIX), single)
+
+
+def _checked(key: str, value: object) -> tuple[str, str]:
+    if not isinstance(value, str) or len(value) > MAX_VALUE or not 1 <= len(key) <= MAX_KEY:
+        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag is of the wrong length")
+    if key.lower().startswith("aws:") or not all(map(_is_allowed, key + value)):
+        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag has forbidden characters")
+    return key, value
+
+
+def _is_allowed(letter: str) -> bool:
+    return letter in _PUNCTUATION or unicodedata.category(letter)[0] in _CATEGORIES
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in found):
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="transitive_tag_keys is not a list of texts")
+    return tuple(found)

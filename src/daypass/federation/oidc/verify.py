@@ -1,0 +1,179 @@
+"""Verify a token: signature first, then what it says.
+
+Owns the checks between an UnverifiedToken and a VerifiedToken, each with AWS's words. Fetching keys is
+issuer_keys.py's work, what the claims allow is claims.py's. Pure: the time and the keys are arguments.
+Source: answers recorded from AWS STS; OpenID Connect Core 1.0 section 3.1.3.7; RFC 7519 section 4.1.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from daypass.errors import ExpiredTokenException, InvalidIdentityToken
+from daypass.federation.oidc import words
+from daypass.federation.oidc.keys import KeySet
+from daypass.federation.oidc.provider import ProviderTerms, UnsafeAnyAudience
+from daypass.federation.oidc.token import UnverifiedToken
+
+TOLERANCE = 300
+MAX_SUBJECT = 255
+REQUIRED = ("iss", "sub", "aud", "iat", "exp")
+_LAST_MOMENT = 253_402_300_799  # the end of the year 9999, which is as far as dates go
+_FIRST_PRINTABLE, _DELETE = " ", "\x7f"
+
+
+class KeyNotFound(InvalidIdentityToken):
+    """No key of the issuer fits the token. A fresh look at the issuer may help."""
+
+
+class SignatureInvalid(InvalidIdentityToken):
+    """The fitting key did not make this signature. Looking again helps only if a key id was reused."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A web identity token whose signature, issuer, audience and times were checked."""
+
+    issuer: str
+    subject: str
+    audience: str
+    audiences: tuple[str, ...]
+    authorized_party: str | None
+    issued: datetime
+    expires: datetime
+    claims: Mapping[str, Any] = field(repr=False)
+
+
+def verify_token(
+    unverified: UnverifiedToken, *, keys: KeySet, provider: ProviderTerms, now: datetime
+) -> VerifiedToken:
+    """Return what the token proves under the provider's terms, or refuse it."""
+    verify_signature(unverified, keys)
+    claims = unverified.unverified_claims
+    for check in CLAIM_CHECKS.values():
+        check(claims, provider, int(now.timestamp()))
+    return VerifiedToken(
+        issuer=provider.issuer,
+        subject=claims["sub"],
+        audience=claims.get("azp") or _audiences(claims)[0],
+        audiences=_audiences(claims),
+        authorized_party=claims.get("azp"),
+        issued=datetime.fromtimestamp(claims["iat"], UTC),
+        expires=datetime.fromtimestamp(claims["exp"], UTC),
+        claims=MappingProxyType(dict(claims)),
+    )
+
+
+def verify_signature(unverified: UnverifiedToken, keys: KeySet) -> None:
+    """Refuse a token that no published key of the issuer signed."""
+    key = keys.find(unverified.kid, unverified.algorithm)
+    if key is None:
+        raise KeyNotFound(words.NO_KEY, detail="no published key, or more than one, fits the token's header")
+    if not key.is_signed(unverified.algorithm, unverified.signing_input, unverified.signature):
+        raise SignatureInvalid(words.NOT_VALIDATED, detail="the signature is not the issuer's")
+
+
+def check_present(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
+    """Refuse a token without one of the five claims that AWS requires. Null is as good as absent."""
+    for name in REQUIRED:
+        if claims.get(name) is None:
+            raise InvalidIdentityToken(words.MISSING_CLAIM.format(name=name))
+
+
+def check_purpose(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
+    """Refuse a security event or logout token, which the same issuer signs with the same keys."""
+    if "events" in claims:
+        raise InvalidIdentityToken(words.NOT_A_JWT, detail="a security event token is no identity")
+
+
+def check_issuer(claims: Mapping[str, Any], provider: ProviderTerms, _now: int) -> None:
+    """Refuse another issuer. Slash, case and scheme count: each spelling is an issuer of its own."""
+    if claims["iss"] != provider.issuer:
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="iss is not the provider's URL")
+
+
+def check_subject(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
+    """Refuse a subject that is not 1 to 255 printable characters."""
+    subject = claims["sub"]
+    if not is_plain_text(subject, MAX_SUBJECT):
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="sub is not 1 to 255 printable characters")
+
+
+def check_audience(claims: Mapping[str, Any], provider: ProviderTerms, _now: int) -> None:
+    """Refuse a token that was not made for a client of the provider. The authorized party wins over aud."""
+    audiences = _audiences(claims)
+    party = claims.get("azp")
+    if party is None and len(audiences) > 1:
+        raise InvalidIdentityToken(words.SEVERAL_AUDIENCES)
+    if party is not None and not is_plain_text(party):
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="azp is not a text")
+    if isinstance(provider.client_ids, UnsafeAnyAudience):
+        return
+    if (audiences[0] if party is None else party) not in provider.client_ids:
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the audience is no client id of the provider")
+
+
+def check_timestamps(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
+    """Refuse times that are not whole seconds between 1970 and 9999. True is no time, nor is 1e9."""
+    for name in ("iat", "exp", "nbf"):
+        if name not in claims:
+            continue
+        moment = claims[name]
+        if type(moment) is not int or not 0 <= moment <= _LAST_MOMENT:
+            raise InvalidIdentityToken(words.BAD_TIMESTAMP, detail=f"{name} is not whole seconds since 1970")
+
+
+def check_issued(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
+    """Refuse a token from the future."""
+    if claims["iat"] > now + TOLERANCE:
+        raise InvalidIdentityToken(words.ISSUED_IN_FUTURE.format(issued=claims["iat"]))
+
+
+def check_not_before(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
+    """Refuse a token whose time has not come."""
+    not_before = claims.get("nbf", 0)
+    if not_before > now + TOLERANCE:
+        text = words.NOT_YET_VALID.format(latest=now + TOLERANCE, not_before=not_before)
+        raise InvalidIdentityToken(text)
+
+
+def check_expiry(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
+    """Refuse a token that is over. The end is exclusive, five minutes late."""
+    if now - TOLERANCE >= claims["exp"]:
+        text = words.EXPIRED.format(earliest=now - TOLERANCE, expires=claims["exp"])
+        raise ExpiredTokenException(text)
+
+
+Check = Callable[[Mapping[str, Any], ProviderTerms, int], None]
+
+# In this order: what is present, whose it is, then when. Each may rely on those above it.
+CLAIM_CHECKS: Mapping[str, Check] = {
+    "required claims": check_present,
+    "purpose": check_purpose,
+    "issuer": check_issuer,
+    "subject": check_subject,
+    "audience": check_audience,
+    "timestamps": check_timestamps,
+    "issued at": check_issued,
+    "not before": check_not_before,
+    "expiry": check_expiry,
+}
+
+
+def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    found = claims["aud"]
+    audiences = found if isinstance(found, list) else [found]
+    if not audiences or not all(is_plain_text(audience) for audience in audiences):
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="aud is not a text or a list of texts")
+    return tuple(audiences)
+
+
+def is_plain_text(value: object, longest: int = 1024) -> bool:
+    """Tell whether `value` is a text of 1 to `longest` characters without control characters."""
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= longest
+        and all(letter >= _FIRST_PRINTABLE and letter != _DELETE for letter in value)
+    )

@@ -1,0 +1,261 @@
+"""An OpenID Connect issuer for tests: it signs, and mis-signs, and misbehaves on request.
+
+Owns an https server on loopback with a discovery document and a key set, the keys behind them, and the ways
+in which real issuers fail: silence, trickles, floods, redirects, lies, lost and confused keys. Tokens are
+tokens.py's.
+"""
+
+import gzip
+import json
+import ssl
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socket import socket
+from types import TracebackType
+from typing import Any, Self
+
+from daypass.testing.certificates import Authority, Flaw
+from daypass.testing.tokens import SigningKey, compact
+
+DISCOVERY = "/.well-known/openid-configuration"
+KEYS = "/keys"
+FOREVER = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How the issuer answers one path. Without a body it tells the truth, after `silence` seconds.
+
+    With `drip` it sends one byte each so many seconds; with `unending` it repeats the body for ever.
+    """
+
+    status: int = 200
+    body: bytes | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    silence: float = 0.0
+    drip: float = 0.0
+    unending: bool = False
+
+    @classmethod
+    def hang(cls) -> Self:
+        """Accept the request and say nothing."""
+        return cls(silence=FOREVER)
+
+    @classmethod
+    def trickle(cls, seconds: float = 0.05) -> Self:
+        """Say the truth one byte at a time."""
+        return cls(drip=seconds)
+
+    @classmethod
+    def flood(cls, size: int = 10_000_000) -> Self:
+        """Answer with `size` bytes of JSON."""
+        return cls(body=b'{"keys":[' + b" " * size + b"]}")
+
+    @classmethod
+    def endless(cls) -> Self:
+        """Answer with bytes that never end and no length."""
+        return cls(body=b" " * 65536, unending=True)
+
+    @classmethod
+    def bomb(cls, size: int = 50_000_000) -> Self:
+        """Answer with a small body that claims to be `size` bytes once unpacked."""
+        return cls(body=gzip.compress(b" " * size), headers=(("Content-Encoding", "gzip"),))
+
+    @classmethod
+    def redirect(cls, url: str, status: int = 302) -> Self:
+        """Send the reader elsewhere."""
+        return cls(status=status, body=b"", headers=(("Location", url),))
+
+    @classmethod
+    def fail(cls, status: int = 500) -> Self:
+        """Answer with an error page."""
+        return cls(status=status, body=b"<html>sorry</html>")
+
+    @classmethod
+    def document(cls, value: object) -> Self:
+        """Answer with a JSON document of the test's own."""
+        return cls(body=json.dumps(value).encode())
+
+
+class OidcIssuer:
+    """An issuer on https://localhost, used as a context manager.
+
+    `url` is its name and `ca_bundle` the file that makes its certificate trusted. `now` tells its time, so
+    that a test with a movable clock gets tokens of that time. `answers` maps DISCOVERY or KEYS to a
+    misbehaviour.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str = "",
+        algorithms: Sequence[str] = ("RS256",),
+        now: Callable[[], float] = time.time,
+        flaw: Flaw = Flaw.NONE,
+        host: str = "localhost",
+    ) -> None:
+        self._path = path
+        self._now = now
+        self._flaw = flaw
+        self._host = host
+        self._serial = 0
+        self.authority = Authority.create()
+        self.signing: dict[str, SigningKey] = {}
+        self.published: list[dict[str, Any]] = []
+        self.answers: dict[str, Answer] = {}
+        self.discovery_changes: dict[str, Any] = {}
+        self.requests: Counter[str] = Counter()
+        for algorithm in algorithms:
+            self.rotate(algorithm)
+
+    # Keys ---------------------------------------------------------------------------------------------------
+
+    def rotate(self, alg: str = "RS256", key: SigningKey | None = None) -> SigningKey:
+        """Sign with a new key of `alg` from now on, and publish it instead of the old one."""
+        self._serial += 1
+        new = key or SigningKey.generate(alg, f"{alg}-{self._serial}")
+        old = self.signing.get(alg)
+        self.published = [entry for entry in self.published if old is None or entry.get("kid") != old.kid]
+        self.signing[alg] = new
+        self.published.append(new.jwk())
+        return new
+
+    def lose(self, alg: str = "RS256") -> SigningKey:
+        """Go on signing with a key that is no longer published, and return it."""
+        key = self.signing[alg]
+        self.published = [entry for entry in self.published if entry.get("kid") != key.kid]
+        return key
+
+    def confuse(self, *entries: dict[str, Any]) -> None:
+        """Publish further entries, whatever they are, before the others."""
+        self.published = [*entries, *self.published]
+
+    # Tokens -------------------------------------------------------------------------------------------------
+
+    def claims(self, **changes: object) -> dict[str, Any]:
+        """Return the claims of an honest token. `changes` replace or add; None removes."""
+        now = int(self._now())
+        honest = {
+            "iss": self.url,
+            "sub": "repo:acme/site",
+            "aud": "sts.amazonaws.com",
+            "iat": now,
+            "exp": now + 600,
+        }
+        return {name: value for name, value in {**honest, **changes}.items() if value is not None}
+
+    def token(self, claims: dict[str, Any] | None = None, *, alg: str = "RS256", **changes: object) -> str:
+        """Return a token that this issuer signed. Claims whose names are no identifiers come in `claims`."""
+        key = self.signing[alg]
+        header = {"alg": alg, "typ": "JWT", "kid": key.kid}
+        return compact(header, {**self.claims(**changes), **(claims or {})}, key)
+
+    # The server ---------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._directory = tempfile.TemporaryDirectory(prefix="daypass-oidc-")
+        directory = Path(self._directory.name)
+        self.ca_bundle = directory / "ca.pem"
+        self.ca_bundle.write_bytes(self.authority.pem)
+        chain = self.authority.write_server_identity(
+            directory / "server.pem", ["localhost", "127.0.0.1"], self._flaw
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        self.stopping = threading.Event()
+        self._server = _Server(self, context)
+        self.url = f"https://{self._host}:{self._server.server_port}{self._path}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        self._directory.cleanup()
+
+    @property
+    def root(self) -> str:
+        """Return the server's address without the issuer's path."""
+        return f"https://{self._host}:{self._server.server_port}"
+
+    def document(self, path: str) -> object | None:
+        """Return what an honest issuer serves at `path`."""
+        if path == self._path.rstrip("/") + DISCOVERY:
+            return {"issuer": self.url, "jwks_uri": self.root + KEYS, **self.discovery_changes}
+        return {"keys": self.published} if path == KEYS else None
+
+    def answer(self, path: str) -> Answer:
+        """Return how to answer a request, and count it."""
+        name = DISCOVERY if path.endswith(DISCOVERY) else path
+        self.requests[name] += 1
+        return self.answers.get(name, Answer())
+
+
+class _Server(ThreadingHTTPServer):
+    """One thread a connection, so that a hanging answer holds up nobody else."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, issuer: OidcIssuer, context: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.issuer = issuer
+        self._context = context
+
+    def finish_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        """Shake hands in the connection's own thread: a slow client must not stop the accepting one."""
+        if not isinstance(request, socket):
+            return
+        request.settimeout(30)
+        try:
+            with self._context.wrap_socket(request, server_side=True) as secured:
+                _Handler(secured, client_address, self)
+        except OSError:
+            return  # The client gave up or did not trust us, which is what many tests are about.
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as the issuer says."""
+
+    server: _Server
+
+    def do_GET(self) -> None:
+        issuer = self.server.issuer
+        answer = issuer.answer(self.path)
+        if answer.silence and issuer.stopping.wait(answer.silence):
+            return
+        document = issuer.document(self.path)
+        body = json.dumps(document).encode() if answer.body is None else answer.body
+        self.send_response(404 if document is None and answer.body is None else answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if not answer.unending:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self._send(body, answer)
+
+    def _send(self, body: bytes, answer: Answer) -> None:
+        stopping = self.server.issuer.stopping
+        step = 1 if answer.drip else len(body) or 1
+        while not stopping.is_set():
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                if answer.drip and stopping.wait(answer.drip):
+                    return
+            if not answer.unending:
+                return
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the test looks at `requests`."""

@@ -1,0 +1,77 @@
+"""What the token tests share: one issuer's keys, one provider's terms, one moment, and the whole way through.
+
+Keys are made once, because making RSA keys is slow. Tokens are built by daypass.testing, which shares
+nothing with the code under test.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from daypass.federation.oidc.claims import WebIdentity, read_identity
+from daypass.federation.oidc.keys import parse_jwks
+from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.token import read_token
+from daypass.federation.oidc.verify import verify_token
+from daypass.testing.tokens import SigningKey, compact
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+EPOCH = int(NOW.timestamp())
+ISSUER = "https://issuer.example"
+AUDIENCE = "sts.amazonaws.com"
+PROVIDER = ProviderTerms(
+    arn="arn:aws:iam::123456789012:oidc-provider/issuer.example",
+    issuer=ISSUER,
+    client_ids=frozenset({AUDIENCE, "second-client"}),
+)
+
+
+@cache
+def key(alg: str, name: str = "good") -> SigningKey:
+    """Return the key of that algorithm and name, the same one each time."""
+    return SigningKey.generate(alg, f"{alg}-{name}")
+
+
+def jwks(*entries: dict[str, Any]) -> bytes:
+    """Return a JWK Set of these entries, or the issuer's usual one."""
+    usual = [key(alg).jwk() for alg in ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")]
+    return json.dumps({"keys": list(entries) or usual}).encode()
+
+
+def claims(**changes: object) -> dict[str, Any]:
+    """Return honest claims with changes; None removes."""
+    honest = {"iss": ISSUER, "sub": "user-1", "aud": AUDIENCE, "iat": EPOCH, "exp": EPOCH + 600}
+    return {name: value for name, value in {**honest, **changes}.items() if value is not None}
+
+
+def header(alg: str = "RS256", **changes: object) -> dict[str, Any]:
+    """Return an honest header with changes; None removes."""
+    honest = {"alg": alg, "typ": "JWT", "kid": f"{alg}-good"}
+    return {name: value for name, value in {**honest, **changes}.items() if value is not None}
+
+
+def token(payload: object = None, *, alg: str = "RS256", **changes: object) -> str:
+    """Return a genuine token, with a payload or changed claims of the test's own."""
+    return compact(header(alg), claims(**changes) if payload is None else payload, key(alg))
+
+
+def judge(
+    text: str, *, keys: bytes | None = None, provider: ProviderTerms = PROVIDER, now: datetime = NOW
+) -> WebIdentity:
+    """Take a token all the way, as the operation does, or raise what it raises."""
+    found = parse_jwks(jwks() if keys is None else keys)
+    verified = verify_token(read_token(text), keys=found, provider=provider, now=now)
+    return read_identity(verified, provider)
+
+
+def trusting(*client_ids: str) -> ProviderTerms:
+    """Return the provider's terms with these client ids."""
+    return replace(PROVIDER, client_ids=frozenset(client_ids))
+
+
+def segments(text: str) -> Sequence[str]:
+    """Return the three parts of a token."""
+    return text.split(".")
