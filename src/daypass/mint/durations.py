@@ -12,9 +12,7 @@ LONGEST = 129_600  # of any session
 ROOT_TASK = 900
 
 _OVER_ROLE_MAXIMUM = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-_OVER_CHAINING = (
-    "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
-)
+_OVER_CHAINING = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
 
 
 def role_duration(asked: int | None, *, role_maximum: int, chained: bool) -> int:

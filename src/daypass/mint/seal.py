@@ -41,9 +41,7 @@ def sealed_length(payload_length: int) -> int:
     return (_SMALLEST + payload_length + 2) // 3 * 4
 
 
-def seal(
-    purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, now: int, entropy: Entropy
-) -> str:
+def seal(purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, now: int, entropy: Entropy) -> str:
     """Return `payload` sealed under the key that is active at `now`."""
     form = purpose.value
     if sealed_length(len(payload)) > form.longest:

@@ -18,18 +18,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Session).decode
 
 
-def seal_session(
-    session: Session, *, ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0
-) -> str:
+def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
     """Return the session token, `at_least` so many characters long."""
     payload = _encode(session)
     short = at_least - sealed_length(len(payload))
     if short > 0:
         payload = _encode(msgspec.structs.replace(session, filler=bytes(short)))
     try:
-        return seal(
-            Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy
-        )
+        return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
     except PayloadTooLargeError as error:
         raise PackedPolicyTooLarge("Serialized token too large for session") from error
 

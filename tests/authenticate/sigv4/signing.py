@@ -21,9 +21,7 @@ FORM_TYPE = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 Pairs = tuple[tuple[str, str], ...]
 
 
-def unsigned(
-    method: str = "POST", target: str = "/", headers: Pairs = (FORM_TYPE,), body: bytes = FORM
-) -> AWSRequest:
+def unsigned(method: str = "POST", target: str = "/", headers: Pairs = (FORM_TYPE,), body: bytes = FORM) -> AWSRequest:
     """Return a request that nobody signed yet."""
     request = AWSRequest(method=method, url="http://127.0.0.1:7878" + target, data=body)
     for name, value in headers:

@@ -20,9 +20,7 @@ TOKEN_HEADER = b"x-amz-security-token"
 _PARAMETERS = ("Credential", "Signature", "SignedHeaders")
 _NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
 _LONGEST_ECHO = 64
-_USUAL = re.compile(
-    rf"{ALGORITHM} Credential=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=([^\s,]+)", re.ASCII
-)
+_USUAL = re.compile(rf"{ALGORITHM} Credential=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=([^\s,]+)", re.ASCII)
 _SEPARATORS = re.compile(r"[\s,]+")
 
 
@@ -66,9 +64,7 @@ def _parameters(text: str, headers: Headers) -> tuple[str, str, str]:
     if algorithm != ALGORITHM and algorithm.startswith("AWS"):
         raise IncompleteSignature(f"Unsupported AWS 'algorithm': '{algorithm[:_LONGEST_ECHO]}'.")
     found = _pairs(text, rest)
-    missing = [
-        f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not found.get(name)
-    ]
+    missing = [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not found.get(name)]
     if missing:
         dated = b"x-amz-date" in headers or b"date" in headers
         raise _incomplete(missing if dated else [*missing, _NO_DATE], text)
@@ -97,9 +93,7 @@ def _pairs(text: str, rest: str) -> dict[str, str]:
 
 def _incomplete(missing: list[str], text: str) -> IncompleteSignature:
     words = " ".join(missing)
-    return IncompleteSignature(
-        f"{words} (Hashed with SHA-256 and encoded with Base64) Authorization={_hashed(text)}"
-    )
+    return IncompleteSignature(f"{words} (Hashed with SHA-256 and encoded with Base64) Authorization={_hashed(text)}")
 
 
 def _hashed(text: str) -> str:

@@ -38,9 +38,7 @@ def find_parameters(query: bytes) -> dict[str, str] | None:
 
 def parse_presigned(found: dict[str, str], headers: Headers) -> UnverifiedSignature:
     """Return the signature that a presigned query claims."""
-    missing = [
-        f"AWS query-string parameters must include '{name}'. " for name in REQUIRED if not found.get(name)
-    ]
+    missing = [f"AWS query-string parameters must include '{name}'. " for name in REQUIRED if not found.get(name)]
     if missing:
         raise IncompleteSignature("".join(missing) + "Re-examine the query-string parameters.")
     if found["X-Amz-Algorithm"] != ALGORITHM:

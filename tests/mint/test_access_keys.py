@@ -1,0 +1,89 @@
+"""The forms of access key ids, secrets and unique ids."""
+
+import os
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daypass.mint.access_keys import account_of, new_access_key_id, new_secret, new_unique_id
+from daypass.mint.secret import Secret
+
+ACCOUNTS = st.integers(0, 10**12 - 1).map("{:012d}".format)
+
+
+@pytest.mark.parametrize(
+    ("access_key_id", "account"),
+    [("ASIAQNZGKIQY56JQ7WML", "029608264753"), ("ASIAY34FZKBOKMUTVV7A", "609629065308")],
+)
+def test_the_account_of_real_ids_is_known(access_key_id: str, account: str) -> None:
+    """GetAccessKeyInfo must know the account of ids that AWS gave out."""
+    assert account_of(access_key_id) == account
+
+
+@given(ACCOUNTS, st.sampled_from(["AKIA", "ASIA"]), st.binary(min_size=5, max_size=5))
+def test_an_id_carries_its_account(account: str, prefix: str, random: bytes) -> None:
+    """Whatever the entropy, an id has AWS's form and says its account."""
+    access_key_id = new_access_key_id(prefix, account, lambda _: random)  # type: ignore[arg-type]
+    assert re.fullmatch(prefix + "[A-Z2-7]{16}", access_key_id)
+    assert account_of(access_key_id) == account
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "AKIAIOSFODNN7EXAMPLE",  # of the older kind, which carries no account
+        "AKIAI44QH8DHBEXAMPLE",
+        "ASIAQNZGKIQY56JQ7WM",
+        "ASIAQNZGKIQY56JQ7WMLA",
+        "asiaqnzgkiqy56jq7wml",
+        "AIDAQNZGKIQY56JQ7WML",
+        "ASIAQNZGKIQY56JQ7WM\n",
+        "ASIA7777777777777777",  # forty bits hold more than twelve digits do
+        "ASIAQNZGKIQY56JQ7WM\uff21",
+    ],
+)
+def test_what_carries_no_account_says_so(text: str) -> None:
+    """Anything else carries no account, and never an exception."""
+    assert account_of(text) is None
+
+
+@given(st.text(max_size=24))
+def test_any_text_may_be_asked_about(text: str) -> None:
+    """GetAccessKeyInfo is asked about anything."""
+    assert account_of(text) is None or text[:4] in ("AKIA", "ASIA")
+
+
+@pytest.mark.parametrize("account", ["1000000000000", "-1"])
+def test_an_account_that_is_none_is_refused(account: str) -> None:
+    """An id must not carry what no account can be."""
+    with pytest.raises(ValueError, match="twelve digits"):
+        new_access_key_id("AKIA", account, os.urandom)
+
+
+def test_ids_differ() -> None:
+    """Entropy makes ids of one account different."""
+    assert len({new_access_key_id("ASIA", "029608264753", os.urandom) for _ in range(500)}) == 500
+
+
+def test_a_secret_is_forty_characters_of_base64() -> None:
+    """SDKs and tools expect AWS's form of a secret."""
+    for _ in range(50):
+        assert re.fullmatch("[A-Za-z0-9+/]{40}", new_secret(os.urandom).text)
+
+
+def test_secrets_compare_by_value_and_print_nothing() -> None:
+    """A secret equals itself and shows itself nowhere."""
+    secret = Secret("sesame")
+    assert secret == Secret("sesame")
+    assert hash(secret) == hash(Secret("sesame"))
+    assert secret not in (Secret("Sesame"), "sesame")
+    assert f"{secret}{secret!r}{[secret]}" == "<secret><secret>[<secret>]"
+
+
+@pytest.mark.parametrize("entropy", [os.urandom, bytes, lambda count: b"\xff" * count])
+def test_a_unique_id_is_prefix_and_seventeen(entropy: object) -> None:
+    """Unique ids have one form, whatever the entropy."""
+    assert re.fullmatch("AROA[A-Z0-9]{17}", new_unique_id("AROA", entropy))  # type: ignore[arg-type]

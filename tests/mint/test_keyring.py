@@ -1,0 +1,125 @@
+"""Keys succeed one another, and no token is lost on the way."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.mint.material import NOW, Counted
+
+from daypass.mint.durations import LONGEST
+from daypass.mint.keyring import LEAD, SealingRing, first_ring, rotate
+from daypass.mint.lifecycle import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey, drop_expired
+from daypass.mint.purpose import Purpose
+from daypass.mint.seal import SealBrokenError, seal, unseal
+
+ENTROPY = Counted()
+
+
+def make(ring: SealingRing, now: int) -> str:
+    """Seal something at `now`."""
+    return seal(Purpose.SESSION, b"x", bound_to="n", ring=ring, now=now, entropy=ENTROPY)
+
+
+def opens(text: str, ring: SealingRing) -> bool:
+    """Tell whether the ring opens the text."""
+    try:
+        return unseal(Purpose.SESSION, text, bound_to="n", ring=ring) == b"x"
+    except SealBrokenError:
+        return False
+
+
+def states(ring: SealingRing, now: int) -> list[str]:
+    """Return the state of every key, the oldest first."""
+    return [ring.state(key, now=now, longest=LONGEST).value for key in ring.keys]
+
+
+def test_a_key_lives_through_its_states_in_order() -> None:
+    """A key is published, becomes active, retires in its successor's hour, and is destroyed in the end."""
+    ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
+    end = NOW + LEAD + LONGEST + SKEW
+    assert states(ring, NOW) == ["active", "published"]
+    assert states(ring, NOW + LEAD - 1) == ["active", "published"]
+    assert states(ring, NOW + LEAD) == ["retired", "active"]
+    assert states(ring, end - 1) == ["retired", "active"]
+    assert states(ring, end) == ["destroyed", "active"]
+    assert drop_expired(ring, now=end - 1, longest=LONGEST) is ring
+    assert drop_expired(ring, now=end, longest=LONGEST).keys == ring.keys[1:]
+
+
+def test_a_published_key_opens_before_it_seals() -> None:
+    """A node that hears of a key early opens what a node with a faster clock has sealed with it."""
+    ring = first_ring(now=NOW, entropy=ENTROPY)
+    after = rotate(ring, now=NOW, entropy=ENTROPY)
+    assert opens(make(after, NOW), ring)
+    assert opens(make(after, NOW + LEAD), after)
+    assert not opens(make(after, NOW + LEAD), ring)
+
+
+def test_rotating_twice_is_rotating_once() -> None:
+    """While a key waits for its hour, another rotation adds none."""
+    ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
+    assert rotate(ring, now=NOW + LEAD - 1, entropy=ENTROPY) is ring
+    assert len(rotate(ring, now=NOW + LEAD, entropy=ENTROPY).keys) == 3
+
+
+def test_a_ring_is_usable_by_a_node_whose_clock_is_behind() -> None:
+    """The first key is active at once, for every node within the allowed skew."""
+    ring = first_ring(now=NOW, entropy=ENTROPY)
+    assert ring.active(NOW - SKEW) is ring.keys[0]
+    with pytest.raises(NoActiveKeyError):
+        ring.active(NOW - SKEW - 1)
+    with pytest.raises(NoActiveKeyError):
+        SealingRing().active(NOW)
+
+
+def test_the_life_of_a_key_does_not_depend_on_what_it_is_made_of() -> None:
+    """Signing keys of any kind live in a ring by the same rules, and ids are unique in it."""
+    old, new = RingKey("a", "old", NOW, NOW), RingKey("b", "new", NOW, NOW + 60)
+    ring = KeyRing((new, old))
+    assert ring.keys == (old, new)
+    assert (ring.active(NOW), ring.active(NOW + 60), ring.find("b"), ring.find("c")) == (old, new, new, None)
+    assert (ring.retires(old), ring.retires(new)) == (NOW + 60, None)
+    with pytest.raises(ValueError, match="two keys of one id"):
+        ring.with_key(RingKey("a", "other", NOW, NOW))
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("mint"), st.integers(900, LONGEST), st.integers(-SKEW, SKEW)),
+        st.tuples(st.just("rotate"), st.integers(0, 600), st.integers(-SKEW, SKEW)),
+        st.tuples(st.just("drop"), st.just(0), st.integers(-SKEW, SKEW)),
+        st.tuples(st.just("wait"), st.integers(0, LONGEST), st.just(0)),
+        st.tuples(st.just("wait"), st.integers(0, 700), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(STEPS)
+def test_any_interleaving_of_mint_rotate_expire_and_open_behaves(steps: list[tuple[str, int, int]]) -> None:
+    """No live token ever fails to open, the keys of dead ones go, and there is always a key to seal with.
+
+    Each step is taken by a node whose clock is wrong by at most SKEW.
+    """
+    now = NOW
+    ring = first_ring(now=now, entropy=ENTROPY)
+    tokens: list[tuple[str, int]] = []
+    for action, amount, skew in steps:
+        clock = now + skew
+        if action == "mint":
+            tokens.append((make(ring, clock), clock + amount))
+        elif action == "rotate":
+            ring = rotate(ring, now=clock, entropy=ENTROPY, lead=amount)
+        elif action == "drop":
+            ring = drop_expired(ring, now=clock, longest=LONGEST)
+        else:
+            now += amount
+        assert all(opens(token, ring) for token, expires in tokens if expires > now)
+        assert ring.active(now - SKEW) in ring.keys
+    end = now + 600 + LONGEST + 3 * SKEW
+    ring = drop_expired(ring, now=end, longest=LONGEST)
+    assert [ring.state(key, now=end, longest=LONGEST) for key in ring.keys] == [KeyState.ACTIVE]
+    newest = ring.keys[0].id
+    ring = drop_expired(rotate(ring, now=end, entropy=ENTROPY), now=end + LEAD + LONGEST + SKEW, longest=LONGEST)
+    assert ring.find(newest) is None
+    assert not any(opens(token, ring) for token, _ in tokens)
