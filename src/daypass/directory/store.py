@@ -120,9 +120,7 @@ class Reader(Protocol):
         """Return the record of this unique id, of any kind and account, or None."""
         ...
 
-    def page(
-        self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = ""
-    ) -> list[Record]:
+    def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
         """Return the first `limit` records whose sort text begins with `prefix` and comes after `after`.
 
         They are ordered by sort text, code point by code point, whatever the database's language. Records

@@ -47,9 +47,7 @@ def parse_address(text: str) -> Address:
         return SqliteAddress(_sqlite_path(text))
     if text.partition(":")[0] in _POSTGRESQL:
         return PostgresqlAddress(_postgresql_url(text))
-    raise StoreRefused(
-        "the store must be sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or memory:"
-    )
+    raise StoreRefused("the store must be sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or memory:")
 
 
 def _sqlite_path(text: str) -> Path:
@@ -63,9 +61,7 @@ def _postgresql_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
-        raise StoreRefused(
-            "the store's URL is not of the form postgresql://USER:PASSWORD@HOST/DATABASE"
-        ) from error
+        raise StoreRefused("the store's URL is not of the form postgresql://USER:PASSWORD@HOST/DATABASE") from error
     if not url.database:
         raise StoreRefused("the store's URL names no database: postgresql://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg")

@@ -7,25 +7,14 @@ waits for it and then finds the row.
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from daypass.storage import tables
 from daypass.storage.text import require_storable
+from daypass.storage.upserts import upserts_for
 
 _PURGED_PER_CLAIM = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_TAKE = {
-    name: statement.on_conflict_do_update(
-        index_elements=["key"],
-        set_={"kept_until": statement.excluded.kept_until},
-        where=tables.claims.c.kept_until < bindparam("now"),
-    ).execution_options(preserve_rowcount=True)
-    for name, statement in (
-        ("sqlite", sqlite.insert(tables.claims)),
-        ("postgresql", postgresql.insert(tables.claims)),
-    )
-}
 _DUE = (
     select(tables.claims.c.key)
     .where(tables.claims.c.kept_until < bindparam("now"))
@@ -41,7 +30,8 @@ def claim(connection: Connection, key: str, *, now: datetime, until: datetime) -
     require_storable(key)
     instant = _microseconds(now)
     taken = connection.execute(
-        _TAKE[connection.dialect.name], {"key": key, "kept_until": _microseconds(until), "now": instant}
+        upserts_for(connection.dialect.name).take_claim,
+        {"key": key, "kept_until": _microseconds(until), "now": instant},
     )
     if taken.rowcount == 0:
         return False

@@ -89,9 +89,7 @@ class _MemoryReader:
     def find_by_id(self, unique_id: str) -> Record | None:
         return self.state.ids.get(unique_id)
 
-    def page(
-        self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = ""
-    ) -> list[Record]:
+    def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
         if not is_storable(after, prefix):
             return []
         records = [r for r in self.state.records.values() if r.kind == kind and r.sort.startswith(prefix)]

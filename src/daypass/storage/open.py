@@ -67,9 +67,7 @@ def _use_write_ahead_log(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise StoreRefused(f"cannot open the store {path}: {error}") from error
     if mode != "wal":
-        raise StoreRefused(
-            f"cannot open the store {path}: its file system has no shared memory (SQLite's WAL)"
-        )
+        raise StoreRefused(f"cannot open the store {path}: its file system has no shared memory (SQLite's WAL)")
 
 
 def _bring_up_to_date(engine: Engine, *, name: str) -> None:

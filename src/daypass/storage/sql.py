@@ -55,11 +55,18 @@ class SqlStore:
 
     @contextmanager
     def write(self) -> Iterator[SqlWriter]:
-        with self._announced(), _transaction(self._engines.writing) as connection:
-            number = int(connection.execute(_LOCK).scalar_one())
-            writer = SqlWriter(connection, clock=self._clock, revision=number)
-            yield writer
-            writer.finish()
+        is_committing = False
+        try:
+            with _transaction(self._engines.writing) as connection:
+                number = int(connection.execute(_LOCK).scalar_one())
+                writer = SqlWriter(connection, clock=self._clock, revision=number)
+                yield writer
+                is_committing = writer.finish()
+        finally:
+            # After the commit and before the answer; also when the commit failed and nobody knows how far it
+            # got. A write that never got there must not ring, or it would tell caches of news there are not.
+            if is_committing:
+                self._beacon.ring()
 
     def claim(self, key: str, *, until: datetime) -> bool:
         with _transaction(self._engines.writing) as connection:
@@ -82,16 +89,6 @@ class SqlStore:
 
     def close(self) -> None:
         self._engines.dispose()
-
-    @contextmanager
-    def _announced(self) -> Iterator[None]:
-        """Ring after the commit and before the answer; also when nobody knows whether it happened."""
-        try:
-            yield
-        except StoreUnavailable:
-            self._beacon.ring()
-            raise
-        self._beacon.ring()
 
 
 @contextmanager

@@ -39,12 +39,8 @@ _LINK_BY_ENDS = select(*_LINK).where(
     tables.links.c.source == bindparam("source"),
     tables.links.c.target == bindparam("target"),
 )
-_TARGETS = select(*_LINK).where(
-    tables.links.c.kind == bindparam("kind"), tables.links.c.source == bindparam("end")
-)
-_SOURCES = select(*_LINK).where(
-    tables.links.c.kind == bindparam("kind"), tables.links.c.target == bindparam("end")
-)
+_TARGETS = select(*_LINK).where(tables.links.c.kind == bindparam("kind"), tables.links.c.source == bindparam("end"))
+_SOURCES = select(*_LINK).where(tables.links.c.kind == bindparam("kind"), tables.links.c.target == bindparam("end"))
 _COUNT_SOURCES = (
     select(func.count())
     .select_from(tables.links)
@@ -71,9 +67,7 @@ class SqlReader:
             return None
         return self._find(_BY_ID, {"unique_id": unique_id})
 
-    def page(
-        self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = ""
-    ) -> list[Record]:
+    def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
         if not is_storable(kind, account, after, prefix):
             return []
         wanted = _page_of(account, after, prefix).where(tables.records.c.kind == kind).limit(limit)

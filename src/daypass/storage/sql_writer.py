@@ -9,11 +9,9 @@ No statement here may fail on a constraint: on PostgreSQL that would spoil the r
 
 from collections import Counter
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from daypass.directory.store import Exists, Link, LinkTouched, Missing, Record, Touch
 from daypass.ports import Clock
@@ -22,6 +20,7 @@ from daypass.storage.claims import claim
 from daypass.storage.sql_reader import SqlReader
 from daypass.storage.text import require_storable
 from daypass.storage.touched import touch
+from daypass.storage.upserts import upserts_for
 
 LOG_LENGTH = 4096  # revisions that the log of changes reaches back
 _LOG_ENTRY_BYTES = 65_536  # a write that touched more than fits is logged as "too much to tell"
@@ -50,37 +49,13 @@ _LOG = insert(tables.changes)
 _FORGET = delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest"))
 
 
-def _upserting(table: Table) -> dict[str, Any]:
-    """Return each database's INSERT that knows ON CONFLICT, which SQLAlchemy has no common word for."""
-    return {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}
-
-
-_INSERT = {
-    name: statement.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    for name, statement in _upserting(tables.records).items()
-}
-_LINK = {
-    name: statement.on_conflict_do_update(
-        index_elements=["kind", "source", "target"], set_={"body": statement.excluded.body}
-    )
-    for name, statement in _upserting(tables.links).items()
-}
-_ADD_TO_COUNT = {
-    name: statement.on_conflict_do_update(
-        index_elements=["kind", "account"],
-        set_={"number": tables.counts.c.number + statement.excluded.number},
-    )
-    for name, statement in _upserting(tables.counts).items()
-}
-
-
 class SqlWriter(SqlReader):
     """Changes the store. `finish` writes down what was touched, as the last thing before the commit."""
 
     def __init__(self, connection: Connection, *, clock: Clock, revision: int) -> None:
         super().__init__(connection)
         self._clock = clock
-        self._dialect = connection.dialect.name
+        self._upserts = upserts_for(connection.dialect.name)
         self._before = revision
         self._touched: set[Touch] = set()
         self._counted: Counter[tuple[str, str]] = Counter()
@@ -96,7 +71,7 @@ class SqlWriter(SqlReader):
 
     def insert(self, record: Record) -> None:
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
-        inserted = self._connection.execute(_INSERT[self._dialect], msgspec.structs.asdict(record))
+        inserted = self._connection.execute(self._upserts.insert_record, msgspec.structs.asdict(record))
         if inserted.rowcount == 0:
             raise Exists(record.kind, record.key)
         self._counted[record.kind, record.account] += 1
@@ -123,7 +98,7 @@ class SqlWriter(SqlReader):
 
     def link(self, link: Link) -> None:
         require_storable(link.kind, link.source, link.target)
-        self._connection.execute(_LINK[self._dialect], msgspec.structs.asdict(link))
+        self._connection.execute(self._upserts.put_link, msgspec.structs.asdict(link))
         self._touched.add(LinkTouched(link.kind, link.source, link.target))
 
     def unlink(self, kind: str, source: str, target: str) -> None:
@@ -132,10 +107,13 @@ class SqlWriter(SqlReader):
         self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
         self._touched.add(LinkTouched(kind, source, target))
 
-    def finish(self) -> None:
-        """Write down the new revision and what it touched. A write that touched nothing is no revision."""
+    def finish(self) -> bool:
+        """Write down the new revision and what it touched; say whether there is one.
+
+        A write that touched nothing is no revision.
+        """
         if not self._touched:
-            return
+            return False
         number = self._before + 1
         entry = msgspec.msgpack.encode(list(self._touched))
         known = entry if len(entry) <= _LOG_ENTRY_BYTES else None
@@ -148,7 +126,8 @@ class SqlWriter(SqlReader):
             if difference
         ]
         if counted:
-            self._connection.execute(_ADD_TO_COUNT[self._dialect], counted)
+            self._connection.execute(self._upserts.add_to_count, counted)
+        return True
 
     def _require_free(self, record: Record, *, instead_of: Record) -> None:
         if record.unique_id not in {None, instead_of.unique_id} and self._has_id(record.unique_id):

@@ -1,0 +1,69 @@
+"""A Reader that remembers what it was asked, so that the cache knows when an answer would differ.
+
+Owns nothing but the notes; the questions' names are touched.py's. What was not found is noted like what was:
+a key that appears later changes the answer too.
+"""
+
+# ruff: noqa: D102 - what each method promises is written once, in directory/store.py
+
+from typing import TypeVar
+
+from daypass.directory.store import Link, Reader, Record
+from daypass.storage import touched
+from daypass.storage.touched import Dependency
+
+F = TypeVar("F", Record, Link)
+
+
+class RecordingReader:
+    """Passes questions on, and counts the bytes of the bodies it has handed out."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.asked: set[Dependency] = set()
+        self.read_bytes = 0
+
+    def revision(self) -> int:
+        """Refuse: a value that shows the revision would differ after every write."""
+        raise TypeError("a cached value must not depend on the revision")
+
+    def find(self, kind: str, account: str, key: str) -> Record | None:
+        self.asked.add(touched.on_key(kind, account, key))
+        return self._counted(self._reader.find(kind, account, key))
+
+    def find_by_id(self, unique_id: str) -> Record | None:
+        self.asked.add(touched.on_id(unique_id))
+        return self._counted(self._reader.find_by_id(unique_id))
+
+    def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
+        self.asked.add(touched.on_page(kind, account, prefix))
+        found = self._reader.page(kind, account, after=after, limit=limit, prefix=prefix)
+        return self._all_counted(found)
+
+    def count(self, kind: str, account: str) -> int:
+        self.asked.add(touched.on_count(kind, account))
+        return self._reader.count(kind, account)
+
+    def find_link(self, kind: str, source: str, target: str) -> Link | None:
+        self.asked.add(touched.on_targets(kind, source))
+        return self._counted(self._reader.find_link(kind, source, target))
+
+    def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        self.asked.add(touched.on_targets(kind, source))
+        return self._all_counted(self._reader.targets(kind, source, after=after, limit=limit))
+
+    def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        self.asked.add(touched.on_sources(kind, target))
+        return self._all_counted(self._reader.sources(kind, target, after=after, limit=limit))
+
+    def count_sources(self, kind: str, target: str) -> int:
+        self.asked.add(touched.on_sources(kind, target))
+        return self._reader.count_sources(kind, target)
+
+    def _counted(self, found: F | None) -> F | None:
+        self.read_bytes += 0 if found is None else len(found.body)
+        return found
+
+    def _all_counted(self, found: list[F]) -> list[F]:
+        self.read_bytes += sum(len(one.body) for one in found)
+        return found

@@ -1,0 +1,54 @@
+"""The four INSERTs that know ON CONFLICT, for which SQLAlchemy has one word a database and no common one.
+
+Built once for the database in use; the other's dialect is never imported.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table, bindparam
+
+from daypass.storage import tables
+
+
+@dataclass(frozen=True, slots=True)
+class Upserts:
+    """Statements of one database. The row count tells whether something was written."""
+
+    insert_record: Any
+    put_link: Any
+    add_to_count: Any
+    take_claim: Any
+
+
+@cache
+def upserts_for(dialect: str) -> Upserts:
+    """Return the statements in the words of a database."""
+    records, links = _insert(dialect, tables.records), _insert(dialect, tables.links)
+    counts, claims = _insert(dialect, tables.counts), _insert(dialect, tables.claims)
+    return Upserts(
+        insert_record=records.on_conflict_do_nothing().execution_options(preserve_rowcount=True),
+        put_link=links.on_conflict_do_update(
+            index_elements=["kind", "source", "target"], set_={"body": links.excluded.body}
+        ),
+        add_to_count=counts.on_conflict_do_update(
+            index_elements=["kind", "account"],
+            set_={"number": tables.counts.c.number + counts.excluded.number},
+        ),
+        take_claim=claims.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"kept_until": claims.excluded.kept_until},
+            where=tables.claims.c.kept_until < bindparam("now"),
+        ).execution_options(preserve_rowcount=True),
+    )
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
