@@ -1,0 +1,145 @@
+"""The master key: where it comes from, and what spellings of it we read.
+
+Owns the rules of INTERFACE: given as text or in a file, else generated beside a SQLite database, and that on an
+empty store only. A missing key must never be replaced by a fresh one, for nothing would open any more.
+
+A key is 32 bytes, written as 64 hexadecimal digits or in base64. Any other text of 16 characters or more is a
+passphrase and is stretched. Reading the environment is the configuration's work.
+"""
+
+import base64
+import binascii
+import os
+import re
+import stat
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from daypass.ports import Entropy
+from daypass.storage.address import Address, MemoryAddress, SqliteAddress
+from daypass.storage.refusals import MasterKeyMissing, StoreRefused
+
+KEY_BYTES = 32
+GENERATED_NAME = "master.key"
+_LEAST_CHARACTERS = 16
+_MOST_BYTES = 4096
+_HEX = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{43}=?", re.ASCII)
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """Thirty-two bytes that everything secret in the store depends on."""
+
+    _bytes: bytes = field(repr=False)
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def reveal(self) -> bytes:
+        """Return the bytes."""
+        return self._bytes
+
+
+def find_master_key(
+    address: Address,
+    *,
+    text: str | None,
+    file: Path | None,
+    store_is_empty: bool,
+    entropy: Entropy = os.urandom,
+) -> MasterKey:
+    """Return the key that was given, or the generated one. Raises MasterKeyMissing or StoreRefused.
+
+    `text` and `file` are what DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE say. A store is empty while its
+    revision is 0.
+    """
+    if text is not None and file is not None:
+        raise StoreRefused("DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE are both set; set one of them")
+    if text is not None:
+        return parse_master_key(text, source="DAYPASS_MASTER_KEY")
+    if file is not None:
+        return _read(file)
+    if isinstance(address, MemoryAddress):
+        return MasterKey(entropy(KEY_BYTES))  # gone together with what it opens
+    if isinstance(address, SqliteAddress):
+        return _beside(address.path.with_name(GENERATED_NAME), store_is_empty, entropy)
+    raise MasterKeyMissing("a PostgreSQL store needs a master key: set DAYPASS_MASTER_KEY or DAYPASS_MASTER_KEY_FILE")
+
+
+def parse_master_key(text: str, *, source: str) -> MasterKey:
+    """Return the key that `text` spells. `source` says in a refusal where the text came from."""
+    stripped = text.strip()
+    if _HEX.fullmatch(stripped):
+        return MasterKey(bytes.fromhex(stripped))
+    if _BASE64.fullmatch(stripped):
+        with suppress(binascii.Error):
+            standard = stripped.rstrip("=").translate(str.maketrans("-_", "+/")) + "="
+            return MasterKey(base64.b64decode(standard, validate=True))
+    if len(stripped) < _LEAST_CHARACTERS:
+        raise StoreRefused(
+            f"{source} is too short for a master key: give 32 bytes as hexadecimal digits or in base64 "
+            f"(`openssl rand -base64 32`), or a passphrase of at least {_LEAST_CHARACTERS} characters"
+        )
+    return _stretch(stripped.encode("utf-8", "surrogateescape"))
+
+
+def _stretch(passphrase: bytes) -> MasterKey:
+    """Make guessing expensive. The salt is fixed, because the key must be known before the store is read."""
+    return MasterKey(Scrypt(salt=b"daypass master key", length=KEY_BYTES, n=2**15, r=8, p=1).derive(passphrase))
+
+
+def _read(file: Path) -> MasterKey:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise StoreRefused(f"cannot read the master key file {file}: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise StoreRefused(f"the master key file {file} is too long to be one")
+    try:
+        return parse_master_key(content.decode(), source=str(file))
+    except UnicodeDecodeError:
+        if len(content) == KEY_BYTES:  # thirty-two random bytes are next to never text
+            return MasterKey(content)
+        raise StoreRefused(f"the master key file {file} is neither text nor {KEY_BYTES} bytes") from None
+
+
+def _beside(file: Path, store_is_empty: bool, entropy: Entropy) -> MasterKey:  # noqa: FBT001 - private, one caller
+    if not file.exists():
+        if not store_is_empty:
+            raise MasterKeyMissing(
+                f"the store's master key {file} is gone: put it back, or set DAYPASS_MASTER_KEY to its content"
+            )
+        _generate(file, entropy)
+    if file.stat().st_mode & _OTHERS:
+        raise StoreRefused(f"the master key {file} is open to other users: run `chmod 600 {file}`")
+    return _read(file)
+
+
+def _generate(file: Path, entropy: Entropy) -> None:
+    """Write a fresh key, whole and durable before it has its name. Of two servers at once, one's key stays."""
+    descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(base64.b64encode(entropy(KEY_BYTES)) + b"\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        with suppress(FileExistsError):
+            os.link(written, file)
+    finally:
+        Path(written).unlink()
+    _make_durable(file.parent)
+
+
+def _make_durable(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

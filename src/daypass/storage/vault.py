@@ -1,0 +1,125 @@
+"""The vault: secrets at rest, sealed under the store's data key, which is wrapped under the master key.
+
+Owns the form of a sealed secret and of the wrapped data key, and the one record that keeps it. That record also
+is how a wrong master key is recognised, and the only thing to be sealed anew when the master key changes.
+Where the master key comes from is master_key.py's.
+
+A sealed secret is: version (1 byte), salt (16 bytes), AES-256-GCM of the secret. Key and nonce come by HKDF from
+the data key and the salt, so that no number of secrets gets near a nonce's bounds. What the secret belongs to is
+authenticated with it: a sealed secret that is moved to another owner does not open.
+"""
+
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from daypass.directory.store import Reader, Record, Store, Writer
+from daypass.ports import Entropy
+from daypass.storage.master_key import KEY_BYTES, MasterKey
+from daypass.storage.refusals import StoreRefused, WrongMasterKey
+
+_VERSION = b"\x01"
+_SALT_BYTES = 16
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_SECRETS = b"daypass vault secret v1"
+_DATA_KEY = b"daypass vault data key v1"
+
+_KIND, _KEY = "vault", "data-key"
+
+
+class Unopenable(Exception):  # noqa: N818 - read as a sentence: decrypting raises Unopenable
+    """The sealed secret is damaged, or belongs to something else."""
+
+
+class Vault:
+    """Seals and opens secrets. Safe for threads; costs some twenty microseconds."""
+
+    __slots__ = ("_entropy", "_key")
+
+    def __init__(self, key: bytes, *, entropy: Entropy = os.urandom) -> None:
+        self._key = key
+        self._entropy = entropy
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def encrypt(self, plaintext: bytes, /, *, bound_to: str) -> bytes:
+        """Return the sealed form; it opens only with the same `bound_to`."""
+        salt = self._entropy(_SALT_BYTES)
+        return _VERSION + salt + _seal(self._key, salt, _SECRETS, plaintext, bound_to)
+
+    def decrypt(self, sealed: bytes, /, *, bound_to: str) -> bytes:
+        """Return what was sealed, or raise Unopenable."""
+        try:
+            return _open(self._key, _SECRETS, sealed, bound_to)
+        except InvalidTag as error:
+            raise Unopenable(f"the sealed secret of {bound_to} does not open") from error
+
+
+def open_vault(store: Store, master_key: MasterKey, *, entropy: Entropy = os.urandom) -> Vault:
+    """Return the store's vault, or raise WrongMasterKey. An empty store gets its data key now."""
+    with store.read() as reader:
+        record = _find(reader)
+    if record is None:
+        with store.write() as writer:
+            record = _find(writer) or _make(writer, master_key, entropy)  # another process may have been first
+    return Vault(_unwrap(record, master_key), entropy=entropy)
+
+
+def rewrap(store: Store, *, old: MasterKey, new: MasterKey, entropy: Entropy = os.urandom) -> None:
+    """Put the data key under another master key. Vaults that are open go on; secrets need no change.
+
+    Whoever may have seen the old master key together with a copy of the store knows the data key: then the
+    secrets themselves must be replaced.
+    """
+    with store.write() as writer:
+        record = _find(writer)
+        if record is None:
+            raise StoreRefused("the store holds no secrets yet, so there is nothing to wrap anew")
+        writer.replace(_wrap(_unwrap(record, old), new, entropy))
+
+
+def _find(reader: Reader) -> Record | None:
+    return reader.find(_KIND, "", _KEY)
+
+
+def _make(writer: Writer, master_key: MasterKey, entropy: Entropy) -> Record:
+    record = _wrap(entropy(KEY_BYTES), master_key, entropy)
+    writer.insert(record)
+    return record
+
+
+def _wrap(data_key: bytes, master_key: MasterKey, entropy: Entropy) -> Record:
+    salt = entropy(_SALT_BYTES)
+    body = _VERSION + salt + _seal(master_key.reveal(), salt, _DATA_KEY, data_key, _KEY)
+    return Record(kind=_KIND, account="", key=_KEY, sort=_KEY, body=body)
+
+
+def _unwrap(record: Record, master_key: MasterKey) -> bytes:
+    try:
+        return _open(master_key.reveal(), _DATA_KEY, record.body, _KEY)
+    except (InvalidTag, Unopenable) as error:
+        raise WrongMasterKey("the master key does not open this store; it was made with another one") from error
+
+
+def _seal(key: bytes, salt: bytes, purpose: bytes, plaintext: bytes, bound_to: str) -> bytes:
+    cipher, nonce = _cipher(key, salt, purpose)
+    return cipher.encrypt(nonce, plaintext, bound_to.encode())
+
+
+def _open(key: bytes, purpose: bytes, sealed: bytes, bound_to: str) -> bytes:
+    version, salt, ciphertext = sealed[:1], sealed[1 : 1 + _SALT_BYTES], sealed[1 + _SALT_BYTES :]
+    if version != _VERSION or len(ciphertext) < _TAG_BYTES:
+        raise Unopenable("the sealed secret is of a form that this version does not know")
+    cipher, nonce = _cipher(key, salt, purpose)
+    return cipher.decrypt(nonce, ciphertext, bound_to.encode())
+
+
+def _cipher(key: bytes, salt: bytes, purpose: bytes) -> tuple[AESGCM, bytes]:
+    """Return the cipher and nonce that belong to one salt and one purpose, and to no other."""
+    derived = HKDF(SHA256(), KEY_BYTES + _NONCE_BYTES, salt, purpose).derive(key)
+    return AESGCM(derived[:KEY_BYTES]), derived[KEY_BYTES:]
