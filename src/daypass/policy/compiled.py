@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from daypass.policy.condition import Holds, compile_condition
 from daypass.policy.decision import DECIDED, Allowed, StatementRef
 from daypass.policy.document import Document, DocumentKind
+from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import PrincipalMatch
 from daypass.policy.question import Question
-from daypass.policy.resource import ResourceMatch, compile_resources
+from daypass.policy.resource import ResourceMatch, compile_resources, literal_heads
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
 from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
@@ -39,9 +40,7 @@ class ActionMatch:
         lowered = {pattern.lower() for pattern in patterns}
         wild = {pattern for pattern in lowered if "*" in pattern or "?" in pattern}
         self._exact = frozenset(lowered - wild)
-        self._patterns: tuple[Match, ...] = tuple(
-            compile_wildcard(tokens_of(pattern)) for pattern in sorted(wild)
-        )
+        self._patterns: tuple[Match, ...] = tuple(compile_wildcard(tokens_of(pattern)) for pattern in sorted(wild))
         self._inverted = inverted
 
     def covers(self, action: str) -> bool:
@@ -60,6 +59,7 @@ class CompiledStatement:
     action: ActionMatch
     principal: PrincipalMatch | None
     resource: ResourceMatch | None
+    heads: tuple[str, ...]
     conditions: tuple[Holds, ...]
     allowed: Allowed
     """The answer where this statement decides alone, made beforehand. Handed out by evaluate.py only."""
@@ -75,7 +75,7 @@ class CompiledStatement:
         return True
 
 
-Candidates = tuple[tuple[CompiledStatement, ...], tuple[CompiledStatement, ...]]
+Candidates = tuple[ResourceIndex[CompiledStatement], ResourceIndex[CompiledStatement]]
 """The Denies and the Allows that speak of one action."""
 
 
@@ -107,13 +107,12 @@ class PolicySet:
 
     def _select(self, action: str) -> Candidates:
         speaking = [
-            statement
-            for policy in self.policies
-            for statement in policy.statements
-            if statement.action.covers(action)
+            statement for policy in self.policies for statement in policy.statements if statement.action.covers(action)
         ]
-        denies = tuple(statement for statement in speaking if not statement.statement.allow)
-        return denies, tuple(statement for statement in speaking if statement.statement.allow)
+        return (
+            ResourceIndex.of(statement for statement in speaking if not statement.statement.allow),
+            ResourceIndex.of(statement for statement in speaking if statement.statement.allow),
+        )
 
 
 def compile_document(document: Document, source: Source) -> Policy:
@@ -142,6 +141,6 @@ def _compile_statement(statement: Statement, document: Document, source: Source)
         compile_condition(test, variables=variables, on_doubt=not allow) for test in statement.conditions
     )
     action = ActionMatch(statement.actions, inverted=statement.not_action)
-    return CompiledStatement(
-        ref, statement, action, principal, resource, conditions, Allowed((ref,), DECIDED)
-    )
+    heads = literal_heads(statement.resources, inverted=statement.not_resource, variables=variables)
+    allowed = Allowed((ref,), DECIDED)
+    return CompiledStatement(ref, statement, action, principal, resource, heads, conditions, allowed)

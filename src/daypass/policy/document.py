@@ -127,18 +127,14 @@ def _statements(value: Any, grammar: Grammar) -> tuple[Statement, ...]:
         refuse("Statement", "must be an object or a list of objects")
     if not value:
         refuse_with("Could not parse the policy: Statement is empty!", "Statement")
-    return tuple(
-        parse_statement(one, index, f"Statement[{index}]", grammar) for index, one in enumerate(value)
-    )
+    return tuple(parse_statement(one, index, f"Statement[{index}]", grammar) for index, one in enumerate(value))
 
 
 def _check_sids(statements: tuple[Statement, ...]) -> None:
     seen: set[str] = set()
     for statement in statements:
         if statement.sid and statement.sid in seen:
-            refuse_with(
-                "Statement IDs (SID) in a single policy must be unique.", f"Statement[{statement.index}].Sid"
-            )
+            refuse_with("Statement IDs (SID) in a single policy must be unique.", f"Statement[{statement.index}].Sid")
         seen.add(statement.sid)
 
 

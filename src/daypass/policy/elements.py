@@ -138,9 +138,7 @@ def _actions(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tup
     name = _either(value, "Action", "NotAction", path)
     texts = _texts(value[name], f"{path}.{name}") if name else ()
     if not name or not texts:
-        words = (
-            "Missing required field Action" if grammar.sts_only else "Policy statement must contain actions."
-        )
+        words = "Missing required field Action" if grammar.sts_only else "Policy statement must contain actions."
         refuse_with(words, path)
     for text in texts:
         _check_action(text, f"{path}.{name}", grammar)

@@ -8,11 +8,11 @@ the resource policy and the caller's own side. What the resource policy's Allow 
 principal.Reach.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import DECIDED, Allowed, Denied
+from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import Reach
 from daypass.policy.question import PrincipalKind, Question
 from daypass.policy.source import PolicyType
@@ -86,8 +86,8 @@ def _denied_on_own_side(question: Question, policies: Policies) -> Denied | None
     )
     for policy_set, by in own:
         if policy_set is not None:
-            denies = policy_set.candidates(question.action)[0]
-            if denies and (found := _find(denies, question)) is not None:
+            found = _find(policy_set.candidates(question.action)[0], question)
+            if found is not None:
                 return _explicit(found, by, question, policies)
     return None
 
@@ -96,16 +96,16 @@ def _explicit(found: CompiledStatement, by: PolicyType, question: Question, poli
     return Denied(explicit=True, by=by, statements=(found.ref,), action=question.action, trust=policies.trust)
 
 
-def _find(statements: Sequence[CompiledStatement], question: Question) -> CompiledStatement | None:
-    """Return the first statement that applies, in policies that name no principal."""
-    for statement in statements:
+def _find(statements: ResourceIndex[CompiledStatement], question: Question) -> CompiledStatement | None:
+    """Return a statement that applies, in policies that name no principal."""
+    for statement in statements.speaking_of(question.resource):
         if statement.applies(question):
             return statement
     return None
 
 
 def _find_deny_to_caller(policy_set: PolicySet, question: Question) -> CompiledStatement | None:
-    for statement in policy_set.candidates(question.action)[0]:
+    for statement in policy_set.candidates(question.action)[0].speaking_of(question.resource):
         # No Principal in a policy that must have one: parsing refuses it; a Deny without one means everyone.
         meant = statement.principal is None or statement.principal.denies(question.principal)
         if meant and statement.applies(question):
@@ -143,9 +143,7 @@ def _decide_across(question: Question, policies: Policies, named: CompiledStatem
     return Allowed((*own.statements, named.ref), DECIDED)
 
 
-def _decide_own_side(
-    question: Question, policies: Policies, named: CompiledStatement | None, reach: Reach
-) -> Decision:
+def _decide_own_side(question: Question, policies: Policies, named: CompiledStatement | None, reach: Reach) -> Decision:
     """Ask the caller's own policies, save those that the resource policy's Allow does without."""
     by: list[CompiledStatement] = []
     own = (
@@ -181,7 +179,7 @@ def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, question: Qu
 def _lacks_control(question: Question, policies: Policies) -> Denied | None:
     """Return a denial where a level of control policies has no Allow. Levels are never merged."""
     for level in policies.resource_control:
-        allows = level.candidates(question.action)[1]
+        allows = level.candidates(question.action)[1].speaking_of(question.resource)
         if not any(statement.applies(question) for statement in allows):
             return _implicit(PolicyType.RESOURCE_CONTROL, question, policies)
     for level in policies.service_control:
@@ -195,7 +193,7 @@ def _find_grant(question: Question, policies: Policies) -> tuple[CompiledStateme
     best, furthest = None, Reach.NOTHING
     if policies.resource is None:
         return best, furthest
-    for statement in policies.resource.candidates(question.action)[1]:
+    for statement in policies.resource.candidates(question.action)[1].speaking_of(question.resource):
         if statement.principal is None:
             continue
         reach = statement.principal.reach(question.principal)

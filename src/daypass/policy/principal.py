@@ -31,13 +31,9 @@ class Reach(IntEnum):
     """This Allow is enough by itself."""
 
 
-_SIGNED = frozenset(
-    {PrincipalKind.ROOT, PrincipalKind.USER, PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER}
-)
+_SIGNED = frozenset({PrincipalKind.ROOT, PrincipalKind.USER, PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER})
 _FEDERATED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML})
-_NAMING_OPERATORS = frozenset(
-    {"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"}
-)
+_NAMING_OPERATORS = frozenset({"StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +59,7 @@ class Names:
             by_type[name.type].add(name.value)
         aws = by_type["AWS"]
         accounts = {name for name in aws if is_account_id(name)}
-        accounts |= {
-            name[13:25] for name in aws if name == root_arn(name[13:25]) and is_account_id(name[13:25])
-        }
+        accounts |= {name[13:25] for name in aws if name == root_arn(name[13:25]) and is_account_id(name[13:25])}
         return cls(
             everyone="*" in aws,
             exact=frozenset(name for name in aws if name != "*" and not is_account_id(name)),
@@ -146,9 +140,7 @@ class PrincipalMatch:
             return caller.federated in names.federated
         if names.everyone:
             return True
-        return (
-            caller.kind in _SIGNED and caller.account in names.accounts and _all_listed(caller, names.exact)
-        )
+        return caller.kind in _SIGNED and caller.account in names.accounts and _all_listed(caller, names.exact)
 
 
 def _all_listed(caller: Principal, exact: frozenset[str]) -> bool:
@@ -164,6 +156,4 @@ def _all_listed(caller: Principal, exact: frozenset[str]) -> bool:
 
 def _names_principal_arn(conditions: Sequence[ConditionTest]) -> bool:
     """Tell whether a condition says which principals are meant. Negated and IfExists forms do not."""
-    return any(
-        test.key.lower() == "aws:principalarn" and test.operator in _NAMING_OPERATORS for test in conditions
-    )
+    return any(test.key.lower() == "aws:principalarn" and test.operator in _NAMING_OPERATORS for test in conditions)

@@ -7,6 +7,7 @@ after the fifth colon.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from daypass.policy.question import Context
 from daypass.policy.template import (
@@ -24,9 +25,7 @@ ResourceMatch = Callable[[str, Context], bool]
 _ARN_COLONS = 5
 
 
-def compile_resources(
-    patterns: Sequence[str], *, inverted: bool, allow: bool, variables: bool
-) -> ResourceMatch | None:
+def compile_resources(patterns: Sequence[str], *, inverted: bool, allow: bool, variables: bool) -> ResourceMatch | None:
     """Return the matcher of a Resource element, or of NotResource if `inverted`; None matches everything."""
     if "*" in patterns and not inverted:
         return None
@@ -45,6 +44,18 @@ def compile_resources(
     if inverted:
         return _outside(frozenset(exact), tuple(fixed), tuple(open_tokens), allow=allow)
     return _inside(frozenset(exact), tuple(fixed), tuple(open_tokens))
+
+
+def literal_heads(patterns: Sequence[str] | None, *, inverted: bool, variables: bool) -> tuple[str, ...]:
+    """Return literal texts of which a matching resource begins with one. The empty text promises nothing."""
+    if patterns is None or inverted:
+        return ("",)
+    tokens = (pattern_tokens(resource_parts(pattern, variables=variables)) for pattern in patterns)
+    return tuple("".join(str(token) for token in takewhile(_is_literal, found)) for found in tokens)
+
+
+def _is_literal(token: PatternToken) -> bool:
+    return isinstance(token, str)
 
 
 def resource_parts(pattern: str, *, variables: bool) -> tuple[Part, ...]:

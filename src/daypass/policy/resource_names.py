@@ -6,9 +6,7 @@ Owns the check and AWS's words for what is refused. Source: recordings of IAM's 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_PARTITIONS = frozenset(
-    {"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"}
-)
+_PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"})
 _REGIONLESS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "iam": ("IAM resource {0} cannot contain region information.", ()),

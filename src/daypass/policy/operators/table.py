@@ -95,9 +95,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Null": Operator(Family.NULL),
     }
 )
-_PREFIXES: Mapping[str, Quantifier] = MappingProxyType(
-    {"ForAnyValue": Quantifier.ANY, "ForAllValues": Quantifier.ALL}
-)
+_PREFIXES: Mapping[str, Quantifier] = MappingProxyType({"ForAnyValue": Quantifier.ANY, "ForAllValues": Quantifier.ALL})
 
 
 def find_operator(name: str) -> OperatorUse | None:

@@ -33,9 +33,7 @@ def string_equals(values: Sequence[str], *, variables: bool) -> Fits:
     wanted = frozenset(fixed)
     if not with_variables:
         return lambda value, _: value in wanted
-    return lambda value, context: (
-        value in wanted or any(fill(parts, context) == value for parts in with_variables)
-    )
+    return lambda value, context: value in wanted or any(fill(parts, context) == value for parts in with_variables)
 
 
 def fixed_texts(values: Sequence[str], *, variables: bool) -> frozenset[str] | None:
@@ -146,7 +144,5 @@ def _split(values: Sequence[str], *, variables: bool) -> tuple[list[str], list[t
         if has_variables(parts):
             with_variables.append(parts)
         else:
-            fixed.append(
-                "".join(part if isinstance(part, str) else getattr(part, "text", "") for part in parts)
-            )
+            fixed.append("".join(part if isinstance(part, str) else getattr(part, "text", "") for part in parts))
     return fixed, with_variables

@@ -1,0 +1,59 @@
+"""Finding, among many statements, the few that can speak of a resource.
+
+Owns an index by the literal text with which a Resource pattern begins. It only leaves out statements that cannot
+apply; whether one does is asked of the statement itself.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
+
+_FEW = 6  # so many are asked faster than looked up
+
+
+class HasHeads(Protocol):
+    """What can be indexed. A resource it applies to begins with one of its heads."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Return the literal beginnings; the empty text where there is none."""
+        ...
+
+
+S = TypeVar("S", bound=HasHeads)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceIndex(Generic[S]):
+    """Statements, by the beginnings of their resources. `few` holds all of them where they are few."""
+
+    few: tuple[S, ...] | None
+    by_length: tuple[tuple[int, Mapping[str, tuple[S, ...]]], ...]
+
+    @classmethod
+    def of(cls, statements: Iterable[S]) -> Self:
+        """Index the statements."""
+        everything = tuple(statements)
+        if len(everything) <= _FEW:
+            return cls(everything, ())
+        groups: dict[int, dict[str, list[S]]] = {}
+        for statement in everything:
+            for head in dict.fromkeys(statement.heads):
+                groups.setdefault(len(head), {}).setdefault(head, []).append(statement)
+        return cls(
+            None,
+            tuple(
+                (length, {head: tuple(found) for head, found in groups[length].items()}) for length in sorted(groups)
+            ),
+        )
+
+    def speaking_of(self, resource: str) -> tuple[S, ...]:
+        """Return the statements that may apply to `resource`."""
+        if self.few is not None:
+            return self.few
+        found: tuple[S, ...] = ()
+        for length, by_head in self.by_length:
+            some = by_head.get(resource[:length])
+            if some is not None:
+                found += some
+        return found
