@@ -1,6 +1,6 @@
 """Find the signature of a request, wherever it stands.
 
-Owns the choice between Authorization header and query. A signature in the form body is not one.
+Owns the choice between Authorization header and query. A signature among the parameters of a form is not one.
 """
 
 from collections.abc import Container
@@ -12,7 +12,7 @@ from daypass.authenticate.sigv4.signature import UnverifiedSignature
 from daypass.errors import MissingAuthenticationToken, SignatureDoesNotMatch
 from daypass.wire.http import HttpRequest
 
-_BODY_SIGNATURES = ("X-Amz-Signature", "Signature")
+_PARAMETER_SIGNATURES = ("X-Amz-Signature", "Signature")
 
 
 def find_signature(request: HttpRequest, *, form_params: Container[str] = ()) -> UnverifiedSignature:
@@ -32,9 +32,9 @@ def find_signature(request: HttpRequest, *, form_params: Container[str] = ()) ->
         return parse_header(authorization, headers)
     if in_query is not None:
         return parse_presigned(in_query, headers)
-    detail = "a signature in the form body is not read" if _signs_in_body(form_params) else ""
+    detail = "a signature among the parameters is not read" if _signs_by_parameter(form_params) else ""
     raise MissingAuthenticationToken("Request is missing Authentication Token", detail=detail)
 
 
-def _signs_in_body(form_params: Container[str]) -> bool:
-    return any(name in form_params for name in _BODY_SIGNATURES)
+def _signs_by_parameter(form_params: Container[str]) -> bool:
+    return any(name in form_params for name in _PARAMETER_SIGNATURES)
