@@ -5,9 +5,7 @@ from daypass.wire.http import HttpRequest
 FORM = b"application/x-www-form-urlencoded; charset=utf-8"
 
 
-def post(
-    body: bytes | str, *, query: bytes = b"", content_type: bytes | None = FORM, **headers: str
-) -> HttpRequest:
+def post(body: bytes | str, *, query: bytes = b"", content_type: bytes | None = FORM, **headers: str) -> HttpRequest:
     """Return a POST with a form, unless told otherwise."""
     given = [(name.encode(), value.encode()) for name, value in headers.items()]
     if content_type is not None:

@@ -31,15 +31,14 @@ def grow(params: dict[str, str], compound: frozenset[str]) -> Branch:
     if not compound:
         return root
     for name, text in params.items():
-        if "." not in name:
+        if name.partition(".")[0] not in compound or name.count(".") > MAX_DEPTH:
             continue
         *path, last = name.split(".")
-        if path[0] not in compound or len(path) > MAX_DEPTH:
-            continue
         branch = root
         for part in path:
             branch = branch.branches.get(part) or branch.branches.setdefault(part, Branch())
-        branch.texts[last] = text
+        if path:
+            branch.texts[last] = text
     return root
 
 

@@ -72,7 +72,5 @@ def _read_params(request: HttpRequest) -> dict[str, str]:
 
 def _merged(query: dict[str, str], body: dict[str, str]) -> dict[str, str]:
     if any(query.get(name, text) != text for name, text in body.items()):
-        raise MalformedQueryString(
-            "The query string contains a syntax error.", detail="the query contradicts the body"
-        )
+        raise MalformedQueryString("The query string contains a syntax error.", detail="the query contradicts the body")
     return query | body

@@ -17,6 +17,7 @@ class Ref(Struct, frozen=True):
 
     shape: str
     location_name: str | None = field(name="locationName", default=None)
+    flattened: bool = False
 
 
 class OutputRef(Struct, frozen=True):
@@ -41,6 +42,7 @@ class Shape(Struct, frozen=True):
     pattern: str | None = None
     enum: tuple[str, ...] = ()
     sensitive: bool = False
+    union: bool = False
 
 
 class OperationShape(Struct, frozen=True):
@@ -75,6 +77,12 @@ OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("sts", "sourceIdentityType"): {"max": 256},
 }
 
+# The same for one member: (service, structure, member) -> the shape it really has.
+OBSERVED_MEMBERS: Mapping[tuple[str, str, str], str] = {
+    # Its length is a matter of the packed size, as AssumeRole's is, and not of validation.
+    ("sts", "AssumeRoleWithWebIdentityRequest", "Policy"): "unrestrictedSessionPolicyDocumentType",
+}
+
 # These answers print their times with milliseconds; all others print whole seconds.
 MILLISECONDS = frozenset({("sts", "GetWebIdentityToken")})
 
@@ -86,4 +94,7 @@ def load_service(service: str) -> ServiceModel:
     for (owner, name), differences in OBSERVED.items():
         if owner == service:
             model.shapes[name] = structs.replace(model.shapes[name], **differences)
+    for (owner, structure, member), shape in OBSERVED_MEMBERS.items():
+        if owner == service:
+            model.shapes[structure].members[member] = Ref(shape)
     return model

@@ -9,12 +9,15 @@ from typing import Any
 
 from daypass.errors import MalformedInput
 from daypass.wire.branches import Branch, find_elements, grow, indexes_of
-from daypass.wire.constraints import Report, Rule, quoted, rules_of
+from daypass.wire.constraints import Report, Rule, quoted, rules_of, shortened
 from daypass.wire.model import Ref, Shape
 from daypass.wire.scalars import SCALARS, parse_scalar
 
 Shapes = Mapping[str, Shape]
 Values = dict[str, Any]
+
+# How much of a map's key is repeated in the place of an error.
+_MAX_KEY = 128
 
 # A reader takes the branch that holds the value, the value's name in it, and where AWS says it stands.
 # It returns None for what was not given.
@@ -39,11 +42,13 @@ def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Value
 
 
 def _wire_name(shapes: Shapes, member: str, ref: Ref) -> str:
-    """Return the parameter's name. A flattened list goes by the name of its elements, if they have one."""
-    shape = shapes[ref.shape]
-    if shape.flattened and shape.member is not None and shape.member.location_name:
-        return shape.member.location_name
-    return ref.location_name or member
+    """Return the parameter's name. A flattened list may go by the name of its elements."""
+    element = shapes[ref.shape].member if _is_flattened(shapes, ref) else None
+    return ref.location_name or (element.location_name if element else None) or member
+
+
+def _is_flattened(shapes: Shapes, ref: Ref) -> bool:
+    return ref.flattened or shapes[ref.shape].flattened
 
 
 def _camel(member: str) -> str:
@@ -56,16 +61,19 @@ def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Va
             member,
             _wire_name(shapes, member, ref),
             _camel(member),
-            _reader(shapes, ref.shape),
+            _reader(shapes, ref),
             member in shape.required,
         )
         for member, ref in shape.members.items()
     )
 
     def read(branch: Branch, prefix: str, report: Report) -> Values:
-        values = {}
+        values, texts, branches = {}, branch.texts, branch.branches
         for member, wire_name, camel, reader, required in members:
-            value = reader(branch, wire_name, prefix + camel, report)
+            value = None
+            # Most members of most calls are absent, and this is the hot path.
+            if wire_name in texts or wire_name in branches:
+                value = reader(branch, wire_name, prefix + camel, report)
             if value is not None:
                 values[member] = value
             elif required:
@@ -75,14 +83,14 @@ def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Va
     return read
 
 
-def _reader(shapes: Shapes, name: str) -> Reader:
-    shape = shapes[name]
+def _reader(shapes: Shapes, ref: Ref) -> Reader:
+    shape = shapes[ref.shape]
     if shape.type == "structure":
         return _structure(shapes, shape)
     if shape.type == "list":
-        return _list(shapes, shape)
+        return _list(shapes, ref)
     if shape.type == "map":
-        return _map(shapes, shape)
+        return _map(shapes, ref)
     return _scalar(shape, rules_of(shape))
 
 
@@ -109,7 +117,10 @@ def _structure(shapes: Shapes, shape: Shape) -> Reader:
     def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:
         own = branch.branches.get(name)
         if own is not None:
-            return read_members(own, f"{path}.", report)
+            values = read_members(own, f"{path}.", report)
+            if shape.union and len(values) != 1:
+                raise MalformedInput(detail=f"{path} must have exactly one member")
+            return values
         if branch.texts.get(name):
             raise MalformedInput(detail=f"{path} is a text where a structure is expected")
         return None
@@ -117,10 +128,11 @@ def _structure(shapes: Shapes, shape: Shape) -> Reader:
     return read
 
 
-def _list(shapes: Shapes, shape: Shape) -> Reader:
+def _list(shapes: Shapes, ref: Ref) -> Reader:
+    shape = shapes[ref.shape]
     element = _ref(shape.member)
     read_element, element_rules = _element_reader(shapes, element)
-    container = None if shape.flattened else element.location_name or "member"
+    container = None if _is_flattened(shapes, ref) else element.location_name or "member"
     rules = rules_of(shape)
 
     def read(branch: Branch, name: str, path: str, report: Report) -> list[Any] | None:
@@ -138,12 +150,13 @@ def _list(shapes: Shapes, shape: Shape) -> Reader:
     return read
 
 
-def _map(shapes: Shapes, shape: Shape) -> Reader:
+def _map(shapes: Shapes, ref: Ref) -> Reader:
+    shape = shapes[ref.shape]
     key, value_ref = _ref(shape.key), _ref(shape.value)
     read_key, key_rules = _element_reader(shapes, key)
     read_value, value_rules = _element_reader(shapes, value_ref)
     key_name, value_name = key.location_name or "key", value_ref.location_name or "value"
-    container = None if shape.flattened else "entry"
+    container = None if _is_flattened(shapes, ref) else "entry"
     rules = rules_of(shape)
 
     def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:
@@ -154,7 +167,7 @@ def _map(shapes: Shapes, shape: Shape) -> Reader:
         for index in indexes_of(elements, path):
             entry = elements.branches.get(index, Branch())
             own = _present(read_key(entry, key_name, path, report), path)
-            value = read_value(entry, value_name, f"{path}.{own}.member", report)
+            value = read_value(entry, value_name, f"{path}.{shortened(str(own), _MAX_KEY)}.member", report)
             values.setdefault(own, _present(value, path))
         _check_each(report, (path, values), values, key_rules, "Map keys")
         _check_each(report, (path, values), values.values(), value_rules, "Map value")
@@ -175,7 +188,7 @@ def _element_reader(shapes: Shapes, ref: Ref) -> tuple[Reader, tuple[Rule, ...]]
     shape = shapes[ref.shape]
     if shape.type in SCALARS:
         return _scalar(shape, ()), rules_of(shape)
-    return _reader(shapes, ref.shape), ()
+    return _reader(shapes, ref), ()
 
 
 def _present(value: Any, path: str) -> Any:
@@ -190,9 +203,7 @@ def _check(report: Report, path: str, values: Any, rules: tuple[Rule, ...]) -> N
             report.add(path, quoted(values), rule.words)
 
 
-def _check_each(
-    report: Report, at: tuple[str, Any], values: Iterable[Any], rules: tuple[Rule, ...], who: str
-) -> None:
+def _check_each(report: Report, at: tuple[str, Any], values: Iterable[Any], rules: tuple[Rule, ...], who: str) -> None:
     """Report a list or map, once, whose elements break one of their rules: AWS then names them all."""
     if not rules or all(rule.holds(value) for value in values for rule in rules):
         return

@@ -33,9 +33,7 @@ def compile_output(shapes: Shapes, name: str, notation: Notation) -> Write:
     """Return the writer of a shape's values in a notation."""
     shape = shapes[name]
     if shape.type == "structure":
-        members = {
-            member: compile_output(shapes, ref.shape, notation) for member, ref in shape.members.items()
-        }
+        members = {member: compile_output(shapes, ref.shape, notation) for member, ref in shape.members.items()}
         return notation.structure(members)
     if shape.type == "list" and shape.member:
         return notation.list(compile_output(shapes, shape.member.shape, notation))
@@ -119,9 +117,7 @@ def _plain_structure(members: Mapping[str, Write]) -> Write:
     def write(value: Mapping[str, Any]) -> dict[str, Any]:
         known = _known(value, names)
         return {
-            name: write_member(known[name])
-            for name, write_member in members.items()
-            if known.get(name) is not None
+            name: write_member(known[name]) for name, write_member in members.items() if known.get(name) is not None
         }
 
     return write

@@ -1,0 +1,15 @@
+"""Render an answer: the result of an operation, in the form that the client wants."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.wire.decode import Call
+from daypass.wire.faults import answer
+from daypass.wire.http import HttpResponse
+
+
+def render(call: Call, result: Mapping[str, Any], request_id: str) -> HttpResponse:
+    """Return the success of a call. `result` holds the members that AWS's model names."""
+    model = call.operation
+    body = model.render_json(result, request_id) if call.wants_json else model.render(result, request_id)
+    return answer(body, request_id=request_id, wants_json=call.wants_json)
