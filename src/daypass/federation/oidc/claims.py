@@ -170,9 +170,7 @@ def _source_identity(claims: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _SOURCE_IDENTITY.fullmatch(value):
-        raise InvalidIdentityToken(
-            words.NOT_VALIDATED, detail="the source identity has characters it may not have"
-        )
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the source identity has characters it may not have")
     return value
 
 

@@ -49,9 +49,7 @@ def _verified_chain(connection: ssl.SSLObject) -> Iterable[bytes]:
     if public is not None:
         return list(public())
     inner = connection._sslobj  # type: ignore[attr-defined]  # noqa: SLF001 - no public way before 3.13
-    return [
-        ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in inner.get_verified_chain()
-    ]
+    return [ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in inner.get_verified_chain()]
 
 
 def _thumbprint(certificate: bytes) -> str:

@@ -46,9 +46,7 @@ class VerifiedToken:
     claims: Mapping[str, Any] = field(repr=False)
 
 
-def verify_token(
-    unverified: UnverifiedToken, *, keys: KeySet, provider: ProviderTerms, now: datetime
-) -> VerifiedToken:
+def verify_token(unverified: UnverifiedToken, *, keys: KeySet, provider: ProviderTerms, now: datetime) -> VerifiedToken:
     """Return what the token proves under the provider's terms, or refuse it."""
     verify_signature(unverified, keys)
     claims = unverified.unverified_claims

@@ -18,8 +18,7 @@ MISSING_CLAIM = "Missing a required claim: {name}"
 BAD_TIMESTAMP = "Invalid timestamp in token claims."
 ISSUED_IN_FUTURE = "Token issued in the future: {issued}"
 NOT_YET_VALID = (
-    "Token not yet valid: current date/time {latest} "
-    "must be after or equal to the not-before date/time {not_before}"
+    "Token not yet valid: current date/time {latest} must be after or equal to the not-before date/time {not_before}"
 )
 EXPIRED = "Token expired: current date/time {earliest} must be before the expiration date/time {expires}"
 SEVERAL_AUDIENCES = "Token audience contains more than one audience while authorized party is not present"

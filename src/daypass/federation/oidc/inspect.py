@@ -1,0 +1,159 @@
+"""Say check by check what STS would make of a token.
+
+Owns the report behind `daypass token inspect`. It runs the very checks that the operation runs, one after the
+other instead of up to the first fault, and never fails, whatever it is given. Printing is cli/'s work.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from daypass.errors import Fault
+from daypass.federation.oidc import token as gate
+from daypass.federation.oidc.claims import read_identity
+from daypass.federation.oidc.further_claims import Value
+from daypass.federation.oidc.keys import KeySet
+from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.token import UnverifiedToken, read_token
+from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verify_token
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+# What to look at first when a check fails.
+HINTS: Mapping[str, str] = {
+    "form": "Pass the ID token alone: three parts with dots, no Bearer, no line break, not an opaque access token.",
+    "provider": "Create an OpenID Connect provider whose URL is the token's iss, to the character.",
+    "signature": "See that the issuer's jwks_uri lists the token's kid with use sig and a fitting alg.",
+    "required claims": "The issuer must put iss, sub, aud, iat and exp into the token.",
+    "purpose": "This is a logout or event token; ask the issuer for an ID token.",
+    "issuer": "The provider's URL and iss must be equal, with or without the slash at the end.",
+    "subject": "sub must be a text of at most 255 characters.",
+    "audience": "Add the token's audience (azp if there is one, else aud) to the provider's client ids.",
+    "timestamps": "iat, exp and nbf must be whole seconds since 1970.",
+    "issued at": "The issuer's clock is more than five minutes ahead of this one.",
+    "not before": "Wait until nbf, or set the issuer's clock.",
+    "expiry": "Get a fresh token; this one ended more than five minutes ago.",
+    "claims for STS": "See the tags, roles and source_identity claims under https://aws.amazon.com/.",
+}
+
+
+class Outcome(Enum):
+    """How a check went."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of the report. `code` and `message` are what STS would answer, `why` is what only we tell."""
+
+    name: str
+    outcome: Outcome
+    code: str = ""
+    message: str = ""
+    why: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about one token. What is unverified may be invented by whoever wrote it."""
+
+    checks: tuple[CheckResult, ...]
+    unverified_header: Mapping[str, Any]
+    unverified_claims: Mapping[str, Any]
+    condition_keys: Mapping[str, Value]
+
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether every check was made and passed."""
+        return all(check.outcome is Outcome.PASSED for check in self.checks)
+
+
+def inspect_token(text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime) -> Report:
+    """Report on a token. Without a provider or keys, what depends on them is skipped and says so."""
+    try:
+        found = read_token(text)
+    except Fault as fault:
+        return _unreadable(text, fault)
+    checks = [CheckResult("form", Outcome.PASSED), _provider_check(provider)]
+    checks.append(_run("signature", keys is not None, lambda: verify_signature(found, keys or KeySet(()))))
+    checks.extend(_claim_checks(found, provider, now))
+    condition_keys: Mapping[str, Value] = {}
+    if provider is not None and keys is not None and all(check.outcome is Outcome.PASSED for check in checks):
+        last, condition_keys = _understand(found, provider, keys, now)
+        checks.append(last)
+    header = _decode(text.partition(".")[0])
+    return Report(tuple(checks), header, found.unverified_claims, condition_keys)
+
+
+def _claim_checks(found: UnverifiedToken, provider: ProviderTerms | None, now: datetime) -> list[CheckResult]:
+    # Without the required claims the later checks have nothing to look at.
+    checks: list[CheckResult] = []
+    possible = provider is not None
+    for name, check in CLAIM_CHECKS.items():
+        result = _run(name, possible, partial(_apply, check, found, provider, now))
+        checks.append(result)
+        if name in {"required claims", "timestamps"} and result.outcome is Outcome.FAILED:
+            possible = False
+    return checks
+
+
+def _apply(
+    check: Callable[[Mapping[str, Any], ProviderTerms, int], None],
+    found: UnverifiedToken,
+    provider: ProviderTerms | None,
+    now: datetime,
+) -> None:
+    if provider is not None:
+        check(found.unverified_claims, provider, int(now.timestamp()))
+
+
+def _understand(
+    found: UnverifiedToken, provider: ProviderTerms, keys: KeySet, now: datetime
+) -> tuple[CheckResult, Mapping[str, Value]]:
+    try:
+        identity = read_identity(verify_token(found, keys=keys, provider=provider, now=now), provider)
+    except Fault as fault:
+        return _failed("claims for STS", fault), {}
+    return CheckResult("claims for STS", Outcome.PASSED), identity.condition_keys
+
+
+def _provider_check(provider: ProviderTerms | None) -> CheckResult:
+    if provider is None:
+        return CheckResult("provider", Outcome.SKIPPED, why="no provider was given", hint=HINTS["provider"])
+    return CheckResult("provider", Outcome.PASSED)
+
+
+def _run(name: str, possible: bool, check: Callable[[], None]) -> CheckResult:  # noqa: FBT001 - a fact, not a switch
+    if not possible:
+        return CheckResult(name, Outcome.SKIPPED, why="what it looks at is missing")
+    try:
+        check()
+    except Fault as fault:
+        return _failed(name, fault)
+    return CheckResult(name, Outcome.PASSED)
+
+
+def _failed(name: str, fault: Fault) -> CheckResult:
+    return CheckResult(name, Outcome.FAILED, fault.code, fault.message, fault.detail, HINTS.get(name, ""))
+
+
+def _unreadable(text: str, fault: Fault) -> Report:
+    parts = text.split(".", 3) if len(text) <= gate.MAX_TOKEN else []
+    header = _decode(parts[0]) if parts else _NOTHING
+    claims = _decode(parts[1]) if len(parts) > 1 else _NOTHING
+    return Report((_failed("form", fault),), header, claims, {})
+
+
+def _decode(segment: str) -> Mapping[str, Any]:
+    try:
+        return gate.read_segment(segment, "segment")
+    except Fault:
+        return _NOTHING

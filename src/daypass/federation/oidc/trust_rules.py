@@ -1,0 +1,148 @@
+"""Refuse to save a trust policy that believes every customer of a shared issuer.
+
+Owns the list of issuers that many organisations share, the condition that tells them apart, and the judgement
+whether a statement really tests it. Whether the document is a policy at all is policy/'s work. Pure.
+Source: IAM User Guide, "Identity-provider controls for shared OIDC providers". AWS refuses a policy that lacks the
+condition; refusing one whose wildcard spans organisations is ours.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daypass.errors import MalformedPolicyDocument
+from daypass.policy.wildcard import compile_wildcard, tokens_of
+
+ACTION = "sts:assumerolewithwebidentity"
+ROLE_SESSION_NAME = "sts:rolesessionname"
+_PROVIDER = re.compile(r"arn:[a-z-]+:iam::\d{12}:oidc-provider/(.+)")
+# Up to the first wildcard, a name and a whole organisation must stand: repo:acme/* is one, repo:acme* is many.
+_BOUND_TO_TENANT = re.compile(r"[^:*?]+:[^:/*?]+[:/]")
+_POSITIVE = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
+_WILDCARDS = frozenset("*?")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Which claims tell the organisations of one issuer apart; one of them must be tested.
+
+    Audiences are names without structure, so a wildcard in one of them is never bound to an organisation.
+    """
+
+    issuer: re.Pattern[str]
+    claims: tuple[str, ...]
+
+
+def _control(issuer: str, *claims: str) -> Control:
+    return Control(re.compile(issuer), claims)
+
+
+SHARED: tuple[Control, ...] = (
+    _control(r"token\.actions\.githubusercontent\.com", "sub", "job_workflow_ref"),
+    _control(r"vstoken\.actions\.githubusercontent\.com", "sub"),
+    _control(r"oidc-configuration\.audit-log\.githubusercontent\.com", "sub"),
+    _control(r"gitlab\.com", "sub"),
+    _control(r"agent\.buildkite\.com", "sub"),
+    _control(r"app\.terraform\.io", "sub"),
+    _control(r"scalr\.io", "sub"),
+    _control(r"oidc\.codefresh\.io", "sub"),
+    _control(r"studio\.datachain\.ai/api", "sub"),
+    _control(r"tokens\.cloud\.shisho\.dev", "sub"),
+    _control(r"proidc\.upbound\.io", "sub"),
+    _control(r"rh-oidc\.s3\.us-east-1\.amazonaws\.com/[0-9a-z]{32}", "sub"),
+    _control(r"oidc\.op1\.openshiftapps\.com/[0-9a-z]{32}", "sub"),
+    _control(r"api\.pulumi\.com/oidc", "aud"),
+    _control(r"sandboxes\.cloud", "aud"),
+    _control(r"oidc\.vercel\.com", "aud"),
+    _control(r"cognito-identity\.amazonaws\.com", "aud"),
+    # Not in AWS's list: everybody with an account there gets tokens of this issuer too.
+    _control(r"accounts\.google\.com", "aud", "oaud", "sub"),
+    _control(r"sts\.windows\.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", ROLE_SESSION_NAME),
+)
+
+
+def check_shared_issuers(document: Mapping[str, Any]) -> None:
+    """Refuse a trust policy that trusts a shared issuer without asking which of its customers came."""
+    for statement in _listed(document.get("Statement")):
+        if isinstance(statement, Mapping) and _grants_web_identity(statement):
+            for issuer in _issuers(statement.get("Principal")):
+                _check(statement, issuer)
+
+
+def _check(statement: Mapping[str, Any], issuer: str) -> None:
+    # Issuers are told apart by case, but hosts are not: a policy may not dodge the rule by writing in capitals.
+    control = next((control for control in SHARED if control.issuer.fullmatch(issuer.rstrip("/").lower())), None)
+    if control is None or any(_is_tested(statement, _key(issuer, claim)) for claim in control.claims):
+        return
+    wanted = " or ".join(_key(issuer, claim) for claim in control.claims)
+    raise MalformedPolicyDocument(
+        f"The identity provider {issuer} is shared by many organizations. The trust policy must test {wanted} "
+        "with StringEquals, or with StringLike and a value that names one organization before its first wildcard."
+    )
+
+
+def _key(issuer: str, claim: str) -> str:
+    return claim if claim == ROLE_SESSION_NAME else f"{issuer}:{claim}"
+
+
+def _grants_web_identity(statement: Mapping[str, Any]) -> bool:
+    if statement.get("Effect") != "Allow":
+        return False
+    if "NotAction" in statement:
+        return True
+    return any(_covers(action) for action in _listed(statement.get("Action")))
+
+
+def _covers(action: object) -> bool:
+    return isinstance(action, str) and compile_wildcard(tokens_of(action.lower()))(ACTION)
+
+
+def _issuers(principal: object) -> Iterator[str]:
+    if not isinstance(principal, Mapping):
+        return
+    for name in _listed(principal.get("Federated")):
+        if isinstance(name, str):
+            found = _PROVIDER.fullmatch(name)
+            yield found[1] if found else name
+
+
+def _is_tested(statement: Mapping[str, Any], key: str) -> bool:
+    condition = statement.get("Condition")
+    if not isinstance(condition, Mapping):
+        return False
+    return any(
+        name.lower() == key.lower() and _binds(operator, key, values)
+        for operator, block in condition.items()
+        if isinstance(block, Mapping)
+        for name, values in block.items()
+    )
+
+
+def _binds(operator: str, key: str, values: object) -> bool:
+    # ForAllValues and IfExists are true where the claim is absent; negated operators nearly always. None binds.
+    name = operator.lower().removeprefix("foranyvalue:")
+    if name not in _POSITIVE:
+        return False
+    texts = _listed(values)
+    return bool(texts) and all(_is_bound(name, key, text) for text in texts)
+
+
+def _is_bound(operator: str, key: str, text: object) -> bool:
+    # A policy variable may stand for the very claim that it is compared with.
+    if not isinstance(text, str) or not text or "${" in text:
+        return False
+    if operator != "stringlike" or _WILDCARDS.isdisjoint(text):
+        return True
+    if key.endswith((":aud", ":oaud")) or key == ROLE_SESSION_NAME:
+        return False
+    return _is_bound_workflow(text) if key.endswith(":job_workflow_ref") else bool(_BOUND_TO_TENANT.match(text))
+
+
+def _is_bound_workflow(text: str) -> bool:
+    # job_workflow_ref begins with the organisation itself: acme/site/.github/workflows/deploy.yml@refs/heads/main
+    return re.match(r"[^/*?]+/", text) is not None
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

@@ -1,0 +1,94 @@
+"""Bounded fuzzing of what strangers send: a refusal or success, never anything else."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.federation.oidc.setting import claims, header, judge, key, token
+
+from daypass.errors import ExpiredTokenException, Fault, InvalidIdentityToken
+from daypass.federation.oidc.claims import WebIdentity
+from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.strict_json import NotStrict, parse_object
+from daypass.federation.oidc.token import read_token
+from daypass.testing.tokens import compact
+
+AWS = "https://aws.amazon.com/"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+CLAIMS = st.sampled_from(
+    (
+        "iss",
+        "sub",
+        "aud",
+        "azp",
+        "iat",
+        "nbf",
+        "exp",
+        "amr",
+        "email",
+        "events",
+        f"{AWS}tags",
+        f"{AWS}roles",
+        f"{AWS}source_identity",
+    )
+)
+MEMBERS = st.sampled_from(["alg", "kid", "typ", "cty", "crit", "jwk", "b64", "x5c", "other"])
+
+
+def outcome(call: Callable[[], object]) -> object:
+    """Return what came of a call: its value, or the refusal that it is allowed to end in."""
+    try:
+        return call()
+    except (Fault, KeysUnreadable, NotStrict) as refusal:
+        return refusal
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_text(text: str) -> None:
+    """No text at all is a token."""
+    assert isinstance(outcome(lambda: read_token(text)), InvalidIdentityToken)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(CLAIMS, JSON, max_size=4))
+def test_claims(changes: dict[str, Any]) -> None:
+    """A genuine signature over any claims ends in an identity or a fault of AWS's."""
+    found = outcome(lambda: judge(token({**claims(), **changes})))
+    assert isinstance(found, WebIdentity | InvalidIdentityToken | ExpiredTokenException)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(MEMBERS, JSON, min_size=1, max_size=3))
+def test_headers(changes: dict[str, Any]) -> None:
+    """A genuine signature under any header ends the same way."""
+    found = outcome(lambda: judge(compact({**header(), **changes}, claims(), key("RS256"))))
+    assert isinstance(found, WebIdentity | InvalidIdentityToken)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(["kty", "n", "e", "crv", "x", "y", "kid", "use", "alg", "key_ops", "d"]), JSON))
+def test_keys(changes: dict[str, Any]) -> None:
+    """Any entry beside, or instead of, the members of a key is skipped or used, and nothing else happens."""
+    data = json.dumps({"keys": [{**key("ES256").jwk(), **changes}]}).encode()
+    assert isinstance(outcome(lambda: parse_jwks(data)), KeySet | KeysUnreadable)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_bytes(data: bytes) -> None:
+    """No bytes make the JSON reader do anything but read or refuse."""
+    assert isinstance(outcome(lambda: parse_object(data)), dict | NotStrict)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.text(st.characters(exclude_characters="\0", codec="utf-8")), st.integers(-(10**17), 10**17)))
+def test_what_json_writes_is_read_back(value: dict[str, int]) -> None:
+    """Strictness costs no honest document anything."""
+    assert parse_object(json.dumps(value).encode()) == value

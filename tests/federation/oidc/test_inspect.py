@@ -1,0 +1,70 @@
+"""The report on a token, check by check."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.federation.oidc.setting import NOW, PROVIDER, jwks, token
+
+from daypass.federation.oidc.inspect import Outcome, Report, inspect_token
+from daypass.federation.oidc.keys import parse_jwks
+
+KEYS = parse_jwks(jwks())
+
+
+def report(text: str) -> Report:
+    """Return the report with a provider and keys at hand."""
+    return inspect_token(text, provider=PROVIDER, keys=KEYS, now=NOW)
+
+
+def failed(found: Report) -> list[str]:
+    """Return the names of the checks that failed."""
+    return [check.name for check in found.checks if check.outcome is Outcome.FAILED]
+
+
+def test_a_good_token_passes_each_check_and_shows_its_keys() -> None:
+    """Nothing is skipped, and the condition keys are those that a policy would see."""
+    found = report(token())
+    assert found.is_accepted
+    assert found.condition_keys["issuer.example:sub"] == "user-1"
+    assert found.unverified_header["kid"] == "RS256-good"
+
+
+def test_all_faults_are_named_at_once() -> None:
+    """Unlike STS, which stops at the first."""
+    found = report(token(aud="other", exp=1, sub=7))
+    assert failed(found) == ["subject", "audience", "expiry"]
+    assert not found.condition_keys
+    expiry = found.checks[-1]
+    assert (expiry.code, expiry.hint) == (
+        "ExpiredTokenException",
+        "Get a fresh token; this one ended more than five minutes ago.",
+    )
+
+
+def test_a_bad_signature_does_not_hide_the_claims() -> None:
+    """The claims are still shown, as unverified, and yield no condition keys."""
+    head, body, tail = token().split(".")
+    found = report(f"{head}.{body}.{'A' * len(tail)}")
+    assert failed(found) == ["signature"]
+    assert found.unverified_claims["sub"] == "user-1"
+    assert not found.condition_keys
+
+
+def test_what_is_missing_is_skipped_and_said() -> None:
+    """Without a provider or keys the report says what could not be judged."""
+    found = inspect_token(token(), provider=None, keys=None, now=NOW)
+    assert {check.name for check in found.checks if check.outcome is Outcome.PASSED} == {"form"}
+    assert not found.is_accepted
+
+
+def test_a_token_without_claims() -> None:
+    """Later checks have nothing to look at, and are skipped rather than failed."""
+    assert failed(report(token({"iss": "https://issuer.example"}))) == ["required claims"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(st.text(), st.binary().map(lambda data: data.decode("latin-1")), st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*"))
+)
+def test_garbage_gets_a_report_too(text: str) -> None:
+    """Whatever is pasted, there is a report and no traceback."""
+    assert failed(report(text)) == ["form"]
