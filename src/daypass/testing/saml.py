@@ -196,8 +196,7 @@ def _attributes(attributes: Mapping[str, Sequence[str]]) -> str:
     inner = "".join(
         f"<saml:Attribute Name={quoteattr(name)}>"
         + "".join(
-            f'<saml:AttributeValue xsi:type="xs:string">{escape(value)}</saml:AttributeValue>'
-            for value in values
+            f'<saml:AttributeValue xsi:type="xs:string">{escape(value)}</saml:AttributeValue>' for value in values
         )
         + "</saml:Attribute>"
         for name, values in attributes.items()

@@ -152,7 +152,7 @@ def sign(element: etree._Element, key: KeyPair, how: Signing = HONEST) -> etree.
     found = signature.find(f"{{{DS}}}SignedInfo")
     if found is not None:
         value = signature.find(f"{{{DS}}}SignatureValue")
-        octets = canonical(found, exclusive=True, prefixes=how.prefixes if "PrefixList" in text else "")
+        octets = canonical(found, exclusive=True)
         if value is not None:
             value.text = base64.b64encode(_signature_value(octets, key.private, how)).decode()
     return signature
@@ -162,9 +162,7 @@ def signed_info(uri: str, digest: str, how: Signing = HONEST) -> str:
     """Return a SignedInfo as XML."""
     method = METHODS.get(how.method, how.method) if how.claimed_method is None else how.claimed_method
     inclusive = (
-        f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList={quoteattr(how.prefixes)}/>'
-        if how.prefixes
-        else ""
+        f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList={quoteattr(how.prefixes)}/>' if how.prefixes else ""
     )
     transforms = "".join(
         f"<ds:Transform Algorithm={quoteattr(name)}>"
@@ -264,9 +262,7 @@ def encrypt(plaintext: bytes, how: Encryption) -> etree._Element:
         f"{sealed_key}</xenc:CipherValue></xenc:CipherData>"
         "</xenc:EncryptedKey>"
     )
-    inside, beside = (
-        ("", wrapped) if how.key_beside else (f'<ds:KeyInfo xmlns:ds="{DS}">{wrapped}</ds:KeyInfo>', "")
-    )
+    inside, beside = ("", wrapped) if how.key_beside else (f'<ds:KeyInfo xmlns:ds="{DS}">{wrapped}</ds:KeyInfo>', "")
     return etree.fromstring(
         f'<saml:EncryptedAssertion xmlns:saml="{SAML}"><xenc:EncryptedData xmlns:xenc="{ENC}" '
         f'Type="{ENC}Element"><xenc:EncryptionMethod Algorithm="{content}"/>{inside}'
@@ -285,9 +281,7 @@ def _transport(how: Encryption) -> padding.AsymmetricPadding:
 def _transport_parameters(how: Encryption) -> str:
     if how.transport == "rsa15":
         return ""
-    mask = (
-        f'<e:MGF xmlns:e="{ENC11}" Algorithm="{ENC11}mgf1{how.digest}"/>' if how.transport == "oaep11" else ""
-    )
+    mask = f'<e:MGF xmlns:e="{ENC11}" Algorithm="{ENC11}mgf1{how.digest}"/>' if how.transport == "oaep11" else ""
     return f'<ds:DigestMethod xmlns:ds="{DS}" Algorithm="{DIGESTS[how.digest]}"/>{mask}'
 
 

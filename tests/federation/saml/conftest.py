@@ -51,9 +51,7 @@ class World:
         """Return the tree of a response that is to be bent and then signed."""
         return self.idp.unsigned_response(assertion, now=NOW)
 
-    def sealed(
-        self, root: etree._Element, signed: str = "assertion", how: Signing = HONEST
-    ) -> etree._Element:
+    def sealed(self, root: etree._Element, signed: str = "assertion", how: Signing = HONEST) -> etree._Element:
         """Sign a tree with the provider's key, in place, and return it."""
         self.idp.seal(root, signed=signed, how=how)
         return root

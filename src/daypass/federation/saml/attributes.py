@@ -11,11 +11,14 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from daypass.arn import Arn, is_account_id
 from daypass.federation.saml.refusals import invalid, no_role
 from daypass.federation.saml.statement import TARGETED_ID, Attribute
 
 AWS = "https://aws.amazon.com/SAML/Attributes/"
+_ROLE = r"(?P<role>arn:(?P<role_of>aws[a-z-]*:iam::[0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,576})"
+_PROVIDER = r"(?P<provider>arn:(?P<provider_of>aws[a-z-]*:iam::[0-9]{12}):saml-provider/[A-Za-z0-9._-]{1,128})"
+_PAIR = re.compile(f"{_ROLE},{_PROVIDER}")
+_REVERSED_PAIR = re.compile(f"{_PROVIDER},{_ROLE}")
 _NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
 _SECONDS = re.compile(r"[0-9]{1,6}")
 SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
@@ -86,23 +89,12 @@ def read_roles(values: Values) -> tuple[RolePair, ...]:
 def find_role_pair(value: str | None) -> RolePair | None:
     """Return the pair in `ROLE_ARN,PROVIDER_ARN`, in either order, or None where it is not exactly that.
 
-    White space is not trimmed, and both must be of one account.
+    White space is not trimmed, and both must be of one account. A role's name may contain a comma.
     """
-    arns = [Arn.find(part) for part in (value or "").split(",")]
-    if len(arns) != 2 or not all(arn is not None and _is_iam(arn) for arn in arns):  # noqa: PLR2004 - a pair
+    found = _PAIR.fullmatch(value or "") or _REVERSED_PAIR.fullmatch(value or "")
+    if found is None or found["role_of"] != found["provider_of"]:
         return None
-    first, second = (arn for arn in arns if arn is not None)
-    if first.resource.startswith("saml-provider/"):
-        first, second = second, first
-    if not (first.resource.startswith("role/") and second.resource.startswith("saml-provider/")):
-        return None
-    if (first.partition, first.account) != (second.partition, second.account):
-        return None
-    return RolePair(str(first), str(second))
-
-
-def _is_iam(arn: Arn) -> bool:
-    return arn.service == "iam" and not arn.region and is_account_id(arn.account)
+    return RolePair(found["role"], found["provider"])
 
 
 def read_session_name(values: Values) -> str:
@@ -122,8 +114,7 @@ def read_session_duration(values: Values) -> int | None:
         return None
     if not _SECONDS.fullmatch(text) or not SHORTEST_SESSION <= int(text) <= LONGEST_SESSION:
         raise invalid(
-            "SessionDuration in AuthnResponse must be a whole number "
-            f"between {SHORTEST_SESSION} and {LONGEST_SESSION}"
+            f"SessionDuration in AuthnResponse must be a whole number between {SHORTEST_SESSION} and {LONGEST_SESSION}"
         )
     return int(text)
 
@@ -163,9 +154,7 @@ def _tag_value(key: str, value: str | None) -> str:
 
 def _is_tag_text(text: str) -> bool:
     """Tell whether `text` is letters, separators, numbers and the punctuation that AWS allows in tags."""
-    return all(
-        character in _TAG_PUNCTUATION or unicodedata.category(character)[0] in "LZN" for character in text
-    )
+    return all(character in _TAG_PUNCTUATION or unicodedata.category(character)[0] in "LZN" for character in text)
 
 
 def read_transitive_keys(values: Values, tags: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -241,11 +230,7 @@ def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     many: set[str] = set()
     for attribute, keys in CONDITION_KEYS.items():
-        texts = [
-            value
-            for value in values.get(attribute, ())
-            if value is not None and len(value) <= _CONDITION_VALUE
-        ]
+        texts = [value for value in values.get(attribute, ()) if value is not None and len(value) <= _CONDITION_VALUE]
         for key in keys:
             if texts:
                 found.setdefault(key.name, []).extend(texts)

@@ -157,9 +157,7 @@ def require_unique_identifiers(root: etree._Element) -> None:
         seen.add(str(value))
 
 
-def sort_children(
-    element: etree._Element, allowed: Mapping[str, tuple[int, int]]
-) -> dict[str, list[etree._Element]]:
+def sort_children(element: etree._Element, allowed: Mapping[str, tuple[int, int]]) -> dict[str, list[etree._Element]]:
     """Return the children by name.
 
     Refuse one that is not `allowed`, too few, too many, or stray text between them.

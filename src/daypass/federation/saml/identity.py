@@ -61,9 +61,7 @@ def identify(
         raise as_answered(fault, request_id=request_id) from None
 
 
-def read_identity(
-    verified: VerifiedAssertion, *, trust: Trust, settings: SamlSettings, now: datetime
-) -> SamlIdentity:
+def read_identity(verified: VerifiedAssertion, *, trust: Trust, settings: SamlSettings, now: datetime) -> SamlIdentity:
     """Return the identity in an assertion whose signature was verified, once its meaning holds too."""
     statement = read_statement(verified.element)
     check_meaning(Hearing(statement, verified.envelope, trust, settings, now))

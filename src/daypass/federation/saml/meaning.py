@@ -175,9 +175,7 @@ CHECKS: Sequence[Check] = (
         "The Response's Destination must be an assertion consumer service URL of ours, or be left out.",
         aws_lets_pass=True,
     ),
-    Check(
-        "in response to", _in_response_to, "Answer the request of this sign-in; begin again from its start."
-    ),
+    Check("in response to", _in_response_to, "Answer the request of this sign-in; begin again from its start."),
     Check(
         "audience",
         _audience,
@@ -203,7 +201,5 @@ CHECKS: Sequence[Check] = (
         _ends,
         "The assertion, or the session at the provider, has ended. Sign in again, or check both clocks.",
     ),
-    Check(
-        "fresh", _fresh, "An assertion can be redeemed for five minutes from its IssueInstant. Sign in again."
-    ),
+    Check("fresh", _fresh, "An assertion can be redeemed for five minutes from its IssueInstant. Sign in again."),
 )

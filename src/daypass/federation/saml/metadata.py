@@ -126,8 +126,7 @@ def _only_provider(root: etree._Element) -> etree._Element:
     providers = [entity for entity in candidates if _roles(entity)]
     if len(providers) != 1:
         raise _unusable(
-            "there must be exactly one EntityDescriptor with an IDPSSODescriptor for SAML 2.0, "
-            f"not {len(providers)}"
+            f"there must be exactly one EntityDescriptor with an IDPSSODescriptor for SAML 2.0, not {len(providers)}"
         )
     return providers[0]
 
@@ -187,9 +186,7 @@ def _read_certificate(encoded: str) -> SigningKey:
     except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise UnusableCertificate("a signing certificate cannot be read") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _WEAKEST_RSA:
-        raise UnusableCertificate(
-            f"a signing certificate has an RSA key of {key.key_size} bits; 2,048 are the least"
-        )
+        raise UnusableCertificate(f"a signing certificate has an RSA key of {key.key_size} bits; 2,048 are the least")
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
         raise UnusableCertificate(f"a signing certificate is on the curve {key.curve.name}")
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):

@@ -12,9 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from daypass.federation.saml.metadata import IdentityProviderMetadata
 
 AWS_AUDIENCE = "urn:amazon:webservices"
-_AWS_RECIPIENT = re.compile(
-    r"https://(?:[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.)?signin\.aws\.amazon\.com/saml"
-)
+_AWS_RECIPIENT = re.compile(r"https://(?:[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.)?signin\.aws\.amazon\.com/saml")
 
 
 @dataclass(frozen=True, slots=True)

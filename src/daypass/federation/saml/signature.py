@@ -93,9 +93,7 @@ def _verify_digest(canonical: bytes, reference: etree._Element, *, allow_sha1: b
 
 
 def _canonical(root: etree._Element, prefixes: list[str] | None) -> bytes:
-    return etree.tostring(
-        root, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes
-    )
+    return etree.tostring(root, method="c14n", exclusive=True, with_comments=False, inclusive_ns_prefixes=prefixes)
 
 
 def _take_out(signature: etree._Element) -> None:

@@ -147,8 +147,7 @@ def _read_conditions(element: etree._Element) -> Conditions:
 
 def _read_audiences(restriction: etree._Element) -> tuple[str, ...]:
     return tuple(
-        read_name(audience)
-        for audience in sort_children(restriction, {saml("Audience"): _SOME})[saml("Audience")]
+        read_name(audience) for audience in sort_children(restriction, {saml("Audience"): _SOME})[saml("Audience")]
     )
 
 

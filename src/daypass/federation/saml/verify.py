@@ -124,9 +124,7 @@ def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:
         if trust.lax_like_aws or each.is_current(now) or each.is_current(now + SKEW)
     ]
     if not keys:
-        raise refusals.bad_signature(
-            "every signing certificate in the provider's metadata is outside its dates"
-        )
+        raise refusals.bad_signature("every signing certificate in the provider's metadata is outside its dates")
     return keys
 
 

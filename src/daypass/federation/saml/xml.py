@@ -32,9 +32,7 @@ class Limits:
 # every element with a tag and declares namespaces anew.
 RESPONSE = Limits(octets=75_000, markup=4_000, namespaces=256, depth=40, attributes=32)
 CANONICAL = Limits(octets=3_000_000, markup=8_000, namespaces=20_000, depth=40, attributes=32)
-METADATA = Limits(
-    octets=20_000_000, markup=200_000, namespaces=20_000, depth=60, attributes=64, comments=True
-)
+METADATA = Limits(octets=20_000_000, markup=200_000, namespaces=20_000, depth=60, attributes=64, comments=True)
 
 _DECLARED_ENCODING = re.compile(r"\A<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"'>]*)[\"']")
 # A namespace declaration with a long prefix, padding or name. Canonical form repeats a declaration wherever
