@@ -1,0 +1,175 @@
+"""What is legal in a policy, but surely not what its author meant.
+
+Owns the rules, one function each, listed in RULES. Nothing here refuses anything.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from daypass.policy.document import Document, DocumentKind
+from daypass.policy.keys import KeyType, find_key, is_foreign
+from daypass.policy.lint_values import unreadable_values
+from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
+from daypass.policy.statement import ConditionTest, Statement
+
+
+@dataclass(frozen=True, slots=True)
+class LintWarning:
+    """One warning: where, which rule, and what to do about it."""
+
+    path: str
+    rule: str
+    message: str
+
+
+Rule = Callable[[Document, Statement], Iterator[tuple[str, str]]]
+"""Yields a path below the statement, and a message."""
+
+_ASSUME = "sts:assumerole"
+_WEB, _SAML = "sts:assumerolewithwebidentity", "sts:assumerolewithsaml"
+_BESIDE = frozenset({"sts:tagsession", "sts:setsourceidentity", "sts:setcontext"})
+_KEY_ACTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "sts:externalid": frozenset({_ASSUME}) | _BESIDE,
+        "sts:rolesessionname": frozenset({_ASSUME, _WEB, _SAML}) | _BESIDE,
+        "sts:durationseconds": frozenset({"sts:getservicebearertoken", "sts:getwebidentitytoken"}),
+        "sts:taskpolicyarn": frozenset({"sts:assumeroot"}),
+        "sts:identitytokenaudience": frozenset({"sts:getwebidentitytoken"}),
+        "sts:signingalgorithm": frozenset({"sts:getwebidentitytoken"}),
+        "sts:roleauthorizedbyidp": frozenset({_WEB}),
+    }
+)
+
+
+def lint(document: Document) -> tuple[LintWarning, ...]:
+    """Return all warnings, in the order of statements and rules."""
+    return tuple(
+        LintWarning(f"Statement[{statement.index}]{path}", rule, message)
+        for statement in document.statements
+        for rule, check in RULES.items()
+        for path, message in check(document, statement)
+    )
+
+
+def _open_principal(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    everyone = any(name.value == "*" for name in statement.principals or ())
+    if statement.allow and everyone and not statement.not_principal and not statement.conditions:
+        yield ".Principal", "everyone in every account is allowed; add a condition, or name who is meant"
+
+
+def _allow_with_not(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    found = {
+        "NotPrincipal": statement.not_principal,
+        "NotAction": statement.not_action,
+        "NotResource": statement.not_resource,
+    }
+    for element in (element for element, used in found.items() if used and statement.allow):
+        yield f".{element}", f"Allow with {element} allows all that is not listed, also what comes later"
+
+
+def _allow_for_all(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    present = {
+        test.key.lower() for test in statement.conditions if test.operator == "Null" and test.values == ("false",)
+    }
+    for path, test, use in _uses(statement):
+        if statement.allow and use.quantifier is Quantifier.ALL and test.key.lower() not in present:
+            add = f'add "Null": {{"{test.key}": "false"}}'
+            yield path, f"ForAllValues is true where {test.key} is absent; {add}"
+
+
+def _quantifier(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    for path, test, use in _uses(statement):
+        known = find_key(test.key)
+        if known is None or use.operator.family is Family.NULL:
+            continue
+        plain = use.quantifier is Quantifier.NONE
+        if known.multivalued and plain:
+            yield path, f"{test.key} may have several values, so this never matches; use ForAnyValue"
+        if not known.multivalued and not plain and not is_foreign(test.key):
+            yield path, f"{test.key} has one value; {use.quantifier.value} is not needed"
+
+
+def _unknown_key(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    for path, test, _use in _uses(statement):
+        if find_key(test.key) is None:
+            yield path, f"no request has a key {test.key}"
+
+
+def _key_of_other_action(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    asked = {action.lower() for action in statement.actions}
+    if statement.not_action or any("*" in action or "?" in action for action in asked):
+        return
+    for path, test, _use in _uses(statement):
+        actions = _KEY_ACTIONS.get(test.key.lower())
+        if actions is not None and not asked & actions:
+            yield path, f"{test.key} is not part of a request for {', '.join(statement.actions)}"
+
+
+def _literal_wildcard(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    for path, test, use in _uses(statement):
+        literal = use.operator.family in {Family.EQUALS, Family.EQUALS_IGNORING_CASE}
+        if literal and any("*" in value.replace("${*}", "") for value in test.values):
+            yield path, f"* is no wildcard under {test.operator}; use the Like form"
+
+
+def _old_version(document: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    texts = [*(statement.resources or ()), *(value for test in statement.conditions for value in test.values)]
+    if not document.variables and any("${" in text for text in texts):
+        yield "", '${…} is plain text here; variables need "Version": "2012-10-17"'
+
+
+def _value_that_never_matches(document: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    for path, test, use in _uses(statement):
+        for value in unreadable_values(use, test.values, variables=document.variables):
+            yield path, f'"{value}" cannot be read as what {test.operator} compares'
+
+
+def _text_for_address(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    families = {Family.ADDRESS, Family.NULL}
+    for path, test, use in _uses(statement):
+        known = find_key(test.key)
+        if known is not None and known.type is KeyType.IP and use.operator.family not in families:
+            yield path, f"{test.key} is an address; compare it with IpAddress or NotIpAddress"
+
+
+def _mfa_without_if_exists(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    for path, test, _use in _uses(statement):
+        if statement.allow or test.operator != "Bool" or test.key.lower() != "aws:multifactorauthpresent":
+            continue
+        if "false" in test.values:
+            yield path, "long-term keys lack this key, so the Deny misses them; use BoolIfExists"
+
+
+def _federation_without_subject(document: Document, statement: Statement) -> Iterator[tuple[str, str]]:
+    if document.kind is not DocumentKind.TRUST or not statement.allow:
+        return
+    if _WEB not in {action.lower() for action in statement.actions}:
+        return
+    if not any(test.key.lower().endswith((":sub", ":id", ":user_id")) for test in statement.conditions):
+        yield "", "every user of this issuer is trusted; add a condition on its :sub"
+
+
+def _uses(statement: Statement) -> Iterator[tuple[str, ConditionTest, OperatorUse]]:
+    for test in statement.conditions:
+        use = find_operator(test.operator)
+        if use is not None:
+            yield f".Condition.{test.operator}.{test.key}", test, use
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "open-principal": _open_principal,
+        "allow-with-not": _allow_with_not,
+        "allow-for-all-values": _allow_for_all,
+        "set-operator": _quantifier,
+        "unknown-key": _unknown_key,
+        "key-of-other-action": _key_of_other_action,
+        "literal-wildcard": _literal_wildcard,
+        "old-version": _old_version,
+        "unreadable-value": _value_that_never_matches,
+        "text-for-address": _text_for_address,
+        "mfa-without-if-exists": _mfa_without_if_exists,
+        "federation-without-subject": _federation_without_subject,
+    }
+)
