@@ -1,6 +1,12 @@
 """From the bytes of a request to the action that it calls."""
 
+import re
+import tracemalloc
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.wire.requests import get, post
 
 from daypass.errors import (
@@ -97,6 +103,39 @@ def test_broken_encodings_are_refused(raw: bytes) -> None:
     """Broken escapes, octets that are no UTF-8, overlong forms and surrogates."""
     with pytest.raises(MalformedQueryString):
         read_form(raw)
+
+
+@given(st.binary(max_size=20).map(quote_from_bytes) | st.text("%0aA=+_ \t\r\n.xé", max_size=20))
+@settings(max_examples=500, deadline=None)
+def test_escapes_are_read_as_the_standard_library_reads_them(text: str) -> None:
+    """Urllib is the oracle for what is well formed."""
+    try:
+        value = read_form(b"a=" + text.encode())["a"]
+    except MalformedQueryString:
+        assert _is_broken(text)
+    else:
+        assert value == unquote_to_bytes(text.replace("+", " ")).decode()
+
+
+def _is_broken(text: str) -> bool:
+    if any(not re.fullmatch("[0-9a-fA-F]{2}", piece[:2]) for piece in text.split("%")[1:]):
+        return True
+    try:
+        unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def test_a_large_body_of_escapes_is_read_in_bounded_memory() -> None:
+    """Three million escapes are three million octets, not three million strings."""
+    raw = b"a=" + b"%C3%A9" * 1_600_000
+    tracemalloc.start()
+    try:
+        assert len(read_form(raw)["a"]) == 1_600_000
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_too_many_parameters_are_refused() -> None:
