@@ -1,0 +1,1 @@
+"""What happened, for the record: CloudTrail-shaped events and where they go."""

@@ -1,0 +1,118 @@
+"""Find out who signed: look up the key, open the token, find the principal, then check the signature.
+
+Owns the order of the checks, which is AWS's: scope, token, expiry, the principal behind it, signature. Reading
+and computing signatures is sigv4/'s work.
+"""
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.authenticate.caller import Caller, federated_caller, role_caller, root_caller, user_caller
+from daypass.authenticate.keychain import Keychain
+from daypass.authenticate.sigv4.find import find_signature
+from daypass.authenticate.sigv4.scope import check_scope
+from daypass.authenticate.sigv4.signature import UnverifiedSignature
+from daypass.authenticate.sigv4.verify import verify_signature
+from daypass.directory.identity import Identity, load_access_key, load_account, load_identity
+from daypass.directory.store import Views
+from daypass.errors import ExpiredToken, InvalidClientTokenId
+from daypass.mint.keyring import SealingRing
+from daypass.mint.session import Session, SessionKind
+from daypass.wire.http import HttpRequest
+
+_INVALID = "The security token included in the request is invalid."
+_EXPIRED = "The security token included in the request is expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a check of signatures needs to know: the directory, the keys, the regions served and the instant."""
+
+    views: Views
+    keychain: Keychain
+    ring: SealingRing
+    is_region: Callable[[str], bool]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A caller whose signature was verified, and the region that it signed for."""
+
+    caller: Caller
+    region: str
+
+
+def read_signature(request: HttpRequest, form_params: Container[str]) -> UnverifiedSignature:
+    """Return what a request claims about its signer, or raise the Fault that says what it lacks."""
+    return find_signature(request, form_params=form_params)
+
+
+def authenticate(
+    unverified: UnverifiedSignature, request: HttpRequest, *, services: frozenset[str], lookup: Lookup
+) -> Signer:
+    """Return who signed the request, or raise the Fault that AWS would answer with.
+
+    `services` are the names that the API called for signs with.
+    """
+    check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
+    if unverified.token is None:
+        caller, secret = _long_term(unverified.access_key_id, lookup)
+    else:
+        caller, secret = _temporary(unverified.access_key_id, unverified.token, lookup)
+    key = lookup.keychain.signing_key(secret, unverified.date, unverified.region, unverified.service)
+    verified = verify_signature(unverified, request, signing_key=key)
+    return Signer(caller, verified.region)
+
+
+def _long_term(access_key_id: str, lookup: Lookup) -> tuple[Caller, str]:
+    key = lookup.views.get(load_access_key, access_key_id)
+    if key is None:
+        raise InvalidClientTokenId(_INVALID, detail="no such access key")
+    if not key.active:
+        raise InvalidClientTokenId(_INVALID, detail="the access key is inactive")
+    if key.is_root:
+        _require_account(key.account, lookup)
+        caller = root_caller(key.account, key.id)
+    else:
+        caller = user_caller(_require_identity(key.owner, lookup), key.id)
+    return caller, lookup.keychain.secret_of(key)
+
+
+def _temporary(access_key_id: str, token: str, lookup: Lookup) -> tuple[Caller, str]:
+    session = lookup.keychain.session_of(token, access_key_id, lookup.ring)
+    # The end is exclusive: a session that ends at noon is of no use at noon.
+    if lookup.now.timestamp() >= session.expires:
+        raise ExpiredToken(_EXPIRED)
+    return _session_caller(session, lookup), session.secret.text
+
+
+def _session_caller(session: Session, lookup: Lookup) -> Caller:
+    match session.kind:
+        case SessionKind.ROLE:
+            return role_caller(_require_identity(session.principal_id, lookup), session)
+        case SessionKind.USER:
+            user = _require_identity(session.principal_id, lookup)
+            return user_caller(user, session.access_key_id, session)
+        case SessionKind.FEDERATED:
+            _require_account(session.account, lookup)
+            by_root = session.principal_id == session.account
+            parent = None if by_root else _require_identity(session.principal_id, lookup)
+            return federated_caller(session.account, parent, session)
+        case SessionKind.ROOT:
+            _require_account(session.account, lookup)
+            return root_caller(session.account, session.access_key_id, session)
+
+
+def _require_identity(unique_id: str, lookup: Lookup) -> Identity:
+    # By unique id, so that a user or role made anew under the same name does not revive old sessions.
+    identity = lookup.views.get(load_identity, unique_id)
+    if identity is None:
+        raise InvalidClientTokenId(_INVALID, detail="the user or role behind the credentials is gone")
+    return identity
+
+
+def _require_account(account: str, lookup: Lookup) -> None:
+    if lookup.views.get(load_account, account) is None:
+        raise InvalidClientTokenId(_INVALID, detail="the account behind the credentials is gone")

@@ -1,0 +1,108 @@
+"""The Caller: who a request speaks for, once that has been proved.
+
+Owns the value and the names AWS prints for it. How it is proved is authenticate.py's work for signed calls and
+federation/'s for assertions and tokens.
+Source: IAM User Guide, "IAM JSON policy elements: Principal" and the table of `aws:userid`.
+"""
+
+from dataclasses import dataclass
+
+from daypass.arn import assumed_role_arn, federated_user_arn, root_arn
+from daypass.directory.identity import Identity
+from daypass.mint.session import Session
+from daypass.policy.question import Principal, PrincipalKind
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A proved caller.
+
+    `arn` and `user_id` are what GetCallerIdentity prints. `identity` is the user or role whose policies speak
+    for it, and None for a root user and for federated callers who have none yet. `session` is there for
+    temporary credentials alone. `mfa_at` is when an MFA code was accepted, in seconds since 1970: with this very
+    request, or with the one that made the session.
+    """
+
+    account: str
+    arn: str
+    user_id: str
+    access_key_id: str
+    principal: Principal
+    identity: Identity | None = None
+    session: Session | None = None
+    mfa_at: int | None = None
+
+    @property
+    def is_root(self) -> bool:
+        """Tell whether this is an account's root user, with long-term keys or a session."""
+        return self.principal.kind is PrincipalKind.ROOT
+
+
+def root_caller(account: str, access_key_id: str, session: Session | None = None) -> Caller:
+    """Return the root user of `account`."""
+    arn = root_arn(account)
+    return Caller(
+        account=account,
+        arn=arn,
+        user_id=account,
+        access_key_id=access_key_id,
+        principal=Principal(kind=PrincipalKind.ROOT, account=account, arn=arn, unique_id=account),
+        session=session,
+    )
+
+
+def user_caller(user: Identity, access_key_id: str, session: Session | None = None) -> Caller:
+    """Return an IAM user, signing with a long-term key or with a GetSessionToken session."""
+    return Caller(
+        account=user.account,
+        arn=user.arn,
+        user_id=user.id,
+        access_key_id=access_key_id,
+        principal=Principal(kind=PrincipalKind.USER, account=user.account, arn=user.arn, unique_id=user.id),
+        identity=user,
+        session=session,
+    )
+
+
+def role_caller(role: Identity, session: Session) -> Caller:
+    """Return a role session. Its ARN leaves out the role's path; its principal keeps the role's own ARN."""
+    arn = assumed_role_arn(role.account, role.name, session.session_name)
+    session_id = f"{role.id}:{session.session_name}"
+    return Caller(
+        account=role.account,
+        arn=arn,
+        user_id=session_id,
+        access_key_id=session.access_key_id,
+        principal=Principal(
+            kind=PrincipalKind.ROLE_SESSION,
+            account=role.account,
+            arn=arn,
+            issuer_arn=role.arn,
+            unique_id=role.id,
+            session_id=session_id,
+        ),
+        identity=role,
+        session=session,
+    )
+
+
+def federated_caller(account: str, parent: Identity | None, session: Session) -> Caller:
+    """Return a GetFederationToken session; its rights are cut from those of the user, or root user, that made it."""
+    arn = federated_user_arn(account, session.session_name)
+    session_id = f"{account}:{session.session_name}"
+    return Caller(
+        account=account,
+        arn=arn,
+        user_id=session_id,
+        access_key_id=session.access_key_id,
+        principal=Principal(
+            kind=PrincipalKind.FEDERATED_USER,
+            account=account,
+            arn=arn,
+            issuer_arn=root_arn(account) if parent is None else parent.arn,
+            unique_id=account if parent is None else parent.id,
+            session_id=session_id,
+        ),
+        identity=parent,
+        session=session,
+    )

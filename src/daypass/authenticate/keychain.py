@@ -1,0 +1,69 @@
+"""What checking signatures derives and may keep: opened secrets, opened tokens, signing keys.
+
+Owns three bounded memories in the process. Each entry is a pure function of its name, so none can be stale: a
+changed key has another ciphertext, another session another token. No decision is kept here.
+"""
+
+from typing import Generic, TypeVar
+
+from daypass.authenticate.sigv4.signing_key import SigningKey, SigningKeys
+from daypass.directory.entities import AccessKey
+from daypass.directory.secret_box import SecretBox
+from daypass.mint.keyring import SealingRing
+from daypass.mint.session import Session
+from daypass.mint.tokens import open_session
+
+_CAPACITY = 8192
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Memory(Generic[K, V]):
+    """A bounded dictionary whose oldest entries leave first."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._values: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> V:
+        while len(self._values) >= self._capacity:
+            # Another thread may have taken the same oldest entry out already.
+            self._values.pop(next(iter(self._values), key), None)
+        self._values[key] = value
+        return value
+
+
+class Keychain:
+    """Opens secrets and tokens, and remembers what it opened."""
+
+    def __init__(self, vault: SecretBox, capacity: int = _CAPACITY) -> None:
+        self._vault = vault
+        self._secrets: _Memory[bytes, str] = _Memory(capacity)
+        self._sessions: _Memory[tuple[str, str], Session] = _Memory(capacity)
+        self._signing_keys = SigningKeys(capacity)
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def secret_of(self, key: AccessKey) -> str:
+        """Return the secret access key of a stored key."""
+        known = self._secrets.get(key.sealed_secret)
+        if known is not None:
+            return known
+        opened = self._vault.decrypt(key.sealed_secret, bound_to=key.id).decode()
+        return self._secrets.put(key.sealed_secret, opened)
+
+    def session_of(self, token: str, access_key_id: str, ring: SealingRing) -> Session:
+        """Return the session that a token carries, or raise InvalidClientTokenId."""
+        known = self._sessions.get((token, access_key_id))
+        if known is not None:
+            return known
+        return self._sessions.put((token, access_key_id), open_session(token, access_key_id=access_key_id, ring=ring))
+
+    def signing_key(self, secret: str, date: str, region: str, service: str) -> SigningKey:
+        """Return the key that a holder of `secret` signs with in that scope."""
+        return self._signing_keys.key_for(secret, date, region, service)

@@ -1,0 +1,42 @@
+"""Ask the engine every question of an operation, and turn its yes into an Authorized and its no into a Fault.
+
+Owns the order: the first question that is refused ends it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.authorize.context import Surroundings, build_context
+from daypass.authorize.gather import gather
+from daypass.authorize.refuse import refusal
+from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
+from daypass.operations.world import World
+from daypass.policy.decision import Allowed
+from daypass.policy.evaluate import decide
+from daypass.policy.question import Question
+
+
+def authorize(
+    operation: AnyOperation, asked: Any, caller: Caller, around: Surroundings, world: World
+) -> Authorized[Any]:
+    """Return what was asked as authorized, or raise AccessDenied in AWS's words."""
+    questions = operation.question(asked, caller, world)
+    if isinstance(questions, NoPermissionNeeded):
+        return Authorized(asked, caller, questions)
+    common = build_context(caller, around)
+    return Authorized(asked, caller, tuple(_decide(asking, caller, common, world) for asking in questions))
+
+
+def _decide(asking: Asking, caller: Caller, common: Mapping[str, str | tuple[str, ...]], world: World) -> Allowed:
+    question = Question(
+        action=asking.action,
+        resource=asking.resource,
+        resource_account=asking.account,
+        principal=caller.principal,
+        context={**common, **asking.context},
+    )
+    decision = decide(question, gather(asking, caller, world))
+    if isinstance(decision, Allowed):
+        return decision
+    raise refusal(asking, question, decision, world)

@@ -1,0 +1,41 @@
+"""Gather the policies that apply to a caller: its own, its boundary, its session's and its organization's.
+
+Owns which policies speak, not what they say: that is policy/evaluate.py's work.
+Rules: IAM User Guide, "Policy evaluation logic".
+"""
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.identity import load_session_policies
+from daypass.directory.organization import load_guard_rails
+from daypass.operations.operation import Asking
+from daypass.operations.world import World
+from daypass.policy.compiled import PolicySet, compile_set
+from daypass.policy.evaluate import Policies
+from daypass.policy.question import PrincipalKind
+
+NOTHING = compile_set(())
+
+
+def gather(asking: Asking, caller: Caller, world: World) -> Policies:
+    """Return every policy that has a say in whether `caller` may do what is asked."""
+    identity = caller.identity
+    rails = world.views.get(load_guard_rails, caller.account)
+    return Policies(
+        identity=NOTHING if identity is None else identity.policies,
+        boundary=None if identity is None else identity.boundary,
+        session=_session_policies(caller, world),
+        service_control=rails.service_control,
+        resource_control=world.views.get(load_guard_rails, asking.account).resource_control,
+        resource=asking.resource_policy,
+        trust=asking.trust,
+    )
+
+
+def _session_policies(caller: Caller, world: World) -> PolicySet | None:
+    session = caller.session
+    if session is None:
+        return None
+    if session.policy_arns or session.policy:
+        return world.views.get(load_session_policies, session.policy_arns, session.policy)
+    # A federated user without session policies may do nothing of its own; a role session all that its role may.
+    return NOTHING if caller.principal.kind is PrincipalKind.FEDERATED_USER else None

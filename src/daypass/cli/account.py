@@ -1,0 +1,106 @@
+"""`daypass account create|list`: the accounts of a store.
+
+They work on the store itself, on the machine that has it, also beside a live server.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.profile_block import profile_block
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.directory.store import Reader
+
+_PAGE = 500
+
+
+@click.group()
+def command() -> None:
+    """Make and list accounts."""
+
+
+@command.command()
+@click.option("--id", "account_id", metavar="12DIGITS", help="The account id. Random by default.")
+@click.option("--name", default="", help="A name for people.")
+@click.option("--management", is_flag=True, help="Make it the management account of the store's organization.")
+@click.option("--standalone", is_flag=True, help="Keep it out of the store's organization.")
+@store_option
+@config_option
+@output_option
+def create(  # noqa: PLR0913 - one parameter an option
+    *,
+    account_id: str | None,
+    name: str,
+    management: bool,
+    standalone: bool,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Make an account and print its root access key, once."""
+    if management and standalone:
+        raise click.UsageError("--management and --standalone exclude each other.")
+    wanted = Wanted(
+        account=account_id or "",
+        name=name,
+        standing="management" if management else "standalone" if standalone else None,
+    )
+    with opened(store, config_file) as there:
+        try:
+            with there.store.write() as writer:
+                key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
+        except CannotCreate as error:
+            raise Stop(str(error), Exit.CONFIGURATION) from error
+    _print_created(key, output)
+
+
+def _print_created(key: RootKey, output: str) -> None:
+    if output == "json":
+        print_json(
+            {
+                "AccountId": key.account,
+                "RootAccessKey": {"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key},
+            }
+        )
+        return
+    click.echo(f"Account {key.account}. Its root access key is shown this once:\n", err=True)
+    click.echo(profile_block(key))
+
+
+@command.command(name="list")
+@store_option
+@config_option
+@output_option
+def list_accounts(store: str | None, config_file: Path | None, output: str) -> None:
+    """List the accounts of the store."""
+    with opened(store, config_file) as there, there.store.read() as reader:
+        accounts = list(_accounts(reader))
+    if output == "json":
+        print_json({"Accounts": [_shown(account) for account in accounts]})
+        return
+    for account in accounts:
+        click.echo(f"{account.id}  {account.standing:<10}  {account.created:%Y-%m-%d}  {account.name}")
+
+
+def _accounts(reader: Reader) -> list[Account]:
+    found: list[Account] = []
+    after = ""
+    while page := reader.page(records.kind_name(Account), "", after=after, limit=_PAGE):
+        found += [records.to_entity(Account, record) for record in page]
+        after = page[-1].sort
+    return found
+
+
+def _shown(account: Account) -> dict[str, Any]:
+    return {
+        "AccountId": account.id,
+        "Name": account.name,
+        "Standing": account.standing,
+        "Alias": account.alias or None,
+        "CreateDate": account.created.isoformat(),
+    }

@@ -1,0 +1,37 @@
+"""The exit codes of `daypass`, and the exception that ends a command with one.
+
+Owns the numbers; scripts depend on them.
+"""
+
+from enum import IntEnum
+from typing import IO, Any
+
+import click
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    SIGN_IN_NEEDED = 3
+    REFUSED = 4
+    EXPIRED = 5
+    CONFIGURATION = 6
+    NETWORK = 7
+    BROWSER = 8
+    LOCKED = 9
+    INTERRUPTED = 130
+
+
+class Stop(click.ClickException):
+    """Ends a command with one sentence for the user and an exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)  # type: ignore[misc] # click reads it from the instance
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the sentence to standard error."""
+        click.echo(f"daypass: {self.format_message()}", file=file, err=file is None)

@@ -1,0 +1,55 @@
+"""The command `daypass`: finds a subcommand and imports it only then, so that the others cost nothing.
+
+Owns the table of commands and the exit codes. Each command is a file of its own.
+"""
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+from daypass.cli.exit_codes import Exit
+
+# Command name -> the module that holds `command`.
+COMMANDS: Mapping[str, str] = {
+    "account": "daypass.cli.account",
+    "serve": "daypass.cli.serve",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the commands, in order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Import one command, or return None where there is none of that name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(module).command
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="daypass", message="daypass %(version)s")
+def cli() -> None:
+    """Trade proofs of identity for temporary AWS credentials, on a server of your own."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code that INTERFACE promises."""
+    try:
+        code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(Exit.INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else Exit.OK)

@@ -1,0 +1,97 @@
+"""`daypass serve`: run the server.
+
+Owns its options and the first start. What a server is made of is wiring.py's; keeping it running is http/server.py's.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.bootstrap import CannotCreate, Wanted, create_account, is_empty
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.first_key import show_first_key
+from daypass.cli.store_options import config_option, read_config, read_keys, stopping, store_option
+from daypass.config import Config
+from daypass.http.server import CannotListen, serve
+from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+
+_ROOT_SETTINGS = {
+    "account": "DAYPASS_ROOT_ACCOUNT_ID",
+    "access_key_id": "DAYPASS_ROOT_ACCESS_KEY_ID",
+    "secret_access_key": "DAYPASS_ROOT_SECRET_ACCESS_KEY",
+}
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen. 127.0.0.1 by default.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port. 7878 by default.")
+@store_option
+@click.option("--workers", type=click.IntRange(1), help="How many processes answer. 1 by default.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain, PEM. Read again on SIGHUP.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's key, PEM.")
+@click.option("--public-url", metavar="URL", help="The URL that the world sees.")
+@click.option("--audit-log", metavar="FILE", help="Where audit events go; - is standard output.")
+@config_option
+def command(config_file: Path | None, **flags: Any) -> None:
+    """Serve STS and IAM at one URL."""
+    config = read_config(flags, config_file)
+    keys = read_keys(os.environ)
+    prepare(config, keys)
+    try:
+        code = serve(config, lambda: build_app(config, keys))
+    except CannotListen as error:
+        raise Stop(str(error), Exit.CONFIGURATION) from error
+    sys.exit(code)
+
+
+def prepare(config: Config, keys: Keys) -> None:
+    """Open the store once, and on an empty one make the first account."""
+    with stopping():
+        there = open_everything(config, keys)
+        try:
+            if there.is_empty:
+                _make_first_account(there, config)
+        except CannotCreate as error:
+            raise Stop(str(error), Exit.CONFIGURATION) from error
+        finally:
+            there.store.close()
+    # They have served. What is not in the environment cannot be read from it.
+    for variable in _ROOT_SETTINGS.values():
+        os.environ.pop(variable, None)
+        os.environ.pop(variable + "_FILE", None)
+
+
+def _make_first_account(there: OpenedStore, config: Config) -> None:
+    with there.store.write() as writer:
+        if not is_empty(writer):
+            return  # Another server on the same store was quicker.
+        wanted = _wanted()
+        key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
+        # Inside the transaction: an account whose key nobody could be shown must not come to be.
+        if wanted.secret_access_key:
+            click.echo(f"daypass: first start; account {key.account} with the root key that was given", err=True)
+        else:
+            show_first_key(key, config)
+
+
+def _wanted() -> Wanted:
+    wanted = Wanted(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all of them texts
+    if bool(wanted.access_key_id) != bool(wanted.secret_access_key):
+        raise CannotCreate("DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY go together.")
+    return wanted
+
+
+def _read_setting(variable: str) -> str:
+    """Return a first-start setting from the environment, or from the file that it names."""
+    if os.environ.get(variable):
+        return os.environ[variable]
+    path = os.environ.get(variable + "_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotCreate(f"{variable}_FILE cannot be read: {error}") from error

@@ -1,0 +1,76 @@
+"""What the operators' commands share: where the store is, the master key, and how to print.
+
+Owns the options and the translation of a store's refusals into exit codes. The environment is read here and in
+serve.py alone.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.config import Config, ConfigurationError, load_config
+from daypass.directory.store import StoreUnavailable
+from daypass.storage.refusals import StoreRefused
+from daypass.wiring import Keys, OpenedStore, open_everything
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+store_option = click.option("--store", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASS@HOST/DB.")
+config_option = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file with settings (daypass.toml).",
+)
+output_option = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="How to print the answer."
+)
+
+
+def read_config(flags: Mapping[str, Any], config_file: Path | None) -> Config:
+    """Return the settings in force, or stop with exit code 6."""
+    try:
+        toml = None if config_file is None else config_file.read_text(encoding="utf-8")
+        return load_config(flags, os.environ, toml)
+    except (ConfigurationError, OSError, UnicodeDecodeError) as error:
+        raise Stop(str(error), Exit.CONFIGURATION) from error
+
+
+def read_keys(environment: Mapping[str, str]) -> Keys:
+    """Return where the master key comes from."""
+    return Keys(text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", ""))
+
+
+@contextmanager
+def opened(store: str | None, config_file: Path | None = None) -> Iterator[OpenedStore]:
+    """Open the store for one command, or stop with exit code 6."""
+    config = read_config({"store": store}, config_file)
+    with stopping():
+        opened_store = open_everything(config, read_keys(os.environ))
+        try:
+            yield opened_store
+        finally:
+            opened_store.store.close()
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Turn a store that cannot be used into a sentence and exit code 6."""
+    try:
+        yield
+    except StoreRefused as error:
+        raise Stop(str(error), Exit.CONFIGURATION) from error
+    except StoreUnavailable as error:
+        raise Stop(f"The store is away: {error.detail}", Exit.CONFIGURATION) from error
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

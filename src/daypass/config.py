@@ -1,0 +1,189 @@
+"""What an operator sets: flags beat the environment, which beats the TOML file, which beats defaults.
+
+Owns the table of settings and their types. It reads nothing by itself: the command line hands in the environment
+and the file's text. Secrets are read at first start alone (see bootstrap.py) and are no part of the Config.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from platformdirs import user_data_path
+
+from daypass.operations.settings import Quotas
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigurationError(Exception):
+    """A setting that cannot be. The message names the setting and what would do; the command exits with 6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting of the server. Networks are CIDRs; sizes are bytes; times are seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 7878
+    store: str = ""
+    workers: int = 1
+    public_url: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    trusted_proxies: tuple[Network, ...] = ()
+    regions: frozenset[str] = frozenset()
+    audit_log: str = ""
+    log_level: str = "info"
+    metrics_port: int = 0
+    cache_entries: int = 50_000
+    unsigned_calls_per_minute: int = 6_000
+    saml_recipients: tuple[str, ...] = ()
+    saml_audiences: tuple[str, ...] = ()
+    saml_allow_sha1: bool = False
+    saml_one_use: bool = False
+    oidc_ca_bundle: str = ""
+    oidc_allowed_networks: tuple[Network, ...] = ()
+    oidc_enforce_thumbprints: bool = False
+    quotas: Quotas = field(default_factory=Quotas)
+
+    @property
+    def url(self) -> str:
+        """The URL that the world sees: the one that was set, else where the server listens."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+    @property
+    def store_url(self) -> str:
+        """The store that was named, else the SQLite file under the user's data directory."""
+        return self.store or f"sqlite:///{user_data_path('daypass') / 'daypass.db'}"
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a whole number is wanted")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("true or false is wanted")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in _words(text))
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "host": str,
+    "port": _whole,
+    "store": str,
+    "workers": _whole,
+    "public_url": str,
+    "tls_cert": str,
+    "tls_key": str,
+    "trusted_proxies": _networks,
+    "regions": lambda text: frozenset(_words(text)),
+    "audit_log": str,
+    "log_level": str,
+    "metrics_port": _whole,
+    "cache_entries": _whole,
+    "unsigned_calls_per_minute": _whole,
+    "saml_recipients": _words,
+    "saml_audiences": _words,
+    "saml_allow_sha1": _flag,
+    "saml_one_use": _flag,
+    "oidc_ca_bundle": str,
+    "oidc_allowed_networks": _networks,
+    "oidc_enforce_thumbprints": _flag,
+}
+
+
+def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: str | None = None) -> Config:
+    """Return the settings in force.
+
+    `flags` holds what was given on the command line, by setting name; None means not given. `environment` is
+    read for `DAYPASS_<NAME>`. `toml` is the text of the configuration file. Raises ConfigurationError.
+    """
+    values: dict[str, Any] = {}
+    values.update(_from_file(toml))
+    for name, parse in _PARSERS.items():
+        variable = "DAYPASS_" + name.upper()
+        if variable in environment:
+            values[name] = _parsed(variable, parse, environment[variable])
+    values.update({name: value for name, value in flags.items() if value is not None})
+    return _checked(Config(**values))
+
+
+def _from_file(toml: str | None) -> dict[str, Any]:
+    if toml is None:
+        return {}
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The configuration file is not TOML: {error}") from error
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name == "quotas":
+            values["quotas"] = _quotas(value)
+        elif name in _PARSERS:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            values[name] = _parsed(f"{name} in the configuration file", _PARSERS[name], text)
+        else:
+            raise ConfigurationError(f"The configuration file has a setting that does not exist: {name}")
+    return values
+
+
+def _quotas(table: Any) -> Quotas:
+    known = {field.name for field in fields(Quotas)}
+    if not isinstance(table, dict) or not all(
+        name in known and isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        for name, value in table.items()
+    ):
+        raise ConfigurationError(f"[quotas] takes whole numbers for: {', '.join(sorted(known))}")
+    return Quotas(**table)
+
+
+def _parsed(where: str, parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{where} cannot be {text!r}: {error}") from error
+
+
+_LAST_PORT = 65535
+
+
+def _checked(config: Config) -> Config:
+    if not 0 <= config.port <= _LAST_PORT:
+        raise ConfigurationError(f"port cannot be {config.port}: 0 to {_LAST_PORT} will do")
+    if config.workers < 1:
+        raise ConfigurationError("workers cannot be less than 1")
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise ConfigurationError("tls-cert and tls-key go together: give both or neither")
+    if not config.tls_cert and not config.trusted_proxies and not is_loopback(config.host):
+        raise ConfigurationError(
+            f"{config.host} is not a loopback address, so TLS is needed: give --tls-cert and --tls-key, "
+            "or set DAYPASS_TRUSTED_PROXIES to the networks of the proxies that end TLS for you"
+        )
+    return config
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host to listen on is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,158 @@
+"""The things a directory holds, as frozen values.
+
+Owns their fields and their ARNs. How they are stored is records.py's work, what they may do is policy/'s.
+Names, paths and identifiers follow the IAM User Guide, "IAM identifiers".
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from daypass.arn import iam_arn, root_arn
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every stored thing is made of: values that never change in place."""
+
+
+class PasswordPolicy(Entity, frozen=True, kw_only=True):
+    """An account's password policy. Daypass has no passwords; tools read and write this all the same."""
+
+    minimum_length: int = 6
+    require_symbols: bool = False
+    require_numbers: bool = False
+    require_uppercase: bool = False
+    require_lowercase: bool = False
+    allow_change: bool = False
+    max_age_days: int | None = None
+    reuse_prevention: int | None = None
+    hard_expiry: bool | None = None
+
+
+class Account(Entity, frozen=True, kw_only=True):
+    """An account. `standing` says what it is to the store's one organization."""
+
+    id: str
+    name: str
+    created: datetime
+    standing: Literal["management", "member", "standalone"] = "standalone"
+    unit: str = ""
+    alias: str = ""
+    password_policy: PasswordPolicy | None = None
+    outbound_issuer: str = ""
+    outbound_enabled: bool = False
+    owner: str = ""
+
+    @property
+    def arn(self) -> str:
+        """The ARN that means the account and its root user."""
+        return root_arn(self.id)
+
+
+class Named(Entity, frozen=True, kw_only=True):
+    """A thing with a name and a path inside an account."""
+
+    id: str
+    account: str
+    name: str
+    path: str = "/"
+    created: datetime
+    tags: dict[str, str] = {}
+
+
+class Holder(Named, frozen=True, kw_only=True):
+    """A thing that policies are attached to: its inline policies, by name, as the text that was put."""
+
+    inline: dict[str, str] = {}
+
+
+class User(Holder, frozen=True, kw_only=True):
+    """An IAM user."""
+
+    boundary: str = ""
+
+    @property
+    def arn(self) -> str:
+        """The user's ARN, path included."""
+        return iam_arn(self.account, "user", self.path, self.name)
+
+
+class Group(Holder, frozen=True, kw_only=True):
+    """An IAM group."""
+
+    @property
+    def arn(self) -> str:
+        """The group's ARN, path included."""
+        return iam_arn(self.account, "group", self.path, self.name)
+
+
+class Role(Holder, frozen=True, kw_only=True):
+    """An IAM role. In `trust`, users and roles stand under their unique ids (see principals.py)."""
+
+    trust: str
+    boundary: str = ""
+    description: str = ""
+    max_session_seconds: int = 3600
+    service_linked: bool = False
+
+    @property
+    def arn(self) -> str:
+        """The role's ARN, path included."""
+        return iam_arn(self.account, "role", self.path, self.name)
+
+
+class PolicyVersion(Entity, frozen=True, kw_only=True):
+    """One version of a managed policy, `v1` and up."""
+
+    id: str
+    document: str
+    created: datetime
+
+
+class ManagedPolicy(Named, frozen=True, kw_only=True):
+    """A managed policy with its versions, oldest first."""
+
+    versions: tuple[PolicyVersion, ...]
+    default: str
+    last_version: int = 1
+    description: str = ""
+    updated: datetime
+
+    @property
+    def arn(self) -> str:
+        """The policy's ARN, path included."""
+        return iam_arn(self.account, "policy", self.path, self.name)
+
+    @property
+    def document(self) -> str:
+        """The text of the default version, the one in force."""
+        return next(version.document for version in self.versions if version.id == self.default)
+
+
+class AccessKey(Entity, frozen=True, kw_only=True):
+    """A long-term key. `owner` is a user's unique id, or the account's id for the root user's keys.
+
+    `sealed_secret` is the secret key, encrypted at rest under the master key.
+    """
+
+    id: str
+    account: str
+    owner: str
+    sealed_secret: bytes
+    active: bool = True
+    created: datetime
+
+    @property
+    def is_root(self) -> bool:
+        """Tell whether the account's root user holds this key."""
+        return self.owner == self.account
+
+
+class StoredKey(Entity, frozen=True, kw_only=True):
+    """A sealing key, encrypted at rest under the master key. Times are whole seconds since 1970."""
+
+    id: str
+    sealed_secret: bytes
+    created: int
+    activates: int

@@ -1,0 +1,169 @@
+"""What the hot path reads: a principal with its compiled policies, a role with its trust, an account's guard rails.
+
+Owns the loaders: pure functions of a Reader whose answers the cache keeps and drops by itself when anything
+they touched has changed. A policy that cannot be read stops the load: nothing is decided on half the policies.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from daypass.arn import Arn
+from daypass.directory import records
+from daypass.directory.aws_managed import find_aws_policy
+from daypass.directory.entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
+from daypass.directory.links import ATTACHED, MEMBER
+from daypass.directory.store import Reader
+from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.document import DocumentKind, parse_document
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user or a role as a caller: who it is and what its own policies say."""
+
+    account: str
+    id: str
+    arn: str
+    name: str
+    tags: dict[str, str]
+    policies: PolicySet
+    boundary: PolicySet | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssumableRole:
+    """A role as a target: its trust policy, compiled, and its own limits."""
+
+    account: str
+    id: str
+    arn: str
+    name: str
+    tags: dict[str, str]
+    trust: PolicySet
+    max_session_seconds: int
+    created: datetime
+
+
+@lru_cache(maxsize=4096)
+def compiled(text: str, kind: DocumentKind, source: Source) -> Policy:
+    """Return the compiled form of a document. The same text and source are compiled once."""
+    return compile_document(parse_document(text, kind), source)
+
+
+def managed_text(reader: Reader, arn: str) -> str | None:
+    """Return the document in force of a managed policy, ours or AWS's, or None where there is no such policy."""
+    policy = find_managed(reader, arn)
+    return None if policy is None else policy.document
+
+
+def find_managed(reader: Reader, arn: str) -> ManagedPolicy | None:
+    """Return a managed policy by its ARN, the account's own or one of AWS's."""
+    parts = Arn.find(arn)
+    if parts is None or parts.service != "iam" or not parts.resource.startswith("policy/"):
+        return None
+    if parts.account == "aws":
+        return find_aws_policy(arn)
+    found = records.find(reader, ManagedPolicy, parts.account, parts.resource.rpartition("/")[2])
+    return found if found is not None and found.arn == arn else None
+
+
+def attached_policies(reader: Reader, holder: Holder) -> list[Policy]:
+    """Return the compiled policies of one user, group or role: inline by name, then managed by ARN."""
+    arn: str = holder.arn  # type: ignore[attr-defined] # every Holder that is stored has one
+    found = [
+        compiled(text, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, name, arn))
+        for name, text in sorted(holder.inline.items())
+    ]
+    for link in reader.targets(ATTACHED, holder.id):
+        text = managed_text(reader, link.target)
+        if text is not None:
+            found.append(compiled(text, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, link.target, arn)))
+    return found
+
+
+def load_identity(reader: Reader, unique_id: str) -> Identity | None:
+    """Return the user or role with this unique id, or None when it is gone."""
+    record = reader.find_by_id(unique_id)
+    if record is None:
+        return None
+    if record.kind == "user":
+        return _user_identity(reader, records.to_entity(User, record))
+    if record.kind == "role":
+        return _role_identity(reader, records.to_entity(Role, record))
+    return None
+
+
+def _user_identity(reader: Reader, user: User) -> Identity:
+    policies = attached_policies(reader, user)
+    for link in reader.targets(MEMBER, user.id):
+        group = records.find_by_id(reader, Group, link.target)
+        if group is not None:
+            policies += attached_policies(reader, group)
+    return _identity(reader, user, policies)
+
+
+def _role_identity(reader: Reader, role: Role) -> Identity:
+    return _identity(reader, role, attached_policies(reader, role))
+
+
+def _identity(reader: Reader, holder: User | Role, policies: list[Policy]) -> Identity:
+    return Identity(
+        account=holder.account,
+        id=holder.id,
+        arn=holder.arn,
+        name=holder.name,
+        tags=holder.tags,
+        policies=compile_set(policies),
+        boundary=load_boundary(reader, holder.boundary),
+    )
+
+
+def load_boundary(reader: Reader, arn: str) -> PolicySet | None:
+    """Return a permissions boundary. One whose policy is gone allows nothing: an empty set, not None."""
+    if not arn:
+        return None
+    text = managed_text(reader, arn)
+    if text is None:
+        return compile_set(())
+    return compile_set((compiled(text, DocumentKind.IDENTITY, Source(PolicyType.BOUNDARY, arn)),))
+
+
+def load_session_policies(reader: Reader, arns: tuple[str, ...], inline: str) -> PolicySet:
+    """Return a session's policies as one set. Managed ones act as they stand now; one that is gone allows nothing."""
+    found = []
+    if inline:
+        found.append(compiled(inline, DocumentKind.SESSION, Source(PolicyType.SESSION, "session-policy")))
+    for arn in arns:
+        text = managed_text(reader, arn)
+        if text is not None:
+            found.append(compiled(text, DocumentKind.IDENTITY, Source(PolicyType.SESSION, arn)))
+    return compile_set(found)
+
+
+def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
+    """Return a role as a target of AssumeRole, or None. The caller compares the ARN, path included."""
+    role = records.find(reader, Role, account, name)
+    if role is None:
+        return None
+    trust = compiled(role.trust, DocumentKind.TRUST, Source(PolicyType.RESOURCE, "trust-policy", role.arn))
+    return AssumableRole(
+        account=role.account,
+        id=role.id,
+        arn=role.arn,
+        name=role.name,
+        tags=role.tags,
+        trust=compile_set((trust,)),
+        max_session_seconds=role.max_session_seconds,
+        created=role.created,
+    )
+
+
+def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
+    """Return a long-term key by its id."""
+    return records.find_by_id(reader, AccessKey, key_id)
+
+
+def load_account(reader: Reader, account: str) -> Account | None:
+    """Return an account by its twelve digits."""
+    return records.find(reader, Account, "", account)

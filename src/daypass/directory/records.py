@@ -1,0 +1,135 @@
+"""Entities as records: how each kind of thing is named, found and encoded in a store.
+
+Owns the table KINDS. The store knows records alone; the operations know entities alone; here the two meet.
+Names are unique without regard to case, as in IAM, so a record's key is the name in lower case.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from daypass.directory.entities import AccessKey, Account, Entity, Group, ManagedPolicy, Role, StoredKey, User
+from daypass.directory.store import Reader, Record, Writer
+
+E = TypeVar("E", bound=Entity)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one type of entity becomes a record."""
+
+    name: str
+    account: Callable[[Any], str]
+    key: Callable[[Any], str]
+    unique_id: Callable[[Any], str | None]
+    sort: Callable[[Any], str]
+    decoder: msgspec.json.Decoder[Any]
+    fold: Callable[[str], str] = str
+
+
+def _named(name: str, type_: type[Entity]) -> Kind:
+    return Kind(
+        name=name,
+        account=lambda entity: entity.account,
+        key=lambda entity: entity.name.lower(),
+        unique_id=lambda entity: entity.id,
+        sort=lambda entity: entity.path + entity.name,
+        decoder=msgspec.json.Decoder(type_),
+        fold=str.lower,
+    )
+
+
+# Accounts are listed across the store, so they live in the account "".
+KINDS: dict[type[Entity], Kind] = {
+    Account: Kind(
+        name="account",
+        account=lambda _: "",
+        key=lambda account: account.id,
+        unique_id=lambda account: account.id,
+        sort=lambda account: account.id,
+        decoder=msgspec.json.Decoder(Account),
+    ),
+    User: _named("user", User),
+    Group: _named("group", Group),
+    Role: _named("role", Role),
+    ManagedPolicy: _named("policy", ManagedPolicy),
+    AccessKey: Kind(
+        name="access_key",
+        account=lambda key: key.account,
+        key=lambda key: key.id,
+        unique_id=lambda key: key.id,
+        sort=lambda key: key.owner + "/" + key.id,
+        decoder=msgspec.json.Decoder(AccessKey),
+    ),
+    StoredKey: Kind(
+        name="sealing_key",
+        account=lambda _: "",
+        key=lambda key: key.id,
+        unique_id=lambda _: None,
+        sort=lambda key: key.id,
+        decoder=msgspec.json.Decoder(StoredKey),
+    ),
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def to_record(entity: Entity) -> Record:
+    """Return `entity` as the store keeps it."""
+    kind = KINDS[type(entity)]
+    return Record(
+        kind=kind.name,
+        account=kind.account(entity),
+        key=kind.key(entity),
+        unique_id=kind.unique_id(entity),
+        sort=kind.sort(entity),
+        body=_encode(entity),
+    )
+
+
+def to_entity(type_: type[E], record: Record) -> E:
+    """Return the entity that `record` keeps."""
+    return cast("E", KINDS[type_].decoder.decode(record.body))
+
+
+def find(reader: Reader, type_: type[E], account: str, name: str) -> E | None:
+    """Return the entity of this name, or None. IAM's names are the same in any case of letters."""
+    kind = KINDS[type_]
+    record = reader.find(kind.name, account, kind.fold(name))
+    return None if record is None else to_entity(type_, record)
+
+
+def find_by_id(reader: Reader, type_: type[E], unique_id: str) -> E | None:
+    """Return the entity with this unique id, or None; an id of another kind of thing is None too."""
+    record = reader.find_by_id(unique_id)
+    if record is None or record.kind != KINDS[type_].name:
+        return None
+    return to_entity(type_, record)
+
+
+def insert(writer: Writer, entity: Entity) -> None:
+    """Store a new entity. Raises Exists when the name or the id is taken."""
+    writer.insert(to_record(entity))
+
+
+def replace(writer: Writer, entity: Entity) -> None:
+    """Store a changed entity under its old name. Raises Missing when it is not there."""
+    writer.replace(to_record(entity))
+
+
+def delete(writer: Writer, entity: Entity) -> None:
+    """Remove an entity. Raises Missing when it is not there. Its links are the caller's to remove."""
+    record = to_record(entity)
+    writer.delete(record.kind, record.account, record.key)
+
+
+def kind_name(type_: type[Entity]) -> str:
+    """Return the name under which the store keeps this type."""
+    return KINDS[type_].name
+
+
+def kinds_by_name() -> Mapping[str, type[Entity]]:
+    """Return the entity type of each record kind."""
+    return {kind.name: type_ for type_, kind in KINDS.items()}

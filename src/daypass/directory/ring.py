@@ -1,0 +1,47 @@
+"""The key ring as the store keeps it: each sealing key encrypted at rest under the master key.
+
+Owns its records. How one key succeeds another is mint/lifecycle.py's rule.
+"""
+
+from daypass.directory import records
+from daypass.directory.entities import StoredKey
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Reader, Writer
+from daypass.mint.keyring import SealingKey, SealingMaterial, SealingRing
+
+_MOST = 1000
+
+
+def load_ring(reader: Reader, vault: SecretBox) -> SealingRing:
+    """Return the sealing keys."""
+    found = reader.page(records.kind_name(StoredKey), "", limit=_MOST)
+    return SealingRing(tuple(_open(records.to_entity(StoredKey, record), vault) for record in found))
+
+
+def save_ring(writer: Writer, ring: SealingRing, vault: SecretBox) -> None:
+    """Make the store's ring this one: add the keys that are new, remove those that are gone."""
+    wanted = {key.id: key for key in ring.keys}
+    for record in writer.page(records.kind_name(StoredKey), "", limit=_MOST):
+        stored = records.to_entity(StoredKey, record)
+        if wanted.pop(stored.id, None) is None:
+            records.delete(writer, stored)
+    for key in wanted.values():
+        records.insert(writer, _seal(key, vault))
+
+
+def _open(stored: StoredKey, vault: SecretBox) -> SealingKey:
+    secret = vault.decrypt(stored.sealed_secret, bound_to=_bound_to(stored.id))
+    return SealingKey(stored.id, SealingMaterial(secret), stored.created, stored.activates)
+
+
+def _seal(key: SealingKey, vault: SecretBox) -> StoredKey:
+    return StoredKey(
+        id=key.id,
+        sealed_secret=vault.encrypt(key.material.secret, bound_to=_bound_to(key.id)),
+        created=key.created,
+        activates=key.activates,
+    )
+
+
+def _bound_to(key_id: str) -> str:
+    return f"sealing-key:{key_id}"

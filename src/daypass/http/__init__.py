@@ -1,0 +1,1 @@
+"""The ASGI edge: connections, limits, health and the real client address."""

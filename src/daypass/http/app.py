@@ -1,0 +1,150 @@
+"""The ASGI application: one URL for the API, and a few pages for machines beside it.
+
+Owns what happens between the socket and the pipeline: the body's limits, the client's address, the choice between the
+event loop and a worker thread. What an answer says is the pipeline's work.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.directory.store import WouldBlock
+from daypass.errors import ServiceUnavailable
+from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
+from daypass.http.meter import Meter, exposition
+from daypass.http.peer import PeerRule
+from daypass.pipeline import Face, Pipeline, refuse
+from daypass.wire.http import HttpRequest, HttpResponse
+
+Send = Callable[[Any], Awaitable[None]]
+Scope = Mapping[str, Any]
+Page = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MOST_WAITING = 1024
+_PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
+
+
+@dataclass(slots=True)
+class App:
+    """Answers every request of one server process.
+
+    `hot` is the store as the event loop may see it, `cold` as a worker thread may. `portal` serves the paths that are
+    not the API's. `is_ready` says whether the store can be asked.
+    """
+
+    pipeline: Pipeline
+    hot: Face
+    cold: Face
+    peers: PeerRule
+    meter: Meter
+    workers: ThreadPoolExecutor
+    is_ready: Callable[[], bool]
+    portal: Page | None = None
+    on_start: tuple[Callable[[], None], ...] = ()
+    on_stop: tuple[Callable[[], None], ...] = ()
+    _bodies: BodyReader = field(default_factory=BodyReader)
+    _waiting: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the start and the end of the server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            if scope["path"] == "/":
+                await self._api(scope, receive, send)
+            else:
+                await self._page(scope, receive, send)
+
+    async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = await self._request(scope, receive)
+        except ClientGone:
+            return
+        except TooSlow:
+            await _send(send, HttpResponse(408, _PLAIN, b""))
+            return
+        request_id = new_request_id()
+        try:
+            response = self.pipeline.answer(request, request_id, self.hot)
+        except WouldBlock:
+            response = await self._answer_cold(request, request_id)
+        await _send(send, response)
+
+    async def _answer_cold(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        if self._waiting >= _MOST_WAITING:
+            fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
+            return refuse(fault, request, request_id)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.workers, self.pipeline.answer, request, request_id, self.cold)
+        finally:
+            self._waiting -= 1
+
+    async def _request(self, scope: Scope, receive: Receive) -> HttpRequest:
+        headers = scope["headers"]
+        body = await self._bodies.read(receive, _announced(headers))
+        client = scope.get("client")
+        peer, secure = client[0] if client else "", scope["scheme"] == "https"
+        if not self.peers.trusts_nobody:
+            peer, secure = self.peers.resolve(peer, secure=secure, headers=headers)
+        return HttpRequest(
+            method=scope["method"],
+            path=scope["raw_path"],
+            query=scope["query_string"],
+            headers=tuple(map(tuple, headers)),
+            body=body or b"",
+            peer=peer,
+            secure=secure,
+            truncated=body is None,
+        )
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if path == "/healthz" and method in {"GET", "HEAD"}:
+            await _send(send, HttpResponse(200, _PLAIN, b"ok\n"))
+        elif path == "/readyz" and method in {"GET", "HEAD"}:
+            ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
+            self.meter.ready(is_ready=ready)
+            await _send(send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n"))
+        elif path == "/metrics" and method == "GET":
+            await _send(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
+        elif self.portal is not None:
+            await self.portal(scope, receive, send)
+        else:
+            await _send(send, HttpResponse(404, _PLAIN, b"There is nothing here. The API is at /.\n"))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                for start in self.on_start:
+                    start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                for stop in self.on_stop:
+                    stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+async def _send(send: Send, response: HttpResponse) -> None:
+    length = (b"content-length", b"%d" % len(response.body))
+    await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _announced(headers: list[tuple[bytes, bytes]]) -> int | None:
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+    return None
+
+
+def new_request_id() -> str:
+    """Return a random request id in the shape of a UUID."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

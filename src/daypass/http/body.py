@@ -1,0 +1,66 @@
+"""Read a request's body within bounds of size, of time and of memory for all requests together.
+
+Owns the limits. A body over the limit is not read to its end: the request says `truncated` and is refused.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Receive = Callable[[], Awaitable[Any]]
+
+LARGEST = 10_000_000  # bytes; what AWS reads
+_SMALL = 65_536  # bytes; bodies up to this size are not counted
+_LARGE_AT_ONCE = 8
+_PATIENCE = 30.0  # seconds for the whole body to arrive
+
+
+class ClientGone(Exception):  # noqa: N818 - an event, no fault
+    """The client closed the connection before its request was whole."""
+
+
+class TooSlow(Exception):  # noqa: N818 - an event, no fault
+    """The body did not arrive in time."""
+
+
+class BodyReader:
+    """Reads bodies. At most a few large ones are held in memory at a time; the others wait their turn."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    async def read(self, receive: Receive, announced: int | None) -> bytes | None:
+        """Return the body, or None when it is too large. `announced` is the Content-Length, if there is one."""
+        if announced is not None and announced > LARGEST:
+            return None
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body if len(body) <= LARGEST else None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._read_on(receive, body)
+        except TimeoutError as late:
+            raise TooSlow from late
+
+    async def _read_on(self, receive: Receive, begun: bytes) -> bytes | None:
+        body = bytearray(begun)
+        more = True
+        while more and len(body) <= _SMALL:
+            more = await _append(receive, body)
+        if not more:
+            return bytes(body)
+        async with self._large:
+            while more and len(body) <= LARGEST:
+                more = await _append(receive, body)
+        return None if len(body) > LARGEST else bytes(body)
+
+
+async def _append(receive: Receive, body: bytearray) -> bool:
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGone
+    body += message.get("body", b"")
+    return bool(message.get("more_body", False))

@@ -1,0 +1,166 @@
+"""Keep the server running: listen, start the worker processes, stop them in order.
+
+Owns the processes and signals. SIGTERM and SIGINT: finish what is in flight, then exit with 0. SIGHUP: read the TLS
+certificate again. A worker that dies is started anew. uvicorn does the rest.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from daypass.config import Config
+
+if TYPE_CHECKING:
+    from daypass.http.app import App
+
+_BACKLOG = 2048
+_GRACE = 25  # seconds for what is in flight
+_QUICK_DEATH = 1.0  # seconds; a worker that lives no longer than this is not started again at once
+
+
+class CannotListen(Exception):  # noqa: N818 - read as a sentence
+    """The address is taken, or the certificate cannot be read. The message says which."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but one that leaves with exit code 0 when it is asked to."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop on SIGTERM and SIGINT; read the certificate again on SIGHUP."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_tls)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        # A second signal is meant: do not wait any longer.
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def _reload_tls(self) -> None:
+        context, config = self.config.ssl, self.config
+        if context is None or config.ssl_certfile is None:
+            return
+        try:
+            context.load_cert_chain(config.ssl_certfile, config.ssl_keyfile)
+        except (OSError, ssl.SSLError) as error:
+            structlog.get_logger().error("tls_reload_failed", reason=str(error))
+        else:
+            structlog.get_logger().info("tls_reloaded")
+
+
+def serve(config: Config, build: Callable[[], "App"]) -> int:
+    """Serve until a signal says otherwise. Returns the exit code."""
+    listener = _listen(config)
+    host, port = listener.getsockname()[:2]
+    structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
+    if config.workers == 1:
+        return run_worker(config, build, listener)
+    return _supervise(config, build, listener)
+
+
+def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
+    """Serve in this process."""
+    app = build()
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_GRACE,
+            ssl_certfile=config.tls_cert or None,
+            ssl_keyfile=config.tls_key or None,
+        )
+    )
+    try:
+        server.run(sockets=[listener])
+    except (OSError, ssl.SSLError) as error:
+        raise CannotListen(f"cannot serve with the certificate {config.tls_cert}: {error}") from error
+    return 0 if server.started else 1
+
+
+def _listen(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
+    listener.listen(_BACKLOG)
+    listener.set_inheritable(True)
+    return listener
+
+
+def _supervise(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
+    """Keep `workers` children alive, and pass signals on to them."""
+    children: dict[int, float] = {}
+    stopping = False
+
+    def pass_on(number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = stopping or number != signal.SIGHUP
+        for child in children:
+            os.kill(child, number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    for _ in range(config.workers):
+        children[_start_child(config, build, listener)] = time.monotonic()
+    code = 0
+    while children:
+        try:
+            child, status = os.wait()
+        except ChildProcessError:
+            break
+        born = children.pop(child, 0.0)
+        if stopping:
+            code = max(code, os.waitstatus_to_exitcode(status))
+            continue
+        structlog.get_logger().error("worker_died", pid=child, status=status)
+        if time.monotonic() - born < _QUICK_DEATH:
+            # It cannot even start: the reason is in its log, and trying for ever would hide it.
+            pass_on(signal.SIGTERM, None)
+            code = 1
+            continue
+        children[_start_child(config, build, listener)] = time.monotonic()
+    return abs(code)
+
+
+def _start_child(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
+    child = os.fork()
+    if child:
+        return child
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    code = 1
+    try:
+        code = run_worker(config, build, listener)
+    except Exception:  # noqa: BLE001 - the child must never run on in the parent's code
+        structlog.get_logger().exception("worker_failed")
+    finally:
+        os._exit(code)

@@ -1,0 +1,32 @@
+"""Hold back peers that make too many unsigned calls.
+
+Owns one bucket a peer, bounded in number: unsigned calls cost us a signature check or a fetch, and nobody has proved
+who they are. Signed calls are never held back here.
+"""
+
+from collections.abc import Callable
+
+_MOST_PEERS = 10_000
+
+
+class Throttle:
+    """A token bucket for each peer. `per_minute` of 0 holds nobody back."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._rate = per_minute / 60
+        self._burst = float(max(per_minute, 1))
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def admits(self, peer: str) -> bool:
+        """Tell whether `peer` may make one more call now, and count it."""
+        if not self._rate:
+            return True
+        now = self._clock()
+        left, then = self._buckets.pop(peer, (self._burst, now))
+        left = min(self._burst, left + (now - then) * self._rate)
+        admitted = left >= 1
+        while len(self._buckets) >= _MOST_PEERS:
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[peer] = (left - 1 if admitted else left, now)
+        return admitted

@@ -1,0 +1,1 @@
+"""The actions of IAM, one file a noun."""

@@ -1,0 +1,145 @@
+"""Access keys: create, list, update, delete. The secret is shown once, at creation.
+
+Owns a rule that AWS prints in its examples: an action without a UserName is about the key that signs.
+Source: IAM API Reference.
+"""
+
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import AccessKey
+from daypass.directory.store import Reader
+from daypass.errors import LimitExceeded, NoSuchEntity, ValidationError
+from daypass.mint.access_keys import new_access_key_id, new_secret
+from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.paging import Paged, page_of_values
+from daypass.operations.iam.self_service import Owner, get_owner, owner_arn
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+_MOST = 1000
+
+
+def keys_of(reader: Reader, account: str, owner: str) -> list[AccessKey]:
+    """Return the keys of a user (unique id) or of a root user (account id)."""
+    found = reader.page(records.kind_name(AccessKey), account, prefix=f"{owner}/", limit=_MOST)
+    return [records.to_entity(AccessKey, record) for record in found]
+
+
+class _Owned(Asked, frozen=True):
+    user_name: str | None = None
+
+
+class _OneKey(_Owned, frozen=True):
+    access_key_id: str = ""
+
+
+class _Status(_OneKey, frozen=True):
+    status: str = ""
+
+
+class _Keys(Paged, frozen=True):
+    user_name: str | None = None
+
+
+class _AboutKeys(IamAction[Any]):
+    """What the actions share: the owner's ARN."""
+
+    takes: type[Asked] = _Owned
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the owner's ARN."""
+        return owner_arn(asked.user_name, caller, world)
+
+
+class CreateAccessKey(_AboutKeys):
+    """Makes a key, two at the most for each owner."""
+
+    action, reach = "CreateAccessKey", Touches.WRITES
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the key with its secret."""
+        owner = get_owner(asked.user_name, caller, world)
+        most = world.settings.quotas.access_keys_per_user
+        if len(keys_of(world.reader, owner.account, owner.id)) >= most:
+            raise LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {most}")
+        key_id, secret = new_access_key_id("AKIA", owner.account, world.entropy), new_secret(world.entropy)
+        key = AccessKey(
+            id=key_id,
+            account=owner.account,
+            owner=owner.id,
+            sealed_secret=world.vault.encrypt(secret.text.encode(), bound_to=key_id),
+            created=world.now,
+        )
+        records.insert(world.writer, key)
+        return {"AccessKey": {**_show(key, owner), "SecretAccessKey": secret.text}}
+
+
+class ListAccessKeys(_AboutKeys):
+    """Lists an owner's keys, without their secrets."""
+
+    action, takes = "ListAccessKeys", _Keys
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of keys."""
+        owner = get_owner(asked.user_name, caller, world)
+        return page_of_values(
+            keys_of(world.reader, owner.account, owner.id),
+            asked,
+            key=lambda key: key.id,
+            show=lambda key: _show(key, owner),
+            name="AccessKeyMetadata",
+        )
+
+
+class UpdateAccessKey(_AboutKeys):
+    """Makes a key active or inactive."""
+
+    action, takes, reach = "UpdateAccessKey", _Status, Touches.WRITES
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Change the status. Sessions that the key has made live on, as on AWS."""
+        if asked.status not in {"Active", "Inactive"}:
+            raise ValidationError("The status of an access key is Active or Inactive.")
+        key = _get_key(asked, caller, world)
+        replaced = AccessKey(
+            id=key.id,
+            account=key.account,
+            owner=key.owner,
+            sealed_secret=key.sealed_secret,
+            active=asked.status == "Active",
+            created=key.created,
+        )
+        records.replace(world.writer, replaced)
+
+
+class DeleteAccessKey(_AboutKeys):
+    """Deletes a key."""
+
+    action, takes, reach = "DeleteAccessKey", _OneKey, Touches.WRITES
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Delete it."""
+        records.delete(world.writer, _get_key(asked, caller, world))
+
+
+def _get_key(asked: _OneKey, caller: Caller, world: World) -> AccessKey:
+    owner = get_owner(asked.user_name, caller, world)
+    key = records.find_by_id(world.reader, AccessKey, asked.access_key_id)
+    if key is None or key.owner != owner.id:
+        raise NoSuchEntity(f"The Access Key with id {asked.access_key_id} cannot be found.")
+    return key
+
+
+def _show(key: AccessKey, owner: Owner) -> dict[str, Any]:
+    return {
+        # A root user's keys are shown without a UserName.
+        **({"UserName": owner.name} if owner.name else {}),
+        "AccessKeyId": key.id,
+        "Status": "Active" if key.active else "Inactive",
+        "CreateDate": key.created,
+    }
+
+
+OPERATIONS = (CreateAccessKey(), ListAccessKeys(), UpdateAccessKey(), DeleteAccessKey())

@@ -1,0 +1,57 @@
+"""Whom an action without a UserName is about: the user who signs.
+
+Owns that rule, for access keys, MFA devices, passwords and GetUser. The account's root user may name nobody and
+then means itself.
+Source: IAM API Reference: "If you do not specify a user name, IAM determines the user name implicitly based on the
+AWS access key ID signing the request."
+"""
+
+from dataclasses import dataclass
+
+from daypass.arn import iam_arn, root_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import User
+from daypass.errors import ValidationError
+from daypass.operations.iam.lookup import get_named
+from daypass.operations.world import World
+from daypass.policy.question import PrincipalKind
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user, or the root user of an account, as the owner of keys and devices.
+
+    `id` is a user's unique id, or the account id. `name` is empty for the root user.
+    """
+
+    account: str
+    id: str
+    name: str
+    arn: str
+    user: User | None
+
+
+def owner_arn(name: str | None, caller: Caller, world: World) -> str:
+    """Return the ARN that a permission about the owner is asked for."""
+    if name is not None:
+        found = records.find(world.reader, User, caller.account, name)
+        return iam_arn(caller.account, "user", "/", name) if found is None else found.arn
+    if caller.principal.kind is PrincipalKind.USER:
+        return caller.arn
+    return root_arn(caller.account)
+
+
+def get_owner(name: str | None, caller: Caller, world: World) -> Owner:
+    """Return the owner that is meant. Raises NoSuchEntity, or ValidationError where nobody can be meant."""
+    if name is not None:
+        return _of_user(get_named(world.reader, User, caller.account, name))
+    if caller.is_root:
+        return Owner(caller.account, caller.account, "", root_arn(caller.account), None)
+    if caller.identity is not None and caller.principal.kind is PrincipalKind.USER:
+        return _of_user(get_named(world.reader, User, caller.account, caller.identity.name))
+    raise ValidationError("Must specify userName when calling with non-User credentials")
+
+
+def _of_user(user: User) -> Owner:
+    return Owner(user.account, user.id, user.name, user.arn, user)

@@ -1,0 +1,129 @@
+"""The contract of an operation, and the value that lets one run.
+
+An operation says what it needs to know (`parse`), who vouches (`prove`), what must be allowed (`question`) and
+what it does (`run`). Only the pipeline calls these, in that order, so no operation can forget a shared step.
+`run` takes an Authorized, which nobody can build without the engine's Allowed: minting without a decision
+does not type-check. The two actions that need no permission are named in NEEDS_NO_PERMISSION.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from daypass.authenticate.caller import Caller
+from daypass.errors import Fault
+from daypass.operations.world import World
+from daypass.policy.compiled import PolicySet
+from daypass.policy.decision import Allowed
+
+Params = Mapping[str, Any]
+Result = Mapping[str, Any]
+
+# IAM User Guide: "No permissions are required to perform this operation", even under an explicit deny.
+NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
+
+
+class Touches(Enum):
+    """What an operation asks of the store beyond the cache."""
+
+    CACHE = "cache"
+    READS = "reads"
+    WRITES = "writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One permission that must be given before the operation runs.
+
+    `context` holds the operation's own condition keys, lower case. `resource_policy` is the policy of the
+    resource itself; `trust` says that it is a role's trust policy. `refusal`, where it is given, is what the
+    caller is told instead of the usual words.
+    """
+
+    action: str
+    resource: str
+    account: str
+    context: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    resource_policy: PolicySet | None = None
+    trust: bool = False
+    refusal: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoPermissionNeeded:
+    """Says that an action is open to every caller who has proved itself. Refuses any action not so named."""
+
+    action: str
+
+    def __post_init__(self) -> None:
+        if self.action not in NEEDS_NO_PERMISSION:
+            raise ValueError(f"{self.action} needs a permission")
+
+
+Question = NoPermissionNeeded | tuple[Asking, ...]
+
+A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized(Generic[A]):
+    """What was asked, by a caller who may have it: the proof is the engine's Allowed for every question."""
+
+    asked: A
+    caller: Caller
+    proof: NoPermissionNeeded | tuple[Allowed, ...]
+
+    def __post_init__(self) -> None:
+        if not self.proof:
+            raise ValueError("no question was asked")
+
+
+class Operation(Protocol[A]):
+    """One action of the API."""
+
+    service: str
+    action: str
+    signed: bool
+
+    def touches(self, asked: A) -> Touches:
+        """Return what it will ask of the store, known from the parameters alone."""
+        ...
+
+    def parse(self, params: Params) -> A:
+        """Return what is asked, typed. Pure. Raises a Fault for what the service model cannot express."""
+        ...
+
+    def prove(self, asked: A, signer: Caller | None, world: World) -> Caller:
+        """Return who vouches: the signer, or whom an assertion or a token speaks for."""
+        ...
+
+    def question(self, asked: A, caller: Caller, world: World) -> Question:
+        """Return what must be allowed."""
+        ...
+
+    def run(self, authorized: Authorized[A], world: World) -> Result:
+        """Do it, and return the answer with the members that AWS's model names."""
+        ...
+
+
+class Signed(Generic[A]):
+    """What most operations share: they are signed, and the signer vouches for itself."""
+
+    service = "iam"
+    signed = True
+    reach = Touches.READS
+
+    def touches(self, asked: A) -> Touches:
+        """Return the same for every call."""
+        return self.reach
+
+    def prove(self, asked: A, signer: Caller | None, world: World) -> Caller:
+        """Return the signer."""
+        if signer is None:
+            raise ValueError("a signed operation without a signer")
+        return signer
+
+
+AnyOperation = Operation[Any]

@@ -1,0 +1,36 @@
+"""Every action that Daypass performs, by service and name.
+
+Owns the table. An action that AWS's models name and this table lacks is refused, never answered emptily.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from daypass.errors import InvalidAction
+from daypass.operations.iam.table import OPERATIONS as IAM
+from daypass.operations.operation import AnyOperation
+from daypass.operations.sts.table import OPERATIONS as STS
+
+
+class Registry:
+    """Finds the operation of a call."""
+
+    def __init__(self, operations: Iterable[AnyOperation]) -> None:
+        self._operations: Mapping[tuple[str, str], AnyOperation] = {
+            (operation.service, operation.action): operation for operation in operations
+        }
+
+    def find(self, service: str, action: str) -> AnyOperation:
+        """Return the operation, or raise InvalidAction when Daypass does not perform it."""
+        operation = self._operations.get((service, action))
+        if operation is None:
+            raise InvalidAction(f"Daypass does not perform {service}:{action}.")
+        return operation
+
+    def names(self) -> list[str]:
+        """Return the actions performed, such as `sts:AssumeRole`, in order."""
+        return sorted(f"{service}:{action}" for service, action in self._operations)
+
+
+def full_registry() -> Registry:
+    """Return the registry of every operation there is."""
+    return Registry((*STS, *IAM))

@@ -1,0 +1,38 @@
+"""What an operator decides about the service itself, as one frozen value.
+
+Owns the defaults. config.py reads flags, environment and file into it.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """AWS's quotas for IAM, by name; each can be raised or lowered. Source: IAM User Guide, "IAM quotas"."""
+
+    access_keys_per_user: int = 2
+    groups_per_user: int = 10
+    policy_versions: int = 5
+    attached_policies: int = 10
+    users: int = 5000
+    roles: int = 1000
+    groups: int = 300
+    policies: int = 1500
+    instance_profiles: int = 1000
+    mfa_devices_per_user: int = 8
+    providers: int = 100
+    inline_user_characters: int = 2048
+    inline_group_characters: int = 5120
+    inline_role_characters: int = 10240
+    managed_policy_characters: int = 6144
+    trust_policy_characters: int = 2048
+    tags: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """`regions` is empty where every region is served. `public_url` is the URL that the world sees."""
+
+    public_url: str = "http://127.0.0.1:7878"
+    regions: frozenset[str] = frozenset()
+    quotas: Quotas = field(default_factory=Quotas)

@@ -1,0 +1,1 @@
+"""The actions of STS, one file each."""

@@ -1,0 +1,138 @@
+"""sts:AssumeRole: a signed caller takes on a role that trusts it.
+
+Owns what is asked and answered. The trust policy is the role's resource policy and must name the caller, or its
+account, whatever the caller's own policies say. A role that is missing is refused in the same words as one that
+is closed: a caller must not learn which.
+Source: STS API Reference, AssumeRole; AWS's order of checks on durations, tags and source identity.
+"""
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.errors import AccessDenied, ValidationError
+from daypass.mint.durations import role_duration
+from daypass.operations.mfa import prove_mfa
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.sts.role_session import (
+    RoleGrant,
+    RoleName,
+    ask_for_role,
+    find_role,
+    get_role,
+    grant_role,
+    keep_source_identity,
+    read_role_arn,
+    resource_tags,
+    session_context,
+)
+from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
+from daypass.operations.sts.session_tags import SessionTags, Tag, inherit_tags, read_tags
+from daypass.operations.world import World
+from daypass.policy.question import PrincipalKind
+
+
+class ProvidedContext(msgspec.Struct, frozen=True, rename="pascal"):
+    """A context assertion of a trusted provider."""
+
+    provider_arn: str = ""
+    context_assertion: str = ""
+
+
+class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of AssumeRole."""
+
+    role_arn: str
+    role_session_name: str
+    policy_arns: tuple[PolicyArn, ...] = ()
+    policy: str = ""
+    duration_seconds: int | None = None
+    tags: tuple[Tag, ...] = ()
+    transitive_tag_keys: tuple[str, ...] = ()
+    external_id: str | None = None
+    serial_number: str | None = None
+    token_code: str | None = None
+    source_identity: str = ""
+    provided_contexts: tuple[ProvidedContext, ...] = ()
+    minimum_session_token_size: int = 0
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked, checked as far as it can be without looking anything up."""
+
+    role: RoleName
+    params: AskedRole
+    policies: SessionPolicies
+    tags: SessionTags
+
+
+class AssumeRole(Signed[Asked]):
+    """Mints a role session."""
+
+    service, action = "sts", "AssumeRole"
+
+    def touches(self, asked: Asked) -> Touches:
+        """Return CACHE, or WRITES where an MFA code will be used up."""
+        return Touches.CACHE if asked.params.serial_number is None else Touches.WRITES
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters. Raises a Fault for an ARN that is none and for policies or tags that cannot be."""
+        given = msgspec.convert(params, AskedRole)
+        if given.provided_contexts:
+            provider = given.provided_contexts[0].provider_arn
+            raise ValidationError(f"The context provider {provider} is not trusted by this server.")
+        return Asked(
+            role=read_role_arn(given.role_arn),
+            params=given,
+            policies=read_session_policies(given.policy, given.policy_arns),
+            tags=read_tags(given.tags, given.transitive_tag_keys),
+        )
+
+    def prove(self, asked: Asked, signer: Caller | None, world: World) -> Caller:
+        """Return the signer, with the MFA that it presented. A root user may not assume roles."""
+        caller = super().prove(asked, signer, world)
+        if caller.is_root:
+            raise AccessDenied("Roles may not be assumed by root accounts.")
+        return prove_mfa(asked.params.serial_number, asked.params.token_code, caller, world)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:AssumeRole, and for sts:TagSession and sts:SetSourceIdentity where they are needed."""
+        role = find_role(asked.role, world)
+        context = {
+            **session_context(asked.params.role_session_name, asked.tags),
+            **resource_tags(role),
+        }
+        if asked.params.external_id is not None:
+            context["sts:externalid"] = asked.params.external_id
+        inherited = inherit_tags(asked.tags, caller.session)
+        source_identity = keep_source_identity(asked.params.source_identity, caller.session)
+        if source_identity:
+            context["sts:sourceidentity"] = source_identity
+        actions = ["sts:AssumeRole"]
+        if inherited.tags:
+            actions.append("sts:TagSession")
+        if source_identity:
+            actions.append("sts:SetSourceIdentity")
+        return tuple(ask_for_role(action, asked.role, role, context) for action in actions)
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Mint the session."""
+        asked, caller = authorized.asked, authorized.caller
+        role = get_role(asked.role, world)
+        chained = caller.principal.kind is PrincipalKind.ROLE_SESSION
+        seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
+        tags = inherit_tags(asked.tags, caller.session)
+        return grant_role(
+            role,
+            RoleGrant(
+                session_name=asked.params.role_session_name,
+                seconds=seconds,
+                issuing_key=caller.access_key_id,
+                policies=asked.policies,
+                tags=tags,
+                source_identity=keep_source_identity(asked.params.source_identity, caller.session),
+                mfa_time=caller.mfa_at,
+                chained=chained,
+                token_size=asked.params.minimum_session_token_size,
+            ),
+            world,
+        )

@@ -1,0 +1,25 @@
+"""sts:GetCallerIdentity: who am I? Needs no permission, and no policy can deny it."""
+
+from daypass.authenticate.caller import Caller
+from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, Touches
+from daypass.operations.world import World
+
+_OPEN = NoPermissionNeeded("sts:GetCallerIdentity")
+
+
+class GetCallerIdentity(Signed[None]):
+    """Answers with the signer's account, ARN and unique id."""
+
+    service, action, reach = "sts", "GetCallerIdentity", Touches.CACHE
+
+    def parse(self, params: Params) -> None:
+        """Ask nothing."""
+
+    def question(self, asked: None, caller: Caller, world: World) -> NoPermissionNeeded:
+        """Need no permission."""
+        return _OPEN
+
+    def run(self, authorized: Authorized[None], world: World) -> Result:
+        """Return who the caller is."""
+        caller = authorized.caller
+        return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}

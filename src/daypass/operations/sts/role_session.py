@@ -1,0 +1,178 @@
+"""What the AssumeRole actions share: finding the role, asking its trust policy, and minting the session.
+
+Owns the role side of all three. Who vouches for the caller, and with what, is each action's own.
+Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebIdentity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.arn import Arn, assumed_role_arn, is_account_id
+from daypass.directory.identity import AssumableRole, load_role
+from daypass.errors import AccessDenied, Fault, ValidationError
+from daypass.mint.purpose import Purpose
+from daypass.mint.session import Session, SessionKind
+from daypass.operations.operation import Asking
+from daypass.operations.sts.credentials import Grant, mint_credentials
+from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
+from daypass.operations.sts.session_tags import SessionTags
+from daypass.operations.world import World
+
+Context = dict[str, str | tuple[str, ...]]
+
+_FIXED = "The source identity is already set for this assume role session"
+_WHOLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RoleName:
+    """A role as a caller names it: by its ARN, path included."""
+
+    arn: str
+    account: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGrant:
+    """What a role session shall be."""
+
+    session_name: str
+    seconds: int
+    issuing_key: str
+    policies: SessionPolicies
+    tags: SessionTags = field(default_factory=SessionTags)
+    source_identity: str = ""
+    mfa_time: int | None = None
+    chained: bool = False
+    token_size: int = 0
+    provider: str = ""
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def read_role_arn(text: str) -> RoleName:
+    """Return the role that an ARN names, or raise ValidationError where it names none."""
+    arn = Arn.find(text)
+    if (
+        arn is None
+        or arn.service != "iam"
+        or arn.region
+        or not is_account_id(arn.account)
+        or not arn.resource.startswith("role/")
+        or arn.resource.endswith("/")
+    ):
+        raise ValidationError(f"{text} is invalid")
+    return RoleName(text, arn.account, arn.resource.rpartition("/")[2])
+
+
+def find_role(name: RoleName, world: World) -> AssumableRole | None:
+    """Return the role, or None where there is none of exactly this ARN."""
+    role = world.views.get(load_role, name.account, name.name)
+    return role if role is not None and role.arn == name.arn else None
+
+
+def get_role(name: RoleName, world: World) -> AssumableRole:
+    """Return a role that a decision was just made about."""
+    role = find_role(name, world)
+    if role is None:
+        # It was deleted since, by another request.
+        raise AccessDenied(f"The role {name.arn} can not be assumed.")
+    return role
+
+
+def ask_for_role(
+    action: str, name: RoleName, role: AssumableRole | None, context: Context, refusal: Fault | None = None
+) -> Asking:
+    """Return the question whether `action` may be done to a role. One that is missing trusts nobody."""
+    return Asking(
+        action=action,
+        resource=name.arn,
+        account=name.account,
+        context=context,
+        resource_policy=None if role is None else role.trust,
+        trust=True,
+        refusal=refusal,
+    )
+
+
+def session_context(session_name: str, tags: SessionTags) -> Context:
+    """Return the condition keys that a new role session's name and tags bring."""
+    context: Context = {"sts:rolesessionname": session_name}
+    if tags.tags:
+        context["aws:tagkeys"] = tuple(tags.tags)
+        for key, value in tags.tags.items():
+            context["aws:requesttag/" + key.lower()] = value
+    if tags.transitive:
+        context["sts:transitivetagkeys"] = tags.transitive
+    return context
+
+
+def resource_tags(role: AssumableRole | None) -> Context:
+    """Return the condition keys that the role's own tags bring."""
+    if role is None:
+        return {}
+    tags: Context = {}
+    for key, value in role.tags.items():
+        tags["aws:resourcetag/" + key.lower()] = value
+        tags["iam:resourcetag/" + key.lower()] = value
+    return tags
+
+
+def keep_source_identity(asked: str, calling: Session | None) -> str:
+    """Return the source identity of a new session. One that was set cannot be changed along a chain."""
+    fixed = "" if calling is None else calling.source_identity
+    if fixed and asked and asked != fixed:
+        raise ValidationError(_FIXED)
+    return fixed or asked
+
+
+def grant_role(role: AssumableRole, grant: RoleGrant, world: World) -> dict[str, Any]:
+    """Mint the session, and return the members that the answers of all three actions share."""
+    grant.policies.require_account(role.account, world)
+    percentage = packed_percentage(grant.policies, grant.tags.tags)
+    credentials = mint_credentials(
+        Grant(
+            kind=SessionKind.ROLE,
+            account=role.account,
+            principal_id=role.id,
+            principal_name=role.name,
+            session_name=grant.session_name,
+            seconds=grant.seconds,
+            issuing_key=grant.issuing_key,
+            more={
+                "policy": grant.policies.inline,
+                "policy_arns": grant.policies.arns,
+                "tags": grant.tags.tags,
+                "transitive_tag_keys": grant.tags.transitive,
+                "source_identity": grant.source_identity,
+                "mfa_time": grant.mfa_time,
+                "provider": grant.provider,
+                "context": grant.context,
+                "chained": grant.chained,
+            },
+            token_size=grant.token_size,
+        ),
+        world,
+    )
+    answer: dict[str, Any] = {
+        "Credentials": credentials,
+        "AssumedRoleUser": {
+            "AssumedRoleId": f"{role.id}:{grant.session_name}",
+            "Arn": assumed_role_arn(role.account, role.name, grant.session_name),
+        },
+        **token_size(credentials["SessionToken"]),
+    }
+    if percentage is not None:
+        answer["PackedPolicySize"] = percentage
+    if grant.source_identity:
+        answer["SourceIdentity"] = grant.source_identity
+    return answer
+
+
+def token_size(token: str) -> dict[str, int]:
+    """Return the members that tell how long a session token is, and how much of the longest that is."""
+    return {
+        "SessionTokenSize": len(token),
+        "SessionTokenUtilization": -(-len(token) * _WHOLE // Purpose.SESSION.value.longest),
+    }

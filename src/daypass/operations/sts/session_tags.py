@@ -1,0 +1,63 @@
+"""Session tags: what may be passed, and what a session inherits along a chain.
+
+Owns the rules of AWS_TAGGING: keys are unique without regard to case, the prefix `aws:` is reserved, transitive
+keys go on to the next session and cannot be overridden there.
+Source: IAM User Guide, "Pass session tags in AWS STS"; the words are AWS's.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from daypass.errors import InvalidParameterValue
+from daypass.mint.session import Session
+
+_DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+_NOT_REQUESTED = "The specified transitive tag key must be included in the requested tags."
+_INHERITED = (
+    "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
+    "from the calling session."
+)
+_RESERVED = "System tag keys (prefix aws:) cannot be set by a caller."
+
+
+class Tag(msgspec.Struct, frozen=True, rename="pascal"):
+    """One tag as the API passes it."""
+
+    key: str
+    value: str
+
+
+class SessionTags(msgspec.Struct, frozen=True):
+    """Tags by key, as they were spelled, and the keys that go on along a chain."""
+
+    tags: Mapping[str, str] = {}
+    transitive: tuple[str, ...] = ()
+
+
+def read_tags(tags: tuple[Tag, ...], transitive: tuple[str, ...]) -> SessionTags:
+    """Return the requested tags. Raises InvalidParameterValue for those that cannot be together."""
+    if not tags and not transitive:
+        return SessionTags()
+    folded = {tag.key.lower() for tag in tags}
+    if len(folded) != len(tags):
+        raise InvalidParameterValue(_DUPLICATE)
+    if any(key.startswith("aws:") for key in folded):
+        raise InvalidParameterValue(_RESERVED)
+    wanted = {key.lower() for key in transitive}
+    if len(wanted) != len(transitive):
+        raise InvalidParameterValue(_DUPLICATE)
+    if not wanted <= folded:
+        raise InvalidParameterValue(_NOT_REQUESTED)
+    return SessionTags({tag.key: tag.value for tag in tags}, transitive)
+
+
+def inherit_tags(requested: SessionTags, calling: Session | None) -> SessionTags:
+    """Return the tags of a new session: the calling session's transitive ones, then the requested."""
+    if calling is None or not calling.transitive_tag_keys:
+        return requested
+    kept = {key.lower() for key in calling.transitive_tag_keys}
+    if any(key.lower() in kept for key in requested.tags):
+        raise InvalidParameterValue(_INHERITED)
+    inherited = {key: value for key, value in calling.tags.items() if key.lower() in kept}
+    return SessionTags({**inherited, **requested.tags}, (*calling.transitive_tag_keys, *requested.transitive))

@@ -1,0 +1,160 @@
+"""The whole life of one request, in order. Read this file first.
+
+A request is one walk through named stages that exchange values; a stage never calls the next one:
+
+    decode -> authenticate -> parse -> prove -> authorize -> run -> render -> record
+
+`Pipeline.answer` is a plain function of a request. It does no waiting of its own: on the server's event loop it is
+given a face of the store that raises WouldBlock when it would have to wait, and the edge (http/) then calls it again
+on a worker thread, where waiting is allowed. Nothing was done and nothing is recorded before it returns.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from daypass.audit.event import Happening
+from daypass.authenticate.authenticate import Lookup, Signer, authenticate, read_signature
+from daypass.authenticate.caller import Caller
+from daypass.authenticate.keychain import Keychain
+from daypass.authorize.authorize import authorize
+from daypass.authorize.context import Surroundings
+from daypass.directory.store import Views, WouldBlock
+from daypass.errors import Fault, InternalFailure
+from daypass.mint.keyring import SealingRing
+from daypass.operations.operation import AnyOperation, Touches
+from daypass.operations.registry import Registry
+from daypass.operations.world import World
+from daypass.wire.catalog import Catalog
+from daypass.wire.decode import Call, decode, is_json_wanted
+from daypass.wire.faults import render_fault
+from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wire.render import render
+
+
+class Face(Protocol):
+    """The store as one thread may see it: the event loop's face raises WouldBlock, a worker's face waits."""
+
+    views: Views
+
+    def ring(self) -> SealingRing:
+        """Return the keys that seal and open tokens now."""
+        ...
+
+    def open(self, touches: Touches, now: datetime) -> AbstractContextManager[World]:
+        """Open what an operation may touch: nothing, one snapshot, or one transaction."""
+        ...
+
+
+@dataclass(slots=True)
+class Trail:
+    """How far a request has come, for the record."""
+
+    call: Call | None = None
+    access_key_id: str = ""
+    signer: Signer | None = None
+    caller: Caller | None = None
+    parameters: Mapping[str, Any] | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages, with what they need for every request."""
+
+    catalog: Catalog
+    registry: Registry
+    keychain: Keychain
+    is_region: Callable[[str], bool]
+    home_region: str
+    now: Callable[[], datetime]
+    record: Callable[[Happening], None]
+    report_bug: Callable[[str, Exception], None]
+    _services: Mapping[str, frozenset[str]] = field(
+        default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
+    )
+
+    def answer(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+        """Return the answer to one request, whatever it holds. Raises WouldBlock alone, before anything is done."""
+        now, trail = self.now(), Trail()
+        try:
+            response = self._walk(request, request_id, face, now, trail)
+        except WouldBlock:
+            raise
+        except Fault as fault:
+            trail.fault = fault
+            response = refuse(fault, request, request_id, trail.call)
+        except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
+            self.report_bug(request_id, bug)
+            trail.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
+            response = refuse(trail.fault, request, request_id, trail.call)
+        self.record(self._happening(request, request_id, now, trail))
+        return response
+
+    def _walk(self, request: HttpRequest, request_id: str, face: Face, now: datetime, trail: Trail) -> HttpResponse:
+        call = trail.call = decode(request, self.catalog)
+        operation = self.registry.find(call.service, call.action)
+        signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
+        parameters = trail.parameters = call.operation.parse(call.params)
+        asked = operation.parse(parameters)
+        with face.open(operation.touches(asked), now) as world:
+            trail.caller = signer.caller if signer else None
+            caller = trail.caller = operation.prove(asked, trail.caller, world)
+            authorized = authorize(operation, asked, caller, self._around(request, signer, now), world)
+            result = operation.run(authorized, world)
+        return render(call, result, request_id)
+
+    def _authenticate(
+        self,
+        operation: AnyOperation,
+        request: HttpRequest,
+        call: Call,
+        face: Face,
+        now: datetime,
+        trail: Trail,
+    ) -> Signer | None:
+        if not operation.signed:
+            return None
+        unverified = read_signature(request, call.params)
+        trail.access_key_id = unverified.access_key_id
+        lookup = Lookup(face.views, self.keychain, face.ring(), self.is_region, now)
+        return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
+
+    def _around(self, request: HttpRequest, signer: Signer | None, now: datetime) -> Surroundings:
+        return Surroundings(
+            now=now,
+            source_ip=request.peer,
+            secure=request.secure,
+            user_agent=(request.header(b"user-agent") or b"").decode("latin-1"),
+            region=signer.region if signer else self.home_region,
+        )
+
+    def _happening(self, request: HttpRequest, request_id: str, now: datetime, trail: Trail) -> Happening:
+        call, fault = trail.call, trail.fault
+        return Happening(
+            at=now,
+            request_id=request_id,
+            service=call.service if call else "",
+            action=call.action if call else "",
+            region=trail.signer.region if trail.signer else self.home_region,
+            source_ip=request.peer,
+            user_agent=(request.header(b"user-agent") or b"").decode("latin-1"),
+            caller=trail.caller or (trail.signer.caller if trail.signer else None),
+            parameters=trail.parameters,
+            code=fault.code if fault else "",
+            message=fault.message if fault else "",
+            detail=fault.detail if fault else "",
+            access_key_id=trail.access_key_id,
+        )
+
+
+def refuse(fault: Fault, request: HttpRequest, request_id: str, call: Call | None = None) -> HttpResponse:
+    """Return a refusal in the form that the client wants."""
+    return render_fault(
+        fault,
+        request_id=request_id,
+        service=None if call is None else call.service,
+        wants_json=is_json_wanted(request),
+    )

@@ -1,0 +1,212 @@
+"""Build the real thing: the only module that knows which implementation stands behind which promise.
+
+Owns the choice and the order of building. Everything it hands out is a value or an object with a Protocol's face.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from daypass.audit.event import Happening
+from daypass.audit.sinks import Sink, open_sink
+from daypass.authenticate.keychain import Keychain
+from daypass.authenticate.sigv4.regions import is_aws_region
+from daypass.bootstrap import is_empty
+from daypass.config import Config
+from daypass.directory.ring import load_ring, save_ring
+from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
+from daypass.http.app import App
+from daypass.http.meter import Meter
+from daypass.http.peer import PeerRule
+from daypass.mint.keyring import SealingRing, first_ring
+from daypass.operations.operation import Touches
+from daypass.operations.registry import full_registry
+from daypass.operations.settings import ServiceSettings
+from daypass.operations.world import World
+from daypass.pipeline import Pipeline
+from daypass.ports import Clock, Entropy
+from daypass.storage.address import Address, parse_address
+from daypass.storage.cache import Cache
+from daypass.storage.master_key import find_master_key
+from daypass.storage.open import open_address
+from daypass.storage.vault import Vault, open_vault
+from daypass.wire.catalog import Catalog
+
+HOME_REGION = "us-east-1"
+_THREADS = 16
+
+
+class SystemClock:
+    """The computer's clock."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where the master key may come from: its text, or a file that holds it. Empty where not given."""
+
+    text: str = ""
+    file: str = ""
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store that is ready to use, with the box for its secrets."""
+
+    store: Store
+    vault: Vault
+    clock: Clock
+    entropy: Entropy
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no account was ever made in it."""
+        with self.store.read() as reader:
+            return is_empty(reader)
+
+
+def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -> OpenedStore:
+    """Open the store and its vault, and see that there is a key ring. Raises StoreRefused."""
+    clock = clock or SystemClock()
+    address = parse_address(config.store_url)
+    store = open_address(address, clock=clock)
+    vault = _open_vault(store, address, keys)
+    with store.read() as reader:
+        has_ring = bool(load_ring(reader, vault).keys)
+    if not has_ring:
+        with store.write() as writer:
+            if not load_ring(writer, vault).keys:
+                save_ring(writer, first_ring(now=int(clock.now().timestamp()), entropy=os.urandom), vault)
+    return OpenedStore(store, vault, clock, os.urandom)
+
+
+def _open_vault(store: Store, address: Address, keys: Keys) -> Vault:
+    with store.read() as reader:
+        store_is_empty = reader.revision() == 0
+    master_key = find_master_key(
+        address, text=keys.text or None, file=Path(keys.file) if keys.file else None, store_is_empty=store_is_empty
+    )
+    return open_vault(store, master_key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Opens nothing beyond the cache: what the hot path needs, without a generator's cost."""
+
+    world: World
+
+    def __enter__(self) -> World:
+        return self.world
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was opened."""
+
+
+class StoreFace:
+    """The store as one kind of thread sees it. Without `store`, what is not in the cache raises WouldBlock."""
+
+    def __init__(self, there: OpenedStore, views: Views, keychain: Keychain, settings: ServiceSettings) -> None:
+        self.views = views
+        self._there = there
+        self._keychain = keychain
+        self._settings = settings
+
+    def ring(self) -> SealingRing:
+        """Return the sealing keys, from the cache."""
+        return self.views.get(load_ring, self._there.vault)
+
+    def open(self, touches: Touches, now: datetime) -> AbstractContextManager[World]:
+        """Open the cache alone, and nothing that waits."""
+        if touches is not Touches.CACHE:
+            raise WouldBlock
+        return _Open(self._world(now, None))
+
+    def _world(self, now: datetime, transaction: Reader | Writer | None) -> World:
+        there = self._there
+        return World(
+            now, self.views, self.ring(), there.entropy, there.vault, self._keychain, self._settings, transaction
+        )
+
+
+class WaitingFace(StoreFace):
+    """The store as a worker thread sees it: it waits for snapshots and transactions."""
+
+    @contextmanager
+    def open(self, touches: Touches, now: datetime) -> Iterator[World]:
+        """Open the cache, one snapshot or one transaction."""
+        if touches is Touches.CACHE:
+            yield self._world(now, None)
+        elif touches is Touches.READS:
+            with self._there.store.read() as reader:
+                yield self._world(now, reader)
+        else:
+            with self._there.store.write() as writer:
+                yield self._world(now, writer)
+
+
+def build_app(config: Config, keys: Keys, *, clock: Clock | None = None, sink: Sink | None = None) -> App:
+    """Return the application of one server process. Raises StoreRefused."""
+    there = open_everything(config, keys, clock=clock)
+    cache = Cache(there.store, max_entries=config.cache_entries)
+    sink = sink or open_sink(config.audit_log)
+    meter = Meter()
+    keychain = Keychain(there.vault)
+    settings = ServiceSettings(public_url=config.url, regions=config.regions, quotas=config.quotas)
+    pipeline = Pipeline(
+        catalog=Catalog.load(),
+        registry=full_registry(),
+        keychain=keychain,
+        is_region=_region_rule(config),
+        home_region=HOME_REGION,
+        now=there.clock.now,
+        record=_recorder(sink, meter),
+        report_bug=_report_bug,
+    )
+    workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
+    return App(
+        pipeline=pipeline,
+        hot=StoreFace(there, cache.cached_only, keychain, settings),
+        cold=WaitingFace(there, cache.loading, keychain, settings),
+        peers=PeerRule(config.trusted_proxies),
+        meter=meter,
+        workers=workers,
+        is_ready=lambda: _is_ready(there.store),
+        on_start=(cache.start,),
+        on_stop=(cache.close, workers.shutdown, sink.close, there.store.close),
+    )
+
+
+def _region_rule(config: Config) -> Callable[[str], bool]:
+    return config.regions.__contains__ if config.regions else is_aws_region
+
+
+def _recorder(sink: Sink, meter: Meter) -> Callable[[Happening], None]:
+    def record(happening: Happening) -> None:
+        meter.answered(happening.action, happening.code)
+        sink(happening)
+
+    return record
+
+
+def _report_bug(request_id: str, bug: Exception) -> None:
+    structlog.get_logger().error("bug", request_id=request_id, exc_info=bug)
+
+
+def _is_ready(store: Store) -> bool:
+    try:
+        store.revision()
+    except StoreUnavailable:
+        return False
+    return True
