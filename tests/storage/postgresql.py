@@ -1,0 +1,159 @@
+"""A throw-away PostgreSQL for tests, here and in other folders.
+
+`DAYPASS_TEST_POSTGRESQL` (the URL of a role that may create databases) names a server to use. Otherwise one is
+started in a temporary directory on a free loopback port, where its programs are installed. Where neither is
+possible, tests that ask for it are skipped and say why.
+"""
+
+import atexit
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL, make_url
+
+_USER = "daypass"
+
+
+class Cluster:
+    """A server of our own, which may be stopped and started at will. Nothing of it outlives the tests."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
+        self._password = secrets.token_hex(16)
+        self._port = _free_port()
+        self._as_user = _as_ordinary_user(self._folder)
+        self._initialise()
+        self.start()
+        atexit.register(self._remove)
+
+    @property
+    def url(self) -> URL:
+        """Return the URL of the maintenance database, as its owner."""
+        return URL.create("postgresql", _USER, self._password, "127.0.0.1", self._port, "postgres")
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        settings = {
+            "port": self._port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self._folder,
+            "fsync": "off",  # nobody cuts the power, and a process that is killed leaves its writes to the kernel
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-l", log, "-o", options, "-w", "-s", "start")
+
+    def stop(self) -> None:
+        """Stop the server at once, as a power cut would, but for what it has promised to keep."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "-s", "stop")
+
+    def _initialise(self) -> None:
+        password_file = self._folder / "password"
+        password_file.write_text(self._password)
+        password_file.chmod(0o644)  # for the ordinary user; the folder is closed to others
+        self._run(
+            *("initdb", "-D", str(self._folder / "data"), "-U", _USER, "--pwfile", str(password_file)),
+            *("-A", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"),
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._as_user, str(self._programs / program), *arguments]
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            # A file and not a pipe: the server inherits it and would keep a pipe open for ever.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            log = self._folder / "log"
+            raise RuntimeError(f"{program} failed: {log.read_text() if log.exists() else arguments}")
+
+    def _remove(self) -> None:
+        try:
+            self.stop()
+        except RuntimeError:
+            pass  # a test had stopped it
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@cache
+def own_cluster() -> Cluster | str:
+    """Return the tests' own server, started on first use, or the reason why there is none."""
+    programs = _programs()
+    if programs is None:
+        return "PostgreSQL is not installed, and DAYPASS_TEST_POSTGRESQL names no server"
+    if os.geteuid() == 0 and (shutil.which("runuser") is None or not _has_user("postgres")):
+        return "PostgreSQL refuses to run as root, and there is no user postgres"
+    return Cluster(programs)
+
+
+def server_url() -> URL:
+    """Return the URL of a server where databases may be created, or skip the test."""
+    given = os.environ.get("DAYPASS_TEST_POSTGRESQL")
+    if given:
+        return make_url(given)
+    cluster = own_cluster()
+    if isinstance(cluster, str):
+        pytest.skip(cluster)
+    return cluster.url
+
+
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """Give the URL of an empty database, which is dropped afterwards. Skips where there is no server."""
+    server = server_url()
+    name = f"daypass_test_{secrets.token_hex(8)}"
+    _administer(server, f'CREATE DATABASE "{name}"')
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _administer(server: URL, statement: str) -> None:
+    address = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def _programs() -> Path | None:
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[4]))
+    if installed:
+        return installed[-1].parent
+    on_path = shutil.which("pg_ctl")
+    return None if on_path is None else Path(on_path).parent
+
+
+def _as_ordinary_user(folder: Path) -> list[str]:
+    """Return what to put before a command so that PostgreSQL agrees to run; give that user the folder."""
+    if os.geteuid() != 0:
+        return []
+    ordinary = pwd.getpwnam("postgres")
+    os.chown(folder, ordinary.pw_uid, ordinary.pw_gid)
+    return ["runuser", "-u", "postgres", "--"]
+
+
+def _has_user(name: str) -> bool:
+    return any(entry.pw_name == name for entry in pwd.getpwall())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,123 @@
+"""What every store promises about snapshots, transactions, revisions and news of changes."""
+
+import pytest
+from tests.storage.things import abandoned, user
+
+from daypass.directory.store import Changes, Exists, Link, LinkTouched, Missing, Store
+from daypass.storage import memory, sql_writer
+from daypass.storage.touched import touch
+
+ACCOUNT = "111111111111"
+
+
+def test_a_snapshot_does_not_see_later_writes(store: Store) -> None:
+    """From the moment a reader is opened, what is written meanwhile does not show in it."""
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    with store.read() as reader:
+        with store.write() as writer:
+            writer.delete("user", ACCOUNT, "ada")
+            writer.insert(user("bob"))
+        assert [record.key for record in reader.page("user", ACCOUNT, limit=9)] == ["ada"]
+        assert reader.count("user", ACCOUNT) == 1
+        assert reader.revision() == 1
+    with store.read() as reader:
+        assert [record.key for record in reader.page("user", ACCOUNT, limit=9)] == ["bob"]
+        assert reader.revision() == 2
+
+
+def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
+    """Inside the transaction everything shows; outside nothing does before its end."""
+    with store.write() as writer:
+        writer.insert(user("ada"))
+        writer.link(Link("member", "a", "b"))
+        assert writer.find("user", ACCOUNT, "ada") == user("ada")
+        assert writer.find_by_id(f"AIDA{ACCOUNT}ada") == user("ada")
+        assert writer.targets("member", "a")
+        assert writer.revision() == 1
+        with store.read() as reader:
+            assert reader.find("user", ACCOUNT, "ada") is None
+            assert reader.revision() == 0
+
+
+def test_an_exception_rolls_everything_back(store: Store) -> None:
+    """Records, links, revision and beacon are as before, and the exception comes out as it was."""
+    before = store.beacon[0]
+    with abandoned(store) as writer:
+        writer.insert(user("ada"))
+        writer.link(Link("member", "a", "b"))
+    with store.read() as reader:
+        assert reader.find("user", ACCOUNT, "ada") is None
+        assert reader.targets("member", "a") == []
+    assert (store.revision(), store.beacon[0]) == (0, before)
+
+
+def test_a_write_that_touches_nothing_is_no_revision(store: Store) -> None:
+    """Refusals and lookups alone tell nobody anything."""
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    before = store.revision(), store.beacon[0]
+    with store.write() as writer:
+        with pytest.raises(Exists):
+            writer.insert(user("ada"))
+        with pytest.raises(Missing):
+            writer.delete("user", ACCOUNT, "bob")
+        with pytest.raises(Missing):
+            writer.unlink("member", "a", "b")
+    assert (store.revision(), store.beacon[0]) == before
+
+
+def test_each_write_moves_the_beacon(store: Store) -> None:
+    """The number differs after each write."""
+    seen = {store.beacon[0]}
+    for number in range(5):
+        with store.write() as writer:
+            writer.link(Link("member", "a", str(number)))
+        assert store.beacon[0] not in seen
+        seen.add(store.beacon[0])
+
+
+def test_changes_name_everything_touched(store: Store) -> None:
+    """Records under their old and new names, and links; nothing from before the asked revision."""
+    old, new = user("ada"), user("ada", path="/x/")
+    with store.write() as writer:
+        writer.insert(user("early"))
+    with store.write() as writer:
+        writer.insert(old)
+    with store.write() as writer:
+        writer.replace(new)
+        writer.link(Link("member", "a", "b"))
+    with store.write() as writer:
+        writer.delete("user", ACCOUNT, "ada")
+        writer.unlink("member", "a", "b")
+    link = LinkTouched("member", "a", "b")
+    assert store.changes_since(1) == Changes(4, frozenset({touch(old), touch(new), link}))
+    assert store.changes_since(3) == Changes(4, frozenset({touch(new), link}))
+    assert store.changes_since(4) == Changes(4, frozenset())
+
+
+def test_nobody_pretends_to_know_what_was_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revision from before the log, or from a future that was rolled away with a backup, gives None."""
+    monkeypatch.setattr(memory, "LOG_LENGTH", 3)
+    monkeypatch.setattr(sql_writer, "LOG_LENGTH", 3)
+    for number in range(6):
+        with store.write() as writer:
+            writer.link(Link("member", "a", str(number)))
+    assert store.changes_since(2) is None
+    assert store.changes_since(-1) is None
+    assert store.changes_since(7) is None
+    changes = store.changes_since(3)
+    assert changes is not None
+    assert {touch.target for touch in changes.touched if isinstance(touch, LinkTouched)} == {"3", "4", "5"}
+
+
+def test_a_write_of_thousands_is_told_as_too_much_to_tell(store: Store) -> None:
+    """The log stays small: after a large write it may say that it does not know, and then it knows again."""
+    with store.write() as writer:
+        for number in range(3000):
+            writer.link(Link("member", "source-of-some-length", str(number)))
+    changes = store.changes_since(0)
+    assert changes is None or len(changes.touched) == 3000
+    with store.write() as writer:
+        writer.unlink("member", "source-of-some-length", "7")
+    assert store.changes_since(1) == Changes(2, frozenset({LinkTouched("member", "source-of-some-length", "7")}))
