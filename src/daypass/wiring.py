@@ -156,9 +156,8 @@ class WaitingFace(StoreFace):
                 yield self._world(now, writer)
 
 
-def build_app(config: Config, keys: Keys, *, clock: Clock | None = None, sink: Sink | None = None) -> App:
-    """Return the application of one server process. Raises StoreRefused."""
-    there = open_everything(config, keys, clock=clock)
+def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
+    """Return the application of one server process. It closes the store when it stops."""
     cache = Cache(there.store, max_entries=config.cache_entries)
     sink = sink or open_sink(config.audit_log)
     meter = Meter()

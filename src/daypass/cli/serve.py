@@ -41,7 +41,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
     keys = read_keys(os.environ)
     prepare(config, keys)
     try:
-        code = serve(config, lambda: build_app(config, keys))
+        code = serve(config, lambda: build_app(config, open_everything(config, keys)))
     except CannotListen as error:
         raise Stop(str(error), Exit.CONFIGURATION) from error
     sys.exit(code)

@@ -1,0 +1,63 @@
+"""pytest fixtures: a running server, and boto3 clients that speak to it.
+
+Use them with `pytest_plugins = ["daypass.testing.plugin"]`. They need boto3 and pytest to be installed.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import boto3
+import pytest
+from botocore.config import Config as BotoConfig
+
+from daypass.bootstrap import RootKey
+from daypass.testing.server import RunningServer, running_server
+
+
+class ClientFactory(Protocol):
+    """Makes a boto3 client of the running server."""
+
+    def __call__(self, service: str, credentials: Any = None, /) -> Any:
+        """Return a client for `sts` or `iam`.
+
+        `credentials` is a RootKey, the `Credentials` or `AccessKey` member of an answer, or None for the
+        first account's root user.
+        """
+        ...
+
+
+@pytest.fixture
+def daypass_server() -> Iterator[RunningServer]:
+    """Run a server on a memory store, with one account, for one test."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def client(daypass_server: RunningServer) -> ClientFactory:
+    """Make boto3 clients of the test's server."""
+    return client_factory(daypass_server)
+
+
+def client_factory(server: RunningServer) -> ClientFactory:
+    """Return a maker of boto3 clients for a server."""
+
+    def make(service: str, credentials: Any = None, /) -> Any:
+        key_id, secret, token = _parts(server.root if credentials is None else credentials)
+        return boto3.client(
+            service,
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
+            config=BotoConfig(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
+        )
+
+    return make
+
+
+def _parts(credentials: Any) -> tuple[str, str, str | None]:
+    if isinstance(credentials, RootKey):
+        return credentials.access_key_id, credentials.secret_access_key, None
+    return credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials.get("SessionToken")

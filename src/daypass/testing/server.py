@@ -1,0 +1,115 @@
+"""A real server in this process, on a free port, with a clock that can be moved.
+
+Owns starting and stopping it. Everything else is the real thing: sockets, signatures, policies, storage.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import uvicorn
+
+from daypass.audit.event import Happening
+from daypass.bootstrap import RootKey, Wanted, create_account
+from daypass.config import Config
+from daypass.testing.clock import MovableClock
+from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+
+_START = 30.0  # seconds until a server that does not answer is given up
+
+
+class Recorder:
+    """Keeps the audit events, in order."""
+
+    def __init__(self) -> None:
+        self.happenings: list[Happening] = []
+
+    def __call__(self, happening: Happening, /) -> None:
+        """Keep one."""
+        self.happenings.append(happening)
+
+    def close(self) -> None:
+        """Keep what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answers at `url`. `root` is the first account's root key."""
+
+    url: str
+    root: RootKey
+    clock: MovableClock
+    audit: Recorder
+    there: OpenedStore
+    config: Config
+
+    def new_account(self, account: str = "", **wanted: Any) -> RootKey:
+        """Make one more account, as `daypass account create` does, and return its root key."""
+        with self.there.store.write() as writer:
+            return create_account(
+                writer,
+                Wanted(account=account, **wanted),
+                now=self.clock.now(),
+                entropy=self.there.entropy,
+                vault=self.there.vault,
+            )
+
+
+@dataclass(slots=True)
+class _Thread:
+    server: uvicorn.Server
+    listener: socket.socket
+    started: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        serving = asyncio.create_task(self.server.serve(sockets=[self.listener]))
+        while not self.server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells by a flag alone
+            await asyncio.sleep(0.001)
+        self.started.set()
+        await serving
+
+
+@contextmanager
+def running_server(
+    *, store: str = "memory:", account: str = "123456789012", config: Config | None = None
+) -> Iterator[RunningServer]:
+    """Run a server until the context ends. `config` may change any setting but host, port and store."""
+    clock, audit = MovableClock(), Recorder()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = replace(config or Config(), host="127.0.0.1", port=port, store=store)
+    there = open_everything(config, Keys(), clock=clock)
+    with there.store.write() as writer:
+        root = create_account(
+            writer, Wanted(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
+        )
+    app = build_app(config, there, sink=audit)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            ssl_certfile=config.tls_cert or None,
+            ssl_keyfile=config.tls_key or None,
+        )
+    )
+    serving = _Thread(server, listener)
+    thread = threading.Thread(target=serving.run, name="daypass", daemon=True)
+    thread.start()
+    try:
+        if not serving.started.wait(_START) or not server.started:
+            raise RuntimeError("the server did not start")
+        yield RunningServer(config.url, root, clock, audit, there, config)
+    finally:
+        server.should_exit = True
+        thread.join()

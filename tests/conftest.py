@@ -1,0 +1,10 @@
+"""Fixtures for every test: Daypass's own plugin, and an environment without the developer's AWS settings."""
+
+import os
+
+pytest_plugins = ["daypass.testing.plugin"]
+
+for _name in [name for name in os.environ if name.startswith(("AWS_", "DAYPASS_ROOT_"))]:
+    del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
