@@ -1,0 +1,412 @@
+"""Documents, callers and contexts that are likely to disagree about something.
+
+Owns what the differential test and the laws draw from. The alphabets are small on purpose, so that patterns and
+values, names and callers, accounts and owners meet often; each row is there for a rule that somebody got wrong.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+from tests.policy.oracle.reference import Situation
+from tests.policy.oracle.reference_values import Document
+
+from daypass.policy.question import Principal, PrincipalKind, Question
+
+HERE, THERE = "111111111111", "222222222222"
+
+# Callers ----------------------------------------------------------------------------------------------------
+
+_ALICE = f"arn:aws:iam::{HERE}:user/team/alice"
+_ROLE = f"arn:aws:iam::{HERE}:role/path/builder"
+
+CALLERS = (
+    Principal(PrincipalKind.ROOT, HERE, f"arn:aws:iam::{HERE}:root"),
+    Principal(PrincipalKind.USER, HERE, _ALICE, unique_id="AIDAALICE00000000000"),
+    Principal(PrincipalKind.USER, HERE, f"arn:aws:iam::{HERE}:user/Alice", unique_id="AIDAOTHER00000000000"),
+    Principal(PrincipalKind.USER, THERE, f"arn:aws:iam::{THERE}:user/team/alice", unique_id="AIDATHERE00000000000"),
+    Principal(
+        PrincipalKind.ROLE_SESSION,
+        HERE,
+        f"arn:aws:sts::{HERE}:assumed-role/builder/s1",
+        issuer_arn=_ROLE,
+        unique_id="AROABUILDER000000000",
+        session_id="AROABUILDER000000000:s1",
+    ),
+    Principal(
+        PrincipalKind.ROLE_SESSION,
+        THERE,
+        f"arn:aws:sts::{THERE}:assumed-role/builder/s1",
+        issuer_arn=f"arn:aws:iam::{THERE}:role/builder",
+        unique_id="AROATHERE00000000000",
+        session_id="AROATHERE00000000000:s1",
+    ),
+    Principal(PrincipalKind.FEDERATED_USER, HERE, f"arn:aws:sts::{HERE}:federated-user/bob", issuer_arn=_ALICE),
+    Principal(
+        PrincipalKind.FEDERATED_USER,
+        THERE,
+        f"arn:aws:sts::{THERE}:federated-user/bob",
+        issuer_arn=f"arn:aws:iam::{THERE}:user/team/alice",
+    ),
+    Principal(PrincipalKind.WEB_IDENTITY, "", "", federated="accounts.google.com"),
+    Principal(PrincipalKind.WEB_IDENTITY, "", "", federated=f"arn:aws:iam::{HERE}:oidc-provider/idp.example/"),
+    Principal(PrincipalKind.SAML, "", "", federated=f"arn:aws:iam::{HERE}:saml-provider/corp"),
+    Principal(PrincipalKind.SERVICE, "", "", service="ec2.amazonaws.com"),
+    Principal(PrincipalKind.ANONYMOUS, "", ""),
+)
+
+_AWS_NAMES = (
+    "*",
+    HERE,
+    THERE,
+    f"arn:aws:iam::{HERE}:root",
+    f"arn:aws:iam::{THERE}:root",
+    f"arn:aws-cn:iam::{HERE}:root",
+    _ALICE,
+    f"arn:aws:iam::{HERE}:user/alice",
+    f"arn:aws:iam::{HERE}:user/Alice",
+    f"arn:aws:iam::{THERE}:user/team/alice",
+    _ROLE,
+    f"arn:aws:iam::{HERE}:role/builder",
+    f"arn:aws:iam::{THERE}:role/builder",
+    f"arn:aws:sts::{HERE}:assumed-role/builder/s1",
+    f"arn:aws:sts::{HERE}:assumed-role/builder/s2",
+    f"arn:aws:sts::{THERE}:assumed-role/builder/s1",
+    f"arn:aws:sts::{HERE}:federated-user/bob",
+    "AIDAALICE00000000000",
+    "AIDAGONE000000000000",
+    "AROABUILDER000000000",
+)
+_FEDERATED_NAMES = (
+    "accounts.google.com",
+    f"arn:aws:iam::{HERE}:oidc-provider/idp.example/",
+    f"arn:aws:iam::{HERE}:oidc-provider/idp.example",
+    f"arn:aws:iam::{HERE}:saml-provider/corp",
+)
+_SERVICE_NAMES = ("ec2.amazonaws.com", "lambda.amazonaws.com")
+
+
+def _one_or_some(values: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[Any]:
+    """Draw a scalar or a list, as the language allows."""
+    return values | st.lists(values, min_size=1, max_size=most, unique_by=repr)
+
+
+def principal_elements() -> st.SearchStrategy[Any]:
+    """Draw what Principal and NotPrincipal may hold."""
+    maps = st.fixed_dictionaries(
+        {"AWS": _one_or_some(st.sampled_from(_AWS_NAMES), 4)},
+        optional={
+            "Federated": _one_or_some(st.sampled_from(_FEDERATED_NAMES)),
+            "Service": _one_or_some(st.sampled_from(_SERVICE_NAMES)),
+        },
+    )
+    alone = st.one_of(
+        st.fixed_dictionaries({"Federated": _one_or_some(st.sampled_from(_FEDERATED_NAMES))}),
+        st.fixed_dictionaries({"Service": _one_or_some(st.sampled_from(_SERVICE_NAMES))}),
+    )
+    return st.one_of(maps, maps, st.just("*"), alone)
+
+
+# Actions and resources --------------------------------------------------------------------------------------
+
+ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:ListBucket", "iam:GetUser")
+_ACTION_PATTERNS = (
+    "*", "s3:*", "S3:getobject", "s3:GetObject", "s3:PutObject", "s3:Get*", "s3:?etObject", "s3:*Object",
+    "s3:*t*t", "iam:*", "IAM:GETUSER", "s3:ListBucke", "s3:ListBucket?",
+)  # fmt: skip
+TRUST_ACTIONS = (
+    "sts:AssumeRole",
+    "sts:TagSession",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:AssumeRoleWithSAML",
+)
+_TRUST_PATTERNS = (
+    "sts:AssumeRole",
+    "sts:*",
+    "STS:assumerole",
+    "sts:AssumeRole*",
+    "sts:TagSession",
+    "sts:Tag??ssion",
+)
+
+RESOURCES = (
+    "arn:aws:s3:::b/k",
+    "arn:aws:s3:::b/alice/x",
+    "arn:aws:s3:::b/a",
+    "arn:aws:s3:::b/*",
+    "arn:aws:s3:::b/${aws:username}",
+    f"arn:aws:iam::{HERE}:user/team/alice",
+    f"arn:aws:sns:eu-west-1:{HERE}:t:x:y",
+    "*",
+)
+_RESOURCE_PATTERNS = (
+    *RESOURCES,
+    "arn:aws:s3:::B/k",
+    "arn:aws:s3:::b/?",
+    "arn:aws:s3:::b/*x",
+    "arn:aws:s3:*",
+    "arn:*",
+    "arn:aws:s3:::b/${aws:username}/*",
+    "arn:aws:s3:::b/${AWS:UserName}/x",
+    "arn:aws:s3:::b/${aws:username, 'k'}",
+    "arn:aws:s3:::b/${aws:PrincipalTag/team}",
+    "arn:aws:s3:::b/${aws:PrincipalTag/none}",
+    "arn:aws:s3:::b/${aws:PrincipalTag/none, '*'}",
+    "arn:aws:s3:::b/${aws:TagKeys}",
+    "arn:aws:s3:::b/${*}",
+    "arn:aws:s3:::b/${?}",
+    "arn:aws:s3:::b/${$}{aws:username}",
+    f"arn:aws:*:*:{HERE}:*",
+    f"arn:aws:iam::{HERE}:user/*",
+    f"arn:aws:sns:*:{HERE}:t:*",
+    f"arn:aws:sns:eu-west-1:{HERE}:*:y",
+    f"arn:aws:sns:*:{THERE}:t:?:y",
+    "arn:aws:s*s:eu-west-1:*:y",
+    f"arn:aws:sn*-1:{HERE}:t:x:y",
+    f"arn:aws:sn?:*:{HERE}:t:x:y",
+    f"arn:aws:sns?eu-west-1:{HERE}:t:x:y",
+    f"arn:aws:sns:e*:{HERE}:*x*",
+    "arn:aws:*3:::b/?",
+)
+
+# Conditions -------------------------------------------------------------------------------------------------
+
+_TEXTS = (
+    "", "a", "A", "ab", "a*", "*", "?", "a?", "*b", "b", "alice", "ALICE", "${aws:username}",
+    "${aws:username}*",
+    "${AWS:USERNAME}", "${aws:PrincipalTag/none}", "${aws:PrincipalTag/none, 'a'}", "${aws:username, 'b'}",
+    "${*}",
+    "a${?}", "${$}{aws:username}", "${aws:TagKeys}", "x${aws:PrincipalTag/team}", "a.c", "a\nb",
+)  # fmt: skip
+_NUMBERS = (
+    "1",
+    "1.0",
+    "10",
+    "-1",
+    "01",
+    "0.1",
+    "0.10",
+    "9007199254740993",
+    "9007199254740992",
+    "1e1",
+    "1e400",
+    1,
+    10,
+    1.5,
+    -1,
+)
+_DATES = (
+    "2020", "2020-01", "2020-01-01", "2020-01-01T00:00Z", "2020-01-01T00:00:00Z", "2020-01-01T01:00:00+01:00",
+    "2019-12-31T23:00:00-01:00", "2020-01-01T00:00:00.5Z", "1577836800", "1577836800.5", "1577836801",
+    "99999", 1577836800, "1999-06",
+)  # fmt: skip
+_TRUTHS = ("true", "True", "TRUE", "false", "False", True, False)
+_NETWORKS = (
+    "10.0.0.1", "10.0.0.1/32", "10.9.9.9/8", "10.0.0.0/8", "0.0.0.0/0", "::/0", "::1", "2001:db8::/32",
+    "2001:DB8:0::1", "::ffff:10.0.0.1", "10.0.0.0/31",
+    "nowhere", "10.0.0.0/33", "::ffff:10.0.0.0/104", "::ffff:0.0.0.0/90",
+)  # fmt: skip
+_BYTES = ("YQ==", "YWI=", "", "YWJj", "YQ")
+_ARNS = (
+    f"arn:aws:iam::{HERE}:role/path/builder", "arn:aws:iam::*:role/*",
+    "arn:aws:*:*:*:*", f"arn:aws:iam::{HERE}:*",
+    "arn:aws:iam::1?1111111111:role/path/builder", "arn:aws:sns:*:*:a:b", "arn:aws:sns:*:a:b", "arn:*", "*",
+    "arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::${aws:PrincipalAccount}:root", "arn:aws:*:b",
+    "arn:aws:iam::*:user/${aws:PrincipalTag/none}", f"arn:aws:iam::{HERE}:user/a${{*}}",
+)  # fmt: skip
+
+# What a policy compares a family with, and what a request may bring, sometimes of the wrong kind.
+FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str | int | float | bool, ...], tuple[str, ...]]] = {
+    "String": (
+        ("StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase",
+        "StringLike",
+         "StringNotLike"),
+        (*_TEXTS, 1, True, 1.50),
+        (*_TEXTS, "axb", "aab", "abcc", "xa", "a\\b", "1", "true", "1.50", "1.5"),
+    ),
+    "Numeric": (
+        ("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals",
+        "NumericGreaterThan",
+         "NumericGreaterThanEquals"),
+        _NUMBERS,
+        ("1", "1.00", "10", "1e1", "1e-1", "-1", "0.1", "9007199254740993", "abc", "", "10abc", " 1",
+         "1_0", "inf", "nan", "٣"),
+    ),
+    "Date": (
+        ("DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan",
+         "DateGreaterThanEquals"),
+        _DATES,
+        ("2020-01-01T00:00:00Z", "1577836800", "2020-01-01T00:00:00.500Z", "2020-01-01T05:30:00+05:30",
+        "2021", "soon",
+         "", "2020-13-01", "2020-01-01T00:00:00", "1577836801", "2020-01-01T25:00:00Z"),
+    ),
+    "Bool": (("Bool",), _TRUTHS, ("true", "false", "True", "yes", "", "1")),
+    "Binary": (("BinaryEquals",), _BYTES, ("YQ==", "YWI=", "YQ", "a", "", "!!!!")),
+    "Ip": (
+        ("IpAddress", "NotIpAddress"),
+        _NETWORKS,
+        ("10.0.0.1", "10.0.0.2", "11.0.0.1", "::1", "2001:db8::5", "::ffff:10.0.0.1", "10.0.0", "",
+        "010.0.0.1"),
+    ),
+    "Arn": (
+        ("ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"),
+        _ARNS,
+        (f"arn:aws:iam::{HERE}:role/path/builder", f"arn:aws:iam::{HERE}:root",
+        f"arn:aws:iam::{HERE}:user/alice",
+         "arn:aws:sns:r:1:a:b", "arn:aws:sns:r:1:x:a:b", f"arn:aws:iam::{HERE}:user/a*", "alice", "",
+         "arn:aws:a:b"),
+    ),
+}  # fmt: skip
+
+# One key for each family that no variable asks for, one of many values, and the ones that fill variables.
+_KEYS = (
+    "ex:Plain",
+    "EX:plain",
+    "ex:Other",
+    "aws:TagKeys",
+    "aws:username",
+    "aws:PrincipalTag/team",
+    "aws:PrincipalTag/Team",
+    "aws:PrincipalArn",
+)
+
+
+@st.composite
+def condition_blocks(draw: st.DrawFn, most: int = 2) -> Document:
+    """Draw a Condition: some operators, each on some keys, each with one or several values."""
+    block: Document = {}
+    for _ in range(draw(st.integers(0, most))):
+        if draw(st.integers(0, 9)) == 0:
+            block["Null"] = {draw(st.sampled_from(_KEYS)): draw(_one_or_some(st.sampled_from(("true", "false", True))))}
+            continue
+        operators, wanted, _ = FAMILIES[draw(st.sampled_from(sorted(FAMILIES)))]
+        quantifier = draw(st.sampled_from(("", "", "", "ForAllValues:", "ForAnyValue:")))
+        name = quantifier + draw(st.sampled_from(operators)) + draw(st.sampled_from(("", "", "IfExists")))
+        block[name] = {draw(st.sampled_from(_KEYS)): draw(_one_or_some(st.sampled_from(wanted)))}
+        if draw(st.integers(0, 29)) == 0:
+            block[name] = {key: [] for key in block[name]}
+    return block
+
+
+@st.composite
+def contexts(draw: st.DrawFn) -> dict[str, str | tuple[str, ...]]:
+    """Draw the keys of a request. Any may be missing; some have many values, or none."""
+    values = st.sampled_from(sorted({value for _, _, given in FAMILIES.values() for value in given}))
+    many = st.lists(values, max_size=3).map(tuple)
+    context: dict[str, str | tuple[str, ...]] = {}
+    for key, value in (
+        ("ex:plain", st.one_of(values, values, values, many)),
+        ("ex:other", values),
+        ("aws:tagkeys", st.one_of(many, values)),
+        ("aws:username", st.sampled_from(("alice", "a", "*", "a*", "${*}", "k"))),
+        ("aws:principaltag/team", st.sampled_from(("k", "*", "a:b", "alice", ""))),
+        ("aws:principalaccount", st.just(HERE)),
+        ("aws:principalarn", st.sampled_from((_ROLE, _ALICE, f"arn:aws:iam::{HERE}:root"))),
+    ):
+        if draw(st.integers(0, 3)):
+            context[key] = draw(value)
+    return context
+
+
+# Statements and documents -----------------------------------------------------------------------------------
+
+
+@st.composite
+def statements(
+    draw: st.DrawFn,
+    *,
+    actions: tuple[str, ...] = _ACTION_PATTERNS,
+    resources: bool = True,
+    principals: bool = False,
+    not_principals: bool = False,
+    effects: tuple[str, ...] = ("Allow", "Allow", "Deny"),
+    conditions: int = 1,
+) -> Document:
+    """Draw one statement."""
+    statement: Document = {"Effect": draw(st.sampled_from(effects))}
+    often = draw(st.booleans())
+    inverted = draw(st.integers(0, 5)) == 0
+    statement["NotAction" if inverted else "Action"] = (
+        "*" if often and not inverted and "*" in actions else draw(_one_or_some(st.sampled_from(actions)))
+    )
+    if resources:
+        inverted = draw(st.integers(0, 5)) == 0
+        statement["NotResource" if inverted else "Resource"] = (
+            "*"
+            if draw(st.booleans()) and not inverted
+            else draw(
+                _one_or_some(st.sampled_from([name for name in _RESOURCE_PATTERNS if name != "*" or not inverted]))
+            )
+        )
+    if principals:
+        inverted = not_principals and draw(st.integers(0, 5)) == 0
+        statement["NotPrincipal" if inverted else "Principal"] = draw(principal_elements())
+    if conditions and draw(st.booleans()):
+        statement["Condition"] = draw(condition_blocks(conditions))
+    return statement
+
+
+@st.composite
+def documents(draw: st.DrawFn, /, *, most: int = 3, **parts: Any) -> Document:
+    """Draw one document, of either Version or of none."""
+    found = draw(st.lists(statements(**parts), min_size=1, max_size=most))
+    document: Document = {"Statement": found[0] if len(found) == 1 and draw(st.booleans()) else found}
+    version = draw(st.sampled_from(("2012-10-17", "2012-10-17", "2012-10-17", "2008-10-17", None)))
+    return document if version is None else {"Version": version, **document}
+
+
+FULL_ACCESS: Document = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+RESOURCE_CONTROL_FULL_ACCESS: Document = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
+}
+
+
+@st.composite
+def resource_control_documents(draw: st.DrawFn) -> Document:
+    """Draw a resource control policy: Deny only, of everyone, by condition."""
+    statement = draw(statements(actions=("s3:*", "s3:Get*", "sts:*", "sts:AssumeRole"), effects=("Deny",)))
+    statement["Action"] = statement.pop("NotAction", statement.get("Action"))
+    return {"Version": "2012-10-17", "Statement": [{**statement, "Principal": "*"}]}
+
+
+def _sets(element: st.SearchStrategy[Document]) -> st.SearchStrategy[tuple[Document, ...]]:
+    return st.lists(element, max_size=2).map(tuple)
+
+
+@st.composite
+def situations(draw: st.DrawFn, *, trust: bool) -> Situation:
+    """Draw the policies of one request: every type is sometimes there, sometimes not, sometimes wide open."""
+    patterns = (*_TRUST_PATTERNS, "*") if trust else _ACTION_PATTERNS
+    plain = documents(actions=patterns, most=2)
+    limits = st.one_of(st.none(), st.just((FULL_ACCESS,)), _sets(plain))
+    level = st.one_of(st.just((FULL_ACCESS,)), _sets(plain))
+    guarded = resource_control_documents().map(lambda document: (RESOURCE_CONTROL_FULL_ACCESS, document))
+    resource = (
+        documents(actions=_TRUST_PATTERNS, resources=False, principals=True, most=2)
+        if trust
+        else documents(actions=patterns, principals=True, not_principals=True, most=2)
+    )
+    return Situation(
+        identity=draw(_sets(plain)),
+        boundary=draw(limits),
+        session=draw(limits),
+        service_control=tuple(draw(st.lists(level, max_size=2))),
+        resource_control=tuple(draw(st.lists(guarded, max_size=1))),
+        resource=(draw(resource),) if trust or draw(st.integers(0, 2)) else None,
+        trust=trust,
+    )
+
+
+@st.composite
+def questions(draw: st.DrawFn, *, trust: bool = False, callers: tuple[Principal, ...] = CALLERS) -> Question:
+    """Draw a caller, what it wants, and the context."""
+    return Question(
+        action=draw(st.sampled_from(TRUST_ACTIONS if trust else ACTIONS)),
+        resource=f"arn:aws:iam::{HERE}:role/target" if trust else draw(st.sampled_from(RESOURCES)),
+        resource_account=HERE if trust else draw(st.sampled_from((HERE, HERE, THERE))),
+        principal=draw(st.sampled_from(callers)),
+        context=draw(contexts()),
+    )

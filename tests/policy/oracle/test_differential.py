@@ -1,0 +1,109 @@
+"""The engine and the reference answer alike: allowed or not, and by a Deny or by silence.
+
+In a normal run the examples are few and always the same. To look further, set how many examples each test tries;
+they are then drawn afresh, and a disagreement is shrunk before it is shown:
+
+    DAYPASS_ORACLE_EXAMPLES=20000 pytest tests/policy/oracle/test_differential.py --timeout=0
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, Verbosity, given, note, settings
+from hypothesis import strategies as st
+from tests.policy.oracle.engine import engine_verdict
+from tests.policy.oracle.reference import Situation, judge
+from tests.policy.oracle.reference_values import Document
+from tests.policy.oracle.strategies import (
+    ACTIONS,
+    CALLERS,
+    FULL_ACCESS,
+    HERE,
+    condition_blocks,
+    contexts,
+    documents,
+    principal_elements,
+    questions,
+    situations,
+)
+
+from daypass.policy.question import Question
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+_MORE = int(os.environ.get("DAYPASS_ORACLE_EXAMPLES", "0"))
+_USER = CALLERS[1]
+
+
+def examples(count: int) -> Callable[[Test], Test]:
+    """Try `count` fixed examples, or as many fresh ones as the environment asks for."""
+    return settings(
+        max_examples=_MORE or count,
+        derandomize=not _MORE,
+        database=None,
+        deadline=None,
+        verbosity=Verbosity.normal,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def assert_same_answer(question: Question, situation: Situation) -> None:
+    """Ask both."""
+    expected = judge(question, situation)
+    found = engine_verdict(question, situation)
+    note(f"reference {expected}, engine {found}")
+    assert found == expected
+
+
+@given(block=condition_blocks(1), context=contexts(), version=st.sampled_from(("2012-10-17", "2008-10-17", None)))
+@examples(300)
+def test_one_condition(block: Document, context: dict[str, Any], version: str | None) -> None:
+    """Every operator, quantifier and suffix, against present, missing, single and many values."""
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": block}
+    document = {"Statement": statement} if version is None else {"Version": version, "Statement": statement}
+    question = Question(
+        action=ACTIONS[0],
+        resource="arn:aws:s3:::b/k",
+        resource_account=HERE,
+        principal=_USER,
+        context=context,
+    )
+    assert_same_answer(question, Situation(identity=(document,)))
+
+
+@given(document=documents(conditions=0), question=questions(callers=(_USER,)))
+@examples(200)
+def test_actions_and_resources(document: Document, question: Question) -> None:
+    """Patterns, cases and variables of Action, NotAction, Resource and NotResource."""
+    assert_same_answer(question, Situation(identity=(document,)))
+
+
+@given(
+    named=principal_elements(),
+    effect=st.sampled_from(("Allow", "Deny")),
+    element=st.sampled_from(("Principal", "Principal", "NotPrincipal")),
+    open_handed=st.booleans(),
+    question=questions(),
+)
+@examples(200)
+def test_one_principal(*, named: Any, effect: str, element: str, open_handed: bool, question: Question) -> None:
+    """Every way to name a caller, for every kind of caller, with and without rights of its own."""
+    statement = {"Effect": effect, element: named, "Action": "*", "Resource": "*"}
+    everyone = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    resource = {"Version": "2012-10-17", "Statement": [statement, *([everyone] if effect == "Deny" else [])]}
+    own = (FULL_ACCESS,) if open_handed else ()
+    assert_same_answer(question, Situation(identity=own, session=own or None, resource=(resource,)))
+
+
+@given(situation=situations(trust=False), question=questions())
+@examples(250)
+def test_every_policy_type(situation: Situation, question: Question) -> None:
+    """All policy types together, in one account and across two."""
+    assert_same_answer(question, situation)
+
+
+@given(situation=situations(trust=True), question=questions(trust=True))
+@examples(150)
+def test_trust_policies(situation: Situation, question: Question) -> None:
+    """Trust policies, which must speak for themselves."""
+    assert_same_answer(question, situation)

@@ -1,0 +1,230 @@
+"""Laws that no policy set may break, whatever its documents say.
+
+These need no second opinion: each compares the engine with itself, before and after a change whose
+direction is known.
+"""
+
+import contextlib
+import json
+import random
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from tests.policy.oracle.engine import engine_verdict
+from tests.policy.oracle.hostile import HOSTILE_TEXTS, documents_nearly, json_values
+from tests.policy.oracle.reference import Situation, Verdict
+from tests.policy.oracle.reference_values import Document, globs, pieces
+from tests.policy.oracle.strategies import CALLERS, HERE, questions, situations, statements
+from tests.policy.oracle.test_differential import examples
+
+from daypass.errors import MalformedPolicyDocument
+from daypass.policy.compiled import PolicyType, Source, compile_document
+from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.question import PrincipalKind, Question
+
+_USER = CALLERS[1]
+_SETS = ("identity", "boundary", "session", "resource")
+
+
+def _changed(situation: Situation, where: str, value: Any) -> Situation:
+    change: dict[str, Any] = {where: value}
+    return replace(situation, **change)
+
+
+def _added(situation: Situation, where: str, document: Document) -> Situation:
+    """Add a document to a set that is there."""
+    present: tuple[Document, ...] | None = getattr(situation, where)
+    assume(present is not None)
+    return _changed(situation, where, (*(present or ()), document))
+
+
+def _statements(document: Document) -> list[Document]:
+    found = document["Statement"]
+    return found if isinstance(found, list) else [found]
+
+
+@given(
+    situation=situations(trust=False),
+    question=questions(),
+    statement=statements(effects=("Deny",)),
+    where=st.sampled_from(_SETS),
+)
+@examples(80)
+def test_a_deny_never_adds_access(situation: Situation, question: Question, statement: Document, where: str) -> None:
+    """Whatever is added to whichever policy: a Deny can only take away."""
+    denial = {**statement, "Principal": "*"} if where == "resource" else statement
+    after = _added(situation, where, {"Version": "2012-10-17", "Statement": [denial]})
+    if engine_verdict(question, after).allowed:
+        assert engine_verdict(question, situation).allowed
+
+
+@given(situation=situations(trust=False), question=questions(), where=st.sampled_from(_SETS), pick=st.randoms())
+@examples(80)
+def test_an_allow_taken_away_never_adds_access(
+    situation: Situation, question: Question, where: str, pick: random.Random
+) -> None:
+    """Fewer grants are never more access."""
+    before: tuple[Document, ...] = getattr(situation, where) or ()
+    grants = [(d, s) for d in before for s in _statements(d) if s["Effect"] == "Allow"]
+    assume(grants)
+    document, grant = pick.choice(grants)
+    rest = [s for s in _statements(document) if s is not grant]
+    smaller = tuple({**d, "Statement": rest} if d is document else d for d in before if d is not document or rest)
+    after = _changed(situation, where, smaller)
+    if engine_verdict(question, after).allowed:
+        assert engine_verdict(question, situation).allowed
+
+
+@given(situation=situations(trust=False), question=questions(), limit=st.sampled_from(("boundary", "session")))
+@examples(80)
+def test_a_limit_never_widens(situation: Situation, question: Question, limit: str) -> None:
+    """A boundary or a session policy allows nothing that was not allowed without it.
+
+    The one exception is AWS's: a federated user without a session policy has nothing to narrow.
+    """
+    assume(limit != "session" or question.principal.kind is not PrincipalKind.FEDERATED_USER)
+    if engine_verdict(question, situation).allowed:
+        assert engine_verdict(question, _changed(situation, limit, None)).allowed
+
+
+@given(situation=situations(trust=False), question=questions(), which=st.sampled_from(("service", "resource")))
+@examples(60)
+def test_an_organization_never_widens(situation: Situation, question: Question, which: str) -> None:
+    """A level of control policies allows nothing that was not allowed without it."""
+    levels = getattr(situation, f"{which}_control")
+    assume(levels)
+    if engine_verdict(question, situation).allowed:
+        assert engine_verdict(question, _changed(situation, f"{which}_control", levels[1:])).allowed
+
+
+def _shuffled(value: Any, pick: random.Random) -> Any:
+    """Put every list and every map into another order. The documents mean the same."""
+    if isinstance(value, dict):
+        return {key: _shuffled(inner, pick) for key, inner in pick.sample(list(value.items()), len(value))}
+    if isinstance(value, list | tuple):
+        return type(value)(_shuffled(inner, pick) for inner in pick.sample(list(value), len(value)))
+    return value
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@given(data=st.data(), pick=st.randoms(use_true_random=False))
+@examples(50)
+def test_order_means_nothing(*, trust: bool, data: st.DataObject, pick: random.Random) -> None:
+    """Statements, policies, levels and values may stand in any order."""
+    situation = data.draw(situations(trust=trust))
+    question = data.draw(questions(trust=trust))
+    other = replace(
+        situation, **{name: _shuffled(getattr(situation, name), pick) for name in (*_SETS, "service_control")}
+    )
+    assert engine_verdict(question, other) == engine_verdict(question, situation)
+
+
+@given(situation=situations(trust=False), question=questions())
+@examples(50)
+def test_a_key_that_nobody_asks_for_means_nothing(situation: Situation, question: Question) -> None:
+    """Context that no policy mentions changes no decision."""
+    richer = replace(question, context={**question.context, "ex:unheard": "a", "ex:unseen": ("a", "b")})
+    assert engine_verdict(richer, situation) == engine_verdict(question, situation)
+
+
+# Wildcards --------------------------------------------------------------------------------------------------
+
+
+def _like(pattern: str, value: str) -> bool:
+    """Let the engine match one pattern, by its front door."""
+    condition = {"StringLike": {"ex:key": pattern}}
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
+    question = Question(
+        action="s3:GetObject",
+        resource="arn:aws:s3:::b/k",
+        resource_account=HERE,
+        principal=_USER,
+        context={"ex:key": value},
+    )
+    return engine_verdict(question, Situation(identity=({"Version": "2012-10-17", "Statement": statement},))).allowed
+
+
+@given(pattern=st.text("ab*?:[.\\^\n", max_size=12), value=st.text("ab*:[.\\^\n", max_size=12))
+@example(pattern="a*c", value="abcc")
+@example(pattern="*?*", value="")
+@example(pattern="**a**", value="ba")
+@example(pattern="a*ab", value="aab")
+@examples(300)
+def test_wildcards_agree_with_the_table(pattern: str, value: str) -> None:
+    """A pattern matches exactly what the textbook's table says it matches."""
+    assert _like(pattern, value) is globs(pieces(pattern, variables=False, context={}) or [], value)
+
+
+_HOSTILE_PATTERNS = {
+    "stars and one letter": lambda n: ("*a" * n + "b", "a" * n * 4),
+    "stars alone": lambda n: ("*" * n + "b", "a" * n * 4),
+    "question marks after a star": lambda n: ("*" + "?" * n + "b", "a" * n * 4),
+    "a long tail": lambda n: ("*" + "a" * n + "b*", "a" * n * 4),
+    "alternating": lambda n: ("*a?" * n + "b", "a" * n * 4),
+}
+
+
+def _seconds(pattern: str, value: str) -> float:
+    best = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        _like(pattern, value)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+@pytest.mark.parametrize("shape", sorted(_HOSTILE_PATTERNS))
+def test_a_hostile_pattern_costs_no_more_than_its_length(shape: str) -> None:
+    """A session policy is written by its caller: eight times the length may not cost like backtracking."""
+    small, large = _HOSTILE_PATTERNS[shape](250), _HOSTILE_PATTERNS[shape](2000)
+    # Linear is 8, quadratic 64, cubic 512. The floor keeps the clock's grain out of the ratio.
+    assert _seconds(*large) < 40 * max(_seconds(*small), 0.0005)
+
+
+# Bad input --------------------------------------------------------------------------------------------------
+
+
+def _take(text: str, kind: DocumentKind) -> None:
+    """Parse and compile, or refuse with the one Fault that is for it."""
+    with contextlib.suppress(MalformedPolicyDocument):
+        compile_document(parse_document(text, kind), Source(PolicyType.IDENTITY, "any"))
+
+
+@given(text=st.text() | json_values(), kind=st.sampled_from(DocumentKind))
+@examples(300)
+def test_any_text_is_parsed_or_refused(text: str, kind: DocumentKind) -> None:
+    """Whatever text comes, parsing answers or raises MalformedPolicyDocument. Nothing else."""
+    _take(text, kind)
+
+
+@given(text=documents_nearly(), kind=st.sampled_from(DocumentKind))
+@examples(300)
+def test_nearly_a_policy_is_parsed_or_refused(text: str, kind: DocumentKind) -> None:
+    """So too where only one place of a good policy is wrong."""
+    _take(text, kind)
+
+
+@pytest.mark.parametrize("kind", DocumentKind)
+@pytest.mark.parametrize("name", sorted(HOSTILE_TEXTS))
+def test_hostile_texts_are_refused(name: str, kind: DocumentKind) -> None:
+    """Depth, size and the corners of JSON cost a refusal, never a traceback or a hang."""
+    with pytest.raises(MalformedPolicyDocument, match=r"\w"):
+        parse_document(HOSTILE_TEXTS[name], kind)
+
+
+@given(text=documents_nearly(), question=questions())
+@examples(150)
+def test_whatever_is_parsed_can_be_decided(text: str, question: Question) -> None:
+    """A document that was taken never breaks a decision, and alone never allows a stranger."""
+    try:
+        parse_document(text, DocumentKind.IDENTITY)
+    except MalformedPolicyDocument:
+        return
+    verdict = engine_verdict(question, Situation(identity=(json.loads(text),)))
+    assert verdict in {Verdict(True, False), Verdict(False, False), Verdict(False, True)}
+    if question.principal.account != question.resource_account:
+        assert not verdict.allowed
