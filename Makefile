@@ -1,0 +1,47 @@
+# What people and machines do with a checkout. `make help` lists it; .ci/venv does the setting up.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON ?=
+BIN := .venv/bin
+READY := .venv/.ready
+CHECKED := $(wildcard src tests bench demo)
+PYTEST_ARGS ?=
+# Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
+PYTEST := -m pytest -q -n 2 --dist loadfile
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## start a scratch server and walk through it with the real AWS CLI
+	@$(BIN)/python demo/demo.py
+
+test: $(READY) ## run the whole test suite (PYTEST_ARGS=... adds to pytest's)
+	@$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+
+test-all: ## run the suite on Python 3.12 and 3.13 too, where they are present
+	@.ci/other-pythons
+
+check: $(READY) ## lint, formatting, types and the layers
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "run .venv/bin/ruff format on the files above"; exit 1; }
+	@$(BIN)/mypy $(CHECKED)
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## measure against the bare server and peers (at most 5 minutes), into build/bench.json
+	@$(BIN)/python -m bench.bench
+
+serve: $(READY) ## run the server (ARGS='--port 7878 ...' for its flags)
+	@$(BIN)/daypass serve $(ARGS)
+
+lock: ## pin the newest fitting dependencies into constraints.txt (needs uv)
+	@.ci/lock
+
+setup: $(READY) ## only set up .venv (PYTHON=... chooses the interpreter)
+
+$(READY): pyproject.toml constraints.txt .ci/venv
+	@.ci/venv .venv $(PYTHON)
+	@touch $@
+
+.PHONY: help demo test test-all check bench serve lock setup
