@@ -43,9 +43,7 @@ class Authority:
         builder = builder.subject_name(subject).issuer_name(subject).public_key(key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
-        builder = builder.add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-        )
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         return cls(key, builder.serial_number(x509.random_serial_number()).sign(key, hashes.SHA256()))
 
     @property
@@ -67,13 +65,9 @@ class Authority:
         names = ["elsewhere.invalid"] if flaw is Flaw.OTHER_NAME else hosts
         builder = _validity(x509.CertificateBuilder(), flaw)
         builder = builder.subject_name(_name(hosts[0])).issuer_name(issuer).public_key(key.public_key())
-        builder = builder.add_extension(
-            x509.SubjectAlternativeName([_san(name) for name in names]), critical=False
-        )
+        builder = builder.add_extension(x509.SubjectAlternativeName([_san(name) for name in names]), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
         )

@@ -41,6 +41,7 @@ class Answer:
     silence: float = 0.0
     drip: float = 0.0
     unending: bool = False
+    endless_headers: bool = False
 
     @classmethod
     def hang(cls) -> Self:
@@ -61,6 +62,11 @@ class Answer:
     def endless(cls) -> Self:
         """Answer with bytes that never end and no length."""
         return cls(body=b" " * 65536, unending=True)
+
+    @classmethod
+    def header_flood(cls) -> Self:
+        """Answer with header lines that never end."""
+        return cls(endless_headers=True)
 
     @classmethod
     def bomb(cls, size: int = 50_000_000) -> Self:
@@ -99,13 +105,14 @@ class OidcIssuer:
         now: Callable[[], float] = time.time,
         flaw: Flaw = Flaw.NONE,
         host: str = "localhost",
+        authority: Authority | None = None,
     ) -> None:
         self._path = path
         self._now = now
         self._flaw = flaw
         self._host = host
         self._serial = 0
-        self.authority = Authority.create()
+        self.authority = authority or Authority.create()
         self.signing: dict[str, SigningKey] = {}
         self.published: list[dict[str, Any]] = []
         self.answers: dict[str, Answer] = {}
@@ -163,9 +170,7 @@ class OidcIssuer:
         directory = Path(self._directory.name)
         self.ca_bundle = directory / "ca.pem"
         self.ca_bundle.write_bytes(self.authority.pem)
-        chain = self.authority.write_server_identity(
-            directory / "server.pem", ["localhost", "127.0.0.1"], self._flaw
-        )
+        chain = self.authority.write_server_identity(directory / "server.pem", ["localhost", "127.0.0.1"], self._flaw)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         self.stopping = threading.Event()
@@ -241,6 +246,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(404 if document is None and answer.body is None else answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
+        while answer.endless_headers and not issuer.stopping.is_set():
+            self.wfile.write(b"X-More: and more\r\n" * 64)
         if not answer.unending:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()

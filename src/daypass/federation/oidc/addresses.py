@@ -21,13 +21,13 @@ Network = IPv4Network | IPv6Network
 # Addresses that the registries call global, or leave undecided, and that lead inward all the same.
 _NEVER_PUBLIC: tuple[Network, ...] = (
     ip_network("168.63.129.16/32"),  # Azure's platform service, reachable from every virtual machine
+    ip_network("192.0.0.0/24"),  # protocol assignments, among them a cloud's metadata service
     ip_network("192.88.99.0/24"),  # 6to4 relays, deprecated
-    ip_network("::/96"),  # IPv4-compatible, deprecated
-    ip_network("64:ff9b:1::/48"),  # NAT64 prefixes of local use
-    ip_network("2001::/32"),  # Teredo
-    ip_network("fec0::/10"),  # site-local, deprecated
+    ip_network("2001::/23"),  # protocol assignments, among them Teredo
+    ip_network("3fff::/20"),  # documentation
 )
 _NAT64 = ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ip_network("2000::/3")  # the only part of IPv6 that the world's addresses are taken from
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -59,6 +59,8 @@ def _unwrapped(address: Address) -> Address:
 
 def _is_public(address: Address) -> bool:
     if any(address.version == network.version and address in network for network in _NEVER_PUBLIC):
+        return False
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not (
         address.is_multicast or address.is_private or address.is_reserved or address.is_unspecified

@@ -29,7 +29,7 @@ SERVED_FOR = timedelta(hours=1)
 STALE_FOR = timedelta(hours=24)
 MAX_ISSUERS = 1000
 MAX_WAITING = 100
-PROVEN_LANES, UNPROVEN_LANES = 64, 32
+PROVEN_LANES, NEW_LANES, FAILED_LANES = 64, 256, 64
 
 CacheKey = tuple[str, frozenset[str]]
 
@@ -64,9 +64,10 @@ class IssuerKeys:
         self._clock = clock
         self._enforces = enforce_thumbprints
         self._entries: OrderedDict[CacheKey, _Entry] = OrderedDict()
-        # Issuers that never answered share few lanes, so that many that hang cannot take those of good ones.
+        # Issuers that failed last time share lanes of their own: those that hang hold up one another, not the rest.
         self._proven = asyncio.Semaphore(PROVEN_LANES)
-        self._unproven = asyncio.Semaphore(UNPROVEN_LANES)
+        self._new = asyncio.Semaphore(NEW_LANES)
+        self._failed = asyncio.Semaphore(FAILED_LANES)
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
         """Return the provider's keys without waiting, or say that they must be fetched.
@@ -158,9 +159,8 @@ class IssuerKeys:
         entry.flight.add_done_callback(lambda _: setattr(entry, "flight", None))
 
     async def _fly(self, provider: ProviderTerms, entry: _Entry) -> None:
-        lane = self._proven if entry.fetched is not None and entry.failure is None else self._unproven
         try:
-            async with asyncio.timeout(2 * self._fetcher.seconds), lane:
+            async with asyncio.timeout(2 * self._fetcher.seconds), self._lane(entry):
                 async with asyncio.timeout(self._fetcher.seconds):
                     keys = await self._read_keys(provider)
         except (Unreachable, TimeoutError) as fault:
@@ -169,6 +169,13 @@ class IssuerKeys:
             entry.failure = InvalidIdentityToken(words.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
+        # Counted from the landing as well: whoever waited for this flight does not ask for another at once.
+        entry.attempted = self._clock.now()
+
+    def _lane(self, entry: _Entry) -> asyncio.Semaphore:
+        if entry.failure is not None:
+            return self._failed
+        return self._new if entry.fetched is None else self._proven
 
     async def _read_keys(self, provider: ProviderTerms) -> KeySet:
         if not is_issuer_url(provider.issuer):

@@ -10,13 +10,15 @@ Source: RFC 8259, RFC 8725 section 2.4 and 3.
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 MAX_DEPTH = 16
 _MAX_DIGITS = 19
 # A string that never ends is taken to the end at once: trying again from each later quote would be quadratic.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_UNSAFE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class NotStrict(ValueError):  # noqa: N818 - it says what the text is
@@ -51,14 +53,25 @@ def _refuse_depth(text: str) -> None:
             raise NotStrict("nested too deeply")
 
 
-def _refuse_unsafe_text(text: str, value: dict[str, Any]) -> None:
-    if "\\u0000" in text:
-        raise NotStrict("NUL in a string")
-    if _SURROGATE_ESCAPE.search(text):
-        try:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-        except UnicodeEncodeError:
-            raise NotStrict("half a surrogate pair") from None
+def _refuse_unsafe_text(text: str, value: object) -> None:
+    # Only an escape can spell these, and honest documents seldom have one, so the walk is seldom needed.
+    if not _UNSAFE_ESCAPE.search(text):
+        return
+    for found in _texts(value):
+        if "\0" in found or _SURROGATE.search(found):
+            raise NotStrict("NUL or half a surrogate pair in a string")
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _texts(item)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

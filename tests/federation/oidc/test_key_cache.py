@@ -1,0 +1,344 @@
+"""When keys are fetched, how often, and what is served meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.federation.oidc.setting import jwks, key
+from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
+
+from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
+from daypass.federation.oidc import issuer_keys
+from daypass.federation.oidc.issuer_keys import IssuerKeys, NeedsFetch
+from daypass.federation.oidc.keys import KeySet, parse_jwks
+from daypass.federation.oidc.provider import ProviderTerms
+from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
+from daypass.testing.tokens import SigningKey, compact
+
+
+class Stage:
+    """An issuer, a clock and a cache, at one moment."""
+
+    def __init__(self) -> None:
+        self.clock = MovedClock()
+        self.issuer = OidcIssuer(algorithms=("ES256",), now=self.clock.epoch)
+
+    def open(self) -> None:
+        """Make the cache, once the issuer runs."""
+        self.keys = IssuerKeys(fetcher(self.issuer), self.clock)
+        self.provider = terms(self.issuer)
+
+    async def accepted(self, text: str | None = None) -> bool:
+        """Tell whether a token, a genuine one by default, is accepted now."""
+        try:
+            await exchange(self.keys, self.provider, text or self.issuer.token(alg="ES256"), self.clock)
+        except Fault:
+            return False
+        return True
+
+    def unknown(self, kid: str) -> str:
+        """Return a token that names a key which nobody published."""
+        return compact({"alg": "ES256", "kid": kid}, self.issuer.claims(), key("ES256", "attacker"))
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Set the scene."""
+    scene = Stage()
+    with scene.issuer:
+        scene.open()
+        yield scene
+
+
+def test_one_fetch_serves_many_tokens(stage: Stage) -> None:
+    """Keys are fetched once and kept, parsed."""
+
+    async def run() -> None:
+        for _ in range(50):
+            assert await stage.accepted()
+
+    asyncio.run(run())
+    assert stage.issuer.requests == {DISCOVERY: 1, KEYS: 1}
+
+
+def test_the_same_issuer_in_several_accounts_is_fetched_once(stage: Stage) -> None:
+    """Keys belong to the issuer, not to the account that trusts it."""
+    other = terms(stage.issuer, arn="arn:aws:iam::999999999999:oidc-provider/x")
+
+    async def run() -> None:
+        assert await stage.accepted()
+        await exchange(stage.keys, other, stage.issuer.token(alg="ES256"), stage.clock)
+
+    asyncio.run(run())
+    assert stage.issuer.requests[KEYS] == 1
+
+
+def test_many_at_once_share_one_flight(stage: Stage) -> None:
+    """One fetch at a time per issuer, however many tokens wait for it."""
+
+    async def run() -> list[bool]:
+        return await asyncio.gather(*[stage.accepted() for _ in range(60)])
+
+    assert all(asyncio.run(run()))
+    assert stage.issuer.requests == {DISCOVERY: 1, KEYS: 1}
+
+
+def test_whoever_goes_away_does_not_take_the_flight_along(stage: Stage) -> None:
+    """A caller who hangs up must not cost the others their fetch."""
+
+    async def run() -> bool:
+        first = asyncio.create_task(stage.accepted())
+        second = asyncio.create_task(stage.accepted())
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(run())
+
+
+def test_a_rotated_key_is_accepted_within_twenty_seconds(stage: Stage) -> None:
+    """The worst case: the set was fetched the moment before the rotation."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.issuer.rotate("ES256")
+        stage.clock.move(seconds=9)
+        assert not await stage.accepted()
+        stage.clock.move(seconds=1)
+        assert await stage.accepted()
+
+    asyncio.run(run())
+    assert stage.issuer.requests[KEYS] == 2
+
+
+def test_a_key_that_took_over_the_old_name(stage: Stage) -> None:
+    """An issuer that was set up anew may give its new key the old key's id. That is seen as quickly."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.issuer.rotate("ES256", SigningKey.generate("ES256", stage.issuer.signing["ES256"].kid))
+        stage.clock.move(seconds=10)
+        assert await stage.accepted()
+
+    asyncio.run(run())
+
+
+def test_rotation_every_minute(stage: Stage) -> None:
+    """Each new key is accepted, and each costs one fetch."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        for _ in range(12):
+            stage.clock.move(minutes=1)
+            stage.issuer.rotate("ES256")
+            assert await stage.accepted()
+
+    asyncio.run(run())
+    assert stage.issuer.requests[KEYS] == 13
+
+
+def test_a_withdrawn_key_is_refused_after_the_next_fetch(stage: Stage) -> None:
+    """What an issuer no longer publishes verifies nothing, once we have looked."""
+
+    async def run() -> None:
+        old = stage.issuer.token(alg="ES256")
+        assert await stage.accepted(old)
+        stage.issuer.rotate("ES256")
+        stage.clock.move(seconds=10)
+        assert await stage.accepted()
+        assert not await stage.accepted(old)
+
+    asyncio.run(run())
+
+
+def test_a_thousand_unknown_key_ids_cause_one_fetch_in_ten_seconds(stage: Stage) -> None:
+    """A flood of invented key ids costs the issuer one request in ten seconds, and good tokens nothing."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        for number in range(1000):
+            stage.clock.move(milliseconds=30)
+            assert not await stage.accepted(stage.unknown(f"invented-{number}"))
+        assert await stage.accepted()
+
+    asyncio.run(run())
+    assert stage.issuer.requests[KEYS] <= 4
+
+
+def test_unknown_key_ids_do_not_keep_a_rotated_key_out(stage: Stage) -> None:
+    """The flood's own fetches bring the new key."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.issuer.rotate("ES256")
+        for number in range(20):
+            stage.clock.move(seconds=1)
+            await stage.accepted(stage.unknown(f"invented-{number}"))
+        assert await stage.accepted()
+
+    asyncio.run(run())
+
+
+def test_old_keys_are_served_while_the_issuer_is_down(stage: Stage) -> None:
+    """500s for hours: tokens of published keys stay good, for a day."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.issuer.answers[DISCOVERY] = Answer.fail(500)
+        for _ in range(46):
+            stage.clock.move(minutes=30)
+            assert await stage.accepted()
+        stage.clock.move(hours=2)
+        assert not await stage.accepted()
+        stage.issuer.answers.clear()
+        stage.clock.move(seconds=10)
+        assert await stage.accepted()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("answer", [b'{"keys":[]}', b"null", b"<html>", b'{"keys":[{"kty":"oct","k":"AA"}]}'])
+def test_a_broken_set_does_not_replace_a_good_one(stage: Stage, answer: bytes) -> None:
+    """An empty or unreadable set is the issuer's mishap; the cached keys stay."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.issuer.answers[KEYS] = Answer(body=answer)
+        stage.clock.move(hours=2)
+        assert await stage.accepted()
+
+    asyncio.run(run())
+    assert stage.issuer.requests[KEYS] == 2
+
+
+def test_keys_are_looked_up_again_behind_the_callers_back(stage: Stage) -> None:
+    """After five minutes nobody waits, and the set is renewed all the same."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.clock.move(minutes=6)
+        stage.issuer.rotate("ES256")
+        assert isinstance(stage.keys.cached_keys(stage.provider, stage.clock.now()), KeySet)
+        await stage.keys.fetch(stage.provider)
+        assert stage.issuer.requests[KEYS] == 2
+        assert await stage.accepted()
+
+    asyncio.run(run())
+    assert stage.issuer.requests[KEYS] == 2
+
+
+def test_after_an_hour_the_caller_waits_for_a_look(stage: Stage) -> None:
+    """A key withdrawn long ago is not believed for the sake of a quick answer."""
+
+    async def run() -> None:
+        old = stage.issuer.token(alg="ES256", exp=int(stage.clock.epoch()) + 10**6)
+        assert await stage.accepted(old)
+        stage.issuer.rotate("ES256")
+        stage.clock.move(hours=2)
+        assert isinstance(stage.keys.cached_keys(stage.provider, stage.clock.now()), NeedsFetch)
+        assert not await stage.accepted(old)
+
+    asyncio.run(run())
+
+
+def test_without_an_event_loop_the_caller_is_told_to_fetch(stage: Stage) -> None:
+    """Nothing can be done behind the back of a caller who runs no loop."""
+    asyncio.run(stage.keys.fetch(stage.provider))
+    stage.clock.move(minutes=6)
+    assert isinstance(stage.keys.cached_keys(stage.provider, stage.clock.now()), NeedsFetch)
+
+
+def test_a_failure_is_remembered_for_ten_seconds(stage: Stage) -> None:
+    """Until then callers get the same answer at once, then the issuer gets its next chance."""
+
+    async def run() -> None:
+        stage.issuer.answers[DISCOVERY] = Answer.fail(500)
+        for _ in range(20):
+            with pytest.raises(IDPCommunicationError):
+                await exchange(stage.keys, stage.provider, stage.issuer.token(alg="ES256"), stage.clock)
+        assert stage.issuer.requests[DISCOVERY] == 1
+        stage.issuer.answers.clear()
+        stage.clock.move(seconds=10)
+        assert await stage.accepted()
+
+    asyncio.run(run())
+
+
+def test_a_clock_that_was_set_back(stage: Stage) -> None:
+    """Keys from the future are not fresh for as long as the clock was wrong."""
+
+    async def run() -> None:
+        assert await stage.accepted()
+        stage.clock.move(days=-30)
+        stage.issuer.rotate("ES256")
+        assert await stage.accepted()
+
+    asyncio.run(run())
+
+
+def test_pinned_keys_are_never_fetched(stage: Stage) -> None:
+    """An issuer without network is believed by the keys that an operator pinned, and by no others."""
+    pinned = terms(stage.issuer, pinned=parse_jwks(jwks(stage.issuer.signing["ES256"].jwk())))
+
+    async def run() -> None:
+        await exchange(stage.keys, pinned, stage.issuer.token(alg="ES256"), stage.clock)
+        with pytest.raises(InvalidIdentityToken):
+            await exchange(stage.keys, pinned, stage.unknown("invented"), stage.clock)
+
+    asyncio.run(run())
+    assert not stage.issuer.requests
+
+
+def test_the_number_of_issuers_is_bounded(stage: Stage) -> None:
+    """The one that was not used for longest goes first."""
+    for number in range(issuer_keys.MAX_ISSUERS + 50):
+        stage.keys.cached_keys(terms(stage.issuer, issuer=f"https://i{number}.example"), stage.clock.now())
+    assert len(stage.keys._entries) == issuer_keys.MAX_ISSUERS
+
+
+def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
+    """A hanging issuer collects a hundred callers and no more; the others are told at once."""
+    stage.issuer.answers[DISCOVERY] = Answer.hang()
+
+    async def run() -> None:
+        started = time.monotonic()
+        waiting = [asyncio.create_task(stage.accepted()) for _ in range(issuer_keys.MAX_WAITING)]
+        await asyncio.sleep(0.05)
+        assert not await stage.accepted()
+        assert time.monotonic() - started < 0.4
+        assert not any(await asyncio.gather(*waiting))
+
+    asyncio.run(run())
+
+
+def test_hanging_issuers_delay_nobody_else(stage: Stage) -> None:
+    """Load: a hundred issuers hang, again and again, while another is met for the first time and then used."""
+    authority = stage.issuer.authority
+    with OidcIssuer(algorithms=("ES256",), now=stage.clock.epoch, authority=authority) as hanging:
+        hanging.answers[DISCOVERY] = Answer.hang()
+        token = hanging.token(alg="ES256")
+        bad = [terms(hanging, issuer=f"{hanging.url}/{number}") for number in range(100)]
+
+        async def worn_out(provider: ProviderTerms) -> bool:
+            try:
+                await exchange(stage.keys, provider, token, stage.clock)
+            except IDPCommunicationError:
+                return True
+            return False
+
+        async def run() -> list[float]:
+            spent: list[float] = []
+            for _ in range(3):
+                load = [asyncio.create_task(worn_out(provider)) for provider in bad]
+                await asyncio.sleep(0.02)
+                started = time.monotonic()
+                assert await stage.accepted()
+                spent.append(time.monotonic() - started)
+                assert all(await asyncio.gather(*load))
+                stage.clock.move(seconds=11)
+                stage.issuer.rotate("ES256")
+            await stage.keys.close()
+            return spent
+
+        assert max(asyncio.run(run())) < 0.5

@@ -1,0 +1,310 @@
+"""Issuers that hang, flood, redirect inward and lie. Each costs bounded time, ends in AWS's error, and is let be."""
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from tests.federation.oidc.world import LOOPBACK, SECONDS, MovedClock, exchange, fetcher, terms
+
+from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.provider import ProviderTerms
+from daypass.testing.certificates import Flaw
+from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
+
+NO_KEY = (
+    "Couldn't retrieve verification key from your identity provider,  "
+    "please reference AssumeRoleWithWebIdentity documentation for requirements"
+)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[OidcIssuer]:
+    """Run one issuer for all tests of the module."""
+    with OidcIssuer(algorithms=("ES256",)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def well_behaved(issuer: OidcIssuer) -> None:
+    """Begin each test with an issuer that tells the truth."""
+    issuer.answers.clear()
+    issuer.discovery_changes.clear()
+    issuer.requests.clear()
+
+
+def attempt(
+    issuer: OidcIssuer, using: Fetcher | None = None, provider: ProviderTerms | None = None, *, enforce: bool = False
+) -> Fault | None:
+    """Exchange a genuine token twice; return the refusal. The second try must not ask the issuer again."""
+    clock = MovedClock()
+    keys = IssuerKeys(using or fetcher(issuer), clock, enforce_thumbprints=enforce)
+
+    async def run() -> Fault | None:
+        refusals: list[Fault | None] = []
+        for _ in range(2):
+            try:
+                await exchange(keys, provider or terms(issuer), issuer.token(alg="ES256"), clock)
+                refusals.append(None)
+            except Fault as refusal:
+                refusals.append(refusal)
+        await keys.close()
+        assert (refusals[0] is None) == (refusals[1] is None)
+        return refusals[0]
+
+    started = time.monotonic()
+    refusal = asyncio.run(run())
+    assert time.monotonic() - started < 2 * SECONDS + 1
+    assert max(issuer.requests.values(), default=0) <= 1
+    return refusal
+
+
+def test_the_control_is_accepted(issuer: OidcIssuer) -> None:
+    """An honest issuer on an allowed network, with a certificate of a trusted authority."""
+    assert attempt(issuer) is None
+    assert issuer.requests == {DISCOVERY: 1, KEYS: 1}
+
+
+SLOW = {
+    "hangs": Answer.hang(),
+    "trickles": Answer.trickle(),
+    "fails with 500": Answer.fail(500),
+    "is unavailable": Answer.fail(503),
+    "limits our rate": Answer.fail(429),
+}
+HOSTILE = {
+    "floods": Answer.flood(),
+    "never ends": Answer.endless(),
+    "sends a gzip bomb": Answer.bomb(),
+    "redirects to the metadata service": Answer.redirect("http://169.254.169.254/latest/meta-data/"),
+    "redirects to loopback": Answer.redirect("https://127.0.0.1/"),
+    "redirects to a file": Answer.redirect("file:///etc/passwd", 301),
+    "redirects for ever": Answer.redirect(DISCOVERY, 308),
+    "is not found": Answer.fail(404),
+    "forbids": Answer.fail(403),
+    "answers in HTML": Answer(body=b"<html></html>"),
+    "answers nothing": Answer(body=b""),
+    "answers null": Answer(body=b"null"),
+    "answers an empty object": Answer(body=b"{}"),
+    "answers deep": Answer(body=b'{"keys":' + b"[" * 100_000),
+    "answers quotes": Answer(body=b'{"keys":' + b"[" * 20 + b'\\"' * 100_000),
+    "has no content": Answer(status=204, body=b""),
+}
+
+
+@pytest.mark.parametrize("path", [DISCOVERY, KEYS])
+@pytest.mark.parametrize("name", SLOW)
+def test_what_may_pass_is_worth_a_retry(issuer: OidcIssuer, name: str, path: str) -> None:
+    """Silence, slowness and faults of the issuer's own are the one retryable error."""
+    issuer.answers[path] = SLOW[name]
+    assert isinstance(attempt(issuer), IDPCommunicationError)
+
+
+@pytest.mark.parametrize("path", [DISCOVERY, KEYS])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_will_not_pass_is_not(issuer: OidcIssuer, name: str, path: str) -> None:
+    """Too much, elsewhere, or nothing that is a key: no verification key, in AWS's words."""
+    issuer.answers[path] = HOSTILE[name]
+    refusal = attempt(issuer)
+    assert isinstance(refusal, InvalidIdentityToken)
+    assert refusal.message == NO_KEY
+
+
+def test_header_lines_that_never_end(issuer: OidcIssuer) -> None:
+    """The number and size of header lines are bounded, too."""
+    issuer.answers[KEYS] = Answer.header_flood()
+    assert attempt(issuer) is not None
+
+
+def test_ten_thousand_keys(issuer: OidcIssuer) -> None:
+    """A set with more keys than an issuer needs is not searched for the one that fits."""
+    issuer.answers[KEYS] = Answer.document({"keys": [{"kty": "x"}] * 10_000 + issuer.published})
+    refusal = attempt(issuer)
+    assert refusal is not None
+    assert refusal.detail == "more than 100 keys"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "https://attacker.example"},
+        {"issuer": "https://localhost"},
+        {"issuer": None},
+        {"issuer": ["https://localhost"]},
+        {"jwks_uri": None},
+        {"jwks_uri": ["https://localhost/keys"]},
+        {"jwks_uri": "http://localhost/keys"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"jwks_uri": "https://user:pass@localhost/keys"},
+        {"jwks_uri": "//localhost/keys"},
+        {"jwks_uri": "https://169.254.169.254/keys"},
+        {"jwks_uri": "https://[::ffff:10.0.0.1]/keys"},
+        {"jwks_uri": "https://10.0.0.1/keys"},
+        {"jwks_uri": "https://localhost\\@attacker.example/keys"},
+        {"jwks_uri": "https://localhost/keys\r\nHost: x"},
+        {"jwks_uri": "https://localhost/" + "x" * 3000},
+    ],
+)
+def test_discovery_documents_that_lie(issuer: OidcIssuer, changes: dict[str, object]) -> None:
+    """The document must be the issuer's own, and send us to https at an address that may be connected to."""
+    issuer.discovery_changes.update(changes)
+    refusal = attempt(issuer)
+    assert isinstance(refusal, InvalidIdentityToken)
+    assert refusal.message == NO_KEY
+    assert issuer.requests[KEYS] == 0
+
+
+def test_a_discovery_document_with_the_issuer_twice(issuer: OidcIssuer) -> None:
+    """Two issuers in one document are none."""
+    issuer.answers[DISCOVERY] = Answer(
+        body=b'{"issuer":"https://attacker.example","issuer":%s,"jwks_uri":%s}'
+        % (json.dumps(issuer.url).encode(), json.dumps(issuer.root + KEYS).encode())
+    )
+    assert isinstance(attempt(issuer), InvalidIdentityToken)
+
+
+@pytest.mark.parametrize("flaw", [Flaw.EXPIRED, Flaw.OTHER_NAME, Flaw.SELF_SIGNED])
+def test_bad_certificates(flaw: Flaw) -> None:
+    """A certificate that is over, of another name or of nobody is refused before a byte is asked for."""
+    with OidcIssuer(algorithms=("ES256",), flaw=flaw) as bad:
+        refusal = attempt(bad)
+        assert isinstance(refusal, InvalidIdentityToken)
+        assert not bad.requests
+
+
+def test_an_authority_that_nobody_trusts(issuer: OidcIssuer) -> None:
+    """Without the operator's bundle the system's authorities alone decide."""
+    refusal = attempt(issuer, Fetcher(FetchLimits(LOOPBACK, None, SECONDS)))
+    assert isinstance(refusal, InvalidIdentityToken)
+    assert not issuer.requests
+
+
+def test_loopback_is_refused_by_default(issuer: OidcIssuer) -> None:
+    """No network is allowed unless an operator says so, and no connection is opened."""
+    refusal = attempt(issuer, Fetcher(FetchLimits((), issuer.ca_bundle, SECONDS)))
+    assert isinstance(refusal, InvalidIdentityToken)
+    assert not issuer.requests
+
+
+def test_literal_addresses_are_judged_too() -> None:
+    """A resolver never sees a literal address, so the socket's own gate refuses it."""
+    with OidcIssuer(algorithms=("ES256",), host="127.0.0.1") as literal:
+        assert isinstance(attempt(literal, Fetcher(FetchLimits((), literal.ca_bundle, SECONDS))), InvalidIdentityToken)
+        assert not literal.requests
+        assert attempt(literal) is None
+
+
+def test_a_name_that_resolves_inward_at_the_second_look(issuer: OidcIssuer) -> None:
+    """Rebinding: each connection goes to the addresses that were judged for it, so the second one is refused."""
+    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
+
+    async def rebinding(_host: str, _port: int) -> Sequence[str]:
+        return next(answers)
+
+    refusal = attempt(issuer, fetcher(issuer, rebinding))
+    assert isinstance(refusal, InvalidIdentityToken)
+    assert issuer.requests == {DISCOVERY: 1}
+
+
+def test_of_several_addresses_only_allowed_ones_are_used(issuer: OidcIssuer) -> None:
+    """One good address among bad ones is enough, and the bad ones are never tried."""
+
+    async def mixed(_host: str, _port: int) -> Sequence[str]:
+        return ["169.254.169.254", "::1", "10.0.0.1", "127.0.0.1"]
+
+    assert attempt(issuer, fetcher(issuer, mixed)) is None
+
+
+def test_a_name_that_does_not_resolve(issuer: OidcIssuer) -> None:
+    """A name server's no is worth a retry."""
+
+    async def unknown(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    assert isinstance(attempt(issuer, fetcher(issuer, unknown)), IDPCommunicationError)
+
+
+def test_a_name_server_that_hangs(issuer: OidcIssuer) -> None:
+    """Resolving counts against the same time as everything else."""
+
+    async def silent(_host: str, _port: int) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+    assert isinstance(attempt(issuer, fetcher(issuer, silent)), IDPCommunicationError)
+
+
+def test_a_server_that_accepts_and_never_shakes_hands(issuer: OidcIssuer) -> None:
+    """Silence before TLS is silence."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        provider = terms(issuer, issuer=f"https://localhost:{mute.getsockname()[1]}")
+        assert isinstance(attempt(issuer, provider=provider), IDPCommunicationError)
+
+
+def test_a_port_where_nobody_listens(issuer: OidcIssuer) -> None:
+    """A refused connection is worth a retry."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert isinstance(
+        attempt(issuer, provider=terms(issuer, issuer=f"https://localhost:{port}")), IDPCommunicationError
+    )
+
+
+def test_an_answer_that_breaks_off(issuer: OidcIssuer) -> None:
+    """Less than was promised is no document, even if what came is valid JSON."""
+    body = json.dumps({"keys": issuer.published}).encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issuer.ca_bundle.parent / "server.pem")
+
+        def answer_once() -> None:
+            connection, _ = listener.accept()
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(65536)
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body)
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        issuer.discovery_changes["jwks_uri"] = f"https://localhost:{listener.getsockname()[1]}/keys"
+        refusal = attempt(issuer)
+        thread.join()
+    assert isinstance(refusal, IDPCommunicationError)
+
+
+def test_proxies_of_the_environment_are_ignored(issuer: OidcIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would do the resolving, and take the judgement of addresses away from us."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert attempt(issuer) is None
+
+
+def test_thumbprints_are_not_looked_at_by_default(issuer: OidcIssuer) -> None:
+    """Terraform users write dummy ones; the authorities decide, as on AWS."""
+    assert attempt(issuer, provider=terms(issuer, thumbprints=frozenset({"f" * 40}))) is None
+
+
+def test_thumbprints_may_be_enforced_in_addition(issuer: OidcIssuer) -> None:
+    """With the operator's switch, the verified chain must have one of them."""
+    good = terms(issuer, thumbprints=frozenset({issuer.authority.thumbprint.upper(), "f" * 40}))
+    assert attempt(issuer, provider=good, enforce=True) is None
+
+
+@pytest.mark.parametrize("thumbprints", [frozenset[str](), frozenset({"f" * 40})])
+def test_enforced_thumbprints_that_do_not_match(issuer: OidcIssuer, thumbprints: frozenset[str]) -> None:
+    """Another certificate, or no thumbprint at all, and the keys are not even asked for."""
+    refusal = attempt(issuer, provider=terms(issuer, thumbprints=thumbprints), enforce=True)
+    assert isinstance(refusal, InvalidIdentityToken)
+    assert issuer.requests[KEYS] == 0
+
+
+def test_a_thumbprint_does_not_replace_an_authority(issuer: OidcIssuer) -> None:
+    """A chain of nobody's is refused although its thumbprint matches."""
+    provider = terms(issuer, thumbprints=frozenset({issuer.authority.thumbprint}))
+    using = Fetcher(FetchLimits(LOOPBACK, None, SECONDS))
+    assert isinstance(attempt(issuer, using, provider, enforce=True), InvalidIdentityToken)

@@ -1,0 +1,62 @@
+"""What the fetching tests share: a clock that they move, providers for simulated issuers, and the caller's part."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+
+from daypass.federation.oidc.claims import WebIdentity
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc.identify import identify
+from daypass.federation.oidc.issuer_keys import IssuerKeys, NeedsFetch
+from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.resolver import Lookup
+from daypass.federation.oidc.token import read_token
+from daypass.testing.oidc import OidcIssuer
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+SECONDS = 0.6
+
+
+@dataclass
+class MovedClock:
+    """Tells the time that the test set. It begins with the real one, because certificates do."""
+
+    moment: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def now(self) -> datetime:
+        """Return the test's time."""
+        return self.moment
+
+    def epoch(self) -> float:
+        """Return it as issuers write it."""
+        return self.moment.timestamp()
+
+    def move(self, **span: float) -> None:
+        """Let time pass."""
+        self.moment += timedelta(**span)
+
+
+def terms(simulated: OidcIssuer, /, **changes: object) -> ProviderTerms:
+    """Return the terms of a provider for a simulated issuer."""
+    honest = {
+        "arn": "arn:aws:iam::123456789012:oidc-provider/" + simulated.url.removeprefix("https://"),
+        "issuer": simulated.url,
+        "client_ids": frozenset({"sts.amazonaws.com"}),
+    }
+    return ProviderTerms(**{**honest, **changes})  # type: ignore[arg-type]
+
+
+def fetcher(issuer: OidcIssuer, lookup: Lookup | None = None, *, seconds: float = SECONDS) -> Fetcher:
+    """Return a fetcher that trusts the issuer's authority and may go to loopback."""
+    return Fetcher(FetchLimits(LOOPBACK, issuer.ca_bundle, seconds), lookup)
+
+
+async def exchange(keys: IssuerKeys, provider: ProviderTerms, text: str, clock: MovedClock) -> WebIdentity:
+    """Do as the operation does: try, fetch if told to, try once more."""
+    token = read_token(text)
+    found = identify(token, provider=provider, keys=keys, now=clock.now())
+    if isinstance(found, NeedsFetch):
+        await keys.fetch(found.provider)
+        found = identify(token, provider=provider, keys=keys, now=clock.now())
+    assert isinstance(found, WebIdentity), "a second fetch was asked for"
+    return found
