@@ -50,7 +50,7 @@ class Claims:
 
 def read_claims(attributes: Sequence[Attribute]) -> Claims:
     """Return the attributes in AWS's terms, or raise the Fault for the first that breaks a rule."""
-    values = _gather(attributes)
+    values = gather(attributes)
     tags = read_tags(values)
     return Claims(
         roles=read_roles(values),
@@ -64,14 +64,6 @@ def read_claims(attributes: Sequence[Attribute]) -> Claims:
 
 
 Values = Mapping[str, tuple[str | None, ...]]
-
-
-def _gather(attributes: Sequence[Attribute]) -> Values:
-    """Join the values of attributes that are sent in several pieces."""
-    gathered: dict[str, list[str | None]] = {}
-    for attribute in attributes:
-        gathered.setdefault(attribute.name, []).extend(attribute.values)
-    return {name: tuple(values) for name, values in gathered.items()}
 
 
 def read_roles(values: Values) -> tuple[RolePair, ...]:
@@ -242,18 +234,41 @@ def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
     }
 
 
-# One row an attribute, for whoever wants to judge them one by one.
-Reader = Callable[[Values], object]
-READERS: Mapping[str, Reader] = {
-    "Role": read_roles,
-    "RoleSessionName": read_session_name,
-    "SessionDuration": read_session_duration,
-    "PrincipalTag": read_tags,
-    "TransitiveTagKeys": lambda values: read_transitive_keys(values, read_tags(values)),
-    "SourceIdentity": read_source_identity,
-}
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One attribute's reading, for whoever judges them one by one. `hint` is for the provider's operator."""
+
+    name: str
+    read: Callable[[Values], object]
+    hint: str
+
+
+RULES: Sequence[Rule] = (
+    Rule(
+        "Role",
+        read_roles,
+        f"Send an attribute named {AWS}Role whose values are ROLE_ARN,PROVIDER_ARN: both of one account, "
+        "with one comma and no spaces.",
+    ),
+    Rule(
+        "RoleSessionName",
+        read_session_name,
+        f"Send an attribute named {AWS}RoleSessionName with one value, for instance the user name or mail address.",
+    ),
+    Rule("SessionDuration", read_session_duration, "Send whole seconds from 900 to 43200, or leave it out."),
+    Rule("PrincipalTag", read_tags, f"Name each tag {AWS}PrincipalTag:KEY and give it one value."),
+    Rule(
+        "TransitiveTagKeys",
+        lambda values: read_transitive_keys(values, read_tags(values)),
+        "Every transitive key must be the key of a PrincipalTag in the same assertion.",
+    ),
+    Rule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or leave it out."),
+)
 
 
 def gather(attributes: Sequence[Attribute]) -> Values:
     """Return the values of each attribute, those that are sent in several pieces joined."""
-    return _gather(attributes)
+    gathered: dict[str, list[str | None]] = {}
+    for attribute in attributes:
+        gathered.setdefault(attribute.name, []).extend(attribute.values)
+    return {name: tuple(values) for name, values in gathered.items()}

@@ -35,6 +35,8 @@ def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_
         return parse_xml(canonical, CANONICAL)
     except UnreadableXml as problem:
         raise bad_signature(f"the signed element cannot stand alone: {problem}") from None
+    except etree.LxmlError as problem:  # libxml2 has no canonical form for relative namespace names
+        raise bad_signature(f"the signed element has no canonical form: {problem}") from None
 
 
 def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> bytes:

@@ -1,0 +1,251 @@
+"""Look at a response as STS would, and say of every check how it went and what to change.
+
+Owns the report behind `saml inspect`. It walks the same functions and tables that judge a real response, goes
+on after a failure where that makes sense, and therefore reads unverified values: for the eyes of an operator,
+never for a decision. The verdict at its end is not drawn from the report but from the judge itself.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import partial
+from typing import TypeVar
+
+from lxml import etree
+
+from daypass.errors import Fault
+from daypass.federation.saml.attributes import RULES, find_role_pair, gather
+from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
+from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
+from daypass.federation.saml.gate import ShapedResponse, is_signed, shape_assertion, shape_response
+from daypass.federation.saml.identity import identify
+from daypass.federation.saml.meaning import CHECKS, Hearing
+from daypass.federation.saml.metadata import IdentityProviderMetadata
+from daypass.federation.saml.names import ds
+from daypass.federation.saml.refusals import bad_signature, malformed, unsigned
+from daypass.federation.saml.settings import SamlSettings, Trust
+from daypass.federation.saml.signature import verify_element
+from daypass.federation.saml.statement import Statement, read_statement
+from daypass.federation.saml.verify import decode_response, trusted_keys, verify_envelope
+
+_Result = TypeVar("_Result")
+
+
+class Outcome(Enum):
+    """How a check went."""
+
+    PASS = "pass"  # noqa: S105 - an outcome
+    FAIL = "fail"
+    SKIP = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `answer` is what STS would say, `why` precisely what is wrong, `hint` what to do about it."""
+
+    name: str
+    outcome: Outcome
+    answer: str = ""
+    why: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every check in order, what the response says (unverified), and STS's own verdict.
+
+    `refusal` is None where STS would take the response; without a provider there is no verdict, and it says
+    so.
+    """
+
+    findings: tuple[Finding, ...]
+    unverified_statement: Statement | None
+    unverified_envelope: Envelope | None
+    refusal: str | None
+
+
+_DECODE = (
+    "Pass the value of the SAMLResponse form field as it is: base64, not URL-encoded, whole. "
+    "In a browser's developer tools it is in the POST to the /saml address."
+)
+_SHAPE = "The provider must send one Response with one Assertion in it, as the web browser SSO profile has it."
+_STATUS = "The provider itself refused the sign-in; its own log says why."
+_KEYS = (
+    "Register the provider's present metadata (UpdateSAMLProvider): its signing certificate may have been rotated. "
+    "Sign with RSA or ECDSA and SHA-256 or better. If that does not help, something changed the message on its way."
+)
+_SIGN = "Let the provider sign the assertion, not only the response."
+_OPEN = "Give the provider the certificate of a private key that is registered here (AddPrivateKey), and use OAEP."
+_READ = "A required part is missing or written in another way; 'why' names it."
+
+
+def inspect_response(unverified_response: str, *, trust: Trust | None, settings: SamlSettings, now: datetime) -> Report:
+    """Return the report on a base64 SAMLResponse. Raises nothing for any text.
+
+    Without `trust` the checks that need a provider are skipped.
+    """
+    walk = _Walk(trust, settings, now)
+    walk.through(unverified_response)
+    return Report(
+        tuple(walk.findings), walk.statement, walk.envelope, _verdict(unverified_response, trust, settings, now)
+    )
+
+
+def _verdict(text: str, trust: Trust | None, settings: SamlSettings, now: datetime) -> str | None:
+    if trust is None:
+        return "No provider was named, so no signature could be verified."
+    try:
+        identify(text, trust=trust, settings=settings, now=now, request_id="-")
+    except Fault as fault:
+        return _answer(fault)
+    return None
+
+
+class _Walk:
+    """The steps of one report, which collect findings as they go."""
+
+    def __init__(self, trust: Trust | None, settings: SamlSettings, now: datetime) -> None:
+        self.trust, self.settings, self.now = trust, settings, now
+        self.findings: list[Finding] = []
+        self.statement: Statement | None = None
+        self.envelope: Envelope | None = None
+
+    def through(self, text: str) -> None:
+        root = self._try("decoding", lambda: decode_response(text), _DECODE)
+        if root is None:
+            return
+        self._try("status", lambda: require_success(root), _STATUS)
+        response = self._try("shape", lambda: shape_response(root), _SHAPE)
+        if response is None:
+            return
+        self.envelope = self._try("response", lambda: read_envelope(root), _READ)
+        self._response_signature(response)
+        assertion = self._opened(response)
+        if assertion is None:
+            return
+        self._assertion_signature(assertion)
+        self.statement = self._try("assertion", lambda: read_statement(assertion), _READ)
+        if self.statement is not None and self.envelope is not None:
+            self.findings.extend(self._meaning(self.statement, self.envelope))
+        if self.statement is not None:
+            self._attributes(self.statement)
+
+    def _response_signature(self, response: ShapedResponse) -> None:
+        name, trust = "response signature", self.trust
+        if not response.signed:
+            self._skip(name, "The Response is not signed; it need not be.")
+        elif trust is None:
+            self._skip(name, "No provider was named.")
+        else:
+            self._try(name, lambda: verify_envelope(response, trusted_keys(trust, self.now), trust), _KEYS)
+
+    def _opened(self, response: ShapedResponse) -> etree._Element | None:
+        name, trust = "decryption", self.trust
+        if not response.encrypted:
+            if trust is not None and trust.require_encryption:
+                self._fail(name, malformed("the provider is registered with AssertionEncryptionMode Required"), _OPEN)
+            else:
+                self._skip(name, "The assertion is not encrypted.")
+            return response.unverified_assertion
+        if trust is None:
+            self._skip(name, "No provider was named, so there is no key to open the assertion with.")
+            return None
+        return self._try(name, lambda: _decrypted(response, trust), _OPEN)
+
+    def _assertion_signature(self, assertion: etree._Element) -> None:
+        name, trust = "assertion signature", self.trust
+        if not is_signed(assertion):
+            self._fail(name, unsigned("the Assertion carries no signature of its own"), _SIGN)
+        elif trust is None:
+            self._skip(name, "No provider was named.")
+        else:
+            keys = self._try("provider's keys", lambda: trusted_keys(trust, self.now), _KEYS)
+            if keys is not None:
+                self._try(name, lambda: verify_element(assertion, keys, allow_sha1=trust.allow_sha1), _KEYS)
+            self._shown_certificates(assertion, trust)
+
+    def _shown_certificates(self, assertion: etree._Element, trust: Trust) -> None:
+        """Say which certificates the message shows that are not registered: the usual reason for a bad signature."""
+        registered = {key.fingerprint for key in trust.metadata.signing_keys}
+        for shown in _fingerprints(assertion):
+            if shown not in registered:
+                self._skip(
+                    "certificate in the message",
+                    f"SHA-256 {shown} is not among the registered: {', '.join(sorted(registered))}.",
+                )
+
+    def _meaning(self, statement: Statement, envelope: Envelope) -> Iterator[Finding]:
+        trust = self.trust or _claimed(statement)
+        hearing = Hearing(statement, envelope, trust, self.settings, self.now)
+        for check in CHECKS:
+            if check.of_provider and self.trust is None:
+                yield Finding(check.name, Outcome.SKIP, why="No provider was named.")
+            elif check.is_waived(trust):
+                yield Finding(check.name, Outcome.SKIP, why="The provider is registered as lax: STS does not ask.")
+            else:
+                yield _finding(check.name, partial(check.judge, hearing), check.hint)
+
+    def _attributes(self, statement: Statement) -> None:
+        values = gather(statement.attributes)
+        self.findings.extend(_finding(rule.name, partial(rule.read, values), rule.hint) for rule in RULES)
+        for name, given in values.items():
+            if name.endswith("/Role"):
+                ignored = [value for value in given if find_role_pair(value) is None]
+                self.findings.extend(
+                    Finding("Role value", Outcome.SKIP, why=f"{value!r} is passed over: it is no ROLE_ARN,PROVIDER_ARN")
+                    for value in ignored
+                )
+
+    def _try(self, name: str, step: Callable[[], _Result], hint: str) -> _Result | None:
+        try:
+            result = step()
+        except Fault as fault:
+            self._fail(name, fault, hint)
+            return None
+        self.findings.append(Finding(name, Outcome.PASS))
+        return result
+
+    def _skip(self, name: str, why: str) -> None:
+        self.findings.append(Finding(name, Outcome.SKIP, why=why))
+
+    def _fail(self, name: str, fault: Fault, hint: str) -> None:
+        self.findings.append(Finding(name, Outcome.FAIL, _answer(fault), fault.detail or fault.message, hint))
+
+
+def _decrypted(response: ShapedResponse, trust: Trust) -> etree._Element:
+    try:
+        assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)
+    except Undecipherable as problem:
+        raise bad_signature(str(problem)) from None
+    shape_assertion(assertion)
+    return assertion
+
+
+def _fingerprints(assertion: etree._Element) -> list[str]:
+    shown = assertion.findall(f"{ds('Signature')}/{ds('KeyInfo')}/{ds('X509Data')}/{ds('X509Certificate')}")
+    texts = ["".join((certificate.text or "").split()) for certificate in shown]
+    try:
+        return [hashlib.sha256(base64.b64decode(text, validate=True)).hexdigest() for text in texts]
+    except ValueError:
+        return []
+
+
+def _finding(name: str, step: Callable[[], object], hint: str) -> Finding:
+    try:
+        step()
+    except Fault as fault:
+        return Finding(name, Outcome.FAIL, _answer(fault), fault.detail or fault.message, hint)
+    return Finding(name, Outcome.PASS)
+
+
+def _answer(fault: Fault) -> str:
+    return f"{fault.code}: {fault.message}"
+
+
+def _claimed(statement: Statement) -> Trust:
+    """Return the provider that the assertion says it comes from, to ask everything else about it."""
+    metadata = IdentityProviderMetadata(statement.issuer, (), (), None, wants_signed_requests=False)
+    return Trust("000000000000", "unknown", metadata)

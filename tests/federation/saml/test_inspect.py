@@ -1,0 +1,124 @@
+"""The report behind `saml inspect`: what STS would say, check by check, and what to change."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.federation.saml.conftest import GOOD, NOW, World
+
+from daypass.errors import Fault
+from daypass.federation.saml.inspect import Outcome, Report, inspect_response
+from daypass.federation.saml.settings import SamlSettings
+from daypass.testing.saml import SamlIdentityProvider
+
+
+def _inspect(world: World, response: str, *, known: bool = True) -> Report:
+    trust = world.trust if known else None
+    return inspect_response(response, trust=trust, settings=world.settings, now=NOW)
+
+
+def _outcomes(report: Report) -> dict[str, Outcome]:
+    return {finding.name: finding.outcome for finding in report.findings}
+
+
+def test_a_good_response_passes_every_check(world: World) -> None:
+    """Nothing fails, and the verdict is STS's own."""
+    report = _inspect(world, world.response(signed="both", encryption=world.encryption))
+    assert report.refusal is None
+    assert set(_outcomes(report).values()) == {Outcome.PASS}
+    assert report.unverified_statement is not None
+    assert report.unverified_statement.subject.value == "alice@example.org"
+
+
+def test_every_failure_is_listed_not_only_the_first(world: World) -> None:
+    """Somebody who sets up a provider wants to fix all of it at once, and to know how."""
+    wrong = replace(
+        GOOD, audiences=("https://sp.example.com",), recipient="https://sp.example.com/acs", session_name=None
+    )
+    report = _inspect(world, world.response(wrong))
+    failed = {finding.name: finding for finding in report.findings if finding.outcome is Outcome.FAIL}
+    assert set(failed) == {"recipient", "destination", "audience", "RoleSessionName"}
+    assert all(finding.hint and finding.why and finding.answer for finding in failed.values())
+    assert "https://sp.example.com/acs" in failed["recipient"].why
+    assert failed["RoleSessionName"].answer == "InvalidIdentityToken: RoleSessionName is required in AuthnResponse"
+    assert report.refusal is not None
+
+
+def test_a_rotated_certificate_is_named(world: World) -> None:
+    """The certificate that the message shows, and those that are registered, side by side."""
+    stranger = SamlIdentityProvider(world.idp.entity_id, keys=[world.attacker])
+    report = _inspect(world, stranger.response(GOOD, now=NOW))
+    assert _outcomes(report)["assertion signature"] is Outcome.FAIL
+    shown = next(finding for finding in report.findings if finding.name == "certificate in the message")
+    assert world.trust.metadata.signing_keys[0].fingerprint in shown.why
+    assert _outcomes(report)["audience"] is Outcome.PASS
+
+
+def test_a_role_value_that_is_passed_over_is_mentioned(world: World) -> None:
+    """STS passes over what is no pair; the operator should know."""
+    report = _inspect(world, world.response(replace(GOOD, roles=(*GOOD.roles, "arn:aws:iam::1:role/x"))))
+    assert report.refusal is None
+    assert [finding.why for finding in report.findings if finding.name == "Role value"]
+
+
+def test_without_a_provider_signatures_are_skipped(world: World) -> None:
+    """The rest is looked at all the same, and no verdict is given."""
+    report = _inspect(world, world.response(signed="both"), known=False)
+    skipped = {name for name, outcome in _outcomes(report).items() if outcome is Outcome.SKIP}
+    assert skipped == {"response signature", "decryption", "assertion signature", "issuer", "response issuer"}
+    assert Outcome.FAIL not in _outcomes(report).values()
+    assert report.refusal
+
+
+@pytest.mark.parametrize("signed", ["none", "response"])
+def test_an_unsigned_assertion_is_said_to_be_unsigned(world: World, signed: str) -> None:
+    """The most common mistake: only the response is signed."""
+    report = _inspect(world, world.response(signed=signed))
+    finding = next(finding for finding in report.findings if finding.name == "assertion signature")
+    assert finding.outcome is Outcome.FAIL
+    assert "sign the assertion" in finding.hint
+
+
+def test_what_cannot_be_opened_ends_the_report(world: World) -> None:
+    """Without the key nothing inside can be looked at."""
+    response = world.response(encryption=world.encryption)
+    report = inspect_response(
+        response, trust=replace(world.trust, decryption_keys=()), settings=world.settings, now=NOW
+    )
+    assert _outcomes(report)["decryption"] is Outcome.FAIL
+    assert report.unverified_statement is None
+
+
+@pytest.mark.parametrize("text", ["", "<", "%", "\ud800", "AAAA", "SAMLResponse=AAAA", "x" * 100_001])
+def test_garbage_is_a_report_too(world: World, text: str) -> None:
+    """No text makes it fail."""
+    report = _inspect(world, text)
+    assert _outcomes(report) == {"decoding": Outcome.FAIL}
+    assert report.refusal
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_report_and_the_judge_agree(world: World, data: st.DataObject) -> None:
+    """A response that fares well in every check is taken, and one that fails a check is not."""
+    genuine = world.response()
+    start = data.draw(st.integers(0, len(genuine) - 1))
+    spoiled = genuine[:start] + data.draw(st.text(alphabet="ABab01+/=", max_size=4)) + genuine[start + 4 :]
+    for response in (genuine, spoiled):
+        report = _inspect(world, response)
+        try:
+            world.judge(response)
+        except Fault:
+            assert report.refusal
+            assert Outcome.FAIL in _outcomes(report).values()
+        else:
+            assert report.refusal is None
+
+
+def test_the_settings_have_awss_audience_by_default() -> None:
+    """Without configuration AWS's own audience and addresses are ours, and nothing else."""
+    ours = SamlSettings()
+    assert ours.is_audience("urn:amazon:webservices")
+    assert ours.is_recipient("https://us-gov-west-1.signin.aws.amazon.com/saml")
+    assert not ours.is_recipient("https://signin.aws.amazon.com/saml/")
