@@ -27,7 +27,7 @@ check: $(READY) ## lint, formatting, types and the layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "run .venv/bin/ruff format on the files above"; exit 1; }
 	@$(BIN)/mypy $(CHECKED)
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(READY) ## measure against the bare server and peers (at most 5 minutes), into build/bench.json
 	@$(BIN)/python -m bench.bench

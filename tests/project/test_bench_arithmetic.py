@@ -1,0 +1,155 @@
+"""The benchmark's own arithmetic, and that its load generator believes no wrong answer."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from bench.figures import Budget, Figure, Round, as_document, as_table, figures_of, percentile, ratio_to_bare
+from bench.load import BadAnswer, Job, as_line, check, ends_connection, is_whole, parse_job, run
+from bench.signed import sign
+
+
+def _round(cpu_us: float, *, requests: int = 1000) -> Round:
+    return Round(requests, 2.0, cpu_us * requests / 1e6, p50_ms=1.0, p99_ms=3.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "wanted"),
+    [
+        ([7.0], 0.99, 7.0),
+        ([1.0, 2.0, 3.0, 4.0], 0.5, 2.0),
+        ([float(n) for n in range(1, 101)], 0.99, 99.0),
+        ([float(n) for n in range(1, 101)], 0.07, 7.0),
+        ([1.0, 2.0], 0.0, 1.0),
+    ],
+)
+def test_a_percentile_is_the_nearest_rank(values: list[float], share: float, wanted: float) -> None:
+    """The p-th percentile is the smallest value that at least that share of the values do not exceed."""
+    assert percentile(values, share) == wanted
+
+
+def test_no_values_have_no_percentile() -> None:
+    """A round without answers has no latency, and must not pass as a fast one."""
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+
+
+def test_a_ratio_compares_neighbouring_rounds() -> None:
+    """Each round is set against the bare round beside it, so a machine that slows down changes nothing."""
+    bare = [_round(30), _round(60), _round(90)]
+    assert ratio_to_bare(bare, [_round(60), _round(120), _round(180)]) == pytest.approx(0.5)
+
+
+def test_rounds_become_named_figures() -> None:
+    """The CPU time a request stands under the subject's own name, with the ratio to the bare server."""
+    figures = figures_of("get_caller_identity", [_round(64)], [_round(32)])
+    assert figures[0] == Figure("get_caller_identity", 64.0, "us CPU/request", 0.5)
+    assert {figure.name: figure.value for figure in figures[1:]} == {
+        "get_caller_identity_rps": 500,
+        "get_caller_identity_p50": 1.0,
+        "get_caller_identity_p99": 3.0,
+    }
+
+
+def test_the_document_has_the_promised_members() -> None:
+    """build/bench.json is one list of figures with name, value, unit and ratio_to_bare."""
+    figure = {"name": "rss_mib", "value": 80.0, "unit": "MiB", "ratio_to_bare": None}
+    assert as_document([Figure("rss_mib", 80.0, "MiB")]) == {"figures": [figure]}
+
+
+@pytest.mark.parametrize(
+    ("budget", "figure", "met"),
+    [
+        (Budget("x", 120, at_most=True), Figure("x", 120, "MiB"), True),
+        (Budget("x", 120, at_most=True), Figure("x", 121, "MiB"), False),
+        (Budget("x", 40_000), Figure("x", 39_999, "decisions/s"), False),
+        (Budget("x", 0.6, on_ratio=True), Figure("x", 12, "us", 0.61), True),
+        (Budget("x", 0.6, on_ratio=True), Figure("x", 12, "us", 0.59), False),
+        (Budget("x", 0.6, on_ratio=True), Figure("x", 12, "us"), False),
+    ],
+)
+def test_a_budget_is_met_or_missed(budget: Budget, figure: Figure, *, met: bool) -> None:
+    """The bar itself still counts as met; a bar on the ratio is missed where there is no ratio."""
+    assert budget.is_met_by(figure) is met
+    assert ("MISSED" not in as_table([figure], [budget])) is met
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (b"", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", True),
+        (b"HTTP/1.1 200 OK\r\nx: y\r\ncontent-length: 0\r\n\r\n", True),
+    ],
+)
+def test_an_answer_is_whole_with_its_last_byte(answer: bytes, *, whole: bool) -> None:
+    """Content-Length says where an answer ends, in whatever case a server writes it."""
+    assert is_whole(answer) is whole
+
+
+def test_a_refusal_is_no_answer() -> None:
+    """A fast 403 or a 200 without the marker would flatter the server; the round fails instead."""
+    check(b"HTTP/1.1 200 OK\r\n\r\n<Arn>me</Arn>", b"<Arn>")
+    with pytest.raises(BadAnswer):
+        check(b"HTTP/1.1 403 Forbidden\r\n\r\n<Arn>me</Arn>", b"<Arn>")
+    with pytest.raises(BadAnswer):
+        check(b"HTTP/1.1 200 OK\r\n\r\n", b"<Arn>")
+
+
+def test_a_closing_server_is_noticed() -> None:
+    """Only a header ends a connection, not the same words in a body."""
+    assert ends_connection(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+    assert not ends_connection(b"HTTP/1.1 200 OK\r\n\r\n\r\nconnection: close\r\n")
+
+
+def test_a_job_survives_its_pipe() -> None:
+    """The load generator reads the job that the driver wrote, byte for byte."""
+    job = Job(1, (b"\x00\xff\r\n", b"b"), b"<Arn>", 4, 0.5)
+    assert parse_job(as_line(job)) == job
+
+
+def test_no_two_signed_requests_are_alike() -> None:
+    """Two requests of one second differ in a signed header, so an answer cannot be remembered."""
+    first, second = (
+        sign({"Action": "GetCallerIdentity"}, key_id="AKIAEXAMPLE", secret="secret", port=1) for _ in range(2)
+    )
+    assert first != second
+    assert b"amz-sdk-invocation-id;" in first
+
+
+@contextmanager
+def _server_of(answer: bytes) -> Iterator[int]:
+    """Serve one connection on loopback that gives `answer` to everything."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+
+        def serve() -> None:
+            with closing(listening.accept()[0]) as peer:
+                while peer.recv(65536):
+                    peer.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def test_a_round_counts_what_was_answered() -> None:
+    """Every request of a round is answered before it ends, and each answer has its latency."""
+    with _server_of(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as port:
+        result = run(Job(port, (b"GET / HTTP/1.1\r\n\r\n",), b"ok", 1, 0.05))
+    assert result["requests"] > 0
+    assert 0 < result["p50_ms"] <= result["p99_ms"]
+    assert result["seconds"] >= 0.05
+
+
+def test_a_round_of_refusals_fails() -> None:
+    """One wrong answer ends the round with what the server said."""
+    with (
+        _server_of(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno") as port,
+        pytest.raises(BadAnswer, match="403"),
+    ):
+        run(Job(port, (b"GET / HTTP/1.1\r\n\r\n",), b"ok", 1, 0.05))

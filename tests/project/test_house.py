@@ -1,0 +1,97 @@
+"""The project's house: what a fresh clone finds, and what must not be in it."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_TARGETS = ("demo", "test", "check", "bench", "serve", "help")
+# Spelled in parts, so that this file does not hold what it looks for.
+_FOREIGN = re.compile(
+    "|".join(
+        (
+            r"(?<![\w.*}$])/" + r"work/",
+            r"(?<![\w.*}:$])/" + r"root/(?!\*)",
+            r"/home/" + r"[a-z]+/",
+            "pypi" + r"\.org",
+            "python" + r"hosted\.org",
+            "npmjs" + r"\.(?:org|com)",
+            "crates" + r"\.io",
+        )
+    )
+)
+
+
+def _tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=_ROOT, capture_output=True, check=False, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [_ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    """What is tracked holds on every machine: no path of one computer, no address of a package index."""
+    found = []
+    for path in _tracked_files():
+        if not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found += [f"{path.relative_to(_ROOT)}: {match[0]}" for match in _FOREIGN.finditer(text)]
+    assert not found
+
+
+@pytest.mark.parametrize("target", _TARGETS)
+def test_make_has_the_promised_targets(target: str) -> None:
+    """Each command of the public face is a target of the Makefile, and `make help` lists it."""
+    shown = subprocess.run(["make", "-s", "help"], cwd=_ROOT, capture_output=True, check=True, text=True)
+    assert re.search(rf"^  make {target}\s+\S", shown.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", ["run", "venv", "lock", "other-pythons"])
+def test_scripts_parse_and_may_be_run(script: str) -> None:
+    """The scripts of .ci are executable and bash understands them."""
+    path = _ROOT / ".ci" / script
+    assert path.stat().st_mode & 0o111 == 0o111
+    subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_dependency_is_pinned_with_hashes() -> None:
+    """constraints.txt pins what pyproject.toml asks for, each pin with a hash, and names no place to get it."""
+    text = (_ROOT / "constraints.txt").read_text()
+    entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
+    pinned = {_canonical(entry.split("==")[0]) for entry in entries if "==" in entry}
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    assert {_canonical(re.split(r"[\[>=<~! ]", line)[0]) for line in asked} <= pinned
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in text
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """PEP 561: a type checker of those who import Daypass reads its annotations only beside this file."""
+    assert (_ROOT / "src/daypass/py.typed").is_file()
+
+
+def test_the_command_tells_its_version() -> None:
+    """`daypass --version` prints the version that pyproject.toml gives the project."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    daypass = Path(sys.executable).with_name("daypass")
+    shown = subprocess.run([str(daypass), "--version"], capture_output=True, check=True, text=True)
+    assert shown.stdout == f"daypass {project['version']}\n"
+
+
+def test_the_layers_hold() -> None:
+    """Dependencies point to values: the contracts in .importlinter are kept."""
+    linter = Path(sys.executable).with_name("lint-imports")
+    run = subprocess.run(
+        [str(linter), "--no-cache", "--no-logo"], cwd=_ROOT, capture_output=True, check=False, text=True
+    )
+    assert run.returncode == 0, run.stdout

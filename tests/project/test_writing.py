@@ -1,0 +1,86 @@
+"""How the project is written, where a linter does not look."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_TREES = ("src", "tests", "bench", "demo")
+_PURE = (
+    "arn.py",
+    "errors.py",
+    "wire",
+    "authenticate/sigv4",
+    "policy",
+    "mint",
+    "federation/saml",
+)
+_CLOCK_METHODS = frozenset({"now", "utcnow", "today"})
+_WORLD_CALLS = frozenset({"open", "print", "input", "exec", "eval", "breakpoint"})
+
+
+def _python_files(*trees: str) -> Iterator[Path]:
+    for tree in trees:
+        top = _ROOT / tree
+        yield from [top] if top.is_file() else sorted(top.rglob("*.py"))
+
+
+def _place(path: Path, node: ast.AST | None = None) -> str:
+    line = getattr(node, "lineno", 1)
+    return f"{path.relative_to(_ROOT)}:{line}"
+
+
+def test_every_module_says_what_it_owns() -> None:
+    """A file opens with a docstring: what it owns, what it leaves to others."""
+    silent = [
+        _place(path)
+        for path in _python_files(*_TREES)
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent, "no docstring at the top"
+
+
+def test_every_test_says_its_rule() -> None:
+    """A test's name says what is tested, its docstring the rule that is kept."""
+    silent = [
+        _place(path, node)
+        for path in _python_files("tests")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.name.startswith("test_") and not ast.get_docstring(node)
+    ]
+    assert not silent, "no docstring in the test"
+
+
+def test_a_package_file_holds_nothing_but_its_docstring() -> None:
+    """An `__init__.py` is a docstring: importing a package costs nothing and hides nothing."""
+    busy = [
+        _place(path)
+        for path in _python_files("src")
+        if path.name == "__init__.py" and len(ast.parse(path.read_text(encoding="utf-8")).body) != 1
+    ]
+    assert not busy, "code in a package file"
+
+
+@pytest.mark.parametrize("part", _PURE)
+def test_pure_packages_ask_no_clock_and_open_nothing(part: str) -> None:
+    """Time is an argument in a pure package; what import-linter cannot see is the clock inside datetime."""
+    asked = [
+        _place(path, node)
+        for path in _python_files(f"src/daypass/{part}")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _touches_the_world(node)
+    ]
+    assert not asked, "a clock or a file in a pure package"
+
+
+def _touches_the_world(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="datetime" | "date"), attr=method):
+            return method in _CLOCK_METHODS
+        case ast.Name(id=name):
+            return name in _WORLD_CALLS
+        case _:
+            return False
