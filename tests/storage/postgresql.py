@@ -59,6 +59,14 @@ class Cluster:
         """Stop the server at once, as a power cut would, but for what it has promised to keep."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "-s", "stop")
 
+    def is_running(self) -> bool:
+        """Tell whether the server is there."""
+        try:
+            self._run("pg_ctl", "-D", str(self._folder / "data"), "status")
+        except RuntimeError:
+            return False
+        return True
+
     def _initialise(self) -> None:
         password_file = self._folder / "password"
         password_file.write_text(self._password)

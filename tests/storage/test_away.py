@@ -1,0 +1,85 @@
+"""What happens to a running node when PostgreSQL goes away and comes back. Needs a server of the tests' own."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from tests.storage.conftest import HandClock
+from tests.storage.postgresql import Cluster, own_cluster
+from tests.storage.test_cache import HandSeconds, find_user
+from tests.storage.things import user
+
+from daypass.directory.store import StoreUnavailable
+from daypass.storage.cache import Cache
+from daypass.storage.open import open_store
+from daypass.storage.sql_writer import SqlWriter
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Return a server that may be stopped, and leave it running."""
+    if os.environ.get("DAYPASS_TEST_POSTGRESQL"):
+        pytest.skip("DAYPASS_TEST_POSTGRESQL names a server that is not ours to stop")
+    found = own_cluster()
+    if isinstance(found, str):
+        pytest.skip(found)
+    yield found
+    if not found.is_running():
+        found.start()
+
+
+def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clock: HandClock) -> None:
+    """Cached values go on, the rest says StoreUnavailable; when the database is back, so is everything."""
+    store = open_store(postgresql_url, clock=clock)
+    seconds = HandSeconds()
+    cache = Cache(store, monotonic=seconds)
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    assert cache.loading.get(find_user, "ada") == user("ada")
+
+    cluster.stop()
+    seconds.seconds += 10
+    assert cache.loading.get(find_user, "ada") == user("ada")
+    away_before = cache.is_away
+    with pytest.raises(StoreUnavailable) as refused:
+        cache.loading.get(find_user, "bob")
+    assert "SELECT" not in refused.value.detail
+    with pytest.raises(StoreUnavailable), store.write():
+        raise AssertionError  # nobody gets in here
+    with pytest.raises(StoreUnavailable):
+        store.claim("k", until=clock.now())
+    # A write that never began has changed nothing, so it must not make the cache doubt what it has.
+    assert cache.loading.get(find_user, "ada") == user("ada")
+
+    cluster.start()
+    seconds.seconds += 10
+    with store.write() as writer:
+        writer.insert(user("bob"))
+    assert cache.loading.get(find_user, "bob") == user("bob")
+    assert cache.loading.get(find_user, "ada") == user("ada")
+    assert (away_before, cache.is_away) == (True, False)
+    store.close()
+
+
+def test_a_commit_whose_fate_is_unknown_makes_the_cache_doubt(
+    cluster: Cluster, postgresql_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away under a write: nobody may go on as if it had not happened, until it is known."""
+    store = open_store(postgresql_url, clock=clock)
+    cache = Cache(store, monotonic=HandSeconds())
+    assert cache.loading.get(find_user, "ada") is None
+    finish = SqlWriter.finish  # the last question before the commit
+
+    def finish_and_fall(writer: SqlWriter) -> bool:
+        touched = finish(writer)
+        cluster.stop()
+        return touched
+
+    monkeypatch.setattr(SqlWriter, "finish", finish_and_fall)
+    with pytest.raises(StoreUnavailable), store.write() as writer:
+        writer.insert(user("ada"))
+    with pytest.raises(StoreUnavailable):
+        cache.loading.get(find_user, "ada")
+    cluster.start()
+    assert cache.loading.get(find_user, "ada") is None
+    store.close()

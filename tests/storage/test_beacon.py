@@ -1,0 +1,63 @@
+"""The beacon's file: private, shared, and not to be planted by others."""
+
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from daypass.storage.beacon import Beacon, beacon_beside, beacon_of_server
+from daypass.storage.refusals import StoreRefused
+
+
+def test_a_ring_is_seen_through_every_mapping(tmp_path: Path) -> None:
+    """Two mappings of one file show the same number, and a ring changes it."""
+    here, there = (Beacon(tmp_path / "beacon") for _ in range(2))
+    before = there.light[0]
+    here.ring()
+    assert there.light[0] == here.light[0] != before
+
+
+def test_a_beacon_is_as_private_as_its_database(tmp_path: Path) -> None:
+    """It takes the database's mode and is never open to more people."""
+    database = tmp_path / "daypass.db"
+    database.touch(mode=0o600)
+    beacon_beside(database)
+    assert stat.S_IMODE((tmp_path / "daypass.db-beacon").stat().st_mode) == 0o600
+
+
+def test_a_beacon_is_never_a_symbolic_link(tmp_path: Path) -> None:
+    """Whoever plants a link does not get us to write where it points."""
+    (tmp_path / "beacon").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreRefused, match="beacon"):
+        Beacon(tmp_path / "beacon")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_servers_share_a_beacon_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that use the same database find the same beacon, others another, in a private folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    one, same, other = (beacon_of_server(name) for name in ("db:5432/a", "db:5432/a", "db:5432/b"))
+    one.ring()
+    assert same.light[0] == one.light[0] != other.light[0]
+    (folder,) = tmp_path.iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("planted", ["open folder", "link", "file"])
+def test_a_planted_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str) -> None:
+    """In a shared temporary directory anybody may have made our folder first: then the store does not open."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    beacon_of_server("db")
+    (folder,) = tmp_path.iterdir()
+    if planted == "open folder":
+        folder.chmod(0o777)
+    else:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir(mode=0o700)
+        folder.symlink_to(elsewhere) if planted == "link" else folder.touch()
+    with pytest.raises(StoreRefused, match=r"cannot use|not this user's alone"):
+        beacon_of_server("db")

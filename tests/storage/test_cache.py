@@ -1,0 +1,345 @@
+"""The cache: as fresh as the store, within its bounds, and honest about what it does not know."""
+
+import threading
+import timeit
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.storage.conftest import HandClock
+from tests.storage.things import user
+
+from daypass.directory.store import Changes, Link, Reader, Record, Store, StoreUnavailable, WouldBlock
+from daypass.storage.cache import FRESH_SECONDS, Cache
+from daypass.storage.memory import MemoryStore
+from daypass.storage.open import open_store
+
+ACCOUNT = "111111111111"
+
+
+class HandSeconds:
+    """Monotonic time that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.seconds
+
+
+class Breakable(MemoryStore):
+    """A store whose database can be away."""
+
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__(clock)
+        self.is_away = False
+        self.asked = threading.Semaphore(0)
+
+    def changes_since(self, revision: int) -> Changes | None:
+        """Answer, and let a test wait for the question."""
+        self.asked.release()
+        return super().changes_since(revision)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self.is_away:
+            raise StoreUnavailable("away")
+        with super()._alone():
+            yield
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:  # type: ignore[override] # a narrower promise will do
+        """Open a snapshot, unless the database is away."""
+        if self.is_away:
+            raise StoreUnavailable("away")
+        with super().read() as reader:
+            yield reader
+
+
+@pytest.fixture
+def seconds() -> HandSeconds:
+    """Return the cache's own time."""
+    return HandSeconds()
+
+
+@pytest.fixture
+def cache(store: Store, seconds: HandSeconds) -> Cache:
+    """Return a cache before an empty store of each kind."""
+    return Cache(store, monotonic=seconds)
+
+
+@pytest.fixture
+def breakable(clock: HandClock) -> Breakable:
+    """Return a store that can go away."""
+    return Breakable(clock)
+
+
+def find_user(reader: Reader, name: str) -> Record | None:
+    """Load one user."""
+    return reader.find("user", ACCOUNT, name)
+
+
+def list_users(reader: Reader, prefix: str) -> tuple[str, ...]:
+    """Load the names below a path."""
+    return tuple(record.sort for record in reader.page("user", ACCOUNT, limit=100, prefix=prefix))
+
+
+def count_members(reader: Reader, group: str) -> int:
+    """Load the size of a group."""
+    return len(reader.sources("member", group))
+
+
+def test_the_event_loop_is_never_kept_waiting(cache: Cache) -> None:
+    """`cached_only` raises WouldBlock until somebody has loaded the value, then returns the same object."""
+    with pytest.raises(WouldBlock):
+        cache.cached_only.get(list_users, "/")
+    loaded = cache.loading.get(list_users, "/")
+    assert cache.cached_only.get(list_users, "/") is loaded
+    with pytest.raises(WouldBlock):
+        cache.cached_only.get(list_users, "/other/")
+
+
+def test_the_next_request_sees_a_write(store: Store, cache: Cache) -> None:
+    """After a write nothing is served from the cache before it has caught up, and then it is right."""
+    assert cache.loading.get(find_user, "ada") is None
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    with pytest.raises(WouldBlock):
+        cache.cached_only.get(find_user, "ada")
+    assert cache.loading.get(find_user, "ada") == user("ada")
+    assert cache.cached_only.get(find_user, "ada") == user("ada")
+
+
+def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: HandSeconds) -> None:
+    """Without a beacon, as between machines, values are used for less than a second without asking."""
+    store = MemoryStore(clock)
+    elsewhere = Cache(store, monotonic=seconds)
+    elsewhere.loading.get(find_user, "ada")
+    beacon = store.beacon[0]
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    store._beacon[0] = beacon  # nothing rings
+    assert elsewhere.cached_only.get(find_user, "ada") is None
+    seconds.seconds += FRESH_SECONDS
+    assert FRESH_SECONDS < 1
+    with pytest.raises(WouldBlock):
+        elsewhere.cached_only.get(find_user, "ada")
+    assert elsewhere.loading.get(find_user, "ada") == user("ada")
+
+
+def test_polling_keeps_values_usable(cache: Cache, seconds: HandSeconds) -> None:
+    """A poll that brings no news makes everything good for the same time again."""
+    value = cache.loading.get(list_users, "/")
+    for _ in range(5):
+        seconds.seconds += FRESH_SECONDS * 0.7
+        cache.poll()
+        assert cache.cached_only.get(list_users, "/") is value
+
+
+@pytest.mark.parametrize(("path", "is_kept"), [("/eng/", False), ("/eng/web/", False), ("/ops/", True), ("/", True)])
+def test_a_cached_list_minds_only_its_own_folder(store: Store, cache: Cache, path: str, *, is_kept: bool) -> None:
+    """A list below a path is dropped by changes below that path, and by no others."""
+    with store.write() as writer:
+        writer.insert(user("ada", path="/eng/"))
+    value = cache.loading.get(list_users, "/eng/")
+    with store.write() as writer:
+        writer.insert(user("new", path=path))
+    assert (cache.loading.get(list_users, "/eng/") is value) is is_kept
+    assert cache.loading.get(list_users, "/eng/") == tuple(
+        sort for sort in ("/eng/ada", path + "new") if sort.startswith("/eng/")
+    )
+
+
+def test_a_move_disturbs_where_it_leaves_and_where_it_arrives(store: Store, cache: Cache) -> None:
+    """A changed path drops the lists of both folders."""
+    with store.write() as writer:
+        writer.insert(user("ada", path="/eng/"))
+    assert cache.loading.get(list_users, "/eng/") == ("/eng/ada",)
+    assert cache.loading.get(list_users, "/ops/") == ()
+    with store.write() as writer:
+        writer.replace(user("ada", path="/ops/"))
+    assert cache.loading.get(list_users, "/eng/") == ()
+    assert cache.loading.get(list_users, "/ops/") == ("/ops/ada",)
+
+
+def test_links_disturb_both_ends_and_nobody_else(store: Store, cache: Cache) -> None:
+    """A link drops what was asked of its source and of its target."""
+    assert cache.loading.get(count_members, "g") == 0
+    kept = cache.loading.get(list_users, "/")
+    with store.write() as writer:
+        writer.link(Link("member", "u", "g"))
+    assert cache.loading.get(count_members, "g") == 1
+    assert cache.loading.get(list_users, "/") is kept
+
+
+def test_a_load_that_a_write_overtakes_leaves_nothing_stale(store: Store, cache: Cache) -> None:
+    """A value from a snapshot older than what the cache has caught up with is returned, and not kept."""
+
+    def overtaken(reader: Reader, name: str) -> Record | None:
+        found = reader.find("user", ACCOUNT, name)
+        with store.write() as writer:
+            writer.link(Link("member", "u", str(found)))
+            if found is None:
+                writer.insert(user(name))
+        cache.catch_up()
+        return found
+
+    assert cache.loading.get(overtaken, "ada") is None
+    assert cache.loading.get(overtaken, "ada") == user("ada")
+
+
+def test_a_refusal_is_not_kept(store: Store, cache: Cache) -> None:
+    """What a loader raises is passed on each time."""
+    calls: list[str] = []
+
+    def refuse(reader: Reader) -> None:
+        calls.append("asked")
+        raise KeyError
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            cache.loading.get(refuse)
+    assert len(calls) == 2
+
+
+def test_a_loader_may_not_look_at_the_revision(cache: Cache) -> None:
+    """It would differ after every write, and the cache could not tell."""
+    with pytest.raises(TypeError, match="revision"):
+        cache.loading.get(lambda reader: reader.revision())
+
+
+def test_all_is_dropped_when_the_log_does_not_reach_back(
+    store: Store, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that slept through too many writes starts anew."""
+    monkeypatch.setattr("daypass.storage.memory.LOG_LENGTH", 2)
+    monkeypatch.setattr("daypass.storage.sql_writer.LOG_LENGTH", 2)
+    assert cache.loading.get(find_user, "ada") is None
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    for number in range(4):
+        with store.write() as writer:
+            writer.link(Link("member", "u", str(number)))
+    assert cache.loading.get(find_user, "ada") == user("ada")
+    kept = cache.loading.get(list_users, "/")
+    assert cache.cached_only.get(list_users, "/") is kept
+
+
+def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakable, seconds: HandSeconds) -> None:
+    """Known values go on, unknown ones are StoreUnavailable, and all is well when the database returns."""
+    cache = Cache(breakable, monotonic=seconds)
+    known = cache.loading.get(list_users, "/")
+    breakable.is_away = True
+    for _ in range(3):
+        seconds.seconds += 10
+        with pytest.raises(WouldBlock):
+            cache.cached_only.get(list_users, "/")
+        assert cache.loading.get(list_users, "/") is known
+        assert cache.cached_only.get(list_users, "/") is known
+        assert cache.is_away
+        with pytest.raises(StoreUnavailable):
+            cache.loading.get(find_user, "ada")
+    breakable.is_away = False
+    cache.poll()
+    assert not cache.is_away
+    with breakable.write() as writer:
+        writer.insert(user("ada"))
+    assert cache.loading.get(list_users, "/") == ("/ada",)
+
+
+def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
+    breakable: Breakable, seconds: HandSeconds
+) -> None:
+    """The machine knows that something changed and not what: whoever asks is told to come back."""
+    cache = Cache(breakable, monotonic=seconds)
+    cache.loading.get(list_users, "/")
+    with breakable.write() as writer:
+        writer.insert(user("ada"))
+    breakable.is_away = True
+    for _ in range(2):
+        with pytest.raises(WouldBlock):
+            cache.cached_only.get(list_users, "/")
+        with pytest.raises(StoreUnavailable):
+            cache.loading.get(list_users, "/")
+
+
+def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breakable, seconds: HandSeconds) -> None:
+    """Once it is known to be away, only one thread at a time spends its patience on it."""
+    cache = Cache(breakable, monotonic=seconds)
+    known = cache.loading.get(list_users, "/")
+    breakable.is_away = True
+    seconds.seconds += 10
+    cache.loading.get(list_users, "/")
+    seconds.seconds += 10
+    with cache._asking:  # another thread is waiting for the database
+        assert cache.loading.get(list_users, "/") is known
+
+
+def test_the_cache_stays_within_its_bounds(store: Store, seconds: HandSeconds) -> None:
+    """Neither more entries than allowed nor more bytes; and no more questions remembered than entries."""
+    cache = Cache(store, max_entries=50, max_bytes=100_000, monotonic=seconds)
+    with store.write() as writer:
+        for number in range(10):
+            writer.insert(user(f"big{number}", body=b"x" * 20_000))
+            writer.insert(user(f"huge{number}", body=b"x" * 200_000))
+    for number in range(200):
+        cache.loading.get(find_user, f"nobody{number}")
+    assert len(cache._entries) == 50
+    for number in range(10):
+        cache.loading.get(find_user, f"big{number}")
+        cache.loading.get(find_user, f"huge{number}")
+    assert cache._entries.weight <= 100_000
+    assert len(cache._entries._dependents) == len(cache._entries)
+
+
+def test_a_flood_of_unknown_names_does_not_push_out_what_is_used(store: Store, seconds: HandSeconds) -> None:
+    """Entries in use get a second chance; names that were asked once do not."""
+    cache = Cache(store, max_entries=20, max_bytes=10**9, monotonic=seconds)
+    cache.loading.get(list_users, "/")
+    for number in range(500):
+        cache.cached_only.get(list_users, "/")
+        cache.loading.get(find_user, f"nobody{number}")
+
+
+def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A started cache asks in the background, survives an absent database, and stops when it is closed."""
+    monkeypatch.setattr("daypass.storage.cache.POLL_SECONDS", 0.001)
+    store = Breakable(clock)
+    store.is_away = True
+    cache = Cache(store)
+    cache.start()
+    for _ in range(3):
+        assert store.asked.acquire(timeout=10)
+    away_before = cache.is_away
+    store.is_away = False
+    for _ in range(3):
+        assert store.asked.acquire(timeout=10)
+    assert (away_before, cache.is_away) == (True, False)
+    cache.close()
+    assert not cache._poller.is_alive()
+
+
+def test_two_handles_on_one_database_see_each_other(database_url: str, clock: HandClock, seconds: HandSeconds) -> None:
+    """A write through one handle is seen by the other's very next request, by way of the beacon."""
+    here, there = (open_store(database_url, clock=clock) for _ in range(2))
+    cache = Cache(here, monotonic=seconds)
+    for number in range(20):
+        assert len(cache.loading.get(list_users, "/")) == number
+        with there.write() as writer:
+            writer.insert(user(f"u{number:02}"))
+        with pytest.raises(WouldBlock):
+            cache.cached_only.get(list_users, "/")
+    here.close()
+    there.close()
+
+
+def test_a_hit_costs_a_microsecond(sqlite_url: str, clock: HandClock) -> None:
+    """The hottest line of the server. The bound is generous, because test machines are busy."""
+    store = open_store(sqlite_url, clock=clock)
+    cache = Cache(store, monotonic=lambda: 0.0)
+    cache.loading.get(find_user, "ada")
+    get = cache.cached_only.get
+    best = min(timeit.repeat(lambda: get(find_user, "ada"), number=2000, repeat=20)) / 2000
+    store.close()
+    assert best < 5e-6

@@ -1,0 +1,94 @@
+"""The vault: what it seals opens only with the right key, for the right owner, undamaged."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daypass.directory.store import Store
+from daypass.storage.master_key import MasterKey
+from daypass.storage.refusals import StoreRefused, WrongMasterKey
+from daypass.storage.vault import Unopenable, Vault, open_vault, rewrap
+
+OURS, THEIRS = MasterKey(b"o" * 32), MasterKey(b"t" * 32)
+VAULT = Vault(b"k" * 32)
+
+
+@given(secret=st.binary(max_size=200), owner=st.text(max_size=20).filter(str.isprintable))
+def test_what_was_sealed_opens(secret: bytes, owner: str) -> None:
+    """Any secret, any owner; and sealing twice never looks the same."""
+    sealed = VAULT.encrypt(secret, bound_to=owner)
+    assert VAULT.decrypt(sealed, bound_to=owner) == secret
+    assert VAULT.encrypt(secret, bound_to=owner) != sealed
+
+
+def test_a_sealed_secret_belongs_to_its_owner_and_its_key() -> None:
+    """Moved to another row, or opened with another key, it is Unopenable."""
+    sealed = VAULT.encrypt(b"secret", bound_to="AKIA1")
+    with pytest.raises(Unopenable, match="AKIA2"):
+        VAULT.decrypt(sealed, bound_to="AKIA2")
+    with pytest.raises(Unopenable):
+        Vault(b"x" * 32).decrypt(sealed, bound_to="AKIA1")
+
+
+@given(data=st.data())
+def test_a_damaged_secret_does_not_open(data: st.DataObject) -> None:
+    """Not one flipped bit, not one byte cut off or added, anywhere."""
+    sealed = VAULT.encrypt(b"secret", bound_to="AKIA1")
+    at = data.draw(st.integers(0, len(sealed) - 1))
+    flipped = sealed[:at] + bytes([sealed[at] ^ 1 << data.draw(st.integers(0, 7))]) + sealed[at + 1 :]
+    for damaged in (flipped, sealed[:at], sealed + b"\0"):
+        with pytest.raises(Unopenable):
+            VAULT.decrypt(damaged, bound_to="AKIA1")
+
+
+def test_keys_do_not_show() -> None:
+    """Neither in a repr nor in a traceback's variables."""
+    assert repr(VAULT) == repr(OURS) == "<secret>"
+
+
+def test_a_store_s_vault_opens_again_with_the_same_master_key(store: Store) -> None:
+    """The data key is made once and kept; opening again writes nothing."""
+    sealed = open_vault(store, OURS).encrypt(b"secret", bound_to="a")
+    revision = store.revision()
+    assert open_vault(store, OURS).decrypt(sealed, bound_to="a") == b"secret"
+    assert store.revision() == revision
+
+
+def test_a_wrong_master_key_is_recognised_at_once(store: Store) -> None:
+    """Before any secret is asked for, and without a change to the store."""
+    open_vault(store, OURS)
+    revision = store.revision()
+    with pytest.raises(WrongMasterKey, match="master key"):
+        open_vault(store, THEIRS)
+    assert store.revision() == revision
+
+
+def test_a_damaged_data_key_is_recognised(store: Store) -> None:
+    """A record of an unknown form is refused like a wrong key."""
+    open_vault(store, OURS)
+    with store.write() as writer:
+        record = writer.find("vault", "", "data-key")
+        assert record is not None
+        writer.delete("vault", "", "data-key")
+        writer.insert(type(record)(kind="vault", account="", key="data-key", sort="data-key", body=b"\x02short"))
+    with pytest.raises(WrongMasterKey):
+        open_vault(store, OURS)
+
+
+def test_the_master_key_can_be_changed(store: Store) -> None:
+    """Afterwards only the new one opens the store, and every secret still opens."""
+    vault = open_vault(store, OURS)
+    sealed = vault.encrypt(b"secret", bound_to="a")
+    with pytest.raises(WrongMasterKey):
+        rewrap(store, old=THEIRS, new=OURS)
+    rewrap(store, old=OURS, new=THEIRS)
+    with pytest.raises(WrongMasterKey):
+        open_vault(store, OURS)
+    assert open_vault(store, THEIRS).decrypt(sealed, bound_to="a") == b"secret"
+    assert vault.decrypt(sealed, bound_to="a") == b"secret"
+
+
+def test_nothing_to_wrap_is_said(store: Store) -> None:
+    """An empty store has no data key yet."""
+    with pytest.raises(StoreRefused, match="no secrets"):
+        rewrap(store, old=OURS, new=THEIRS)

@@ -1,0 +1,85 @@
+"""Another process at work on the same store: started by tests, told what to do on its command line.
+
+Prints a line when it is ready, waits for a line, works, and prints what came of it.
+"""
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from daypass.directory.store import Exists, Link, Record, Store
+from daypass.storage.open import open_store
+
+ACCOUNT = "111111111111"
+UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class FixedClock:
+    """The instant at which the tests' own clock stands."""
+
+    def now(self) -> datetime:
+        """Return it."""
+        return datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def add_up(store: Store, times: int) -> str:
+    """Add one to a shared number again and again. Lost updates would show in the sum."""
+    for _ in range(times):
+        with store.write() as writer:
+            number = writer.find("number", "", "shared")
+            if number is None:
+                writer.insert(Record(kind="number", account="", key="shared", sort="shared", body=b"1"))
+            else:
+                writer.replace(msgspec.structs.replace(number, body=b"%d" % (int(number.body) + 1)))
+    return "done"
+
+
+def take_all(store: Store, times: int) -> str:
+    """Claim the same keys and make the same records that others do. Return those that were ours."""
+    until = FixedClock().now() + timedelta(hours=1)
+    ours = [f"claim/{number}" for number in range(times) if store.claim(f"code/{number}", until=until)]
+    for number in range(times):
+        record = Record(kind="race", account="", key=str(number), sort=str(number), body=b"")
+        try:
+            with store.write() as writer:
+                writer.insert(record)
+        except Exists:
+            continue
+        ours.append(f"record/{number}")
+    return " ".join(ours)
+
+
+def write_for_ever(store: Store, _times: int) -> str:
+    """Write one link after another, and say after each that it is written, until somebody kills us."""
+    number = 0
+    while True:
+        with store.write() as writer:
+            writer.link(Link("promised", "a", f"{number:08}"))
+        sys.stdout.write(f"{number:08}\n")
+        sys.stdout.flush()
+        number += 1
+
+
+def touch_once(store: Store, _times: int) -> str:
+    """Write once."""
+    with store.write() as writer:
+        writer.link(Link("touched", "by", "another process"))
+    return "done"
+
+
+TASKS = {task.__name__: task for task in (add_up, take_all, write_for_ever, touch_once)}
+
+
+def main(url: str, task: str, times: str) -> None:
+    """Wait for the start, work, and say what came of it."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    store = open_store(url, clock=FixedClock())
+    sys.stdout.write(TASKS[task](store, int(times)) + "\n")
+    store.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
