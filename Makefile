@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## start a scratch server and walk through it with the real AWS CLI
-	@$(BIN)/python demo/demo.py
+	@$(BIN)/python -m demo.demo
 
 test: $(READY) ## run the whole test suite (PYTEST_ARGS=... adds to pytest's)
 	@$(BIN)/python $(PYTEST) $(PYTEST_ARGS)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from daypass.audit.event import Happening
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate, read_signature
 from daypass.authenticate.caller import Caller
@@ -48,8 +50,7 @@ class Face(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Trail:
+class Trail(msgspec.Struct):
     """How far a request has come, for the record."""
 
     call: Call | None = None
@@ -102,7 +103,8 @@ class Pipeline:
         with face.open(operation.touches(asked), now) as world:
             trail.caller = signer.caller if signer else None
             caller = trail.caller = operation.prove(asked, trail.caller, world)
-            authorized = authorize(operation, asked, caller, self._around(request, signer, now), world)
+            around = Surroundings(now, request, signer.region if signer else self.home_region)
+            authorized = authorize(operation, asked, caller, around, world)
             result = operation.run(authorized, world)
         return render(call, result, request_id)
 
@@ -119,34 +121,22 @@ class Pipeline:
             return None
         unverified = read_signature(request, call.params)
         trail.access_key_id = unverified.access_key_id
-        lookup = Lookup(face.views, self.keychain, face.ring(), self.is_region, now)
+        lookup = Lookup(face.views, self.keychain, face.ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
-    def _around(self, request: HttpRequest, signer: Signer | None, now: datetime) -> Surroundings:
-        return Surroundings(
-            now=now,
-            source_ip=request.peer,
-            secure=request.secure,
-            user_agent=(request.header(b"user-agent") or b"").decode("latin-1"),
-            region=signer.region if signer else self.home_region,
-        )
-
     def _happening(self, request: HttpRequest, request_id: str, now: datetime, trail: Trail) -> Happening:
-        call, fault = trail.call, trail.fault
+        call, signer = trail.call, trail.signer
         return Happening(
-            at=now,
-            request_id=request_id,
-            service=call.service if call else "",
-            action=call.action if call else "",
-            region=trail.signer.region if trail.signer else self.home_region,
-            source_ip=request.peer,
-            user_agent=(request.header(b"user-agent") or b"").decode("latin-1"),
-            caller=trail.caller or (trail.signer.caller if trail.signer else None),
-            parameters=trail.parameters,
-            code=fault.code if fault else "",
-            message=fault.message if fault else "",
-            detail=fault.detail if fault else "",
-            access_key_id=trail.access_key_id,
+            now,
+            request_id,
+            request,
+            call.service if call else "",
+            call.action if call else "",
+            signer.region if signer else self.home_region,
+            trail.access_key_id,
+            trail.caller or (signer.caller if signer else None),
+            trail.parameters,
+            trail.fault,
         )
 
 

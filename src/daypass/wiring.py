@@ -18,7 +18,7 @@ from daypass.audit.sinks import Sink, open_sink
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.bootstrap import is_empty
-from daypass.config import Config
+from daypass.config import Config, ConfigurationError
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
 from daypass.http.app import App
@@ -31,7 +31,7 @@ from daypass.operations.settings import ServiceSettings
 from daypass.operations.world import World
 from daypass.pipeline import Pipeline
 from daypass.ports import Clock, Entropy
-from daypass.storage.address import Address, parse_address
+from daypass.storage.address import Address, SqliteAddress, parse_address
 from daypass.storage.cache import Cache
 from daypass.storage.master_key import find_master_key
 from daypass.storage.open import open_address
@@ -101,11 +101,13 @@ def _open_vault(store: Store, address: Address, keys: Keys) -> Vault:
     return open_vault(store, master_key)
 
 
-@dataclass(frozen=True, slots=True)
 class _Open:
     """Opens nothing beyond the cache: what the hot path needs, without a generator's cost."""
 
-    world: World
+    __slots__ = ("world",)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
 
     def __enter__(self) -> World:
         return self.world
@@ -133,10 +135,22 @@ class StoreFace:
             raise WouldBlock
         return _Open(self._world(now, None))
 
+    def apart(self) -> AbstractContextManager[Writer]:
+        """Open no transaction: a writer waits."""
+        raise WouldBlock
+
     def _world(self, now: datetime, transaction: Reader | Writer | None) -> World:
         there = self._there
         return World(
-            now, self.views, self.ring(), there.entropy, there.vault, self._keychain, self._settings, transaction
+            now,
+            self.views,
+            self.ring,
+            there.entropy,
+            there.vault,
+            self._keychain,
+            self._settings,
+            self.apart,
+            transaction,
         )
 
 
@@ -155,11 +169,15 @@ class WaitingFace(StoreFace):
             with self._there.store.write() as writer:
                 yield self._world(now, writer)
 
+    def apart(self) -> AbstractContextManager[Writer]:
+        """Open a transaction beside the request."""
+        return self._there.store.write()
+
 
 def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
     """Return the application of one server process. It closes the store when it stops."""
     cache = Cache(there.store, max_entries=config.cache_entries)
-    sink = sink or open_sink(config.audit_log)
+    sink = sink or _open_audit(config)
     meter = Meter()
     keychain = Keychain(there.vault)
     settings = ServiceSettings(public_url=config.url, regions=config.regions, quotas=config.quotas)
@@ -185,6 +203,22 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         on_start=(cache.start,),
         on_stop=(cache.close, workers.shutdown, sink.close, there.store.close),
     )
+
+
+def _open_audit(config: Config) -> Sink:
+    target = _audit_target(config)
+    try:
+        return open_sink(target)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
+
+
+def _audit_target(config: Config) -> str:
+    """Return where audit events go: where the operator says, else beside the database, else standard output."""
+    if config.audit_log:
+        return config.audit_log
+    address = parse_address(config.store_url)
+    return str(address.path.absolute().with_name("audit.jsonl")) if isinstance(address, SqliteAddress) else "-"
 
 
 def _region_rule(config: Config) -> Callable[[str], bool]:

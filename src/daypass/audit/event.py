@@ -6,12 +6,15 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from daypass.authenticate.caller import Caller
+from daypass.errors import Fault
 from daypass.policy.question import PrincipalKind
+from daypass.wire.http import HttpRequest
 
 _TYPES: Mapping[PrincipalKind, str] = {
     PrincipalKind.ROOT: "Root",
@@ -47,64 +50,91 @@ HIDDEN = frozenset(
     }
 )
 _LONGEST = 256
+_SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """What one request came to. `code` is empty when it was answered."""
+class Happening(msgspec.Struct, frozen=True):
+    """What one request came to. `fault` is None when it was answered."""
 
     at: datetime
     request_id: str
+    request: HttpRequest
     service: str
     action: str
     region: str
-    source_ip: str
-    user_agent: str
+    access_key_id: str
     caller: Caller | None
     parameters: Mapping[str, Any] | None
-    code: str
-    message: str
-    detail: str
-    access_key_id: str
+    fault: Fault | None
+
+    @property
+    def code(self) -> str:
+        """The error code, empty when the request was answered."""
+        return "" if self.fault is None else self.fault.code
 
 
-def to_event(happening: Happening) -> dict[str, Any]:
-    """Return the event as a JSON-ready mapping."""
-    event: dict[str, Any] = {
-        "eventVersion": "1.11",
-        "eventTime": happening.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "eventSource": f"{happening.service or 'sts'}.amazonaws.com",
-        "eventName": happening.action,
-        "awsRegion": happening.region,
-        "sourceIPAddress": happening.source_ip,
-        "userAgent": happening.user_agent[:_LONGEST],
-        "requestID": happening.request_id,
-        "eventType": "AwsApiCall",
-        "userIdentity": _identity(happening),
-        "requestParameters": _visible(happening.parameters),
-    }
-    if happening.code:
-        event["errorCode"] = happening.code
-        event["errorMessage"] = happening.message
-    if happening.detail:
-        event["additionalEventData"] = {"detail": happening.detail}
-    return event
+class UserIdentity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who asked."""
+
+    type: str
+    principal_id: str = ""
+    arn: str = ""
+    account_id: str = ""
+    access_key_id: str = ""
+    session_context: Mapping[str, str] | None = None
 
 
-def _identity(happening: Happening) -> dict[str, Any]:
+class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The record, with CloudTrail's names."""
+
+    event_time: datetime
+    event_source: str
+    event_name: str
+    aws_region: str
+    source_i_p_address: str = msgspec.field(name="sourceIPAddress")
+    user_agent: str
+    request_i_d: str = msgspec.field(name="requestID")
+    user_identity: UserIdentity
+    event_version: str = "1.11"
+    event_type: str = "AwsApiCall"
+    request_parameters: Mapping[str, Any] | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    additional_event_data: Mapping[str, str] | None = None
+
+
+def to_event(happening: Happening) -> Event:
+    """Return the event of a request."""
+    fault, request = happening.fault, happening.request
+    return Event(
+        event_time=happening.at.replace(microsecond=0),
+        event_source=_SOURCES.get(happening.service, "sts.amazonaws.com"),
+        event_name=happening.action,
+        aws_region=happening.region,
+        source_i_p_address=request.peer,
+        user_agent=(request.header(b"user-agent") or b"")[:_LONGEST].decode("latin-1"),
+        request_i_d=happening.request_id,
+        user_identity=_identity(happening),
+        request_parameters=_visible(happening.parameters),
+        error_code=None if fault is None else fault.code,
+        error_message=None if fault is None else fault.message[:_LONGEST],
+        additional_event_data={"detail": fault.detail} if fault is not None and fault.detail else None,
+    )
+
+
+def _identity(happening: Happening) -> UserIdentity:
     caller = happening.caller
     if caller is None:
-        return {"type": "Unknown", "accessKeyId": happening.access_key_id}
-    identity: dict[str, Any] = {
-        "type": _TYPES.get(caller.principal.kind, "Unknown"),
-        "principalId": caller.user_id,
-        "arn": caller.arn,
-        "accountId": caller.account,
-        "accessKeyId": caller.access_key_id,
-    }
-    if caller.session is not None and caller.session.source_identity:
-        identity["sessionContext"] = {"sourceIdentity": caller.session.source_identity}
-    return identity
+        return UserIdentity("Unknown", access_key_id=happening.access_key_id[:_LONGEST])
+    source = "" if caller.session is None else caller.session.source_identity
+    return UserIdentity(
+        _TYPES.get(caller.principal.kind, "Unknown"),
+        caller.user_id,
+        caller.arn,
+        caller.account,
+        caller.access_key_id,
+        {"sourceIdentity": source} if source else None,
+    )
 
 
 def _visible(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:

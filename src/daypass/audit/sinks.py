@@ -1,20 +1,21 @@
 """Where audit events go: a file, standard output, or nowhere.
 
 Owns the writing, off the request's path: events are queued and a thread of its own writes them in batches, one JSON
-document a line. The queue is bounded; a sink that cannot keep up makes requests wait, so no event is lost unseen.
+document a line. The queue is bounded: whoever fills it writes it out, so that no event is lost unseen.
 """
 
-import queue
+import os
 import sys
 import threading
-from pathlib import Path
+from collections import deque
 from typing import BinaryIO, Protocol
 
 import msgspec
 
 from daypass.audit.event import Happening, to_event
 
-_QUEUED = 10_000
+_MOST_QUEUED = 10_000
+_EVERY = 0.05  # seconds
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,43 +46,41 @@ class LineSink:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._queue: queue.Queue[Happening | None] = queue.Queue(_QUEUED)
-        self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
+        self._queued: deque[Happening] = deque()
+        self._closing = threading.Event()
+        self._writing = threading.Lock()
+        self._thread = threading.Thread(target=self._write_on, name="audit", daemon=True)
         self._thread.start()
 
     def __call__(self, happening: Happening, /) -> None:
-        """Queue one event."""
-        self._queue.put(happening)
+        """Queue one event. A full queue is written here and now."""
+        self._queued.append(happening)
+        if len(self._queued) >= _MOST_QUEUED:
+            self._flush()
 
     def close(self) -> None:
         """Write what is queued, then stop."""
-        self._queue.put(None)
+        self._closing.set()
         self._thread.join()
-        self._stream.flush()
+        self._flush()
 
-    def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            lines = [first]
-            while True:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    self._write_lines(lines)
-                    return
-                lines.append(following)
-            self._write_lines(lines)
+    def _write_on(self) -> None:
+        while not self._closing.wait(_EVERY):
+            self._flush()
 
-    def _write_lines(self, happenings: list[Happening]) -> None:
-        self._stream.write(b"".join(_encode(to_event(one)) + b"\n" for one in happenings))
-        self._stream.flush()
+    def _flush(self) -> None:
+        with self._writing:
+            lines = [_encode(to_event(self._queued.popleft())) for _ in range(len(self._queued))]
+            if lines:
+                self._stream.write(b"\n".join(lines) + b"\n")
+                self._stream.flush()
 
 
 def open_sink(target: str) -> Sink:
-    """Return the sink for a file's path, `-` for standard output, or an empty text for none."""
-    if not target:
+    """Return the sink for a file's path, `-` for standard output, or `none`. A new file is its owner's alone."""
+    if target == "none":
         return NoSink()
     if target == "-":
         return LineSink(sys.stdout.buffer)
-    return LineSink(Path(target).open("ab"))
+    descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return LineSink(os.fdopen(descriptor, "ab"))

@@ -5,8 +5,9 @@ and computing signatures is sigv4/'s work.
 """
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from daypass.authenticate.caller import Caller, federated_caller, role_caller, root_caller, user_caller
 from daypass.authenticate.keychain import Keychain
@@ -14,8 +15,9 @@ from daypass.authenticate.sigv4.find import find_signature
 from daypass.authenticate.sigv4.scope import check_scope
 from daypass.authenticate.sigv4.signature import UnverifiedSignature
 from daypass.authenticate.sigv4.verify import verify_signature
+from daypass.directory.entities import AccessKey
 from daypass.directory.identity import Identity, load_access_key, load_account, load_identity
-from daypass.directory.store import Views
+from daypass.directory.store import Reader, Views
 from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.mint.keyring import SealingRing
 from daypass.mint.session import Session, SessionKind
@@ -25,19 +27,17 @@ _INVALID = "The security token included in the request is invalid."
 _EXPIRED = "The security token included in the request is expired"
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """What a check of signatures needs to know: the directory, the keys, the regions served and the instant."""
 
     views: Views
     keychain: Keychain
-    ring: SealingRing
+    load_ring: Callable[[], SealingRing]
     is_region: Callable[[str], bool]
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(msgspec.Struct, frozen=True):
     """A caller whose signature was verified, and the region that it signed for."""
 
     caller: Caller
@@ -66,22 +66,35 @@ def authenticate(
     return Signer(caller, verified.region)
 
 
-def _long_term(access_key_id: str, lookup: Lookup) -> tuple[Caller, str]:
-    key = lookup.views.get(load_access_key, access_key_id)
-    if key is None:
-        raise InvalidClientTokenId(_INVALID, detail="no such access key")
-    if not key.active:
-        raise InvalidClientTokenId(_INVALID, detail="the access key is inactive")
+class KeyHolder(msgspec.Struct, frozen=True):
+    """A long-term key, and the caller that it speaks for."""
+
+    key: AccessKey
+    caller: Caller
+
+
+def load_key_holder(reader: Reader, access_key_id: str) -> KeyHolder | None:
+    """Return a long-term key with its holder, or None where there is no such key or the holder is gone."""
+    key = load_access_key(reader, access_key_id)
+    if key is None or load_account(reader, key.account) is None:
+        return None
     if key.is_root:
-        _require_account(key.account, lookup)
-        caller = root_caller(key.account, key.id)
-    else:
-        caller = user_caller(_require_identity(key.owner, lookup), key.id)
-    return caller, lookup.keychain.secret_of(key)
+        return KeyHolder(key, root_caller(key.account, key.id))
+    user = load_identity(reader, key.owner)
+    return None if user is None else KeyHolder(key, user_caller(user, key.id))
+
+
+def _long_term(access_key_id: str, lookup: Lookup) -> tuple[Caller, str]:
+    found = lookup.views.get(load_key_holder, access_key_id)
+    if found is None:
+        raise InvalidClientTokenId(_INVALID, detail="no such access key, or nobody who holds it")
+    if not found.key.active:
+        raise InvalidClientTokenId(_INVALID, detail="the access key is inactive")
+    return found.caller, lookup.keychain.secret_of(found.key)
 
 
 def _temporary(access_key_id: str, token: str, lookup: Lookup) -> tuple[Caller, str]:
-    session = lookup.keychain.session_of(token, access_key_id, lookup.ring)
+    session = lookup.keychain.session_of(token, access_key_id, lookup.load_ring())
     # The end is exclusive: a session that ends at noon is of no use at noon.
     if lookup.now.timestamp() >= session.expires:
         raise ExpiredToken(_EXPIRED)

@@ -5,7 +5,7 @@ federation/'s for assertions and tokens.
 Source: IAM User Guide, "IAM JSON policy elements: Principal" and the table of `aws:userid`.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from daypass.arn import assumed_role_arn, federated_user_arn, root_arn
 from daypass.directory.identity import Identity
@@ -13,8 +13,7 @@ from daypass.mint.session import Session
 from daypass.policy.question import Principal, PrincipalKind
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """A proved caller.
 
     `arn` and `user_id` are what GetCallerIdentity prints. `identity` is the user or role whose policies speak

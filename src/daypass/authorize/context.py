@@ -6,11 +6,13 @@ Rules: IAM User Guide, "AWS global condition context keys".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.policy.question import PrincipalKind
+from daypass.wire.http import HttpRequest
 
 Context = dict[str, str | tuple[str, ...]]
 
@@ -24,14 +26,11 @@ _TYPES: Mapping[PrincipalKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What a request shows of itself, apart from what it asks: where from, how, and to which region."""
 
     now: datetime
-    source_ip: str
-    secure: bool
-    user_agent: str
+    request: HttpRequest
     region: str
 
 
@@ -41,13 +40,14 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
     context: Context = {
         "aws:currenttime": iso(around.now),
         "aws:epochtime": str(seconds),
-        "aws:securetransport": "true" if around.secure else "false",
-        "aws:sourceip": around.source_ip,
+        "aws:securetransport": "true" if around.request.secure else "false",
+        "aws:sourceip": around.request.peer,
         "aws:requestedregion": around.region,
         "aws:viaawsservice": "false",
     }
-    if around.user_agent:
-        context["aws:useragent"] = around.user_agent
+    user_agent = around.request.header(b"user-agent")
+    if user_agent:
+        context["aws:useragent"] = user_agent.decode("latin-1")
     _add_principal(context, caller)
     _add_session(context, caller, seconds)
     return context

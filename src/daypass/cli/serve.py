@@ -13,8 +13,9 @@ import click
 from daypass.bootstrap import CannotCreate, Wanted, create_account, is_empty
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.first_key import show_first_key
+from daypass.cli.logs import set_up_logs
 from daypass.cli.store_options import config_option, read_config, read_keys, stopping, store_option
-from daypass.config import Config
+from daypass.config import Config, ConfigurationError
 from daypass.http.server import CannotListen, serve
 from daypass.wiring import Keys, OpenedStore, build_app, open_everything
 
@@ -38,11 +39,12 @@ _ROOT_SETTINGS = {
 def command(config_file: Path | None, **flags: Any) -> None:
     """Serve STS and IAM at one URL."""
     config = read_config(flags, config_file)
+    set_up_logs(config.log_level)
     keys = read_keys(os.environ)
     prepare(config, keys)
     try:
         code = serve(config, lambda: build_app(config, open_everything(config, keys)))
-    except CannotListen as error:
+    except (CannotListen, ConfigurationError) as error:
         raise Stop(str(error), Exit.CONFIGURATION) from error
     sys.exit(code)
 

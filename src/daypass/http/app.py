@@ -5,7 +5,6 @@ event loop and a worker thread. What an answer says is the pipeline's work.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from daypass.errors import ServiceUnavailable
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
 from daypass.http.meter import Meter, exposition
 from daypass.http.peer import PeerRule
+from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Face, Pipeline, refuse
 from daypass.wire.http import HttpRequest, HttpResponse
 
@@ -46,6 +46,7 @@ class App:
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
     _bodies: BodyReader = field(default_factory=BodyReader)
+    _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,14 +60,17 @@ class App:
                 await self._page(scope, receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
         try:
-            request = await self._request(scope, receive)
+            body = self._bodies.whole(message)
+            if body is None:
+                body = await self._bodies.rest(message, receive, scope["headers"])
         except ClientGone:
             return
         except TooSlow:
             await _send(send, HttpResponse(408, _PLAIN, b""))
             return
-        request_id = new_request_id()
+        request, request_id = self._request(scope, body), self._request_ids()
         try:
             response = self.pipeline.answer(request, request_id, self.hot)
         except WouldBlock:
@@ -84,22 +88,21 @@ class App:
         finally:
             self._waiting -= 1
 
-    async def _request(self, scope: Scope, receive: Receive) -> HttpRequest:
+    def _request(self, scope: Scope, body: bytes | None) -> HttpRequest:
         headers = scope["headers"]
-        body = await self._bodies.read(receive, _announced(headers))
-        client = scope.get("client")
+        client = scope["client"]
         peer, secure = client[0] if client else "", scope["scheme"] == "https"
         if not self.peers.trusts_nobody:
             peer, secure = self.peers.resolve(peer, secure=secure, headers=headers)
         return HttpRequest(
-            method=scope["method"],
-            path=scope["raw_path"],
-            query=scope["query_string"],
-            headers=tuple(map(tuple, headers)),
-            body=body or b"",
-            peer=peer,
-            secure=secure,
-            truncated=body is None,
+            scope["method"],
+            scope["raw_path"],
+            scope["query_string"],
+            tuple(headers),
+            body or b"",
+            peer,
+            secure,
+            body is None,
         )
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,16 +138,3 @@ async def _send(send: Send, response: HttpResponse) -> None:
     length = (b"content-length", b"%d" % len(response.body))
     await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
     await send({"type": "http.response.body", "body": response.body})
-
-
-def _announced(headers: list[tuple[bytes, bytes]]) -> int | None:
-    for name, value in headers:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else None
-    return None
-
-
-def new_request_id() -> str:
-    """Return a random request id in the shape of a UUID."""
-    text = os.urandom(16).hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -4,10 +4,11 @@ Owns the limits. A body over the limit is not read to its end: the request says 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 Receive = Callable[[], Awaitable[Any]]
+Headers = Iterable[tuple[bytes, bytes]]
 
 LARGEST = 10_000_000  # bytes; what AWS reads
 _SMALL = 65_536  # bytes; bodies up to this size are not counted
@@ -29,16 +30,21 @@ class BodyReader:
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
-    async def read(self, receive: Receive, announced: int | None) -> bytes | None:
-        """Return the body, or None when it is too large. `announced` is the Content-Length, if there is one."""
-        if announced is not None and announced > LARGEST:
-            return None
-        message = await receive()
+    def whole(self, message: Any) -> bytes | None:
+        """Return the body where the first message holds all of it, else None. Raises ClientGone."""
         if message["type"] != "http.request":
             raise ClientGone
         body: bytes = message.get("body", b"")
+        return None if message.get("more_body", False) or len(body) > LARGEST else body
+
+    async def rest(self, message: Any, receive: Receive, headers: Headers) -> bytes | None:
+        """Return the body that begins with `message`, or None when it is too large. Raises ClientGone, TooSlow."""
+        announced = _announced(headers)
+        if announced is not None and announced > LARGEST:
+            return None
+        body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            return body if len(body) <= LARGEST else None
+            return None  # whole, and too large
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await self._read_on(receive, body)
@@ -64,3 +70,10 @@ async def _append(receive: Receive, body: bytearray) -> bool:
         raise ClientGone
     body += message.get("body", b"")
     return bool(message.get("more_body", False))
+
+
+def _announced(headers: Headers) -> int | None:
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+    return None

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
 from daypass.operations.world import World
@@ -67,8 +69,7 @@ A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Authorized(Generic[A]):
+class Authorized(msgspec.Struct, Generic[A], frozen=True):
     """What was asked, by a caller who may have it: the proof is the engine's Allowed for every question."""
 
     asked: A

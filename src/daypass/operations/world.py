@@ -3,9 +3,12 @@
 Owns the value that the pipeline hands to every stage. Nothing in it is global.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import cast
+
+import msgspec
 
 from daypass.authenticate.keychain import Keychain
 from daypass.directory.secret_box import SecretBox
@@ -15,22 +18,28 @@ from daypass.operations.settings import ServiceSettings
 from daypass.ports import Entropy
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(msgspec.Struct, frozen=True):
     """One request's view of everything outside it.
 
     `now` is the instant of the request, the same for every stage. `views` answers from the cache. `reader`
     is one snapshot of the store and `writer` one transaction; they are there for operations that ask for them.
+    `load_ring` returns the keys that seal tokens.
     """
 
     now: datetime
     views: Views
-    ring: SealingRing
+    load_ring: Callable[[], SealingRing]
     entropy: Entropy
     vault: SecretBox
     keychain: Keychain
     settings: ServiceSettings
+    open_apart: Callable[[], AbstractContextManager[Writer]]
     transaction: Reader | Writer | None = None
+
+    @property
+    def ring(self) -> SealingRing:
+        """The keys that seal tokens now."""
+        return self.load_ring()
 
     @property
     def reader(self) -> Reader:
@@ -43,3 +52,13 @@ class World:
     def writer(self) -> Writer:
         """The request's transaction. Only operations that say they write have one."""
         return cast("Writer", self.reader)
+
+    def apart(self) -> AbstractContextManager[Writer]:
+        """Open a transaction of its own, which stands even when the request is refused afterwards.
+
+        For what must not be undone by a refusal: an MFA code that was used up, or one that was wrong. There is
+        one writer at a time, so an operation that calls this reaches no further than the cache otherwise.
+        """
+        if self.transaction is not None:
+            raise ValueError("a transaction is open already")
+        return self.open_apart()

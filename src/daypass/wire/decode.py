@@ -5,7 +5,7 @@ relays a signed request (HashiCorp Vault does) looks at one of the two, so they 
 other. A request that names no action and sends no form is somebody's browser, and is shown the way in.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from daypass.errors import MalformedQueryString, NoActionGiven, QueryTooLong, RequestEntityTooLarge
 from daypass.wire.catalog import Catalog
@@ -20,8 +20,7 @@ _FORM = b"application/x-www-form-urlencoded"
 _JSON = b"application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """An action that was called. `params` is flat, and holds what the caller claims and no more."""
 
     service: str

@@ -4,13 +4,12 @@ Nothing here is decoded or judged: signatures are made over these very bytes. Re
 the real client address are http/'s work.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True):
     """One request. Header names are lower case, in the order received, duplicates kept, as ASGI gives them.
 
     `peer` is the vetted client address. `truncated` says that the body was longer than the server reads; it
@@ -34,8 +33,7 @@ class HttpRequest:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, frozen=True):
     """One answer. Framing it (Content-Length, keep-alive) is the server's work."""
 
     status: int

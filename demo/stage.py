@@ -1,0 +1,138 @@
+"""The stage of the demonstration: a server on a scratch store, and the AWS CLI that speaks to it.
+
+Owns the processes and the scratch directory; all of it is gone at the end, whatever happens. What is played is
+demo.py's.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_BIN = Path(sys.executable).parent
+_PATIENCE = 30.0  # seconds for the server to be ready, and to stop
+_WIDTH = 100
+
+
+class DemoFailed(Exception):  # noqa: N818 - read as a sentence
+    """Something did not do what it should. The message says what."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """A running server, and whose credentials the next commands use."""
+
+    url: str
+    folder: Path
+    who: Mapping[str, str] = field(default_factory=dict)
+
+    def become(self, credentials: Mapping[str, Any]) -> None:
+        """Use these credentials from now on: an AccessKey or a Credentials member of an answer."""
+        self.who = {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials.get("SessionToken", ""),
+        }
+
+    def aws(self, *words: str, fails: str = "", shows: str = "", quiet: bool = False) -> Any:
+        """Run `aws …`, print the command and its answer, and return the answer, parsed.
+
+        With `fails` the command must be refused with that text; with `shows` the answer must hold that text.
+        """
+        print(f"\n  $ aws {shorten(shlex.join(words))}")
+        done = subprocess.run(
+            [str(_BIN / "aws"), *words],
+            env=self._environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        said = (done.stderr if fails else done.stdout).strip()
+        print(indent("(its secrets are kept from the screen)" if quiet else said or "(no output)"))
+        if (done.returncode != 0) is not bool(fails):
+            raise DemoFailed(f"aws {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
+        if fails not in said or shows not in said:
+            raise DemoFailed(f"aws {shlex.join(words)}: expected {fails or shows!r} in:\n{said}")
+        return json.loads(done.stdout) if done.stdout.strip().startswith("{") else done.stdout.strip()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(self.folder),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+            **{name: value for name, value in self.who.items() if value},
+        }
+
+
+def shorten(text: str) -> str:
+    """Return a command on one line that fits a screen."""
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def indent(text: str) -> str:
+    """Return an answer, indented, with lines that fit a screen."""
+    return "\n".join("    " + shorten(line) for line in text.splitlines())
+
+
+@contextmanager
+def set_stage() -> Iterator[Stage]:
+    """Start a server on an empty store in a scratch directory; stop it and remove everything at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="daypass-demo-"))
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAYPASS_"))}
+    server = subprocess.Popen(
+        [str(_BIN / "daypass"), "serve", "--port", str(port), "--store", f"sqlite:///{folder / 'daypass.db'}"],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "server.log").open("wb"),
+    )
+    try:
+        stage = Stage(f"http://127.0.0.1:{port}", folder)
+        _wait_until_ready(stage.url, server, folder)
+        stage.become(_first_key(folder))
+        yield stage
+    finally:
+        server.terminate()
+        server.wait(_PATIENCE)
+        shutil.rmtree(folder)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", folder: Path) -> None:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=1):  # noqa: S310 - our own address
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise DemoFailed("the server did not start:\n" + (folder / "server.log").read_text())
+
+
+def _first_key(folder: Path) -> dict[str, str]:
+    """Read the root key that the first start left in a file of mode 0600."""
+    [file] = folder.glob("daypass-root-*.ini")
+    pairs = dict(line.split(" = ", 1) for line in file.read_text().splitlines() if " = " in line)
+    return {"AccessKeyId": pairs["aws_access_key_id"], "SecretAccessKey": pairs["aws_secret_access_key"]}
