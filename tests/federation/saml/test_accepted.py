@@ -1,7 +1,12 @@
 """Responses that must be taken: without these, a refusal elsewhere would prove nothing."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from tests.federation.saml.conftest import World
+from tests.federation.saml.conftest import GOOD, NOW, OUR_URL, PROVIDER, ROLE, World
+
+from daypass.federation.saml.verify import find_unverified_issuer
 
 
 @pytest.mark.parametrize("signed", ["assertion", "both"])
@@ -17,3 +22,35 @@ def test_the_base64_may_be_wrapped_in_lines(world: World) -> None:
     text = world.response()
     wrapped = "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + "\n"
     assert world.judge(wrapped) == world.judge(text)
+
+
+def test_everything_an_identity_holds(world: World) -> None:
+    """What the answer of AssumeRoleWithSAML, the trust policy and the session need, from one assertion."""
+    assertion = replace(
+        GOOD,
+        tags={"Team": "blue"},
+        transitive_keys=("Team",),
+        source_identity="alice",
+        session_duration="7200",
+        session_lifetime=timedelta(hours=8),
+        in_response_to="_request",
+        recipient=OUR_URL,
+    )
+    identity = world.judge(world.response(assertion, encryption=world.encryption))
+    assert identity.provider == PROVIDER
+    assert identity.subject_type == "persistent"
+    assert identity.audience == identity.conditions["saml:aud"] == OUR_URL
+    assert (identity.session_duration, identity.session_ends) == (7_200, NOW + timedelta(hours=8))
+    assert (identity.tags, identity.transitive_keys) == ((("Team", "blue"),), ("Team",))
+    assert identity.source_identity == "alice"
+    assert [(pair.role, pair.provider) for pair in identity.roles] == [(ROLE, PROVIDER)]
+    assert identity.in_response_to == "_request"
+    assert identity.redeemable_until == NOW + timedelta(minutes=5)
+
+
+def test_the_issuer_can_be_looked_up_before_anything_is_verified(world: World) -> None:
+    """To find the provider that should judge; nothing else may be made of it, and no text makes it fail."""
+    assert find_unverified_issuer(world.response()) == world.idp.entity_id
+    assert find_unverified_issuer(world.response(encryption=world.encryption)) == world.idp.entity_id
+    for text in ("", "AAAA", "PGEvPg=="):
+        assert find_unverified_issuer(text) is None

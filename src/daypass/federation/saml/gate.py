@@ -91,8 +91,16 @@ _SIGNATURE: Mapping[str, Grammar] = {
 }
 _WITH_TEXT = frozenset({ds("SignatureValue"), ds("DigestValue")})
 
-# What a KeyInfo may show. A way to fetch a key from somewhere is refused, not ignored.
-_KEY_INFO = frozenset({ds("X509Data"), ds("KeyValue"), ds("KeyName"), f"{{{DS11}}}DEREncodedKeyValue"})
+# What a KeyInfo may show, at any depth. A way to fetch a key from somewhere is refused, not ignored.
+_KEY_INFO = frozenset(
+    {
+        *map(ds, ("X509Data", "X509Certificate", "X509IssuerSerial", "X509IssuerName", "X509SerialNumber")),
+        *map(ds, ("X509SubjectName", "X509SKI", "X509CRL", "KeyName")),
+        *map(ds, ("KeyValue", "RSAKeyValue", "Modulus", "Exponent")),
+        *(f"{{{DS11}}}{name}" for name in ("X509Digest", "DEREncodedKeyValue")),
+        *(f"{{{DS11}}}{name}" for name in ("ECKeyValue", "NamedCurve", "PublicKey")),
+    }
+)
 _KEY_NAME = re.compile(r"[^/\\\x00-\x1f]{0,512}")
 
 
@@ -199,6 +207,11 @@ def _require_signature_shape(signature: etree._Element) -> None:
         if element.tag in _WITH_TEXT and not len(element):
             continue
         children = sort_children(element, grammar.children)
+        order = list(grammar.children)
+        if [order.index(str(child.tag)) for child in element] != sorted(
+            order.index(str(child.tag)) for child in element
+        ):
+            raise bad_signature(f"the parts of {local_name(element)} are out of order")
         if not len(element) and element.text and element.text.strip():
             raise bad_signature(f"{local_name(element)} holds text")
         for key_info in children.pop(ds("KeyInfo"), []):
@@ -207,7 +220,7 @@ def _require_signature_shape(signature: etree._Element) -> None:
 
 
 def _require_harmless_key_info(key_info: etree._Element) -> None:
-    for child in key_info:
+    for child in key_info.iterdescendants():
         if child.tag not in _KEY_INFO:
             raise bad_signature(f"KeyInfo offers a {local_name(child):.60}")
         if child.tag == ds("KeyName") and not _KEY_NAME.fullmatch(read_text(child)):
