@@ -212,7 +212,8 @@ class Store(ReplayGuard, Protocol):
     def write(self) -> AbstractContextManager[Writer]:
         """Open one transaction, alone: no other writer of the store runs beside it.
 
-        It is durable before the context exits. An exception inside rolls all of it back.
+        It is durable before the context exits. An exception inside rolls all of it back. Inside, claims are made
+        on the writer: whoever asks the store itself for another write waits for its own end, and in vain.
         """
         ...
 

@@ -33,7 +33,8 @@ class PostgresqlAddress:
     @property
     def identity(self) -> str:
         """Name the database as every process of this machine would, whoever it signs in as."""
-        return f"{self.url.host}:{self.url.port or 5432}/{self.url.database}"
+        host = self.url.host or self.url.query.get("host", "")  # the latter names a socket's folder
+        return f"{host}:{self.url.port or 5432}/{self.url.database}"
 
 
 Address = MemoryAddress | SqliteAddress | PostgresqlAddress

@@ -30,6 +30,7 @@ class Engines:
 
     reading: Engine
     writing: Engine
+    has_one_writer: bool  # SQLite locks the whole database for every write; PostgreSQL locks rows
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -47,6 +48,7 @@ def sqlite_engines(path: Path) -> Engines:
         # IMMEDIATE, so that a writer waits for its turn at the start; a transaction that reads first and
         # becomes a writer later would fail at once instead.
         writing=engine.execution_options(daypass_begin="BEGIN IMMEDIATE"),
+        has_one_writer=True,
     )
 
 
@@ -70,6 +72,7 @@ def postgresql_engines(url: URL) -> Engines:
     return Engines(
         reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
         writing=engine.execution_options(isolation_level="READ COMMITTED"),
+        has_one_writer=False,
     )
 
 

@@ -7,8 +7,9 @@ sql_writer.py's.
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 
 import msgspec
@@ -21,7 +22,7 @@ from daypass.ports import Clock
 from daypass.storage import tables
 from daypass.storage.beacon import Beacon
 from daypass.storage.claims import claim
-from daypass.storage.engines import Engines
+from daypass.storage.engines import LOCK_WAIT_SECONDS, Engines
 from daypass.storage.sql_reader import SqlReader
 from daypass.storage.sql_writer import SqlWriter
 
@@ -41,6 +42,7 @@ class SqlStore:
         self._engines = engines
         self._beacon = beacon
         self._clock = clock
+        self._turn = threading.Lock()
 
     @property
     def beacon(self) -> Sequence[int]:
@@ -57,7 +59,7 @@ class SqlStore:
     def write(self) -> Iterator[SqlWriter]:
         is_committing = False
         try:
-            with _transaction(self._engines.writing) as connection:
+            with self._in_turn(), _transaction(self._engines.writing) as connection:
                 number = int(connection.execute(_LOCK).scalar_one())
                 writer = SqlWriter(connection, clock=self._clock, revision=number)
                 yield writer
@@ -69,8 +71,19 @@ class SqlStore:
                 self._beacon.ring()
 
     def claim(self, key: str, *, until: datetime) -> bool:
-        with _transaction(self._engines.writing) as connection:
+        turn = self._in_turn() if self._engines.has_one_writer else nullcontext()
+        with turn, _transaction(self._engines.writing) as connection:
             return claim(connection, key, now=self._clock.now(), until=until)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let this process's writers queue here: databases let those who wait for their lock overtake each other."""
+        if not self._turn.acquire(timeout=LOCK_WAIT_SECONDS):
+            raise StoreUnavailable("another writer did not finish in time")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def revision(self) -> int:
         with _transaction(self._engines.reading) as connection:
