@@ -1,7 +1,7 @@
 """The empty handler: what the HTTP server costs before Daypass does anything.
 
 Owns the yardstick. It runs on the same server software, loop and parser, and with the same settings as
-`daypass serve` with one worker, and answers without looking at the request.
+daypass.http.server gives one worker, and answers without looking at the request.
 """
 
 import sys
@@ -26,9 +26,14 @@ def main() -> None:
         port=int(sys.argv[1]),
         http="httptools",
         loop="uvloop",
+        ws="none",
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_keep_alive=75,
     )
 
 

@@ -75,6 +75,15 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
     assert "://" not in text
 
 
+def test_each_change_is_one_named_line() -> None:
+    """A file in changes/ is named by what changed, and holds one line or paragraph (changes/README.md)."""
+    for path in (_ROOT / "changes").glob("[!R]*"):
+        assert re.fullmatch(r"[a-z0-9-]+\.md", path.name), path.name
+        paragraphs = path.read_text(encoding="utf-8").strip().split("\n\n")
+        assert len(paragraphs) == 1, path.name
+        assert paragraphs[0], path.name
+
+
 def test_the_package_says_that_it_is_typed() -> None:
     """PEP 561: a type checker of those who import Daypass reads its annotations only beside this file."""
     assert (_ROOT / "src/daypass/py.typed").is_file()
