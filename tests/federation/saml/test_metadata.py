@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.federation.saml.conftest import NOW, World
 
 from daypass.errors import Fault, InvalidInput
-from daypass.federation.saml.metadata import parse_metadata
+from daypass.federation.saml.metadata import parse_metadata, read_metadata
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import KeyPair, make_key_pair
 
@@ -85,6 +85,7 @@ def test_valid_until_of_any_level_counts(world: World) -> None:
     assert parse_metadata(group, now=NOW).valid_until == NOW + timedelta(hours=1)
     with pytest.raises(InvalidInput, match="Could not parse metadata: the metadata was valid until"):
         parse_metadata(group, now=NOW + timedelta(hours=1))
+    assert read_metadata(group).valid_until == NOW + timedelta(hours=1)
 
 
 def test_a_certificates_own_dates_do_not_matter_here(world: World) -> None:

@@ -75,25 +75,30 @@ class IdentityProviderMetadata:
 
 
 def parse_metadata(text: str, *, now: datetime) -> IdentityProviderMetadata:
-    """Return what a metadata document describes, or raise InvalidInput in IAM's words.
+    """Return what a metadata document describes that is to be registered at `now`, or raise InvalidInput.
 
-    Fails for a document that has expired at `now`, and for one without a signing certificate that we can use.
+    A document that has expired is refused, as is one without a signing certificate that we can use.
     """
+    metadata = read_metadata(text)
+    if metadata.valid_until is not None and metadata.valid_until <= now:
+        raise _unusable(f"the metadata was valid until {metadata.valid_until:%Y-%m-%dT%H:%M:%SZ}")
+    return metadata
+
+
+def read_metadata(text: str) -> IdentityProviderMetadata:
+    """Return what a document describes that was registered before. Whether it has expired since, verify.py asks."""
     if not SHORTEST <= len(text) <= LONGEST:
         raise _unusable(f"a metadata document has {SHORTEST:,} to {LONGEST:,} characters")
     try:
         root = parse_xml(text.encode("utf-8"), METADATA)
         entity = _only_provider(root)
-        valid_until = _earliest_end(entity)
+        return _describe(entity, _earliest_end(entity))
     except (UnreadableXml, UnicodeEncodeError) as problem:
         raise _unusable(str(problem)) from None
     except InvalidInput:
         raise
     except Fault as problem:  # the words for times are those of a response
         raise _unusable(problem.detail) from None
-    if valid_until is not None and valid_until <= now:
-        raise _unusable(f"the metadata was valid until {valid_until:%Y-%m-%dT%H:%M:%SZ}")
-    return _describe(entity, valid_until)
 
 
 def _describe(entity: etree._Element, valid_until: datetime | None) -> IdentityProviderMetadata:

@@ -1,0 +1,33 @@
+"""Read the private key that opens a provider's encrypted assertions.
+
+Owns what AddPrivateKey of CreateSAMLProvider and UpdateSAMLProvider accepts. Storing it sealed is storage/'s work.
+Source: IAM User Guide, "Troubleshoot SAML federation with IAM", for the words.
+"""
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from daypass.errors import InvalidInput
+
+LONGEST = 16_384
+_SHORTEST_MODULUS, _LONGEST_MODULUS = 2_048, 8_192
+
+
+def parse_private_key(pem: str) -> rsa.RSAPrivateKey:
+    """Return the RSA key in a PEM file without a passphrase, or raise InvalidInput."""
+    if len(pem) > LONGEST:
+        raise _invalid(f"longer than {LONGEST:,} characters")
+    try:
+        key = serialization.load_pem_private_key(pem.encode("ascii"), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise _invalid("not an unencrypted private key in PEM form") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise _invalid("not an RSA key")
+    if not _SHORTEST_MODULUS <= key.key_size <= _LONGEST_MODULUS:
+        raise _invalid(f"an RSA key of {key.key_size} bits")
+    return key
+
+
+def _invalid(why: str) -> InvalidInput:
+    return InvalidInput("Invalid private key.", detail=f"the private key is {why}")

@@ -1,0 +1,40 @@
+"""Describe Daypass to identity providers: the SAML metadata of a service provider.
+
+Owns the document behind /saml/metadata.xml. It asks for what the checks need: signed assertions, a persistent name, and
+the two attributes without which nobody gets a role.
+Rules: SAML metadata 2.0, 2.4.4.
+"""
+
+from collections.abc import Sequence
+from xml.sax.saxutils import quoteattr
+
+from daypass.federation.saml.attributes import AWS
+from daypass.federation.saml.names import MD, NAME_ID_FORMAT, SAMLP
+
+_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+_URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+_WANTED = ("Role", "RoleSessionName")
+
+
+def describe_service_provider(*, entity_id: str, consumers: Sequence[str]) -> str:
+    """Return the metadata of a service provider. The first of its `consumers` is the default address for responses."""
+    services = "".join(
+        f'<md:AssertionConsumerService Binding="{_POST}" Location={quoteattr(address)} index="{index}"'
+        f"{' isDefault=' + quoteattr('true') if index == 0 else ''}/>"
+        for index, address in enumerate(consumers)
+    )
+    attributes = "".join(
+        f'<md:RequestedAttribute Name="{AWS}{name}" NameFormat="{_URI}" FriendlyName="{name}" isRequired="true"/>'
+        for name in _WANTED
+    )
+    formats = "".join(
+        f"<md:NameIDFormat>{NAME_ID_FORMAT}{name}</md:NameIDFormat>" for name in ("persistent", "transient")
+    )
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<md:EntityDescriptor xmlns:md="{MD}" entityID={quoteattr(entity_id)}>'
+        f'<md:SPSSODescriptor AuthnRequestsSigned="false" WantAssertionsSigned="true" '
+        f'protocolSupportEnumeration="{SAMLP}">{formats}{services}'
+        '<md:AttributeConsumingService index="0" isDefault="true">'
+        f'<md:ServiceName xml:lang="en">Daypass</md:ServiceName>{attributes}'
+        "</md:AttributeConsumingService></md:SPSSODescriptor></md:EntityDescriptor>\n"
+    )

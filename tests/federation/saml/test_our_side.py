@@ -1,0 +1,62 @@
+"""What we show to providers, and the keys they encrypt to."""
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from lxml import etree
+from tests.federation.saml.conftest import OUR_URL, World
+
+from daypass.errors import InvalidInput
+from daypass.federation.saml.private_key import parse_private_key
+from daypass.federation.saml.service_provider import describe_service_provider
+from daypass.testing.saml_forge import KeyPair, make_key_pair
+
+_MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+
+
+def _pem(key: KeyPair, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
+    return key.private.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+
+
+def test_our_metadata_names_us_and_asks_for_what_we_check() -> None:
+    """Entity ID, addresses, signed assertions, and the attributes without which there is no role."""
+    document = describe_service_provider(
+        entity_id="https://sts.example.net/a&b", consumers=[OUR_URL, "https://other/x"]
+    )
+    root = etree.fromstring(document.encode())
+    assert root.get("entityID") == "https://sts.example.net/a&b"
+    role = root.find(f"{_MD}SPSSODescriptor")
+    assert role is not None
+    assert role.get("WantAssertionsSigned") == "true"
+    services = role.findall(f"{_MD}AssertionConsumerService")
+    assert [(each.get("Location"), each.get("isDefault")) for each in services] == [
+        (OUR_URL, "true"),
+        ("https://other/x", None),
+    ]
+    wanted = {each.get("FriendlyName") for each in role.iter(f"{_MD}RequestedAttribute")}
+    assert wanted == {"Role", "RoleSessionName"}
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_private_key_in_either_form_opens_assertions(world: World, form: PrivateFormat) -> None:
+    """PKCS#8, and the older form that openssl wrote for years."""
+    key = parse_private_key(_pem(world.recipient_key, form))
+    assert world.judge(world.response(encryption=world.encryption), decryption_keys=(key,)).subject
+
+
+def test_a_key_that_opens_nothing_is_refused(world: World) -> None:
+    """Not PEM, with a passphrase, weak, not RSA, a certificate, endless: all in AWS's words."""
+    locked = world.attacker.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+    bad = [
+        "",
+        "\ud800",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+        locked.decode(),
+        world.attacker.certificate.public_bytes(Encoding.PEM).decode(),
+        _pem(make_key_pair("p-256")),
+        _pem(make_key_pair("rsa-1024")),
+        "x" * 20_000,
+    ]
+    for pem in bad:
+        with pytest.raises(InvalidInput, match="Invalid private key") as refused:
+            parse_private_key(pem)
+        assert refused.value.detail
