@@ -92,3 +92,12 @@ def test_bytes(data: bytes) -> None:
 def test_what_json_writes_is_read_back(value: dict[str, int]) -> None:
     """Strictness costs no honest document anything."""
     assert parse_object(json.dumps(value).encode()) == value
+
+
+def test_the_depth_of_json_is_bounded() -> None:
+    """Sixteen levels are enough for every claim; the seventeenth is refused, whatever stands in strings."""
+    deepest = b'{"a":' + b"[" * 15 + b'"[[[[{{{{\\"]"' + b"]" * 15 + b"}"
+    assert isinstance(parse_object(deepest), dict)
+    assert isinstance(
+        outcome(lambda: parse_object(deepest.replace(b":[", b":[[", 1).replace(b"]}", b"]]}", 1))), NotStrict
+    )

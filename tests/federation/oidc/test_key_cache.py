@@ -10,9 +10,9 @@ from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc import issuer_keys
-from daypass.federation.oidc.issuer_keys import IssuerKeys, NeedsFetch
+from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.keys import KeySet, parse_jwks
-from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
 from daypass.testing.tokens import SigningKey, compact
 

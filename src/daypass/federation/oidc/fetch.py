@@ -19,7 +19,7 @@ from yarl import URL
 from daypass.federation.oidc.addresses import Network, is_allowed
 from daypass.federation.oidc.provider import is_keys_url
 from daypass.federation.oidc.resolver import AddressRefused, Lookup, SystemLookup, VettingResolver
-from daypass.federation.oidc.trust_store import create_context
+from daypass.federation.oidc.trust_store import ThumbprintMismatch, create_context
 
 MAX_DOCUMENT = 256 * 1024
 _CHUNK = 16 * 1024
@@ -38,6 +38,10 @@ class Unreachable(Exception):  # noqa: N818 - it says what the issuer is
 
 class Unacceptable(Exception):  # noqa: N818 - it says what the answer is
     """The issuer, or what it sent, is not what we read. Trying again changes nothing."""
+
+
+class WrongThumbprint(Unacceptable):
+    """The issuer's certificate is trusted, but an operator demands another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ class Fetcher:
         except TimeoutError:
             raise Unreachable("no complete answer in time") from None
         except (ssl.SSLError, aiohttp.ClientSSLError) as fault:
-            raise Unacceptable(f"its certificate is not trusted: {type(fault).__name__}") from None
-        except aiohttp.InvalidURL:
-            raise Unacceptable("the address cannot be read") from None
+            raise _certificate_fault(fault) from None
+        except (aiohttp.InvalidURL, aiohttp.ClientResponseError) as fault:
+            raise Unacceptable(f"its address or answer cannot be read: {type(fault).__name__}") from None
         except (aiohttp.ClientError, OSError) as fault:
             raise _connection_fault(fault) from None
 
@@ -128,6 +132,14 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_DOCUMENT:
             raise Unacceptable("its answer is larger than 256 KiB")
     return bytes(body)
+
+
+def _certificate_fault(fault: Exception) -> Unacceptable:
+    cause = getattr(fault, "certificate_error", fault)
+    if isinstance(cause, ThumbprintMismatch):
+        return WrongThumbprint("no certificate of its chain has a thumbprint of the provider")
+    reason = getattr(cause, "verify_message", None) or type(cause).__name__
+    return Unacceptable(f"its certificate is not trusted: {reason}")
 
 
 def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:

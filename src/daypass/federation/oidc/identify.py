@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from daypass.federation.oidc.claims import WebIdentity, read_identity
-from daypass.federation.oidc.issuer_keys import NeedsFetch
 from daypass.federation.oidc.keys import KeySet
-from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken
 from daypass.federation.oidc.verify import KeyNotFound, SignatureInvalid, verify_token
 

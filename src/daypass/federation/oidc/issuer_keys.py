@@ -16,9 +16,9 @@ from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc import words
-from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
+from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable, WrongThumbprint
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
-from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_keys_url
+from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.strict_json import NotStrict, parse_object
 from daypass.ports import Clock
 
@@ -32,13 +32,6 @@ MAX_WAITING = 100
 PROVEN_LANES, NEW_LANES, FAILED_LANES = 64, 256, 64
 
 CacheKey = tuple[str, frozenset[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class NeedsFetch:
-    """The keys at hand do not settle the matter. Await `IssuerKeys.fetch(provider)`, then ask once more."""
-
-    provider: ProviderTerms
 
 
 @dataclass(slots=True)
@@ -165,6 +158,8 @@ class IssuerKeys:
                     keys = await self._read_keys(provider)
         except (Unreachable, TimeoutError) as fault:
             entry.failure = IDPCommunicationError(words.UNREACHABLE, detail=str(fault) or "no answer in time")
+        except WrongThumbprint as fault:
+            entry.failure = InvalidIdentityToken(words.WRONG_THUMBPRINT, detail=str(fault))
         except (Unacceptable, NotStrict, KeysUnreadable) as fault:
             entry.failure = InvalidIdentityToken(words.NO_KEY, detail=str(fault))
         else:

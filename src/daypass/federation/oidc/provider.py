@@ -52,6 +52,13 @@ class ProviderTerms:
         return self.issuer.removeprefix(SCHEME)
 
 
+@dataclass(frozen=True, slots=True)
+class NeedsFetch:
+    """The keys at hand do not settle the matter. Await `IssuerKeys.fetch(provider)`, then ask once more."""
+
+    provider: ProviderTerms
+
+
 def is_issuer_url(text: str) -> bool:
     """Tell whether `text` may be an issuer: https, no query, fragment, user or odd characters."""
     return len(text) <= MAX_URL and _ISSUER.fullmatch(text) is not None

@@ -29,8 +29,13 @@ class SessionTags:
     transitive: tuple[str, ...]
 
 
+_NONE = SessionTags((), ())
+
+
 def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
     """Return the session tags of a verified token's claims, or refuse them all."""
+    if not any(name.startswith(TAGS_CLAIM) for name in claims):
+        return _NONE
     nested = claims.get(TAGS_CLAIM, {})
     if not isinstance(nested, Mapping):
         raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim is not an object")

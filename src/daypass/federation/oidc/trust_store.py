@@ -16,6 +16,10 @@ from pathlib import Path
 from daypass.federation.oidc import words
 
 
+class ThumbprintMismatch(ssl.SSLCertVerificationError):
+    """The chain is trusted, and none of its certificates has a thumbprint that the provider names."""
+
+
 @lru_cache(maxsize=256)
 def create_context(ca_bundle: Path | None, thumbprints: frozenset[str]) -> ssl.SSLContext:
     """Return the settings for one connection's worth of demands. Cached: reading the authorities is slow."""
@@ -37,7 +41,7 @@ def _enforcing(thumbprints: frozenset[str]) -> type[ssl.SSLObject]:
         def do_handshake(self) -> None:
             super().do_handshake()
             if wanted.isdisjoint(map(_thumbprint, _verified_chain(self))):
-                raise ssl.SSLCertVerificationError(words.WRONG_THUMBPRINT)
+                raise ThumbprintMismatch(words.WRONG_THUMBPRINT)
 
     return EnforcingSSLObject
 
