@@ -271,6 +271,14 @@ def _(world: World, root: etree._Element) -> Bent:
     return root
 
 
+@BOOK.accepts("in-response-to-empty")
+def _(world: World, root: etree._Element) -> Bent:
+    bent = world.unsigned()
+    bent.set("InResponseTo", "")
+    child(assertion_of(bent), _DATA).set("InResponseTo", "")
+    return world.sealed(bent)
+
+
 @BOOK.accepts("response-issuer-missing")
 def _(world: World, root: etree._Element) -> Bent:
     root.remove(child(root, f"{SAML}Issuer"))

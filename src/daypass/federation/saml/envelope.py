@@ -51,5 +51,5 @@ def read_envelope(root: etree._Element) -> Envelope:
         issuer=None if issuer is None else read_name(issuer),
         issuer_format=None if issuer is None else issuer.get("Format"),
         destination=root.get("Destination"),
-        in_response_to=root.get("InResponseTo"),
+        in_response_to=root.get("InResponseTo") or None,
     )

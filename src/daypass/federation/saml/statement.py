@@ -131,7 +131,8 @@ def _read_confirmation(element: etree._Element) -> Confirmation:
         recipient=require_attribute(data, "Recipient"),
         not_before=find_instant(data, "NotBefore"),
         not_on_or_after=ends,
-        in_response_to=data.get("InResponseTo"),
+        # Some providers write an empty one where nobody asked.
+        in_response_to=data.get("InResponseTo") or None,
     )
 
 
