@@ -1,0 +1,166 @@
+"""`daypass serve` as an operator meets it: first start, signals, crashes, settings that cannot be."""
+
+import json
+import signal
+import ssl
+import stat
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import trustme
+from tests.process.daypass import ROOT, run, serving
+
+
+def test_sigterm_ends_it_with_exit_code_zero(tmp_path: Path) -> None:
+    """An orchestrator that stops a server must not see a failure."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}") as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+
+
+def test_several_workers_see_each_others_writes_at_once(tmp_path: Path) -> None:
+    """What one process of a node has written is true at the next request, whoever answers it."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
+        for number in range(10):
+            name = f"user-{number}"
+            server.client("iam").create_user(UserName=name)
+            # A client of its own has a connection of its own, and so perhaps the other worker.
+            assert server.client("iam").get_user(UserName=name)["User"]["UserName"] == name
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+
+
+def test_a_write_that_was_answered_survives_kill_9(tmp_path: Path) -> None:
+    """An answer is a promise."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    with serving(store) as server:
+        made = server.client("iam").create_user(UserName="alice")["User"]
+        server.process.kill()
+        server.process.wait(10)
+    with serving(store, environment={}) as server:
+        assert server.client("iam").get_user(UserName="alice")["User"]["UserId"] == made["UserId"]
+
+
+def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -> None:
+    """Off a terminal the key is shown in a file of mode 0600 whose name is printed, and never in a log."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", environment={}) as server:
+        [file] = tmp_path.glob("daypass-root-*.ini")
+        lines = dict(line.split(" = ") for line in file.read_text().splitlines() if " = " in line)
+        key = {"AccessKeyId": lines["aws_access_key_id"], "SecretAccessKey": lines["aws_secret_access_key"]}
+        account = server.client("sts", key).get_caller_identity()["Account"]
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(20)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.name == f"daypass-root-{account}.ini"
+    log = "".join(server.errors)
+    assert str(file) in log
+    assert key["SecretAccessKey"] not in log
+
+
+def test_an_account_made_beside_a_live_server_can_sign_at_once(tmp_path: Path) -> None:
+    """The operators' commands work on the store; the server's next request sees the change."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    with serving(store) as server:
+        server.client("sts").get_caller_identity()
+        made = run("account", "create", "--name", "second", "--output", "json", "--store", store)
+        answer = json.loads(made.stdout)
+        who = server.client("sts", answer["RootAccessKey"]).get_caller_identity()
+        assert who["Account"] == answer["AccountId"]
+    listed = json.loads(run("account", "list", "--output", "json", "--store", store).stdout)
+    assert {one["AccountId"] for one in listed["Accounts"]} == {"123456789012", answer["AccountId"]}
+
+
+def test_an_audit_event_is_written_for_each_request(tmp_path: Path) -> None:
+    """One JSON document a line, with CloudTrail's names and without secrets."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}") as server:
+        server.client("iam").create_user(UserName="alice")
+        key = server.client("iam").create_access_key(UserName="alice")["AccessKey"]
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(20)
+    text = (tmp_path / "audit.jsonl").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [event["eventName"] for event in events] == ["CreateUser", "CreateAccessKey"]
+    assert events[0]["userIdentity"]["arn"] == "arn:aws:iam::123456789012:root"
+    assert key["SecretAccessKey"] not in text
+
+
+def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path) -> None:
+    """Certificates are renewed without a restart."""
+    first, second = trustme.CA(), trustme.CA()
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def put(authority: trustme.CA) -> None:
+        issued = authority.issue_cert("127.0.0.1")
+        issued.private_key_pem.write_to_path(str(key))
+        cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+
+    def trusting(authority: trustme.CA) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        return context
+
+    put(first)
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--tls-cert", str(cert), "--tls-key", str(key)) as server:
+        health = f"{server.url}/healthz"
+        assert urllib.request.urlopen(health, context=trusting(first)).status == 200  # noqa: S310 - our own
+        put(second)
+        server.process.send_signal(signal.SIGHUP)
+        for _ in range(200):
+            try:
+                answer = urllib.request.urlopen(health, context=trusting(second))  # noqa: S310 - our own
+            except OSError:
+                continue
+            assert answer.status == 200
+            break
+        else:
+            pytest.fail("the new certificate was never served")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "says"),
+    [
+        (["--host", "0.0.0.0"], {}, "TLS is needed"),  # noqa: S104 - what is refused
+        (["--store", "mysql://x"], {}, "sqlite:///PATH"),
+        (["--tls-cert", "x.pem"], {}, "go together"),
+        ([], {"DAYPASS_PORT": "many"}, "DAYPASS_PORT"),
+        ([], {"DAYPASS_LOG_LEVEL": "shout"}, "log_level"),
+        ([], {"DAYPASS_ROOT_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "go together"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_exit_code_six(
+    tmp_path: Path, words: list[str], environment: Mapping[str, str], says: str
+) -> None:
+    """One sentence that names the setting, and no traceback."""
+    store = [] if "--store" in words else ["--store", f"sqlite:///{tmp_path / 'd.db'}"]
+    done = run("serve", *words, *store, environment=environment)
+    assert done.returncode == 6
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_master_key_that_does_not_open_the_store_is_exit_code_six(tmp_path: Path) -> None:
+    """A wrong key must never be taken for a first start."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    assert run("account", "create", "--store", store).returncode == 0
+    done = run("serve", "--store", store, environment={"DAYPASS_MASTER_KEY": "0" * 64})
+    assert done.returncode == 6
+    assert "master key" in done.stderr
+
+
+def test_the_first_account_is_made_once(tmp_path: Path) -> None:
+    """The settings of the first start are read on an empty store only."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    with serving(store):
+        pass
+    other = dict(ROOT) | {"DAYPASS_ROOT_ACCOUNT_ID": "999999999999"}
+    with serving(store, environment=other) as server:
+        assert server.client("sts").get_caller_identity()["Account"] == "123456789012"
+
+
+def test_usage_mistakes_are_exit_code_two() -> None:
+    """As every command line does."""
+    assert run("serve", "--no-such-option").returncode == 2
+    assert run("nonsense").returncode == 2
+    assert run("--version").stdout.startswith("daypass ")
