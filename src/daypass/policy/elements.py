@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from daypass.errors import MalformedPolicyDocument
+from daypass.policy.known_keys import find_key
 from daypass.policy.operators.quantity import find_instant
 from daypass.policy.operators.table import Family, find_operator
 from daypass.policy.principal_names import parse_principals
@@ -89,7 +90,7 @@ def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Stat
         not_action=not_action,
         resources=resources,
         not_resource=not_resource,
-        conditions=_conditions(value.get("Condition", {}), f"{path}.Condition"),
+        conditions=_conditions(value.get("Condition", {}), f"{path}.Condition", grammar),
     )
 
 
@@ -180,7 +181,7 @@ def _resources(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[t
     return texts, name == "NotResource"
 
 
-def _conditions(value: Any, path: str) -> tuple[ConditionTest, ...]:
+def _conditions(value: Any, path: str, grammar: Grammar) -> tuple[ConditionTest, ...]:
     if not isinstance(value, dict):
         refuse(path, "must be an object")
     tests: list[ConditionTest] = []
@@ -193,8 +194,10 @@ def _conditions(value: Any, path: str) -> tuple[ConditionTest, ...]:
             refuse(place, "no such condition operator")
         lowered: set[str] = set()
         for key, values in keys.items():
-            if not _CONDITION_KEY.fullmatch(key) or ":" not in key:
-                refuse(f"{place}.{key}", "no condition key: one has a prefix, a colon and a name")
+            if not _CONDITION_KEY.fullmatch(key):
+                refuse(f"{place}.{key}", "cannot be a condition key")
+            if grammar.sts_only and ":" in key and find_key(key) is None:
+                refuse(f"{place}.{key}", "no such condition key")
             if key.lower() in lowered:
                 refuse(f"{place}.{key}", "the key stands twice; case does not tell keys apart")
             lowered.add(key.lower())

@@ -1,125 +1,19 @@
-"""The condition keys that are known, and the keys that a document asks for.
+"""The condition keys that a document asks for, and what is known of them.
 
-Owns the table of names and types. Filling in their values is authorize/context.py's and federation's work.
-Source: "AWS global condition context keys", "IAM and AWS STS condition context keys", AWS service reference.
+Owns finding keys in conditions and variables. The table of known keys is known_keys.py's.
+Source: IAM API reference, "GetContextKeysForCustomPolicy".
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from types import MappingProxyType
+from collections.abc import Iterator
 
 from daypass.policy.document import Document
+from daypass.policy.known_keys import KNOWN, KeyType, KnownKey, find_key
 from daypass.policy.operators.table import find_operator
 from daypass.policy.resource import resource_parts
 from daypass.policy.statement import Statement
 from daypass.policy.template import Part, Variable, parse_template
 
-
-class KeyType(Enum):
-    """What the values of a key are, by the names of the policy simulator."""
-
-    STRING = "string"
-    BOOL = "boolean"
-    ARN = "arn"
-    DATE = "date"
-    NUMERIC = "numeric"
-    IP = "ip"
-    BINARY = "binary"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """One key: its name as AWS writes it, the type of its values, and whether it may have several."""
-
-    name: str
-    type: KeyType
-    multivalued: bool = False
-
-
-_NAMES: tuple[tuple[KeyType, bool, str], ...] = (
-    (
-        KeyType.STRING,
-        False,
-        """
-        aws:PrincipalAccount aws:PrincipalOrgID aws:PrincipalServiceName aws:PrincipalType aws:userid
-        aws:username aws:FederatedProvider aws:SourceIdentity aws:UserAgent aws:referer aws:RequestedRegion
-        aws:ResourceAccount aws:ResourceOrgID aws:SourceAccount aws:SourceOrgID aws:SourceVpc aws:SourceVpce
-        aws:CalledViaFirst aws:CalledViaLast aws:VpceAccount aws:VpceOrgID aws:Ec2InstanceSourceVpc
-        aws:AssumedRoot aws:SignInSessionArn aws:ChatbotSourceArn
-        sts:ExternalId sts:RoleSessionName sts:SourceIdentity sts:AWSServiceName sts:SigningAlgorithm
-        iam:AWSServiceName iam:FIDO-FIPS-140-2-certification iam:FIDO-FIPS-140-3-certification
-        iam:FIDO-certification iam:OrganizationsPolicyId iam:PassedToService iam:RegisterSecurityKey
-        iam:ServiceSpecificCredentialServiceName
-        saml:aud saml:doc saml:iss saml:namequalifier saml:sub saml:sub_type
-        saml:commonName saml:givenName saml:mail saml:name saml:organizationStatus saml:primaryGroupSID
-        saml:surname saml:uid saml:x500UniqueIdentifier saml:edupersonprimaryaffiliation
-        saml:edupersonprimaryorgunitdn saml:edupersonprincipalname
-        """,
-    ),
-    (
-        KeyType.STRING,
-        True,
-        """
-        aws:CalledVia aws:PrincipalOrgPaths aws:PrincipalServiceNamesList aws:TagKeys aws:ResourceOrgPaths
-        aws:SourceOrgPaths aws:VpceOrgPaths sts:TransitiveTagKeys sts:IdentityTokenAudience
-        saml:cn saml:eduorghomepageuri saml:eduorgidentityauthnpolicyuri saml:eduorglegalname
-        saml:eduorgsuperioruri saml:eduorgwhitepagesuri saml:edupersonaffiliation saml:edupersonassurance
-        saml:edupersonentitlement saml:edupersonnickname saml:edupersonorgdn saml:edupersonorgunitdn
-        saml:edupersonscopedaffiliation saml:edupersontargetedid
-        """,
-    ),
-    (
-        KeyType.ARN,
-        False,
-        """
-        aws:PrincipalArn aws:SourceArn aws:SourceVpcArn sts:TaskPolicyArn iam:AssociatedResourceArn
-        iam:PermissionsBoundary iam:PolicyARN
-        """,
-    ),
-    (KeyType.ARN, True, "sts:RequestContextProviders"),
-    (
-        KeyType.BOOL,
-        False,
-        """
-        aws:MultiFactorAuthPresent aws:PrincipalIsAWSService aws:SecureTransport aws:ViaAWSService
-        aws:IsMcpServiceAction sts:RoleAuthorizedByIdp
-        """,
-    ),
-    (KeyType.DATE, False, "aws:CurrentTime aws:EpochTime aws:TokenIssueTime"),
-    (
-        KeyType.NUMERIC,
-        False,
-        "aws:MultiFactorAuthAge sts:DurationSeconds iam:ServiceSpecificCredentialAgeDays",
-    ),
-    (KeyType.IP, False, "aws:SourceIp aws:VpcSourceIp aws:Ec2InstanceSourcePrivateIPv4"),
-)
-KNOWN: Mapping[str, KnownKey] = MappingProxyType(
-    {name.lower(): KnownKey(name, kind, several) for kind, several, names in _NAMES for name in names.split()}
-)
-_FAMILY_NAMES = "aws:PrincipalTag/ aws:RequestTag/ aws:ResourceTag/ iam:ResourceTag/ sts:RequestContext/"
-_FAMILIES: Mapping[str, str] = MappingProxyType({name.lower(): name for name in _FAMILY_NAMES.split()})
-_OWNERS = frozenset({"aws", "sts", "iam", "saml"})
-
-
-def find_key(name: str) -> KnownKey | None:
-    """Return what is known of a key, or None. `amr` of a web identity may have several values."""
-    lowered = name.lower()
-    known = KNOWN.get(lowered)
-    if known is not None:
-        return known
-    head, slash, rest = lowered.partition("/")
-    family = _FAMILIES.get(head + slash)
-    if family is not None and rest:
-        return KnownKey(family + name[len(family) :], KeyType.STRING)
-    if is_foreign(name):
-        return KnownKey(name, KeyType.STRING, multivalued=lowered.endswith(":amr"))
-    return None
-
-
-def is_foreign(name: str) -> bool:
-    """Tell whether a key belongs to somebody whose keys are not all known here: an issuer, another service."""
-    return name.partition(":")[0].lower() not in _OWNERS
+__all__ = ["KNOWN", "KeyType", "KnownKey", "context_keys", "find_key", "keys_of"]
 
 
 def context_keys(document: Document) -> tuple[str, ...]:

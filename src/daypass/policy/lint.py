@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from daypass.policy.document import Document, DocumentKind
-from daypass.policy.keys import KeyType, find_key, is_foreign
+from daypass.policy.known_keys import KeyType, find_key, is_foreign
 from daypass.policy.lint_values import unreadable_values
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
 from daypass.policy.statement import ConditionTest, Statement

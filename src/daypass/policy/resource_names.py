@@ -49,7 +49,7 @@ def check_resource(text: str) -> str | None:
     if partition not in _PARTITIONS and not _is_wild(partition):
         shown = [*rest.split(":", 3), "*", "*", "*", "*"][:4]
         return f'Partition "{partition}" is not valid for resource "arn:{partition}:{":".join(shown)}".'
-    if rest.startswith(":") or (text.count(":") < _ARN_COLONS and "::" in text):
+    if rest.startswith(":") or (text.count(":") < _ARN_COLONS and "::" in text and "*" not in text):
         return "The policy failed legacy parsing"
     return _check_service(text, rest)
 

@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 
 MAX_TEXT = 131_072  # the longest policy document in IAM's service model
 MAX_DEPTH = 16  # the language itself needs six
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}:]|\n', re.DOTALL)
-_STRINGS_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+# A text that never ends is one token too: to try again at each quote inside it would cost the square of its length.
+_TEXT = r'"(?:[^"\\]|\\.)*+"?'
+_TOKENS = re.compile(rf"{_TEXT}|[][{{}}:]|\n", re.DOTALL)
+_STRINGS_OR_SPACE = re.compile(rf"({_TEXT})|[ \t\r\n]+", re.DOTALL)
 
 
 class NotStrictJsonError(ValueError):

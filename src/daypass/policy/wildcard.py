@@ -22,8 +22,6 @@ class Wild(Enum):
 
 
 Token = str | Wild
-_STARS = frozenset({Wild.ANY, Wild.PART_ANY})
-_PART = frozenset({Wild.PART_ANY, Wild.PART_ONE})
 
 
 def tokens_of(text: str) -> list[Token]:
@@ -95,30 +93,28 @@ def _match_states(tokens: Sequence[Token]) -> Match:
     over the one-character element that accepts it; a star keeps its bit where it is.
     """
     letters: dict[str, int] = {}
-    one = loops = part_one = part_loops = 0
+    ones = {Wild.ONE: 0, Wild.PART_ONE: 0}
+    stars = {Wild.ANY: 0, Wild.PART_ANY: 0}
     place = 0
     for token in tokens:
-        bit = 1 << place
         if isinstance(token, str):
             for character in token:
                 letters[character] = letters.get(character, 0) | (1 << place)
                 place += 1
-        elif token in _STARS:
-            loops |= bit
-            part_loops |= bit if token in _PART else 0
+        elif token in stars:
+            stars[token] |= 1 << place
         else:
-            one |= bit
-            part_one |= bit if token in _PART else 0
+            ones[token] |= 1 << place
             place += 1
     accepted = 1 << place
-    anything = {":": (one & ~part_one, loops & ~part_loops)}
-    other = (one, loops)
+    at_colon = (ones[Wild.ONE], stars[Wild.ANY])
+    elsewhere = (ones[Wild.ONE] | ones[Wild.PART_ONE], stars[Wild.ANY] | stars[Wild.PART_ANY])
 
     def match(text: str) -> bool:
         states = 1
         for character in text:
-            ones, stays = anything.get(character, other)
-            states = ((states & (letters.get(character, 0) | ones)) << 1) | (states & stays)
+            moves, stays = at_colon if character == ":" else elsewhere
+            states = ((states & (letters.get(character, 0) | moves)) << 1) | (states & stays)
             if not states:
                 return False
         return bool(states & accepted)

@@ -22,7 +22,7 @@ from daypass.policy.operators.text import Fits
 from daypass.policy.question import Context
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_EPOCH = re.compile(r"[0-9]{5,15}(?:\.[0-9]{1,9})?")
+_EPOCH = re.compile(r"(?![0-9]{4}\Z)[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _DATE = re.compile(
     r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})"
     r"(?:[Tt]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,12}))?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2})))?)?)?"
@@ -53,7 +53,8 @@ def find_number(text: str) -> Decimal | None:
 def find_instant(text: str) -> Decimal | None:
     """Return the seconds since 1970 of a date or of epoch seconds, or None.
 
-    Four digits are a year. A date without a time begins at midnight UTC; a time needs its zone.
+    Four digits are a year, otherwise digits are seconds.
+    A date without a time begins at midnight UTC; a time needs its zone.
     """
     if _EPOCH.fullmatch(text):
         return Decimal(text)

@@ -1,0 +1,169 @@
+"""Short ways to put a question to the engine.
+
+Owns the callers that the tests of this folder know, and building policies from plain dicts.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.decision import Allowed, Denied
+from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.evaluate import Policies, decide
+from daypass.policy.question import ContextValue, Principal, PrincipalKind, Question
+
+A, B = "111111111111", "222222222222"
+ROLE_ARN = f"arn:aws:iam::{A}:role/target"
+OIDC = f"arn:aws:iam::{A}:oidc-provider/issuer.example"
+NEW = "2012-10-17"
+OLD = "2008-10-17"
+KINDS = {
+    PolicyType.IDENTITY: DocumentKind.IDENTITY,
+    PolicyType.BOUNDARY: DocumentKind.IDENTITY,
+    PolicyType.SESSION: DocumentKind.SESSION,
+    PolicyType.SERVICE_CONTROL: DocumentKind.SERVICE_CONTROL,
+    PolicyType.RESOURCE_CONTROL: DocumentKind.RESOURCE_CONTROL,
+    PolicyType.RESOURCE: DocumentKind.RESOURCE,
+}
+Statement = dict[str, Any]
+
+
+def user(account: str = A, name: str = "alice", unique_id: str = "AIDAALICE") -> Principal:
+    """Return a user."""
+    return Principal(PrincipalKind.USER, account, f"arn:aws:iam::{account}:user/{name}", unique_id=unique_id)
+
+
+def session(account: str = A, *, path: str = "/", role: str = "app", name: str = "s1") -> Principal:
+    """Return a role session. Its ARN leaves out the role's path."""
+    return Principal(
+        PrincipalKind.ROLE_SESSION,
+        account,
+        f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+        issuer_arn=f"arn:aws:iam::{account}:role{path}{role}",
+        unique_id="AROAAPP",
+        session_id=f"AROAAPP:{name}",
+    )
+
+
+def federated_user(account: str = A) -> Principal:
+    """Return a GetFederationToken session of alice."""
+    return Principal(
+        PrincipalKind.FEDERATED_USER,
+        account,
+        f"arn:aws:sts::{account}:federated-user/guest",
+        issuer_arn=f"arn:aws:iam::{account}:user/alice",
+        unique_id="AIDAALICE",
+    )
+
+
+def root(account: str = A) -> Principal:
+    """Return an account's root user."""
+    return Principal(PrincipalKind.ROOT, account, f"arn:aws:iam::{account}:root")
+
+
+WEB = Principal(PrincipalKind.WEB_IDENTITY, "", "", federated=OIDC)
+SERVICE = Principal(PrincipalKind.SERVICE, "", "", service="ec2.amazonaws.com")
+ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, "", "")
+
+
+def allow(action: str | list[str] = "*", resource: Any = "*", **more: Any) -> Statement:
+    """Return an Allow statement."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action: str | list[str] = "*", resource: Any = "*", **more: Any) -> Statement:
+    """Return a Deny statement."""
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+def trusting(principal: Any, action: Any = "sts:AssumeRole", **more: Any) -> Statement:
+    """Return an Allow statement of a trust policy."""
+    return {"Effect": "Allow", "Principal": principal, "Action": action, **more}
+
+
+def text_of(*statements: Statement, version: str | None = NEW) -> str:
+    """Return a document's text."""
+    head = {} if version is None else {"Version": version}
+    return json.dumps({**head, "Statement": list(statements)})
+
+
+def policies(
+    policy_type: PolicyType, *statements: Statement, version: str | None = NEW, kind: DocumentKind | None = None
+) -> PolicySet:
+    """Return a set of one policy."""
+    document = parse_document(text_of(*statements, version=version), kind or KINDS[policy_type])
+    return compile_set([compile_document(document, Source(policy_type, policy_type.name.lower()))])
+
+
+def identity(*statements: Statement, version: str | None = NEW) -> PolicySet:
+    """Return an identity policy."""
+    return policies(PolicyType.IDENTITY, *statements, version=version)
+
+
+def trust(*statements: Statement) -> PolicySet:
+    """Return a trust policy."""
+    return policies(PolicyType.RESOURCE, *statements, kind=DocumentKind.TRUST)
+
+
+def resource(*statements: Statement) -> PolicySet:
+    """Return a resource policy."""
+    return policies(PolicyType.RESOURCE, *statements)
+
+
+NOTHING = compile_set(())
+ALL = identity(allow())
+
+
+def question(
+    principal: Principal | None = None,
+    action: str = "s3:GetObject",
+    on: str = "arn:aws:s3:::b/k",
+    context: Mapping[str, ContextValue] | None = None,
+    account: str = A,
+) -> Question:
+    """Return a question."""
+    return Question(action, on, account, principal or user(), context or {})
+
+
+def is_allowed(asked: Question, given: Policies) -> bool:
+    """Decide, and say whether it is allowed."""
+    return isinstance(decide(asked, given), Allowed)
+
+
+def denial(asked: Question, given: Policies) -> Denied:
+    """Decide, and return the denial."""
+    decision = decide(asked, given)
+    assert isinstance(decision, Denied)
+    return decision
+
+
+def may_assume(
+    caller: Principal,
+    *statements: Statement,
+    own: PolicySet = NOTHING,
+    context: Mapping[str, ContextValue] | None = None,
+) -> bool:
+    """Ask whether `caller` may assume the role that has this trust policy."""
+    given = Policies(own, resource=trust(*statements), trust=True)
+    action = "sts:AssumeRoleWithWebIdentity" if caller.kind is PrincipalKind.WEB_IDENTITY else "sts:AssumeRole"
+    return is_allowed(question(caller, action, ROLE_ARN, context), given)
+
+
+def holds(
+    operator: str, key: str, wanted: Any, context: Mapping[str, ContextValue], *, version: str | None = NEW
+) -> bool:
+    """Tell whether an Allow with one condition applies."""
+    statement = allow(Condition={operator: {key: wanted}})
+    return is_allowed(question(context=context), Policies(identity(statement, version=version)))
+
+
+def stops(operator: str, key: str, wanted: Any, context: Mapping[str, ContextValue]) -> bool:
+    """Tell whether a Deny with one condition applies, where all else is allowed."""
+    statement = deny(Condition={operator: {key: wanted}})
+    return not is_allowed(question(context=context), Policies(identity(allow(), statement)))
+
+
+def reaches(pattern: Any, target: str, *, context: Mapping[str, ContextValue] | None = None, **more: Any) -> bool:
+    """Tell whether an Allow with this Resource applies to `target`."""
+    return is_allowed(question(on=target, context=context), Policies(identity(allow(resource=pattern), **more)))

@@ -1,0 +1,290 @@
+"""Traps 21 to 38: condition keys, operators and values."""
+
+import base64
+from typing import Any
+
+import pytest
+from tests.policy.asking import A, allow, deny, holds, identity, is_allowed, question, stops
+
+from daypass.policy.evaluate import Policies
+
+ARN = f"arn:aws:iam::{A}:role/app"
+
+
+def test_trap_21_key_names_ignore_case_and_values_do_not() -> None:
+    """Keys are found whatever their case, the tag part too; StringEquals compares with case."""
+    assert holds("StringEquals", "AWS:principalTAG/Team", "art", {"aws:principaltag/team": "art"})
+    assert not holds("StringEquals", "aws:PrincipalTag/team", "Art", {"aws:principaltag/team": "art"})
+    assert holds("StringEqualsIgnoreCase", "aws:PrincipalTag/team", "Art", {"aws:principaltag/team": "art"})
+
+
+def test_trap_22_negated_operators_are_true_of_a_missing_key() -> None:
+    """So a Deny with StringNotEquals denies where the key is absent, without IfExists."""
+    assert holds("StringNotEquals", "aws:PrincipalTag/team", "art", {})
+    assert stops("StringNotEquals", "aws:PrincipalTag/team", "art", {})
+    for operator in ("StringNotLike", "StringNotEqualsIgnoreCase", "ArnNotLike", "NumericNotEquals", "NotIpAddress"):
+        assert holds(operator, "aws:PrincipalTag/team", "1", {})
+
+
+def test_trap_23_a_negated_list_means_none_of_them() -> None:
+    """StringNotEquals ["a", "b"] is false of a and of b."""
+    for value in ("a", "b"):
+        assert not holds("StringNotEquals", "aws:PrincipalTag/x", ["a", "b"], {"aws:principaltag/x": value})
+    assert holds("StringNotEquals", "aws:PrincipalTag/x", ["a", "b"], {"aws:principaltag/x": "c"})
+
+
+def test_trap_24_set_operators_on_missing_and_empty_keys() -> None:
+    """ForAllValues is true of nothing, ForAnyValue false, even negated; Null closes the gap."""
+    for context in ({}, {"aws:tagkeys": ()}):
+        assert holds("ForAllValues:StringEquals", "aws:TagKeys", "a", context)
+        assert holds("ForAllValues:StringNotEquals", "aws:TagKeys", "a", context)
+        assert not holds("ForAnyValue:StringEquals", "aws:TagKeys", "a", context)
+        assert not holds("ForAnyValue:StringNotEquals", "aws:TagKeys", "a", context)
+    closed = {"ForAllValues:StringEquals": {"aws:TagKeys": "a"}, "Null": {"aws:TagKeys": "false"}}
+    assert not is_allowed(question(), Policies(identity(allow(Condition=closed))))
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "expected"),
+    [
+        ("ForAllValues:StringNotEquals", ("art", "hr"), False),
+        ("ForAllValues:StringNotEquals", ("law", "hr"), True),
+        ("ForAnyValue:StringNotEquals", ("art", "hr"), True),
+        ("ForAnyValue:StringNotEquals", ("art", "prod"), False),
+        ("ForAllValues:StringEquals", ("art", "prod"), True),
+        ("ForAllValues:StringEquals", ("art", "hr"), False),
+        ("ForAnyValue:StringEquals", ("art", "hr"), True),
+        ("ForAnyValue:StringEquals", ("law", "hr"), False),
+    ],
+)
+def test_trap_25_set_operators_negate_the_comparison_not_the_whole(
+    operator: str, values: tuple[str, ...], expected: object
+) -> None:
+    """ForAllValues with a negated operator: every value lies outside; ForAnyValue: some value does."""
+    assert holds(operator, "aws:TagKeys", ["prod", "art"], {"aws:tagkeys": values}) is expected
+
+
+def test_trap_26_a_multivalued_key_needs_a_set_operator() -> None:
+    """Under a plain operator it never matches, negated or not; a single value serves as a set of one."""
+    several = {"aws:tagkeys": ("a", "b")}
+    for operator in ("StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists", "StringNotLike"):
+        assert not holds(operator, "aws:TagKeys", "a", several)
+        assert not holds(operator, "aws:TagKeys", "z", several)
+    assert holds("ForAnyValue:StringEquals", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "a"})
+    assert not holds("ForAllValues:StringEquals", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "b"})
+
+
+def test_trap_27_if_exists_still_compares_what_exists() -> None:
+    """A present key must fit; a missing one is passed over, also under ForAnyValue."""
+    assert holds("StringEqualsIfExists", "aws:PrincipalTag/x", "a", {})
+    assert not holds("StringEqualsIfExists", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "b"})
+    assert holds("ForAnyValue:StringEqualsIfExists", "aws:TagKeys", "a", {})
+    assert not holds("ForAnyValue:StringEqualsIfExists", "aws:TagKeys", "a", {"aws:tagkeys": ("b",)})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "absent", "present"),
+    [("true", True, False), ("false", False, True), (True, True, False), (["true", "false"], True, True)],
+)
+def test_trap_28_null_asks_whether_the_key_is_there(wanted: Any, absent: object, present: object) -> None:
+    """`true` is absent, `false` is present, both are always; present but empty is absent."""
+    assert holds("Null", "aws:TagKeys", wanted, {}) is absent
+    assert holds("Null", "aws:TagKeys", wanted, {"aws:tagkeys": ()}) is absent
+    assert holds("Null", "aws:PrincipalTag/x", wanted, {"aws:principaltag/x": ""}) is absent
+    assert holds("Null", "aws:PrincipalTag/x", wanted, {"aws:principaltag/x": "v"}) is present
+
+
+def test_trap_29_the_empty_text_is_a_value() -> None:
+    """StringLike with "" in its list matches it. Under ForAllValues it opens no Allow and stops no Deny."""
+    assert holds("StringLike", "s3:prefix", ["", "home/*"], {"s3:prefix": ""})
+    assert not holds("StringEquals", "s3:prefix", "a", {"s3:prefix": ""})
+    assert not holds("ForAllValues:StringEquals", "s3:prefix", "a", {"s3:prefix": ""})
+    assert stops("ForAllValues:StringEquals", "s3:prefix", "a", {"s3:prefix": ""})
+
+
+@pytest.mark.parametrize("wanted", [True, "true", "True", "TRUE"])
+def test_trap_30_bool_knows_true_and_false_alone(wanted: Any) -> None:
+    """Any case will do; any other word matches nothing, on either side."""
+    assert holds("Bool", "aws:SecureTransport", wanted, {"aws:securetransport": "true"})
+    assert not holds("Bool", "aws:SecureTransport", wanted, {"aws:securetransport": "false"})
+    assert not holds("Bool", "aws:SecureTransport", "yes", {"aws:securetransport": "yes"})
+    assert not holds("Bool", "aws:SecureTransport", "false", {"aws:securetransport": "0"})
+
+
+def test_trap_30_bool_false_is_not_true_of_a_missing_key() -> None:
+    """A Deny of calls without MFA needs BoolIfExists: long-term keys have no such key."""
+    assert not stops("Bool", "aws:MultiFactorAuthPresent", "false", {})
+    assert stops("BoolIfExists", "aws:MultiFactorAuthPresent", "false", {})
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "had", "expected"),
+    [
+        ("NumericEquals", "10", "10.0", True),
+        ("NumericEquals", "0.1", "0.10000000000000000001", False),
+        ("NumericEquals", "9007199254740993", "9007199254740992", False),
+        ("NumericLessThan", "10", "9.99", True),
+        ("NumericLessThan", "10", "10", False),
+        ("NumericLessThanEquals", 10, "10", True),
+        ("NumericGreaterThan", "-1", "0", True),
+        ("NumericGreaterThanEquals", "10", "9", False),
+        ("NumericNotEquals", "10", "11", True),
+        ("NumericNotEquals", "10", "10.00", False),
+        ("NumericLessThan", "100", "10abc", False),
+        ("NumericNotEquals", "10", "abc", False),
+        ("NumericNotEquals", "abc", "10", False),
+        ("NumericEquals", "${aws:PrincipalTag/n}", "10", False),
+    ],
+)
+def test_trap_31_numbers_are_exact_and_whole(operator: str, wanted: Any, had: str, expected: object) -> None:
+    """Decimal arithmetic; what is no number helps no Allow, not even a negated one; no variables."""
+    context = {"s3:max-keys": had, "aws:principaltag/n": "10"}
+    assert holds(operator, "s3:max-keys", wanted, context) is expected
+
+
+def test_trap_31_a_deny_fires_on_what_is_no_number() -> None:
+    """The closed side: what cannot be compared counts against the caller."""
+    assert stops("NumericNotEquals", "s3:max-keys", "10", {"s3:max-keys": "10abc"})
+    assert stops("NumericGreaterThan", "s3:max-keys", "10", {"s3:max-keys": "many"})
+    assert not stops("NumericGreaterThan", "s3:max-keys", "10", {"s3:max-keys": "9"})
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "had", "expected"),
+    [
+        ("DateEquals", "2026", "2026-01-01T00:00:00Z", True),
+        ("DateEquals", "2026-03", "2026-03-01T00:00:00Z", True),
+        ("DateEquals", "2026-03-05T10:00Z", "2026-03-05T12:00:00+02:00", True),
+        ("DateEquals", "2026-03-05T10:00:00.250Z", "2026-03-05T10:00:00.25Z", True),
+        ("DateEquals", "1772704800", "2026-03-05T10:00:00Z", True),
+        ("DateLessThan", "2026-03-05T10:00:00Z", "1772704799", True),
+        ("DateLessThan", "2026-03-05T10:00:00Z", "1772704800", False),
+        ("DateGreaterThan", "2026-03-05T10:00:00", "2027-01-01T00:00:00Z", False),
+        ("DateLessThan", "2030-01-01T00:00:00Z", "2026-02-30", False),
+        ("DateNotEquals", "2030-01-01T00:00:00Z", "soon", False),
+    ],
+)
+def test_trap_32_dates_and_epoch_seconds_are_one_scale(operator: str, wanted: str, had: str, expected: object) -> None:
+    """W3C dates and epoch seconds compare; four digits are a year; a time needs its zone."""
+    assert holds(operator, "aws:CurrentTime", wanted, {"aws:currenttime": had}) is expected
+
+
+@pytest.mark.parametrize(
+    ("network", "address", "expected"),
+    [
+        ("203.0.113.7", "203.0.113.7", True),
+        ("203.0.113.7", "203.0.113.8", False),
+        ("203.0.113.77/24", "203.0.113.1", True),
+        ("0.0.0.0/0", "198.51.100.1", True),
+        ("0.0.0.0/0", "2001:db8::1", False),
+        ("::/0", "198.51.100.1", False),
+        ("2001:DB8::/32", "2001:0db8:0000::0001", True),
+        ("2001:db8::1", "2001:db8::2", False),
+        ("203.0.113.0/24", "::ffff:203.0.113.9", True),
+        ("203.0.113.0/33", "203.0.113.0", False),
+        ("203.0.113.0/24", "203.0.113.999", False),
+        ("203.0.113.0/255.255.255.0", "203.0.113.1", False),
+    ],
+)
+def test_trap_33_addresses_are_compared_as_bits(network: str, address: str, expected: object) -> None:
+    """Defaults are /32 and /128, host bits do not count, the families never meet."""
+    assert holds("IpAddress", "aws:SourceIp", network, {"aws:sourceip": address}) is expected
+
+
+def test_trap_33_not_ip_address() -> None:
+    """A list of IPv4 networks excludes every IPv6 caller; what is no address counts against the caller."""
+    assert holds("NotIpAddress", "aws:SourceIp", ["10.0.0.0/8"], {"aws:sourceip": "2001:db8::1"})
+    assert not holds("NotIpAddress", "aws:SourceIp", ["192.0.2.0/24", "10.0.0.0/8"], {"aws:sourceip": "10.1.1.1"})
+    assert not holds("NotIpAddress", "aws:SourceIp", ["10.0.0.0/8"], {"aws:sourceip": "here"})
+    assert stops("NotIpAddress", "aws:SourceIp", ["10.0.0.0/8"], {"aws:sourceip": "here"})
+
+
+def test_trap_34_bytes_are_compared_decoded() -> None:
+    """Both sides are base64; what is not counts against the caller."""
+    encoded = base64.b64encode(b"key\x00").decode()
+    assert holds("BinaryEquals", "x:key", encoded, {"x:key": encoded})
+    assert not holds("BinaryEquals", "x:key", encoded, {"x:key": base64.b64encode(b"kez\x00").decode()})
+    assert not holds("BinaryEquals", "x:key", "%%", {"x:key": "%%"})
+
+
+@pytest.mark.parametrize("operator", ["ArnLike", "ArnEquals"])
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (ARN, True),
+        (f"arn:aws:iam::{A}:role/*", True),
+        ("arn:*:iam::*:role/a?p", True),
+        ("arn:aws:*", False),
+        ("*", False),
+        ("arn:aws:iam:*:role/app", False),
+        (f"arn:aws:iam::{A}:role/ap", False),
+    ],
+)
+def test_trap_35_arns_are_matched_part_by_part(operator: str, pattern: str, expected: object) -> None:
+    """Each of six parts by itself; ArnEquals is ArnLike; what is no ARN never matches."""
+    assert holds(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN}) is expected
+
+
+def test_trap_35_the_sixth_part_holds_colons_and_string_like_crosses_them() -> None:
+    """`*` reaches over colons at the end of an ARN, and everywhere under StringLike."""
+    queue = {"aws:sourcearn": "arn:aws:logs:eu-west-1:1:log-group:a:*"}
+    assert holds("ArnLike", "aws:SourceArn", "arn:aws:logs:*:1:log-group*", queue)
+    assert not holds("ArnLike", "aws:SourceArn", "arn:aws:*:log-group*", queue)
+    assert holds("StringLike", "aws:SourceArn", "arn:aws:*:log-group*", queue)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("a*c", "abcc", True),
+        ("a*c", "ac", True),
+        ("a*c", "a/b:\nc", True),
+        ("a*c", "abcd", False),
+        ("a?c", "ac", False),
+        ("a?c", "a\nc", True),
+        ("*a*b*", "xxaxxbxx", True),
+        ("*a?b*", "xxaxxbaxb", True),
+        ("ab*ba", "aba", False),
+        ("*", "", True),
+        ("?", "", False),
+        ("", "", True),
+        ("", "a", False),
+        ("**?**", "a", True),
+    ],
+)
+def test_trap_36_string_like(pattern: str, text: str, expected: object) -> None:
+    """`*` is any run of any characters, `?` exactly one; both ends are anchored."""
+    assert holds("StringLike", "x:y", pattern, {"x:y": text}) is expected
+    assert holds("StringNotLike", "x:y", pattern, {"x:y": text}) is not expected
+
+
+def test_trap_37_string_equals_takes_wildcards_as_letters() -> None:
+    """But the escapes of variables still mean one letter."""
+    assert holds("StringEquals", "x:y", "a*", {"x:y": "a*"})
+    assert not holds("StringEquals", "x:y", "a*", {"x:y": "ab"})
+    assert holds("StringEquals", "x:y", "a${*}${?}${$}", {"x:y": "a*?$"})
+    assert not holds("StringEquals", "x:y", "a${*}", {"x:y": "a${*}"})
+
+
+@pytest.mark.parametrize("letter", list(".+^$()[]{}|\\"))
+def test_trap_38_no_letter_of_a_policy_is_a_regular_expression(letter: str) -> None:
+    """Everything but `*` and `?` stands for itself."""
+    assert holds("StringLike", "x:y", f"a{letter}*", {"x:y": f"a{letter}b"})
+    assert not holds("StringLike", "x:y", f"a{letter}*", {"x:y": "aab"})
+
+
+def test_conditions_are_all_needed_and_values_are_alternatives() -> None:
+    """Operators AND, keys AND, values OR."""
+    both = {"StringEquals": {"x:a": ["1", "2"], "x:b": "1"}, "StringLike": {"x:c": "z*"}}
+    given = Policies(identity(allow(Condition=both)))
+    good = {"x:a": "2", "x:b": "1", "x:c": "zz"}
+    assert is_allowed(question(context=good), given)
+    for key in good:
+        assert not is_allowed(question(context={**good, key: "0"}), given)
+
+
+def test_a_plain_false_condition_spares_even_where_another_cannot_be_read() -> None:
+    """A Deny whose other condition is plainly false does not apply, whatever cannot be read."""
+    unread = {"NumericEquals": {"x:n": "1"}, "StringEquals": {"x:a": "no"}}
+    given = Policies(identity(allow(), deny(Condition=unread)))
+    assert is_allowed(question(context={"x:n": "what", "x:a": "yes"}), given)
