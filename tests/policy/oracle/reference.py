@@ -83,8 +83,7 @@ def _is_granted(question: Question, situation: Situation) -> bool:
     allowed = {
         "identity": who.kind is PrincipalKind.ROOT or _allows(situation.identity, question),
         "boundary": situation.boundary is None or _allows(situation.boundary, question),
-        # A federated user has nothing without a session policy; other sessions are not narrowed by its
-        # absence.
+        # A federated user has nothing without a session policy. Nobody else needs one.
         "session": (
             who.kind is not PrincipalKind.FEDERATED_USER
             if situation.session is None
@@ -247,8 +246,7 @@ def _is_resource(statement: Document, question: Question, *, variables: bool) ->
     if "Resource" in statement:
         return True in hits
     if None in hits:
-        # Nobody can say what an unfilled variable leaves out: the closed side, so a Deny holds and an Allow
-        # does not.
+        # Nobody can say what an unfilled variable leaves out. On the closed side a Deny holds, an Allow does not.
         return statement["Effect"] == "Deny" and True not in hits
     return True not in hits
 

@@ -105,7 +105,7 @@ def globs_arn(pattern: list[Piece], text: str) -> bool:
         else:
             parts[-1].append(piece)
     texts = text.split(":", 5)
-    return len(parts) == len(texts) == 6 and all(map(globs, parts, texts))
+    return len(parts) == len(texts) == 6 and texts[0] == "arn" and all(map(globs, parts, texts))
 
 
 # Numbers, dates, truth, addresses, bytes --------------------------------------------------------------------
@@ -113,7 +113,7 @@ def globs_arn(pattern: list[Piece], text: str) -> bool:
 
 def number(text: str) -> Decimal | None:
     """Read an integer or decimal value, the whole text or nothing."""
-    return Decimal(text) if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", text) else None
+    return Decimal(text) if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text) else None
 
 
 def instant(text: str) -> Fraction | None:
@@ -141,6 +141,8 @@ def truth(text: str) -> bool | None:
 
 def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """Read an address or a network. Host bits do not count, and IPv4 written as IPv6 is IPv4."""
+    if "%" in text:  # a zone is of one host's interest alone
+        return None
     try:
         found = ipaddress.ip_network(text, strict=False)
     except ValueError:

@@ -52,6 +52,33 @@ CALLERS = (
     Principal(PrincipalKind.SAML, "", "", federated=f"arn:aws:iam::{HERE}:saml-provider/corp"),
     Principal(PrincipalKind.SERVICE, "", "", service="ec2.amazonaws.com"),
     Principal(PrincipalKind.ANONYMOUS, "", ""),
+    # Names in places where they mean nothing, or something else.
+    Principal(PrincipalKind.WEB_IDENTITY, HERE, "", federated="accounts.google.com"),
+    Principal(PrincipalKind.SERVICE, HERE, "", service="lambda.amazonaws.com", federated="accounts.google.com"),
+    Principal(
+        PrincipalKind.ROLE_SESSION,
+        HERE,
+        f"arn:aws:sts::{HERE}:assumed-role/builder/s2",
+        issuer_arn=_ROLE,
+        unique_id="AROABUILDER000000000",
+        session_id="AROABUILDER000000000:s2",
+        federated="accounts.google.com",
+        service="ec2.amazonaws.com",
+    ),
+    Principal(
+        PrincipalKind.FEDERATED_USER,
+        HERE,
+        f"arn:aws:sts::{HERE}:federated-user/carol",
+        issuer_arn=f"arn:aws:iam::{HERE}:root",
+    ),
+    Principal(
+        PrincipalKind.FEDERATED_USER,
+        HERE,
+        f"arn:aws:sts::{HERE}:federated-user/dave",
+        issuer_arn=_ALICE,
+        unique_id="AIDAALICE00000000000",
+        session_id=f"{HERE}:dave",
+    ),
 )
 
 _AWS_NAMES = (
@@ -287,6 +314,32 @@ def condition_blocks(draw: st.DrawFn, most: int = 2) -> Document:
     return block
 
 
+# Fragments that readers of texts stumble over, to be strung together.
+_FRAGMENTS = {
+    "String": ("${", "}", "$", "{", "a", "aws:username", "ex:other", ", ", "'", ",", "*", "?", ":", "${*}",
+        "\\", "K", "\u212a"),
+    "Arn": ("arn:aws:iam::", "arn:", "aws", ":", "::", "*", "?", "a", "/", "${aws:username}", "${", "}", "${*}"),
+    "Numeric": ("1", "0", "-", "+", ".", "e", "E", "9", "_", " ", "\n", "\u0661", "inf"),
+    "Date": ("2020", "-01", "-31", "T", "00:00", ":59", ":60", "23:59", "24:00", ".5", ".", "Z", "z",
+        "+01:00", "-23:59", "+99:00",
+             "1577836800", "0000", "9999-12-31", "-02-29", " ", "\n"),
+    "Ip": ("10.0.0.1", "10.", "0", "/8", "/32", "/0", "/", "::", ":", "ffff", "1", "%eth0", ".", "/255.0.0.0",
+        "\n", " "),
+    "Binary": ("YQ==", "YQ", "=", "==", "YWJj", "-_", "+/", "\n", " ", "A"),
+    "Bool": ("true", "false", "TRUE", "t", " ", "\n", "1"),
+}  # fmt: skip
+
+
+@st.composite
+def comparisons(draw: st.DrawFn) -> tuple[str, str, str]:
+    """Draw an operator, what the policy says and what the request brings, as texts made of fragments."""
+    family = draw(st.sampled_from(sorted(FAMILIES)))
+    texts = st.lists(st.sampled_from(_FRAGMENTS[family]), max_size=6).map("".join)
+    wanted = draw(texts)
+    quantifier = draw(st.sampled_from(("", "", "ForAnyValue:", "ForAllValues:")))
+    return quantifier + draw(st.sampled_from(FAMILIES[family][0])), wanted, draw(texts | st.just(wanted))
+
+
 @st.composite
 def contexts(draw: st.DrawFn) -> dict[str, str | tuple[str, ...]]:
     """Draw the keys of a request. Any may be missing; some have many values, or none."""
@@ -406,7 +459,7 @@ def questions(draw: st.DrawFn, *, trust: bool = False, callers: tuple[Principal,
     return Question(
         action=draw(st.sampled_from(TRUST_ACTIONS if trust else ACTIONS)),
         resource=f"arn:aws:iam::{HERE}:role/target" if trust else draw(st.sampled_from(RESOURCES)),
-        resource_account=HERE if trust else draw(st.sampled_from((HERE, HERE, THERE))),
+        resource_account=HERE if trust else draw(st.sampled_from((HERE, HERE, HERE, HERE, THERE, THERE, ""))),
         principal=draw(st.sampled_from(callers)),
         context=draw(contexts()),
     )

@@ -6,6 +6,8 @@ they are then drawn afresh, and a disagreement is shrunk before it is shown:
     DAYPASS_ORACLE_EXAMPLES=20000 pytest tests/policy/oracle/test_differential.py --timeout=0
 """
 
+import contextlib
+import json
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -20,6 +22,7 @@ from tests.policy.oracle.strategies import (
     CALLERS,
     FULL_ACCESS,
     HERE,
+    comparisons,
     condition_blocks,
     contexts,
     documents,
@@ -28,6 +31,8 @@ from tests.policy.oracle.strategies import (
     situations,
 )
 
+from daypass.errors import MalformedPolicyDocument
+from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.question import Question
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -69,6 +74,25 @@ def test_one_condition(block: Document, context: dict[str, Any], version: str | 
         context=context,
     )
     assert_same_answer(question, Situation(identity=(document,)))
+
+
+@given(
+    comparison=comparisons(),
+    effect=st.sampled_from(("Allow", "Deny")),
+    username=st.sampled_from((None, "a", "*", "a:a", "${ex:other}")),
+    version=st.sampled_from(("2012-10-17", "2008-10-17")),
+)
+@examples(200)
+def test_one_text(*, comparison: tuple[str, str, str], effect: str, username: str | None, version: str) -> None:
+    """Texts that are hard to read mean the same to both, or are refused before anybody asks."""
+    operator, wanted, given_text = comparison
+    statement = {"Effect": effect, "Action": "*", "Resource": "*", "Condition": {operator: {"ex:Key": wanted}}}
+    document = {"Version": version, "Statement": statement}
+    with contextlib.suppress(MalformedPolicyDocument):
+        parse_document(json.dumps(document), DocumentKind.IDENTITY)
+        context = {"ex:key": given_text, **({} if username is None else {"aws:username": username})}
+        question = Question("s3:GetObject", "arn:aws:s3:::b/k", HERE, _USER, context)
+        assert_same_answer(question, Situation(identity=(FULL_ACCESS, document) if effect == "Deny" else (document,)))
 
 
 @given(document=documents(conditions=0), question=questions(callers=(_USER,)))

@@ -14,7 +14,7 @@ from tests.policy.oracle.strategies import CALLERS, FULL_ACCESS, HERE, THERE
 
 from daypass.policy.question import Principal, PrincipalKind, Question
 
-ROOT, ALICE, _, STRANGER, SESSION, _, FEDERATED, _, GOOGLE, _, _, EC2, NOBODY = CALLERS
+ROOT, ALICE, _, STRANGER, SESSION, _, FEDERATED, _, GOOGLE, _, _, EC2, NOBODY = CALLERS[:13]
 ALLOWED, DENIED, FORBIDDEN = Verdict(True, False), Verdict(False, False), Verdict(False, True)
 ROLE_ARN = f"arn:aws:iam::{HERE}:role/path/builder"
 
