@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -86,8 +87,9 @@ def shorten(text: str) -> str:
 
 
 def indent(text: str) -> str:
-    """Return an answer, indented, with lines that fit a screen."""
-    return "\n".join("    " + shorten(line) for line in text.splitlines())
+    """Return an answer, indented, with long lines folded: a refusal's reason stands at its end."""
+    folded = (textwrap.wrap(line, _WIDTH, subsequent_indent="  ", drop_whitespace=False) for line in text.splitlines())
+    return "\n".join("    " + line for lines in folded for line in lines or [""])
 
 
 @contextmanager
