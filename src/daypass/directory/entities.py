@@ -130,6 +130,17 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
         return next(version.document for version in self.versions if version.id == self.default)
 
 
+class InstanceProfile(Named, frozen=True, kw_only=True):
+    """A named holder for one role, given to machines. `role` is the role's unique id, empty where there is none."""
+
+    role: str = ""
+
+    @property
+    def arn(self) -> str:
+        """The instance profile's ARN, path included."""
+        return iam_arn(self.account, "instance-profile", self.path, self.name)
+
+
 class AccessKey(Entity, frozen=True, kw_only=True):
     """A long-term key. `owner` is a user's unique id, or the account's id for the root user's keys.
 
@@ -147,6 +158,16 @@ class AccessKey(Entity, frozen=True, kw_only=True):
     def is_root(self) -> bool:
         """Tell whether the account's root user holds this key."""
         return self.owner == self.account
+
+
+class LastUse(Entity, frozen=True, kw_only=True):
+    """When a long-term key or a role was last used, where and for what. `id` is the key's id or the role's."""
+
+    id: str
+    account: str
+    at: datetime
+    region: str
+    service: str
 
 
 class StoredKey(Entity, frozen=True, kw_only=True):

@@ -10,7 +10,18 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from daypass.directory.entities import AccessKey, Account, Entity, Group, ManagedPolicy, Role, StoredKey, User
+from daypass.directory.entities import (
+    AccessKey,
+    Account,
+    Entity,
+    Group,
+    InstanceProfile,
+    LastUse,
+    ManagedPolicy,
+    Role,
+    StoredKey,
+    User,
+)
 from daypass.directory.store import Reader, Record, Writer
 
 E = TypeVar("E", bound=Entity)
@@ -55,6 +66,7 @@ KINDS: dict[type[Entity], Kind] = {
     Group: _named("group", Group),
     Role: _named("role", Role),
     ManagedPolicy: _named("policy", ManagedPolicy),
+    InstanceProfile: _named("instance_profile", InstanceProfile),
     AccessKey: Kind(
         name="access_key",
         account=lambda key: key.account,
@@ -62,6 +74,14 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda key: key.id,
         sort=lambda key: key.owner + "/" + key.id,
         decoder=msgspec.json.Decoder(AccessKey),
+    ),
+    LastUse: Kind(
+        name="last_use",
+        account=lambda use: use.account,
+        key=lambda use: use.id,
+        unique_id=lambda _: None,
+        sort=lambda use: use.id,
+        decoder=msgspec.json.Decoder(LastUse),
     ),
     StoredKey: Kind(
         name="sealing_key",

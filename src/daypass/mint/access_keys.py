@@ -54,7 +54,7 @@ def new_secret(entropy: Entropy) -> Secret:
     return Secret(base64.b64encode(entropy(_SECRET_BYTES)).decode())
 
 
-def new_unique_id(prefix: Literal["AIDA", "AROA", "AGPA", "ANPA"], entropy: Entropy) -> str:
+def new_unique_id(prefix: Literal["AIDA", "AROA", "AGPA", "ANPA", "AIPA"], entropy: Entropy) -> str:
     """Return a new unique id: the prefix of its kind and seventeen of A-Z0-9."""
     number = int.from_bytes(entropy(_UNIQUE_BYTES))
     characters = []

@@ -6,15 +6,18 @@ Source: IAM API Reference.
 
 from typing import Any
 
+import msgspec
+
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import AccessKey
+from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, NoSuchEntity, ValidationError
 from daypass.mint.access_keys import new_access_key_id, new_secret
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import Asked, Context, IamAction
 from daypass.operations.iam.paging import Paged, page_of_values
-from daypass.operations.iam.self_service import Owner, get_owner, owner_arn
+from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
@@ -51,6 +54,10 @@ class _AboutKeys(IamAction[Any]):
     def resource(self, asked: Any, caller: Caller, world: World) -> str:
         """Return the owner's ARN."""
         return owner_arn(asked.user_name, caller, world)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the owner's tags."""
+        return owner_context(find_owner(asked.user_name, caller, world))
 
 
 class CreateAccessKey(_AboutKeys):
@@ -103,15 +110,7 @@ class UpdateAccessKey(_AboutKeys):
         if asked.status not in {"Active", "Inactive"}:
             raise ValidationError("The status of an access key is Active or Inactive.")
         key = _get_key(asked, caller, world)
-        replaced = AccessKey(
-            id=key.id,
-            account=key.account,
-            owner=key.owner,
-            sealed_secret=key.sealed_secret,
-            active=asked.status == "Active",
-            created=key.created,
-        )
-        records.replace(world.writer, replaced)
+        records.replace(world.writer, msgspec.structs.replace(key, active=asked.status == "Active"))
 
 
 class DeleteAccessKey(_AboutKeys):
@@ -121,7 +120,9 @@ class DeleteAccessKey(_AboutKeys):
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
         """Delete it."""
-        records.delete(world.writer, _get_key(asked, caller, world))
+        key = _get_key(asked, caller, world)
+        records.delete(world.writer, key)
+        forget_last_use(world.writer, key.account, key.id)
 
 
 def _get_key(asked: _OneKey, caller: Caller, world: World) -> AccessKey:

@@ -5,7 +5,8 @@ about, which condition keys it brings, and what it does inside the transaction t
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -72,3 +73,11 @@ class IamAction(Signed[A], Generic[A]):
     def perform(self, asked: A, caller: Caller, world: World) -> dict[str, Any] | None:
         """Do what is asked, in the caller's account, and return the answer's members."""
         raise AssertionError(f"{self.action} has no body")
+
+
+def with_tagging(asked: tuple[Asking, ...], action: str, tags: Collection[Any]) -> tuple[Asking, ...]:
+    """Return the questions of a creation, and the one about tagging where tags are given.
+
+    IAM User Guide, "Tagging IAM resources": a thing born with tags needs the permission to tag it too.
+    """
+    return (*asked, replace(asked[0], action=action)) if tags else asked

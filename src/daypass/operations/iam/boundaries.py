@@ -1,15 +1,15 @@
-"""Permissions boundaries: the member that shows one, the condition key it brings, and the link that counts it.
+"""Permissions boundaries: the member that shows one, the condition key it brings, and binding a thing to one.
 
-Source: IAM User Guide, "Permissions boundaries for IAM entities".
+Source: IAM User Guide, "Permissions boundaries for IAM entities"; the words are AWS's recorded ones.
 """
 
 from typing import Any
 
-from daypass.directory.links import BOUNDARY
-from daypass.directory.store import Link
+from daypass.directory import links
+from daypass.directory.entities import Role, User
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Context
-from daypass.operations.iam.lookup import get_policy
+from daypass.operations.iam.lookup import find_policy, require_policy_arn
 from daypass.operations.world import World
 
 
@@ -17,12 +17,8 @@ def show_boundary(arn: str) -> dict[str, Any]:
     """Return the member that shows a permissions boundary, left out where there is none."""
     if not arn:
         return {}
-    return {
-        "PermissionsBoundary": {
-            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
-            "PermissionsBoundaryArn": arn,
-        }
-    }
+    # The model's enum has another word; this is what AWS answers.
+    return {"PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}}
 
 
 def boundary_context(arn: str) -> Context:
@@ -30,18 +26,19 @@ def boundary_context(arn: str) -> Context:
     return {"iam:permissionsboundary": arn} if arn else {}
 
 
-def boundary_link(world: World, holder: str, before: str, after: str) -> None:
-    """Bind a user or role to another boundary; an empty ARN is none. Raises NoSuchEntity for one that is missing."""
+def bind(world: World, holder: User | Role, before: str, after: str) -> None:
+    """Count a user's or role's change to another boundary; an empty ARN is none. Raises NoSuchEntity."""
     if after:
-        policy = get_policy(world.reader, after)
-        if policy.account not in {"aws", _account_of(world, holder)}:
-            raise NoSuchEntity(f"Policy {after} does not exist or is not attachable.")
+        require_boundary(world, holder.account, after)
+    uses = links.boundaries(holder.account)
     if before:
-        world.writer.unlink(BOUNDARY, holder, before)
+        uses.remove(world.writer, holder.id, before)
     if after:
-        world.writer.link(Link(BOUNDARY, holder, after))
+        uses.add(world.writer, holder.id, after)
 
 
-def _account_of(world: World, holder: str) -> str:
-    record = world.reader.find_by_id(holder)
-    return "" if record is None else record.account
+def require_boundary(world: World, account: str, arn: str) -> None:
+    """Refuse a boundary that does not exist, or that is another account's."""
+    require_policy_arn(arn)
+    if find_policy(world.reader, account, arn) is None:
+        raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")

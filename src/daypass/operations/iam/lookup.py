@@ -1,47 +1,102 @@
 """Find the things that IAM's actions name, in AWS's words where they are missing.
 
-Owns the sentences of NoSuchEntity and EntityAlreadyExists.
+Owns the sentences of NoSuchEntity and EntityAlreadyExists, and that nobody reaches a managed policy of another
+account by its ARN.
 Source: AWS's recorded answers.
 """
 
 from typing import Any, TypeVar
 
+from daypass.arn import Arn, iam_arn
 from daypass.directory import records
-from daypass.directory.entities import Entity, Group, ManagedPolicy, Role, User
+from daypass.directory.entities import Entity, Group, InstanceProfile, ManagedPolicy, Role, User
 from daypass.directory.identity import find_managed
 from daypass.directory.store import Exists, Reader, Writer
-from daypass.errors import EntityAlreadyExists, NoSuchEntity
+from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, UnmodifiableEntity
 
-N = TypeVar("N", User, Group, Role)
+N = TypeVar("N", bound=User | Group | Role | InstanceProfile)
 
-_NOUNS: dict[type[Entity], str] = {User: "user", Group: "group", Role: "role"}
+KINDS: dict[type[Entity], str] = {
+    User: "user",
+    Group: "group",
+    Role: "role",
+    InstanceProfile: "instance-profile",
+}
+_MISSING: dict[type[Entity], str] = {
+    User: "The user with name {} cannot be found.",
+    Group: "The group with name {} cannot be found.",
+    Role: "The role with name {} cannot be found.",
+    InstanceProfile: "Instance Profile {} cannot be found.",
+}
+_TAKEN: dict[type[Entity], str] = {
+    User: "User with name {} already exists.",
+    Group: "Group with name {} already exists.",
+    Role: "Role with name {} already exists.",
+    InstanceProfile: "Instance Profile {} already exists.",
+    ManagedPolicy: "A policy called {} already exists. Duplicate names are not allowed.",
+}
 
 
 def get_named(reader: Reader, type_: type[N], account: str, name: str) -> N:
-    """Return the user, group or role of this name, or raise NoSuchEntity."""
+    """Return the user, group, role or instance profile of this name, or raise NoSuchEntity."""
     found = records.find(reader, type_, account, name)
     if found is None:
-        raise NoSuchEntity(f"The {_NOUNS[type_]} with name {name} cannot be found.")
+        raise NoSuchEntity(_MISSING[type_].format(name))
     return found
 
 
-def get_policy(reader: Reader, arn: str) -> ManagedPolicy:
-    """Return a managed policy, or raise NoSuchEntity."""
+def arn_of(reader: Reader, type_: type[N], account: str, name: str) -> str:
+    """Return the ARN that a permission is asked for. What is missing has the path `/`: the question comes first."""
+    found = records.find(reader, type_, account, name)
+    return iam_arn(account, KINDS[type_], "/", name) if found is None else found.arn
+
+
+def find_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy | None:
+    """Return a managed policy of the account or of AWS, or None. Another account's is as good as missing."""
     found = find_managed(reader, arn)
+    return found if found is not None and found.account in {"aws", account} else None
+
+
+def get_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy:
+    """Return a managed policy of the account or of AWS, or raise NoSuchEntity."""
+    require_policy_arn(arn)
+    found = find_policy(reader, account, arn)
     if found is None:
         raise NoSuchEntity(f"Policy {arn} was not found.")
     return found
 
 
-def insert_named(writer: Writer, entity: Any, noun: str) -> None:
+def get_own_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy:
+    """Return a managed policy that the account may change. AWS's own are nobody's to change."""
+    found = get_policy(reader, account, arn)
+    if found.account == "aws":
+        raise UnmodifiableEntity(f"Policy {arn} is an AWS managed policy and cannot be changed.")
+    return found
+
+
+def is_policy_arn(arn: str) -> bool:
+    """Tell whether a text has the form of a managed policy's ARN."""
+    parts = Arn.find(arn)
+    return parts is not None and parts.service == "iam" and parts.resource.startswith("policy/")
+
+
+def require_policy_arn(arn: str) -> None:
+    """Refuse what is no managed policy's ARN."""
+    if not is_policy_arn(arn):
+        raise InvalidInput(f"ARN {arn} is not valid.")
+
+
+def insert_named(writer: Writer, entity: Any) -> None:
     """Store a new named thing, or raise EntityAlreadyExists."""
     try:
         records.insert(writer, entity)
     except Exists as taken:
-        raise EntityAlreadyExists(f"{noun} with name {entity.name} already exists.") from taken
+        raise EntityAlreadyExists(_TAKEN[type(entity)].format(entity.name)) from taken
 
 
-def path_of(reader: Reader, type_: type[N], account: str, name: str) -> str:
-    """Return the path of a named thing for its ARN, `/` where there is none: the question comes before the answer."""
-    found = records.find(reader, type_, account, name)
-    return "/" if found is None else found.path
+def require_changeable(entity: User | Group | Role) -> None:
+    """Refuse to change a service-linked role: only its service may."""
+    if isinstance(entity, Role) and entity.service_linked:
+        raise UnmodifiableEntity(
+            f"Cannot perform the operation on the protected role '{entity.name}' - this role is only modifiable by AWS"
+        )

@@ -7,15 +7,20 @@ Source: IAM API Reference, the pagination of every List action.
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
-from daypass.directory.store import Reader, Record
+from daypass.directory import records
+from daypass.directory.entities import Named
+from daypass.directory.store import Reader
 from daypass.errors import ValidationError
 from daypass.operations.iam.action import Asked
 
 DEFAULT_ITEMS = 100
+_BATCH = 200
 T = TypeVar("T")
+N = TypeVar("N", bound=Named)
 
 
 class Paged(Asked, frozen=True):
@@ -23,6 +28,12 @@ class Paged(Asked, frozen=True):
 
     marker: str = ""
     max_items: int = DEFAULT_ITEMS
+
+
+class PagedByPath(Paged, frozen=True):
+    """The parameters of a list of things that have paths."""
+
+    path_prefix: str = "/"
 
 
 def read_marker(marker: str) -> str:
@@ -40,21 +51,35 @@ def make_marker(after: str) -> str:
     return base64.urlsafe_b64encode(after.encode()).decode()
 
 
-def page_of_records(  # noqa: PLR0913 - what is listed, which part of it, and how it is shown
-    reader: Reader,
-    kind: str,
-    account: str,
-    asked: Paged,
-    *,
-    prefix: str,
-    show: Callable[[Record], Any],
-    name: str,
+def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, after: str) -> Iterator[tuple[str, N]]:
+    """Yield the named things below a path, each with its place in the list, from the first after `after`."""
+    while True:
+        batch = reader.page(records.kind_name(type_), account, after=after, limit=_BATCH, prefix=prefix)
+        for record in batch:
+            entity = records.to_entity(type_, record)
+            # A place is path and name in one text; the prefix is about the path alone.
+            if entity.path.startswith(prefix):
+                yield record.sort, entity
+        if len(batch) < _BATCH:
+            return
+        after = batch[-1].sort
+
+
+def page_of_stream(
+    places: Iterable[tuple[str, T]], asked: Paged, *, show: Callable[[T], Any], name: str
 ) -> dict[str, Any]:
-    """Return one page of a kind of thing as the answer's members, shown under `name`."""
-    found = reader.page(kind, account, after=read_marker(asked.marker), limit=asked.max_items + 1, prefix=prefix)
-    answer: dict[str, Any] = {name: [show(record) for record in found[: asked.max_items]]}
-    more = len(found) > asked.max_items
-    return answer | _truncation(found[asked.max_items - 1].sort if more else None)
+    """Return the first items of a list that begins after the marker, as the answer's members."""
+    found = list(islice(places, asked.max_items + 1))
+    last = found[asked.max_items - 1][0] if len(found) > asked.max_items else None
+    return {name: [show(item) for _, item in found[: asked.max_items]]} | truncation(last)
+
+
+def page_of_named(
+    reader: Reader, type_: type[N], account: str, asked: PagedByPath, *, show: Callable[[N], Any], name: str
+) -> dict[str, Any]:
+    """Return one page of the things below a path as the answer's members, shown under `name`."""
+    places = each_by_path(reader, type_, account, asked.path_prefix, read_marker(asked.marker))
+    return page_of_stream(places, asked, show=show, name=name)
 
 
 def page_of_values(
@@ -62,11 +87,10 @@ def page_of_values(
 ) -> dict[str, Any]:
     """Return one page of values that are at hand, ordered by `key`, as the answer's members."""
     after = read_marker(asked.marker)
-    ordered = sorted((value for value in values if key(value) > after), key=key)
-    shown = ordered[: asked.max_items]
-    last = key(shown[-1]) if len(ordered) > len(shown) else None
-    return {name: [show(value) for value in shown]} | _truncation(last)
+    places = sorted(((key(value), value) for value in values), key=lambda place: place[0])
+    return page_of_stream((place for place in places if place[0] > after), asked, show=show, name=name)
 
 
-def _truncation(last: str | None) -> dict[str, Any]:
+def truncation(last: str | None) -> dict[str, Any]:
+    """Return the members that say whether there is more, and after which place."""
     return {"IsTruncated": False} if last is None else {"IsTruncated": True, "Marker": make_marker(last)}

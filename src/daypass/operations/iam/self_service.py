@@ -8,12 +8,14 @@ AWS access key ID signing the request."
 
 from dataclasses import dataclass
 
-from daypass.arn import iam_arn, root_arn
+from daypass.arn import root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import User
 from daypass.errors import ValidationError
-from daypass.operations.iam.lookup import get_named
+from daypass.operations.iam.action import Context
+from daypass.operations.iam.lookup import arn_of, get_named
+from daypass.operations.iam.tags import resource_tags
 from daypass.operations.world import World
 from daypass.policy.question import PrincipalKind
 
@@ -35,11 +37,24 @@ class Owner:
 def owner_arn(name: str | None, caller: Caller, world: World) -> str:
     """Return the ARN that a permission about the owner is asked for."""
     if name is not None:
-        found = records.find(world.reader, User, caller.account, name)
-        return iam_arn(caller.account, "user", "/", name) if found is None else found.arn
+        return arn_of(world.reader, User, caller.account, name)
     if caller.principal.kind is PrincipalKind.USER:
         return caller.arn
     return root_arn(caller.account)
+
+
+def find_owner(name: str | None, caller: Caller, world: World) -> User | None:
+    """Return the user that is meant, or None: it may be missing, or the root user."""
+    if name is not None:
+        return records.find(world.reader, User, caller.account, name)
+    if caller.principal.kind is PrincipalKind.USER:
+        return records.find_by_id(world.reader, User, caller.principal.unique_id)
+    return None
+
+
+def owner_context(user: User | None) -> Context:
+    """Return the condition keys of the user that is meant."""
+    return {} if user is None else resource_tags(user.tags)
 
 
 def get_owner(name: str | None, caller: Caller, world: World) -> Owner:

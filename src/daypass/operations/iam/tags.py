@@ -1,16 +1,17 @@
 """Tags on IAM things: reading, changing, showing, and the condition keys they bring.
 
-Owns the rules: keys are unique without regard to case, fifty at the most, `aws:` is reserved.
-Source: IAM User Guide, "Rules for tagging in IAM and AWS STS".
+Owns the rules: fifty at the most, `aws:` is reserved, and keys are unique without regard to case. Managed policies
+and instance profiles are the exception: AWS tells `a` from `A` there.
+Source: IAM User Guide, "Rules for tagging in IAM and AWS STS"; AWS's recorded answers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from daypass.errors import InvalidInput, LimitExceeded
 
-_DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _RESERVED = "aws: prefixed tag key names are not allowed for external use."
 
 Context = dict[str, str | tuple[str, ...]]
@@ -23,35 +24,47 @@ class Tag(msgspec.Struct, frozen=True, rename="pascal"):
     value: str
 
 
-def read_tags(tags: Iterable[Tag], *, most: int) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class TagRule:
+    """When two keys are the same key, and AWS's words where both are given at once."""
+
+    fold: Callable[[str], str]
+    duplicate: str
+
+
+FOLDED = TagRule(str.lower, "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+EXACT = TagRule(str, "Duplicate tag keys found.")
+
+
+def read_tags(tags: Iterable[Tag], *, most: int, rule: TagRule = FOLDED) -> dict[str, str]:
     """Return tags by key. Raises InvalidInput for keys that cannot be together, LimitExceeded for too many."""
     read: dict[str, str] = {}
-    folded: set[str] = set()
+    seen: set[str] = set()
     for tag in tags:
-        key = tag.key.lower()
-        if key in folded:
-            raise InvalidInput(_DUPLICATE)
-        if key.startswith("aws:"):
+        key = rule.fold(tag.key)
+        if key in seen:
+            raise InvalidInput(rule.duplicate)
+        if tag.key.lower().startswith("aws:"):
             raise InvalidInput(_RESERVED)
-        folded.add(key)
+        seen.add(key)
         read[tag.key] = tag.value
     _check_number(read, most)
     return read
 
 
-def merge_tags(present: Mapping[str, str], given: Iterable[Tag], *, most: int) -> dict[str, str]:
-    """Return the present tags with those given added. A key given in another case replaces the present one."""
-    added = read_tags(given, most=most)
-    folded = {key.lower() for key in added}
-    merged = {key: value for key, value in present.items() if key.lower() not in folded} | added
+def merge_tags(present: Mapping[str, str], given: Iterable[Tag], *, most: int, rule: TagRule) -> dict[str, str]:
+    """Return the present tags with those given added. A key that is the same key replaces the present one."""
+    added = read_tags(given, most=most, rule=rule)
+    taken = {rule.fold(key) for key in added}
+    merged = {key: value for key, value in present.items() if rule.fold(key) not in taken} | added
     _check_number(merged, most)
     return merged
 
 
-def drop_tags(present: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
-    """Return the present tags without those keys, in whatever case they are given."""
-    folded = {key.lower() for key in keys}
-    return {key: value for key, value in present.items() if key.lower() not in folded}
+def drop_tags(present: Mapping[str, str], keys: Iterable[str], *, rule: TagRule) -> dict[str, str]:
+    """Return the present tags without those keys."""
+    dropped = {rule.fold(key) for key in keys}
+    return {key: value for key, value in present.items() if rule.fold(key) not in dropped}
 
 
 def show_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -62,6 +75,12 @@ def show_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
 def shown(tags: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
     """Return the member that shows tags, left out where there are none."""
     return {"Tags": show_tags(tags)} if tags else {}
+
+
+def echoed(tags: Iterable[Tag]) -> dict[str, list[dict[str, str]]]:
+    """Return the member with which the answer to a creation repeats its tags, in the order given."""
+    repeated = [{"Key": tag.key, "Value": tag.value} for tag in tags]
+    return {"Tags": repeated} if repeated else {}
 
 
 def request_tags(tags: Iterable[Tag]) -> Context:

@@ -1,46 +1,44 @@
-"""IAM users: create, get, list, update, delete, tags and boundaries.
+"""IAM users: create, get, list, update, delete.
 
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys.
+Owns what must be gone before a user can go.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
+recorded ones.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
-from daypass.directory import records
-from daypass.directory.entities import User
-from daypass.directory.links import ATTACHED, MEMBER
+from daypass.directory import links, records
+from daypass.directory.entities import Account, User
+from daypass.directory.mfa_devices import devices_of
+from daypass.directory.store import Reader
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.access_keys import keys_of
-from daypass.operations.iam.action import Asked, Context, IamAction
-from daypass.operations.iam.boundaries import boundary_context, boundary_link, show_boundary
-from daypass.operations.iam.lookup import get_named, insert_named
-from daypass.operations.iam.paging import Paged, page_of_records
-from daypass.operations.iam.self_service import get_owner, owner_arn
+from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
+from daypass.operations.iam.lookup import arn_of, get_named, insert_named
+from daypass.operations.iam.paging import PagedByPath, page_of_named
+from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Touches
+from daypass.operations.operation import Asking, Touches
 from daypass.operations.world import World
 
 
-def user_arn(world: World, account: str, name: str) -> str:
-    """Return the ARN that a permission about a user is asked for. A user that is missing has the path `/`."""
-    found = records.find(world.reader, User, account, name)
-    return iam_arn(account, "user", "/", name) if found is None else found.arn
-
-
 def show_user(user: User) -> dict[str, Any]:
-    """Return a user as the API shows it, without its tags."""
+    """Return what every answer shows of a user."""
     return {
         "Path": user.path,
         "UserName": user.name,
         "UserId": user.id,
         "Arn": user.arn,
         "CreateDate": user.created,
-        **show_boundary(user.boundary),
     }
 
 
@@ -51,18 +49,20 @@ class UserNamed(Asked, frozen=True):
 
 
 class AboutUser(IamAction[Any]):
-    """What the actions about one existing user share: its ARN, and its tags as condition keys."""
+    """What the actions about one existing user share: its ARN, and its tags and boundary as condition keys."""
 
     takes: type[Asked] = UserNamed
 
     def resource(self, asked: Any, caller: Caller, world: World) -> str:
         """Return the user's ARN."""
-        return user_arn(world, caller.account, asked.user_name)
+        return arn_of(world.reader, User, caller.account, asked.user_name)
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the user's tags."""
+        """Return the user's tags and boundary."""
         found = records.find(world.reader, User, caller.account, asked.user_name)
-        return {} if found is None else tagging.resource_tags(found.tags)
+        if found is None:
+            return {}
+        return {**tagging.resource_tags(found.tags), **boundary_context(found.boundary)}
 
 
 class _Create(UserNamed, frozen=True):
@@ -84,11 +84,13 @@ class CreateUser(IamAction[_Create]):
         """Return the tags and the boundary that the user will have."""
         return {**tagging.request_tags(asked.tags), **boundary_context(asked.permissions_boundary)}
 
+    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:TagUser as well where it is born with tags."""
+        return with_tagging(super().question(asked, caller, world), "iam:TagUser", asked.tags)
+
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new user."""
         quotas = world.settings.quotas
-        if world.reader.count("user", caller.account) >= quotas.users:
-            raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {quotas.users}")
         user = User(
             id=new_unique_id("AIDA", world.entropy),
             account=caller.account,
@@ -98,9 +100,11 @@ class CreateUser(IamAction[_Create]):
             tags=tagging.read_tags(asked.tags, most=quotas.tags),
             boundary=asked.permissions_boundary,
         )
-        insert_named(world.writer, user, "User")
-        boundary_link(world, user.id, "", user.boundary)
-        return {"User": {**show_user(user), **tagging.shown(user.tags)}}
+        if world.reader.count("user", caller.account) >= quotas.users:
+            raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {quotas.users}")
+        insert_named(world.writer, user)
+        bind(world, user, "", user.boundary)
+        return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.echoed(asked.tags)}}
 
 
 class _Whom(Asked, frozen=True):
@@ -116,46 +120,38 @@ class GetUser(IamAction[_Whom]):
         """Return the user's ARN."""
         return owner_arn(asked.user_name, caller, world)
 
+    def context(self, asked: _Whom, caller: Caller, world: World) -> Context:
+        """Return the user's tags."""
+        return owner_context(find_owner(asked.user_name, caller, world))
+
     def perform(self, asked: _Whom, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the user with its tags. An account's root user shows itself without a name."""
+        """Return the user with its boundary and tags."""
         owner = get_owner(asked.user_name, caller, world)
         if owner.user is None:
-            return {
-                "User": {
-                    "UserId": owner.id,
-                    "Arn": owner.arn,
-                    "CreateDate": world.now,
-                    "Path": "/",
-                    "UserName": "",
-                }
-            }
-        return {"User": {**show_user(owner.user), **tagging.shown(owner.user.tags)}}
+            return {"User": _show_root(caller.account, world)}
+        user = owner.user
+        return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.shown(user.tags)}}
 
 
-class _List(Paged, frozen=True):
-    path_prefix: str = "/"
+def _show_root(account: str, world: World) -> dict[str, Any]:
+    """Return an account's root user, which has neither a path nor a name of its own."""
+    known = records.find(world.reader, Account, "", account)
+    created = world.now if known is None else known.created
+    return {"UserId": account, "Arn": f"arn:aws:iam::{account}:root", "CreateDate": created}
 
 
-class ListUsers(IamAction[_List]):
+class ListUsers(IamAction[PagedByPath]):
     """Lists the users below a path."""
 
-    action, takes = "ListUsers", _List
+    action, takes = "ListUsers", PagedByPath
 
-    def resource(self, asked: _List, caller: Caller, world: World) -> str:
+    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
         """Return the ARN of the users below the path."""
         return iam_arn(caller.account, "user", asked.path_prefix, "")
 
-    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
         """Return a page of users, without tags and boundaries, as AWS does."""
-        return page_of_records(
-            world.reader,
-            "user",
-            caller.account,
-            asked,
-            prefix=asked.path_prefix,
-            show=lambda record: show_user(records.to_entity(User, record)),
-            name="Users",
-        )
+        return page_of_named(world.reader, User, caller.account, asked, show=show_user, name="Users")
 
 
 class _Update(UserNamed, frozen=True):
@@ -168,16 +164,38 @@ class UpdateUser(AboutUser):
 
     action, takes, reach = "UpdateUser", _Update, Touches.WRITES
 
+    def question(self, asked: _Update, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask about the user as it is, and as it will be: IAM User Guide, "Renaming a user"."""
+        now = super().question(asked, caller, world)
+        found = records.find(world.reader, User, caller.account, asked.user_name)
+        if found is None:
+            return now
+        new = _renamed(found, asked)
+        return now if new.arn == found.arn else (*now, replace(now[0], resource=new.arn))
+
     def perform(self, asked: _Update, caller: Caller, world: World) -> None:
         """Rename it."""
         user = get_named(world.reader, User, caller.account, asked.user_name)
-        renamed = msgspec.structs.replace(
-            user,
-            name=user.name if asked.new_user_name is None else asked.new_user_name,
-            path=user.path if asked.new_path is None else asked.new_path,
-        )
         records.delete(world.writer, user)
-        insert_named(world.writer, renamed, "User")
+        insert_named(world.writer, _renamed(user, asked))
+
+
+def _renamed(user: User, asked: _Update) -> User:
+    return msgspec.structs.replace(
+        user,
+        name=user.name if asked.new_user_name is None else asked.new_user_name,
+        path=user.path if asked.new_path is None else asked.new_path,
+    )
+
+
+# What must go before a user can go, in AWS's order, and AWS's word for it.
+_PARTS: tuple[tuple[Callable[[Reader, User], object], str], ...] = (
+    (lambda reader, user: keys_of(reader, user.account, user.id), "delete access keys"),
+    (lambda reader, user: devices_of(reader, user.account, user.id), "delete MFA device"),
+    (lambda reader, user: reader.targets(links.ATTACHED, user.id, limit=1), "detach all policies"),
+    (lambda _, user: user.inline, "delete policies"),
+    (lambda reader, user: reader.targets(links.MEMBER, user.id, limit=1), "remove users from group"),
+)
 
 
 class DeleteUser(AboutUser):
@@ -188,16 +206,10 @@ class DeleteUser(AboutUser):
     def perform(self, asked: UserNamed, caller: Caller, world: World) -> None:
         """Delete it. What belongs to it must go first, as on AWS."""
         user = get_named(world.reader, User, caller.account, asked.user_name)
-        reader = world.reader
-        if user.inline:
-            raise DeleteConflict("Cannot delete entity, must delete policies first.")
-        if reader.targets(ATTACHED, user.id, limit=1):
-            raise DeleteConflict("Cannot delete entity, must detach all policies first.")
-        if keys_of(reader, user.account, user.id):
-            raise DeleteConflict("Cannot delete entity, must delete access keys first.")
-        if reader.targets(MEMBER, user.id, limit=1):
-            raise DeleteConflict("Cannot delete entity, must remove users from group first.")
-        boundary_link(world, user.id, user.boundary, "")
+        for has_some, first in _PARTS:
+            if has_some(world.reader, user):
+                raise DeleteConflict(f"Cannot delete entity, must {first} first.")
+        bind(world, user, user.boundary, "")
         records.delete(world.writer, user)
 
 

@@ -1,0 +1,70 @@
+"""When keys and roles were last used: noted at every request, written behind, at most once a minute for each.
+
+Owns the notes of one process. Noting costs a dictionary look-up and never waits; `flush` writes what is due in one
+transaction and is called from a thread of its own. Notes that a crash loses are at most a minute old.
+Source: IAM User Guide, "Get last accessed information"; AWS too is minutes late.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from daypass.directory import records
+from daypass.directory.entities import LastUse
+from daypass.directory.store import Reader, Store, Writer
+
+EVERY = timedelta(minutes=1)
+_MOST = 100_000
+
+
+@dataclass(slots=True)
+class LastUses:
+    """Collects uses until they are written."""
+
+    _noted: dict[str, datetime] = field(default_factory=dict)
+    _pending: dict[str, LastUse] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, use: LastUse) -> None:
+        """Remember a use, unless one less than a minute older was remembered."""
+        before = self._noted.get(use.id)
+        if before is not None and use.at - before < EVERY:
+            return
+        with self._lock:
+            if len(self._noted) >= _MOST:
+                self._noted.clear()
+            self._noted[use.id] = use.at
+            if len(self._pending) < _MOST or use.id in self._pending:
+                self._pending[use.id] = use
+
+    def flush(self, store: Store) -> None:
+        """Write what was noted since the last time. What cannot be written is noted again by the next use."""
+        with self._lock:
+            due, self._pending = self._pending, {}
+        if not due:
+            return
+        with store.write() as writer:
+            for use in due.values():
+                _keep(writer, use)
+
+
+def find_last_use(reader: Reader, account: str, unique_id: str) -> LastUse | None:
+    """Return the last use of a key or role, or None where it was never used."""
+    return records.find(reader, LastUse, account, unique_id)
+
+
+def forget_last_use(writer: Writer, account: str, unique_id: str) -> None:
+    """Drop what is known of a key or role that is being deleted."""
+    known = find_last_use(writer, account, unique_id)
+    if known is not None:
+        records.delete(writer, known)
+
+
+def _keep(writer: Writer, use: LastUse) -> None:
+    if writer.find_by_id(use.id) is None:
+        return  # The key or role was deleted in between.
+    known = find_last_use(writer, use.account, use.id)
+    if known is None:
+        records.insert(writer, use)
+    elif known.at < use.at:
+        records.replace(writer, use)

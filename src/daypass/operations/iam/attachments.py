@@ -1,0 +1,125 @@
+"""Managed policies on users, groups and roles: attach, detach, list.
+
+Source: IAM API Reference, AttachRolePolicy and its kin; the words are AWS's recorded ones.
+"""
+
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import links
+from daypass.directory.entities import ManagedPolicy
+from daypass.directory.store import Missing
+from daypass.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable, ValidationError
+from daypass.operations.iam.action import Asked, Context
+from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
+from daypass.operations.iam.lookup import find_policy, is_policy_arn, require_changeable
+from daypass.operations.iam.paging import Paged, page_of_values
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+_SERVICE_PATH = "/aws-service-role/"
+
+
+class _Attached(Asked, frozen=True):
+    holder_name: str
+    policy_arn: str
+
+
+class _Listed(Paged, frozen=True, kw_only=True):
+    holder_name: str
+    path_prefix: str = "/"
+
+
+class _ChangesAttachment(AboutHolder):
+    takes, reach = _Attached, Touches.WRITES
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return what the holder brings, and the policy's ARN."""
+        return {**super().context(asked, caller, world), "iam:policyarn": asked.policy_arn}
+
+
+class Attach(_ChangesAttachment):
+    """Attaches a managed policy. Doing it twice is doing it once."""
+
+    verb = "Attach{}Policy"
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Attach it, if there is room for one more."""
+        holder = self.holder(asked, caller, world)
+        require_changeable(holder)
+        policy = _get_attachable(world, caller.account, asked.policy_arn)
+        if world.reader.find_link(links.ATTACHED, holder.id, policy.arn) is not None:
+            return
+        self._require_room(holder, world)
+        links.attachments(holder.account).add(world.writer, holder.id, policy.arn)
+
+    def _require_room(self, holder: HolderEntity, world: World) -> None:
+        most = world.settings.quotas.attached_policies
+        if len(world.reader.targets(links.ATTACHED, holder.id, limit=most)) >= most:
+            raise LimitExceeded(f"Cannot exceed quota for PoliciesPer{self.kind.word}: {most}")
+
+
+class Detach(_ChangesAttachment):
+    """Detaches a managed policy."""
+
+    verb = "Detach{}Policy"
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Detach it."""
+        holder = self.holder(asked, caller, world)
+        require_changeable(holder)
+        _require_arn(asked.policy_arn)
+        try:
+            links.attachments(holder.account).remove(world.writer, holder.id, asked.policy_arn)
+        except Missing as missing:
+            raise NoSuchEntity(f"Policy {asked.policy_arn} was not found.") from missing
+
+
+class ListAttached(AboutHolder):
+    """Lists the managed policies that are attached."""
+
+    verb, takes = "ListAttached{}Policies", _Listed
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of names and ARNs."""
+        holder = self.holder(asked, caller, world)
+        policies = attached_to(world, holder)
+        return page_of_values(
+            [policy for policy in policies if policy.path.startswith(asked.path_prefix)],
+            asked,
+            key=lambda policy: policy.arn,
+            show=show_attached,
+            name="AttachedPolicies",
+        )
+
+
+def attached_to(world: World, holder: HolderEntity) -> list[ManagedPolicy]:
+    """Return the managed policies that are attached to a holder, by ARN."""
+    found = (
+        find_policy(world.reader, holder.account, link.target)
+        for link in world.reader.targets(links.ATTACHED, holder.id)
+    )
+    return [policy for policy in found if policy is not None]
+
+
+def show_attached(policy: ManagedPolicy) -> dict[str, str]:
+    """Return an attached policy as the API shows it."""
+    return {"PolicyName": policy.name, "PolicyArn": policy.arn}
+
+
+def _get_attachable(world: World, account: str, arn: str) -> ManagedPolicy:
+    _require_arn(arn)
+    policy = find_policy(world.reader, account, arn)
+    if policy is None:
+        raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+    if policy.account == "aws" and policy.path.startswith(_SERVICE_PATH):
+        raise PolicyNotAttachable("Cannot attach a Service Role Policy to a Customer Role.")
+    return policy
+
+
+def _require_arn(arn: str) -> None:
+    if not is_policy_arn(arn):
+        raise ValidationError(f"ARN {arn} is not valid.")
+
+
+OPERATIONS = tuple(action(kind) for action in (Attach, Detach, ListAttached) for kind in HOLDERS)

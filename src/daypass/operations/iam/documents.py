@@ -1,0 +1,63 @@
+"""Policy documents as IAM's actions take and show them.
+
+Owns which checks a document must pass before it is kept, and the form in which it is shown: URL-encoded, RFC 3986.
+Quotas count characters without white space.
+Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePolicy; the words are AWS's.
+"""
+
+from urllib.parse import quote
+
+from daypass.directory.principals import show_principals, store_principals
+from daypass.directory.store import Reader
+from daypass.errors import LimitExceeded, MalformedPolicyDocument
+from daypass.policy.document import Document, DocumentKind, parse_document, size_of
+from daypass.policy.wildcard import compile_wildcard, tokens_of
+
+# What a trust policy may speak of. A pattern must reach at least one of these.
+TRUST_ACTIONS = (
+    "sts:assumerole",
+    "sts:assumerolewithsaml",
+    "sts:assumerolewithwebidentity",
+    "sts:tagsession",
+    "sts:setsourceidentity",
+    "sts:setcontext",
+)
+
+
+def show_document(text: str) -> str:
+    """Return a document as answers carry it."""
+    return quote(text, safe="")
+
+
+def check_managed(text: str, most: int) -> None:
+    """Refuse a document that cannot be a managed policy's."""
+    parse_document(text, DocumentKind.IDENTITY)
+    if size_of(text, count_white_space=False) > most:
+        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {most}")
+
+
+def check_inline(text: str) -> int:
+    """Refuse a document that cannot be an inline policy, and return its size."""
+    parse_document(text, DocumentKind.IDENTITY)
+    return size_of(text, count_white_space=False)
+
+
+def read_trust(reader: Reader, text: str, most: int) -> str:
+    """Return a trust policy as it is kept: checked, with users and roles under their unique ids."""
+    _check_trust_actions(parse_document(text, DocumentKind.TRUST))
+    if size_of(text, count_white_space=False) > most:
+        raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {most}")
+    return store_principals(reader, text)
+
+
+def show_trust(reader: Reader, text: str) -> str:
+    """Return a kept trust policy as answers carry it: users and roles under their ARNs."""
+    return show_document(show_principals(reader, text))
+
+
+def _check_trust_actions(document: Document) -> None:
+    for statement in document.statements:
+        for action in statement.actions:
+            matches = compile_wildcard(tokens_of(action.lower()))
+            if not any(matches(known) for known in TRUST_ACTIONS):
+                raise MalformedPolicyDocument("AssumeRole policy may only specify STS AssumeRole actions.")

@@ -1,0 +1,99 @@
+"""What users, roles and groups have in common: policies are attached to them and put into them.
+
+Owns the table HOLDERS, and the shape of an action about one holder, which is the same action three times.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Group, Role, User
+from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.boundaries import boundary_context
+from daypass.operations.iam.lookup import arn_of, get_named
+from daypass.operations.iam.tags import resource_tags
+from daypass.operations.operation import Params
+from daypass.operations.settings import Quotas
+from daypass.operations.world import World
+
+HolderEntity = User | Group | Role
+
+
+@dataclass(frozen=True, slots=True)
+class HolderKind:
+    """One kind of holder: its entity, its word in the names of actions and members, and its room for inline text."""
+
+    entity: type[User] | type[Group] | type[Role]
+    word: str
+    inline_most: Callable[[Quotas], int]
+
+    @property
+    def name_member(self) -> str:
+        """The member that names one, such as RoleName."""
+        return f"{self.word}Name"
+
+    @property
+    def noun(self) -> str:
+        """The word in AWS's sentences."""
+        return self.word.lower()
+
+    def find(self, world: World, account: str, name: str) -> HolderEntity | None:
+        """Return the holder of this name, or None."""
+        return records.find(world.reader, self.entity, account, name)
+
+    def get(self, world: World, account: str, name: str) -> HolderEntity:
+        """Return the holder of this name, or raise NoSuchEntity."""
+        found: HolderEntity = get_named(world.reader, self.entity, account, name)
+        return found
+
+
+USERS = HolderKind(User, "User", lambda quotas: quotas.inline_user_characters)
+GROUPS = HolderKind(Group, "Group", lambda quotas: quotas.inline_group_characters)
+ROLES = HolderKind(Role, "Role", lambda quotas: quotas.inline_role_characters)
+HOLDERS = (USERS, GROUPS, ROLES)
+
+
+def boundary_of(holder: HolderEntity | None) -> str:
+    """Return the ARN of a holder's permissions boundary, empty where it has none. Groups have none."""
+    return holder.boundary if isinstance(holder, User | Role) else ""
+
+
+class HolderNamed(Asked, frozen=True):
+    """An action about one holder, whatever its kind."""
+
+    holder_name: str
+
+
+class AboutHolder(IamAction[Any]):
+    """An action about one existing holder: its ARN, and its tags and boundary as condition keys."""
+
+    verb = "{}"
+    takes: type[Asked] = HolderNamed
+
+    def __init__(self, kind: HolderKind) -> None:
+        self.kind = kind
+        self.action = self.verb.format(kind.word)
+
+    def parse(self, params: Params) -> Any:
+        """Return the parameters; the name's member differs from kind to kind."""
+        return msgspec.convert({**params, "HolderName": params[self.kind.name_member]}, self.takes)
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the holder's ARN."""
+        return arn_of(world.reader, self.kind.entity, caller.account, asked.holder_name)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the holder's tags and boundary."""
+        found = self.kind.find(world, caller.account, asked.holder_name)
+        if found is None:
+            return {}
+        return {**resource_tags(found.tags), **boundary_context(boundary_of(found))}
+
+    def holder(self, asked: Any, caller: Caller, world: World) -> HolderEntity:
+        """Return the holder, or raise NoSuchEntity."""
+        return self.kind.get(world, caller.account, asked.holder_name)

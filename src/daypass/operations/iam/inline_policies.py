@@ -1,0 +1,107 @@
+"""Inline policies of users, groups and roles: put, get, list, delete.
+
+Owns the room that they have together in one holder, counted without white space.
+Source: IAM API Reference, PutRolePolicy and its kin; the words are AWS's recorded ones.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.errors import LimitExceeded, NoSuchEntity
+from daypass.operations.iam.action import Asked
+from daypass.operations.iam.documents import check_inline, show_document
+from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
+from daypass.operations.iam.lookup import require_changeable
+from daypass.operations.iam.paging import Paged, page_of_values
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+from daypass.policy.document import size_of
+
+
+class _Named(Asked, frozen=True):
+    holder_name: str
+    policy_name: str
+
+
+class _Put(_Named, frozen=True):
+    policy_document: str
+
+
+class _Listed(Paged, frozen=True, kw_only=True):
+    holder_name: str
+
+
+class Put(AboutHolder):
+    """Puts an inline policy, in the place of one of the same name."""
+
+    verb, takes, reach = "Put{}Policy", _Put, Touches.WRITES
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Put it, if all of them together fit."""
+        holder = self.holder(asked, caller, world)
+        require_changeable(holder)
+        size = check_inline(asked.policy_document)
+        others = {name: text for name, text in holder.inline.items() if name != asked.policy_name}
+        most = self.kind.inline_most(world.settings.quotas)
+        if size + sum(size_of(text, count_white_space=False) for text in others.values()) > most:
+            raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {self.kind.noun} {holder.name}")
+        _keep(world, holder, {**others, asked.policy_name: asked.policy_document})
+
+
+class Get(AboutHolder):
+    """Shows an inline policy."""
+
+    verb, takes = "Get{}Policy", _Named
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+        """Return its document."""
+        holder = self.holder(asked, caller, world)
+        return {
+            self.kind.name_member: holder.name,
+            "PolicyName": asked.policy_name,
+            "PolicyDocument": show_document(self._text(holder, asked.policy_name)),
+        }
+
+    def _text(self, holder: HolderEntity, name: str) -> str:
+        require_inline(holder, self.kind.noun, name)
+        return holder.inline[name]
+
+
+class List(AboutHolder):
+    """Lists the names of inline policies."""
+
+    verb, takes = "List{}Policies", _Listed
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of names."""
+        holder = self.holder(asked, caller, world)
+        return page_of_values(list(holder.inline), asked, key=str, show=str, name="PolicyNames")
+
+
+class Delete(AboutHolder):
+    """Deletes an inline policy."""
+
+    verb, takes, reach = "Delete{}Policy", _Named, Touches.WRITES
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Delete it."""
+        holder = self.holder(asked, caller, world)
+        require_changeable(holder)
+        require_inline(holder, self.kind.noun, asked.policy_name)
+        _keep(world, holder, {name: text for name, text in holder.inline.items() if name != asked.policy_name})
+
+
+def require_inline(holder: HolderEntity, noun: str, name: str) -> None:
+    """Refuse the name of an inline policy that is not there."""
+    if name not in holder.inline:
+        raise NoSuchEntity(f"The {noun} policy with name {name} cannot be found.")
+
+
+def _keep(world: World, holder: HolderEntity, inline: dict[str, str]) -> None:
+    records.replace(world.writer, msgspec.structs.replace(holder, inline=inline))
+
+
+OPERATIONS = tuple(action(kind) for action in (Put, Get, List, Delete) for kind in HOLDERS)

@@ -1,0 +1,74 @@
+"""The last use of access keys and roles, as IAM's answers show it.
+
+Source: IAM API Reference, GetAccessKeyLastUsed and RoleLastUsed; the words for a key never used are AWS's.
+"""
+
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import AccessKey, Role, User
+from daypass.directory.last_uses import find_last_use
+from daypass.directory.store import Reader
+from daypass.errors import AccessDenied
+from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.self_service import owner_context
+from daypass.operations.world import World
+
+_NEVER = {"Region": "N/A", "ServiceName": "N/A"}
+
+
+def show_role_use(reader: Reader, role: Role) -> dict[str, Any]:
+    """Return a role's last use, empty where it was never used."""
+    use = find_last_use(reader, role.account, role.id)
+    return {} if use is None else {"LastUsedDate": use.at, "Region": use.region}
+
+
+def show_key_use(reader: Reader, key: AccessKey) -> dict[str, Any]:
+    """Return a key's last use."""
+    use = find_last_use(reader, key.account, key.id)
+    return _NEVER if use is None else {"LastUsedDate": use.at, "Region": use.region, "ServiceName": use.service}
+
+
+class _OneKey(Asked, frozen=True):
+    access_key_id: str
+
+
+class GetAccessKeyLastUsed(IamAction[_OneKey]):
+    """Shows whose a key is and when it was last used."""
+
+    action, takes = "GetAccessKeyLastUsed", _OneKey
+
+    def resource(self, asked: _OneKey, caller: Caller, world: World) -> str:
+        """Return the ARN of the key's user, or `*` where the account has no such key."""
+        owner = _owner(asked, caller, world)
+        return "*" if owner is None else owner.arn
+
+    def context(self, asked: _OneKey, caller: Caller, world: World) -> Context:
+        """Return the user's tags."""
+        return owner_context(_owner(asked, caller, world))
+
+    def perform(self, asked: _OneKey, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the last use. AWS words a key that is not the account's as a refusal, and tells no more."""
+        key = _key(asked, caller, world)
+        if key is None:
+            raise AccessDenied(
+                f"User: {caller.arn} is not authorized to perform: iam:GetAccessKeyLastUsed "
+                f"on resource: access key {asked.access_key_id}"
+            )
+        owner = _owner(asked, caller, world)
+        named = {} if owner is None else {"UserName": owner.name}
+        return {**named, "AccessKeyLastUsed": show_key_use(world.reader, key)}
+
+
+def _key(asked: _OneKey, caller: Caller, world: World) -> AccessKey | None:
+    key = records.find_by_id(world.reader, AccessKey, asked.access_key_id)
+    return key if key is not None and key.account == caller.account else None
+
+
+def _owner(asked: _OneKey, caller: Caller, world: World) -> User | None:
+    key = _key(asked, caller, world)
+    return None if key is None else records.find_by_id(world.reader, User, key.owner)
+
+
+OPERATIONS = (GetAccessKeyLastUsed(),)

@@ -1,0 +1,114 @@
+"""Who is in which group.
+
+Source: IAM API Reference, AddUserToGroup and its kin; the words are AWS's recorded ones.
+"""
+
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Group, User
+from daypass.directory.links import MEMBER
+from daypass.directory.store import Link, Missing, Reader
+from daypass.errors import LimitExceeded, NoSuchEntity
+from daypass.operations.iam.groups import AboutGroup, GroupNamed, show_group
+from daypass.operations.iam.lookup import get_named
+from daypass.operations.iam.paging import Paged, page_of_values
+from daypass.operations.iam.users import AboutUser, show_user
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+class _Member(GroupNamed, frozen=True):
+    user_name: str
+
+
+class AddUserToGroup(AboutGroup):
+    """Puts a user into a group. Doing it twice is doing it once."""
+
+    action, takes, reach = "AddUserToGroup", _Member, Touches.WRITES
+
+    def perform(self, asked: _Member, caller: Caller, world: World) -> None:
+        """Put it in, if the user is in fewer groups than it may be."""
+        group, user = _both(asked, caller, world)
+        if world.reader.find_link(MEMBER, user.id, group.id) is not None:
+            return
+        most = world.settings.quotas.groups_per_user
+        if len(world.reader.targets(MEMBER, user.id, limit=most)) >= most:
+            raise LimitExceeded(f"Cannot exceed quota for GroupsPerUser: {most}")
+        world.writer.link(Link(MEMBER, user.id, group.id))
+
+
+class RemoveUserFromGroup(AboutGroup):
+    """Takes a user out of a group."""
+
+    action, takes, reach = "RemoveUserFromGroup", _Member, Touches.WRITES
+
+    def perform(self, asked: _Member, caller: Caller, world: World) -> None:
+        """Take it out."""
+        group, user = _both(asked, caller, world)
+        try:
+            world.writer.unlink(MEMBER, user.id, group.id)
+        except Missing as missing:
+            raise NoSuchEntity(f"User {user.name} is not in group {group.name}.") from missing
+
+
+class _GroupPage(Paged, frozen=True, kw_only=True):
+    group_name: str
+
+
+class GetGroup(AboutGroup):
+    """Shows a group and its users."""
+
+    action, takes = "GetGroup", _GroupPage
+
+    def perform(self, asked: _GroupPage, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the group and a page of its users."""
+        group = get_named(world.reader, Group, caller.account, asked.group_name)
+        users = page_of_values(
+            users_in(world.reader, group), asked, key=lambda user: user.path + user.name, show=show_user, name="Users"
+        )
+        return {"Group": show_group(group), **users}
+
+
+class _UserPage(Paged, frozen=True, kw_only=True):
+    user_name: str
+
+
+class ListGroupsForUser(AboutUser):
+    """Lists the groups that a user is in."""
+
+    action, takes = "ListGroupsForUser", _UserPage
+
+    def perform(self, asked: _UserPage, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of groups."""
+        user = get_named(world.reader, User, caller.account, asked.user_name)
+        return page_of_values(
+            groups_of(world.reader, user),
+            asked,
+            key=lambda group: group.path + group.name,
+            show=show_group,
+            name="Groups",
+        )
+
+
+def users_in(reader: Reader, group: Group) -> list[User]:
+    """Return the users of a group."""
+    found = (records.find_by_id(reader, User, link.source) for link in reader.sources(MEMBER, group.id))
+    return [user for user in found if user is not None]
+
+
+def groups_of(reader: Reader, user: User) -> list[Group]:
+    """Return the groups that a user is in."""
+    found = (records.find_by_id(reader, Group, link.target) for link in reader.targets(MEMBER, user.id))
+    return [group for group in found if group is not None]
+
+
+def _both(asked: _Member, caller: Caller, world: World) -> tuple[Group, User]:
+    return (
+        get_named(world.reader, Group, caller.account, asked.group_name),
+        get_named(world.reader, User, caller.account, asked.user_name),
+    )
+
+
+OPERATIONS = (AddUserToGroup(), RemoveUserFromGroup(), GetGroup(), ListGroupsForUser())

@@ -1,0 +1,197 @@
+"""Managed policies: create, get, list, delete.
+
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
+recorded ones.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import links, records
+from daypass.directory.aws_managed import aws_policies
+from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.errors import DeleteConflict, LimitExceeded
+from daypass.mint.access_keys import new_unique_id
+from daypass.operations.iam import tags as tagging
+from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.documents import check_managed
+from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
+from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
+from daypass.operations.iam.tags import Tag
+from daypass.operations.operation import Asking, Touches
+from daypass.operations.world import World
+
+# In a list, the account's own policies come first, then AWS's: the first letter of a place says which.
+_OWN, _AWS = "0", "1"
+
+
+def show_policy(policy: ManagedPolicy, account: str, world: World) -> dict[str, Any]:
+    """Return a policy as lists show it, without its description and tags."""
+    return {
+        "PolicyName": policy.name,
+        "PolicyId": policy.id,
+        "Arn": policy.arn,
+        "Path": policy.path,
+        "DefaultVersionId": policy.default,
+        "AttachmentCount": links.attachments(account).count(world.reader, policy.arn),
+        "PermissionsBoundaryUsageCount": links.boundaries(account).count(world.reader, policy.arn),
+        "IsAttachable": True,
+        "CreateDate": policy.created,
+        "UpdateDate": policy.updated,
+    }
+
+
+class PolicyNamed(Asked, frozen=True):
+    """An action about one policy."""
+
+    policy_arn: str
+
+
+class AboutPolicy(IamAction[Any]):
+    """What the actions about one existing policy share: its ARN, and its tags as condition keys."""
+
+    takes: type[Asked] = PolicyNamed
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the policy's ARN."""
+        return str(asked.policy_arn)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the policy's tags."""
+        found = find_policy(world.reader, caller.account, asked.policy_arn)
+        return {} if found is None else tagging.resource_tags(found.tags)
+
+
+class _Create(Asked, frozen=True):
+    policy_name: str
+    policy_document: str
+    path: str = "/"
+    description: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+class CreatePolicy(IamAction[_Create]):
+    """Makes a managed policy, with its first version."""
+
+    action, takes, reach = "CreatePolicy", _Create, Touches.WRITES
+
+    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+        """Return the ARN that the policy will have."""
+        return iam_arn(caller.account, "policy", asked.path, asked.policy_name)
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return the tags that the policy will have."""
+        return tagging.request_tags(asked.tags)
+
+    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:TagPolicy as well where it is born with tags."""
+        return with_tagging(super().question(asked, caller, world), "iam:TagPolicy", asked.tags)
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new policy."""
+        quotas = world.settings.quotas
+        check_managed(asked.policy_document, quotas.managed_policy_characters)
+        if world.reader.count("policy", caller.account) >= quotas.policies:
+            raise LimitExceeded(f"Cannot exceed quota for PoliciesPerAccount: {quotas.policies}")
+        policy = ManagedPolicy(
+            id=new_unique_id("ANPA", world.entropy),
+            account=caller.account,
+            name=asked.policy_name,
+            path=asked.path,
+            created=world.now,
+            updated=world.now,
+            description=asked.description,
+            tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=tagging.EXACT),
+            versions=(PolicyVersion(id="v1", document=asked.policy_document, created=world.now),),
+            default="v1",
+        )
+        insert_named(world.writer, policy)
+        return {"Policy": {**show_policy(policy, caller.account, world), **tagging.echoed(asked.tags)}}
+
+
+class GetPolicy(AboutPolicy):
+    """Shows a policy, without its document."""
+
+    action = "GetPolicy"
+
+    def perform(self, asked: PolicyNamed, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the policy with its description and its tags, be they none."""
+        policy = get_policy(world.reader, caller.account, asked.policy_arn)
+        described = {"Description": policy.description} if policy.description else {}
+        tags = {"Tags": tagging.show_tags(policy.tags)}
+        return {"Policy": {**show_policy(policy, caller.account, world), **described, **tags}}
+
+
+class _List(Paged, frozen=True, kw_only=True):
+    path_prefix: str = "/"
+    scope: str = "All"
+    only_attached: bool = False
+    policy_usage_filter: str = ""
+
+
+class ListPolicies(IamAction[_List]):
+    """Lists the account's policies, AWS's, or both."""
+
+    action, takes = "ListPolicies", _List
+
+    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of policies."""
+        after = read_marker(asked.marker)
+        return page_of_stream(
+            (
+                (place, policy)
+                for place, policy in _places(asked, caller.account, world, after)
+                if _is_wanted(policy, asked, caller.account, world)
+            ),
+            asked,
+            show=lambda policy: show_policy(policy, caller.account, world),
+            name="Policies",
+        )
+
+
+def _places(asked: _List, account: str, world: World, after: str) -> Iterator[tuple[str, ManagedPolicy]]:
+    if asked.scope != "AWS" and after[:1] in {"", _OWN}:
+        own = each_by_path(world.reader, ManagedPolicy, account, asked.path_prefix, after[1:])
+        yield from ((_OWN + place, policy) for place, policy in own)
+    if asked.scope != "Local":
+        for place, policy in sorted((_AWS + policy.path + policy.name, policy) for policy in aws_policies().values()):
+            if place > after and policy.path.startswith(asked.path_prefix):
+                yield place, policy
+
+
+def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, world: World) -> bool:
+    attached = links.attachments(account)
+    bounding = links.boundaries(account)
+    if asked.policy_usage_filter == "PermissionsPolicy":
+        uses = [attached]
+    elif asked.policy_usage_filter == "PermissionsBoundary":
+        uses = [bounding]
+    elif asked.only_attached:
+        uses = [attached]
+    else:
+        return True
+    return any(use.count(world.reader, policy.arn) for use in uses)
+
+
+class DeletePolicy(AboutPolicy):
+    """Deletes a policy that nothing uses and that has one version left."""
+
+    action, reach = "DeletePolicy", Touches.WRITES
+
+    def perform(self, asked: PolicyNamed, caller: Caller, world: World) -> None:
+        """Delete it."""
+        policy = get_own_policy(world.reader, caller.account, asked.policy_arn)
+        uses = (links.attachments(caller.account), links.boundaries(caller.account))
+        if any(use.count(world.reader, policy.arn) for use in uses):
+            raise DeleteConflict("Cannot delete a policy attached to entities.")
+        if len(policy.versions) > 1:
+            raise DeleteConflict(
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                "versions. The default version is deleted with the policy."
+            )
+        records.delete(world.writer, policy)
+
+
+OPERATIONS = (CreatePolicy(), GetPolicy(), ListPolicies(), DeletePolicy())

@@ -1,0 +1,155 @@
+"""The versions of a managed policy: create, get, list, delete, and which of them is in force.
+
+Source: IAM API Reference; IAM User Guide, "Versioning IAM policies"; the words are AWS's recorded ones.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
+from daypass.operations.iam.action import Asked
+from daypass.operations.iam.documents import check_managed, show_document
+from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, require_policy_arn
+from daypass.operations.iam.paging import Paged, page_of_stream, read_marker
+from daypass.operations.iam.policies import AboutPolicy
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+def show_version(policy: ManagedPolicy, version: PolicyVersion) -> dict[str, Any]:
+    """Return a version as lists show it, without its document."""
+    return {
+        "VersionId": version.id,
+        "IsDefaultVersion": version.id == policy.default,
+        "CreateDate": version.created,
+    }
+
+
+class _Create(Asked, frozen=True):
+    policy_arn: str
+    policy_document: str
+    set_as_default: bool = False
+
+
+class CreatePolicyVersion(AboutPolicy):
+    """Adds a version. Numbers are never used twice."""
+
+    action, takes, reach = "CreatePolicyVersion", _Create, Touches.WRITES
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new version, which is in force at once if that is asked for."""
+        policy = get_own_policy(world.reader, caller.account, asked.policy_arn)
+        quotas = world.settings.quotas
+        check_managed(asked.policy_document, quotas.managed_policy_characters)
+        if len(policy.versions) >= quotas.policy_versions:
+            raise LimitExceeded(
+                f"A managed policy can have up to {quotas.policy_versions} versions. Before you create a new "
+                "version, you must delete an existing version."
+            )
+        number = policy.last_version + 1
+        version = PolicyVersion(id=f"v{number}", document=asked.policy_document, created=world.now)
+        changed = msgspec.structs.replace(
+            policy,
+            versions=(*policy.versions, version),
+            last_version=number,
+            default=version.id if asked.set_as_default else policy.default,
+            updated=world.now,
+        )
+        records.replace(world.writer, changed)
+        return {"PolicyVersion": show_version(changed, version)}
+
+
+class _Version(Asked, frozen=True):
+    policy_arn: str
+    version_id: str
+
+
+class GetPolicyVersion(AboutPolicy):
+    """Shows a version with its document."""
+
+    action, takes = "GetPolicyVersion", _Version
+
+    def perform(self, asked: _Version, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the version."""
+        policy, version = _get_version(asked, caller, world)
+        return {"PolicyVersion": {**show_version(policy, version), "Document": show_document(version.document)}}
+
+
+class _List(Paged, frozen=True, kw_only=True):
+    policy_arn: str
+
+
+class ListPolicyVersions(AboutPolicy):
+    """Lists a policy's versions, the newest first."""
+
+    action, takes = "ListPolicyVersions", _List
+
+    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of versions."""
+        policy = get_policy(world.reader, caller.account, asked.policy_arn)
+        after = read_marker(asked.marker)
+        newest_first = [version for version in reversed(policy.versions) if not after or _is_older(version, after)]
+        return page_of_stream(
+            ((version.id, version) for version in newest_first),
+            asked,
+            show=lambda version: show_version(policy, version),
+            name="Versions",
+        )
+
+
+class DeletePolicyVersion(AboutPolicy):
+    """Deletes a version that is not in force."""
+
+    action, takes, reach = "DeletePolicyVersion", _Version, Touches.WRITES
+
+    def perform(self, asked: _Version, caller: Caller, world: World) -> None:
+        """Delete it."""
+        policy, version = _get_own_version(asked, caller, world)
+        if version.id == policy.default:
+            raise DeleteConflict("Cannot delete the default version of a policy.")
+        left = tuple(other for other in policy.versions if other.id != version.id)
+        records.replace(world.writer, msgspec.structs.replace(policy, versions=left))
+
+
+class SetDefaultPolicyVersion(AboutPolicy):
+    """Puts another version in force."""
+
+    action, takes, reach = "SetDefaultPolicyVersion", _Version, Touches.WRITES
+
+    def perform(self, asked: _Version, caller: Caller, world: World) -> None:
+        """Put it in force."""
+        policy, version = _get_own_version(asked, caller, world)
+        records.replace(world.writer, msgspec.structs.replace(policy, default=version.id))
+
+
+def _get_version(asked: _Version, caller: Caller, world: World) -> tuple[ManagedPolicy, PolicyVersion]:
+    require_policy_arn(asked.policy_arn)
+    policy = find_policy(world.reader, caller.account, asked.policy_arn)
+    for version in policy.versions if policy is not None else ():
+        if policy is not None and version.id == asked.version_id:
+            return policy, version
+    raise NoSuchEntity(f"Policy {asked.policy_arn} version {asked.version_id} does not exist or is not attachable.")
+
+
+def _get_own_version(asked: _Version, caller: Caller, world: World) -> tuple[ManagedPolicy, PolicyVersion]:
+    policy, version = _get_version(asked, caller, world)
+    if policy.account == "aws":
+        get_own_policy(world.reader, caller.account, policy.arn)
+    return policy, version
+
+
+def _is_older(version: PolicyVersion, after: str) -> bool:
+    return after[1:].isdecimal() and int(version.id[1:]) < int(after[1:])
+
+
+OPERATIONS = (
+    CreatePolicyVersion(),
+    GetPolicyVersion(),
+    ListPolicyVersions(),
+    DeletePolicyVersion(),
+    SetDefaultPolicyVersion(),
+)

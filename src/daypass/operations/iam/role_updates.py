@@ -1,0 +1,78 @@
+"""Changes to a role: its description and longest session, and its trust policy.
+
+Source: IAM API Reference, UpdateRole, UpdateRoleDescription, UpdateAssumeRolePolicy. Source of the rule that
+UpdateRole leaves alone what is not given: AWS's recorded answers.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Role
+from daypass.operations.iam.documents import read_trust
+from daypass.operations.iam.lookup import get_named, require_changeable
+from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+class _Update(RoleNamed, frozen=True):
+    description: str | None = None
+    max_session_duration: int | None = None
+
+
+class UpdateRole(AboutRole):
+    """Changes a role's description and longest session."""
+
+    action, takes, reach = "UpdateRole", _Update, Touches.WRITES
+
+    def perform(self, asked: _Update, caller: Caller, world: World) -> None:
+        """Change what is given."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        if asked.max_session_duration is not None:
+            # A service-linked role's description may be changed, and nothing else.
+            require_changeable(role)
+        if asked.description is not None:
+            role = msgspec.structs.replace(role, description=asked.description)
+        if asked.max_session_duration is not None:
+            role = msgspec.structs.replace(role, max_session_seconds=asked.max_session_duration)
+        records.replace(world.writer, role)
+
+
+class _Describe(RoleNamed, frozen=True):
+    description: str
+
+
+class UpdateRoleDescription(AboutRole):
+    """Changes a role's description."""
+
+    action, takes, reach = "UpdateRoleDescription", _Describe, Touches.WRITES
+
+    def perform(self, asked: _Describe, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the changed role."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = msgspec.structs.replace(role, description=asked.description)
+        records.replace(world.writer, role)
+        return {"Role": {**show_role(world.reader, role), **show_description(role)}}
+
+
+class _Trust(RoleNamed, frozen=True):
+    policy_document: str
+
+
+class UpdateAssumeRolePolicy(AboutRole):
+    """Puts another trust policy in the place of a role's own. Live sessions go on."""
+
+    action, takes, reach = "UpdateAssumeRolePolicy", _Trust, Touches.WRITES
+
+    def perform(self, asked: _Trust, caller: Caller, world: World) -> None:
+        """Put it."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        require_changeable(role)
+        trust = read_trust(world.reader, asked.policy_document, world.settings.quotas.trust_policy_characters)
+        records.replace(world.writer, msgspec.structs.replace(role, trust=trust))
+
+
+OPERATIONS = (UpdateRole(), UpdateRoleDescription(), UpdateAssumeRolePolicy())

@@ -1,0 +1,184 @@
+"""Roles: create, get, list, delete.
+
+Owns which members each answer shows: AWS leaves out of CreateRole and of lists what GetRole shows.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
+recorded ones.
+"""
+
+from typing import Any
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import links, records
+from daypass.directory.entities import Role
+from daypass.directory.last_uses import forget_last_use
+from daypass.directory.store import Reader
+from daypass.errors import DeleteConflict, LimitExceeded
+from daypass.mint.access_keys import new_unique_id
+from daypass.operations.iam import tags as tagging
+from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
+from daypass.operations.iam.documents import read_trust, show_trust
+from daypass.operations.iam.last_used import show_role_use
+from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
+from daypass.operations.iam.paging import PagedByPath, page_of_named
+from daypass.operations.iam.tags import Tag
+from daypass.operations.operation import Asking, Touches
+from daypass.operations.world import World
+
+
+def show_role(reader: Reader, role: Role) -> dict[str, Any]:
+    """Return what every answer shows of a role."""
+    return {
+        "Path": role.path,
+        "RoleName": role.name,
+        "RoleId": role.id,
+        "Arn": role.arn,
+        "CreateDate": role.created,
+        "AssumeRolePolicyDocument": show_trust(reader, role.trust),
+    }
+
+
+def show_description(role: Role) -> dict[str, str]:
+    """Return the member that shows a description, left out where there is none."""
+    return {"Description": role.description} if role.description else {}
+
+
+class RoleNamed(Asked, frozen=True):
+    """An action about one role."""
+
+    role_name: str
+
+
+class AboutRole(IamAction[Any]):
+    """What the actions about one existing role share: its ARN, and its tags and boundary as condition keys."""
+
+    takes: type[Asked] = RoleNamed
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the role's ARN."""
+        return arn_of(world.reader, Role, caller.account, asked.role_name)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the role's tags and boundary."""
+        found = records.find(world.reader, Role, caller.account, asked.role_name)
+        if found is None:
+            return {}
+        return {**tagging.resource_tags(found.tags), **boundary_context(found.boundary)}
+
+
+class _Create(RoleNamed, frozen=True):
+    assume_role_policy_document: str
+    path: str = "/"
+    description: str = ""
+    max_session_duration: int = 3600
+    permissions_boundary: str = ""
+    tags: tuple[Tag, ...] = ()
+
+
+class CreateRole(IamAction[_Create]):
+    """Makes a role."""
+
+    action, takes, reach = "CreateRole", _Create, Touches.WRITES
+
+    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+        """Return the ARN that the role will have."""
+        return iam_arn(caller.account, "role", asked.path, asked.role_name)
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return the tags and the boundary that the role will have."""
+        return {**tagging.request_tags(asked.tags), **boundary_context(asked.permissions_boundary)}
+
+    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:TagRole as well where it is born with tags."""
+        return with_tagging(super().question(asked, caller, world), "iam:TagRole", asked.tags)
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new role, without its description and longest session, as AWS does."""
+        quotas = world.settings.quotas
+        role = Role(
+            id=new_unique_id("AROA", world.entropy),
+            account=caller.account,
+            name=asked.role_name,
+            path=asked.path,
+            created=world.now,
+            tags=tagging.read_tags(asked.tags, most=quotas.tags),
+            trust=read_trust(world.reader, asked.assume_role_policy_document, quotas.trust_policy_characters),
+            boundary=asked.permissions_boundary,
+            description=asked.description,
+            max_session_seconds=asked.max_session_duration,
+        )
+        if world.reader.count("role", caller.account) >= quotas.roles:
+            raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {quotas.roles}")
+        insert_named(world.writer, role)
+        bind(world, role, "", role.boundary)
+        shown = {**show_role(world.reader, role), **show_boundary(role.boundary), **tagging.echoed(asked.tags)}
+        return {"Role": shown}
+
+
+class GetRole(AboutRole):
+    """Shows a role."""
+
+    action = "GetRole"
+
+    def perform(self, asked: RoleNamed, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the role with all there is to say about it."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        return {
+            "Role": {
+                **show_role(world.reader, role),
+                **show_description(role),
+                "MaxSessionDuration": role.max_session_seconds,
+                **show_boundary(role.boundary),
+                **tagging.shown(role.tags),
+                "RoleLastUsed": show_role_use(world.reader, role),
+            }
+        }
+
+
+class ListRoles(IamAction[PagedByPath]):
+    """Lists the roles below a path."""
+
+    action, takes = "ListRoles", PagedByPath
+
+    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
+        """Return the ARN of the roles below the path."""
+        return iam_arn(caller.account, "role", asked.path_prefix, "")
+
+    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of roles, without boundaries, tags and last uses, as AWS does."""
+        return page_of_named(
+            world.reader,
+            Role,
+            caller.account,
+            asked,
+            show=lambda role: {
+                **show_role(world.reader, role),
+                **show_description(role),
+                "MaxSessionDuration": role.max_session_seconds,
+            },
+            name="Roles",
+        )
+
+
+class DeleteRole(AboutRole):
+    """Deletes a role that has nothing left."""
+
+    action, reach = "DeleteRole", Touches.WRITES
+
+    def perform(self, asked: RoleNamed, caller: Caller, world: World) -> None:
+        """Delete it. What belongs to it must go first, as on AWS."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        require_changeable(role)
+        if world.reader.targets(links.IN_PROFILE, role.id, limit=1):
+            raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+        if world.reader.targets(links.ATTACHED, role.id, limit=1):
+            raise DeleteConflict("Cannot delete entity, must detach all policies first.")
+        if role.inline:
+            raise DeleteConflict("Cannot delete entity, must delete policies first.")
+        bind(world, role, role.boundary, "")
+        records.delete(world.writer, role)
+        forget_last_use(world.writer, role.account, role.id)
+
+
+OPERATIONS = (CreateRole(), GetRole(), ListRoles(), DeleteRole())
