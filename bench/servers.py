@@ -86,7 +86,7 @@ def started(
     with pinned(core), log.open("wb") as output:
         process = subprocess.Popen(
             list(command),
-            env={**os.environ, **environment},
+            env={**_clean_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -97,6 +97,11 @@ def started(
         yield Server(name, process, port, (time.perf_counter() - began) * 1000)
     finally:
         _stop(process)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return our environment without what changes how Python runs (bytecode, buffering, hash seed)."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 @contextmanager
