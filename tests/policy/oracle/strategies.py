@@ -7,131 +7,11 @@ values, names and callers, accounts and owners meet often; each row is there for
 from typing import Any
 
 from hypothesis import strategies as st
+from tests.policy.oracle.callers import ALICE, CALLERS, HERE, ROLE, THERE, one_or_some, principal_elements
 from tests.policy.oracle.reference import Situation
 from tests.policy.oracle.reference_values import Document
 
-from daypass.policy.question import Principal, PrincipalKind, Question
-
-HERE, THERE = "111111111111", "222222222222"
-
-# Callers ----------------------------------------------------------------------------------------------------
-
-_ALICE = f"arn:aws:iam::{HERE}:user/team/alice"
-_ROLE = f"arn:aws:iam::{HERE}:role/path/builder"
-
-CALLERS = (
-    Principal(PrincipalKind.ROOT, HERE, f"arn:aws:iam::{HERE}:root"),
-    Principal(PrincipalKind.USER, HERE, _ALICE, unique_id="AIDAALICE00000000000"),
-    Principal(PrincipalKind.USER, HERE, f"arn:aws:iam::{HERE}:user/Alice", unique_id="AIDAOTHER00000000000"),
-    Principal(PrincipalKind.USER, THERE, f"arn:aws:iam::{THERE}:user/team/alice", unique_id="AIDATHERE00000000000"),
-    Principal(
-        PrincipalKind.ROLE_SESSION,
-        HERE,
-        f"arn:aws:sts::{HERE}:assumed-role/builder/s1",
-        issuer_arn=_ROLE,
-        unique_id="AROABUILDER000000000",
-        session_id="AROABUILDER000000000:s1",
-    ),
-    Principal(
-        PrincipalKind.ROLE_SESSION,
-        THERE,
-        f"arn:aws:sts::{THERE}:assumed-role/builder/s1",
-        issuer_arn=f"arn:aws:iam::{THERE}:role/builder",
-        unique_id="AROATHERE00000000000",
-        session_id="AROATHERE00000000000:s1",
-    ),
-    Principal(PrincipalKind.FEDERATED_USER, HERE, f"arn:aws:sts::{HERE}:federated-user/bob", issuer_arn=_ALICE),
-    Principal(
-        PrincipalKind.FEDERATED_USER,
-        THERE,
-        f"arn:aws:sts::{THERE}:federated-user/bob",
-        issuer_arn=f"arn:aws:iam::{THERE}:user/team/alice",
-    ),
-    Principal(PrincipalKind.WEB_IDENTITY, "", "", federated="accounts.google.com"),
-    Principal(PrincipalKind.WEB_IDENTITY, "", "", federated=f"arn:aws:iam::{HERE}:oidc-provider/idp.example/"),
-    Principal(PrincipalKind.SAML, "", "", federated=f"arn:aws:iam::{HERE}:saml-provider/corp"),
-    Principal(PrincipalKind.SERVICE, "", "", service="ec2.amazonaws.com"),
-    Principal(PrincipalKind.ANONYMOUS, "", ""),
-    # Names in places where they mean nothing, or something else.
-    Principal(PrincipalKind.WEB_IDENTITY, HERE, "", federated="accounts.google.com"),
-    Principal(PrincipalKind.SERVICE, HERE, "", service="lambda.amazonaws.com", federated="accounts.google.com"),
-    Principal(
-        PrincipalKind.ROLE_SESSION,
-        HERE,
-        f"arn:aws:sts::{HERE}:assumed-role/builder/s2",
-        issuer_arn=_ROLE,
-        unique_id="AROABUILDER000000000",
-        session_id="AROABUILDER000000000:s2",
-        federated="accounts.google.com",
-        service="ec2.amazonaws.com",
-    ),
-    Principal(
-        PrincipalKind.FEDERATED_USER,
-        HERE,
-        f"arn:aws:sts::{HERE}:federated-user/carol",
-        issuer_arn=f"arn:aws:iam::{HERE}:root",
-    ),
-    Principal(
-        PrincipalKind.FEDERATED_USER,
-        HERE,
-        f"arn:aws:sts::{HERE}:federated-user/dave",
-        issuer_arn=_ALICE,
-        unique_id="AIDAALICE00000000000",
-        session_id=f"{HERE}:dave",
-    ),
-)
-
-_AWS_NAMES = (
-    "*",
-    HERE,
-    THERE,
-    f"arn:aws:iam::{HERE}:root",
-    f"arn:aws:iam::{THERE}:root",
-    f"arn:aws-cn:iam::{HERE}:root",
-    _ALICE,
-    f"arn:aws:iam::{HERE}:user/alice",
-    f"arn:aws:iam::{HERE}:user/Alice",
-    f"arn:aws:iam::{THERE}:user/team/alice",
-    _ROLE,
-    f"arn:aws:iam::{HERE}:role/builder",
-    f"arn:aws:iam::{THERE}:role/builder",
-    f"arn:aws:sts::{HERE}:assumed-role/builder/s1",
-    f"arn:aws:sts::{HERE}:assumed-role/builder/s2",
-    f"arn:aws:sts::{THERE}:assumed-role/builder/s1",
-    f"arn:aws:sts::{HERE}:federated-user/bob",
-    "AIDAALICE00000000000",
-    "AIDAGONE000000000000",
-    "AROABUILDER000000000",
-)
-_FEDERATED_NAMES = (
-    "accounts.google.com",
-    f"arn:aws:iam::{HERE}:oidc-provider/idp.example/",
-    f"arn:aws:iam::{HERE}:oidc-provider/idp.example",
-    f"arn:aws:iam::{HERE}:saml-provider/corp",
-)
-_SERVICE_NAMES = ("ec2.amazonaws.com", "lambda.amazonaws.com")
-
-
-def _one_or_some(values: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[Any]:
-    """Draw a scalar or a list, as the language allows."""
-    return values | st.lists(values, min_size=1, max_size=most, unique_by=repr)
-
-
-def principal_elements() -> st.SearchStrategy[Any]:
-    """Draw what Principal and NotPrincipal may hold."""
-    maps = st.fixed_dictionaries(
-        {"AWS": _one_or_some(st.sampled_from(_AWS_NAMES), 4)},
-        optional={
-            "Federated": _one_or_some(st.sampled_from(_FEDERATED_NAMES)),
-            "Service": _one_or_some(st.sampled_from(_SERVICE_NAMES)),
-        },
-    )
-    alone = st.one_of(
-        st.fixed_dictionaries({"Federated": _one_or_some(st.sampled_from(_FEDERATED_NAMES))}),
-        st.fixed_dictionaries({"Service": _one_or_some(st.sampled_from(_SERVICE_NAMES))}),
-    )
-    return st.one_of(maps, maps, st.just("*"), alone)
-
+from daypass.policy.question import Principal, Question
 
 # Actions and resources --------------------------------------------------------------------------------------
 
@@ -303,12 +183,12 @@ def condition_blocks(draw: st.DrawFn, most: int = 2) -> Document:
     block: Document = {}
     for _ in range(draw(st.integers(0, most))):
         if draw(st.integers(0, 9)) == 0:
-            block["Null"] = {draw(st.sampled_from(_KEYS)): draw(_one_or_some(st.sampled_from(("true", "false", True))))}
+            block["Null"] = {draw(st.sampled_from(_KEYS)): draw(one_or_some(st.sampled_from(("true", "false", True))))}
             continue
         operators, wanted, _ = FAMILIES[draw(st.sampled_from(sorted(FAMILIES)))]
         quantifier = draw(st.sampled_from(("", "", "", "ForAllValues:", "ForAnyValue:")))
         name = quantifier + draw(st.sampled_from(operators)) + draw(st.sampled_from(("", "", "IfExists")))
-        block[name] = {draw(st.sampled_from(_KEYS)): draw(_one_or_some(st.sampled_from(wanted)))}
+        block[name] = {draw(st.sampled_from(_KEYS)): draw(one_or_some(st.sampled_from(wanted)))}
         if draw(st.integers(0, 29)) == 0:
             block[name] = {key: [] for key in block[name]}
     return block
@@ -353,7 +233,7 @@ def contexts(draw: st.DrawFn) -> dict[str, str | tuple[str, ...]]:
         ("aws:username", st.sampled_from(("alice", "a", "*", "a*", "${*}", "k"))),
         ("aws:principaltag/team", st.sampled_from(("k", "*", "a:b", "alice", ""))),
         ("aws:principalaccount", st.just(HERE)),
-        ("aws:principalarn", st.sampled_from((_ROLE, _ALICE, f"arn:aws:iam::{HERE}:root"))),
+        ("aws:principalarn", st.sampled_from((ROLE, ALICE, f"arn:aws:iam::{HERE}:root"))),
     ):
         if draw(st.integers(0, 3)):
             context[key] = draw(value)
@@ -379,7 +259,7 @@ def statements(
     often = draw(st.booleans())
     inverted = draw(st.integers(0, 5)) == 0
     statement["NotAction" if inverted else "Action"] = (
-        "*" if often and not inverted and "*" in actions else draw(_one_or_some(st.sampled_from(actions)))
+        "*" if often and not inverted and "*" in actions else draw(one_or_some(st.sampled_from(actions)))
     )
     if resources:
         inverted = draw(st.integers(0, 5)) == 0
@@ -387,7 +267,7 @@ def statements(
             "*"
             if draw(st.booleans()) and not inverted
             else draw(
-                _one_or_some(st.sampled_from([name for name in _RESOURCE_PATTERNS if name != "*" or not inverted]))
+                one_or_some(st.sampled_from([name for name in _RESOURCE_PATTERNS if name != "*" or not inverted]))
             )
         )
     if principals:

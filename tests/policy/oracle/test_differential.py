@@ -14,19 +14,17 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Verbosity, given, note, settings
 from hypothesis import strategies as st
+from tests.policy.oracle.callers import CALLERS, HERE, principal_elements
 from tests.policy.oracle.engine import engine_verdict
 from tests.policy.oracle.reference import Situation, judge
 from tests.policy.oracle.reference_values import Document
 from tests.policy.oracle.strategies import (
     ACTIONS,
-    CALLERS,
     FULL_ACCESS,
-    HERE,
     comparisons,
     condition_blocks,
     contexts,
     documents,
-    principal_elements,
     questions,
     situations,
 )

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from tests.policy.oracle.callers import CALLERS, HERE
 from tests.policy.oracle.engine import engine_verdict
 from tests.policy.oracle.hostile import HOSTILE_TEXTS, documents_nearly, json_values
 from tests.policy.oracle.reference import Situation, Verdict
 from tests.policy.oracle.reference_values import Document, globs, pieces
-from tests.policy.oracle.strategies import CALLERS, HERE, questions, situations, statements
+from tests.policy.oracle.strategies import questions, situations, statements
 from tests.policy.oracle.test_differential import examples
 
 from daypass.errors import MalformedPolicyDocument

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.policy.oracle.callers import CALLERS, HERE, THERE
 from tests.policy.oracle.reference import Situation, Verdict, judge
 from tests.policy.oracle.reference_values import Document, globs, instant, number, pieces
-from tests.policy.oracle.strategies import CALLERS, FULL_ACCESS, HERE, THERE
+from tests.policy.oracle.strategies import FULL_ACCESS
 
 from daypass.policy.question import Principal, PrincipalKind, Question
 
