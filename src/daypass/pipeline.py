@@ -2,7 +2,7 @@
 
 A request is one walk through named stages that exchange values; a stage never calls the next one:
 
-    decode -> authenticate -> parse -> prove -> authorize -> run -> render -> record
+    decode -> authenticate -> admit -> parse -> prove -> authorize -> run -> render -> record
 
 `Pipeline.answer` is a plain function of a request. It does no waiting of its own: on the server's event loop it is
 given a face of the store that raises WouldBlock when it would have to wait, and the edge (http/) then calls it again
@@ -23,6 +23,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authorize.authorize import authorize
 from daypass.authorize.context import Surroundings
+from daypass.authorize.session_limits import admit
 from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Fault, InternalFailure
 from daypass.mint.keyring import SealingRing
@@ -73,6 +74,7 @@ class Pipeline:
     now: Callable[[], datetime]
     record: Callable[[Happening], None]
     report_bug: Callable[[str, Exception], None]
+    regions: frozenset[str] = frozenset()
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
@@ -98,6 +100,8 @@ class Pipeline:
         call = trail.call = decode(request, self.catalog)
         operation = self.registry.find(call.service, call.action)
         signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
+        if signer is not None:
+            admit(signer, call.service, call.action, regions=self.regions)
         parameters = trail.parameters = call.operation.parse(call.params)
         asked = operation.parse(parameters)
         with face.open(operation.touches(asked), now) as world:

@@ -190,6 +190,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         now=there.clock.now,
         record=_recorder(sink, meter),
         report_bug=_report_bug,
+        regions=config.regions,
     )
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     return App(
@@ -222,7 +223,8 @@ def _audit_target(config: Config) -> str:
 
 
 def _region_rule(config: Config) -> Callable[[str], bool]:
-    return config.regions.__contains__ if config.regions else is_aws_region
+    # A real region that is not served is told so by name, once the caller has proved itself; nonsense is not.
+    return lambda name: is_aws_region(name) or name in config.regions
 
 
 def _recorder(sink: Sink, meter: Meter) -> Callable[[Happening], None]:

@@ -18,8 +18,9 @@ class Caller(msgspec.Struct, frozen=True):
 
     `arn` and `user_id` are what GetCallerIdentity prints. `identity` is the user or role whose policies speak
     for it, and None for a root user and for federated callers who have none yet. `session` is there for
-    temporary credentials alone. `mfa_at` is when an MFA code was accepted, in seconds since 1970: with this very
-    request, or with the one that made the session.
+    temporary credentials alone. `mfa_at` is when the person behind the credentials gave an MFA code, in seconds
+    since 1970: with this very request, or with the one that made a user's session. A role session has none, though
+    its own conditions may still see one: it does not hand it on along a chain.
     """
 
     account: str
@@ -47,6 +48,7 @@ def root_caller(account: str, access_key_id: str, session: Session | None = None
         access_key_id=access_key_id,
         principal=Principal(kind=PrincipalKind.ROOT, account=account, arn=arn, unique_id=account),
         session=session,
+        mfa_at=None if session is None else session.mfa_time,
     )
 
 
@@ -60,6 +62,7 @@ def user_caller(user: Identity, access_key_id: str, session: Session | None = No
         principal=Principal(kind=PrincipalKind.USER, account=user.account, arn=user.arn, unique_id=user.id),
         identity=user,
         session=session,
+        mfa_at=None if session is None else session.mfa_time,
     )
 
 

@@ -49,7 +49,8 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
     if user_agent:
         context["aws:useragent"] = user_agent.decode("latin-1")
     _add_principal(context, caller)
-    _add_session(context, caller, seconds)
+    _add_session(context, caller)
+    _add_mfa(context, caller, seconds)
     return context
 
 
@@ -79,14 +80,23 @@ def _add_principal(context: Context, caller: Caller) -> None:
             context["aws:principaltag/" + key.lower()] = value
 
 
-def _add_session(context: Context, caller: Caller, seconds: int) -> None:
+def _add_mfa(context: Context, caller: Caller, seconds: int) -> None:
+    session = caller.session
+    mfa_at = caller.mfa_at
+    if mfa_at is None and session is not None:
+        mfa_at = session.mfa_time
+        context["aws:multifactorauthpresent"] = "false"
+    # Long-term keys alone have neither key, not even a false one: IAM User Guide, "MFA-protected API access".
+    if mfa_at is not None:
+        context["aws:multifactorauthpresent"] = "true"
+        context["aws:multifactorauthage"] = str(max(0, seconds - mfa_at))
+
+
+def _add_session(context: Context, caller: Caller) -> None:
     session = caller.session
     if session is None:
         return
     context["aws:tokenissuetime"] = iso(datetime.fromtimestamp(session.issued, UTC))
-    context["aws:multifactorauthpresent"] = "false" if session.mfa_time is None else "true"
-    if session.mfa_time is not None:
-        context["aws:multifactorauthage"] = str(max(0, seconds - session.mfa_time))
     for key, value in session.tags.items():
         context["aws:principaltag/" + key.lower()] = value
     if session.source_identity:

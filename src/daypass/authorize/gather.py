@@ -5,15 +5,20 @@ Rules: IAM User Guide, "Policy evaluation logic".
 """
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.identity import load_session_policies
+from daypass.directory.identity import compiled, load_session_policies
 from daypass.directory.organization import load_guard_rails
 from daypass.operations.operation import Asking
 from daypass.operations.world import World
-from daypass.policy.compiled import PolicySet, compile_set
+from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
 from daypass.policy.question import PrincipalKind
 
 NOTHING = compile_set(())
+
+# A root user has no policies and may do everything; a federated user that one made is cut from that.
+_ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+_OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "root")),))
 
 
 def gather(asking: Asking, caller: Caller, world: World) -> Policies:
@@ -21,7 +26,7 @@ def gather(asking: Asking, caller: Caller, world: World) -> Policies:
     identity = caller.identity
     rails = world.views.get(load_guard_rails, caller.account)
     return Policies(
-        identity=NOTHING if identity is None else identity.policies,
+        identity=_without_identity(caller) if identity is None else identity.policies,
         boundary=None if identity is None else identity.boundary,
         session=_session_policies(caller, world),
         service_control=rails.service_control,
@@ -29,6 +34,10 @@ def gather(asking: Asking, caller: Caller, world: World) -> Policies:
         resource=asking.resource_policy,
         trust=asking.trust,
     )
+
+
+def _without_identity(caller: Caller) -> PolicySet:
+    return _OF_ROOT if caller.principal.kind is PrincipalKind.FEDERATED_USER else NOTHING
 
 
 def _session_policies(caller: Caller, world: World) -> PolicySet | None:

@@ -22,6 +22,7 @@ from daypass.directory.entities import (
     StoredKey,
     User,
 )
+from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.store import Reader, Record, Writer
 
 E = TypeVar("E", bound=Entity)
@@ -74,6 +75,16 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda key: key.id,
         sort=lambda key: key.owner + "/" + key.id,
         decoder=msgspec.json.Decoder(AccessKey),
+    ),
+    MfaDevice: Kind(
+        name="mfa_device",
+        account=lambda device: device.account,
+        key=lambda device: device.serial.lower(),
+        unique_id=lambda _: None,
+        # A device that is nobody's comes before all others: no unique id or account begins with a dash.
+        sort=lambda device: (device.owner or "-") + "/" + device.serial,
+        decoder=msgspec.json.Decoder(MfaDevice),
+        fold=str.lower,
     ),
     LastUse: Kind(
         name="last_use",

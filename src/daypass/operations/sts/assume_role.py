@@ -13,6 +13,7 @@ from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import prove_mfa
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.sts.credentials import first_key_of
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
@@ -68,11 +69,7 @@ class Asked(msgspec.Struct, frozen=True):
 class AssumeRole(Signed[Asked]):
     """Mints a role session."""
 
-    service, action = "sts", "AssumeRole"
-
-    def touches(self, asked: Asked) -> Touches:
-        """Return CACHE, or WRITES where an MFA code will be used up."""
-        return Touches.CACHE if asked.params.serial_number is None else Touches.WRITES
+    service, action, reach = "sts", "AssumeRole", Touches.CACHE
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters. Raises a Fault for an ARN that is none and for policies or tags that cannot be."""
@@ -133,6 +130,7 @@ class AssumeRole(Signed[Asked]):
                 mfa_time=caller.mfa_at,
                 chained=chained,
                 token_size=asked.params.minimum_session_token_size,
+                first_key=first_key_of(caller),
             ),
             world,
         )

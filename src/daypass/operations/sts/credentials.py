@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from daypass.authenticate.caller import Caller
 from daypass.mint.access_keys import new_access_key_id, new_secret
+from daypass.mint.purpose import Purpose
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import seal_session
 from daypass.operations.world import World
 
+_WHOLE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a session shall be. `seconds` is how long it lives; `more` holds further fields of Session."""
+    """What a session shall be. `seconds` is how long it lives; `more` holds further fields of Session.
+
+    `issuing_key` is the access key that asks for it and `first_key` the one that began the chain, if that is another.
+    """
 
     kind: SessionKind
     account: str
@@ -27,6 +34,7 @@ class Grant:
     issuing_key: str
     more: Mapping[str, Any]
     token_size: int = 0
+    first_key: str = ""
 
 
 def mint_credentials(grant: Grant, world: World) -> dict[str, Any]:
@@ -43,6 +51,7 @@ def mint_credentials(grant: Grant, world: World) -> dict[str, Any]:
         issued=issued,
         expires=issued + grant.seconds,
         issuing_key=grant.issuing_key,
+        first_key=grant.first_key,
         **grant.more,
     )
     token = seal_session(session, ring=world.ring, now=issued, entropy=world.entropy, at_least=grant.token_size)
@@ -51,4 +60,18 @@ def mint_credentials(grant: Grant, world: World) -> dict[str, Any]:
         "SecretAccessKey": session.secret.text,
         "SessionToken": token,
         "Expiration": datetime.fromtimestamp(session.expires, UTC),
+    }
+
+
+def first_key_of(caller: Caller) -> str:
+    """Return the long-term key at the start of the chain that the caller's session continues, or nothing."""
+    session = caller.session
+    return "" if session is None else session.first_key or session.issuing_key
+
+
+def token_size(token: str) -> dict[str, int]:
+    """Return the members that tell how long a session token is, and how much of the longest that is."""
+    return {
+        "SessionTokenSize": len(token),
+        "SessionTokenUtilization": -(-len(token) * _WHOLE // Purpose.SESSION.value.longest),
     }

@@ -11,18 +11,16 @@ from typing import Any
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.errors import AccessDenied, Fault, ValidationError
-from daypass.mint.purpose import Purpose
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import Asking
-from daypass.operations.sts.credentials import Grant, mint_credentials
+from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
-from daypass.operations.sts.session_tags import SessionTags
+from daypass.operations.sts.session_tags import SessionTags, tags_context
 from daypass.operations.world import World
 
 Context = dict[str, str | tuple[str, ...]]
 
 _FIXED = "The source identity is already set for this assume role session"
-_WHOLE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,7 @@ class RoleGrant:
     mfa_time: int | None = None
     chained: bool = False
     token_size: int = 0
+    first_key: str = ""
     provider: str = ""
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -98,14 +97,7 @@ def ask_for_role(
 
 def session_context(session_name: str, tags: SessionTags) -> Context:
     """Return the condition keys that a new role session's name and tags bring."""
-    context: Context = {"sts:rolesessionname": session_name}
-    if tags.tags:
-        context["aws:tagkeys"] = tuple(tags.tags)
-        for key, value in tags.tags.items():
-            context["aws:requesttag/" + key.lower()] = value
-    if tags.transitive:
-        context["sts:transitivetagkeys"] = tags.transitive
-    return context
+    return {"sts:rolesessionname": session_name, **tags_context(tags)}
 
 
 def resource_tags(role: AssumableRole | None) -> Context:
@@ -152,6 +144,7 @@ def grant_role(role: AssumableRole, grant: RoleGrant, world: World) -> dict[str,
                 "chained": grant.chained,
             },
             token_size=grant.token_size,
+            first_key=grant.first_key,
         ),
         world,
     )
@@ -168,11 +161,3 @@ def grant_role(role: AssumableRole, grant: RoleGrant, world: World) -> dict[str,
     if grant.source_identity:
         answer["SourceIdentity"] = grant.source_identity
     return answer
-
-
-def token_size(token: str) -> dict[str, int]:
-    """Return the members that tell how long a session token is, and how much of the longest that is."""
-    return {
-        "SessionTokenSize": len(token),
-        "SessionTokenUtilization": -(-len(token) * _WHOLE // Purpose.SESSION.value.longest),
-    }

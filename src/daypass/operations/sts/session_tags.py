@@ -61,3 +61,15 @@ def inherit_tags(requested: SessionTags, calling: Session | None) -> SessionTags
         raise InvalidParameterValue(_INHERITED)
     inherited = {key: value for key, value in calling.tags.items() if key.lower() in kept}
     return SessionTags({**inherited, **requested.tags}, (*calling.transitive_tag_keys, *requested.transitive))
+
+
+def tags_context(tags: SessionTags) -> dict[str, str | tuple[str, ...]]:
+    """Return the condition keys of the tags in a request."""
+    context: dict[str, str | tuple[str, ...]] = {}
+    if tags.tags:
+        context["aws:tagkeys"] = tuple(tags.tags)
+        for key, value in tags.tags.items():
+            context["aws:requesttag/" + key.lower()] = value
+    if tags.transitive:
+        context["sts:transitivetagkeys"] = tags.transitive
+    return context

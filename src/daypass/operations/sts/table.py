@@ -2,6 +2,15 @@
 
 from daypass.operations.operation import AnyOperation
 from daypass.operations.sts.assume_role import AssumeRole
+from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
 from daypass.operations.sts.get_caller_identity import GetCallerIdentity
+from daypass.operations.sts.get_federation_token import GetFederationToken
+from daypass.operations.sts.get_session_token import GetSessionToken
 
-OPERATIONS: tuple[AnyOperation, ...] = (AssumeRole(), GetCallerIdentity())
+OPERATIONS: tuple[AnyOperation, ...] = (
+    AssumeRole(),
+    GetAccessKeyInfo(),
+    GetCallerIdentity(),
+    GetFederationToken(),
+    GetSessionToken(),
+)

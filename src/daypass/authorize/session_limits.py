@@ -1,0 +1,84 @@
+"""What each kind of credentials may call at all, and in which regions, whatever its policies say.
+
+Owns the table. It is asked before an operation reads its parameters, so that a session which may not call it learns
+nothing of them and uses up no MFA code.
+Source: IAM User Guide, "Compare AWS STS credentials"; the words are AWS's where it was seen to speak.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from daypass.authenticate.authenticate import Signer
+from daypass.errors import AccessDenied, Fault, InvalidClientTokenId, RegionDisabled
+from daypass.mint.session import Session, SessionKind
+
+# As IAM prints it; STS ends the same sentence with a full stop.
+_NO_IAM = "The security token included in the request is invalid"
+
+_NOT_ACTIVATED = (
+    "STS is not activated in this region for account:{}. "
+    "Your account administrator can activate STS in this region using the IAM Console."
+)
+
+_LONG_TERM_ONLY = frozenset({"GetSessionToken", "GetFederationToken"})
+
+
+def _is_anything(_: Session) -> bool:
+    return True
+
+
+def _is_nothing(_: Session) -> bool:
+    return False
+
+
+def _has_mfa(session: Session) -> bool:
+    return session.mfa_time is not None
+
+
+def _is_task(session: Session) -> bool:
+    """Tell whether AssumeRoot made it: its task policy says what it may do, and GetSessionToken had no part in it."""
+    return bool(session.root_task_policy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What one kind of session may call: IAM where `iam` says so, and the actions of STS that `sts` names.
+
+    Without `sts` it is every action that is not for long-term credentials alone.
+    """
+
+    iam: Callable[[Session], bool]
+    sts: frozenset[str] | None
+
+
+_GET_SESSION_TOKEN = _Limit(iam=_has_mfa, sts=frozenset({"AssumeRole", "GetCallerIdentity"}))
+_ROLE = _Limit(iam=_is_anything, sts=None)
+
+_LIMITS: Mapping[SessionKind, _Limit] = {
+    SessionKind.ROLE: _ROLE,
+    SessionKind.USER: _GET_SESSION_TOKEN,
+    SessionKind.ROOT: _GET_SESSION_TOKEN,
+    SessionKind.FEDERATED: _Limit(iam=_is_nothing, sts=frozenset({"GetCallerIdentity"})),
+}
+
+
+def admit(signer: Signer, service: str, action: str, *, regions: frozenset[str]) -> None:
+    """Raise a Fault where the signer's kind of credentials may not call this action of `sts` or `iam`.
+
+    `regions` are those in which STS is activated; none named is all of them. IAM is one for all regions.
+    """
+    account, session = signer.caller.account, signer.caller.session
+    if service == "sts" and regions and signer.region not in regions:
+        raise RegionDisabled(_NOT_ACTIVATED.format(account))
+    refusal = None if session is None else _find_refusal(session, service, action)
+    if refusal is not None:
+        raise refusal
+
+
+def _find_refusal(session: Session, service: str, action: str) -> Fault | None:
+    limit = _ROLE if _is_task(session) else _LIMITS[session.kind]
+    detail = f"a {session.kind.value} session may not call {service}:{action}"
+    if service == "iam":
+        return None if limit.iam(session) else InvalidClientTokenId(_NO_IAM, detail=detail)
+    allowed = action not in _LONG_TERM_ONLY if limit.sts is None else action in limit.sts
+    return None if allowed else AccessDenied(f"Cannot call {action} with session credentials", detail=detail)

@@ -1,0 +1,44 @@
+"""sts:GetAccessKeyInfo: the account that an access key id belongs to.
+
+Knows this server's own keys by looking them up, since an operator may have fixed a root key's id, and every other id
+by what it carries: that includes AWS's real ones. An id that says nothing is refused.
+Source: STS API Reference, GetAccessKeyInfo.
+"""
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.identity import load_access_key
+from daypass.errors import ValidationError
+from daypass.mint.access_keys import account_of
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.world import World
+
+
+class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of GetAccessKeyInfo."""
+
+    access_key_id: str
+
+
+class GetAccessKeyInfo(Signed[Asked]):
+    """Answers with an account id."""
+
+    service, action, reach = "sts", "GetAccessKeyInfo", Touches.CACHE
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters."""
+        return msgspec.convert(params, Asked)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:GetAccessKeyInfo, which names no resource."""
+        return (Asking("sts:GetAccessKeyInfo", "*", caller.account),)
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Return the account."""
+        key_id = authorized.asked.access_key_id
+        key = world.views.get(load_access_key, key_id)
+        account = account_of(key_id) if key is None else key.account
+        if account is None:
+            raise ValidationError("Invalid access key ID")
+        return {"Account": account}

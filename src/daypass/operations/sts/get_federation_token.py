@@ -1,0 +1,95 @@
+"""sts:GetFederationToken: a name of the caller's choice, with no more rights than the caller and the policies share.
+
+Owns what is asked and answered. That the session can do nothing without session policies, and only what both sides
+allow with them, is authorize/gather.py's and the engine's work.
+Source: STS API Reference, GetFederationToken; IAM User Guide, "Permissions for GetFederationToken".
+"""
+
+import msgspec
+
+from daypass.arn import federated_user_arn
+from daypass.authenticate.caller import Caller
+from daypass.mint.durations import root_user_duration, user_duration
+from daypass.mint.session import SessionKind
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.session_policies import (
+    PolicyArn,
+    SessionPolicies,
+    packed_percentage,
+    read_session_policies,
+)
+from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
+from daypass.operations.world import World
+
+
+class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of GetFederationToken."""
+
+    name: str
+    policy: str = ""
+    policy_arns: tuple[PolicyArn, ...] = ()
+    duration_seconds: int | None = None
+    tags: tuple[Tag, ...] = ()
+    minimum_session_token_size: int = 0
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked, checked as far as it can be without looking anything up."""
+
+    params: AskedToken
+    policies: SessionPolicies
+    tags: SessionTags
+
+
+class GetFederationToken(Signed[Asked]):
+    """Mints a session of a federated user."""
+
+    service, action, reach = "sts", "GetFederationToken", Touches.CACHE
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters. Raises a Fault for policies or tags that cannot be."""
+        given = msgspec.convert(params, AskedToken)
+        return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:GetFederationToken on the federated user, and for sts:TagSession where tags are given."""
+        resource = federated_user_arn(caller.account, asked.params.name)
+        actions = ("sts:GetFederationToken", "sts:TagSession") if asked.tags.tags else ("sts:GetFederationToken",)
+        context = tags_context(asked.tags)
+        return tuple(Asking(action, resource, caller.account, context) for action in actions)
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Mint the session."""
+        asked, caller = authorized.asked, authorized.caller
+        asked.policies.require_account(caller.account, world)
+        percentage = packed_percentage(asked.policies, asked.tags.tags)
+        duration = root_user_duration if caller.is_root else user_duration
+        credentials = mint_credentials(
+            Grant(
+                kind=SessionKind.FEDERATED,
+                account=caller.account,
+                principal_id=caller.principal.unique_id,
+                principal_name="" if caller.identity is None else caller.identity.name,
+                session_name=asked.params.name,
+                seconds=duration(asked.params.duration_seconds),
+                issuing_key=caller.access_key_id,
+                more={
+                    "policy": asked.policies.inline,
+                    "policy_arns": asked.policies.arns,
+                    "tags": asked.tags.tags,
+                },
+                token_size=asked.params.minimum_session_token_size,
+            ),
+            world,
+        )
+        return {
+            "Credentials": credentials,
+            "FederatedUser": {
+                "FederatedUserId": f"{caller.account}:{asked.params.name}",
+                "Arn": federated_user_arn(caller.account, asked.params.name),
+            },
+            # Unlike AssumeRole, this action says 0 where there is nothing to pack.
+            "PackedPolicySize": percentage or 0,
+            **token_size(credentials["SessionToken"]),
+        }

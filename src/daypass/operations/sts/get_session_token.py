@@ -1,0 +1,64 @@
+"""sts:GetSessionToken: a user's or root user's own rights, for a while, and with an MFA code on record.
+
+Needs no permission, and no policy can deny it. What such a session may call is authorize/session_limits.py's table.
+Source: STS API Reference, GetSessionToken.
+"""
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.mint.durations import root_user_duration, user_duration
+from daypass.mint.session import SessionKind
+from daypass.operations.mfa import prove_mfa
+from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, Touches
+from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.world import World
+
+_OPEN = NoPermissionNeeded("sts:GetSessionToken")
+
+
+class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of GetSessionToken."""
+
+    duration_seconds: int | None = None
+    serial_number: str | None = None
+    token_code: str | None = None
+    minimum_session_token_size: int = 0
+
+
+class GetSessionToken(Signed[Asked]):
+    """Mints a session of the caller itself."""
+
+    service, action, reach = "sts", "GetSessionToken", Touches.CACHE
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters."""
+        return msgspec.convert(params, Asked)
+
+    def prove(self, asked: Asked, signer: Caller | None, world: World) -> Caller:
+        """Return the signer, with the MFA that it presented."""
+        return prove_mfa(asked.serial_number, asked.token_code, super().prove(asked, signer, world), world)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> NoPermissionNeeded:
+        """Need no permission."""
+        return _OPEN
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Mint the session."""
+        asked, caller = authorized.asked, authorized.caller
+        duration = root_user_duration if caller.is_root else user_duration
+        credentials = mint_credentials(
+            Grant(
+                kind=SessionKind.ROOT if caller.is_root else SessionKind.USER,
+                account=caller.account,
+                principal_id=caller.principal.unique_id,
+                principal_name="" if caller.identity is None else caller.identity.name,
+                session_name="",
+                seconds=duration(asked.duration_seconds),
+                issuing_key=caller.access_key_id,
+                more={"mfa_time": caller.mfa_at},
+                token_size=asked.minimum_session_token_size,
+            ),
+            world,
+        )
+        return {"Credentials": credentials, **token_size(credentials["SessionToken"])}
