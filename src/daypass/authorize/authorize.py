@@ -25,7 +25,8 @@ def authorize(
     if isinstance(questions, NoPermissionNeeded):
         return Authorized(asked, caller, questions)
     common = build_context(caller, around)
-    return Authorized(asked, caller, tuple(_decide(asking, caller, common, world) for asking in questions))
+    proof = tuple(_decide(asking, caller, common, world) for asking in questions)
+    return Authorized(asked, caller, proof, questions[0].role if questions else None)
 
 
 def _decide(asking: Asking, caller: Caller, common: Mapping[str, str | tuple[str, ...]], world: World) -> Allowed:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from daypass.authenticate.caller import Caller
+from daypass.directory.identity import AssumableRole
 from daypass.errors import Fault
 from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet
@@ -39,8 +40,8 @@ class Asking:
     """One permission that must be given before the operation runs.
 
     `context` holds the operation's own condition keys, lower case. `resource_policy` is the policy of the
-    resource itself; `trust` says that it is a role's trust policy. `refusal`, where it is given, is what the
-    caller is told instead of the usual words.
+    resource itself; `trust` says that it is a role's trust policy, and `role` is that role as it was read for this
+    question. `refusal`, where it is given, is what the caller is told instead of the usual words.
     """
 
     action: str
@@ -50,6 +51,7 @@ class Asking:
     resource_policy: PolicySet | None = None
     trust: bool = False
     refusal: Fault | None = None
+    role: AssumableRole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,16 @@ A_contra = TypeVar("A_contra", contravariant=True)
 
 
 class Authorized(msgspec.Struct, Generic[A], frozen=True):
-    """What was asked, by a caller who may have it: the proof is the engine's Allowed for every question."""
+    """What was asked, by a caller who may have it: the proof is the engine's Allowed for every question.
+
+    `role` is the very role that was judged, where one was: what is minted must not be read anew, or a role made in
+    between under the same name would be granted on the word of another's trust policy.
+    """
 
     asked: A
     caller: Caller
     proof: NoPermissionNeeded | tuple[Allowed, ...]
+    role: AssumableRole | None = None
 
     def __post_init__(self) -> None:
         if not self.proof:

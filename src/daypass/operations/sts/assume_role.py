@@ -114,7 +114,7 @@ class AssumeRole(Signed[Asked]):
     def run(self, authorized: Authorized[Asked], world: World) -> Result:
         """Mint the session."""
         asked, caller = authorized.asked, authorized.caller
-        role = get_role(asked.role, world)
+        role = get_role(authorized)
         chained = caller.principal.kind is PrincipalKind.ROLE_SESSION
         seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
         tags = inherit_tags(asked.tags, caller.session)

@@ -10,9 +10,9 @@ from typing import Any
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory.identity import AssumableRole, load_role
-from daypass.errors import AccessDenied, Fault, ValidationError
+from daypass.errors import Fault, ValidationError
 from daypass.mint.session import Session, SessionKind
-from daypass.operations.operation import Asking
+from daypass.operations.operation import Asking, Authorized
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
@@ -71,13 +71,12 @@ def find_role(name: RoleName, world: World) -> AssumableRole | None:
     return role if role is not None and role.arn == name.arn else None
 
 
-def get_role(name: RoleName, world: World) -> AssumableRole:
-    """Return a role that a decision was just made about."""
-    role = find_role(name, world)
-    if role is None:
-        # It was deleted since, by another request.
-        raise AccessDenied(f"The role {name.arn} can not be assumed.")
-    return role
+def get_role(authorized: Authorized[Any]) -> AssumableRole:
+    """Return the role that was judged."""
+    if authorized.role is None:
+        # A role that is missing trusts nobody, so there can be no such decision.
+        raise ValueError("no role was judged")
+    return authorized.role
 
 
 def ask_for_role(
@@ -92,6 +91,7 @@ def ask_for_role(
         resource_policy=None if role is None else role.trust,
         trust=True,
         refusal=refusal,
+        role=role,
     )
 
 
