@@ -4,6 +4,7 @@ Owns the choice and the order of building. Everything it hands out is a value or
 """
 
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -236,7 +237,9 @@ def _recorder(sink: Sink, meter: Meter) -> Callable[[Happening], None]:
 
 
 def _report_bug(request_id: str, bug: Exception) -> None:
-    structlog.get_logger().error("bug", request_id=request_id, exc_info=bug)
+    # The plain traceback: the values of local variables, which may be secret, are never logged.
+    text = "".join(traceback.format_exception(bug))
+    structlog.get_logger().error("bug", request_id=request_id, traceback=text)
 
 
 def _is_ready(store: Store) -> bool:

@@ -14,6 +14,7 @@ from daypass.mint.session import Session
 from daypass.mint.tokens import open_session
 
 _CAPACITY = 8192
+_SESSIONS = 2048  # of at most 8 KB of token each
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -43,7 +44,7 @@ class Keychain:
     def __init__(self, vault: SecretBox, capacity: int = _CAPACITY) -> None:
         self._vault = vault
         self._secrets: _Memory[bytes, str] = _Memory(capacity)
-        self._sessions: _Memory[tuple[str, str], Session] = _Memory(capacity)
+        self._sessions: _Memory[tuple[str, str], Session] = _Memory(min(capacity, _SESSIONS))
         self._signing_keys = SigningKeys(capacity)
 
     def __repr__(self) -> str:
