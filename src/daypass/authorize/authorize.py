@@ -3,18 +3,16 @@
 Owns the order: the first question that is refused ends it.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.context import Surroundings, build_context
-from daypass.authorize.gather import gather
+from daypass.authorize.context import Context, Surroundings, build_context
+from daypass.authorize.pose import pose
 from daypass.authorize.refuse import refusal
 from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
 from daypass.operations.world import World
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide
-from daypass.policy.question import Question
 
 
 def authorize(
@@ -29,15 +27,9 @@ def authorize(
     return Authorized(asked, caller, proof, questions[0].role if questions else None)
 
 
-def _decide(asking: Asking, caller: Caller, common: Mapping[str, str | tuple[str, ...]], world: World) -> Allowed:
-    question = Question(
-        action=asking.action,
-        resource=asking.resource,
-        resource_account=asking.account,
-        principal=caller.principal,
-        context={**common, **asking.context},
-    )
-    decision = decide(question, gather(asking, caller, world))
+def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Allowed:
+    question, policies = pose(asking, caller, common, world.views)
+    decision = decide(question, policies)
     if isinstance(decision, Allowed):
         return decision
     raise refusal(asking, question, decision, world)

@@ -7,6 +7,7 @@ Rules: IAM User Guide, "Policy evaluation logic".
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_session_policies
 from daypass.directory.organization import load_guard_rails
+from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.operations.operation import Asking
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
@@ -15,6 +16,8 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.question import PrincipalKind
 
 NOTHING = compile_set(())
+_OF_NO_ACCOUNT = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
+_SERVICE_LINKED = ":role/aws-service-role/"
 
 # A root user has no policies and may do everything; a federated user that one made is cut from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
@@ -24,16 +27,29 @@ _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, Source(Pol
 def gather(asking: Asking, caller: Caller, views: Views) -> Policies:
     """Return every policy that has a say in whether `caller` may do what is asked."""
     identity = caller.identity
-    rails = views.get(load_guard_rails, caller.account)
     return Policies(
         identity=_without_identity(caller) if identity is None else identity.policies,
         boundary=None if identity is None else identity.boundary,
         session=_session_policies(caller, views),
-        service_control=rails.service_control,
-        resource_control=views.get(load_guard_rails, asking.account).resource_control,
+        service_control=() if _is_exempt(caller) else views.get(load_guard_rails, caller.account).service_control,
+        resource_control=_resource_control(asking, views),
         resource=asking.resource_policy,
         trust=asking.trust,
     )
+
+
+def _is_exempt(caller: Caller) -> bool:
+    """Tell whether no service control policy binds a caller: one of no account, or a service's own role."""
+    if caller.principal.kind in _OF_NO_ACCOUNT:
+        return True
+    return caller.identity is not None and _SERVICE_LINKED in caller.identity.arn
+
+
+def _resource_control(asking: Asking, views: Views) -> tuple[PolicySet, ...]:
+    # IAM is not among the services that AWS asks resource control policies about; STS is.
+    if asking.action.startswith("iam:"):
+        return ()
+    return views.get(load_guard_rails, asking.account).resource_control
 
 
 def _without_identity(caller: Caller) -> PolicySet:
@@ -44,6 +60,8 @@ def _session_policies(caller: Caller, views: Views) -> PolicySet | None:
     session = caller.session
     if session is None:
         return None
+    if session.root_task_policy:
+        return task_limits(session.root_task_policy)
     if session.policy_arns or session.policy:
         return views.get(load_session_policies, session.policy_arns, session.policy)
     # A federated user without session policies may do nothing of its own; a role session all that its role may.
