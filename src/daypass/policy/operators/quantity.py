@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +30,7 @@ _DATE = re.compile(
 )
 _PREFIX = re.compile(r"[0-9]{1,3}")
 _MAPPED = 96  # the length of ::ffff:0:0 in bits
+_LONGEST_ADDRESS = 64  # characters, with room to spare
 _WIDTH: Mapping[int, int] = MappingProxyType({4: 32, 6: 128})
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _COMPARE: Mapping[Relation, Callable[[Any, Any], bool]] = MappingProxyType(
@@ -75,12 +77,19 @@ def find_instant(text: str) -> Decimal | None:
     return since.days * 86_400 + since.seconds + Decimal(f"0.{fraction or 0}")
 
 
-def find_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address, or None. An IPv4 address in IPv6 clothes is the IPv4 address."""
+@lru_cache(maxsize=4096)  # the same few callers ask again and again
+def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text)
+        return ip_address(text)
     except ValueError:
         return None
+
+
+def find_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, or None. An IPv4 address in IPv6 clothes is the IPv4 address."""
+    if len(text) > _LONGEST_ADDRESS:
+        return None
+    address = _parse_address(text)
     if isinstance(address, IPv6Address):
         return None if address.scope_id else address.ipv4_mapped or address
     return address
