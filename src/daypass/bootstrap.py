@@ -11,6 +11,8 @@ from typing import Literal
 from daypass.arn import is_account_id
 from daypass.directory import records
 from daypass.directory.entities import AccessKey, Account
+from daypass.directory.organization import find_organization
+from daypass.directory.organization_changes import found_organization
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Exists, Reader, Writer
 from daypass.mint.access_keys import new_access_key_id, new_secret
@@ -70,6 +72,8 @@ def create_account(writer: Writer, wanted: Wanted, *, now: datetime, entropy: En
         records.insert(writer, account)
     except Exists as taken:
         raise CannotCreate(f"The account {account_id} exists already.") from taken
+    if account.standing == "management":
+        found_organization(writer, account_id, entropy=entropy)
     key_id = wanted.access_key_id or new_access_key_id("AKIA", account_id, entropy)
     secret = wanted.secret_access_key or new_secret(entropy).text
     key = AccessKey(
@@ -88,14 +92,8 @@ def create_account(writer: Writer, wanted: Wanted, *, now: datetime, entropy: En
 
 def management_account(reader: Reader) -> Account | None:
     """Return the account that manages the store's organization, or None where there is no organization."""
-    after = ""
-    while page := reader.page("account", "", after=after, limit=500):
-        for record in page:
-            account = records.to_entity(Account, record)
-            if account.standing == "management":
-                return account
-        after = page[-1].sort
-    return None
+    organization = find_organization(reader)
+    return None if organization is None else records.find(reader, Account, "", organization.manager)
 
 
 def _standing(reader: Reader, wanted: Wanted) -> Literal["management", "member", "standalone"]:

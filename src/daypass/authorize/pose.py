@@ -7,6 +7,7 @@ Owns which keys win where two places give one: the operation's own, then the res
 from daypass.authenticate.caller import Caller
 from daypass.authorize.context import Context, resource_keys
 from daypass.authorize.gather import gather
+from daypass.authorize.organization_keys import organization_keys
 from daypass.directory.store import Views
 from daypass.operations.operation import Asking
 from daypass.policy.evaluate import Policies
@@ -20,6 +21,11 @@ def pose(asking: Asking, caller: Caller, common: Context, views: Views) -> tuple
         resource=asking.resource,
         resource_account=asking.account,
         principal=caller.principal,
-        context={**common, **resource_keys(asking), **asking.context},
+        context={
+            **common,
+            **resource_keys(asking),
+            **organization_keys(caller, asking.account, views),
+            **asking.context,
+        },
     )
     return question, gather(asking, caller, views)

@@ -14,6 +14,7 @@ from daypass.cli.exit_codes import Exit
 # Command name -> the module that holds `command`.
 COMMANDS: Mapping[str, str] = {
     "account": "daypass.cli.account",
+    "organization": "daypass.cli.organization",
     "serve": "daypass.cli.serve",
 }
 

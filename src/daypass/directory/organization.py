@@ -1,13 +1,35 @@
-"""The guard rails of an organization: which service and resource control policies bind an account.
+"""The organization around an account: where it stands, and which control policies bind it.
 
-Owns finding them. An account without an organization, and the management account, have none.
+Owns finding both. An account without an organization has no guard rails, and neither has the management account:
+AWS exempts it from service and resource control policies alike.
 Rules: AWS Organizations User Guide, "SCP evaluation" and "RCP evaluation".
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.directory.identity import compiled
+from daypass.directory.organization_entities import (
+    ORGANIZATION,
+    ControlPolicies,
+    Organization,
+    Unit,
+    untouched,
+)
 from daypass.directory.store import Reader
-from daypass.policy.compiled import PolicySet
+from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.document import DocumentKind
+
+# AWS allows five levels of units below the root; whoever stands deeper than this stands in a circle.
+DEEPEST = 5
+
+Keys = Mapping[str, str | tuple[str, ...]]
+
+
+class BrokenOrganization(Exception):  # noqa: N818 - read as a sentence
+    """The units lead nowhere: a parent is missing, or they go round. Nothing is decided on such a tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +40,81 @@ class GuardRails:
     resource_control: tuple[PolicySet, ...] = ()
 
 
-_NONE = GuardRails()
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an account stands: its organization's id and its path there, both empty without an organization.
+
+    `as_principal` and `as_resource` are the condition keys that follow from it.
+    """
+
+    organization: str = ""
+    path: str = ""
+    as_principal: Keys = field(default_factory=dict)
+    as_resource: Keys = field(default_factory=dict)
 
 
-def load_guard_rails(reader: Reader, account: str) -> GuardRails:  # noqa: ARG001 - a loader's signature
+_NO_RAILS = GuardRails()
+_NOWHERE = Place()
+
+
+def find_organization(reader: Reader) -> Organization | None:
+    """Return the store's organization, or None where it has none."""
+    return records.find(reader, Organization, "", ORGANIZATION)
+
+
+def find_policies(reader: Reader, target: str) -> ControlPolicies:
+    """Return the control policies attached to the root, a unit or an account."""
+    return records.find(reader, ControlPolicies, "", target) or untouched(target)
+
+
+def load_place(reader: Reader, account: str) -> Place:
+    """Return where an account stands."""
+    organization, row = find_organization(reader), records.find(reader, Account, "", account)
+    if organization is None or row is None or row.standing == "standalone":
+        return _NOWHERE
+    path = "/".join((organization.id, *levels_above(reader, organization, row))) + "/"
+    return Place(
+        organization=organization.id,
+        path=path,
+        as_principal={"aws:principalorgid": organization.id, "aws:principalorgpaths": (path,)},
+        as_resource={"aws:resourceorgid": organization.id, "aws:resourceorgpaths": (path,)},
+    )
+
+
+def load_guard_rails(reader: Reader, account: str) -> GuardRails:
     """Return the control policies that bind `account`."""
-    return _NONE
+    organization, row = find_organization(reader), records.find(reader, Account, "", account)
+    if organization is None or row is None or row.standing != "member":
+        return _NO_RAILS
+    levels = [find_policies(reader, target) for target in (*levels_above(reader, organization, row), account)]
+    return GuardRails(
+        service_control=tuple(
+            _compile(level.service, DocumentKind.SERVICE_CONTROL, PolicyType.SERVICE_CONTROL, level.target)
+            for level in levels
+        ),
+        resource_control=tuple(
+            _compile(level.resource, DocumentKind.RESOURCE_CONTROL, PolicyType.RESOURCE_CONTROL, level.target)
+            for level in levels
+        ),
+    )
+
+
+def levels_above(reader: Reader, organization: Organization, account: Account) -> tuple[str, ...]:
+    """Return the ids of the root and the units that an account stands in, the root first."""
+    return chain_of(reader, organization, account.unit or organization.root)
+
+
+def chain_of(reader: Reader, organization: Organization, unit: str) -> tuple[str, ...]:
+    """Return the ids from the root down to a unit, both included. Raises BrokenOrganization."""
+    chain: list[str] = []
+    while unit != organization.root:
+        found = records.find(reader, Unit, "", unit)
+        if found is None or len(chain) >= DEEPEST:
+            raise BrokenOrganization(unit)
+        chain.append(unit)
+        unit = found.parent
+    return (organization.root, *reversed(chain))
+
+
+def _compile(documents: Mapping[str, str], kind: DocumentKind, by: PolicyType, target: str) -> PolicySet:
+    return compile_set(compiled(text, kind, Source(by, name, target)) for name, text in sorted(documents.items()))

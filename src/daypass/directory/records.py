@@ -23,6 +23,7 @@ from daypass.directory.entities import (
     User,
 )
 from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.store import Reader, Record, Writer
 
 E = TypeVar("E", bound=Entity)
@@ -101,6 +102,31 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda _: None,
         sort=lambda key: key.id,
         decoder=msgspec.json.Decoder(StoredKey),
+    ),
+    Organization: Kind(
+        name="organization",
+        account=lambda _: "",
+        key=lambda _: ORGANIZATION,
+        unique_id=lambda _: None,
+        sort=lambda _: ORGANIZATION,
+        decoder=msgspec.json.Decoder(Organization),
+    ),
+    Unit: Kind(
+        name="unit",
+        account=lambda _: "",
+        key=lambda unit: unit.id,
+        unique_id=lambda _: None,
+        # Names are unique among the units of one parent.
+        sort=lambda unit: unit.parent + "/" + unit.name,
+        decoder=msgspec.json.Decoder(Unit),
+    ),
+    ControlPolicies: Kind(
+        name="control_policies",
+        account=lambda _: "",
+        key=lambda attached: attached.target,
+        unique_id=lambda _: None,
+        sort=lambda attached: attached.target,
+        decoder=msgspec.json.Decoder(ControlPolicies),
     ),
 }
 

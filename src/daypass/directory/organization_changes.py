@@ -1,0 +1,235 @@
+"""Changes to the store's organization: found it, grow its tree, move accounts, guard its levels.
+
+Owns the rules of each change. Operators ask for them by command or by file; the tree is small, and whoever changes it
+has the store itself.
+Source: AWS Organizations User Guide, "Quotas and service limits", "Managing organizational units", "SCP syntax".
+"""
+
+from collections.abc import Set as AbstractSet
+from typing import Literal
+
+import msgspec
+
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.directory.organization import DEEPEST, chain_of, find_organization, find_policies
+from daypass.directory.organization_entities import (
+    FULL_ACCESS_RESOURCE,
+    ControlPolicies,
+    Organization,
+    Unit,
+)
+from daypass.directory.store import Exists, Reader, Writer
+from daypass.policy.document import DocumentKind, parse_document, size_of
+from daypass.ports import Entropy
+
+ControlKind = Literal["service", "resource"]
+Standing = Literal["management", "member", "standalone"]
+
+# AWS's quotas of policies on one level, and of characters in one.
+MOST_POLICIES = {"service": 10, "resource": 5}
+MOST_CHARACTERS = {"service": 10_240, "resource": 5_120}
+_DOCUMENTS = {"service": DocumentKind.SERVICE_CONTROL, "resource": DocumentKind.RESOURCE_CONTROL}
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_LONGEST_NAME = 128
+_PAGE = 500
+
+
+class CannotOrganize(Exception):  # noqa: N818 - read as a sentence
+    """A change that cannot be. The message says why."""
+
+
+def found_organization(writer: Writer, manager: str, *, entropy: Entropy) -> Organization:
+    """Make the store's organization, managed by an account."""
+    organization = Organization(id=f"o-{_letters(10, entropy)}", root=f"r-{_letters(4, entropy)}", manager=manager)
+    try:
+        records.insert(writer, organization)
+    except Exists as taken:
+        raise CannotOrganize("The store has an organization already.") from taken
+    return organization
+
+
+def get_organization(reader: Reader) -> Organization:
+    """Return the store's organization, or raise CannotOrganize."""
+    organization = find_organization(reader)
+    if organization is None:
+        raise CannotOrganize("The store has no organization: make its management account first.")
+    return organization
+
+
+def units_of(reader: Reader) -> list[Unit]:
+    """Return every unit, ordered by parent and name."""
+    found: list[Unit] = []
+    after = ""
+    while page := reader.page(records.kind_name(Unit), "", after=after, limit=_PAGE):
+        found += [records.to_entity(Unit, record) for record in page]
+        after = page[-1].sort
+    return found
+
+
+def find_unit(reader: Reader, organization: Organization, text: str) -> str:
+    """Return the id of the root or a unit, given its id or its path of names, such as `/` or `/prod/web`."""
+    if text == organization.root or records.find(reader, Unit, "", text) is not None:
+        return text
+    if not text.startswith("/"):
+        raise CannotOrganize(f"There is no unit {text}.")
+    here, units = organization.root, units_of(reader)
+    for name in filter(None, text.split("/")):
+        below = next((unit for unit in units if unit.parent == here and unit.name == name), None)
+        if below is None:
+            raise CannotOrganize(f"There is no unit {text}.")
+        here = below.id
+    return here
+
+
+def create_unit(writer: Writer, parent: str, name: str, *, entropy: Entropy) -> Unit:
+    """Make a unit below the root or another unit."""
+    organization = get_organization(writer)
+    if not 1 <= len(name) <= _LONGEST_NAME or "/" in name or not name.isprintable():
+        raise CannotOrganize(f"A unit's name has 1 to {_LONGEST_NAME} characters and no slash.")
+    above = find_unit(writer, organization, parent)
+    if len(chain_of(writer, organization, above)) > DEEPEST:
+        raise CannotOrganize(f"Units can be nested {DEEPEST} deep, no deeper.")
+    unit = Unit(id=f"ou-{organization.root[2:]}-{_letters(8, entropy)}", name=name, parent=above)
+    try:
+        records.insert(writer, unit)
+    except Exists as taken:
+        raise CannotOrganize(f"There is a unit {name} there already.") from taken
+    return unit
+
+
+def delete_unit(writer: Writer, unit: str) -> None:
+    """Remove an empty unit, and the policies attached to it."""
+    organization = get_organization(writer)
+    found = find_unit(writer, organization, unit)
+    if found == organization.root:
+        raise CannotOrganize("The root cannot be removed.")
+    if any(other.parent == found for other in units_of(writer)):
+        raise CannotOrganize(f"The unit {unit} has units in it.")
+    if any(account.unit == found for account in accounts_of(writer)):
+        raise CannotOrganize(f"The unit {unit} has accounts in it.")
+    row = records.find(writer, Unit, "", found)
+    if row is not None:
+        records.delete(writer, row)
+    attached = records.find(writer, ControlPolicies, "", found)
+    if attached is not None:
+        records.delete(writer, attached)
+
+
+def move_account(writer: Writer, account: str, unit: str) -> None:
+    """Put an account into a unit, or with `/` directly below the root. A standalone account joins."""
+    organization = get_organization(writer)
+    found = find_unit(writer, organization, unit)
+    row = _get_account(writer, account)
+    standing: Standing = "management" if row.id == organization.manager else "member"
+    place = "" if found == organization.root else found
+    records.replace(writer, msgspec.structs.replace(row, standing=standing, unit=place))
+
+
+def remove_account(writer: Writer, account: str) -> None:
+    """Let a member leave the organization: it becomes a standalone account."""
+    organization = get_organization(writer)
+    row = _get_account(writer, account)
+    if row.standing != "member":
+        raise CannotOrganize(f"The account {account} is not a member of the organization.")
+    if organization.delegate == account:
+        records.replace(writer, msgspec.structs.replace(organization, delegate=""))
+    records.replace(writer, msgspec.structs.replace(row, standing="standalone", unit=""))
+    attached = records.find(writer, ControlPolicies, "", account)
+    if attached is not None:
+        records.delete(writer, attached)
+
+
+def set_delegate(writer: Writer, account: str) -> None:
+    """Let a member administer IAM for the organization, or with an empty text nobody but the manager."""
+    organization = get_organization(writer)
+    if account and _get_account(writer, account).standing != "member":
+        raise CannotOrganize(f"The account {account} is not a member of the organization.")
+    records.replace(writer, msgspec.structs.replace(organization, delegate=account))
+
+
+def set_features(writer: Writer, features: AbstractSet[str]) -> Organization:
+    """Set which features of centralized root access are enabled, and return the organization as it is then."""
+    changed = msgspec.structs.replace(get_organization(writer), features=tuple(sorted(features)))
+    records.replace(writer, changed)
+    return changed
+
+
+def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, document: str) -> None:
+    """Attach a control policy to the root, a unit or an account, in the place of one of the same name.
+
+    Raises CannotOrganize, or MalformedPolicyDocument for a text that is no such policy.
+    """
+    if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise CannotOrganize(f"A policy's name has 1 to {_LONGEST_NAME} characters.")
+    if name == FULL_ACCESS_RESOURCE:
+        raise CannotOrganize(f"{FULL_ACCESS_RESOURCE} is AWS's own and cannot be changed.")
+    parse_document(document, _DOCUMENTS[kind])
+    if size_of(document, count_white_space=True) > MOST_CHARACTERS[kind]:
+        raise CannotOrganize(f"A {kind} control policy has {MOST_CHARACTERS[kind]} characters at the most.")
+    attached = find_policies(writer, _find_target(writer, target))
+    documents = {**_documents(attached, kind), name: document}
+    if len(documents) > MOST_POLICIES[kind]:
+        raise CannotOrganize(f"{MOST_POLICIES[kind]} {kind} control policies can be attached to one level.")
+    _put(writer, attached, kind, documents)
+
+
+def remove_policy(writer: Writer, target: str, kind: ControlKind, name: str) -> None:
+    """Detach a control policy. One service control policy must stay: a level without any would deny everything."""
+    attached = find_policies(writer, _find_target(writer, target))
+    documents = dict(_documents(attached, kind))
+    if name == FULL_ACCESS_RESOURCE:
+        raise CannotOrganize(f"{FULL_ACCESS_RESOURCE} cannot be detached.")
+    if documents.pop(name, None) is None:
+        raise CannotOrganize(f"No {kind} control policy {name} is attached to {target}.")
+    if not documents:
+        raise CannotOrganize("The last service control policy of a level cannot be detached. Attach another first.")
+    _put(writer, attached, kind, documents)
+
+
+def accounts_of(reader: Reader) -> list[Account]:
+    """Return the accounts of the organization, by id."""
+    found: list[Account] = []
+    after = ""
+    while page := reader.page(records.kind_name(Account), "", after=after, limit=_PAGE):
+        found += [records.to_entity(Account, record) for record in page]
+        after = page[-1].sort
+    return [account for account in found if account.standing != "standalone"]
+
+
+def _documents(attached: ControlPolicies, kind: ControlKind) -> dict[str, str]:
+    return dict(attached.service if kind == "service" else attached.resource)
+
+
+def _put(writer: Writer, attached: ControlPolicies, kind: ControlKind, documents: dict[str, str]) -> None:
+    changed = msgspec.structs.replace(attached, **{kind: documents})
+    if records.find(writer, ControlPolicies, "", attached.target) is None:
+        records.insert(writer, changed)
+    else:
+        records.replace(writer, changed)
+
+
+def _find_target(reader: Reader, target: str) -> str:
+    organization = get_organization(reader)
+    row = records.find(reader, Account, "", target)
+    if row is None:
+        return find_unit(reader, organization, target)
+    if row.standing == "standalone":
+        raise CannotOrganize(f"The account {target} is not in the organization.")
+    return target
+
+
+def _get_account(reader: Reader, account: str) -> Account:
+    row = records.find(reader, Account, "", account)
+    if row is None:
+        raise CannotOrganize(f"There is no account {account}.")
+    return row
+
+
+def _letters(count: int, entropy: Entropy) -> str:
+    number = int.from_bytes(entropy(count + 8))
+    letters = []
+    for _ in range(count):
+        number, digit = divmod(number, len(_LETTERS))
+        letters.append(_LETTERS[digit])
+    return "".join(letters)

@@ -1,0 +1,68 @@
+"""The one organization of a store as frozen values: itself, its units, and the policies that guard a level of it.
+
+Owns their fields. Which account belongs to it, and where it stands, is said by the Account itself. Finding what binds
+an account is organization.py's work, changing any of it organization_changes.py's.
+Source: AWS Organizations User Guide, "Terminology and concepts".
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from daypass.directory.entities import Entity
+
+ORGANIZATION = "organization"
+"""The key of the one record."""
+
+FULL_ACCESS_SERVICE = "FullAWSAccess"
+FULL_ACCESS_RESOURCE = "RCPFullAWSAccess"
+
+_FULL_ACCESS = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+_FULL_RESOURCE_ACCESS = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}'
+)
+
+
+class RootFeature(Enum):
+    """A feature of centralized root access, by AWS's name."""
+
+    CREDENTIALS = "RootCredentialsManagement"
+    SESSIONS = "RootSessions"
+
+
+class Organization(Entity, frozen=True, kw_only=True):
+    """The store's organization. `root` is the id of the unit at the top, `manager` the management account.
+
+    `delegate` is the member that administers IAM for it, empty where there is none. `features` are values of
+    RootFeature.
+    """
+
+    id: str
+    root: str
+    manager: str
+    delegate: str = ""
+    features: tuple[str, ...] = ()
+
+
+class Unit(Entity, frozen=True, kw_only=True):
+    """An organizational unit. `parent` is another unit, or the root."""
+
+    id: str
+    name: str
+    parent: str
+
+
+class ControlPolicies(Entity, frozen=True, kw_only=True):
+    """The control policies attached to one level: the root, a unit or an account. Documents by policy name."""
+
+    target: str
+    service: Mapping[str, str]
+    resource: Mapping[str, str]
+
+
+def untouched(target: str) -> ControlPolicies:
+    """Return what AWS attaches to a new level: policies that allow everything."""
+    return ControlPolicies(
+        target=target,
+        service={FULL_ACCESS_SERVICE: _FULL_ACCESS},
+        resource={FULL_ACCESS_RESOURCE: _FULL_RESOURCE_ACCESS},
+    )
