@@ -308,3 +308,15 @@ class NoSuchAWSService(SenderFault):
     """A service name that does not exist."""
 
     code = "InvalidInput"
+
+
+class ReportNotPresent(SenderFault):
+    """No credential report was ever made."""
+
+    code, status = "ReportNotPresent", 410
+
+
+class ReportExpired(SenderFault):
+    """The last credential report is older than four hours."""
+
+    code, status = "ReportExpired", 410

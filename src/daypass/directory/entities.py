@@ -43,6 +43,7 @@ class Account(Entity, frozen=True, kw_only=True):
     outbound_issuer: str = ""
     outbound_enabled: bool = False
     owner: str = ""
+    token_version: Literal[1, 2] = 1
 
     @property
     def arn(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.entities import (
     AccessKey,
     Account,
@@ -94,6 +95,31 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda _: None,
         sort=lambda use: use.id,
         decoder=msgspec.json.Decoder(LastUse),
+    ),
+    # Aliases are unique among all accounts.
+    AccountAlias: Kind(
+        name="account_alias",
+        account=lambda _: "",
+        key=lambda alias: alias.name,
+        unique_id=lambda _: None,
+        sort=lambda alias: alias.name,
+        decoder=msgspec.json.Decoder(AccountAlias),
+    ),
+    CredentialReport: Kind(
+        name="credential_report",
+        account=lambda report: report.account,
+        key=lambda _: "last",
+        unique_id=lambda _: None,
+        sort=lambda _: "last",
+        decoder=msgspec.json.Decoder(CredentialReport),
+    ),
+    DeletionTask: Kind(
+        name="deletion_task",
+        account=lambda task: task.account,
+        key=lambda task: task.id,
+        unique_id=lambda _: None,
+        sort=lambda task: task.id,
+        decoder=msgspec.json.Decoder(DeletionTask),
     ),
     StoredKey: Kind(
         name="sealing_key",

@@ -53,7 +53,7 @@ class GetAccessKeyLastUsed(IamAction[_OneKey]):
         key = _key(asked, caller, world)
         if key is None:
             raise AccessDenied(
-                f"User: {caller.arn} is not authorized to perform: iam:GetAccessKeyLastUsed "
+                f"User: {caller.arn} is not authorized to perform iam:GetAccessKeyLastUsed "
                 f"on resource: access key {asked.access_key_id}"
             )
         owner = _owner(asked, caller, world)

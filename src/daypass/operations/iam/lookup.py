@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from daypass.arn import Arn, iam_arn
 from daypass.directory import records
-from daypass.directory.entities import Entity, Group, InstanceProfile, ManagedPolicy, Role, User
+from daypass.directory.entities import Account, Entity, Group, InstanceProfile, ManagedPolicy, Role, User
 from daypass.directory.identity import find_managed
 from daypass.directory.store import Exists, Reader, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, UnmodifiableEntity
@@ -42,6 +42,14 @@ def get_named(reader: Reader, type_: type[N], account: str, name: str) -> N:
     found = records.find(reader, type_, account, name)
     if found is None:
         raise NoSuchEntity(_MISSING[type_].format(name))
+    return found
+
+
+def get_account(reader: Reader, account: str) -> Account:
+    """Return the caller's account, which is there as long as the caller is."""
+    found = records.find(reader, Account, "", account)
+    if found is None:
+        raise NoSuchEntity(f"The account {account} cannot be found.")
     return found
 
 

@@ -9,8 +9,8 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Group, User
 from daypass.directory.links import MEMBER
-from daypass.directory.store import Link, Missing, Reader
-from daypass.errors import LimitExceeded, NoSuchEntity
+from daypass.directory.store import Link, Reader
+from daypass.errors import LimitExceeded
 from daypass.operations.iam.groups import AboutGroup, GroupNamed, show_group
 from daypass.operations.iam.lookup import get_named
 from daypass.operations.iam.paging import Paged, page_of_values
@@ -40,17 +40,15 @@ class AddUserToGroup(AboutGroup):
 
 
 class RemoveUserFromGroup(AboutGroup):
-    """Takes a user out of a group."""
+    """Takes a user out of a group. One that is not in it is out of it already."""
 
     action, takes, reach = "RemoveUserFromGroup", _Member, Touches.WRITES
 
     def perform(self, asked: _Member, caller: Caller, world: World) -> None:
         """Take it out."""
         group, user = _both(asked, caller, world)
-        try:
+        if world.reader.find_link(MEMBER, user.id, group.id) is not None:
             world.writer.unlink(MEMBER, user.id, group.id)
-        except Missing as missing:
-            raise NoSuchEntity(f"User {user.name} is not in group {group.name}.") from missing
 
 
 class _GroupPage(Paged, frozen=True, kw_only=True):
@@ -105,10 +103,9 @@ def groups_of(reader: Reader, user: User) -> list[Group]:
 
 
 def _both(asked: _Member, caller: Caller, world: World) -> tuple[Group, User]:
-    return (
-        get_named(world.reader, Group, caller.account, asked.group_name),
-        get_named(world.reader, User, caller.account, asked.user_name),
-    )
+    # Where both are missing, AWS names the user.
+    user = get_named(world.reader, User, caller.account, asked.user_name)
+    return get_named(world.reader, Group, caller.account, asked.group_name), user
 
 
 OPERATIONS = (AddUserToGroup(), RemoveUserFromGroup(), GetGroup(), ListGroupsForUser())

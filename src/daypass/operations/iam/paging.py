@@ -41,7 +41,7 @@ def read_marker(marker: str) -> str:
     if not marker:
         return ""
     try:
-        return base64.urlsafe_b64decode(marker.encode("ascii")).decode()
+        return base64.b64decode(marker.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise ValidationError("Invalid Marker") from error
 

@@ -1,7 +1,7 @@
 """Tags on IAM things: reading, changing, showing, and the condition keys they bring.
 
-Owns the rules: fifty at the most, `aws:` is reserved, and keys are unique without regard to case. Managed policies
-and instance profiles are the exception: AWS tells `a` from `A` there.
+Owns the rules: fifty at the most, `aws:` is reserved, and keys are unique: for users and roles without regard to
+case (FOLDED), for everything else with it (EXACT).
 Source: IAM User Guide, "Rules for tagging in IAM and AWS STS"; AWS's recorded answers.
 """
 

@@ -1,0 +1,77 @@
+"""The alias of an account: one at the most, and no two accounts have the same.
+
+Source: IAM User Guide, "Your AWS account alias"; IAM API Reference.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.account_entities import AccountAlias
+from daypass.directory.entities import Account
+from daypass.directory.store import Exists, Writer
+from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity
+from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.lookup import get_account
+from daypass.operations.iam.paging import Paged, page_of_values
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+class _Alias(Asked, frozen=True):
+    account_alias: str
+
+
+class CreateAccountAlias(IamAction[_Alias]):
+    """Gives the account an alias, in the place of any other."""
+
+    action, takes, reach = "CreateAccountAlias", _Alias, Touches.WRITES
+
+    def perform(self, asked: _Alias, caller: Caller, world: World) -> None:
+        """Give it."""
+        if asked.account_alias.isdigit():
+            raise InvalidInput("An account alias cannot be all digits: it would read as an account id.")
+        set_alias(world.writer, get_account(world.reader, caller.account), asked.account_alias)
+
+
+class ListAccountAliases(IamAction[Paged]):
+    """Lists the account's alias."""
+
+    action, takes = "ListAccountAliases", Paged
+
+    def perform(self, asked: Paged, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of none or one."""
+        alias = get_account(world.reader, caller.account).alias
+        return page_of_values([alias] if alias else [], asked, key=str, show=str, name="AccountAliases")
+
+
+class DeleteAccountAlias(IamAction[_Alias]):
+    """Takes the alias away."""
+
+    action, takes, reach = "DeleteAccountAlias", _Alias, Touches.WRITES
+
+    def perform(self, asked: _Alias, caller: Caller, world: World) -> None:
+        """Take it."""
+        account = get_account(world.reader, caller.account)
+        if account.alias != asked.account_alias:
+            raise NoSuchEntity(f"The account alias {asked.account_alias} cannot be found.")
+        set_alias(world.writer, account, "")
+
+
+def set_alias(writer: Writer, account: Account, alias: str) -> None:
+    """Give an account an alias, or none. Raises EntityAlreadyExists where another account has it."""
+    if alias == account.alias:
+        return
+    if account.alias:
+        records.delete(writer, AccountAlias(name=account.alias, account=account.id))
+    if alias:
+        try:
+            records.insert(writer, AccountAlias(name=alias, account=account.id))
+        except Exists as taken:
+            raise EntityAlreadyExists(f"The account alias {alias} already exists.") from taken
+    records.replace(writer, msgspec.structs.replace(account, alias=alias))
+
+
+OPERATIONS = (CreateAccountAlias(), ListAccountAliases(), DeleteAccountAlias())

@@ -1,0 +1,147 @@
+"""The whole of an account's IAM in one list: what daypass import reads, here as it is written.
+
+Owns the order of the list (users, groups, roles, own policies, AWS's policies in use) and which members AWS shows.
+Source: IAM API Reference, GetAccountAuthorizationDetails; AWS's recorded answers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import links
+from daypass.directory.aws_managed import aws_policies
+from daypass.directory.entities import Group, ManagedPolicy, Named, Role, User
+from daypass.operations.iam import tags as tagging
+from daypass.operations.iam.action import IamAction
+from daypass.operations.iam.attachments import attached_to, show_attached
+from daypass.operations.iam.boundaries import show_boundary
+from daypass.operations.iam.documents import show_document
+from daypass.operations.iam.groups import show_group
+from daypass.operations.iam.holders import HolderEntity
+from daypass.operations.iam.instance_profiles import profiles_of, show_profile
+from daypass.operations.iam.last_used import show_role_use
+from daypass.operations.iam.memberships import groups_of
+from daypass.operations.iam.paging import Paged, each_by_path, read_marker, truncation
+from daypass.operations.iam.policies import show_policy
+from daypass.operations.iam.policy_versions import show_version
+from daypass.operations.iam.roles import show_role
+from daypass.operations.iam.users import show_user
+from daypass.operations.world import World
+
+Place = tuple[str, Named]
+
+
+class _Details(Paged, frozen=True):
+    filter: tuple[str, ...] = ()
+
+
+def _inline(holder: HolderEntity) -> list[dict[str, str]]:
+    return [{"PolicyName": name, "PolicyDocument": show_document(text)} for name, text in sorted(holder.inline.items())]
+
+
+def _attached(world: World, holder: HolderEntity) -> list[dict[str, str]]:
+    return [show_attached(policy) for policy in attached_to(world, holder)]
+
+
+def _user(world: World, user: Any) -> dict[str, Any]:
+    inline = _inline(user)
+    return {
+        **show_user(user),
+        # AWS leaves this list out where it is empty, and shows the others all the same.
+        **({"UserPolicyList": inline} if inline else {}),
+        "GroupList": [group.name for group in groups_of(world.reader, user)],
+        "AttachedManagedPolicies": _attached(world, user),
+        **show_boundary(user.boundary),
+        "Tags": tagging.show_tags(user.tags),
+    }
+
+
+def _group(world: World, group: Any) -> dict[str, Any]:
+    return {
+        **show_group(group),
+        "GroupPolicyList": _inline(group),
+        "AttachedManagedPolicies": _attached(world, group),
+    }
+
+
+def _role(world: World, role: Any) -> dict[str, Any]:
+    return {
+        **show_role(world.reader, role),
+        "InstanceProfileList": [show_profile(world.reader, profile) for profile in profiles_of(world.reader, role)],
+        "RolePolicyList": _inline(role),
+        "AttachedManagedPolicies": _attached(world, role),
+        **show_boundary(role.boundary),
+        "Tags": tagging.show_tags(role.tags),
+        "RoleLastUsed": show_role_use(world.reader, role),
+    }
+
+
+def _policy(account: str) -> Callable[[World, Any], dict[str, Any]]:
+    def show(world: World, policy: Any) -> dict[str, Any]:
+        return {
+            **show_policy(policy, account, world),
+            "PolicyVersionList": [
+                {**show_version(policy, version), "Document": show_document(version.document)}
+                for version in reversed(policy.versions)
+            ],
+        }
+
+    return show
+
+
+def _aws_in_use(world: World, account: str, after: str) -> Iterator[Place]:
+    uses = (links.attachments(account), links.boundaries(account))
+    for arn, policy in sorted(aws_policies().items()):
+        if arn > after and any(use.count(world.reader, arn) for use in uses):
+            yield arn, policy
+
+
+def _stored(type_: type[Named]) -> Callable[[World, str, str], Iterator[Place]]:
+    return lambda world, account, after: each_by_path(world.reader, type_, account, "/", after)
+
+
+# Each section: its letter in a marker, the filter's name, and where its things come from.
+_SECTIONS: tuple[tuple[str, str, Callable[[World, str, str], Iterator[Place]]], ...] = (
+    ("0", "User", _stored(User)),
+    ("1", "Group", _stored(Group)),
+    ("2", "Role", _stored(Role)),
+    ("3", "LocalManagedPolicy", _stored(ManagedPolicy)),
+    ("4", "AWSManagedPolicy", _aws_in_use),
+)
+_LISTS: Mapping[str, str] = {
+    "0": "UserDetailList",
+    "1": "GroupDetailList",
+    "2": "RoleDetailList",
+    "3": "Policies",
+    "4": "Policies",
+}
+
+
+class GetAccountAuthorizationDetails(IamAction[_Details]):
+    """Shows users, groups, roles and policies with all that binds them."""
+
+    action, takes = "GetAccountAuthorizationDetails", _Details
+
+    def perform(self, asked: _Details, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page that runs on through the sections."""
+        after = read_marker(asked.marker)
+        found = list(islice(_places(asked, caller.account, world, after), asked.max_items + 1))
+        answer: dict[str, Any] = {name: [] for name in _LISTS.values()}
+        show = {"0": _user, "1": _group, "2": _role, "3": _policy(caller.account), "4": _policy(caller.account)}
+        for place, thing in found[: asked.max_items]:
+            answer[_LISTS[place[0]]].append(show[place[0]](world, thing))
+        last = found[asked.max_items - 1][0] if len(found) > asked.max_items else None
+        return {**answer, **truncation(last)}
+
+
+def _places(asked: _Details, account: str, world: World, after: str) -> Iterator[Place]:
+    for letter, name, things in _SECTIONS:
+        if (asked.filter and name not in asked.filter) or letter < after[:1]:
+            continue
+        start = after[1:] if after[:1] == letter else ""
+        for place, thing in things(world, account, start):
+            yield letter + place, thing
+
+
+OPERATIONS = (GetAccountAuthorizationDetails(),)

@@ -1,0 +1,79 @@
+"""The numbers of an account: what it has, and what it may have.
+
+Source: IAM API Reference, GetAccountSummary; the members are those of AWS's recorded answer.
+"""
+
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.entities import ManagedPolicy
+from daypass.directory.store import Reader
+from daypass.operations.iam.access_keys import keys_of
+from daypass.operations.iam.action import IamAction, Nothing
+from daypass.operations.iam.paging import each_by_path
+from daypass.operations.operation import Touches
+from daypass.operations.settings import Quotas
+from daypass.operations.world import World
+
+_MOST_DEVICES = 100_000
+
+
+class GetAccountSummary(IamAction[Nothing]):
+    """Shows what the account has and may have."""
+
+    action, takes, reach = "GetAccountSummary", Nothing, Touches.READS
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the numbers."""
+        return {"SummaryMap": {**_used(world.reader, caller.account), **_quotas(world.settings.quotas)}}
+
+
+def _used(reader: Reader, account: str) -> dict[str, int]:
+    devices = reader.count("mfa_device", account)
+    # The places of devices that are nobody's begin with a dash.
+    unassigned = len(reader.page("mfa_device", account, prefix="-/", limit=_MOST_DEVICES))
+    versions = sum(len(policy.versions) for _, policy in each_by_path(reader, ManagedPolicy, account, "/", ""))
+    return {
+        "Users": reader.count("user", account),
+        "Groups": reader.count("group", account),
+        "Roles": reader.count("role", account),
+        "Policies": reader.count("policy", account),
+        "PolicyVersionsInUse": versions,
+        "InstanceProfiles": reader.count("instance_profile", account),
+        "Providers": reader.count("saml_provider", account) + reader.count("oidc_provider", account),
+        "MFADevices": devices,
+        "MFADevicesInUse": devices - unassigned,
+        "AccountMFAEnabled": int(bool(reader.page("mfa_device", account, prefix=f"{account}/", limit=1))),
+        "AccountAccessKeysPresent": int(bool(keys_of(reader, account, account))),
+        "AccountPasswordPresent": 0,
+        "AccountSigningCertificatesPresent": 0,
+        "ServerCertificates": 0,
+    }
+
+
+def _quotas(quotas: Quotas) -> dict[str, int]:
+    return {
+        "UsersQuota": quotas.users,
+        "GroupsQuota": quotas.groups,
+        "RolesQuota": quotas.roles,
+        "PoliciesQuota": quotas.policies,
+        "InstanceProfilesQuota": quotas.instance_profiles,
+        "AccessKeysPerUserQuota": quotas.access_keys_per_user,
+        "GroupsPerUserQuota": quotas.groups_per_user,
+        "AttachedPoliciesPerUserQuota": quotas.attached_policies,
+        "AttachedPoliciesPerGroupQuota": quotas.attached_policies,
+        "AttachedPoliciesPerRoleQuota": quotas.attached_policies,
+        "VersionsPerPolicyQuota": quotas.policy_versions,
+        "PolicyVersionsInUseQuota": quotas.policies * quotas.policy_versions,
+        "PolicySizeQuota": quotas.managed_policy_characters,
+        "UserPolicySizeQuota": quotas.inline_user_characters,
+        "GroupPolicySizeQuota": quotas.inline_group_characters,
+        "RolePolicySizeQuota": quotas.inline_role_characters,
+        "AssumeRolePolicySizeQuota": quotas.trust_policy_characters,
+        "GlobalEndpointTokenVersion": 1,
+        "ServerCertificatesQuota": 0,
+        "SigningCertificatesPerUserQuota": 0,
+    }
+
+
+OPERATIONS = (GetAccountSummary(),)

@@ -1,0 +1,64 @@
+"""Setting and removing the permissions boundaries of users and roles.
+
+Source: IAM API Reference, PutUserPermissionsBoundary and its kin. The condition key iam:PermissionsBoundary is the
+boundary asked for when one is put, and the present one when it is removed: Service Authorization Reference.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Role, User
+from daypass.operations.iam.action import Asked, Context
+from daypass.operations.iam.boundaries import bind, boundary_context
+from daypass.operations.iam.holders import ROLES, USERS, AboutHolder, HolderNamed
+from daypass.operations.iam.lookup import require_changeable
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+class _Put(Asked, frozen=True):
+    holder_name: str
+    permissions_boundary: str
+
+
+class _Change(AboutHolder):
+    reach = Touches.WRITES
+
+    def rebind(self, asked: Any, boundary: str, caller: Caller, world: World) -> None:
+        """Bind the user or role to another boundary, or to none."""
+        holder = self.holder(asked, caller, world)
+        require_changeable(holder)
+        if not isinstance(holder, User | Role):
+            raise TypeError("a group has no boundary")
+        bind(world, holder, holder.boundary, boundary)
+        records.replace(world.writer, msgspec.structs.replace(holder, boundary=boundary))
+
+
+class PutBoundary(_Change):
+    """Sets a boundary in the place of any other."""
+
+    verb, takes = "Put{}PermissionsBoundary", _Put
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the boundary that is asked for."""
+        return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Set it."""
+        self.rebind(asked, asked.permissions_boundary, caller, world)
+
+
+class DeleteBoundary(_Change):
+    """Removes a boundary."""
+
+    verb, takes = "Delete{}PermissionsBoundary", HolderNamed
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Remove it."""
+        self.rebind(asked, "", caller, world)
+
+
+OPERATIONS = tuple(action(kind) for action in (PutBoundary, DeleteBoundary) for kind in (USERS, ROLES))

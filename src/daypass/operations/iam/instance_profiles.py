@@ -1,0 +1,235 @@
+"""Instance profiles: a role under another name, which machines are given. Terraform manages them with their roles.
+
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
+recorded ones.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import InstanceProfile, Role
+from daypass.directory.links import IN_PROFILE
+from daypass.directory.store import Link, Reader
+from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
+from daypass.mint.access_keys import new_unique_id
+from daypass.operations.iam import tags as tagging
+from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
+from daypass.operations.iam.paging import Paged, PagedByPath, page_of_named, page_of_values
+from daypass.operations.iam.roles import AboutRole, show_role
+from daypass.operations.iam.tags import Tag
+from daypass.operations.operation import Asking, Touches
+from daypass.operations.world import World
+
+
+def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:
+    """Return a profile as lists show it, without its tags."""
+    role = records.find_by_id(reader, Role, profile.role) if profile.role else None
+    return {
+        "Path": profile.path,
+        "InstanceProfileName": profile.name,
+        "InstanceProfileId": profile.id,
+        "Arn": profile.arn,
+        "CreateDate": profile.created,
+        "Roles": [] if role is None else [show_role(reader, role)],
+    }
+
+
+def profiles_of(reader: Reader, role: Role) -> list[InstanceProfile]:
+    """Return the profiles that hold a role."""
+    found = (records.find_by_id(reader, InstanceProfile, link.target) for link in reader.targets(IN_PROFILE, role.id))
+    return [profile for profile in found if profile is not None]
+
+
+class _Named(Asked, frozen=True):
+    instance_profile_name: str
+
+
+class _AboutProfile(IamAction[Any]):
+    takes: type[Asked] = _Named
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the profile's ARN."""
+        return arn_of(world.reader, InstanceProfile, caller.account, asked.instance_profile_name)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the profile's tags."""
+        found = records.find(world.reader, InstanceProfile, caller.account, asked.instance_profile_name)
+        return {} if found is None else tagging.resource_tags(found.tags)
+
+    def profile(self, asked: Any, caller: Caller, world: World) -> InstanceProfile:
+        """Return the profile, or raise NoSuchEntity."""
+        return get_named(world.reader, InstanceProfile, caller.account, asked.instance_profile_name)
+
+
+class _Create(_Named, frozen=True):
+    path: str = "/"
+    tags: tuple[Tag, ...] = ()
+
+
+class CreateInstanceProfile(IamAction[_Create]):
+    """Makes an instance profile without a role."""
+
+    action, takes, reach = "CreateInstanceProfile", _Create, Touches.WRITES
+
+    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+        """Return the ARN that the profile will have."""
+        return iam_arn(caller.account, "instance-profile", asked.path, asked.instance_profile_name)
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return the tags that the profile will have."""
+        return tagging.request_tags(asked.tags)
+
+    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:TagInstanceProfile as well where it is born with tags."""
+        return with_tagging(super().question(asked, caller, world), "iam:TagInstanceProfile", asked.tags)
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new profile."""
+        quotas = world.settings.quotas
+        if world.reader.count("instance_profile", caller.account) >= quotas.instance_profiles:
+            raise LimitExceeded(f"Cannot exceed quota for InstanceProfilesPerAccount: {quotas.instance_profiles}")
+        profile = InstanceProfile(
+            id=new_unique_id("AIPA", world.entropy),
+            account=caller.account,
+            name=asked.instance_profile_name,
+            path=asked.path,
+            created=world.now,
+            tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=tagging.EXACT),
+        )
+        insert_named(world.writer, profile)
+        return {"InstanceProfile": {**show_profile(world.reader, profile), **tagging.echoed(asked.tags)}}
+
+
+class GetInstanceProfile(_AboutProfile):
+    """Shows a profile."""
+
+    action = "GetInstanceProfile"
+
+    def perform(self, asked: _Named, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the profile with its tags, be they none."""
+        profile = self.profile(asked, caller, world)
+        shown = {**show_profile(world.reader, profile), "Tags": tagging.show_tags(profile.tags)}
+        return {"InstanceProfile": shown}
+
+
+class ListInstanceProfiles(IamAction[PagedByPath]):
+    """Lists the profiles below a path."""
+
+    action, takes = "ListInstanceProfiles", PagedByPath
+
+    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
+        """Return the ARN of the profiles below the path."""
+        return iam_arn(caller.account, "instance-profile", asked.path_prefix, "")
+
+    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of profiles."""
+        return page_of_named(
+            world.reader,
+            InstanceProfile,
+            caller.account,
+            asked,
+            show=lambda profile: show_profile(world.reader, profile),
+            name="InstanceProfiles",
+        )
+
+
+class _RolePage(Paged, frozen=True, kw_only=True):
+    role_name: str
+
+
+class ListInstanceProfilesForRole(AboutRole):
+    """Lists the profiles that hold a role."""
+
+    action, takes = "ListInstanceProfilesForRole", _RolePage
+
+    def perform(self, asked: _RolePage, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of profiles."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        return page_of_values(
+            profiles_of(world.reader, role),
+            asked,
+            key=lambda profile: profile.path + profile.name,
+            show=lambda profile: show_profile(world.reader, profile),
+            name="InstanceProfiles",
+        )
+
+
+class DeleteInstanceProfile(_AboutProfile):
+    """Deletes a profile that holds no role."""
+
+    action, reach = "DeleteInstanceProfile", Touches.WRITES
+
+    def perform(self, asked: _Named, caller: Caller, world: World) -> None:
+        """Delete it."""
+        profile = self.profile(asked, caller, world)
+        if profile.role:
+            raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+        records.delete(world.writer, profile)
+
+
+class _WithRole(_Named, frozen=True):
+    role_name: str
+
+
+class AddRoleToInstanceProfile(_AboutProfile):
+    """Puts a role into a profile, which holds one at the most."""
+
+    action, takes, reach = "AddRoleToInstanceProfile", _WithRole, Touches.WRITES
+
+    def question(self, asked: _WithRole, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:PassRole as well: who has the profile has the role."""
+        passing = Asking(
+            action="iam:PassRole",
+            resource=arn_of(world.reader, Role, caller.account, asked.role_name),
+            account=caller.account,
+            context={
+                **self._role_tags(asked, caller, world),
+                "iam:passedtoservice": "ec2.amazonaws.com",
+            },
+        )
+        return (*super().question(asked, caller, world), passing)
+
+    def _role_tags(self, asked: _WithRole, caller: Caller, world: World) -> Context:
+        found = records.find(world.reader, Role, caller.account, asked.role_name)
+        return {} if found is None else tagging.resource_tags(found.tags)
+
+    def perform(self, asked: _WithRole, caller: Caller, world: World) -> None:
+        """Put it in."""
+        profile = self.profile(asked, caller, world)
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        require_changeable(role)
+        if profile.role:
+            raise LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+        records.replace(world.writer, msgspec.structs.replace(profile, role=role.id))
+        world.writer.link(Link(IN_PROFILE, role.id, profile.id))
+
+
+class RemoveRoleFromInstanceProfile(_AboutProfile):
+    """Takes the role out of a profile."""
+
+    action, takes, reach = "RemoveRoleFromInstanceProfile", _WithRole, Touches.WRITES
+
+    def perform(self, asked: _WithRole, caller: Caller, world: World) -> None:
+        """Take it out."""
+        profile = self.profile(asked, caller, world)
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        if profile.role != role.id:
+            raise NoSuchEntity(f"Role {role.name} in Instance Profile {profile.name} cannot be found.")
+        records.replace(world.writer, msgspec.structs.replace(profile, role=""))
+        world.writer.unlink(IN_PROFILE, role.id, profile.id)
+
+
+OPERATIONS = (
+    CreateInstanceProfile(),
+    GetInstanceProfile(),
+    ListInstanceProfiles(),
+    ListInstanceProfilesForRole(),
+    DeleteInstanceProfile(),
+    AddRoleToInstanceProfile(),
+    RemoveRoleFromInstanceProfile(),
+)

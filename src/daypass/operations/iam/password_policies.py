@@ -1,0 +1,96 @@
+"""The password policy of an account. Daypass has no passwords; tools read and write this all the same.
+
+Source: IAM API Reference; what is not given falls back to its default, as AWS's recorded answers show.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import PasswordPolicy
+from daypass.errors import NoSuchEntity
+from daypass.operations.iam.action import Asked, IamAction, Nothing
+from daypass.operations.iam.lookup import get_account
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+class _Update(Asked, frozen=True):
+    minimum_password_length: int = 6
+    require_symbols: bool = False
+    require_numbers: bool = False
+    require_uppercase_characters: bool = False
+    require_lowercase_characters: bool = False
+    allow_users_to_change_password: bool = False
+    max_password_age: int | None = None
+    password_reuse_prevention: int | None = None
+    hard_expiry: bool | None = None
+
+
+class UpdateAccountPasswordPolicy(IamAction[_Update]):
+    """Sets the password policy as a whole."""
+
+    action, takes, reach = "UpdateAccountPasswordPolicy", _Update, Touches.WRITES
+
+    def perform(self, asked: _Update, caller: Caller, world: World) -> None:
+        """Set it."""
+        policy = PasswordPolicy(
+            minimum_length=asked.minimum_password_length,
+            require_symbols=asked.require_symbols,
+            require_numbers=asked.require_numbers,
+            require_uppercase=asked.require_uppercase_characters,
+            require_lowercase=asked.require_lowercase_characters,
+            allow_change=asked.allow_users_to_change_password,
+            max_age_days=asked.max_password_age or None,
+            reuse_prevention=asked.password_reuse_prevention,
+            hard_expiry=asked.hard_expiry,
+        )
+        _keep(policy, caller, world)
+
+
+class GetAccountPasswordPolicy(IamAction[Nothing]):
+    """Shows the password policy."""
+
+    action, takes = "GetAccountPasswordPolicy", Nothing
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return it, or raise NoSuchEntity where none was ever set."""
+        policy = get_account(world.reader, caller.account).password_policy
+        if policy is None:
+            raise NoSuchEntity(f"The Password Policy with domain name {caller.account} cannot be found.")
+        return {
+            "PasswordPolicy": {
+                "MinimumPasswordLength": policy.minimum_length,
+                "RequireSymbols": policy.require_symbols,
+                "RequireNumbers": policy.require_numbers,
+                "RequireUppercaseCharacters": policy.require_uppercase,
+                "RequireLowercaseCharacters": policy.require_lowercase,
+                "AllowUsersToChangePassword": policy.allow_change,
+                "ExpirePasswords": policy.max_age_days is not None,
+                "MaxPasswordAge": policy.max_age_days,
+                "PasswordReusePrevention": policy.reuse_prevention,
+                "HardExpiry": policy.hard_expiry,
+            }
+        }
+
+
+class DeleteAccountPasswordPolicy(IamAction[Nothing]):
+    """Removes the password policy."""
+
+    action, takes, reach = "DeleteAccountPasswordPolicy", Nothing, Touches.WRITES
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> None:
+        """Remove it."""
+        if get_account(world.reader, caller.account).password_policy is None:
+            raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.")
+        _keep(None, caller, world)
+
+
+def _keep(policy: PasswordPolicy | None, caller: Caller, world: World) -> None:
+    account = get_account(world.reader, caller.account)
+    records.replace(world.writer, msgspec.structs.replace(account, password_policy=policy))
+
+
+OPERATIONS = (UpdateAccountPasswordPolicy(), GetAccountPasswordPolicy(), DeleteAccountPasswordPolicy())

@@ -1,0 +1,97 @@
+"""Which policies let a user, group or role into a service.
+
+Owns what "into" means here: some Allow of the policy speaks of some action of the service. Boundaries, denies and
+conditions are not looked at, as AWS says of its own answer.
+Source: IAM API Reference, ListPoliciesGrantingServiceAccess.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from daypass.arn import Arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Group, Role, User
+from daypass.errors import InvalidInput, NoSuchEntity
+from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.attachments import attached_to
+from daypass.operations.iam.holders import HolderEntity
+from daypass.operations.iam.memberships import groups_of
+from daypass.operations.world import World
+from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.statement import Statement
+from daypass.policy.wildcard import compile_wildcard, tokens_of
+
+_TYPES: dict[str, type[User] | type[Group] | type[Role]] = {"user": User, "group": Group, "role": Role}
+
+
+class _Asked(Asked, frozen=True):
+    arn: str
+    service_namespaces: tuple[str, ...]
+    marker: str = ""
+
+
+class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
+    """Lists, service by service, the policies that let somebody in."""
+
+    action, takes = "ListPoliciesGrantingServiceAccess", _Asked
+
+    def resource(self, asked: _Asked, caller: Caller, world: World) -> str:
+        """Return the ARN of the user, group or role."""
+        return asked.arn
+
+    def perform(self, asked: _Asked, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the policies of the entity, and of the groups that a user is in."""
+        entity = _get(asked.arn, caller, world)
+        owners = [entity, *(groups_of(world.reader, entity) if isinstance(entity, User) else ())]
+        policies = [found for owner in owners for found in _policies(owner, world)]
+        return {
+            "PoliciesGrantingServiceAccess": [
+                {
+                    "ServiceNamespace": service,
+                    "Policies": [shown for shown, text in policies if _lets_into(text, service.lower())],
+                }
+                for service in asked.service_namespaces
+            ],
+            "IsTruncated": False,
+        }
+
+
+def _get(arn: str, caller: Caller, world: World) -> HolderEntity:
+    parts = Arn.find(arn)
+    kind, _, name = ("", "", "") if parts is None else parts.resource.partition("/")
+    if parts is None or parts.service != "iam" or kind not in _TYPES:
+        raise InvalidInput(f"ARN {arn} is not valid.")
+    if parts.account == caller.account:
+        found: HolderEntity | None = records.find(world.reader, _TYPES[kind], parts.account, name.rpartition("/")[2])
+        if found is not None and found.arn == arn:
+            return found
+    raise NoSuchEntity(f"ARN {arn} cannot be found.")
+
+
+def _policies(owner: HolderEntity, world: World) -> Iterator[tuple[dict[str, str], str]]:
+    """Yield each policy of a user, group or role as it is shown, with its text."""
+    entity = {"EntityType": type(owner).__name__.upper(), "EntityName": owner.name}
+    for name, text in sorted(owner.inline.items()):
+        yield {"PolicyName": name, "PolicyType": "INLINE", **entity}, text
+    for policy in attached_to(world, owner):
+        yield {"PolicyName": policy.name, "PolicyType": "MANAGED", "PolicyArn": policy.arn}, policy.document
+
+
+def _lets_into(text: str, service: str) -> bool:
+    document = parse_document(text, DocumentKind.IDENTITY)
+    return any(statement.allow and _speaks_of(statement, service) for statement in document.statements)
+
+
+def _speaks_of(statement: Statement, service: str) -> bool:
+    patterns = [action.lower().partition(":") for action in statement.actions]
+    if statement.not_action:
+        return not any(_names(vendor, service) and rest in {"", "*"} for vendor, _, rest in patterns)
+    return any(_names(vendor, service) for vendor, _, _rest in patterns)
+
+
+def _names(vendor: str, service: str) -> bool:
+    return compile_wildcard(tokens_of(vendor))(service)
+
+
+OPERATIONS = (ListPoliciesGrantingServiceAccess(),)

@@ -1,0 +1,162 @@
+"""Service-linked roles: made for a service of AWS, changed and deleted by nothing else.
+
+Owns their names. Deletion is done at once; its task is kept so that a client which waits for it is told the truth.
+Source: IAM User Guide, "Using service-linked roles"; the word for a name that is taken is AWS's recorded one.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.account_entities import DeletionTask
+from daypass.directory.entities import Role
+from daypass.directory.last_uses import forget_last_use
+from daypass.directory.store import Exists
+from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
+from daypass.mint.access_keys import new_unique_id
+from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.lookup import arn_of, get_named
+from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+_TRUST = (
+    '{{"Version":"2012-10-17","Statement":[{{"Action":["sts:AssumeRole"],"Effect":"Allow",'
+    '"Principal":{{"Service":["{service}"]}}}}]}}'
+)
+_SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(?:\.cn)?")
+_PATH = "/aws-service-role/"
+
+# Services whose role is not called by the first part of the service's name.
+_NAMES: Mapping[str, str] = {
+    "autoscaling": "AutoScaling",
+    "ecs": "ECS",
+    "eks": "AmazonEKS",
+    "eks-nodegroup": "AmazonEKSNodegroup",
+    "elasticache": "ElastiCache",
+    "elasticbeanstalk": "ElasticBeanstalk",
+    "elasticloadbalancing": "ElasticLoadBalancing",
+    "es": "AmazonElasticsearchService",
+    "guardduty": "AmazonGuardDuty",
+    "inspector": "AmazonInspector",
+    "lex": "LexBots",
+    "organizations": "Organizations",
+    "opensearchservice": "AmazonOpenSearchService",
+    "rds": "RDS",
+    "spot": "EC2Spot",
+    "spotfleet": "EC2SpotFleet",
+    "sso": "SSO",
+    "support": "Support",
+    "trustedadvisor": "TrustedAdvisor",
+}
+
+
+class _Create(Asked, frozen=True):
+    service: str
+    description: str = ""
+    custom_suffix: str = ""
+
+    @property
+    def role_name(self) -> str:
+        """The name that the role will have."""
+        first = self.service.split(".")[0]
+        word = _NAMES.get(first) or "".join(part.capitalize() for part in first.split("-"))
+        return f"AWSServiceRoleFor{word}" + (f"_{self.custom_suffix}" if self.custom_suffix else "")
+
+
+class CreateServiceLinkedRole(IamAction[_Create]):
+    """Makes the role of a service."""
+
+    action, takes, reach = "CreateServiceLinkedRole", _Create, Touches.WRITES
+
+    def parse(self, params: Mapping[str, Any]) -> _Create:
+        """Return the parameters. Raises InvalidInput for what is no service's name."""
+        service = params["AWSServiceName"]
+        if not _SERVICE.fullmatch(service):
+            raise InvalidInput(f"{service} is not the name of a service, such as ecs.amazonaws.com.")
+        return _Create(service, params.get("Description", ""), params.get("CustomSuffix", ""))
+
+    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+        """Return the ARN that the role will have."""
+        return iam_arn(caller.account, "role", f"{_PATH}{asked.service}/", asked.role_name)
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return the service's name."""
+        return {"iam:awsservicename": asked.service}
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new role."""
+        role = Role(
+            id=new_unique_id("AROA", world.entropy),
+            account=caller.account,
+            name=asked.role_name,
+            path=f"{_PATH}{asked.service}/",
+            created=world.now,
+            trust=_TRUST.format(service=asked.service),
+            description=asked.description,
+            service_linked=True,
+        )
+        most = world.settings.quotas.roles
+        if world.reader.count("role", caller.account) >= most:
+            raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {most}")
+        try:
+            records.insert(world.writer, role)
+        except Exists as taken:
+            raise InvalidInput(
+                f"Service role name {role.name} has been taken in this account, please try a different suffix."
+            ) from taken
+        return {"Role": {**show_role(world.reader, role), **show_description(role)}}
+
+
+class DeleteServiceLinkedRole(AboutRole):
+    """Deletes the role of a service."""
+
+    action, reach = "DeleteServiceLinkedRole", Touches.WRITES
+
+    def perform(self, asked: RoleNamed, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the task of the deletion, which is done when this answers."""
+        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        if not role.service_linked:
+            raise InvalidInput(f"The role {role.name} is not a service-linked role.")
+        records.delete(world.writer, role)
+        forget_last_use(world.writer, role.account, role.id)
+        service = role.path.removeprefix(_PATH).rstrip("/")
+        task = f"task{_PATH}{service}/{role.name}/{_uuid(world)}"
+        records.insert(world.writer, DeletionTask(id=task, account=role.account, role=role.name))
+        return {"DeletionTaskId": task}
+
+
+class _Task(Asked, frozen=True):
+    deletion_task_id: str
+
+
+class GetServiceLinkedRoleDeletionStatus(IamAction[_Task]):
+    """Shows how the deletion of a service-linked role went."""
+
+    action, takes = "GetServiceLinkedRoleDeletionStatus", _Task
+
+    def resource(self, asked: _Task, caller: Caller, world: World) -> str:
+        """Return the ARN that the role had."""
+        task = _find(asked, caller, world)
+        return "*" if task is None else arn_of(world.reader, Role, caller.account, task.role)
+
+    def perform(self, asked: _Task, caller: Caller, world: World) -> dict[str, Any]:
+        """Return that it succeeded: a deletion that does not is refused when it is asked for."""
+        if _find(asked, caller, world) is None:
+            raise NoSuchEntity(f"Deletion task {asked.deletion_task_id} cannot be found.")
+        return {"Status": "SUCCEEDED"}
+
+
+def _find(asked: _Task, caller: Caller, world: World) -> DeletionTask | None:
+    return records.find(world.reader, DeletionTask, caller.account, asked.deletion_task_id)
+
+
+def _uuid(world: World) -> str:
+    digits = world.entropy(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+OPERATIONS = (CreateServiceLinkedRole(), DeleteServiceLinkedRole(), GetServiceLinkedRoleDeletionStatus())

@@ -1,0 +1,42 @@
+"""SetSecurityTokenServicePreferences: which version of tokens the global endpoint gives out.
+
+The account remembers it and GetAccountSummary shows it. It changes nothing else: every URL of ours acts as a regional
+endpoint, and the tokens of those are good everywhere whatever the account prefers, as on AWS.
+Source: IAM API Reference, SetSecurityTokenServicePreferences.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.errors import NoSuchEntity
+from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+_VERSIONS: Mapping[str, Literal[1, 2]] = {"v1Token": 1, "v2Token": 2}
+
+
+class _Version(Asked, frozen=True):
+    global_endpoint_token_version: Literal["v1Token", "v2Token"]
+
+
+class SetSecurityTokenServicePreferences(IamAction[_Version]):
+    """Sets the version."""
+
+    action, takes, reach = "SetSecurityTokenServicePreferences", _Version, Touches.WRITES
+
+    def perform(self, asked: _Version, caller: Caller, world: World) -> None:
+        """Keep it with the account."""
+        account = records.find(world.reader, Account, "", caller.account)
+        if account is None:
+            raise NoSuchEntity(f"The account {caller.account} cannot be found.")
+        version = _VERSIONS[asked.global_endpoint_token_version]
+        records.replace(world.writer, msgspec.structs.replace(account, token_version=version))
+
+
+OPERATIONS = (SetSecurityTokenServicePreferences(),)

@@ -1,0 +1,222 @@
+"""Roles, answer by answer as AWS gives them."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.iam.conftest import EC2, LIST_BUCKET, document, refused, trust
+
+from daypass.testing.plugin import ClientFactory
+
+NO_ROLE = ("NoSuchEntity", 404, "The role with name ghost cannot be found.")
+ALWAYS = {"Arn", "AssumeRolePolicyDocument", "CreateDate", "Path", "RoleId", "RoleName"}
+
+
+def test_each_answer_shows_what_aws_shows(iam: Any, account: str) -> None:
+    """CreateRole leaves out description and longest session; lists leave out boundary, tags and last use."""
+    tags = [{"Key": "test", "Value": "value"}]
+    boundary = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
+    created = iam.create_role(
+        RoleName="r",
+        Path="/x/",
+        AssumeRolePolicyDocument=EC2,
+        Description="what for",
+        MaxSessionDuration=7200,
+        PermissionsBoundary=boundary,
+        Tags=tags,
+    )["Role"]
+    assert created.keys() == ALWAYS | {"PermissionsBoundary", "Tags"}
+    assert created["Arn"] == f"arn:aws:iam::{account}:role/x/r"
+    assert created["AssumeRolePolicyDocument"] == json.loads(EC2)
+    assert created["PermissionsBoundary"] == {
+        "PermissionsBoundaryType": "Policy",
+        "PermissionsBoundaryArn": boundary,
+    }
+    more = {"Description": "what for", "MaxSessionDuration": 7200}
+    assert iam.get_role(RoleName="r")["Role"] == {**created, **more, "RoleLastUsed": {}}
+    listed = {name: value for name, value in created.items() if name in ALWAYS}
+    assert iam.list_roles()["Roles"] == [{**listed, **more}]
+
+
+def test_a_bare_role_shows_no_empty_members(iam: Any) -> None:
+    """GetRole of a role without tags, boundary and description leaves these out, but not the last use."""
+    created = iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)["Role"]
+    assert created.keys() == ALWAYS
+    shown = iam.get_role(RoleName="r")["Role"]
+    assert shown == {**created, "MaxSessionDuration": 3600, "RoleLastUsed": {}}
+
+
+def test_what_is_not_given_stays_as_it_is(iam: Any) -> None:
+    """UpdateRole without parameters changes nothing; UpdateRoleDescription answers the role."""
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2, Description="initial")
+    iam.update_role(RoleName="r", Description="updated", MaxSessionDuration=7200)
+    iam.update_role(RoleName="r")
+    role = iam.get_role(RoleName="r")["Role"]
+    assert (role["Description"], role["MaxSessionDuration"]) == ("updated", 7200)
+    shown = iam.update_role_description(RoleName="r", Description="again")["Role"]
+    assert shown.keys() == ALWAYS | {"Description"}
+    assert shown["Description"] == "again"
+
+
+def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
+    """A role that is not there, and one that is there in another case of letters."""
+    assert refused(iam.get_role, RoleName="ghost") == NO_ROLE
+    assert refused(iam.update_role, RoleName="ghost", Description="x") == NO_ROLE
+    assert refused(iam.delete_role, RoleName="ghost") == NO_ROLE
+    assert refused(iam.update_assume_role_policy, RoleName="ghost", PolicyDocument=EC2) == NO_ROLE
+    iam.create_role(RoleName="Role", AssumeRolePolicyDocument=EC2)
+    taken = ("EntityAlreadyExists", 409, "Role with name role already exists.")
+    assert refused(iam.create_role, RoleName="role", AssumeRolePolicyDocument=EC2) == taken
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("not valid json", "This policy contains invalid Json"),
+        (
+            document({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:InvalidAction"}),
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+        (
+            document(
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "ec2.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                    "Resource": "arn:aws:s3:::example_bucket",
+                }
+            ),
+            "Has prohibited field Resource",
+        ),
+        (
+            trust(AWS="arn:aws:iam::123456789012:user/nobody"),
+            'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:user/nobody"',
+        ),
+    ],
+)
+def test_a_trust_policy_that_cannot_be_is_refused(iam: Any, text: str, words: str) -> None:
+    """The same words for a new role and for an old one."""
+    malformed = ("MalformedPolicyDocument", 400, words)
+    assert refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=text) == malformed
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
+    assert refused(iam.update_assume_role_policy, RoleName="r", PolicyDocument=text) == malformed
+    assert iam.get_role(RoleName="r")["Role"]["AssumeRolePolicyDocument"] == json.loads(EC2)
+
+
+def test_a_trust_policy_has_its_quota(iam: Any) -> None:
+    """2,048 characters, white space aside."""
+    statement = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement] * 30})
+    got = refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=text)
+    assert got == ("LimitExceeded", 409, "Cannot exceed quota for ACLSizePerRole: 2048")
+
+
+def test_a_recreated_user_is_a_stranger_to_the_trust_policy(iam: Any, account: str) -> None:
+    """The principal is kept by unique id: deleted, it shows as the bare id, and its namesake is not meant."""
+    user = iam.create_user(UserName="ann")["User"]
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust(AWS=user["Arn"]))
+
+    def principal() -> str:
+        statement = iam.get_role(RoleName="r")["Role"]["AssumeRolePolicyDocument"]["Statement"][0]
+        return str(statement["Principal"]["AWS"])
+
+    assert principal() == user["Arn"]
+    iam.update_user(UserName="ann", NewUserName="bea")
+    assert principal() == f"arn:aws:iam::{account}:user/bea"
+    iam.delete_user(UserName="bea")
+    iam.create_user(UserName="ann")
+    assert principal() == user["UserId"]
+
+
+def test_roles_are_listed_by_path_in_pages(iam: Any) -> None:
+    """A prefix is about the path, never about the name; pages join up to the whole list."""
+    for path, name in (("/", "a-name"), ("/a/", "one"), ("/a/b/", "two"), ("/ab/", "three")):
+        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=EC2)
+
+    def names(prefix: str) -> set[str]:
+        pages = iam.get_paginator("list_roles").paginate(PathPrefix=prefix, PaginationConfig={"PageSize": 1})
+        return {role["RoleName"] for page in pages for role in page["Roles"]}
+
+    assert names("/") == {"a-name", "one", "two", "three"}
+    assert names("/a") == {"one", "two", "three"}
+    assert names("/a/") == {"one", "two"}
+    assert names("/nonexistent-path/") == set()
+    assert refused(iam.list_roles, Marker="?")[0] == "ValidationError"
+
+
+def test_service_linked_roles_change_by_their_service_alone(iam: Any, account: str) -> None:
+    """Only description and tags can be changed; the role goes by DeleteServiceLinkedRole, and the task says so."""
+    made = iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com", Description="for ecs")["Role"]
+    name, arn = "AWSServiceRoleForECS", f"arn:aws:iam::{account}:role/aws-service-role/ecs.amazonaws.com/"
+    assert (made["RoleName"], made["Arn"], made["Description"]) == (name, arn + name, "for ecs")
+    assert made["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": ["ecs.amazonaws.com"]}
+    protected = (
+        "UnmodifiableEntity",
+        400,
+        f"Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS",
+    )
+    full = "arn:aws:iam::aws:policy/IAMFullAccess"
+    assert refused(iam.attach_role_policy, RoleName=name, PolicyArn=full) == protected
+    assert refused(iam.put_role_policy, RoleName=name, PolicyName="p", PolicyDocument=LIST_BUCKET) == protected
+    assert refused(iam.update_assume_role_policy, RoleName=name, PolicyDocument=EC2) == protected
+    assert refused(iam.put_role_permissions_boundary, RoleName=name, PermissionsBoundary=full) == protected
+    assert refused(iam.delete_role, RoleName=name) == protected
+    iam.update_role_description(RoleName=name, Description="other")
+    iam.tag_role(RoleName=name, Tags=[{"Key": "a", "Value": "b"}])
+    words = f"Service role name {name} has been taken in this account, please try a different suffix."
+    taken = ("InvalidInput", 400, words)
+    assert refused(iam.create_service_linked_role, AWSServiceName="ecs.amazonaws.com") == taken
+    iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com", CustomSuffix="two")
+    task = iam.delete_service_linked_role(RoleName=name)["DeletionTaskId"]
+    assert task.startswith(f"task/aws-service-role/ecs.amazonaws.com/{name}/")
+    assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+    assert refused(iam.get_service_linked_role_deletion_status, DeletionTaskId=task + "0")[0] == "NoSuchEntity"
+    assert refused(iam.get_role, RoleName=name)[0] == "NoSuchEntity"
+
+
+def test_a_role_for_no_service_is_refused(iam: Any) -> None:
+    """A service is named by its principal."""
+    assert refused(iam.create_service_linked_role, AWSServiceName="ecs")[0] == "InvalidInput"
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
+    assert refused(iam.delete_service_linked_role, RoleName="r")[0] == "InvalidInput"
+
+
+def test_accounts_do_not_see_each_others_roles(iam: Any, server: Any, as_caller: ClientFactory) -> None:
+    """The same name in two accounts is two roles."""
+    other = as_caller("iam", server.new_account())
+    for client in (iam, other):
+        client.create_role(RoleName="same", AssumeRolePolicyDocument=EC2)
+    other.delete_role(RoleName="same")
+    assert iam.get_role(RoleName="same")["Role"]["RoleName"] == "same"
+
+
+def test_boundaries_bind_at_once(iam: Any, user_client: Callable[..., Any]) -> None:
+    """A boundary that is put takes away what it does not allow, and gives it back when it is gone."""
+    everything = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+    ann = user_client("ann", everything)
+    assert ann.list_roles()["Roles"] == []
+    no_lists = iam.create_policy(PolicyName="b", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
+    iam.put_user_permissions_boundary(UserName="ann", PermissionsBoundary=no_lists)
+    assert "no permissions boundary allows" in refused(ann.list_roles)[2]
+    assert iam.get_policy(PolicyArn=no_lists)["Policy"]["PermissionsBoundaryUsageCount"] == 1
+    assert refused(iam.delete_policy, PolicyArn=no_lists)[0] == "DeleteConflict"
+    iam.delete_user_permissions_boundary(UserName="ann")
+    assert ann.list_roles()["Roles"] == []
+    assert iam.get_policy(PolicyArn=no_lists)["Policy"]["PermissionsBoundaryUsageCount"] == 0
+
+
+def test_a_boundary_must_be_a_policy_that_is_there(iam: Any, account: str) -> None:
+    """AWS's words for a boundary differ from those for an attachment."""
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
+    invalid = f"arn:aws:iam::{account}:not_a_policy/invalid"
+    words = ("InvalidInput", 400, f"ARN {invalid} is not valid.")
+    assert refused(iam.put_role_permissions_boundary, RoleName="r", PermissionsBoundary=invalid) == words
+    new: dict[str, Any] = {"RoleName": "s", "AssumeRolePolicyDocument": EC2}
+    assert refused(iam.create_role, **new, PermissionsBoundary=invalid) == words
+    missing = f"arn:aws:iam::{account}:policy/nonexistent-policy"
+    words = ("NoSuchEntity", 404, f"Scope ARN: {missing} does not exist or is not attachable.")
+    assert refused(iam.put_role_permissions_boundary, RoleName="r", PermissionsBoundary=missing) == words
+    assert refused(iam.create_role, **new, PermissionsBoundary=missing) == words
+    assert refused(iam.put_role_permissions_boundary, RoleName="ghost", PermissionsBoundary=missing) == NO_ROLE
+    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["r"]
