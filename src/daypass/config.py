@@ -34,6 +34,7 @@ class Config:
     tls_key: str = ""
     trusted_proxies: tuple[Network, ...] = ()
     regions: frozenset[str] = frozenset()
+    rotate_keys_days: int = 90
     audit_log: str = ""
     log_level: str = "info"
     metrics_port: int = 0
@@ -94,6 +95,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "tls_key": str,
     "trusted_proxies": _networks,
     "regions": lambda text: frozenset(_words(text)),
+    "rotate_keys_days": _whole,
     "audit_log": str,
     "log_level": str,
     "metrics_port": _whole,

@@ -37,6 +37,7 @@ from daypass.storage.cache import Cache
 from daypass.storage.master_key import find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
+from daypass.upkeep import KeyUpkeep
 from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
@@ -193,6 +194,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         report_bug=_report_bug,
         regions=config.regions,
     )
+    upkeep = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     return App(
         pipeline=pipeline,
@@ -202,8 +204,8 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         meter=meter,
         workers=workers,
         is_ready=lambda: _is_ready(there.store),
-        on_start=(cache.start,),
-        on_stop=(cache.close, workers.shutdown, sink.close, there.store.close),
+        on_start=(cache.start, upkeep.start),
+        on_stop=(upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
     )
 
 

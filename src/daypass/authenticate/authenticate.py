@@ -17,6 +17,7 @@ from daypass.authenticate.sigv4.signature import UnverifiedSignature
 from daypass.authenticate.sigv4.verify import verify_signature
 from daypass.directory.entities import AccessKey
 from daypass.directory.identity import Identity, load_access_key, load_account, load_identity
+from daypass.directory.revocations import is_revoked, load_revocations
 from daypass.directory.store import Reader, Views
 from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.mint.keyring import SealingRing
@@ -98,6 +99,9 @@ def _temporary(access_key_id: str, token: str, lookup: Lookup) -> tuple[Caller, 
     # The end is exclusive: a session that ends at noon is of no use at noon.
     if lookup.now.timestamp() >= session.expires:
         raise ExpiredToken(_EXPIRED)
+    revocations = lookup.views.get(load_revocations)
+    if revocations and is_revoked(session, revocations):
+        raise InvalidClientTokenId(_INVALID, detail="an operator ended the sessions of the access key behind it")
     return _session_caller(session, lookup), session.secret.text
 
 

@@ -15,7 +15,10 @@ from daypass.cli.exit_codes import Exit
 COMMANDS: Mapping[str, str] = {
     "account": "daypass.cli.account",
     "organization": "daypass.cli.organization",
+    "keys": "daypass.cli.keys",
+    "mfa": "daypass.cli.mfa",
     "serve": "daypass.cli.serve",
+    "sessions": "daypass.cli.sessions",
 }
 
 

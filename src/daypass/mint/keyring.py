@@ -10,7 +10,8 @@ from typing import TypeAlias, final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from daypass.mint.lifecycle import SKEW, KeyRing, RingKey
+from daypass.mint.durations import LONGEST
+from daypass.mint.lifecycle import SKEW, KeyRing, RingKey, drop_expired
 from daypass.mint.purpose import Purpose
 from daypass.ports import Entropy
 
@@ -65,6 +66,17 @@ def rotate(ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -
     if ring.has_pending(now):
         return ring
     return ring.with_key(_new_key(now=now, activates=now + lead, entropy=entropy))
+
+
+def tend(ring: SealingRing, *, now: int, rotate_after: int, entropy: Entropy) -> SealingRing:
+    """Return the ring as it should be at `now`: without keys of no use, and with a new one where the active is old.
+
+    `rotate_after` is how many seconds a key is active; 0 is for as long as nobody rotates by hand.
+    """
+    ring = drop_expired(ring, now=now, longest=LONGEST)
+    if rotate_after and ring.active(now).activates + rotate_after <= now:
+        return rotate(ring, now=now, entropy=entropy)
+    return ring
 
 
 def _new_key(*, now: int, activates: int, entropy: Entropy) -> SealingKey:

@@ -6,7 +6,8 @@ Source: IAM API Reference, GetAccountSummary; the members are those of AWS's rec
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.entities import ManagedPolicy
+from daypass.directory import records
+from daypass.directory.entities import Account, ManagedPolicy
 from daypass.directory.store import Reader
 from daypass.operations.iam.access_keys import keys_of
 from daypass.operations.iam.action import IamAction, Nothing
@@ -32,6 +33,7 @@ def _used(reader: Reader, account: str) -> dict[str, int]:
     devices = reader.count("mfa_device", account)
     # The places of devices that are nobody's begin with a dash.
     unassigned = len(reader.page("mfa_device", account, prefix="-/", limit=_MOST_DEVICES))
+    known = records.find(reader, Account, "", account)
     versions = sum(len(policy.versions) for _, policy in each_by_path(reader, ManagedPolicy, account, "/", ""))
     return {
         "Users": reader.count("user", account),
@@ -45,6 +47,7 @@ def _used(reader: Reader, account: str) -> dict[str, int]:
         "MFADevicesInUse": devices - unassigned,
         "AccountMFAEnabled": int(bool(reader.page("mfa_device", account, prefix=f"{account}/", limit=1))),
         "AccountAccessKeysPresent": int(bool(keys_of(reader, account, account))),
+        "GlobalEndpointTokenVersion": 1 if known is None else known.token_version,
         "AccountPasswordPresent": 0,
         "AccountSigningCertificatesPresent": 0,
         "ServerCertificates": 0,
@@ -70,7 +73,6 @@ def _quotas(quotas: Quotas) -> dict[str, int]:
         "GroupPolicySizeQuota": quotas.inline_group_characters,
         "RolePolicySizeQuota": quotas.inline_role_characters,
         "AssumeRolePolicySizeQuota": quotas.trust_policy_characters,
-        "GlobalEndpointTokenVersion": 1,
         "ServerCertificatesQuota": 0,
         "SigningCertificatesPerUserQuota": 0,
     }

@@ -1,0 +1,145 @@
+"""`daypass mfa list|add-hardware|unlock`: what only an operator may do to MFA devices.
+
+A hardware token's seed comes from its maker and never through the API; a locked device is opened here where its owner
+cannot synchronize it.
+"""
+
+import base64
+import binascii
+import re
+import sys
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from daypass.cli.account_choice import account_option, choose_account
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.directory import records
+from daypass.directory.mfa_devices import find_device
+from daypass.directory.mfa_entities import HARDWARE, MfaDevice
+from daypass.directory.store import Exists, Reader
+from daypass.operations.mfa_codes import is_locked
+
+_SERIAL = re.compile(r"[A-Za-z0-9_+=/:,.@-]{9,256}")  # IAM's own form
+_SHORTEST_SEED = 16  # bytes: RFC 4226 4, R6
+_PAGE = 500
+
+
+@click.group()
+def command() -> None:
+    """List MFA devices, register hardware tokens, unlock what too many wrong codes have locked."""
+
+
+@command.command(name="list")
+@account_option
+@store_option
+@config_option
+@output_option
+def list_devices(account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
+    """List the devices of an account."""
+    with opened(store, config_file) as there, there.store.read() as reader:
+        devices = _devices(reader, choose_account(reader, account))
+    if output == "json":
+        print_json({"Devices": [_shown(device) for device in devices]})
+        return
+    for device in devices:
+        state = "locked" if is_locked(device) else "enabled" if device.owner else "nobody's"
+        click.echo(f"{device.serial}  {device.kind}  {state}  {device.owner}".rstrip())
+
+
+@command.command(name="add-hardware")
+@click.argument("serial")
+@account_option
+@store_option
+@config_option
+@output_option
+def add_hardware(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
+    """Register the token with this serial number; its seed, in base32 or hexadecimal, is read from standard input.
+
+    Its owner then enables it by that number: `aws iam enable-mfa-device --serial-number SERIAL …`.
+    """
+    if not _SERIAL.fullmatch(serial):
+        raise Stop("A serial number is 9 to 256 letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
+    seed = read_seed(_ask_for_seed())
+    with opened(store, config_file) as there, there.store.write() as writer:
+        owner = choose_account(writer, account)
+        device = MfaDevice(serial=serial, account=owner, kind=HARDWARE, created=there.clock.now(), sealed_seed=b"")
+        sealed = there.vault.encrypt(seed, bound_to=device.seed_name)
+        try:
+            records.insert(writer, replace(device, sealed_seed=sealed))
+        except Exists as taken:
+            raise Stop(f"The account {owner} has a device {serial} already.", Exit.CONFIGURATION) from taken
+    _say(device, "registered", output)
+
+
+@command.command()
+@click.argument("serial")
+@account_option
+@store_option
+@config_option
+@output_option
+def unlock(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
+    """Let a locked device's codes count again. Codes that were used stay used."""
+    with opened(store, config_file) as there, there.store.write() as writer:
+        owner = choose_account(writer, account)
+        device = find_device(writer, owner, serial)
+        if device is None:
+            raise Stop(f"The account {owner} has no device {serial}.", Exit.CONFIGURATION)
+        device = replace(device, failures=0)
+        records.replace(writer, device)
+    _say(device, "unlocked", output)
+
+
+def read_seed(text: str) -> bytes:
+    """Return a seed from its base32 or hexadecimal form, or stop with exit code 6."""
+    compact = re.sub(r"[\s-]", "", text)
+    try:
+        # A base32 seed of nothing but the digits and letters of hexadecimal does not happen: one in 10**13 is so.
+        seed = bytes.fromhex(compact) if re.fullmatch(r"[0-9A-Fa-f]+", compact) else _from_base32(compact)
+    except (ValueError, binascii.Error) as error:
+        raise Stop("The seed is neither base32 nor hexadecimal.", Exit.CONFIGURATION) from error
+    if len(seed) < _SHORTEST_SEED:
+        raise Stop(f"A seed has at least {_SHORTEST_SEED} bytes.", Exit.CONFIGURATION)
+    return seed
+
+
+def _from_base32(text: str) -> bytes:
+    bare = text.rstrip("=").upper()
+    return base64.b32decode(bare + "=" * (-len(bare) % 8))
+
+
+def _ask_for_seed() -> str:
+    # Never an argument: those are seen by everybody on the machine.
+    if sys.stdin.isatty():
+        prompted: str = click.prompt("Seed", hide_input=True)
+        return prompted
+    return sys.stdin.readline()
+
+
+def _devices(reader: Reader, account: str) -> list[MfaDevice]:
+    found: list[MfaDevice] = []
+    after = ""
+    while page := reader.page(records.kind_name(MfaDevice), account, after=after, limit=_PAGE):
+        found += [records.to_entity(MfaDevice, record) for record in page]
+        after = page[-1].sort
+    return found
+
+
+def _shown(device: MfaDevice) -> dict[str, object]:
+    return {
+        "SerialNumber": device.serial,
+        "AccountId": device.account,
+        "Kind": device.kind,
+        "Owner": device.owner or None,
+        "Locked": is_locked(device),
+        "EnableDate": None if device.enabled is None else device.enabled.isoformat(),
+    }
+
+
+def _say(device: MfaDevice, what: str, output: str) -> None:
+    if output == "json":
+        print_json(_shown(device))
+    else:
+        click.echo(f"{device.serial} is {what}.")

@@ -1,0 +1,104 @@
+"""`daypass sessions revoke`: end what was issued.
+
+For a role or a user by AWS's own means, the policy AWSRevokeOlderSessions, which `aws iam` shows and can take back;
+for an access key by a line in the store, since AWS has no means for it. Both act on every node within a second.
+"""
+
+import math
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from daypass.cli.account_choice import account_option, choose_account
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.directory import records
+from daypass.directory.entities import Role, User
+from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
+from daypass.directory.revocations import revoke_key
+from daypass.directory.store import Writer
+from daypass.wiring import OpenedStore
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
+
+
+def _read_instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """Return the instant that an option gives, or raise BadParameter with what would do."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no time; 2026-03-01T12:00:00Z is one.") from error
+    if instant.tzinfo is None:
+        raise click.BadParameter(f"{text!r} says no zone; end it with Z or +01:00.")
+    return instant.astimezone(UTC)
+
+
+@click.group()
+def command() -> None:
+    """End sessions before their time."""
+
+
+@command.command()
+@click.option("--role", metavar="NAME", help="End the sessions of this role.")
+@click.option("--user", metavar="NAME", help="End the sessions of this user; its long-term keys stay.")
+@click.option("--access-key", metavar="ID", help="End the sessions that this key issued, and those that came of them.")
+@click.option(
+    "--issued-before", metavar="TIME", callback=_read_instant, help="End only what was issued before. Now by default."
+)
+@account_option
+@store_option
+@config_option
+@output_option
+def revoke(  # noqa: PLR0913 - one parameter an option
+    *,
+    role: str | None,
+    user: str | None,
+    access_key: str | None,
+    issued_before: datetime | None,
+    account: str | None,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """End what was issued to a role or a user, or by an access key."""
+    if sum(value is not None for value in (role, user, access_key)) != 1:
+        raise click.UsageError("Give one of --role, --user and --access-key.")
+    with opened(store, config_file) as there:
+        before = _whole_second(issued_before or there.clock.now())
+        with there.store.write() as writer:
+            if access_key is not None:
+                _revoke_key(writer, access_key, before, there)
+                means = "a revocation of the access key"
+            else:
+                means = _revoke_holder(writer, choose_account(writer, account), role, user, before)
+    if output == "json":
+        print_json({"IssuedBefore": before.isoformat(), "By": means})
+    else:
+        click.echo(f"What was issued before {before.isoformat()} is void, by {means}.")
+
+
+def _whole_second(instant: datetime) -> datetime:
+    # Sessions know whole seconds alone: the one that was issued in this very second must not slip through.
+    return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
+
+
+def _revoke_key(writer: Writer, access_key: str, before: datetime, there: OpenedStore) -> None:
+    if not _KEY_ID.fullmatch(access_key):
+        raise Stop(f"{access_key!r} is no access key id.", Exit.CONFIGURATION)
+    now = int(there.clock.now().timestamp())
+    revoke_key(writer, access_key, before=int(before.timestamp()), now=now)
+
+
+def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:
+    found: Role | User | None = (
+        records.find(writer, User, account, user or "") if role is None else records.find(writer, Role, account, role)
+    )
+    if found is None:
+        noun = f"user {user}" if role is None else f"role {role}"
+        raise Stop(f"There is no {noun} in account {account}.", Exit.CONFIGURATION)
+    records.replace(writer, without_older_sessions(found, before))
+    return f"the inline policy {POLICY_NAME} of {found.arn}"

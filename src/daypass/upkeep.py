@@ -1,0 +1,65 @@
+"""What a server does by itself: it tends the ring of sealing keys.
+
+Owns the thread. Which key comes and goes when is mint/'s rule. Every server of a store does the same; the store lets
+one write at a time, and whoever comes second finds nothing left to do.
+"""
+
+import threading
+
+import structlog
+
+from daypass.directory.ring import load_ring, save_ring
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Store, StoreUnavailable
+from daypass.mint.keyring import tend
+from daypass.mint.lifecycle import NoActiveKeyError
+from daypass.ports import Clock, Entropy
+
+INTERVAL = 60.0  # seconds
+_DAY = 86_400
+
+
+class KeyUpkeep:
+    """Rotates the sealing keys when they are old, and destroys those that nothing needs any more."""
+
+    def __init__(self, store: Store, vault: SecretBox, clock: Clock, entropy: Entropy, *, rotate_days: int) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._entropy = entropy
+        self._rotate_after = rotate_days * _DAY
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="key-upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Tend the ring now and from time to time."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, once what is being written is written."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def tend(self) -> None:
+        """Tend the ring once. Writes only where there is something to do."""
+        now = int(self._clock.now().timestamp())
+        with self._store.read() as reader:
+            ring = load_ring(reader, self._vault)
+        if tend(ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy) is ring:
+            return
+        with self._store.write() as writer:
+            ring = load_ring(writer, self._vault)
+            tended = tend(ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy)
+            if tended is not ring:
+                save_ring(writer, tended, self._vault)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.tend()
+            except (StoreUnavailable, NoActiveKeyError) as error:
+                # The next time will do; the keys that there are go on serving.
+                structlog.get_logger().warning("the key ring could not be tended", error=str(error))
+            if self._stopping.wait(INTERVAL):
+                return

@@ -1,0 +1,69 @@
+"""Regions that an operator restricts, and the preference for tokens of the global endpoint."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config as BotoConfig
+from tests.sts.authenticator import refused
+
+from daypass.config import Config
+from daypass.testing.plugin import ClientFactory
+from daypass.testing.server import RunningServer, running_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """Run a server for two regions, one of them the operator's own."""
+    with running_server(config=Config(regions=frozenset({"eu-central-1", "basement-1"}))) as server:
+        yield server
+
+
+def in_region(server: RunningServer, service: str, region: str) -> Any:
+    """Return the root user's client for a region."""
+    return boto3.client(
+        service,
+        endpoint_url=server.url,
+        region_name=region,
+        aws_access_key_id=server.root.access_key_id,
+        aws_secret_access_key=server.root.secret_access_key,
+        config=BotoConfig(retries={"total_max_attempts": 1}),
+    )
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "basement-1"])
+def test_regions_that_are_served(server: RunningServer, region: str) -> None:
+    """Those that the operator names, real or not."""
+    in_region(server, "sts", region).get_caller_identity()
+
+
+def test_a_region_that_is_not_served_is_disabled(server: RunningServer) -> None:
+    """A real region gets AWS's words for one in which STS is not activated."""
+    message = (
+        "STS is not activated in this region for account:123456789012. "
+        "Your account administrator can activate STS in this region using the IAM Console."
+    )
+    with refused("RegionDisabledException", message, 403):
+        in_region(server, "sts", "us-east-1").get_caller_identity()
+
+
+def test_no_region_is_a_wrong_scope(server: RunningServer) -> None:
+    """A name that is neither real nor the operator's is a mistake in the scope."""
+    with refused("SignatureDoesNotMatch", "Credential should be scoped to a valid region. ", 403):
+        in_region(server, "sts", "atlantis-1").get_caller_identity()
+
+
+def test_iam_is_one_for_all_regions(server: RunningServer) -> None:
+    """IAM's clients sign for us-east-1 wherever they are."""
+    in_region(server, "iam", "us-east-1").list_users()
+
+
+def test_the_preference_is_kept_with_the_account(client: ClientFactory) -> None:
+    """GetAccountSummary shows what SetSecurityTokenServicePreferences set."""
+    iam = client("iam")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 1
+    iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
+    assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
+    with refused("ValidationError"):
+        iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v3Token")
