@@ -8,7 +8,7 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.authorize.context import Context, Surroundings, build_context
 from daypass.authorize.pose import pose
-from daypass.authorize.refuse import refusal
+from daypass.authorize.refuse import encode_denial, refusal
 from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
 from daypass.operations.world import World
 from daypass.policy.decision import Allowed
@@ -32,4 +32,6 @@ def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Al
     decision = decide(question, policies)
     if isinstance(decision, Allowed):
         return decision
-    raise refusal(asking, question, decision, world)
+    fault = refusal(asking, question, policies, decision, caller)
+    fault.encoded = encode_denial(question, policies, caller, world)
+    raise fault

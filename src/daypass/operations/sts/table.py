@@ -2,6 +2,8 @@
 
 from daypass.operations.operation import AnyOperation
 from daypass.operations.sts.assume_role import AssumeRole
+from daypass.operations.sts.assume_root import AssumeRoot
+from daypass.operations.sts.decode_authorization_message import DecodeAuthorizationMessage
 from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
 from daypass.operations.sts.get_caller_identity import GetCallerIdentity
 from daypass.operations.sts.get_federation_token import GetFederationToken
@@ -9,6 +11,8 @@ from daypass.operations.sts.get_session_token import GetSessionToken
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     AssumeRole(),
+    AssumeRoot(),
+    DecodeAuthorizationMessage(),
     GetAccessKeyInfo(),
     GetCallerIdentity(),
     GetFederationToken(),

@@ -1,0 +1,135 @@
+"""What a denial may tell, beside its sentence, to those who may open its encoded authorization message.
+
+Owns whose policies are told of. A role's side of sts:AssumeRole is never told, nor anything of a role that a caller
+could tell a missing one from a closed one by; another account's policies are never told either. What is told then is
+what the caller's own account says, asked without the other side.
+Rules: IAM User Guide, "Troubleshoot access denied error messages"; the shape is authorization_message.py's.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from daypass.authenticate.caller import Caller
+from daypass.authorize.remedy import closest_statements
+from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote
+from daypass.policy.compiled import CompiledStatement, PolicySet
+from daypass.policy.decision import Allowed, Denied, StatementRef
+from daypass.policy.evaluate import Policies
+from daypass.policy.explain import StatementTrace, Trace, explain
+from daypass.policy.known_keys import find_key
+from daypass.policy.question import ContextValue, Question
+from daypass.policy.story import describe
+from daypass.policy.words import because
+
+# The keys that only a role that exists has.
+_OF_RESOURCE = ("aws:resourcetag/", "iam:resourcetag/")
+_OWN_SIDE_ALLOWS = (
+    "because the resource's side does not allow it, or the resource does not exist; "
+    "every policy of the caller's own account allows it"
+)
+
+
+def is_own_side_only(question: Question, policies: Policies) -> bool:
+    """Tell whether the resource's side must not be told."""
+    return policies.trust or question.resource_account != question.principal.account
+
+
+def describe_denial(question: Question, policies: Policies, caller: Caller, *, at: datetime) -> DenialNote:
+    """Return what may be told of a denial."""
+    own = is_own_side_only(question, policies)
+    if own:
+        question, policies = _own_side(question, policies)
+    trace = explain(question, policies)
+    decision = trace.decision
+    written = dict(_statements(policies))
+    denied = decision if isinstance(decision, Denied) else None
+    explicit = denied is not None and denied.explicit
+    return DenialNote(
+        at=int(at.timestamp()),
+        account=caller.account,
+        principal_id=caller.user_id,
+        principal_name="" if caller.identity is None else caller.identity.name,
+        principal_arn=caller.arn,
+        action=question.action,
+        resource=question.resource,
+        explicit=explicit,
+        reason=_OWN_SIDE_ALLOWS if denied is None else because(denied),
+        own_side=own,
+        own_allows=isinstance(decision, Allowed),
+        failed=denied is not None and bool(denied.failure),
+        types=tuple(
+            TypeNote(of_type.type.value, of_type.level, of_type.outcome.value, len(of_type.policies))
+            for of_type in trace.types
+        ),
+        matched=tuple(_note(one, written) for one in trace.matched) if explicit else (),
+        closest=tuple(_note(one, written) for one in closest_statements(trace)),
+        missing=trace.missing,
+        context=_in_order(question, trace),
+    )
+
+
+def _own_side(question: Question, policies: Policies) -> tuple[Question, Policies]:
+    """Return the question as the caller's own account would answer it alone."""
+    context = {key: value for key, value in question.context.items() if not key.startswith(_OF_RESOURCE)}
+    alone = replace(question, resource_account=question.principal.account, context=context)
+    return alone, Policies(
+        identity=policies.identity,
+        boundary=policies.boundary,
+        session=policies.session,
+        service_control=policies.service_control,
+    )
+
+
+def _statements(policies: Policies) -> Iterator[tuple[StatementRef, CompiledStatement]]:
+    kinds = (policies.identity, policies.boundary, policies.session, policies.resource)
+    sets: Iterable[PolicySet | None] = (*policies.service_control, *policies.resource_control, *kinds)
+    for policy_set in sets:
+        for policy in () if policy_set is None else policy_set.policies:
+            for statement in policy.statements:
+                yield statement.ref, statement
+
+
+def _note(traced: StatementTrace, written: dict[StatementRef, CompiledStatement]) -> StatementNote:
+    ref, statement = traced.ref, written[traced.ref].statement
+    return StatementNote(
+        policy_type=ref.source.type.value,
+        policy=ref.source.id,
+        owner=ref.source.owner,
+        sid=ref.sid,
+        index=ref.index,
+        allow=statement.allow,
+        actions=_marked(statement.actions, inverted=statement.not_action),
+        resources=_marked(statement.resources or (), inverted=statement.not_resource),
+        principals=_marked(
+            tuple(f"{name.type}:{name.value}" for name in statement.principals or ()), inverted=statement.not_principal
+        ),
+        conditions=tuple(Condition(test.operator, test.key, test.values) for test in statement.conditions),
+        against=tuple(describe(reason) for reason in traced.reasons),
+    )
+
+
+def _marked(values: tuple[str, ...], *, inverted: bool) -> tuple[str, ...]:
+    return tuple(f"not {value}" for value in values) if inverted else values
+
+
+def _in_order(question: Question, trace: Trace) -> tuple[Condition, ...]:
+    """Return the request's keys: first those that a statement failed on, then the others by name."""
+    failed = {
+        reason.key.lower()
+        for of_type in trace.types
+        for policy in of_type.policies
+        for statement in policy.statements
+        for reason in statement.reasons
+    }
+    keys = sorted(question.context, key=lambda key: (key not in failed, key))
+    return tuple(Condition("", _as_written(key), _values(question.context[key])) for key in keys)
+
+
+def _as_written(key: str) -> str:
+    known = find_key(key)
+    return key if known is None else known.name
+
+
+def _values(value: ContextValue) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value

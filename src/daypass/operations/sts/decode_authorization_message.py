@@ -1,0 +1,103 @@
+"""sts:DecodeAuthorizationMessage: open the encoded message of a denial.
+
+Owns the JSON it becomes: AWS's members first, under AWS's names, then ours, which say which policy and what was
+missing. Only callers of the account that was refused can open a message; to all others it is as good as garbage.
+Source: STS API Reference, DecodeAuthorizationMessage.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, open_message
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.world import World
+
+
+class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of DecodeAuthorizationMessage."""
+
+    encoded_message: str
+
+
+class DecodeAuthorizationMessage(Signed[Asked]):
+    """Shows what a denial was about."""
+
+    service, action, reach = "sts", "DecodeAuthorizationMessage", Touches.CACHE
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters."""
+        return msgspec.convert(params, Asked)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:DecodeAuthorizationMessage, which names no resource."""
+        return (Asking("sts:DecodeAuthorizationMessage", "*", caller.account),)
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Return the message as JSON."""
+        text = authorized.asked.encoded_message.strip()
+        note = open_message(text, account=authorized.caller.account, ring=world.ring)
+        return {"DecodedMessage": msgspec.json.encode(show_note(note)).decode()}
+
+
+def show_note(note: DenialNote) -> dict[str, Any]:
+    """Return a message under AWS's names."""
+    return {
+        "allowed": False,
+        "explicitDeny": note.explicit,
+        "matchedStatements": _items(map(_statement, note.matched)),
+        "failures": _items([{"message": "A policy could not be evaluated."}] if note.failed else []),
+        "context": {
+            "principal": {"id": note.principal_id, "name": note.principal_name, "arn": note.principal_arn},
+            "action": note.action,
+            "resource": note.resource,
+            "conditions": _items(map(_condition, note.context)),
+        },
+        "reason": note.reason,
+        "time": datetime.fromtimestamp(note.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "onlyOwnAccount": note.own_side,
+        "policyTypes": _items(
+            {
+                "type": one.policy_type,
+                **({} if one.level is None else {"level": one.level}),
+                "decision": one.outcome,
+                "policies": one.policies,
+            }
+            for one in note.types
+        ),
+        "closestStatements": _items({**_statement(one), "misses": _values(one.against)} for one in note.closest),
+        "missingContextKeys": _values(note.missing),
+        "truncated": note.is_cut,
+    }
+
+
+def _statement(note: StatementNote) -> dict[str, Any]:
+    return {
+        "statementId": note.sid,
+        "effect": "ALLOW" if note.allow else "DENY",
+        "principals": _values(note.principals),
+        "principalGroups": _items([]),
+        "actions": _values(note.actions),
+        "resources": _values(note.resources),
+        "conditions": _items(map(_condition, note.conditions)),
+        "policyType": note.policy_type,
+        "policyId": note.policy,
+        "policyOwner": note.owner,
+        "statementIndex": note.index,
+    }
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    operator = {"operator": condition.operator} if condition.operator else {}
+    return {**operator, "key": condition.key, "values": _values(condition.values)}
+
+
+def _values(values: Iterable[str]) -> dict[str, Any]:
+    return _items({"value": value} for value in values)
+
+
+def _items(items: Iterable[Any]) -> dict[str, Any]:
+    return {"items": list(items)}
