@@ -256,6 +256,36 @@ class LimitExceeded(SenderFault):
     code, status = "LimitExceeded", 409
 
 
+class OrganizationNotFound(SenderFault):
+    """The account belongs to no organization."""
+
+    code = "OrganizationNotFoundException"
+
+
+class AccountNotManagementOrDelegatedAdministrator(SenderFault):
+    """Only the organization's management account, or its administrator of IAM, may do this."""
+
+    code = "AccountNotManagementOrDelegatedAdministratorException"
+
+
+class CallerIsNotManagementAccount(SenderFault):
+    """Only the organization's management account may do this."""
+
+    code = "CallerIsNotManagementAccountException"
+
+
+class FeatureDisabled(SenderFault):
+    """The account has not enabled the feature."""
+
+    code, status = "FeatureDisabled", 404
+
+
+class FeatureEnabled(SenderFault):
+    """The account has enabled the feature already."""
+
+    code, status = "FeatureEnabled", 409
+
+
 class InvalidInput(SenderFault):
     """A parameter breaks a rule of IAM."""
 

@@ -10,7 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
+from daypass.directory.root_tasks import ROOT_TASKS
 
+_ROOT_TASK = "Scopes a session of a member account's root user that AssumeRoot makes. Cannot be attached."
 _CREATED = datetime(2015, 2, 6, 18, 39, 46, tzinfo=UTC)
 
 
@@ -108,21 +111,26 @@ _TEXTS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 @lru_cache(maxsize=1)
 def aws_policies() -> dict[str, ManagedPolicy]:
     """Return the AWS managed policies by ARN."""
-    found: dict[str, ManagedPolicy] = {}
-    for name, (description, statements) in _TEXTS.items():
-        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        policy = ManagedPolicy(
-            id="ANPA" + _id_of(name),
-            account="aws",
-            name=name,
-            created=_CREATED,
-            updated=_CREATED,
-            description=description,
-            versions=(PolicyVersion(id="v1", document=document, created=_CREATED),),
-            default="v1",
-        )
-        found[policy.arn] = policy
-    return found
+    found = [
+        _policy(name, "/", description, json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        for name, (description, statements) in _TEXTS.items()
+    ]
+    found += [_policy(task.name, ROOT_TASK_PATH, _ROOT_TASK, task.document) for task in ROOT_TASKS.values()]
+    return {policy.arn: policy for policy in found}
+
+
+def _policy(name: str, path: str, description: str, document: str) -> ManagedPolicy:
+    return ManagedPolicy(
+        id="ANPA" + _id_of(name),
+        account="aws",
+        name=name,
+        path=path,
+        created=_CREATED,
+        updated=_CREATED,
+        description=description,
+        versions=(PolicyVersion(id="v1", document=document, created=_CREATED),),
+        default="v1",
+    )
 
 
 def find_aws_policy(arn: str) -> ManagedPolicy | None:

@@ -8,6 +8,7 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.directory import links
 from daypass.directory.entities import ManagedPolicy
+from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
 from daypass.directory.store import Missing
 from daypass.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable, ValidationError
 from daypass.operations.iam.action import Asked, Context
@@ -114,6 +115,8 @@ def _get_attachable(world: World, account: str, arn: str) -> ManagedPolicy:
         raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
     if policy.account == "aws" and policy.path.startswith(_SERVICE_PATH):
         raise PolicyNotAttachable("Cannot attach a Service Role Policy to a Customer Role.")
+    if policy.account == "aws" and policy.path == ROOT_TASK_PATH:
+        raise PolicyNotAttachable("Cannot attach a root task policy. It scopes the sessions of AssumeRoot alone.")
     return policy
 
 

@@ -1,0 +1,120 @@
+"""Centralized root access: list, enable and disable its two features.
+
+Owns who may: the management account, and for all but enabling the member that administers IAM for it.
+Source: IAM API Reference, ListOrganizationsFeatures, EnableOrganizationsRootSessions and their sisters. Trusted access
+for IAM is always enabled here, and an organization always has all features.
+"""
+
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.identity import load_account
+from daypass.directory.organization import find_organization
+from daypass.directory.organization_changes import set_features
+from daypass.directory.organization_entities import Organization, RootFeature
+from daypass.errors import (
+    AccountNotManagementOrDelegatedAdministrator,
+    CallerIsNotManagementAccount,
+    OrganizationNotFound,
+)
+from daypass.operations.iam.action import IamAction, Nothing
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+def _administered(caller: Caller, world: World) -> Organization:
+    """Return the organization that the caller's account administers, or raise a Fault."""
+    organization, row = find_organization(world.reader), load_account(world.reader, caller.account)
+    if organization is None or row is None or row.standing == "standalone":
+        raise OrganizationNotFound("The request was rejected because no organization is associated with your account.")
+    if caller.account not in {organization.manager, organization.delegate}:
+        raise AccountNotManagementOrDelegatedAdministrator(
+            "The request was rejected because the account making the request is not the management account or "
+            "delegated administrator account for centralized root access."
+        )
+    return organization
+
+
+def _show(organization: Organization) -> dict[str, Any]:
+    return {"OrganizationId": organization.id, "EnabledFeatures": list(organization.features)}
+
+
+class ListOrganizationsFeatures(IamAction[Nothing]):
+    """Lists the features that are enabled."""
+
+    action, takes = "ListOrganizationsFeatures", Nothing
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return them."""
+        return _show(_administered(caller, world))
+
+
+class _Switch(IamAction[Nothing]):
+    """What the four switches share."""
+
+    takes, reach = Nothing, Touches.WRITES
+    feature: RootFeature
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Set the features, and return those that are enabled then."""
+        organization = _administered(caller, world)
+        self.admit(caller, organization)
+        return _show(set_features(world.writer, self.changed(frozenset(organization.features))))
+
+    def admit(self, caller: Caller, organization: Organization) -> None:
+        """Refuse a caller who may list but not do this."""
+
+    def changed(self, features: AbstractSet[str]) -> AbstractSet[str]:
+        """Return the features that shall be enabled."""
+        raise NotImplementedError
+
+
+class _Enable(_Switch):
+    def admit(self, caller: Caller, organization: Organization) -> None:
+        if caller.account != organization.manager:
+            raise CallerIsNotManagementAccount(
+                "The request was rejected because the account making the request is not the management account for "
+                "the organization."
+            )
+
+    def changed(self, features: AbstractSet[str]) -> AbstractSet[str]:
+        return features | {self.feature.value}
+
+
+class _Disable(_Switch):
+    def changed(self, features: AbstractSet[str]) -> AbstractSet[str]:
+        return features - {self.feature.value}
+
+
+class EnableOrganizationsRootSessions(_Enable):
+    """Allows sessions of members' root users for tasks outside IAM."""
+
+    action, feature = "EnableOrganizationsRootSessions", RootFeature.SESSIONS
+
+
+class DisableOrganizationsRootSessions(_Disable):
+    """Allows no new ones. Sessions that there are live on."""
+
+    action, feature = "DisableOrganizationsRootSessions", RootFeature.SESSIONS
+
+
+class EnableOrganizationsRootCredentialsManagement(_Enable):
+    """Allows sessions of members' root users that look after the root user's own credentials."""
+
+    action, feature = "EnableOrganizationsRootCredentialsManagement", RootFeature.CREDENTIALS
+
+
+class DisableOrganizationsRootCredentialsManagement(_Disable):
+    """Allows no new ones. Sessions that there are live on."""
+
+    action, feature = "DisableOrganizationsRootCredentialsManagement", RootFeature.CREDENTIALS
+
+
+OPERATIONS = (
+    ListOrganizationsFeatures(),
+    EnableOrganizationsRootSessions(),
+    DisableOrganizationsRootSessions(),
+    EnableOrganizationsRootCredentialsManagement(),
+    DisableOrganizationsRootCredentialsManagement(),
+)

@@ -1,0 +1,128 @@
+"""sts:AssumeRoot: for one task, the management account speaks as the root user of a member.
+
+Owns what is asked and answered, and who may ask at all: the organization stands in for the trust policy that a root
+user does not have. Whoever may not is refused in one and the same words.
+Source: STS API Reference, AssumeRoot; IAM User Guide, "Centrally manage root access for member accounts".
+"""
+
+import json
+from functools import lru_cache
+
+import msgspec
+
+from daypass.arn import Arn, is_account_id, root_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory.identity import compiled, load_account
+from daypass.directory.organization import find_organization
+from daypass.directory.root_tasks import ROOT_TASKS, RootTask
+from daypass.errors import ValidationError
+from daypass.mint.durations import root_task_duration
+from daypass.mint.session import SessionKind
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.sts.credentials import Grant, first_key_of, mint_credentials, token_size
+from daypass.operations.sts.session_policies import PolicyArn
+from daypass.operations.world import World
+from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.document import DocumentKind
+
+_NO_TARGET = "Request must contain a valid target principal"
+_NO_TASK = "Request must contain valid AWS managed task policy ARN"
+
+
+class AskedRoot(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of AssumeRoot."""
+
+    target_principal: str
+    task_policy_arn: PolicyArn
+    duration_seconds: int | None = None
+    minimum_session_token_size: int = 0
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked, checked as far as it can be without looking anything up."""
+
+    account: str
+    task: RootTask
+    params: AskedRoot
+
+
+class AssumeRoot(Signed[Asked]):
+    """Mints a session of a member's root user that can do one task."""
+
+    service, action, reach = "sts", "AssumeRoot", Touches.CACHE
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters. Raises ValidationError for a target or a task that there cannot be."""
+        given = msgspec.convert(params, AskedRoot)
+        account = _read_target(given.target_principal)
+        task = ROOT_TASKS.get(given.task_policy_arn.arn)
+        if task is None:
+            raise ValidationError(_NO_TASK)
+        return Asked(account, task, given)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:AssumeRoot on the member's root user, which trusts the organization's administrators alone."""
+        return (
+            Asking(
+                action="sts:AssumeRoot",
+                resource=root_arn(asked.account),
+                account=asked.account,
+                context={"sts:taskpolicyarn": asked.task.arn},
+                resource_policy=_trusting(caller.account) if _is_trusted(asked, caller, world) else None,
+                trust=True,
+            ),
+        )
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Mint the session."""
+        asked, caller = authorized.asked, authorized.caller
+        source_identity = "" if caller.session is None else caller.session.source_identity
+        credentials = mint_credentials(
+            Grant(
+                kind=SessionKind.ROOT,
+                account=asked.account,
+                principal_id=asked.account,
+                principal_name="",
+                session_name="",
+                seconds=root_task_duration(asked.params.duration_seconds),
+                issuing_key=caller.access_key_id,
+                more={"root_task_policy": asked.task.arn, "source_identity": source_identity},
+                token_size=asked.params.minimum_session_token_size,
+                first_key=first_key_of(caller),
+            ),
+            world,
+        )
+        shown = {"SourceIdentity": source_identity} if source_identity else {}
+        return {"Credentials": credentials, **shown, **token_size(credentials["SessionToken"])}
+
+
+def _read_target(text: str) -> str:
+    if is_account_id(text):
+        return text
+    arn = Arn.find(text)
+    account = "" if arn is None else arn.account
+    if not is_account_id(account) or text != root_arn(account):
+        raise ValidationError(_NO_TARGET)
+    return account
+
+
+def _is_trusted(asked: Asked, caller: Caller, world: World) -> bool:
+    """Tell whether the organization lets the caller's account do this task in the target."""
+    organization = world.views.get(find_organization)
+    target = world.views.get(load_account, asked.account)
+    return (
+        organization is not None
+        and target is not None
+        and target.standing == "member"
+        and caller.account in {organization.manager, organization.delegate}
+        and asked.task.feature.value in organization.features
+        # Root users may not speak for other root users, nor may a task be handed on.
+        and not caller.is_root
+    )
+
+
+@lru_cache(maxsize=16)
+def _trusting(account: str) -> PolicySet:
+    statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRoot", "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, "root-access")),))
