@@ -25,7 +25,7 @@ from daypass.authorize.authorize import authorize
 from daypass.authorize.context import Surroundings
 from daypass.authorize.session_limits import admit
 from daypass.directory.store import Views, WouldBlock
-from daypass.errors import Fault, InternalFailure
+from daypass.errors import Fault, InternalFailure, Throttling
 from daypass.mint.keyring import SealingRing
 from daypass.operations.operation import AnyOperation, Touches
 from daypass.operations.registry import Registry
@@ -41,6 +41,10 @@ class Face(Protocol):
     """The store as one thread may see it: the event loop's face raises WouldBlock, a worker's face waits."""
 
     views: Views
+
+    def admits(self, peer: str) -> bool:
+        """Tell whether a peer may make one more unsigned call, and count it. A call is counted by its first face."""
+        ...
 
     def ring(self) -> SealingRing:
         """Return the keys that seal and open tokens now."""
@@ -102,6 +106,8 @@ class Pipeline:
         signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
         if signer is not None:
             admit(signer, call.service, call.action, regions=self.regions)
+        elif not face.admits(request.peer):
+            raise Throttling("Rate exceeded")
         parameters = trail.parameters = call.operation.parse(call.params)
         asked = operation.parse(parameters)
         with face.open(operation.touches(asked), now) as world:

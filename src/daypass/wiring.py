@@ -4,6 +4,7 @@ Owns the choice and the order of building. Everything it hands out is a value or
 """
 
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,11 @@ from daypass.directory.store import Reader, Store, StoreUnavailable, Views, Woul
 from daypass.http.app import App
 from daypass.http.meter import Meter
 from daypass.http.peer import PeerRule
+from daypass.http.throttle import Throttle
 from daypass.mint.keyring import SealingRing, first_ring
 from daypass.operations.operation import Touches
 from daypass.operations.registry import full_registry
-from daypass.operations.settings import ServiceSettings
+from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.operations.world import World
 from daypass.pipeline import Pipeline
 from daypass.ports import Clock, Entropy
@@ -119,13 +121,28 @@ class _Open:
 
 
 class StoreFace:
-    """The store as one kind of thread sees it. Without `store`, what is not in the cache raises WouldBlock."""
+    """The store as the event loop sees it: what is not in the cache raises WouldBlock.
 
-    def __init__(self, there: OpenedStore, views: Views, keychain: Keychain, settings: ServiceSettings) -> None:
+    Every request comes here first, so this is where unsigned calls are counted.
+    """
+
+    def __init__(
+        self,
+        there: OpenedStore,
+        views: Views,
+        keychain: Keychain,
+        settings: ServiceSettings,
+        admits: Callable[[str], bool],
+    ) -> None:
         self.views = views
         self._there = there
         self._keychain = keychain
         self._settings = settings
+        self._admits = admits
+
+    def admits(self, peer: str) -> bool:
+        """Tell whether a peer may make one more unsigned call, and count it."""
+        return self._admits(peer)
 
     def ring(self) -> SealingRing:
         """Return the sealing keys, from the cache."""
@@ -162,7 +179,7 @@ class WaitingFace(StoreFace):
     @contextmanager
     def open(self, touches: Touches, now: datetime) -> Iterator[World]:
         """Open the cache, one snapshot or one transaction."""
-        if touches is Touches.CACHE:
+        if touches in {Touches.CACHE, Touches.WAITS}:
             yield self._world(now, None)
         elif touches is Touches.READS:
             with self._there.store.read() as reader:
@@ -182,7 +199,10 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     sink = sink or _open_audit(config)
     meter = Meter()
     keychain = Keychain(there.vault)
-    settings = ServiceSettings(public_url=config.url, regions=config.regions, quotas=config.quotas)
+    settings = ServiceSettings(
+        public_url=config.url, regions=config.regions, quotas=config.quotas, saml=saml_rules(config)
+    )
+    throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
     pipeline = Pipeline(
         catalog=Catalog.load(),
         registry=full_registry(),
@@ -198,14 +218,28 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     return App(
         pipeline=pipeline,
-        hot=StoreFace(there, cache.cached_only, keychain, settings),
-        cold=WaitingFace(there, cache.loading, keychain, settings),
+        hot=StoreFace(there, cache.cached_only, keychain, settings, throttle.admits),
+        cold=WaitingFace(there, cache.loading, keychain, settings, _admits_everyone),
         peers=PeerRule(config.trusted_proxies),
         meter=meter,
         workers=workers,
         is_ready=lambda: _is_ready(there.store),
         on_start=(cache.start, upkeep.start),
         on_stop=(upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
+    )
+
+
+def _admits_everyone(_: str) -> bool:
+    return True  # Counted on the event loop, before a request gets to a worker thread.
+
+
+def saml_rules(config: Config) -> SamlRules:
+    """Return what this installation asks of SAML assertions."""
+    return SamlRules(
+        names=frozenset(config.saml_audiences),
+        addresses=frozenset(config.saml_recipients),
+        allow_sha1=config.saml_allow_sha1,
+        one_use=config.saml_one_use,
     )
 
 

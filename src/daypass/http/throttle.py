@@ -4,29 +4,44 @@ Owns one bucket a peer, bounded in number: unsigned calls cost us a signature ch
 who they are. Signed calls are never held back here.
 """
 
+import ipaddress
 from collections.abc import Callable
 
 _MOST_PEERS = 10_000
+_IPV6_HOME = 64  # bits; whoever has one IPv6 address has all of its network
 
 
 class Throttle:
-    """A token bucket for each peer. `per_minute` of 0 holds nobody back."""
+    """A token bucket for each peer. A `per_minute` of 0 admits everyone. `on_refusal` hears of each refusal."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+    def __init__(self, per_minute: int, clock: Callable[[], float], *, on_refusal: Callable[[], None]) -> None:
         self._rate = per_minute / 60
         self._burst = float(max(per_minute, 1))
         self._clock = clock
+        self._on_refusal = on_refusal
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def admits(self, peer: str) -> bool:
         """Tell whether `peer` may make one more call now, and count it."""
         if not self._rate:
             return True
-        now = self._clock()
+        peer, now = _home(peer), self._clock()
         left, then = self._buckets.pop(peer, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
         admitted = left >= 1
         while len(self._buckets) >= _MOST_PEERS:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[peer] = (left - 1 if admitted else left, now)
+        if not admitted:
+            self._on_refusal()
         return admitted
+
+
+def _home(peer: str) -> str:
+    """Return the name that a peer is counted under."""
+    if ":" not in peer:
+        return peer
+    try:
+        return str(ipaddress.ip_network((peer.partition("%")[0], _IPV6_HOME), strict=False))
+    except ValueError:
+        return peer

@@ -28,9 +28,14 @@ NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
 
 class Touches(Enum):
-    """What an operation asks of the store beyond the cache."""
+    """What an operation asks of the store beyond the cache.
+
+    One that WAITS opens nothing, but runs where waiting is allowed: it costs the processor more than the event loop
+    can spare, asks somebody else, or writes apart from what it decides.
+    """
 
     CACHE = "cache"
+    WAITS = "waits"
     READS = "reads"
     WRITES = "writes"
 

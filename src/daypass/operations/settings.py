@@ -5,6 +5,8 @@ Owns the defaults. config.py reads flags, environment and file into it.
 
 from dataclasses import dataclass, field
 
+from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
@@ -30,9 +32,41 @@ class Quotas:
 
 
 @dataclass(frozen=True, slots=True)
+class SamlRules:
+    """What an operator asks of SAML assertions, beside what is always asked.
+
+    `names` are further audiences and `addresses` further recipients that are ours. With `one_use` each assertion is
+    good for one session.
+    """
+
+    names: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    allow_sha1: bool = False
+    one_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSettings:
     """`regions` is empty where every region is served. `public_url` is the URL that the world sees."""
 
     public_url: str = "http://127.0.0.1:7878"
     regions: frozenset[str] = frozenset()
     quotas: Quotas = field(default_factory=Quotas)
+    saml: SamlRules = field(default_factory=SamlRules)
+
+    @property
+    def saml_consumer(self) -> str:
+        """The address at which browsers hand in SAML responses."""
+        return f"{self.public_url}/saml"
+
+    @property
+    def saml_entity_id(self) -> str:
+        """Our name among SAML providers, which is also where our metadata is."""
+        return f"{self.public_url}/saml/metadata.xml"
+
+    def for_saml(self) -> SamlSettings:
+        """Return what an assertion is held to. The public URL alone is taken for our name too."""
+        return SamlSettings(
+            audiences=frozenset({AWS_AUDIENCE, self.saml_entity_id, self.public_url}) | self.saml.names,
+            recipients=frozenset({self.saml_consumer}) | self.saml.addresses,
+        )
