@@ -1,7 +1,7 @@
 """Session tags: what may be passed, and what a session inherits along a chain.
 
-Owns the rules of AWS_TAGGING: keys are unique without regard to case, the prefix `aws:` is reserved, transitive
-keys go on to the next session and cannot be overridden there.
+Owns the rules: keys are unique without regard to case, the prefix `aws:` is reserved, transitive keys go on to the
+next session and cannot be overridden there, and a session has fifty tags at the most.
 Source: IAM User Guide, "Pass session tags in AWS STS"; the words are AWS's.
 """
 
@@ -11,6 +11,9 @@ import msgspec
 
 from daypass.errors import InvalidParameterValue
 from daypass.mint.session import Session
+
+MOST_TAGS = 50  # of a session, those included that it inherits
+_TOO_MANY = f"A session can have {MOST_TAGS} tags, those of the calling session that are transitive included."
 
 _DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
 _NOT_REQUESTED = "The specified transitive tag key must be included in the requested tags."
@@ -59,8 +62,10 @@ def inherit_tags(requested: SessionTags, calling: Session | None) -> SessionTags
     kept = {key.lower() for key in calling.transitive_tag_keys}
     if any(key.lower() in kept for key in requested.tags):
         raise InvalidParameterValue(_INHERITED)
-    inherited = {key: value for key, value in calling.tags.items() if key.lower() in kept}
-    return SessionTags({**inherited, **requested.tags}, (*calling.transitive_tag_keys, *requested.transitive))
+    tags = {key: value for key, value in calling.tags.items() if key.lower() in kept} | dict(requested.tags)
+    if len(tags) > MOST_TAGS:
+        raise InvalidParameterValue(_TOO_MANY)
+    return SessionTags(tags, (*calling.transitive_tag_keys, *requested.transitive))
 
 
 def tags_context(tags: SessionTags) -> dict[str, str | tuple[str, ...]]:

@@ -1,0 +1,221 @@
+"""Session tags, transitive keys, source identity and session policies of role sessions."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.sts.authenticator import User, new_user, refused, who
+from tests.sts.test_assume_role import ACCOUNT, denied, new_role, trust
+
+from daypass.testing.plugin import ClientFactory
+
+DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+NOT_REQUESTED = "The specified transitive tag key must be included in the requested tags."
+INHERITED = (
+    "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key "
+    "from the calling session."
+)
+
+
+def allow(*actions: str, **condition: Any) -> str:
+    """Return a policy of one statement about everything."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    if condition:
+        statement["Condition"] = condition
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+def tag(key: str, value: str) -> dict[str, str]:
+    """Return a tag as the API takes it."""
+    return {"Key": key, "Value": value}
+
+
+@pytest.fixture
+def alice(client: ClientFactory) -> User:
+    """Return a user who may do anything."""
+    return new_user(client("iam"), "alice")
+
+
+def assume(client: ClientFactory, credentials: Any, role: str, **more: Any) -> dict[str, Any]:
+    """Return the answer of AssumeRole."""
+    answer: dict[str, Any] = client("sts", credentials).assume_role(RoleArn=role, RoleSessionName="s1", **more)
+    return answer
+
+
+def test_session_tags_become_the_principal_s(client: ClientFactory, alice: User) -> None:
+    """A session tag beats the role's own tag of that key, whatever its case."""
+    role = new_role(
+        client("iam"),
+        "r",
+        policy=allow("iam:ListUsers", StringEquals={"aws:PrincipalTag/team": "a"}),
+        Tags=[tag("Team", "b")],
+    )
+    plain = assume(client, alice.key, role)["Credentials"]
+    tagged = assume(client, alice.key, role, Tags=[tag("TEAM", "a")])
+    assert 0 < tagged["PackedPolicySize"] < 100
+    client("iam", tagged["Credentials"]).list_users()
+    with refused("AccessDenied"):
+        client("iam", plain).list_users()
+
+
+def test_tagging_needs_tag_session_on_both_sides(client: ClientFactory, alice: User) -> None:
+    """The trust must allow it, and where the account is trusted the caller's policies too; the denial names it."""
+    iam = client("iam")
+    tags = [tag("team", "a")]
+    closed = new_role(iam, "closed", trust({"AWS": ACCOUNT}))
+    with refused("AccessDenied", denied(who(client, alice.key), closed, "sts:TagSession"), 403):
+        assume(client, alice.key, closed, Tags=tags)
+    assume(client, alice.key, closed)
+    opened = new_role(iam, "opened")
+    poor = new_user(iam, "poor", policy=allow("sts:AssumeRole"))
+    with refused("AccessDenied", denied(who(client, poor.key), opened, "sts:TagSession"), 403):
+        assume(client, poor.key, opened, Tags=tags)
+
+
+def test_a_closed_role_does_not_say_what_else_it_lacks(client: ClientFactory, alice: User) -> None:
+    """Only when AssumeRole itself is allowed does a denial name another action."""
+    role = new_role(client("iam"), "tagging-only", trust({"AWS": ACCOUNT}, "sts:TagSession"))
+    with refused("AccessDenied", denied(who(client, alice.key), role)):
+        assume(client, alice.key, role, Tags=[tag("team", "a")], SourceIdentity="me")
+
+
+def test_request_tags_are_conditions(client: ClientFactory, alice: User) -> None:
+    """aws:RequestTag, aws:TagKeys and sts:TransitiveTagKeys speak of the request's tags."""
+    role = new_role(
+        client("iam"),
+        "r",
+        trust(
+            {"AWS": ACCOUNT},
+            "sts:AssumeRole",
+            "sts:TagSession",
+            **{
+                "StringEquals": {"aws:RequestTag/team": ["a", "b"]},
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["team", "cost"], "sts:TransitiveTagKeys": ["team"]},
+            },
+        ),
+    )
+    assume(client, alice.key, role, Tags=[tag("team", "b"), tag("cost", "1")], TransitiveTagKeys=["team"])
+    for tags, transitive in (
+        ([tag("team", "c")], []),
+        ([tag("team", "a"), tag("other", "1")], []),
+        ([tag("team", "a"), tag("cost", "1")], ["cost"]),
+    ):
+        with refused("AccessDenied"):
+            assume(client, alice.key, role, Tags=tags, TransitiveTagKeys=transitive)
+
+
+def test_tags_that_cannot_be_together(client: ClientFactory, alice: User) -> None:
+    """Keys that collide by case; transitive keys that are not requested."""
+    role = new_role(client("iam"), "r")
+    with refused("InvalidParameterValue", DUPLICATE, 400):
+        assume(client, alice.key, role, Tags=[tag("team", "a"), tag("Team", "b")])
+    with refused("InvalidParameterValue", NOT_REQUESTED, 400):
+        assume(client, alice.key, role, Tags=[tag("team", "a")], TransitiveTagKeys=["cost"])
+    with refused("InvalidParameterValue", NOT_REQUESTED, 400):
+        assume(client, alice.key, role, TransitiveTagKeys=["cost"])
+
+
+def test_transitive_tags_go_along_a_chain_and_others_do_not(client: ClientFactory, alice: User) -> None:
+    """They cannot be set again on the way, in any case of letters, and they last as long as the chain."""
+    iam = client("iam")
+    team = allow("sts:*", "iam:ListUsers", StringEquals={"aws:PrincipalTag/team": "a"})
+    cost = allow("iam:ListUsers", StringEquals={"aws:PrincipalTag/cost": "1"})
+    first, second, third = (
+        new_role(iam, "first"),
+        new_role(iam, "second", policy=team),
+        new_role(iam, "third", policy=team),
+    )
+    other = new_role(iam, "other", policy=cost)
+    tags = {"Tags": [tag("team", "a"), tag("cost", "1")], "TransitiveTagKeys": ["TEAM"]}
+    start = assume(client, alice.key, first, **tags)["Credentials"]
+    middle = assume(client, start, second)["Credentials"]
+    client("iam", middle).list_users()
+    client("iam", assume(client, middle, third)["Credentials"]).list_users()
+    with refused("AccessDenied"):
+        client("iam", assume(client, start, other)["Credentials"]).list_users()
+    for key in ("team", "Team"):
+        with refused("InvalidParameterValue", INHERITED, 400):
+            assume(client, middle, third, Tags=[tag(key, "b")])
+    assume(client, middle, third, Tags=[tag("cost", "2")])
+
+
+def test_inherited_tags_need_tag_session_too(client: ClientFactory, alice: User) -> None:
+    """A role that may not be tagged cannot be reached by a session with transitive tags."""
+    iam = client("iam")
+    first, second = new_role(iam, "first"), new_role(iam, "second", trust({"AWS": ACCOUNT}))
+    start = assume(client, alice.key, first, Tags=[tag("team", "a")], TransitiveTagKeys=["team"])
+    with refused("AccessDenied", denied(start["AssumedRoleUser"]["Arn"], second, "sts:TagSession")):
+        assume(client, start["Credentials"], second)
+    assume(client, assume(client, alice.key, first)["Credentials"], second)
+
+
+def test_fifty_tags_are_the_most_with_those_inherited(client: ClientFactory, alice: User) -> None:
+    """A chain is no way around the limit."""
+    role = new_role(client("iam"), "r")
+    many = [tag(f"k{number}", "") for number in range(50)]
+    start = assume(client, alice.key, role, Tags=many, TransitiveTagKeys=[one["Key"] for one in many])["Credentials"]
+    assume(client, start, role)
+    with refused("InvalidParameterValue"):
+        assume(client, start, role, Tags=[tag("one-more", "")])
+
+
+def test_tags_that_do_not_pack_are_too_large(client: ClientFactory, alice: User) -> None:
+    """AWS says by how much, and nothing is minted."""
+    role = new_role(client("iam"), "r")
+    tags = [tag(f"k{number}-{hash(number * 7919)}", str(number**40)[:200]) for number in range(50)]
+    with refused("PackedPolicyTooLarge", status=400):
+        assume(client, alice.key, role, Tags=tags)
+
+
+def test_source_identity_is_fixed_along_a_chain(client: ClientFactory, alice: User) -> None:
+    """It needs sts:SetSourceIdentity, is carried on, may be repeated and never changed."""
+    iam = client("iam")
+    first = new_role(iam, "first")
+    closed = new_role(iam, "closed", trust({"AWS": ACCOUNT}))
+    known = new_role(iam, "known", policy=allow("iam:ListUsers", StringEquals={"aws:SourceIdentity": "alice"}))
+    start = assume(client, alice.key, first, SourceIdentity="alice")
+    assert start["SourceIdentity"] == "alice"
+    carried = assume(client, start["Credentials"], known)
+    assert carried["SourceIdentity"] == "alice"
+    client("iam", carried["Credentials"]).list_users()
+    assume(client, start["Credentials"], known, SourceIdentity="alice")
+    with refused("ValidationError", "The source identity is already set for this assume role session", 400):
+        assume(client, start["Credentials"], known, SourceIdentity="bob")
+    with refused("AccessDenied", denied(start["AssumedRoleUser"]["Arn"], closed, "sts:SetSourceIdentity")):
+        assume(client, start["Credentials"], closed)
+    with refused("AccessDenied", denied(who(client, alice.key), closed, "sts:SetSourceIdentity")):
+        assume(client, alice.key, closed, SourceIdentity="alice")
+
+
+def test_session_policies_cut_the_role_s(client: ClientFactory, alice: User) -> None:
+    """Inline and managed are one set; what none of them allows is denied, and they never add."""
+    iam = client("iam")
+    role = new_role(iam, "r", policy=allow("iam:ListUsers", "iam:ListRoles"))
+    managed = iam.create_policy(PolicyName="roles", PolicyDocument=allow("iam:ListRoles"))["Policy"]["Arn"]
+    inline = assume(client, alice.key, role, Policy=allow("iam:ListUsers", "iam:ListGroups"))
+    assert 0 < inline["PackedPolicySize"] < 100
+    cut = client("iam", inline["Credentials"])
+    cut.list_users()
+    for call in (cut.list_roles, cut.list_groups):
+        with refused("AccessDenied"):
+            call()
+    both = assume(client, alice.key, role, Policy=allow("iam:ListUsers"), PolicyArns=[{"arn": managed}])
+    client("iam", both["Credentials"]).list_users()
+    client("iam", both["Credentials"]).list_roles()
+
+
+def test_managed_session_policies_act_live(client: ClientFactory, alice: User) -> None:
+    """A new version of the policy acts on sessions that have it; one that is deleted allows nothing."""
+    iam = client("iam")
+    role = new_role(iam, "r")
+    managed = iam.create_policy(PolicyName="m", PolicyDocument=allow("iam:ListUsers"))["Policy"]["Arn"]
+    session = client("iam", assume(client, alice.key, role, PolicyArns=[{"arn": managed}])["Credentials"])
+    session.list_users()
+    iam.create_policy_version(PolicyArn=managed, PolicyDocument=allow("iam:ListRoles"), SetAsDefault=True)
+    session.list_roles()
+    with refused("AccessDenied"):
+        session.list_users()
+    iam.delete_policy_version(PolicyArn=managed, VersionId="v1")
+    iam.delete_policy(PolicyArn=managed)
+    with refused("AccessDenied"):
+        session.list_roles()
