@@ -1,11 +1,11 @@
 """botocore signs, Daypass verifies: what it can sign is accepted, and bound to every part of the request."""
 
-from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.authenticate.sigv4.signing import (
     ACCESS_KEY_ID,
     FORM,

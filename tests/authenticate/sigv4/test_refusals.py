@@ -1,9 +1,9 @@
 """Every way in which a signature is refused before a key is needed, with AWS's code and words."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.authenticate.sigv4.signing import FORM, NOW, SERVICES, presign, sign, unsigned
 
 from daypass.authenticate.sigv4.find import find_signature

@@ -1,8 +1,7 @@
 """What a signature covers, and what it does not."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.authenticate.sigv4.signing import ACCESS_KEY_ID, FORM_TYPE, NOW, SECRET, presign, sign, unsigned
 
 from daypass.authenticate.sigv4.find import find_signature
