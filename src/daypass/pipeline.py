@@ -50,7 +50,7 @@ class Face(Protocol):
         """Return the keys that seal and open tokens now."""
         ...
 
-    def open(self, touches: Touches, now: datetime) -> AbstractContextManager[World]:
+    def open(self, touches: Touches, now: datetime, region: str) -> AbstractContextManager[World]:
         """Open what an operation may touch: nothing, one snapshot, or one transaction."""
         ...
 
@@ -110,10 +110,11 @@ class Pipeline:
             raise Throttling("Rate exceeded")
         parameters = trail.parameters = call.operation.parse(call.params)
         asked = operation.parse(parameters)
-        with face.open(operation.touches(asked), now) as world:
+        region = signer.region if signer else self.home_region
+        with face.open(operation.touches(asked), now, region) as world:
             trail.caller = signer.caller if signer else None
             caller = trail.caller = operation.prove(asked, trail.caller, world)
-            around = Surroundings(now, request, signer.region if signer else self.home_region)
+            around = Surroundings(now, request, region)
             authorized = authorize(operation, asked, caller, around, world)
             result = operation.run(authorized, world)
         return render(call, result, request_id)

@@ -148,20 +148,21 @@ class StoreFace:
         """Return the sealing keys, from the cache."""
         return self.views.get(load_ring, self._there.vault)
 
-    def open(self, touches: Touches, now: datetime) -> AbstractContextManager[World]:
+    def open(self, touches: Touches, now: datetime, region: str) -> AbstractContextManager[World]:
         """Open the cache alone, and nothing that waits."""
         if touches is not Touches.CACHE:
             raise WouldBlock
-        return _Open(self._world(now, None))
+        return _Open(self._world(now, region, None))
 
     def apart(self) -> AbstractContextManager[Writer]:
         """Open no transaction: a writer waits."""
         raise WouldBlock
 
-    def _world(self, now: datetime, transaction: Reader | Writer | None) -> World:
+    def _world(self, now: datetime, region: str, transaction: Reader | Writer | None) -> World:
         there = self._there
         return World(
             now,
+            region,
             self.views,
             self.ring,
             there.entropy,
@@ -177,16 +178,16 @@ class WaitingFace(StoreFace):
     """The store as a worker thread sees it: it waits for snapshots and transactions."""
 
     @contextmanager
-    def open(self, touches: Touches, now: datetime) -> Iterator[World]:
+    def open(self, touches: Touches, now: datetime, region: str) -> Iterator[World]:
         """Open the cache, one snapshot or one transaction."""
         if touches in {Touches.CACHE, Touches.WAITS}:
-            yield self._world(now, None)
+            yield self._world(now, region, None)
         elif touches is Touches.READS:
             with self._there.store.read() as reader:
-                yield self._world(now, reader)
+                yield self._world(now, region, reader)
         else:
             with self._there.store.write() as writer:
-                yield self._world(now, writer)
+                yield self._world(now, region, writer)
 
     def apart(self) -> AbstractContextManager[Writer]:
         """Open a transaction beside the request."""

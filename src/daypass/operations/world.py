@@ -21,12 +21,13 @@ from daypass.ports import Entropy
 class World(msgspec.Struct, frozen=True):
     """One request's view of everything outside it.
 
-    `now` is the instant of the request, the same for every stage. `views` answers from the cache. `reader`
-    is one snapshot of the store and `writer` one transaction; they are there for operations that ask for them.
-    `load_ring` returns the keys that seal tokens.
+    `now` is the instant of the request, the same for every stage, and `region` the one that it was signed for.
+    `views` answers from the cache. `reader` is one snapshot of the store and `writer` one transaction; they are
+    there for operations that ask for them. `load_ring` returns the keys that seal tokens.
     """
 
     now: datetime
+    region: str
     views: Views
     load_ring: Callable[[], SealingRing]
     entropy: Entropy
