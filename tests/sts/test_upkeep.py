@@ -1,10 +1,14 @@
 """The server rotates its sealing keys by itself, and destroys what nothing needs any more."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from daypass.config import Config
 from daypass.directory.ring import load_ring
-from daypass.testing.server import RunningServer
+from daypass.testing.clock import MovableClock
+from daypass.testing.server import RunningServer, running_server
 from daypass.upkeep import KeyUpkeep
+from daypass.wiring import Keys, open_everything
 
 
 def key_ids(server: RunningServer) -> list[str]:
@@ -52,3 +56,17 @@ def test_zero_days_is_never(daypass_server: RunningServer) -> None:
     daypass_server.clock.move(timedelta(days=3650))
     upkeep(daypass_server, days=0).tend()
     assert len(key_ids(daypass_server)) == 1
+
+
+def test_a_server_tends_its_ring_when_it_starts(tmp_path: Path) -> None:
+    """A store that lay idle for longer than a key may be active gets a new key with the first server."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    then = MovableClock()
+    then.move(timedelta(days=-91))
+    open_everything(Config(store=store), Keys(), clock=then).store.close()
+    with running_server(store=store) as server:
+        pass  # It has tended the ring once before it stops.
+    there = open_everything(server.config, Keys())
+    with there.store.read() as reader:
+        assert len(load_ring(reader, there.vault).keys) == 2
+    there.store.close()
