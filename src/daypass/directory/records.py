@@ -25,6 +25,7 @@ from daypass.directory.entities import (
 )
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
+from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.store import Reader, Record, Writer
 
 E = TypeVar("E", bound=Entity)
@@ -70,6 +71,7 @@ KINDS: dict[type[Entity], Kind] = {
     Role: _named("role", Role),
     ManagedPolicy: _named("policy", ManagedPolicy),
     InstanceProfile: _named("instance_profile", InstanceProfile),
+    SamlProvider: _named("saml_provider", SamlProvider),
     AccessKey: Kind(
         name="access_key",
         account=lambda key: key.account,

@@ -25,7 +25,8 @@ _ARN = re.compile(
 )
 _SERVICE = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _FEDERATED = re.compile(
-    r"arn:aws[a-z-]{0,20}:iam::[0-9]{12}:(?:saml-provider|oidc-provider)/[A-Za-z0-9._~%:/+=,@-]{1,512}"
+    r"arn:aws[a-z-]{0,20}:iam::[0-9]{12}:saml-provider/[A-Za-z0-9._-]{1,128}"
+    r"|arn:aws[a-z-]{0,20}:iam::[0-9]{12}:oidc-provider/[A-Za-z0-9._~%:/+=,@-]{1,512}"
     r"|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
 _CANONICAL = re.compile(r"[0-9a-f]{64}")

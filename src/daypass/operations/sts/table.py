@@ -2,6 +2,7 @@
 
 from daypass.operations.operation import AnyOperation
 from daypass.operations.sts.assume_role import AssumeRole
+from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAML
 from daypass.operations.sts.assume_root import AssumeRoot
 from daypass.operations.sts.decode_authorization_message import DecodeAuthorizationMessage
 from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
@@ -11,6 +12,7 @@ from daypass.operations.sts.get_session_token import GetSessionToken
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     AssumeRole(),
+    AssumeRoleWithSAML(),
     AssumeRoot(),
     DecodeAuthorizationMessage(),
     GetAccessKeyInfo(),

@@ -1,0 +1,46 @@
+"""SAML providers as frozen values: an account's word that an identity provider may vouch for people.
+
+Owns their fields. What their metadata means is federation/saml's work, which of them trust whom the roles say.
+Source: IAM API Reference, CreateSAMLProvider and GetSAMLProvider.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from daypass.arn import iam_arn
+from daypass.directory.entities import Entity, Named
+
+EncryptionMode = Literal["Allowed", "Required"]
+
+
+class ProviderKey(Entity, frozen=True, kw_only=True):
+    """A private key that opens what the provider encrypts, itself encrypted at rest under the master key."""
+
+    id: str
+    created: datetime
+    sealed: bytes
+
+
+class SamlProvider(Named, frozen=True, kw_only=True):
+    """A registered identity provider. `entity_id` and `valid_until` are what its metadata says.
+
+    `lax` and `allow_sha1` are an operator's to set, on the machine that has the store: no permission of IAM's can make
+    a check weaker.
+    """
+
+    metadata: str
+    entity_id: str
+    valid_until: datetime | None = None
+    encryption: EncryptionMode | None = None
+    keys: tuple[ProviderKey, ...] = ()
+    lax: bool = False
+    allow_sha1: bool = False
+
+    @property
+    def arn(self) -> str:
+        """The provider's ARN. It has no path."""
+        return iam_arn(self.account, "saml-provider", "/", self.name)
+
+    def key_name(self, key_id: str) -> str:
+        """Return what a sealed private key is bound to: this provider and no other."""
+        return f"saml-key:{self.id}:{key_id}"

@@ -1,0 +1,69 @@
+"""Find and store SAML providers: by ARN, or by the name under which the identity provider speaks.
+
+Owns the link from an issuer's name to the providers that were registered for it. It lets a response that arrives by
+itself be judged without looking at every provider of every account.
+"""
+
+import hashlib
+
+from daypass.arn import Arn
+from daypass.directory import records
+from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.store import Link, Reader, Writer
+
+ISSUER = "saml_issuer"
+_KIND = "saml-provider/"
+
+
+def provider_name(arn: str) -> tuple[str, str] | None:
+    """Return the account and the name in a SAML provider's ARN, or None where a text is no such ARN."""
+    parts = Arn.find(arn)
+    if parts is None or parts.service != "iam" or parts.region or not parts.resource.startswith(_KIND):
+        return None
+    return parts.account, parts.resource.removeprefix(_KIND)
+
+
+def find_provider(reader: Reader, arn: str) -> SamlProvider | None:
+    """Return the provider of exactly this ARN, or None."""
+    named = provider_name(arn)
+    found = None if named is None else records.find(reader, SamlProvider, *named)
+    return found if found is not None and found.arn == arn else None
+
+
+def load_providers_of(reader: Reader, issuer: str) -> tuple[str, ...]:
+    """Return the ARNs of the providers that are registered for an issuer, in any account, in order."""
+    return tuple(link.target for link in reader.targets(ISSUER, _issuer_key(issuer)))
+
+
+def insert_provider(writer: Writer, provider: SamlProvider) -> None:
+    """Store a new provider. Raises Exists when the name is taken."""
+    records.insert(writer, provider)
+    writer.link(_issuer_link(provider))
+
+
+def replace_provider(writer: Writer, old: SamlProvider, new: SamlProvider) -> None:
+    """Store a changed provider."""
+    records.replace(writer, new)
+    if new.entity_id != old.entity_id:
+        _unlink(writer, old)
+        writer.link(_issuer_link(new))
+
+
+def delete_provider(writer: Writer, provider: SamlProvider) -> None:
+    """Remove a provider. Roles that name it trust nobody through it from now on."""
+    records.delete(writer, provider)
+    _unlink(writer, provider)
+
+
+def _issuer_link(provider: SamlProvider) -> Link:
+    return Link(ISSUER, _issuer_key(provider.entity_id), provider.arn)
+
+
+def _unlink(writer: Writer, provider: SamlProvider) -> None:
+    link = _issuer_link(provider)
+    writer.unlink(link.kind, link.source, link.target)
+
+
+def _issuer_key(issuer: str) -> str:
+    # A name may be longer than a key of the store; nothing is decided by the hash, only found.
+    return hashlib.sha256(issuer.encode("utf-8", "surrogatepass")).hexdigest()

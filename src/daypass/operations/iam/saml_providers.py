@@ -1,0 +1,265 @@
+"""SAML providers: create, get, update, list, delete, and their tags.
+
+Owns their limits and how AWS shows them. What a metadata document or a private key must be is federation/saml's rule;
+a private key is sealed before it is stored and never shown again. Whether a provider is judged as laxly as on AWS is
+not to be had here: it is an operator's switch (`daypass saml set`).
+Source: IAM API Reference; AWS's recorded answers for the words.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.saml_entities import EncryptionMode, ProviderKey, SamlProvider
+from daypass.directory.saml_providers import (
+    delete_provider,
+    find_provider,
+    insert_provider,
+    provider_name,
+    replace_provider,
+)
+from daypass.directory.store import Exists, Reader
+from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
+from daypass.federation.saml.metadata import parse_metadata
+from daypass.federation.saml.private_key import parse_private_key
+from daypass.operations.iam import tags as tagging
+from daypass.operations.iam.action import Asked, Context, IamAction, Nothing, with_tagging
+from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
+from daypass.operations.iam.tags import EXACT, Tag
+from daypass.operations.operation import Asking, Touches
+from daypass.operations.world import World
+
+_MOST_KEYS = 2
+_ID_BYTES = 13
+_CENTURY = 100
+_LEAP_DAY = (2, 29)
+
+
+def get_provider(reader: Reader, account: str, arn: str) -> SamlProvider:
+    """Return the account's provider of this ARN, or raise NoSuchEntity."""
+    named = provider_name(arn)
+    if named is None:
+        raise InvalidInput(f"ARN {arn} is not valid.")
+    found = find_provider(reader, arn) if named[0] == account else None
+    if found is None:
+        raise NoSuchEntity(f"Manifest not found for arn {arn}")
+    return found
+
+
+class _Create(Asked, frozen=True):
+    saml_metadata_document: str = msgspec.field(name="SAMLMetadataDocument")
+    name: str
+    tags: tuple[Tag, ...] = ()
+    assertion_encryption_mode: EncryptionMode | None = None
+    add_private_key: str = ""
+
+
+class CreateSAMLProvider(IamAction[_Create]):
+    """Registers an identity provider by its metadata."""
+
+    action, takes, reach = "CreateSAMLProvider", _Create, Touches.WRITES
+
+    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+        """Return the ARN that the provider will have."""
+        return iam_arn(caller.account, "saml-provider", "/", asked.name)
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return the tags that the provider will have."""
+        return tagging.request_tags(asked.tags)
+
+    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:TagSAMLProvider as well where it is born with tags."""
+        return with_tagging(super().question(asked, caller, world), "iam:TagSAMLProvider", asked.tags)
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new provider's ARN."""
+        quotas = world.settings.quotas
+        metadata = parse_metadata(asked.saml_metadata_document, now=world.now)
+        provider = SamlProvider(
+            id="SAMLSP" + _random(world),
+            account=caller.account,
+            name=asked.name,
+            created=world.now,
+            tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=EXACT),
+            metadata=asked.saml_metadata_document,
+            entity_id=metadata.entity_id,
+            valid_until=metadata.valid_until,
+            encryption=asked.assertion_encryption_mode,
+        )
+        if asked.add_private_key:
+            provider = _with_key(provider, asked.add_private_key, world)
+        _require_openable(provider)
+        if world.reader.count(records.kind_name(SamlProvider), caller.account) >= quotas.providers:
+            raise LimitExceeded(f"Cannot exceed quota for SAMLProvidersPerAccount: {quotas.providers}")
+        try:
+            insert_provider(world.writer, provider)
+        except Exists as taken:
+            raise EntityAlreadyExists(f"Provider with name {asked.name} already exists.") from taken
+        return {"SAMLProviderArn": provider.arn, **tagging.echoed(asked.tags)}
+
+
+class _ProviderNamed(Asked, frozen=True):
+    arn: str = msgspec.field(name="SAMLProviderArn")
+
+
+class _AboutProvider(IamAction[Any]):
+    """What the actions about one existing provider share: its ARN, and its tags as condition keys."""
+
+    takes: type[Asked] = _ProviderNamed
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the provider's ARN."""
+        return str(asked.arn)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the provider's tags. Another account's are none of the caller's business."""
+        found = find_provider(world.reader, asked.arn)
+        return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}
+
+
+class GetSAMLProvider(_AboutProvider):
+    """Shows a provider."""
+
+    action = "GetSAMLProvider"
+
+    def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the provider with its metadata, and of its private keys the ids alone."""
+        provider = get_provider(world.reader, caller.account, asked.arn)
+        return {
+            "SAMLProviderUUID": provider.id,
+            "SAMLMetadataDocument": provider.metadata,
+            "CreateDate": provider.created,
+            "ValidUntil": _shown_end(provider),
+            "Tags": tagging.show_tags(provider.tags),
+            "AssertionEncryptionMode": provider.encryption or "Allowed",
+            "PrivateKeyList": [{"KeyId": key.id, "Timestamp": key.created} for key in provider.keys],
+        }
+
+
+class _Update(_ProviderNamed, frozen=True, kw_only=True):
+    saml_metadata_document: str | None = msgspec.field(name="SAMLMetadataDocument", default=None)
+    assertion_encryption_mode: EncryptionMode | None = None
+    add_private_key: str = ""
+    remove_private_key: str = ""
+
+
+class UpdateSAMLProvider(_AboutProvider):
+    """Changes a provider's metadata, its private keys, or whether assertions must be encrypted.
+
+    What is signed by a certificate that is in the new metadata counts from the next request on, and what is signed by
+    one that is not counts no more: a provider rotates by naming both for a while.
+    """
+
+    action, takes, reach = "UpdateSAMLProvider", _Update, Touches.WRITES
+
+    def perform(self, asked: _Update, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the provider's ARN."""
+        old = get_provider(world.reader, caller.account, asked.arn)
+        new = old
+        if asked.saml_metadata_document is not None:
+            metadata = parse_metadata(asked.saml_metadata_document, now=world.now)
+            new = msgspec.structs.replace(
+                new,
+                metadata=asked.saml_metadata_document,
+                entity_id=metadata.entity_id,
+                valid_until=metadata.valid_until,
+            )
+        if asked.assertion_encryption_mode is not None:
+            new = msgspec.structs.replace(new, encryption=asked.assertion_encryption_mode)
+        if asked.remove_private_key:
+            new = _without_key(new, asked.remove_private_key)
+        if asked.add_private_key:
+            new = _with_key(new, asked.add_private_key, world)
+        _require_openable(new)
+        replace_provider(world.writer, old, new)
+        return {"SAMLProviderArn": new.arn}
+
+
+class ListSAMLProviders(IamAction[Nothing]):
+    """Lists the account's providers."""
+
+    action, takes = "ListSAMLProviders", Nothing
+
+    def resource(self, asked: Nothing, caller: Caller, world: World) -> str:
+        """Return the ARN of all of them."""
+        return iam_arn(caller.account, "saml-provider", "/", "*")
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return all of them, without their tags, as AWS does."""
+        kind = records.kind_name(SamlProvider)
+        every = world.reader.page(kind, caller.account, limit=world.reader.count(kind, caller.account))
+        found = (records.to_entity(SamlProvider, record) for record in every)
+        return {"SAMLProviderList": [_listed(provider) for provider in found]}
+
+
+class DeleteSAMLProvider(_AboutProvider):
+    """Deletes a provider. Roles that name it stay, and trust nobody through it."""
+
+    action, reach = "DeleteSAMLProvider", Touches.WRITES
+
+    def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> None:
+        """Delete it."""
+        delete_provider(world.writer, get_provider(world.reader, caller.account, asked.arn))
+
+
+def _with_key(provider: SamlProvider, pem: str, world: World) -> SamlProvider:
+    parse_private_key(pem)
+    if len(provider.keys) >= _MOST_KEYS:
+        raise LimitExceeded(f"Cannot exceed quota for PrivateKeysPerSAMLProvider: {_MOST_KEYS}")
+    key_id = "SAMLPK" + _random(world)
+    sealed = world.vault.encrypt(pem.encode("ascii"), bound_to=provider.key_name(key_id))
+    key = ProviderKey(id=key_id, created=world.now, sealed=sealed)
+    return msgspec.structs.replace(provider, keys=(*provider.keys, key))
+
+
+def _without_key(provider: SamlProvider, key_id: str) -> SamlProvider:
+    kept = tuple(key for key in provider.keys if key.id != key_id)
+    if len(kept) == len(provider.keys):
+        raise NoSuchEntity(f"Private key {key_id} not found for arn {provider.arn}")
+    return msgspec.structs.replace(provider, keys=kept)
+
+
+def _require_openable(provider: SamlProvider) -> None:
+    """Refuse to ask for encrypted assertions that nobody could open."""
+    if provider.encryption == "Required" and not provider.keys:
+        raise InvalidInput("AssertionEncryptionMode Required needs a private key. Add one with AddPrivateKey.")
+
+
+def _listed(provider: SamlProvider) -> dict[str, Any]:
+    return {"Arn": provider.arn, "ValidUntil": _shown_end(provider), "CreateDate": provider.created}
+
+
+def _shown_end(provider: SamlProvider) -> datetime:
+    """Return when the metadata ends. Where it says nothing, AWS shows a hundred years."""
+    if provider.valid_until is not None:
+        return provider.valid_until
+    created = provider.created
+    if (created.month, created.day) == _LEAP_DAY:
+        created -= timedelta(days=1)  # The hundredth year after a leap year is seldom one.
+    return created.replace(year=created.year + _CENTURY)
+
+
+def _random(world: World) -> str:
+    return world.entropy(_ID_BYTES).hex().upper()
+
+
+_TAGGED = TaggedKind(
+    word="SAMLProvider",
+    member="SAMLProviderArn",
+    rule=EXACT,
+    get=lambda world, account, arn: get_provider(world.reader, account, arn),
+    arn=lambda _world, _account, arn: arn,
+)
+
+OPERATIONS = (
+    CreateSAMLProvider(),
+    GetSAMLProvider(),
+    UpdateSAMLProvider(),
+    ListSAMLProviders(),
+    DeleteSAMLProvider(),
+    *(action(_TAGGED) for action in (TagThing, UntagThing, ListTags)),
+)

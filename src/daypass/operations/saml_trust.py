@@ -1,0 +1,46 @@
+"""What is known of a registered SAML provider, ready to judge its assertions with.
+
+Owns the way from the stored provider to federation/saml's Trust: metadata parsed and private keys opened once, and
+kept until the provider changes.
+"""
+
+from dataclasses import replace
+
+from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.saml_providers import find_provider
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Reader
+from daypass.federation.saml.metadata import read_metadata
+from daypass.federation.saml.private_key import parse_private_key
+from daypass.federation.saml.settings import Trust
+from daypass.operations.world import World
+
+
+def find_trust(arn: str, world: World) -> Trust | None:
+    """Return what assertions through the provider of this ARN are held to, or None where there is no such provider."""
+    trust = world.views.get(load_trust, arn, world.vault)
+    if trust is not None and world.settings.saml.allow_sha1:
+        return replace(trust, allow_sha1=True)
+    return trust
+
+
+def load_trust(reader: Reader, arn: str, vault: SecretBox) -> Trust | None:
+    """Return a provider as it is registered, or None."""
+    provider = find_provider(reader, arn)
+    return None if provider is None else trust_of(provider, vault)
+
+
+def trust_of(provider: SamlProvider, vault: SecretBox) -> Trust:
+    """Return what a stored provider amounts to."""
+    sealed = ((provider.key_name(key.id), key.sealed) for key in provider.keys)
+    return Trust(
+        account=provider.account,
+        provider_name=provider.name,
+        metadata=read_metadata(provider.metadata),
+        decryption_keys=tuple(
+            parse_private_key(vault.decrypt(key, bound_to=name).decode("ascii")) for name, key in sealed
+        ),
+        require_encryption=provider.encryption == "Required",
+        lax_like_aws=provider.lax,
+        allow_sha1=provider.allow_sha1,
+    )

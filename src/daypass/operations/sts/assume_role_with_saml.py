@@ -1,0 +1,183 @@
+"""sts:AssumeRoleWithSAML: whoever holds an assertion takes on a role that it grants.
+
+Owns what is asked and answered, and the order of the checks: the assertion, the role in it, the role's trust policy,
+the length of the session. The call is not signed; the assertion is, and federation/saml judges it. Only the role's
+trust policy decides, since the caller belongs to no account here: a role that is missing is refused in the words of
+one that is closed.
+Source: STS API Reference, AssumeRoleWithSAML; AWS's recorded answers.
+"""
+
+import hashlib
+import uuid
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.saml_providers import provider_name
+from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
+from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
+from daypass.mint.durations import role_duration
+from daypass.operations.operation import Asking, Authorized, Params, Result, Touches
+from daypass.operations.saml_trust import find_trust
+from daypass.operations.sts.role_session import (
+    Context,
+    RoleGrant,
+    RoleName,
+    ask_for_role,
+    find_role,
+    get_role,
+    grant_role,
+    read_role_arn,
+    resource_tags,
+    session_context,
+)
+from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
+from daypass.operations.sts.session_tags import SessionTags
+from daypass.operations.world import World
+from daypass.policy.question import Principal, PrincipalKind
+
+# Of what an assertion says, AWS keeps these for the session's own requests. The rest is for the trust policy alone.
+SURVIVING = ("saml:namequalifier", "saml:sub", "saml:sub_type")
+
+_NO_PROVIDER = "Specified provider doesn't exist"
+_USED = "SAML Assertion has already been used"
+
+
+class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of AssumeRoleWithSAML. The assertion is nobody's word until it has been judged."""
+
+    role_arn: str
+    principal_arn: str
+    unverified_assertion: str = msgspec.field(name="SAMLAssertion")
+    policy_arns: tuple[PolicyArn, ...] = ()
+    policy: str = ""
+    duration_seconds: int | None = None
+    minimum_session_token_size: int = 0
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked, checked as far as it can be without looking anything up."""
+
+    role: RoleName
+    params: AskedRole
+    policies: SessionPolicies
+
+
+class SamlCaller(Caller, frozen=True, kw_only=True):
+    """Whom an assertion speaks for, and all that it says."""
+
+    claims: SamlIdentity
+
+
+class AssumeRoleWithSAML:
+    """Mints a role session on the word of an identity provider."""
+
+    service, action, signed = "sts", "AssumeRoleWithSAML", False
+
+    def touches(self, asked: Asked) -> Touches:
+        """Return that it waits: a signature on XML costs more than the event loop can spare."""
+        return Touches.WAITS
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters. Raises a Fault for an ARN that is none and for policies that cannot be."""
+        given = msgspec.convert(params, AskedRole)
+        role = read_role_arn(given.role_arn)
+        if provider_name(given.principal_arn) is None:
+            raise ValidationError(f"{given.principal_arn} is invalid")
+        return Asked(role=role, params=given, policies=read_session_policies(given.policy, given.policy_arns))
+
+    def prove(self, asked: Asked, signer: Caller | None, world: World) -> SamlCaller:
+        """Return whom the assertion speaks for, once it has been judged and grants the role."""
+        params = asked.params
+        trust = find_trust(params.principal_arn, world)
+        if trust is None:
+            raise InvalidIdentityToken(_NO_PROVIDER, detail=f"there is no provider {params.principal_arn}")
+        # AWS passes two of its answers on from a service inside, which names a request of its own.
+        inner = str(uuid.UUID(bytes=world.entropy(16), version=4))
+        identity = identify(
+            params.unverified_assertion,
+            trust=trust,
+            settings=world.settings.for_saml(),
+            now=world.now,
+            request_id=inner,
+        )
+        require_role(identity, role=params.role_arn, provider=params.principal_arn)
+        return saml_caller(identity, trust.account)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask the role's trust policy for the action, and for tags and source identity where the assertion has them."""
+        role, claims = find_role(asked.role, world), _claims_of(caller)
+        context: Context = {
+            **claims.conditions,
+            **session_context(claims.session_name, _session_tags(claims)),
+            **resource_tags(role),
+        }
+        actions = ["sts:AssumeRoleWithSAML"]
+        if claims.tags:
+            actions.append("sts:TagSession")
+        if claims.source_identity:
+            context["sts:sourceidentity"] = claims.source_identity
+            actions.append("sts:SetSourceIdentity")
+        return tuple(
+            ask_for_role(action, asked.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
+            for action in actions
+        )
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Mint the session, and say whom the assertion spoke for."""
+        params, role, claims = authorized.asked.params, get_role(authorized), _claims_of(authorized.caller)
+        longest = role_duration(params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
+        grant = RoleGrant(
+            session_name=claims.session_name,
+            seconds=session_seconds(claims, requested=longest, now=world.now),
+            issuing_key="",
+            policies=authorized.asked.policies,
+            tags=_session_tags(claims),
+            source_identity=claims.source_identity or "",
+            token_size=params.minimum_session_token_size,
+            provider=claims.provider,
+            context={key: (str(claims.conditions[key]),) for key in SURVIVING},
+        )
+        if claims.one_time_use or world.settings.saml.one_use:
+            _use_up(claims, world)
+        return {
+            **grant_role(role, grant, world),
+            "Subject": claims.subject,
+            "SubjectType": claims.subject_type,
+            "Issuer": claims.issuer,
+            "Audience": claims.audience,
+            "NameQualifier": claims.name_qualifier,
+        }
+
+
+def saml_caller(claims: SamlIdentity, account: str) -> SamlCaller:
+    """Return the caller that an assertion speaks for. `account` is the provider's; the caller has none of its own."""
+    return SamlCaller(
+        account=account,
+        arn="",
+        # As CloudTrail has it: together they name one person.
+        user_id=f"{claims.name_qualifier}:{claims.subject}",
+        access_key_id="",
+        principal=Principal(kind=PrincipalKind.SAML, account="", arn="", federated=claims.provider),
+        claims=claims,
+    )
+
+
+def _claims_of(caller: Caller) -> SamlIdentity:
+    if not isinstance(caller, SamlCaller):
+        raise TypeError("no assertion speaks for this caller")
+    return caller.claims
+
+
+def _session_tags(claims: SamlIdentity) -> SessionTags:
+    return SessionTags(dict(claims.tags), claims.transitive_keys)
+
+
+def _use_up(claims: SamlIdentity, world: World) -> None:
+    """Take an assertion that is good for one session, or refuse where any node has taken it before."""
+    # Issuer and identifier may be longer than a key of the store. A JSON list has one reading alone.
+    name = msgspec.json.encode((claims.issuer, claims.assertion_id))
+    with world.apart() as writer:
+        is_ours = writer.claim(f"saml:{hashlib.sha256(name).hexdigest()}", until=claims.redeemable_until)
+    if not is_ours:
+        raise InvalidIdentityToken(_USED, detail=f"the assertion {claims.assertion_id} was redeemed before")
