@@ -7,6 +7,7 @@ import json
 import sys
 
 from demo.stage import DemoFailed, Stage, set_stage
+from demo.totp import code
 
 
 def trust(principal: str, **conditions: object) -> str:
@@ -20,10 +21,11 @@ def trust(principal: str, **conditions: object) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def allow(action: str, resource: str = "*") -> str:
-    """Return a policy that allows one thing."""
+def allow(action: str, **more: object) -> str:
+    """Return a policy that allows one thing, perhaps under a condition."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     return json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
+        {"Version": "2012-10-17", "Statement": [statement | {name.title(): value for name, value in more.items()}]}
     )
 
 
@@ -74,14 +76,76 @@ def assume_the_role(stage: Stage, key: dict[str, str], role_arn: str) -> None:
     stage.aws("iam", "delete-user", "--user-name", "alice", fails="AccessDenied")
 
 
+def explain_a_refusal(stage: Stage, root: dict[str, str], key: dict[str, str]) -> None:
+    """Play the question that a refused person asks, which is why."""
+    say("Why was Alice refused? The encoded message beside a refusal says it, to those who may decode it.")
+    stage.become(key)
+    message = stage.denial_of("iam", "list-users")
+    stage.become(root)
+    stage.aws(
+        "sts", "decode-authorization-message", "--encoded-message", message,
+        "--query", "DecodedMessage", "--output", "text", shows="iam:ListUsers",
+    )  # fmt: skip
+    stage.aws("sts", "get-access-key-info", "--access-key-id", key["AccessKeyId"])
+
+
+def sessions_with_and_without_mfa(stage: Stage, account: str, root: dict[str, str], key: dict[str, str]) -> None:
+    """Play a second factor: a virtual device, and a session that remembers it."""
+    stage.become(root)
+    say("A second factor for Alice: a virtual device that any authenticator app enrols (here it is one of ten lines).")
+    seed_file = stage.folder / "seed.txt"
+    serial = f"arn:aws:iam::{account}:mfa/alice"
+    stage.aws(
+        "iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "alice",
+        "--outfile", str(seed_file), "--bootstrap-method", "Base32StringSeed",
+    )  # fmt: skip
+    seed = seed_file.read_text().strip()
+    stage.aws(
+        "iam", "enable-mfa-device", "--user-name", "alice", "--serial-number", serial,
+        "--authentication-code1", code(seed, steps_ahead=-2), "--authentication-code2", code(seed, steps_ahead=-1),
+    )  # fmt: skip
+    say("She may manage users, but only with it: the policy asks for aws:MultiFactorAuthPresent.")
+    stage.aws(
+        "iam", "put-user-policy", "--user-name", "alice", "--policy-name", "with-mfa",
+        "--policy-document", allow("iam:ListUsers", condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+    )  # fmt: skip
+    stage.become(key)
+    stage.aws("iam", "list-users", fails="AccessDenied")
+    stage.aws(
+        "sts", "get-session-token", "--serial-number", serial, "--token-code", "000000", fails="invalid MFA one time"
+    )
+    session = stage.aws(
+        "sts", "get-session-token", "--serial-number", serial, "--token-code", code(seed), quiet=True
+    )  # fmt: skip
+    stage.become(session["Credentials"])
+    stage.aws("iam", "list-users", "--query", "Users[].UserName", shows="alice")
+    say("A session cannot ask for another one.")
+    stage.aws("sts", "get-session-token", fails="Cannot call GetSessionToken with session credentials")
+
+
+def a_federated_user(stage: Stage, root: dict[str, str]) -> None:
+    """Play GetFederationToken: rights cut from its maker's by the policy that is passed."""
+    stage.become(root)
+    say("A federated user: a name of one's own choice, with no more rights than the policy that is passed.")
+    session = stage.aws(
+        "sts", "get-federation-token", "--name", "bob", "--policy", allow("sts:GetCallerIdentity"), quiet=True
+    )
+    stage.become(session["Credentials"])
+    stage.aws("sts", "get-caller-identity", shows="federated-user/bob")
+
+
 def main() -> int:
     """Play it all."""
     print("Daypass: a server on an empty store, and the real AWS CLI.")
     try:
         with set_stage() as stage:
+            root = stage.root
             account = who_am_i(stage)
             key, role_arn = a_user_and_a_role(stage, account)
             assume_the_role(stage, key, role_arn)
+            explain_a_refusal(stage, root, key)
+            sessions_with_and_without_mfa(stage, account, root, key)
+            a_federated_user(stage, root)
     except DemoFailed as failed:
         print(f"\ndemo: {failed}", file=sys.stderr)
         return 1

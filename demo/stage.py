@@ -6,6 +6,7 @@ demo.py's.
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -36,6 +37,7 @@ class Stage:
 
     url: str
     folder: Path
+    root: dict[str, str]
     who: Mapping[str, str] = field(default_factory=dict)
 
     def become(self, credentials: Mapping[str, Any]) -> None:
@@ -68,6 +70,22 @@ class Stage:
         if fails not in said or shows not in said:
             raise DemoFailed(f"aws {shlex.join(words)}: expected {fails or shows!r} in:\n{said}")
         return json.loads(done.stdout) if done.stdout.strip().startswith("{") else done.stdout.strip()
+
+    def denial_of(self, *words: str) -> str:
+        """Run a command that is refused, and return the encoded message of its answer's header."""
+        done = subprocess.run(
+            [str(_BIN / "aws"), *words, "--debug"],
+            env=self._environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        found = re.search(r"'x-daypass-authorization-message': '([^']+)'", done.stderr)
+        if found is None:
+            raise DemoFailed(f"aws {shlex.join(words)}: no encoded message beside the refusal")
+        return found[1]
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -106,9 +124,10 @@ def set_stage() -> Iterator[Stage]:
         stderr=(folder / "server.log").open("wb"),
     )
     try:
-        stage = Stage(f"http://127.0.0.1:{port}", folder)
-        _wait_until_ready(stage.url, server, folder)
-        stage.become(_first_key(folder))
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, server, folder)
+        stage = Stage(url, folder, _first_key(folder))
+        stage.become(stage.root)
         yield stage
     finally:
         server.terminate()
