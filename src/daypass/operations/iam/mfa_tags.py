@@ -12,7 +12,7 @@ from daypass.directory import records
 from daypass.directory.mfa_devices import find_device
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import Asked, Context, IamAction
-from daypass.operations.iam.mfa_devices import get_device
+from daypass.operations.iam.mfa_owned import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches

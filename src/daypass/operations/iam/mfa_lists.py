@@ -1,0 +1,119 @@
+"""MFA devices as IAM shows them: an owner's, one by its serial number, and the account's virtual ones.
+
+No answer shows a seed again.
+Source: IAM API Reference; Service Authorization Reference for resources.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from daypass.arn import root_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import User
+from daypass.directory.mfa_devices import devices_of
+from daypass.directory.mfa_entities import VIRTUAL, MfaDevice
+from daypass.directory.store import Reader
+from daypass.operations.iam.action import IamAction
+from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, get_device, get_owned, named_user
+from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values, read_marker
+from daypass.operations.iam.self_service import get_owner
+from daypass.operations.iam.users import show_user
+from daypass.operations.world import World
+
+_BATCH = 1000
+
+
+class _Devices(Paged, frozen=True):
+    user_name: str | None = None
+
+
+class ListMFADevices(OfAnOwner):
+    """Lists an owner's devices."""
+
+    action, takes = "ListMFADevices", _Devices
+
+    def perform(self, asked: _Devices, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of devices."""
+        owner = get_owner(named_user(asked, caller), caller, world)
+        return page_of_values(
+            devices_of(world.reader, owner.account, owner.id),
+            asked,
+            key=lambda device: device.serial,
+            show=lambda device: _show_owned(device, owner.name),
+            name="MFADevices",
+        )
+
+
+class GetMFADevice(OfAnOwner):
+    """Shows one device of an owner."""
+
+    action = "GetMFADevice"
+
+    def perform(self, asked: OneDevice, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the device."""
+        if asked.user_name is not None:
+            owner = get_owner(named_user(asked, caller), caller, world)
+            return _show_owned(get_owned(asked, caller, world), owner.name)
+        device = get_device(world.reader, caller.account, asked.serial_number)
+        user = records.find_by_id(world.reader, User, device.owner)
+        return _show_owned(device, "" if user is None else user.name)
+
+
+class _ListVirtual(Paged, frozen=True):
+    assignment_status: Literal["Assigned", "Unassigned", "Any"] = "Any"
+
+
+class ListVirtualMFADevices(IamAction[_ListVirtual]):
+    """Lists the account's virtual devices."""
+
+    action, takes = "ListVirtualMFADevices", _ListVirtual
+
+    def perform(self, asked: _ListVirtual, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of devices, without their seeds."""
+        skipped = "Unassigned" if asked.assignment_status == "Assigned" else "Assigned"
+        devices = _virtual_devices(world.reader, caller.account, read_marker(asked.marker))
+        if asked.assignment_status != "Any":
+            devices = (place for place in devices if _status(place[1]) != skipped)
+        return page_of_stream(
+            devices, asked, show=lambda device: _show_virtual(device, world.reader), name="VirtualMFADevices"
+        )
+
+
+def _status(device: MfaDevice) -> str:
+    return "Assigned" if device.owner else "Unassigned"
+
+
+def _virtual_devices(reader: Reader, account: str, after: str) -> Iterator[tuple[str, MfaDevice]]:
+    while found := reader.page(records.kind_name(MfaDevice), account, after=after, limit=_BATCH):
+        for record in found:
+            device = records.to_entity(MfaDevice, record)
+            if device.kind == VIRTUAL:
+                yield record.sort, device
+        after = found[-1].sort
+
+
+def _show_owned(device: MfaDevice, user_name: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"SerialNumber": device.serial}
+    if user_name:
+        shown["UserName"] = user_name
+    if device.enabled is not None:
+        shown["EnableDate"] = device.enabled
+    return shown
+
+
+def _show_virtual(device: MfaDevice, reader: Reader) -> dict[str, Any]:
+    shown: dict[str, Any] = {"SerialNumber": device.serial}
+    if device.enabled is not None:
+        shown["EnableDate"] = device.enabled
+    if device.owner == device.account:
+        # As AWS shows a root user: by its ARN, without a path or a name.
+        shown["User"] = {"UserId": device.account, "Arn": root_arn(device.account), "CreateDate": device.created}
+    elif device.owner:
+        user = records.find_by_id(reader, User, device.owner)
+        if user is not None:
+            shown["User"] = show_user(user)
+    return shown
+
+
+OPERATIONS = (ListMFADevices(), GetMFADevice(), ListVirtualMFADevices())
