@@ -123,7 +123,7 @@ def test_force_mfa_opens_nothing_but_the_way_to_mfa(
 
 
 def test_self_service_is_for_oneself_wherever_one_is(user_client: Callable[..., Any], as_caller: ClientFactory) -> None:
-    """ "AWS: Allows IAM users to manage their own … access keys": an action without a name is about who signs."""
+    """Of "AWS: Allows IAM users to manage their own … access keys": an action without a name is about who signs."""
     policy = document(allow("iam:*AccessKey*", OWN), allow("iam:GetUser", OWN))
     ann = user_client("ann", policy)
     user_client("ann2", policy)
