@@ -1,7 +1,8 @@
-"""Build the request context: the condition keys that every request carries, its caller's, and its resource's owner's.
+"""Build the request context: the condition keys that every request carries, and its caller's.
 
-Owns the global `aws:` keys of a request. The caller's are authenticate/caller_keys.py's; an operation adds its own
-keys to its question, an assertion or a token its claims.
+Owns the global `aws:` keys of a request. The caller's are authenticate/caller_keys.py's, the organization's and the
+resource owner's organization_keys.py's; an operation adds its own keys to its question, an assertion or a token its
+claims.
 All values are text, all names lower case. A key that has no value for this request is absent.
 Rules: IAM User Guide, "AWS global condition context keys".
 """
@@ -12,10 +13,9 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import Context, caller_keys, iso
-from daypass.operations.operation import Asking
 from daypass.wire.http import HttpRequest
 
-__all__ = ["Context", "Surroundings", "build_context", "resource_keys"]
+__all__ = ["Context", "Surroundings", "build_context"]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -45,8 +45,3 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
             context[key] = value.decode("latin-1")
     context.update(caller_keys(caller, seconds=seconds))
     return context
-
-
-def resource_keys(asking: Asking) -> Context:
-    """Return the condition keys that tell whose the resource is."""
-    return {"aws:resourceaccount": asking.account}

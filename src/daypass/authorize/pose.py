@@ -5,7 +5,7 @@ Owns which keys win where two places give one: the operation's own, then the res
 """
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.context import Context, resource_keys
+from daypass.authorize.context import Context
 from daypass.authorize.gather import gather
 from daypass.authorize.organization_keys import organization_keys
 from daypass.directory.store import Views
@@ -23,7 +23,6 @@ def pose(asking: Asking, caller: Caller, common: Context, views: Views) -> tuple
         principal=caller.principal,
         context={
             **common,
-            **resource_keys(asking),
             **organization_keys(caller, asking.account, views),
             **asking.context,
         },

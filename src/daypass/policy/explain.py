@@ -7,6 +7,7 @@ asks the same compiled statements, so that it cannot tell another story than the
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from daypass.policy.compiled import CompiledStatement, Policy, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
@@ -17,6 +18,8 @@ from daypass.policy.question import ContextValue, Question
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
 from daypass.policy.strict_json import Span, statement_spans
+
+_spans = lru_cache(maxsize=64)(statement_spans)  # a simulation asks of the same few texts again and again
 
 
 class Part(Enum):
@@ -151,7 +154,7 @@ def _outcome(policies: tuple[PolicyTrace, ...]) -> Outcome:
 
 
 def _trace_policy(policy: Policy, question: Question) -> PolicyTrace:
-    spans = statement_spans(policy.document.text)
+    spans = _spans(policy.document.text)
     whole = len(spans) == len(policy.statements)
     traced = (
         _trace_statement(statement, question, spans[place] if whole else None)

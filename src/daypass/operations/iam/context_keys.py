@@ -1,0 +1,79 @@
+"""iam:GetContextKeysForCustomPolicy and iam:GetContextKeysForPrincipalPolicy: what a simulation will ask for.
+
+Owns the list: every key of a condition or a variable, each once, as the policies write it.
+Source: IAM API Reference.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from daypass.authenticate.caller import Caller
+from daypass.errors import InvalidInput, MalformedPolicyDocument
+from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.simulate_inputs import check_characters
+from daypass.operations.iam.simulate_sources import get_holder
+from daypass.operations.world import World
+from daypass.policy.document import Document, DocumentKind, parse_document
+from daypass.policy.keys import context_keys
+
+
+class _Custom(Asked, frozen=True):
+    policy_input_list: tuple[str, ...]
+
+
+class _Principal(Asked, frozen=True):
+    policy_source_arn: str
+    policy_input_list: tuple[str, ...] = ()
+
+
+class GetContextKeysForCustomPolicy(IamAction[_Custom]):
+    """Lists the condition keys of policies that are given as texts."""
+
+    action, takes = "GetContextKeysForCustomPolicy", _Custom
+
+    def perform(self, asked: _Custom, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the keys."""
+        return _show(_read(asked.policy_input_list))
+
+
+class GetContextKeysForPrincipalPolicy(IamAction[_Principal]):
+    """Lists the condition keys of the policies of a user with its groups, a group or a role."""
+
+    action, takes = "GetContextKeysForPrincipalPolicy", _Principal
+
+    def resource(self, asked: _Principal, caller: Caller, world: World) -> str:
+        """Return the ARN of whom the policies belong to."""
+        return asked.policy_source_arn
+
+    def perform(self, asked: _Principal, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the keys."""
+        holder = get_holder(asked.policy_source_arn, caller.account, world)
+        return _show([*(policy.document for policy in holder.policies), *_read(asked.policy_input_list)])
+
+
+def _read(texts: tuple[str, ...]) -> list[Document]:
+    check_characters(texts)
+    return [_document(text, place) for place, text in enumerate(texts, start=1)]
+
+
+def _document(text: str, place: int) -> Document:
+    """Return a policy of any kind: those of resources have keys too."""
+    first: MalformedPolicyDocument | None = None
+    for kind in (DocumentKind.IDENTITY, DocumentKind.RESOURCE, DocumentKind.TRUST):
+        try:
+            return parse_document(text, kind)
+        except MalformedPolicyDocument as problem:
+            first = first or problem
+    words = "" if first is None else first.message
+    raise InvalidInput(f"PolicyInputList.{place}: {words}")
+
+
+def _show(documents: Iterable[Document]) -> dict[str, Any]:
+    found: dict[str, str] = {}
+    for document in documents:
+        for key in context_keys(document):
+            found.setdefault(key.lower(), key)
+    return {"ContextKeyNames": list(found.values())}
+
+
+OPERATIONS = (GetContextKeysForCustomPolicy(), GetContextKeysForPrincipalPolicy())
