@@ -14,6 +14,8 @@ from daypass.cli.exit_codes import Exit
 # Command name -> the module that holds `command`.
 COMMANDS: Mapping[str, str] = {
     "account": "daypass.cli.account",
+    "apply": "daypass.cli.apply",
+    "export": "daypass.cli.export",
     "organization": "daypass.cli.organization",
     "keys": "daypass.cli.keys",
     "mfa": "daypass.cli.mfa",

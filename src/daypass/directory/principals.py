@@ -14,6 +14,7 @@ from daypass.arn import Arn, is_account_id
 from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
 from daypass.directory.store import Reader
+from daypass.directory.strangers import show_strangers
 from daypass.errors import MalformedPolicyDocument
 
 _UNIQUE = ("AIDA", "AROA")
@@ -28,8 +29,8 @@ def store_principals(reader: Reader, document: str) -> str:
 
 
 def show_principals(reader: Reader, document: str) -> str:
-    """Return a stored trust policy with its users and roles under their ARNs."""
-    return _rewrite(document, lambda text: _to_arn(reader, text))
+    """Return a stored trust policy with its users and roles under their ARNs, and strangers under their texts."""
+    return show_strangers(reader, _rewrite(document, lambda text: _to_arn(reader, text)))
 
 
 def _rewrite(document: str, translate: Callable[[str], str]) -> str:

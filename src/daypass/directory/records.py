@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
+from daypass.directory.apply_entities import Mark, Stranger
 from daypass.directory.entities import (
     AccessKey,
     Account,
@@ -122,6 +123,22 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda _: None,
         sort=lambda task: task.id,
         decoder=msgspec.json.Decoder(DeletionTask),
+    ),
+    Mark: Kind(
+        name="apply_mark",
+        account=lambda mark: mark.account,
+        key=lambda mark: mark.owner + "/" + mark.thing,
+        unique_id=lambda _: None,
+        sort=lambda mark: mark.owner + "/" + mark.thing,
+        decoder=msgspec.json.Decoder(Mark),
+    ),
+    Stranger: Kind(
+        name="stranger",
+        account=lambda _: "",
+        key=lambda stranger: stranger.id,
+        unique_id=lambda stranger: stranger.id,
+        sort=lambda stranger: stranger.id,
+        decoder=msgspec.json.Decoder(Stranger),
     ),
     StoredKey: Kind(
         name="sealing_key",

@@ -1,0 +1,1 @@
+"""Files under version control that say what a directory shall hold: read, compared with the store, carried out."""

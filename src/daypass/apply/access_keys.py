@@ -1,0 +1,90 @@
+"""Access keys whose id and secret an operator gives: made, rotated in place, made active or inactive.
+
+Owns what the API has no action for: a key with a given secret. Quota, encryption and
+audit are those of CreateAccessKey.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from daypass.apply.api import Api
+from daypass.apply.nodes import Mistake, Place
+from daypass.apply.plan import Difference
+from daypass.apply.state import KeyValue, Thing
+from daypass.directory import records
+from daypass.directory.entities import AccessKey, User
+from daypass.directory.store import Exists
+from daypass.errors import LimitExceeded
+from daypass.mint.secret import Secret
+from daypass.operations.iam.access_keys import keys_of
+from daypass.operations.iam.lookup import get_named
+
+_SECRET = re.compile(r"[!-~]{16,128}")
+
+
+def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
+    """Make a key, or change it. Raises Mistake."""
+    place = thing.place_of("accessKeys").below(part.part)
+    wanted: KeyValue = part.after
+    if part.is_new:
+        _insert(thing, part.part, wanted, api, place)
+        return
+    before: KeyValue = part.before
+    if wanted.secret is not None and wanted.secret != before.secret:
+        key = records.find_by_id(api.world.reader, AccessKey, part.part)
+        if key is None:
+            raise Mistake(place, "the access key is gone")
+        sealed = _sealed(part.part, require_secret(wanted.secret, wanted.name, place), api)
+        records.replace(api.world.writer, msgspec.structs.replace(key, sealed_secret=sealed))
+        api.note(thing.account, "UpdateAccessKey", {"UserName": thing.name, "AccessKeyId": part.part})
+    if wanted.active != before.active:
+        _set_status(thing, part.part, wanted, api, place)
+
+
+def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
+    """Return the secret that a file names. Raises Mistake where it was not given or cannot be one."""
+    if secret is None:
+        raise Mistake(
+            place,
+            f"the secret {name} was not given: set DAYPASS_SECRET_{name.upper()}, or name a --secrets-dir with it",
+        )
+    if not _SECRET.fullmatch(secret.text):
+        raise Mistake(place, f"the secret {name} cannot be a secret access key: 16 to 128 visible ASCII characters")
+    return secret
+
+
+def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place) -> None:
+    world = api.world
+    user = get_named(world.reader, User, thing.account, thing.name)
+    most = world.settings.quotas.access_keys_per_user
+    if len(keys_of(world.reader, user.account, user.id)) >= most:
+        fault = LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {most}")
+        raise Mistake(place, f"{fault.code}: {fault.message}", refused=True)
+    key = AccessKey(
+        id=key_id,
+        account=user.account,
+        owner=user.id,
+        sealed_secret=_sealed(key_id, require_secret(wanted.secret, wanted.name, place), api),
+        active=wanted.active,
+        created=world.now,
+    )
+    try:
+        records.insert(world.writer, key)
+    except Exists as taken:
+        raise Mistake(place, "this access key id is taken", refused=True) from taken
+    api.note(thing.account, "CreateAccessKey", {"UserName": thing.name, "AccessKeyId": key_id})
+
+
+def _set_status(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place) -> None:
+    params: dict[str, Any] = {
+        "UserName": thing.name,
+        "AccessKeyId": key_id,
+        "Status": "Active" if wanted.active else "Inactive",
+    }
+    api.call(thing.account, "UpdateAccessKey", params, place)
+
+
+def _sealed(key_id: str, secret: Secret, api: Api) -> bytes:
+    return api.world.vault.encrypt(secret.text.encode(), bound_to=key_id)

@@ -1,0 +1,63 @@
+"""Who administers an account: users and roles whose policies let them administer its users and roles.
+
+Owns the question. The root user does not count: it is for the day when nobody else is left.
+"""
+
+from collections.abc import Iterator
+
+from daypass.arn import iam_arn
+from daypass.directory import records
+from daypass.directory.entities import Role, User
+from daypass.directory.identity import Identity, load_identity
+from daypass.directory.store import Reader
+from daypass.policy.decision import Allowed
+from daypass.policy.evaluate import Policies, decide
+from daypass.policy.question import Principal, PrincipalKind, Question
+
+_PAGE = 500
+# What an administrator can do, with an MFA code where one is asked for.
+_ACTIONS = (
+    ("iam:CreateUser", "user"),
+    ("iam:AttachUserPolicy", "user"),
+    ("iam:CreateAccessKey", "user"),
+    ("iam:PutRolePolicy", "role"),
+)
+_CONTEXT = {"aws:multifactorauthpresent": "true", "aws:multifactorauthage": "1", "aws:securetransport": "true"}
+
+
+def has_administrator(reader: Reader, account: str) -> bool:
+    """Tell whether a user or role of the account may administer it."""
+    return any(_administers(load_identity(reader, unique_id), kind) for unique_id, kind in _holders(reader, account))
+
+
+def _holders(reader: Reader, account: str) -> Iterator[tuple[str, PrincipalKind]]:
+    for type_, kind in ((User, PrincipalKind.USER), (Role, PrincipalKind.ROLE_SESSION)):
+        after = ""
+        while found := reader.page(records.kind_name(type_), account, after=after, limit=_PAGE):
+            yield from ((record.unique_id or "", kind) for record in found)
+            after = found[-1].sort
+
+
+def _administers(identity: Identity | None, kind: PrincipalKind) -> bool:
+    if identity is None:
+        return False
+    policies = Policies(identity=identity.policies, boundary=identity.boundary)
+    principal = Principal(kind=kind, account=identity.account, arn=identity.arn, unique_id=identity.id)
+    context = {**_CONTEXT, "aws:principalarn": identity.arn, "aws:principalaccount": identity.account}
+    context |= {"aws:username": identity.name} if kind is PrincipalKind.USER else {}
+    return all(
+        isinstance(
+            decide(
+                Question(
+                    action=action,
+                    resource=iam_arn(identity.account, noun, "/", "anybody"),
+                    resource_account=identity.account,
+                    principal=principal,
+                    context=context,
+                ),
+                policies,
+            ),
+            Allowed,
+        )
+        for action, noun in _ACTIONS
+    )

@@ -1,0 +1,96 @@
+"""The IAM API from the inside: an action is called with the parameters that a client would send, by the account's root.
+
+Owns the way from nested parameters to the action's own `perform`: through the service model, so that names, lengths and
+patterns are checked as they are for everyone. What is refused is a Mistake that says where in the file it stands. Every
+call becomes an audit event once it is certain.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.apply.nodes import Mistake, Place
+from daypass.audit.event import Happening
+from daypass.authenticate.caller import Caller, root_caller
+from daypass.errors import SenderFault
+from daypass.operations.iam.action import IamAction
+from daypass.operations.registry import Registry
+from daypass.operations.world import World
+from daypass.wire.catalog import Catalog
+from daypass.wire.http import HttpRequest
+
+_VERSION = "2010-05-08"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who makes the calls, for the audit: the command and its user."""
+
+    agent: str
+    region: str
+    new_request_id: Callable[[], str]
+
+
+@dataclass(slots=True)
+class Api:
+    """Calls actions inside one transaction, and remembers what happened."""
+
+    catalog: Catalog
+    registry: Registry
+    world: World
+    source: Source
+    happenings: list[Happening] = field(default_factory=list)
+
+    def call(self, account: str, action: str, params: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """Perform an action and return its answer. Raises Mistake where it is refused."""
+        caller = root_caller(account, "")
+        try:
+            model = self.catalog.find(action, _VERSION)
+            values = model.parse(dict(flatten(params)))
+            operation: Any = self.registry.find("iam", action)
+            answer = self._perform(operation, values, caller)
+        except SenderFault as fault:
+            self.note(account, action, params, fault)
+            raise Mistake(place, f"{fault.code}: {fault.message}", refused=True) from fault
+        self.note(account, action, values)
+        return answer
+
+    def note(self, account: str, action: str, params: Mapping[str, Any], fault: SenderFault | None = None) -> None:
+        """Remember an event. Only the last of a transaction may be a refusal."""
+        request = HttpRequest("POST", b"/", b"", ((b"user-agent", self.source.agent.encode()),), b"", "daypass", True)  # noqa: FBT003 - a positional struct
+        caller = root_caller(account, "")
+        self.happenings.append(
+            Happening(
+                at=self.world.now,
+                request_id=self.source.new_request_id(),
+                request=request,
+                service="iam",
+                action=action,
+                region=self.source.region,
+                access_key_id="",
+                caller=caller,
+                parameters=params,
+                fault=fault,
+            )
+        )
+
+    def _perform(self, operation: IamAction[Any], values: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        return operation.perform(operation.parse(values), caller, self.world) or {}
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Return nested parameters as the Query protocol spells them: Tags.member.1.Key and so on."""
+    for name, value in params.items():
+        yield from _flatten(prefix + name, value)
+
+
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        yield from flatten(value, f"{name}.")
+    elif isinstance(value, list):
+        for index, element in enumerate(value, 1):
+            yield from _flatten(f"{name}.member.{index}", element)
+    elif isinstance(value, bool):
+        yield name, "true" if value else "false"
+    elif value is not None:
+        yield name, str(value)

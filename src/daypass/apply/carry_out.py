@@ -1,0 +1,141 @@
+"""Carry out a plan inside one transaction.
+
+Owns the order across things: what others refer to comes first and goes last. Policies, then groups and users,
+then roles, then what is attached to them; a user or role that goes is gone before any trust policy is written, so that
+none is written that names it; groups and policies go last.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from daypass.apply.access_keys import require_secret
+from daypass.apply.api import Api
+from daypass.apply.desired import Desired, NewAccount
+from daypass.apply.nodes import Mistake, Place
+from daypass.apply.order import NOBODY, ordered
+from daypass.apply.plan import Change, Difference, Plan, Verb
+from daypass.apply.secret_names import Secrets
+from daypass.apply.state import ATTRIBUTES, Thing, document_text
+from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
+from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.directory.strangers import keep_strangers
+from daypass.mint.secret import Secret
+
+Progress = Callable[[], None]
+"""Is called once for each change that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """What carrying out needs beside the plan."""
+
+    api: Api
+    secrets: Secrets
+    progress: Progress = lambda: None
+
+    def carry_out(self, plan: Plan, desired: Desired) -> list[RootKey]:
+        """Do what the plan says, and return the root keys of new accounts. Raises Mistake; nothing is undone here."""
+        keys = [self._account(change.thing, desired.new_accounts) for change in plan.of(Verb.CREATE, "account")]
+        for change in plan.of(Verb.CHANGE, "account"):
+            self._rename_account(change.thing)
+        for kind in ("policy", "group", "user"):
+            for change in plan.of(Verb.CREATE, kind):
+                CREATE[kind](self._subject(change.thing))
+            for change in plan.of(Verb.CHANGE, kind):
+                self._values(change)
+        self._delete(plan, "user", "role")
+        self._make_roles(plan)
+        for change in (*plan.of(Verb.CHANGE), *plan.of(Verb.CREATE)):
+            self._parts(change)
+            self.progress()
+        self._delete(plan, "group", "policy")
+        return keys
+
+    def _account(self, thing: Thing, wanted: Mapping[str, NewAccount]) -> RootKey:
+        new = wanted[thing.account]
+        asked = Wanted(
+            account=thing.account,
+            name=thing.value("name"),
+            access_key_id=new.root_key_id,
+            secret_access_key=self._root_secret(new, thing.place),
+            standing=new.standing or None,  # type: ignore[arg-type] # the schema allows no other
+        )
+        world = self.api.world
+        try:
+            key = create_account(world.writer, asked, now=world.now, entropy=world.entropy, vault=world.vault)
+        except CannotCreate as error:
+            raise Mistake(thing.place, str(error), refused=True) from error
+        self.api.note(thing.account, "CreateAccount", {"AccountName": thing.value("name")})
+        return key
+
+    def _root_secret(self, new: NewAccount, place: Place) -> str:
+        if not new.root_secret:
+            return ""
+        found = self.secrets.find(new.root_secret)
+        given = None if found is None else Secret(found)
+        return require_secret(given, new.root_secret, place.below("rootAccessKey")).text
+
+    def _rename_account(self, thing: Thing) -> None:
+        world = self.api.world
+        account = records.find(world.reader, Account, "", thing.account)
+        if account is None:
+            raise Mistake(thing.place, "the account is gone")
+        records.replace(world.writer, msgspec.structs.replace(account, name=thing.value("name")))
+        self.api.note(thing.account, "PutAccountName", {"AccountName": thing.value("name")})
+
+    def _make_roles(self, plan: Plan) -> None:
+        late: list[Thing] = []
+        for role, must_wait in ordered(change.thing for change in plan.of(Verb.CREATE, "role")):
+            subject = self._subject(role)
+            if must_wait:
+                late.append(role)
+                subject = replace(subject, trust=document_text(NOBODY))
+            CREATE["role"](subject)
+        for role in late:
+            CHANGE["trust"](self._subject(role), None)
+        for change in plan.of(Verb.CHANGE, "role"):
+            self._values(change)
+
+    def _values(self, change: Change) -> None:
+        for difference in change.differences:
+            if not ATTRIBUTES[change.thing.kind][difference.attribute].has_parts:
+                CHANGE[difference.attribute](self._subject(change.thing, change.before), difference.after)
+
+    def _parts(self, change: Change) -> None:
+        subject = self._subject(change.thing, change.before)
+        for difference in _parts_of(change):
+            if difference.is_gone:
+                PARTS[difference.attribute].remove(subject, difference)
+        for difference in _parts_of(change):
+            is_born = change.verb is Verb.CREATE and difference.attribute in BORN_WITH
+            if not difference.is_gone and not is_born:
+                PARTS[difference.attribute].put(subject, difference)
+
+    def _delete(self, plan: Plan, *kinds: str) -> None:
+        for kind in kinds:
+            for change in plan.of(Verb.DELETE, kind):
+                DELETE[kind](self._subject(change.thing))
+                self.progress()
+
+    def _subject(self, thing: Thing, before: Thing | None = None) -> Subject:
+        if before is not None and "path" not in thing.attributes:
+            # A file that leaves out the path of a policy means the one that is there.
+            thing = replace(thing, attributes={**thing.attributes, "path": before.value("path")})
+        return Subject(thing, self.api, self._trust(thing))
+
+    def _trust(self, thing: Thing) -> str:
+        if thing.kind != "role" or "trust" not in thing.attributes:
+            return ""
+        trust = thing.attributes["trust"]
+        if thing.strangers:
+            trust = keep_strangers(self.api.world.writer, trust, thing.strangers)
+        return document_text(trust)
+
+
+def _parts_of(change: Change) -> Iterator[Difference]:
+    attributes = ATTRIBUTES[change.thing.kind]
+    return (difference for difference in change.differences if attributes[difference.attribute].has_parts)

@@ -1,0 +1,137 @@
+"""What a file wants, as a State: names made ARNs, `requireMfa` made a policy, secrets looked up by name.
+
+Pure. Owns what the fields of the file mean. Whether what is wanted can be is judged by references.py and by the API.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.apply.force_mfa import FORCE_MFA
+from daypass.apply.nodes import Node, Place
+from daypass.apply.schema import DOCUMENT
+from daypass.apply.secret_names import Secrets
+from daypass.apply.shapes import Located
+from daypass.apply.state import REQUIRE_MFA_NAME, REQUIRE_MFA_PATH, Key, KeyValue, State, Thing
+from daypass.arn import iam_arn
+from daypass.mint.secret import Secret
+
+# Section of an account -> the kind of thing that it lists.
+KINDS: Mapping[str, str] = {"policies": "policy", "groups": "group", "users": "user", "roles": "role"}
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What is needed to make an account that does not exist yet. `root_secret` is the name of a secret."""
+
+    standing: str = ""
+    root_key_id: str = ""
+    root_secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a file wants. `sections` names the accounts and the kinds of things that it speaks of."""
+
+    name: str
+    state: State
+    new_accounts: Mapping[str, NewAccount]
+    sections: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that the file names, in order."""
+        return tuple(sorted(self.new_accounts))
+
+
+def read_desired(root: Node, secrets: Secrets) -> Desired:
+    """Return what a file wants. Raises Mistake."""
+    document = DOCUMENT.read(root, Place())
+    state: dict[Key, Thing] = {}
+    new_accounts: dict[str, NewAccount] = {}
+    sections: set[tuple[str, str]] = set()
+    for account, located in document.given["accounts"].items():
+        new_accounts[account] = _new_account(located)
+        _put(state, _account(account, located))
+        policies = _policy_arns(account, located)
+        for section, kind in KINDS.items():
+            if section in located.given:
+                sections.add((account, kind))
+            for name, fields in located.given.get(section, {}).items():
+                _put(state, _thing(account, kind, name, fields, policies, secrets))
+        if any(located_thing.given.get("requireMfa") for located_thing in _holders(located)):
+            _put(state, require_mfa_policy(account, located.place))
+    return Desired(document.given.get("name", "default"), state, new_accounts, frozenset(sections))
+
+
+def require_mfa_policy(account: str, place: Place) -> Thing:
+    """Return the managed policy that `requireMfa` attaches."""
+    attributes = {
+        "path": REQUIRE_MFA_PATH,
+        "description": "Denies everything but the management of one's own MFA devices until an MFA code was given.",
+        "document": FORCE_MFA,
+    }
+    return Thing(account, "policy", REQUIRE_MFA_NAME, attributes, place=place)
+
+
+def require_mfa_arn(account: str) -> str:
+    """Return the ARN of the managed policy that `requireMfa` attaches."""
+    return iam_arn(account, "policy", REQUIRE_MFA_PATH, REQUIRE_MFA_NAME)
+
+
+def _put(state: dict[Key, Thing], thing: Thing) -> None:
+    state.setdefault(thing.key, thing)
+
+
+def _holders(located: Located) -> list[Located]:
+    return [*located.given.get("users", {}).values(), *located.given.get("groups", {}).values()]
+
+
+def _account(account: str, located: Located) -> Thing:
+    attributes = {"name": located.given["name"]} if "name" in located.given else {}
+    return Thing(account, "account", account, attributes, place=located.place, places=located.places)
+
+
+def _new_account(located: Located) -> NewAccount:
+    standing = located.given.get("standing", "")
+    if "rootAccessKey" not in located.given:
+        return NewAccount(standing)
+    given = located.given["rootAccessKey"].given
+    return NewAccount(standing, given["id"], given["secretAccessKey"].name)
+
+
+def _policy_arns(account: str, located: Located) -> dict[str, str]:
+    """Return the ARNs of the policies that the file itself names, by their names in lower case."""
+    return {
+        name.lower(): iam_arn(account, "policy", fields.given.get("path", "/"), name)
+        for name, fields in located.given.get("policies", {}).items()
+    }
+
+
+def _thing(
+    account: str, kind: str, name: str, located: Located, policies: Mapping[str, str], secrets: Secrets
+) -> Thing:
+    given = dict(located.given)
+    if given.pop("requireMfa", False):
+        given["policies"] = [*given.get("policies", ()), require_mfa_arn(account)]
+    strangers = frozenset(given.pop("strangers", ()))
+    if "policies" in given:
+        given["policies"] = {_arn(account, text, policies): None for text in given["policies"]}
+    if "boundary" in given:
+        given["boundary"] = _arn(account, given["boundary"], policies)
+    if "groups" in given:
+        given["groups"] = dict.fromkeys(given["groups"])
+    if "accessKeys" in given:
+        given["accessKeys"] = {key_id: _key(key.given, secrets) for key_id, key in given["accessKeys"].items()}
+    return Thing(account, kind, name, given, place=located.place, places=located.places, strangers=strangers)
+
+
+def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:
+    """Return a policy's ARN. One that the file does not name itself is looked for below the path `/`."""
+    return text if text.startswith("arn:") else policies.get(text.lower(), iam_arn(account, "policy", "/", text))
+
+
+def _key(given: Mapping[str, Any], secrets: Secrets) -> KeyValue:
+    name = given["secretAccessKey"].name
+    found = secrets.find(name)
+    return KeyValue(given.get("status", "Active") == "Active", None if found is None else Secret(found), name)

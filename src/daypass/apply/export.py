@@ -1,0 +1,102 @@
+"""What a store holds, as a file that `daypass apply` takes.
+
+Pure. Owns which fields are written: what is as nobody set it is left out, and `requireMfa` is recognized again. Secrets
+are never written; access keys only where asked for, as references to secrets.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from daypass.apply.desired import KINDS, require_mfa_arn, require_mfa_policy
+from daypass.apply.nodes import Place
+from daypass.apply.plan import normal
+from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing, of_kind
+from daypass.arn import iam_arn
+
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def export_document(present: State, *, with_keys: bool) -> dict[str, Any]:
+    """Return the file's values."""
+    accounts = {
+        account.account: {"name": account.value("name"), **_sections(present, account.account, with_keys=with_keys)}
+        for account in of_kind(present, "account")
+    }
+    return {"version": 1, "accounts": accounts}
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """Return the file's text."""
+    text: str = yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=110)
+    return "# Written by daypass export; read by daypass apply.\n" + text
+
+
+def _sections(present: State, account: str, *, with_keys: bool) -> dict[str, Any]:
+    mfa = require_mfa_policy(account, Place())
+    stored = present.get(mfa.key)
+    has_mfa = stored is not None and all(
+        normal(stored.value(name)) == normal(mfa.value(name)) for name in ATTRIBUTES["policy"]
+    )
+    hidden = {require_mfa_arn(account)} if has_mfa and _is_used(present, account) else set()
+    sections: dict[str, Any] = {}
+    for section, kind in KINDS.items():
+        things = {
+            thing.name: _fields(thing, hidden, with_keys=with_keys)
+            for thing in of_kind(present, kind, account)
+            if not thing.protected and not (hidden and thing.key == mfa.key)
+        }
+        if things:
+            sections[section] = things
+    return sections
+
+
+def _is_used(present: State, account: str) -> bool:
+    arn = require_mfa_arn(account)
+    return any(
+        arn in thing.value("policies") for kind in ("user", "group") for thing in of_kind(present, kind, account)
+    )
+
+
+def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, rule in ATTRIBUTES[thing.kind].items():
+        value = thing.value(name)
+        if name == "accessKeys":
+            value = {key_id: _key(key_id, key) for key_id, key in value.items()} if with_keys else {}
+        if value == ({} if rule.has_parts else rule.default):
+            continue
+        fields[name] = sorted(value) if name in {"policies", "groups"} else value
+    _fold_mfa(thing, fields, set(hidden))
+    _shorten(thing, fields)
+    if thing.strangers:
+        fields["strangers"] = sorted(thing.strangers)
+    return fields
+
+
+def _fold_mfa(thing: Thing, fields: dict[str, Any], hidden: set[str]) -> None:
+    if thing.kind not in {"user", "group"} or not hidden & set(fields.get("policies", ())):
+        return
+    fields["requireMfa"] = True
+    fields["policies"] = [arn for arn in fields["policies"] if arn not in hidden]
+    if not fields["policies"]:
+        del fields["policies"]
+
+
+def _shorten(thing: Thing, fields: dict[str, Any]) -> None:
+    """Name the account's own policies below the path `/` without their ARN: so the file suits another account."""
+    prefix = iam_arn(thing.account, "policy", "/", "")
+
+    def short(arn: str) -> str:
+        name = arn.removeprefix(prefix)
+        return arn if "/" in name else name
+
+    if "policies" in fields:
+        fields["policies"] = [short(arn) for arn in fields["policies"]]
+    if "boundary" in fields:
+        fields["boundary"] = short(fields["boundary"])
+
+
+def _key(key_id: str, key: KeyValue) -> dict[str, Any]:
+    return {"secretAccessKey": {"secret": key_id}, **({} if key.active else {"status": "Inactive"})}

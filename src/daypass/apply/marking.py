@@ -1,0 +1,75 @@
+"""The marks of a file after it was carried out: what it has made, and may therefore take away again.
+
+Owns the arithmetic and the writing. A part that was there before the file named it stays nobody's.
+"""
+
+from collections.abc import Mapping
+
+from daypass.apply.plan import Change, Plan, Verb
+from daypass.apply.state import ATTRIBUTES, Thing
+from daypass.directory import records
+from daypass.directory.apply_entities import Mark
+from daypass.directory.entities import Entity, Group, ManagedPolicy, Role, User
+from daypass.directory.store import Missing, Writer
+
+_TYPES: Mapping[str, type[Entity]] = {"policy": ManagedPolicy, "group": Group, "user": User, "role": Role}
+
+
+def write_marks(writer: Writer, plan: Plan, owner: str, marks: Mapping[str, Mark]) -> None:
+    """Remember what a plan that was carried out has made."""
+    for change in plan.changes:
+        if change.thing.kind == "account":
+            continue
+        if change.before is not None and change.verb is Verb.DELETE:
+            _forget(writer, marks.get(change.before.id))
+            continue
+        unique_id = _id_of(writer, change.thing) if change.before is None else change.before.id
+        old = marks.get(unique_id)
+        new = _after(
+            change, old or Mark(owner=owner, account=change.thing.account, thing=unique_id, kind=change.thing.kind)
+        )
+        if old is None:
+            records.insert(writer, new)
+        elif new != old:
+            records.replace(writer, new)
+
+
+def _after(change: Change, mark: Mark) -> Mark:
+    attributes = ATTRIBUTES[change.thing.kind]
+    values = set(mark.values)
+    parts = {name: set(owned) for name, owned in mark.parts.items()}
+    for difference in change.differences:
+        name = difference.attribute
+        if not attributes[name].has_parts:
+            is_given = name in change.thing.attributes
+            values = values | {name} if is_given else values - {name}
+        elif difference.is_new:
+            parts.setdefault(name, set()).add(difference.part)
+        elif difference.is_gone:
+            parts.get(name, set()).discard(difference.part)
+    return Mark(
+        owner=mark.owner,
+        account=mark.account,
+        thing=mark.thing,
+        kind=mark.kind,
+        made=mark.made or change.verb is Verb.CREATE,
+        values=tuple(sorted(values)),
+        parts={name: tuple(sorted(owned)) for name, owned in sorted(parts.items()) if owned},
+    )
+
+
+def _forget(writer: Writer, mark: Mark | None) -> None:
+    if mark is None:
+        return
+    try:
+        records.delete(writer, mark)
+    except Missing:
+        return
+
+
+def _id_of(writer: Writer, thing: Thing) -> str:
+    found = records.find(writer, _TYPES[thing.kind], thing.account, thing.name)
+    if found is None:
+        raise ValueError(f"{thing.kind} {thing.name} was made and is not there")
+    unique_id: str = found.id  # type: ignore[attr-defined] # all four have one
+    return unique_id

@@ -1,0 +1,200 @@
+"""The differences between what a file wants and what the store holds: the plan.
+
+Pure. Owns which thing is made, changed, deleted or left alone. A file deletes only what files of its name have made and
+removes only parts that they have added (three sides are compared: the file, the store, and the marks); with pruning,
+what stands in the accounts and sections that the file speaks of is its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from daypass.apply.desired import Desired
+from daypass.apply.nodes import Mistake
+from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing
+from daypass.directory.apply_entities import Mark
+
+
+class Verb(Enum):
+    """What happens to a thing."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One attribute, or one part of it, before and after. `part` is empty for an attribute that is one value.
+
+    A part that is added has no `before`, one that is removed has no `after`.
+    """
+
+    attribute: str
+    part: str = ""
+    before: Any = None
+    after: Any = None
+    is_new: bool = False
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one thing. `before` and `after` are the thing itself, None where there is none."""
+
+    verb: Verb
+    before: Thing | None
+    after: Thing | None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def thing(self) -> Thing:
+        """The thing, as it will be where it will be."""
+        thing = self.after or self.before
+        if thing is None:
+            raise ValueError("a change of nothing")
+        return thing
+
+    def parts(self, attribute: str) -> Iterator[Difference]:
+        """Return the differences in one attribute."""
+        return (difference for difference in self.differences if difference.attribute == attribute)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will happen. `kept` counts things and parts that no file made and this one does not name."""
+
+    changes: tuple[Change, ...] = ()
+    kept: int = 0
+
+    def of(self, verb: Verb, kind: str | None = None) -> Iterator[Change]:
+        """Return the changes of one verb, of one kind of thing or all."""
+        return (change for change in self.changes if change.verb is verb and kind in {None, change.thing.kind})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may be removed: what the file's own marks name, and with `prune` everything that the file speaks of."""
+
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    prune: bool = False
+
+
+def make_plan(desired: Desired, present: State, rule: Rule) -> Plan:
+    """Return the differences. Raises Mistake for a change that cannot be."""
+    changes: list[Change] = []
+    kept = 0
+    for key, wanted in desired.state.items():
+        found = present.get(key)
+        if found is None:
+            changes.append(Change(Verb.CREATE, None, wanted, tuple(_born_with(wanted))))
+            continue
+        _require_same_name(wanted, found)
+        differences, left = _differences(wanted, found, rule)
+        kept += left
+        if differences:
+            changes.append(Change(Verb.CHANGE, found, wanted, tuple(differences)))
+    for key, found in present.items():
+        if key in desired.state or found.kind == "account":
+            continue
+        if _may_delete(found, desired, rule):
+            changes.append(Change(Verb.DELETE, found, None))
+        else:
+            kept += 1
+    return Plan(tuple(sorted(changes, key=lambda change: change.thing.key)), kept)
+
+
+def _may_delete(found: Thing, desired: Desired, rule: Rule) -> bool:
+    if found.protected:
+        return False
+    mark = rule.marks.get(found.id)
+    is_pruned = rule.prune and (found.account, found.kind) in desired.sections
+    return is_pruned or (mark is not None and mark.made)
+
+
+def _require_same_name(wanted: Thing, found: Thing) -> None:
+    if wanted.name != found.name:
+        raise Mistake(
+            wanted.place,
+            f"there is a {found.kind} {found.name!r} already, and names are the same in any case of letters",
+        )
+
+
+def _born_with(wanted: Thing) -> Iterator[Difference]:
+    for name, rule in ATTRIBUTES[wanted.kind].items():
+        value = wanted.value(name)
+        if rule.has_parts:
+            for part, after in value.items():
+                yield Difference(name, part, None, after, is_new=True)
+        elif name in wanted.attributes:
+            yield Difference(name, "", None, value, is_new=True)
+
+
+def _differences(wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Difference], int]:
+    differences: list[Difference] = []
+    kept = 0
+    for name, attribute in ATTRIBUTES[wanted.kind].items():
+        if attribute.fixed and name not in wanted.attributes:
+            continue
+        if attribute.has_parts:
+            changed, left = _parts(name, wanted, found, rule)
+            differences += changed
+            kept += left
+            continue
+        before, after = found.value(name), _wanted_value(name, wanted, found, rule)
+        if _is_same(before, after) and not (name == "trust" and wanted.strangers != found.strangers):
+            continue
+        if attribute.fixed:
+            raise Mistake(
+                wanted.place_of(name),
+                f"the {name} of a {wanted.kind} cannot change (it is {before!r}); delete it and make it anew",
+            )
+        differences.append(Difference(name, "", before, after))
+    return differences, kept
+
+
+def _wanted_value(name: str, wanted: Thing, found: Thing, rule: Rule) -> Any:
+    if name in wanted.attributes:
+        return wanted.attributes[name]
+    mark = rule.marks.get(found.id)
+    was_set = rule.prune or (mark is not None and name in mark.values)
+    # A name for people has no default to fall back to.
+    return wanted.value(name) if was_set and wanted.kind != "account" else found.value(name)
+
+
+def _parts(name: str, wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Difference], int]:
+    before, after = found.value(name), wanted.value(name)
+    mark = rule.marks.get(found.id)
+    owned = set(mark.parts.get(name, ())) if mark is not None else set()
+    differences: list[Difference] = []
+    kept = 0
+    for part in before:
+        if part in after:
+            continue
+        if rule.prune or part in owned:
+            differences.append(Difference(name, part, before[part], None, is_gone=True))
+        else:
+            kept += 1
+    for part, value in after.items():
+        if part not in before:
+            differences.append(Difference(name, part, None, value, is_new=True))
+        elif not _is_same(before[part], value):
+            differences.append(Difference(name, part, before[part], value))
+    return differences, kept
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    if isinstance(before, KeyValue) and isinstance(after, KeyValue):
+        # A secret that was not given cannot be compared, and so is no change.
+        return before.active == after.active and (after.secret is None or after.secret == before.secret)
+    return bool(normal(before) == normal(after))
+
+
+def normal(value: Any) -> Any:
+    """Return a document in the form in which equal ones are equal: a list of one is what stands in it."""
+    if isinstance(value, list):
+        return normal(value[0]) if len(value) == 1 else [normal(element) for element in value]
+    if isinstance(value, dict):
+        return {name: normal(member) for name, member in value.items()}
+    return value

@@ -1,0 +1,120 @@
+"""What a store holds, as a State: the accounts, groups, users, roles and policies of the accounts that are asked for.
+
+Owns reading it. Things are read whole, with what is attached to them; secrets of access keys are opened to be compared.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from daypass.apply.state import Key, KeyValue, State, Thing
+from daypass.directory import links, records
+from daypass.directory.apply_entities import Mark
+from daypass.directory.entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User
+from daypass.directory.principals import show_principals
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Reader
+from daypass.directory.strangers import strangers_in
+from daypass.mint.secret import Secret
+
+_PAGE = 500
+E = TypeVar("E", bound=Entity)
+
+
+def read_present(reader: Reader, accounts: Iterable[str], vault: SecretBox) -> State:
+    """Return the things of those of the accounts that exist."""
+    state: dict[Key, Thing] = {}
+    for account_id in accounts:
+        account = records.find(reader, Account, "", account_id)
+        if account is not None:
+            for thing in _things(reader, account, vault):
+                state[thing.key] = thing
+    return state
+
+
+def all_accounts(reader: Reader) -> list[str]:
+    """Return the ids of all accounts of the store, in order."""
+    return [account.id for account in each(reader, Account, "")]
+
+
+def read_marks(reader: Reader, accounts: Iterable[str], owner: str) -> dict[str, Mark]:
+    """Return what files of a name have made in the accounts, by unique id."""
+    return {mark.thing: mark for account in accounts for mark in each(reader, Mark, account) if mark.owner == owner}
+
+
+def each(reader: Reader, type_: type[E], account: str) -> Iterator[E]:
+    """Return the entities of a type in an account, one page after the other."""
+    after = ""
+    while found := reader.page(records.kind_name(type_), account, after=after, limit=_PAGE):
+        yield from (records.to_entity(type_, record) for record in found)
+        after = found[-1].sort
+
+
+def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thing]:
+    yield Thing(account.id, "account", account.id, {"name": account.name}, id=account.id)
+    groups: dict[str, str] = {}
+    keys = _keys(reader, account.id, vault)
+    for policy in each(reader, ManagedPolicy, account.id):
+        yield _policy(policy)
+    for group in each(reader, Group, account.id):
+        groups[group.id] = group.name
+        yield Thing(account.id, "group", group.name, _holder(reader, group, group.path), id=group.id)
+    for user in each(reader, User, account.id):
+        attributes = {
+            **_holder(reader, user, user.path),
+            "tags": user.tags,
+            "groups": {groups[link.target]: None for link in reader.targets(links.MEMBER, user.id)},
+            "boundary": user.boundary,
+            "accessKeys": keys.get(user.id, {}),
+        }
+        yield Thing(account.id, "user", user.name, attributes, id=user.id)
+    for role in each(reader, Role, account.id):
+        yield _role(reader, role)
+
+
+def _policy(policy: ManagedPolicy) -> Thing:
+    attributes = {
+        "path": policy.path,
+        "description": policy.description,
+        "document": json.loads(policy.document),
+        "tags": policy.tags,
+    }
+    return Thing(policy.account, "policy", policy.name, attributes, id=policy.id)
+
+
+def _role(reader: Reader, role: Role) -> Thing:
+    attributes = {
+        **_holder(reader, role, role.path),
+        "description": role.description,
+        "maxSessionDuration": role.max_session_seconds,
+        "trust": json.loads(show_principals(reader, role.trust)),
+        "tags": role.tags,
+        "boundary": role.boundary,
+    }
+    return Thing(
+        role.account,
+        "role",
+        role.name,
+        attributes,
+        id=role.id,
+        strangers=strangers_in(reader, role.trust),
+        protected=role.service_linked,
+    )
+
+
+def _holder(reader: Reader, holder: Holder, path: str) -> dict[str, Any]:
+    return {
+        "path": path,
+        "policies": {link.target: None for link in reader.targets(links.ATTACHED, holder.id)},
+        "inline": {name: json.loads(text) for name, text in holder.inline.items()},
+    }
+
+
+def _keys(reader: Reader, account: str, vault: SecretBox) -> dict[str, dict[str, KeyValue]]:
+    """Return the account's access keys by their owners. The root user's are left out."""
+    found: dict[str, dict[str, KeyValue]] = {}
+    for key in each(reader, AccessKey, account):
+        if not key.is_root:
+            secret = Secret(vault.decrypt(key.sealed_secret, bound_to=key.id).decode())
+            found.setdefault(key.owner, {})[key.id] = KeyValue(key.active, secret)
+    return found

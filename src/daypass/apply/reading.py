@@ -1,0 +1,243 @@
+"""The text of a file into nodes: YAML or JSON, bounded in every direction.
+
+Pure. Owns the limits. Nothing is constructed from tags, no key stands twice, and an alias costs what it stands for, so
+that ten lines cannot become a billion values. YAML's events are read one by one, without recursion.
+Source: YAML 1.2, chapter 10.2 (the JSON schema with plain texts): `no` is a text here, and so is `2012-10-17`.
+"""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from daypass.apply.nodes import Mistake, Node, Place
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NODES = 2_000_000
+_TEXT_OF_A_VALUE = 64
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
+_WORDS: dict[str, Any] = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TOP = Place()
+
+
+def read_text(content: bytes) -> Node:
+    """Return what a file holds. Raises Mistake."""
+    text = decode(content)
+    if text.lstrip()[:1] in {"{", "["}:
+        if text.count(",") > MAX_NODES:
+            raise Mistake(_TOP, f"the file holds more than {MAX_NODES} values")
+        return _as_nodes(read_json(text))
+    # A file that is cut off inside a line may still be YAML, with less in it than was meant.
+    if not text.endswith(("\n", "\n...")):
+        raise Mistake(_TOP, "the last line has no end: the file may be half-written")
+    return _Builder().read(text)
+
+
+def decode(content: bytes) -> str:
+    """Return the text of a file. Raises Mistake for one that is empty, too large or no UTF-8."""
+    if len(content) > MAX_BYTES:
+        raise Mistake(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise Mistake(Place("", line, 1), "the file is not UTF-8") from error
+    if not text.strip():
+        raise Mistake(_TOP, "the file is empty")
+    return text
+
+
+def read_json(text: str) -> Any:
+    """Return the plain values of a JSON text in which no key stands twice. Raises Mistake."""
+    try:
+        return json.loads(text, object_pairs_hook=unique_pairs, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise Mistake(Place("", error.lineno, error.colno), f"this is not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise Mistake(_TOP, f"values are nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:
+        raise Mistake(_TOP, f"a number is too long: {error}") from error
+
+
+def unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's members. Raises Mistake where two have one name: readers would disagree about it."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Mistake(_TOP, f"the key {name[:80]!r} stands twice in one object")
+        found[name] = value
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise Mistake(_TOP, f"{text} is not a number of JSON")
+
+
+def _as_nodes(value: Any, depth: int = 0) -> Node:
+    if depth > MAX_DEPTH:
+        raise Mistake(_TOP, f"values are nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        return Node({name: _as_nodes(member, depth + 1) for name, member in value.items()})
+    if isinstance(value, list):
+        return Node([_as_nodes(element, depth + 1) for element in value])
+    return Node(value)
+
+
+class _Open:
+    """A list or mapping whose end has not come yet."""
+
+    def __init__(self, event: Any, *, is_mapping: bool) -> None:
+        self.mark = event.start_mark
+        self.anchor = event.anchor
+        self.mapping: dict[str, Node] | None = {} if is_mapping else None
+        self.elements: list[Node] = []
+        self.key: str | None = None
+        self.size = 1
+
+    def close(self) -> Node:
+        value = self.elements if self.mapping is None else self.mapping
+        return Node(value, self.mark.line + 1, self.mark.column + 1)
+
+
+class _Builder:
+    """Builds nodes from YAML's events."""
+
+    def __init__(self) -> None:
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._count = 0
+        self._documents = 0
+        self._root: Node | None = None
+
+    def read(self, text: str) -> Node:
+        try:
+            for event in yaml.parse(text, Loader=_LOADER):
+                self._take(event)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = Place("", mark.line + 1, mark.column + 1) if mark else _TOP
+            raise Mistake(place, f"this is not YAML: {error.problem or error.context}") from error
+        except yaml.YAMLError as error:
+            first, *_ = str(error).splitlines() or [""]
+            raise Mistake(_TOP, f"this is not YAML: {first}") from error
+        if self._root is None:
+            raise Mistake(_TOP, "the file is empty")
+        return self._root
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise _at(event, "a second document begins here; a file holds one")
+        elif isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._begin(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end(event)
+
+    def _scalar(self, event: Any) -> None:
+        _require_no_tag(event, "tag:yaml.org,2002:str")
+        parent = self._open[-1] if self._open else None
+        if parent is not None and parent.mapping is not None and parent.key is None:
+            self._key(parent, event)
+            return
+        plain = event.implicit[0] and event.tag is None
+        node = Node(_plain(event.value) if plain else event.value, *_line(event))
+        # A long text weighs more, so that a thousand aliases of it do too.
+        self._add(event, node, 1 + len(event.value) // _TEXT_OF_A_VALUE)
+
+    def _key(self, parent: _Open, event: Any) -> None:
+        if event.value == "<<" and event.implicit[0]:
+            raise _at(event, "merge keys (<<) are not used here")
+        if parent.mapping is not None and event.value in parent.mapping:
+            raise _at(event, f"the key {event.value!r} stands twice in one mapping")
+        # A key is always a text, so that an account id needs no quotes.
+        parent.key = event.value
+        self._counted(event, 1)
+
+    def _alias(self, event: Any) -> None:
+        if event.anchor not in self._anchors:
+            raise _at(event, f"there is no finished anchor &{event.anchor} above this line")
+        node, size = self._anchors[event.anchor]
+        self._add(event, node, size)
+
+    def _begin(self, event: Any) -> None:
+        _require_no_tag(event, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+        parent = self._open[-1] if self._open else None
+        if parent is not None and parent.mapping is not None and parent.key is None:
+            raise _at(event, "a key is a text")
+        if len(self._open) >= MAX_DEPTH:
+            raise _at(event, f"values are nested deeper than {MAX_DEPTH} levels")
+        self._open.append(_Open(event, is_mapping=isinstance(event, yaml.MappingStartEvent)))
+
+    def _end(self, event: Any) -> None:
+        ended = self._open.pop()
+        node = ended.close()
+        if ended.anchor is not None:
+            self._anchors[ended.anchor] = (node, ended.size)
+        self._add(event, node, ended.size, is_counted=True)
+
+    def _add(self, event: Any, node: Node, size: int, *, is_counted: bool = False) -> None:
+        self._counted(event, 1 if is_counted else size)
+        if not isinstance(event, yaml.AliasEvent) and not is_counted and event.anchor is not None:
+            self._anchors[event.anchor] = (node, size)
+        if not self._open:
+            self._root = node
+            return
+        parent = self._open[-1]
+        parent.size += size
+        if parent.mapping is None:
+            parent.elements.append(node)
+        elif parent.key is not None:
+            parent.mapping[parent.key] = node
+            parent.key = None
+        else:
+            raise _at(event, "a key is a text")
+
+    def _counted(self, event: Any, size: int) -> None:
+        self._count += size
+        if self._count > MAX_NODES:
+            raise _at(event, f"the file holds more than {MAX_NODES} values")
+
+
+def _plain(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _require_no_tag(event: Any, *allowed: str) -> None:
+    if event.tag is not None and event.tag not in {*allowed, "!"}:
+        raise _at(event, f"tags such as {event.tag} are not used here")
+
+
+def _line(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _at(event: Any, words: str) -> Mistake:
+    return Mistake(Place("", *_line(event)), words)

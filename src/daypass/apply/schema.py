@@ -1,0 +1,127 @@
+"""The form of the file: which fields stand where, and what each of them may be.
+
+Pure. Owns the tables. They are the reader of the file, and docs/apply.schema.json is made of them (a test holds the two
+together). A kind of thing more is a row in ACCOUNT_SECTIONS here and one in sections.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.apply.shapes import Choice, Field, Fields, Flag, ListOf, MapOf, PolicyDocument, Secret, Text, Whole
+
+SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
+
+_ACCOUNT_ID = Text("an account id of twelve digits", r"[0-9]{12}", 12, digits=True)
+_NAME = Text("a name", r"[\w+=,.@-]{1,128}", 128)
+_TAG_NAME = Text("the key of a tag", r".{1,128}", 128)
+_PATH = Text("a path that begins and ends with a slash", r"/|/[!-~]+/", 512)
+_ARN = Text("an ARN", r"arn:.+", 2048)
+_POLICY = Text("the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[\w+=,.@-]{1,128}", 2048)
+
+_PATH_FIELD = Field(_PATH, "The path, / by default. A role's or policy's cannot change.")
+_TAGS = Field(MapOf(_TAG_NAME, Text("the value of a tag", "", 256)), "Tags, by key.")
+_ATTACHED = Field(ListOf(_POLICY), "Managed policies that are attached: ARNs, or names of this account's own.")
+_INLINE = Field(MapOf(_NAME, PolicyDocument()), "Inline policies, by name.")
+_BOUNDARY = Field(_POLICY, "The managed policy that is the permissions boundary.")
+_REQUIRE_MFA = Field(
+    Flag(),
+    "Attaches AWS's documented policy that denies everything but the management of one's own MFA devices "
+    "until an MFA code was given.",
+)
+
+POLICY = Fields(
+    {
+        "document": Field(PolicyDocument(), "The policy that is in force.", required=True),
+        "path": _PATH_FIELD,
+        "description": Field(Text("a description", "", 1000), "What it is for. It cannot change."),
+        "tags": _TAGS,
+    }
+)
+GROUP = Fields({"path": _PATH_FIELD, "policies": _ATTACHED, "inline": _INLINE, "requireMfa": _REQUIRE_MFA})
+ACCESS_KEY = Fields(
+    {
+        "secretAccessKey": Field(Secret(), "Where the secret comes from.", required=True),
+        "status": Field(Choice(("Active", "Inactive")), "Active by default."),
+    }
+)
+USER = Fields(
+    {
+        "path": _PATH_FIELD,
+        "tags": _TAGS,
+        "groups": Field(ListOf(_NAME), "The groups that the user is in."),
+        "policies": _ATTACHED,
+        "inline": _INLINE,
+        "boundary": _BOUNDARY,
+        "requireMfa": _REQUIRE_MFA,
+        "accessKeys": Field(
+            MapOf(Text("an access key id", r"AKIA[A-Z0-9]{12,124}", 128), ACCESS_KEY), "Long-term keys, by their ids."
+        ),
+    }
+)
+ROLE = Fields(
+    {
+        "trust": Field(PolicyDocument(), "The trust policy: who may assume the role.", required=True),
+        "path": _PATH_FIELD,
+        "description": Field(Text("a description", "", 1000), "What it is for."),
+        "maxSessionDuration": Field(Whole(3600, 43200), "The longest session, in seconds; an hour by default."),
+        "tags": _TAGS,
+        "policies": _ATTACHED,
+        "inline": _INLINE,
+        "boundary": _BOUNDARY,
+        "strangers": Field(
+            ListOf(Text("a principal", ".+", 2048)),
+            "Principals of the trust policy that are not here. They are kept as text that never matches anybody.",
+        ),
+    }
+)
+
+ROOT_KEY = Fields(
+    {
+        "id": Field(
+            Text("an access key id", r"[A-Z0-9]{16,128}", 128), "The id of the root access key.", required=True
+        ),
+        "secretAccessKey": Field(Secret(), "Where the secret comes from.", required=True),
+    },
+)
+
+# The sections of an account that are lists of named things: name of the section -> what one of them may hold.
+ACCOUNT_SECTIONS: Mapping[str, Fields] = {"policies": POLICY, "groups": GROUP, "users": USER, "roles": ROLE}
+
+ACCOUNT = Fields(
+    {
+        "name": Field(Text("a name", r"[^\x00-\x1f]{1,128}", 128), "A name for people."),
+        "standing": Field(
+            Choice(("management", "member", "standalone")),
+            "What a new account is to the store's organization; by default a member of it where there is one.",
+        ),
+        "rootAccessKey": Field(
+            ROOT_KEY, "The root key of a new account. Without it one is made up and shown once. Read at creation alone."
+        ),
+        **{
+            section: Field(MapOf(_NAME, fields, folded=True), f"The account's {section}, by name.")
+            for section, fields in ACCOUNT_SECTIONS.items()
+        },
+    }
+)
+
+DOCUMENT = Fields(
+    {
+        "version": Field(Whole(1, 1), "The version of this format: 1.", required=True),
+        "name": Field(
+            Text("a name", r"[A-Za-z0-9._-]{1,64}", 64),
+            "The name of this set of things, `default` where none is given. A file deletes only what files of its "
+            "own name have made.",
+        ),
+        "accounts": Field(MapOf(_ACCOUNT_ID, ACCOUNT), "The accounts, by id.", required=True),
+    }
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file."""
+    return {
+        "$schema": SCHEMA_ID,
+        "title": "Daypass identity file",
+        "description": "What `daypass apply` takes and `daypass export` writes.",
+        **DOCUMENT.schema(),
+    }

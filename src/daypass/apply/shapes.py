@@ -1,0 +1,311 @@
+"""What a value of the file may be: each shape reads a node, and says the same in JSON Schema.
+
+Pure. Owns the kinds of values: texts, numbers, lists, mappings with fixed or free names, policy documents, references
+to secrets. Which stand where is the table in schema.py. One definition makes both the reader and the published schema.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from daypass.apply.nodes import Mistake, Node, Place
+from daypass.apply.secret_names import SECRET_NAME, SecretReference
+
+_NOUNS = {str: "a text", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
+
+
+class Shape(Protocol):
+    """One kind of value."""
+
+    def read(self, node: Node, place: Place) -> Any:
+        """Return the value, plain. Raises Mistake."""
+        ...
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        ...
+
+
+def describe(node: Node) -> str:
+    """Return what a node is, in a word."""
+    if node.value is None:
+        return "nothing"
+    return _NOUNS.get(type(node.value), "a number")
+
+
+def _wanted(place: Place, noun: str, node: Node) -> Mistake:
+    if node.value is None:
+        return Mistake(place, f"{noun} is wanted and nothing stands here; leave the key out, or write what is meant")
+    return Mistake(place, f"{noun} is wanted, and this is {describe(node)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text. `noun` says what it is, `pattern` must match all of it."""
+
+    noun: str = "a text"
+    pattern: str = ""
+    most: int = 4096
+    digits: bool = False
+
+    def read(self, node: Node, place: Place) -> str:
+        """Return the text. A number is one where only digits are wanted, such as an account id."""
+        value = node.value
+        if self.digits and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            if isinstance(value, dict) and set(value) == {"secret"}:
+                raise Mistake(place, "a secret does not belong here: secrets go into secret fields alone")
+            raise _wanted(place, self.noun, node)
+        if len(value) > self.most:
+            raise Mistake(place, f"{self.noun} is at most {self.most} characters long")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise Mistake(place, f"{self.noun} is wanted, and {value[:80]!r} is none")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        shape: dict[str, Any] = {"type": "string", "maxLength": self.most}
+        if self.pattern:
+            shape["pattern"] = f"^(?:{self.pattern})$"
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few texts."""
+
+    of: tuple[str, ...]
+
+    def read(self, node: Node, place: Place) -> str:
+        """Return the text."""
+        if node.value not in self.of:
+            raise Mistake(place, f"one of {', '.join(self.of)} is wanted")
+        value: str = node.value
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return {"enum": list(self.of)}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number."""
+
+    least: int
+    most: int
+
+    def read(self, node: Node, place: Place) -> int:
+        """Return the number."""
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wanted(place, "a whole number", node)
+        if not self.least <= value <= self.most:
+            raise Mistake(place, f"a number from {self.least} to {self.most} is wanted")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    def read(self, node: Node, place: Place) -> bool:
+        """Return it."""
+        if not isinstance(node.value, bool):
+            raise _wanted(place, "true or false", node)
+        return node.value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list of values of one shape, none of them twice."""
+
+    element: Shape
+
+    def read(self, node: Node, place: Place) -> list[Any]:
+        """Return the values."""
+        if not isinstance(node.value, list):
+            raise _wanted(place, "a list", node)
+        found: list[Any] = []
+        for index, element in enumerate(node.value):
+            at = place.of(index, element)
+            value = self.element.read(element, at)
+            if value in found:
+                raise Mistake(at, "this stands in the list twice")
+            found.append(value)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return {"type": "array", "items": self.element.schema(), "uniqueItems": True}
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A mapping from names that the author chooses. Names may be the same but for the case of letters only in tags."""
+
+    name: Text
+    value: Shape
+    folded: bool = False
+
+    def read(self, node: Node, place: Place) -> dict[str, Any]:
+        """Return the values by name."""
+        if not isinstance(node.value, dict):
+            raise _wanted(place, "a mapping", node)
+        found: dict[str, Any] = {}
+        seen: dict[str, str] = {}
+        for name, member in node.value.items():
+            at = place.of(name, member)
+            self.name.read(Node(name), at)
+            folded = name.lower() if self.folded else name
+            if folded in seen:
+                raise Mistake(at, f"this and {seen[folded]!r} are one name: case does not count")
+            seen[folded] = name
+            found[name] = self.value.read(member, at)
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        names = {name: rule for name, rule in self.name.schema().items() if name != "type"}
+        return {"type": "object", "propertyNames": names, "additionalProperties": self.value.schema()}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One member of a mapping with fixed names: its shape and what it is for."""
+
+    shape: Shape
+    about: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The members that were given, with the place of each and of the whole."""
+
+    given: Mapping[str, Any]
+    place: Place
+    places: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A mapping with fixed names."""
+
+    of: Mapping[str, Field]
+    about: str = ""
+
+    def read(self, node: Node, place: Place) -> Located:
+        """Return the members that were given."""
+        if not isinstance(node.value, dict):
+            raise _wanted(place, "a mapping", node)
+        given: dict[str, Any] = {}
+        places: dict[str, Place] = {}
+        for name, member in node.value.items():
+            at = place.of(name, member)
+            if name not in self.of:
+                raise Mistake(at, f"there is no such field here; there are {', '.join(self.of)}")
+            given[name], places[name] = self.of[name].shape.read(member, at), at
+        for name, member_field in self.of.items():
+            if member_field.required and name not in given:
+                raise Mistake(place, f"{name} is missing")
+        return Located(given, place, places)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        shape: dict[str, Any] = {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {name: {"description": one.about, **one.shape.schema()} for name, one in self.of.items()},
+        }
+        required = [name for name, one in self.of.items() if one.required]
+        return shape | ({"required": required} if required else {})
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    """A policy: a mapping as the policy language has it, or its JSON as a text. The language itself judges it later."""
+
+    def read(self, node: Node, place: Place) -> dict[str, Any]:
+        """Return the policy as plain values."""
+        if isinstance(node.value, str):
+            return _from_text(node.value, place)
+        if not isinstance(node.value, dict):
+            raise _wanted(place, "a policy document", node)
+        plain: dict[str, Any] = _plain(node)
+        return plain
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return {
+            "anyOf": [
+                {"type": "string", "description": "The policy's JSON, as a text."},
+                {
+                    "type": "object",
+                    "required": ["Statement"],
+                    "properties": {
+                        "Version": {"enum": ["2012-10-17", "2008-10-17"]},
+                        "Id": {"type": "string"},
+                        "Statement": {"type": ["object", "array"]},
+                    },
+                },
+            ]
+        }
+
+
+def _from_text(text: str, place: Place) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Mistake(place, f"this text is not the JSON of a policy: {error}") from error
+    if not isinstance(value, dict):
+        raise Mistake(place, "this text is not the JSON of a policy: it is no object")
+    return value
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node.value, dict):
+        return {name: _plain(member) for name, member in node.value.items()}
+    if isinstance(node.value, list):
+        return [_plain(element) for element in node.value]
+    return node.value
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A reference to a secret: `{secret: NAME}`. The secret itself may not stand in the file."""
+
+    allowed: Text = field(default_factory=lambda: Text("the name of a secret", SECRET_NAME, 64))
+
+    def read(self, node: Node, place: Place) -> SecretReference:
+        """Return the reference. What stands here is never repeated in a message: it may be a secret."""
+        if not isinstance(node.value, dict) or set(node.value) != {"secret"}:
+            raise Mistake(
+                place,
+                "a secret may not stand in the file: write {secret: NAME}, and give it in DAYPASS_SECRET_NAME "
+                "or in the file NAME of --secrets-dir",
+            )
+        named = node.value["secret"]
+        if not isinstance(named.value, str) or not re.fullmatch(SECRET_NAME, named.value):
+            raise Mistake(place, "the name of a secret is letters, digits and underscores, and begins with a letter")
+        return SecretReference(named.value)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["secret"],
+            "properties": {"secret": self.allowed.schema()},
+        }

@@ -1,0 +1,222 @@
+"""From one change to the calls that carry it out, as tables: how a kind of thing is made, changed, taken apart.
+
+Owns which actions of the IAM API stand for which difference. Their order across things is carry_out.py's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daypass.apply.access_keys import put_access_key
+from daypass.apply.api import Api
+from daypass.apply.plan import Difference
+from daypass.apply.state import Thing, document_text
+from daypass.arn import iam_arn
+
+WORDS: Mapping[str, str] = {"policy": "Policy", "group": "Group", "user": "User", "role": "Role"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The thing that calls are about. `trust` is the trust policy to store, with strangers under their ids."""
+
+    thing: Thing
+    api: Api
+    trust: str = ""
+
+    @property
+    def word(self) -> str:
+        """The word in the names of actions."""
+        return WORDS[self.thing.kind]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The parameter that names the thing."""
+        if self.thing.kind == "policy":
+            return {"PolicyArn": iam_arn(self.thing.account, "policy", self.thing.value("path"), self.thing.name)}
+        return {f"{self.word}Name": self.thing.name}
+
+    def call(self, action: str, attribute: str = "", **params: Any) -> dict[str, Any]:
+        """Call an action about the thing. `{}` in its name is the thing's word."""
+        place = self.thing.place_of(attribute)
+        return self.api.call(self.thing.account, action.format(self.word), {**self.named, **params}, place)
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _create(subject: Subject, **params: Any) -> None:
+    thing = subject.thing
+    params = {f"{subject.word}Name": thing.name, "Path": thing.value("path"), **params}
+    given = {name: value for name, value in params.items() if value not in ("", None, [])}
+    subject.api.call(thing.account, f"Create{subject.word}", given, thing.place)
+
+
+def _create_policy(subject: Subject) -> None:
+    thing = subject.thing
+    _create(
+        subject,
+        PolicyDocument=document_text(thing.value("document")),
+        Description=thing.value("description"),
+        Tags=_tag_list(thing.value("tags")),
+    )
+
+
+def _create_user(subject: Subject) -> None:
+    thing = subject.thing
+    _create(subject, PermissionsBoundary=thing.value("boundary"), Tags=_tag_list(thing.value("tags")))
+
+
+def _create_role(subject: Subject) -> None:
+    thing = subject.thing
+    _create(
+        subject,
+        AssumeRolePolicyDocument=subject.trust,
+        Description=thing.value("description"),
+        MaxSessionDuration=thing.value("maxSessionDuration"),
+        PermissionsBoundary=thing.value("boundary"),
+        Tags=_tag_list(thing.value("tags")),
+    )
+
+
+# How a kind of thing is made, and which parts it is born with.
+CREATE: Mapping[str, Callable[[Subject], None]] = {
+    "policy": _create_policy,
+    "group": _create,
+    "user": _create_user,
+    "role": _create_role,
+}
+BORN_WITH: frozenset[str] = frozenset({"tags"})
+
+
+def _new_version(subject: Subject, after: Any) -> None:
+    """Put a new version in force. Where there is no room for one more, the oldest that is not in force goes."""
+    versions = subject.call("ListPolicyVersions")["Versions"]
+    if len(versions) >= subject.api.world.settings.quotas.policy_versions:
+        oldest = [version["VersionId"] for version in versions if not version["IsDefaultVersion"]]
+        if oldest:
+            subject.call("DeletePolicyVersion", VersionId=oldest[-1])
+    subject.call("CreatePolicyVersion", "document", PolicyDocument=document_text(after), SetAsDefault=True)
+
+
+def _set_boundary(subject: Subject, after: Any) -> None:
+    if after:
+        subject.call("Put{}PermissionsBoundary", "boundary", PermissionsBoundary=after)
+    else:
+        subject.call("Delete{}PermissionsBoundary", "boundary")
+
+
+# How a value changes: (attribute, the change).
+CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
+    "path": lambda subject, after: _none(subject.call("Update{}", "path", NewPath=after)),
+    "document": _new_version,
+    "description": lambda subject, after: _none(subject.call("UpdateRole", "description", Description=after)),
+    "maxSessionDuration": lambda subject, after: _none(
+        subject.call("UpdateRole", "maxSessionDuration", MaxSessionDuration=after)
+    ),
+    "trust": lambda subject, _: _none(subject.call("UpdateAssumeRolePolicy", "trust", PolicyDocument=subject.trust)),
+    "boundary": _set_boundary,
+}
+
+
+def _none(answer: object) -> None:
+    """Let an answer go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How a part comes, or changes, and how it goes."""
+
+    put: Callable[[Subject, Difference], object]
+    remove: Callable[[Subject, Difference], object]
+
+
+PARTS: Mapping[str, Parts] = {
+    "tags": Parts(
+        lambda subject, part: subject.call("Tag{}", "tags", Tags=[{"Key": part.part, "Value": part.after}]),
+        lambda subject, part: subject.call("Untag{}", "tags", TagKeys=[part.part]),
+    ),
+    "groups": Parts(
+        lambda subject, part: subject.call("AddUserToGroup", "groups", GroupName=part.part),
+        lambda subject, part: subject.call("RemoveUserFromGroup", "groups", GroupName=part.part),
+    ),
+    "policies": Parts(
+        lambda subject, part: subject.call("Attach{}Policy", "policies", PolicyArn=part.part),
+        lambda subject, part: subject.call("Detach{}Policy", "policies", PolicyArn=part.part),
+    ),
+    "inline": Parts(
+        lambda subject, part: subject.call(
+            "Put{}Policy", "inline", PolicyName=part.part, PolicyDocument=document_text(part.after)
+        ),
+        lambda subject, part: subject.call("Delete{}Policy", "inline", PolicyName=part.part),
+    ),
+    "accessKeys": Parts(
+        lambda subject, part: put_access_key(subject.thing, part, subject.api),
+        lambda subject, part: subject.call("DeleteAccessKey", "accessKeys", AccessKeyId=part.part),
+    ),
+}
+
+
+def _each(subject: Subject, action: str, member: str, **params: Any) -> Iterator[Any]:
+    """Return all of what a list shows, page after page."""
+    marker: dict[str, str] = {}
+    while True:
+        answer = subject.call(action, **params, **marker)
+        yield from answer[member]
+        if not answer.get("IsTruncated"):
+            return
+        marker = {"Marker": answer["Marker"]}
+
+
+def _strip(subject: Subject) -> None:
+    for policy in list(_each(subject, "ListAttached{}Policies", "AttachedPolicies")):
+        subject.call("Detach{}Policy", PolicyArn=policy["PolicyArn"])
+    for name in list(_each(subject, "List{}Policies", "PolicyNames")):
+        subject.call("Delete{}Policy", PolicyName=name)
+
+
+def _delete_policy(subject: Subject) -> None:
+    for version in list(_each(subject, "ListPolicyVersions", "Versions")):
+        if not version["IsDefaultVersion"]:
+            subject.call("DeletePolicyVersion", VersionId=version["VersionId"])
+    subject.call("DeletePolicy")
+
+
+def _delete_group(subject: Subject) -> None:
+    for user in list(_each(subject, "GetGroup", "Users")):
+        subject.call("RemoveUserFromGroup", UserName=user["UserName"])
+    _strip(subject)
+    subject.call("DeleteGroup")
+
+
+def _delete_user(subject: Subject) -> None:
+    for key in list(_each(subject, "ListAccessKeys", "AccessKeyMetadata")):
+        subject.call("DeleteAccessKey", AccessKeyId=key["AccessKeyId"])
+    for device in list(_each(subject, "ListMFADevices", "MFADevices")):
+        serial = device["SerialNumber"]
+        subject.call("DeactivateMFADevice", SerialNumber=serial)
+        if serial.startswith("arn:"):
+            subject.api.call(
+                subject.thing.account, "DeleteVirtualMFADevice", {"SerialNumber": serial}, subject.thing.place
+            )
+    for group in list(_each(subject, "ListGroupsForUser", "Groups")):
+        subject.call("RemoveUserFromGroup", GroupName=group["GroupName"])
+    _strip(subject)
+    subject.call("DeleteUser")
+
+
+def _delete_role(subject: Subject) -> None:
+    for profile in list(_each(subject, "ListInstanceProfilesForRole", "InstanceProfiles")):
+        subject.call("RemoveRoleFromInstanceProfile", InstanceProfileName=profile["InstanceProfileName"])
+    _strip(subject)
+    subject.call("DeleteRole")
+
+
+# How a thing is taken apart and deleted.
+DELETE: Mapping[str, Callable[[Subject], None]] = {
+    "policy": _delete_policy,
+    "group": _delete_group,
+    "user": _delete_user,
+    "role": _delete_role,
+}

@@ -1,0 +1,58 @@
+"""The World of an operator's command: one transaction, read directly, without the server's cache.
+
+Owns the value alone. Nothing here forgets or remembers: a command ends when its transaction does.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TypeVar
+
+from daypass.authenticate.keychain import Keychain
+from daypass.directory.ring import load_ring
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Reader, WouldBlock, Writer
+from daypass.operations.settings import ServiceSettings
+from daypass.operations.world import World
+from daypass.ports import Entropy
+
+T = TypeVar("T")
+
+
+class DirectViews:
+    """Derived values, made of the transaction whenever they are asked for."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def get(self, loader: Callable[..., T], *args: object) -> T:
+        """Return what a loader makes of the transaction."""
+        return loader(self._reader, *args)
+
+
+def operator_world(
+    transaction: Writer,
+    *,
+    now: datetime,
+    region: str,
+    entropy: Entropy,
+    vault: SecretBox,
+    settings: ServiceSettings,
+) -> World:
+    """Return the World of a transaction. Nothing in it opens another."""
+    return World(
+        now=now,
+        region=region,
+        views=DirectViews(transaction),
+        load_ring=lambda: load_ring(transaction, vault),
+        entropy=entropy,
+        vault=vault,
+        keychain=Keychain(vault),
+        settings=settings,
+        open_apart=_open_no_other,
+        transaction=transaction,
+    )
+
+
+def _open_no_other() -> AbstractContextManager[Writer]:
+    raise WouldBlock

@@ -1,0 +1,71 @@
+"""`daypass apply FILE`: make the store what a file under version control says.
+
+Owns the options and what is printed. What the file may hold is apply/schema.py's, what happens is apply/apply.py's.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.apply.apply import Manner, Outcome, apply_file
+from daypass.apply.desired import read_desired
+from daypass.apply.reading import MAX_BYTES, read_text
+from daypass.apply.showing import plain_plan, show_plan
+from daypass.cli.operator_tools import audited, explaining, read_file, tools_for
+from daypass.cli.profile_block import profile_block
+from daypass.cli.secret_source import SecretSource
+from daypass.cli.store_options import config_option, opened, output_option, print_json, read_config, store_option
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@click.option(
+    "--prune", is_flag=True, help="Also delete what no file made, in the accounts and sections that the file speaks of."
+)
+@click.option(
+    "--secrets-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A directory with a file for each secret, named as the secret is.",
+)
+@store_option
+@config_option
+@output_option
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    file: Path,
+    dry_run: bool,
+    prune: bool,
+    secrets_dir: Path | None,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Make the store what FILE (YAML or JSON) says, in one transaction. FILE may be - for standard input."""
+    config = read_config({"store": store}, config_file)
+    content = read_file(file, MAX_BYTES)
+    secrets = SecretSource(os.environ, secrets_dir)
+    with explaining(file):
+        desired = read_desired(read_text(content), secrets)
+        with opened(store, config_file) as there, audited(config) as sink:
+            tools = tools_for(there, config, sink, command="apply", secrets=secrets)
+            outcome = apply_file(desired, tools, Manner(prune=prune, is_trial=dry_run))
+    _print(outcome, output, is_done=not dry_run)
+
+
+def _print(outcome: Outcome, output: str, *, is_done: bool) -> None:
+    if output == "json":
+        shown: dict[str, Any] = {"Applied": is_done, **plain_plan(outcome.plan)}
+        shown["RootAccessKeys"] = [
+            {"AccountId": key.account, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
+            for key in outcome.root_keys
+        ]
+        print_json(shown)
+        return
+    click.echo(show_plan(outcome.plan, is_done=is_done))
+    for key in outcome.root_keys:
+        click.echo(f"\nAccount {key.account} is new. Its root access key is shown this once:\n", err=True)
+        click.echo(profile_block(key))

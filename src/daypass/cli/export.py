@@ -1,0 +1,36 @@
+"""`daypass export`: write what the store holds as a file that `daypass apply` takes.
+
+Owns the options. Secrets are never written.
+"""
+
+from pathlib import Path
+
+import click
+
+from daypass.apply.export import as_yaml, export_document
+from daypass.apply.present import all_accounts, read_present
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+
+
+@click.command()
+@click.option("--account", "accounts", metavar="ID", multiple=True, help="An account. All of them by default.")
+@click.option("--access-keys", is_flag=True, help="Also write users' access keys, as references to secrets.")
+@store_option
+@config_option
+@output_option
+def command(
+    *, accounts: tuple[str, ...], access_keys: bool, store: str | None, config_file: Path | None, output: str
+) -> None:
+    """Print the store's accounts, users, groups, roles and policies as an identity file: YAML, or JSON."""
+    with opened(store, config_file) as there, there.store.read() as reader:
+        known = all_accounts(reader)
+        unknown = sorted(set(accounts) - set(known))
+        if unknown:
+            raise Stop(f"there is no account {unknown[0]} in this store", Exit.CONFIGURATION)
+        present = read_present(reader, accounts or known, there.vault)
+    document = export_document(present, with_keys=access_keys)
+    if output == "json":
+        print_json(document)
+    else:
+        click.echo(as_yaml(document), nl=False)

@@ -1,0 +1,101 @@
+"""What `apply`, `export` and `import` share: reading a file whole, the audit log, and the tools of a transaction.
+
+Owns the translation of a Mistake into words and an exit code.
+"""
+
+import os
+import pwd
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daypass.apply.api import Source
+from daypass.apply.apply import Tools
+from daypass.apply.nodes import Mistake
+from daypass.apply.secret_names import Secrets
+from daypass.apply.world import operator_world
+from daypass.audit.sinks import LineSink, Sink, open_sink
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.config import Config
+from daypass.operations.registry import full_registry
+from daypass.operations.settings import Quotas, ServiceSettings
+from daypass.storage.address import SqliteAddress, parse_address
+from daypass.wire.catalog import Catalog
+from daypass.wiring import HOME_REGION, OpenedStore
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Return a file's bytes, `-` being standard input. Stops where it cannot be read, or changes meanwhile."""
+    if str(path) == "-":
+        return sys.stdin.buffer.read(most + 1)
+    try:
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            content = file.read(most + 1)
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise Stop(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Stop(f"{path} is being written: try again when it is whole", Exit.LOCKED)
+    return content
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turn a Mistake into a sentence that says where. 4 is what the rules refuse, 2 a file that cannot be read."""
+    try:
+        yield
+    except Mistake as mistake:
+        words = f"{path}: {mistake}\nNothing was changed."
+        raise Stop(words, Exit.REFUSED if mistake.refused else Exit.USAGE) from mistake
+
+
+@contextmanager
+def audited(config: Config) -> Iterator[Sink]:
+    """Open the server's own audit log. What goes to standard output there goes to standard error here."""
+    target = config.audit_log or _beside(config)
+    try:
+        sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
+    except OSError as error:
+        raise Stop(f"cannot write the audit log {target}: {error.strerror}", Exit.CONFIGURATION) from error
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def _beside(config: Config) -> str:
+    address = parse_address(config.store_url)
+    return str(address.path.absolute().with_name("audit.jsonl")) if isinstance(address, SqliteAddress) else "-"
+
+
+def tools_for(there: OpenedStore, config: Config, sink: Sink, *, command: str, secrets: Secrets) -> Tools:
+    """Return the tools of a command."""
+    return tools_with(there, config.quotas, sink, command=command, secrets=secrets)
+
+
+def tools_with(there: OpenedStore, quotas: Quotas, sink: Sink, *, command: str, secrets: Secrets) -> Tools:
+    """Return the tools of a command that has quotas of its own."""
+    settings = ServiceSettings(quotas=quotas)
+    now = there.clock.now()
+    return Tools(
+        store=there.store,
+        vault=there.vault,
+        catalog=Catalog.load(),
+        registry=full_registry(),
+        open_world=lambda writer: operator_world(
+            writer, now=now, region=HOME_REGION, entropy=there.entropy, vault=there.vault, settings=settings
+        ),
+        source=Source(f"daypass {command} by {_user()}", HOME_REGION, lambda: str(uuid.uuid4())),
+        secrets=secrets,
+        record=sink,
+    )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

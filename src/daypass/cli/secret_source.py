@@ -1,0 +1,40 @@
+"""Where secrets come from that a file names: `DAYPASS_SECRET_<NAME>` or a file NAME of `--secrets-dir`.
+
+Owns both places. A directory that was named is asked first. Names are checked before they come here: none leaves the
+directory.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daypass.cli.exit_codes import Exit, Stop
+
+_MOST = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Finds secrets by name."""
+
+    environment: Mapping[str, str]
+    folder: Path | None = None
+
+    def __repr__(self) -> str:
+        return "<secrets>"
+
+    def find(self, name: str) -> str | None:
+        """Return the secret of this name, without the line end that editors add, or None."""
+        if self.folder is not None and (self.folder / name).is_file():
+            return self._read(self.folder / name)
+        return self.environment.get(f"DAYPASS_SECRET_{name.upper()}")
+
+    def _read(self, path: Path) -> str:
+        try:
+            with path.open(encoding="utf-8") as file:
+                text = file.read(_MOST + 1)
+        except (OSError, UnicodeDecodeError) as error:
+            raise Stop(f"the secret {path} cannot be read: {type(error).__name__}", Exit.CONFIGURATION) from error
+        if len(text) > _MOST:
+            raise Stop(f"the secret {path} is too long", Exit.CONFIGURATION)
+        return text.removesuffix("\n").removesuffix("\r")
