@@ -76,6 +76,13 @@ class KeyPair:
         """The certificate in base64, as metadata and KeyInfo carry it."""
         return base64.b64encode(self.certificate.public_bytes(serialization.Encoding.DER)).decode()
 
+    @property
+    def pem(self) -> str:
+        """The private key as AddPrivateKey takes it: PEM, without a passphrase."""
+        return self.private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+
 
 def make_key_pair(
     kind: str = "rsa-2048",
