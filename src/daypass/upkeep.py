@@ -1,4 +1,4 @@
-"""What a server does by itself: it tends the ring of sealing keys.
+"""What a server does by itself: it tends the rings of sealing keys and of those that sign web identity tokens.
 
 Owns the thread. Which key comes and goes when is mint/'s rule. Every server of a store does the same; the store lets
 one write at a time, and whoever comes second finds nothing left to do.
@@ -8,6 +8,7 @@ import threading
 
 import structlog
 
+from daypass.directory.outbound import accounts_to_tend, tend_token_keys
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Store, StoreUnavailable
@@ -20,7 +21,7 @@ _DAY = 86_400
 
 
 class KeyUpkeep:
-    """Rotates the sealing keys when they are old, and destroys those that nothing needs any more."""
+    """Rotates keys when they are old, and destroys those that nothing needs any more."""
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, entropy: Entropy, *, rotate_days: int) -> None:
         self._store = store
@@ -32,7 +33,7 @@ class KeyUpkeep:
         self._thread = threading.Thread(target=self._run, name="key-upkeep", daemon=True)
 
     def start(self) -> None:
-        """Tend the ring now and from time to time."""
+        """Tend the rings now and from time to time."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -42,8 +43,12 @@ class KeyUpkeep:
             self._thread.join()
 
     def tend(self) -> None:
-        """Tend the ring once. Writes only where there is something to do."""
+        """Tend the rings once. Writes only where there is something to do."""
         now = int(self._clock.now().timestamp())
+        self._tend_sealing_keys(now)
+        self._tend_token_keys(now)
+
+    def _tend_sealing_keys(self, now: int) -> None:
         with self._store.read() as reader:
             ring = load_ring(reader, self._vault)
         if tend(ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy) is ring:
@@ -53,6 +58,13 @@ class KeyUpkeep:
             tended = tend(ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy)
             if tended is not ring:
                 save_ring(writer, tended, self._vault)
+
+    def _tend_token_keys(self, now: int) -> None:
+        with self._store.read() as reader:
+            due = accounts_to_tend(reader, now=now, rotate_after=self._rotate_after)
+        for account in due:
+            with self._store.write() as writer:
+                tend_token_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
 
     def _run(self) -> None:
         while True:

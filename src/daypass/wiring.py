@@ -24,6 +24,7 @@ from daypass.config import Config, ConfigurationError
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
 from daypass.http.app import App
+from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
 from daypass.http.peer import PeerRule
 from daypass.http.throttle import Throttle
@@ -225,6 +226,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         meter=meter,
         workers=workers,
         is_ready=lambda: _is_ready(there.store),
+        issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
         on_start=(cache.start, upkeep.start),
         on_stop=(upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
     )

@@ -26,6 +26,7 @@ from daypass.directory.entities import (
 )
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
+from daypass.directory.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.store import Reader, Record, Writer
 
@@ -172,6 +173,22 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda _: None,
         sort=lambda attached: attached.target,
         decoder=msgspec.json.Decoder(ControlPolicies),
+    ),
+    Issuer: Kind(
+        name="issuer",
+        account=lambda _: "",
+        key=lambda issuer: issuer.id,
+        unique_id=lambda _: None,
+        sort=lambda issuer: issuer.id,
+        decoder=msgspec.json.Decoder(Issuer),
+    ),
+    TokenSigningKey: Kind(
+        name="token_signing_key",
+        account=lambda key: key.account,
+        key=lambda key: key.id,
+        unique_id=lambda _: None,
+        sort=lambda key: key.id,
+        decoder=msgspec.json.Decoder(TokenSigningKey),
     ),
 }
 

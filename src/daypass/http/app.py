@@ -13,6 +13,8 @@ from typing import Any
 from daypass.directory.store import WouldBlock
 from daypass.errors import ServiceUnavailable
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
+from daypass.http.issuers import PREFIX as ISSUERS
+from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
@@ -31,8 +33,8 @@ _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class App:
     """Answers every request of one server process.
 
-    `hot` is the store as the event loop may see it, `cold` as a worker thread may. `portal` serves the paths that are
-    not the API's. `is_ready` says whether the store can be asked.
+    `hot` is the store as the event loop may see it, `cold` as a worker thread may. `issuers` serves what verifies our
+    web identity tokens, `portal` the paths that are nobody else's. `is_ready` says whether the store can be asked.
     """
 
     pipeline: Pipeline
@@ -42,6 +44,7 @@ class App:
     meter: Meter
     workers: ThreadPoolExecutor
     is_ready: Callable[[], bool]
+    issuers: IssuerPages
     portal: Page | None = None
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
@@ -115,6 +118,8 @@ class App:
             await _send(send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n"))
         elif path == "/metrics" and method == "GET":
             await _send(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
+        elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
+            await _send(send, await self.issuers.answer(path))
         elif self.portal is not None:
             await self.portal(scope, receive, send)
         else:

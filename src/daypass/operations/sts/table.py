@@ -9,6 +9,7 @@ from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
 from daypass.operations.sts.get_caller_identity import GetCallerIdentity
 from daypass.operations.sts.get_federation_token import GetFederationToken
 from daypass.operations.sts.get_session_token import GetSessionToken
+from daypass.operations.sts.get_web_identity_token import GetWebIdentityToken
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     AssumeRole(),
@@ -19,4 +20,5 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     GetCallerIdentity(),
     GetFederationToken(),
     GetSessionToken(),
+    GetWebIdentityToken(),
 )

@@ -1,0 +1,153 @@
+"""The issuers of web identity tokens as the store keeps them: found by their opaque id, with keys encrypted at rest.
+
+Owns making an issuer, its keys' records, and the documents that relying parties read. How one key succeeds another is
+mint/web_identity.py's rule.
+Source: OpenID Connect Discovery 1.0, section 3; RFC 7517, section 5.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from daypass.directory import records
+from daypass.directory.outbound_entities import Issuer, TokenSigningKey
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Reader, Writer
+from daypass.mint.lifecycle import KeyRing, RingKey
+from daypass.mint.web_identity import (
+    Algorithm,
+    SigningMaterial,
+    TokenKey,
+    TokenRing,
+    TokenRings,
+    first_token_key,
+    needs_tending,
+    rotate_token_ring,
+    tend_token_ring,
+)
+from daypass.ports import Entropy
+
+NAMESPACE = "https://sts.amazonaws.com/"
+DISCOVERY = "openid-configuration"
+KEYS = "jwks.json"
+
+_MOST = 1000
+_ID_BYTES = 16
+
+
+def issuer_url(public_url: str, issuer: str) -> str:
+    """Return the URL that an issuer's tokens name."""
+    return f"{public_url}/issuer/{issuer}"
+
+
+def new_issuer_id(entropy: Entropy) -> str:
+    """Return a new opaque id: a letter and a UUID's digits, as AWS's are."""
+    digits = entropy(_ID_BYTES).hex()
+    return f"a{digits[1:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def create_issuer(writer: Writer, account: str, *, now: int, entropy: Entropy, vault: SecretBox) -> str:
+    """Make an account's issuer with its first keys, and return its id."""
+    issuer = Issuer(id=new_issuer_id(entropy), account=account)
+    records.insert(writer, issuer)
+    for algorithm in Algorithm:
+        records.insert(writer, _seal(account, first_token_key(algorithm, now=now), vault))
+    return issuer.id
+
+
+def load_token_rings(reader: Reader, account: str, vault: SecretBox) -> TokenRings:
+    """Return an account's signing keys."""
+    stored = _stored_keys(reader, account)
+    return TokenRings({algorithm: _ring(stored, algorithm, vault) for algorithm in Algorithm})
+
+
+def load_documents(reader: Reader, public_url: str, issuer: str) -> Mapping[str, bytes] | None:
+    """Return what an issuer publishes, by file name, or None where there is no such issuer."""
+    found = records.find(reader, Issuer, "", issuer)
+    if found is None:
+        return None
+    url = issuer_url(public_url, issuer)
+    discovery = {
+        "issuer": url,
+        "jwks_uri": f"{url}/.well-known/{KEYS}",
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [algorithm.value for algorithm in Algorithm],
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "jti", NAMESPACE],
+    }
+    # All of them: those not yet active so that they are known by then, the retired for the tokens still about.
+    keys = [{**stored.public, "kid": stored.id} for stored in _stored_keys(reader, found.account)]
+    return {DISCOVERY: msgspec.json.encode(discovery), KEYS: msgspec.json.encode({"keys": keys})}
+
+
+def tend_token_keys(writer: Writer, account: str, *, now: int, rotate_after: int, vault: SecretBox) -> None:
+    """Destroy an account's keys of no use, and publish a successor of those that are old."""
+    for algorithm, ring in load_token_rings(writer, account, vault).rings.items():
+        tended = tend_token_ring(ring, algorithm, now=now, rotate_after=rotate_after)
+        if tended is not ring:
+            _save(writer, account, ring, tended, vault)
+
+
+def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBox) -> None:
+    """Publish a successor of each of an account's active keys. Where one waits for its hour already, it is enough."""
+    for algorithm, ring in load_token_rings(writer, account, vault).rings.items():
+        rotated = rotate_token_ring(ring, algorithm, now=now)
+        if rotated is not ring:
+            _save(writer, account, ring, rotated, vault)
+
+
+def accounts_to_tend(reader: Reader, *, now: int, rotate_after: int) -> list[str]:
+    """Return the accounts whose keys need tending, without opening any key."""
+    rings: dict[tuple[str, str], list[RingKey[None]]] = {}
+    after = ""
+    while page := reader.page(records.kind_name(TokenSigningKey), None, after=after, limit=_MOST):
+        for record in page:
+            key = records.to_entity(TokenSigningKey, record)
+            ring = rings.setdefault((key.account, key.algorithm), [])
+            ring.append(RingKey(key.id, None, key.created, key.activates))
+        after = page[-1].place
+    due = {
+        account
+        for (account, _), keys in rings.items()
+        if needs_tending(KeyRing(tuple(keys)), now=now, rotate_after=rotate_after)
+    }
+    return sorted(due)
+
+
+def _save(writer: Writer, account: str, before: TokenRing, after: TokenRing, vault: SecretBox) -> None:
+    wanted = {key.id: key for key in after.keys}
+    for key in before.keys:
+        if wanted.pop(key.id, None) is None:
+            writer.delete(records.kind_name(TokenSigningKey), account, key.id)
+    for key in wanted.values():
+        records.insert(writer, _seal(account, key, vault))
+
+
+def _stored_keys(reader: Reader, account: str) -> list[TokenSigningKey]:
+    found = reader.page(records.kind_name(TokenSigningKey), account, limit=_MOST)
+    return [records.to_entity(TokenSigningKey, record) for record in found]
+
+
+def _ring(stored: list[TokenSigningKey], algorithm: Algorithm, vault: SecretBox) -> TokenRing:
+    return KeyRing(tuple(_open(key, algorithm, vault) for key in stored if key.algorithm == algorithm.value))
+
+
+def _open(stored: TokenSigningKey, algorithm: Algorithm, vault: SecretBox) -> TokenKey:
+    private = vault.decrypt(stored.sealed_private, bound_to=_bound_to(stored.account, stored.id))
+    return TokenKey(stored.id, SigningMaterial(algorithm, private), stored.created, stored.activates)
+
+
+def _seal(account: str, key: TokenKey, vault: SecretBox) -> TokenSigningKey:
+    return TokenSigningKey(
+        account=account,
+        id=key.id,
+        algorithm=key.material.algorithm.value,
+        sealed_private=vault.encrypt(key.material.private, bound_to=_bound_to(account, key.id)),
+        public=key.material.public,
+        created=key.created,
+        activates=key.activates,
+    )
+
+
+def _bound_to(account: str, key_id: str) -> str:
+    return f"token-key:{account}:{key_id}"

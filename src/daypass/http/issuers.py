@@ -1,0 +1,69 @@
+"""The pages of the issuers: the discovery document and the keys that verify our web identity tokens.
+
+Owns their paths and headers. What they say is directory/outbound.py's. Anybody may read and cache them.
+Source: OpenID Connect Discovery 1.0, section 4.
+"""
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from daypass.directory.outbound import load_documents
+from daypass.directory.store import StoreUnavailable, Views, WouldBlock
+from daypass.wire.http import HttpResponse
+
+PREFIX = "/issuer/"
+
+# Much shorter than the time for which a new key is published before it signs.
+_SECONDS = 3_600
+_MOST_WAITING = 64
+# The only ids there are. Others need not be looked up.
+_PATH = re.compile(
+    r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/\.well-known/(openid-configuration|jwks\.json)"
+)
+_OPEN = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"public, max-age=%d" % _SECONDS),
+    (b"x-content-type-options", b"nosniff"),
+    (b"access-control-allow-origin", b"*"),
+)
+_PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
+_MISSING = HttpResponse(404, _PLAIN, b"There is no such issuer.\n")
+_AWAY = HttpResponse(503, (*_PLAIN, (b"retry-after", b"5")), b"Try again.\n")
+
+
+@dataclass(slots=True)
+class IssuerPages:
+    """Answers below PREFIX. `hot` is the cache as the event loop may see it, `cold` as a worker thread may."""
+
+    public_url: str
+    hot: Views
+    cold: Views
+    workers: ThreadPoolExecutor
+    _waiting: int = 0
+
+    async def answer(self, path: str) -> HttpResponse:
+        """Return the document at a path."""
+        match = _PATH.fullmatch(path)
+        if match is None:
+            return _MISSING
+        try:
+            documents = self.hot.get(load_documents, self.public_url, match[1])
+        except WouldBlock:
+            if self._waiting >= _MOST_WAITING:
+                return _AWAY
+            try:
+                documents = await self._wait(match[1])
+            except StoreUnavailable:
+                return _AWAY
+        return _MISSING if documents is None else HttpResponse(200, _OPEN, documents[match[2]])
+
+    async def _wait(self, issuer: str) -> Any:
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.workers, self.cold.get, load_documents, self.public_url, issuer)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,124 @@
+"""Web identity tokens of our own: the keys that sign them, and signing itself.
+
+Owns the two algorithms, what a key is made of, how one succeeds another, and the numbered key ids that AWS's have. What
+a token says is the operation's decision; the rules of a key's life are lifecycle.py's.
+Source: RFC 7515, RFC 7517, RFC 7518; STS API Reference, GetWebIdentityToken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias, final
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+
+from daypass.mint.lifecycle import SKEW, KeyRing, Material, RingKey, drop_expired
+
+LONGEST_TOKEN = 3_600
+# A new key is published a day before it signs, far longer than any relying party keeps a set of keys.
+LEAD = 86_400
+_RSA_BITS = 2048
+
+
+class Algorithm(Enum):
+    """How a token is signed. The value is the name on the wire."""
+
+    RS256 = "RS256"
+    ES384 = "ES384"
+
+
+_KEY_NAMES: Mapping[Algorithm, str] = {Algorithm.RS256: "RSA", Algorithm.ES384: "EC384"}
+
+
+@final
+class SigningMaterial:
+    """A private key for one algorithm. `private` is its PKCS #8 form and `public` the JWK that verifies."""
+
+    __slots__ = ("_key", "algorithm", "private", "public")
+
+    def __init__(self, algorithm: Algorithm, private: bytes) -> None:
+        key_type = RSAKey if algorithm is Algorithm.RS256 else ECKey
+        key = key_type.import_key(_pem(private))
+        self.algorithm = algorithm
+        self.private = private
+        self._key = key
+        self.public: Mapping[str, Any] = {**key.as_dict(private=False), "use": "sig", "alg": algorithm.value}
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def sign(self, key_id: str, claims: Mapping[str, Any]) -> str:
+        """Return the compact form of a token with these claims."""
+        header = {"kid": key_id, "typ": "JWT", "alg": self.algorithm.value}
+        return jws.serialize_compact(header, msgspec.json.encode(claims), self._key, algorithms=[self.algorithm.value])
+
+
+TokenKey: TypeAlias = RingKey[SigningMaterial]
+TokenRing: TypeAlias = KeyRing[SigningMaterial]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRings:
+    """The signing keys of one issuer, a ring for each algorithm."""
+
+    rings: Mapping[Algorithm, TokenRing]
+
+    def sign(self, algorithm: Algorithm, claims: Mapping[str, Any], *, now: int) -> str:
+        """Return a token signed with the key that is active now. Raises NoActiveKeyError."""
+        key = self.rings[algorithm].active(now)
+        return key.material.sign(key.id, claims)
+
+
+def first_token_key(algorithm: Algorithm, *, now: int) -> TokenKey:
+    """Return an issuer's first key, active at once, also on a node whose clock is behind."""
+    return _new_key(algorithm, 0, now=now, activates=now - SKEW)
+
+
+def rotate_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int) -> TokenRing:
+    """Return the ring with a new key that signs once everybody has had time to fetch it.
+
+    While a new key waits for its hour the ring stays as it is, so that rotating twice is rotating once.
+    """
+    if ring.has_pending(now):
+        return ring
+    number = 1 + max(int(key.id.rpartition("_")[2]) for key in ring.keys)
+    return ring.with_key(_new_key(algorithm, number, now=now, activates=now + LEAD))
+
+
+def needs_tending(ring: KeyRing[Material], *, now: int, rotate_after: int) -> bool:
+    """Tell whether a ring has keys of no use, or an old one without a successor. 0 asks for no rotation."""
+    if drop_expired(ring, now=now, longest=LONGEST_TOKEN) is not ring:
+        return True
+    due = rotate_after and ring.active(now).activates + rotate_after <= now + LEAD
+    return bool(due) and not ring.has_pending(now)
+
+
+def tend_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int, rotate_after: int) -> TokenRing:
+    """Return the ring as it should be at `now`: without keys of no use, and with a new one where the active is old."""
+    ring = drop_expired(ring, now=now, longest=LONGEST_TOKEN)
+    if needs_tending(ring, now=now, rotate_after=rotate_after):
+        return rotate_token_ring(ring, algorithm, now=now)
+    return ring
+
+
+def _new_key(algorithm: Algorithm, number: int, *, now: int, activates: int) -> TokenKey:
+    private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+    if algorithm is Algorithm.RS256:
+        private = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+    else:
+        private = ec.generate_private_key(ec.SECP384R1())
+    form = private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return TokenKey(f"{_KEY_NAMES[algorithm]}_{number}", SigningMaterial(algorithm, form), now, activates)
+
+
+def _pem(private: bytes) -> bytes:
+    key = serialization.load_der_private_key(private, password=None)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

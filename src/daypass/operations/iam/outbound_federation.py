@@ -1,0 +1,86 @@
+"""Outbound web identity federation: an account's switch for GetWebIdentityToken, and its issuer.
+
+Owns both. The issuer is made when the switch is first turned, with its keys, and stays the account's for good: tokens
+that are about must verify after the switch is turned off, and whoever trusted it may go on when it is on again.
+Source: IAM API Reference, EnableOutboundWebIdentityFederation and its sisters.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.directory.identity import load_account
+from daypass.directory.outbound import create_issuer, issuer_url
+from daypass.errors import FeatureDisabled, FeatureEnabled, NoSuchEntity
+from daypass.operations.iam.action import IamAction, Nothing
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+
+def _account_of(caller: Caller, world: World) -> Account:
+    account = load_account(world.reader, caller.account)
+    if account is None:
+        raise NoSuchEntity(f"The account {caller.account} cannot be found.")
+    return account
+
+
+def _enabled_account(caller: Caller, world: World) -> Account:
+    account = _account_of(caller, world)
+    if not account.outbound_enabled:
+        raise FeatureDisabled("Outbound web identity federation is not enabled for this account.")
+    return account
+
+
+class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
+    """Turns it on."""
+
+    action, takes, reach = "EnableOutboundWebIdentityFederation", Nothing, Touches.WRITES
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the issuer's URL."""
+        account = _account_of(caller, world)
+        if account.outbound_enabled:
+            raise FeatureEnabled("Outbound web identity federation is already enabled for this account.")
+        issuer = account.outbound_issuer or create_issuer(
+            world.writer,
+            account.id,
+            now=int(world.now.timestamp()),
+            entropy=world.entropy,
+            vault=world.vault,
+        )
+        enabled = msgspec.structs.replace(account, outbound_enabled=True, outbound_issuer=issuer)
+        records.replace(world.writer, enabled)
+        return {"IssuerIdentifier": issuer_url(world.settings.public_url, issuer)}
+
+
+class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
+    """Turns it off. Tokens that there are stay good until they expire."""
+
+    action, takes, reach = "DisableOutboundWebIdentityFederation", Nothing, Touches.WRITES
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> None:
+        """Turn it off, or raise FeatureDisabled."""
+        account = _enabled_account(caller, world)
+        records.replace(world.writer, msgspec.structs.replace(account, outbound_enabled=False))
+
+
+class GetOutboundWebIdentityFederationInfo(IamAction[Nothing]):
+    """Shows the issuer."""
+
+    action, takes = "GetOutboundWebIdentityFederationInfo", Nothing
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return its URL, or raise FeatureDisabled."""
+        account = _enabled_account(caller, world)
+        url = issuer_url(world.settings.public_url, account.outbound_issuer)
+        return {"IssuerIdentifier": url, "JwtVendingEnabled": True}
+
+
+OPERATIONS = (
+    EnableOutboundWebIdentityFederation(),
+    DisableOutboundWebIdentityFederation(),
+    GetOutboundWebIdentityFederationInfo(),
+)

@@ -1,0 +1,149 @@
+"""sts:GetWebIdentityToken: a signed JWT that says to others who the caller is.
+
+Owns what is asked and answered, and what the token says. Signing is mint/web_identity.py's work; that everybody can
+verify it, http/issuers.py's.
+Source: STS API Reference, GetWebIdentityToken; IAM User Guide, "Understanding token claims".
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from daypass.arn import Arn
+from daypass.authenticate.caller import Caller
+from daypass.authenticate.caller_keys import iso, principal_keys
+from daypass.directory.identity import load_account
+from daypass.directory.organization import load_place
+from daypass.directory.outbound import NAMESPACE, issuer_url, load_token_rings
+from daypass.errors import (
+    JWTPayloadSizeExceeded,
+    OutboundWebIdentityFederationDisabled,
+    SessionDurationEscalation,
+    ValidationError,
+)
+from daypass.mint.web_identity import Algorithm
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
+from daypass.operations.world import World
+
+DEFAULT_SECONDS = 300
+# A token of this many bytes in clear is just below the 20,000 characters that AssumeRoleWithWebIdentity takes.
+LARGEST_PAYLOAD = 14_336
+
+_DISABLED = (
+    "The outbound web identity federation feature is not enabled for this account. To use this feature, you must "
+    "first enable it through the AWS Management Console or API."
+)
+_TOO_LARGE = (
+    "The requested token payload size exceeds the maximum allowed size. Reduce the number of request tags included "
+    "in the GetWebIdentityToken API call to reduce the token payload size."
+)
+_ESCALATION = (
+    "The requested token duration would extend the session beyond its original expiration time. You cannot use this "
+    "operation to extend the lifetime of a session beyond what was granted when the session was originally created."
+)
+
+
+class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of GetWebIdentityToken."""
+
+    audience: tuple[str, ...]
+    signing_algorithm: str
+    duration_seconds: int = DEFAULT_SECONDS
+    tags: tuple[Tag, ...] = ()
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked, checked as far as it can be without looking anything up."""
+
+    params: AskedToken
+    algorithm: Algorithm
+    tags: SessionTags
+
+
+class GetWebIdentityToken(Signed[Asked]):
+    """Mints a web identity token. It reads the store, so that signing never holds up the event loop."""
+
+    service, action, reach = "sts", "GetWebIdentityToken", Touches.READS
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters. Raises a Fault for an algorithm or tags that cannot be."""
+        given = msgspec.convert(params, AskedToken)
+        names = [algorithm.value for algorithm in Algorithm]
+        if given.signing_algorithm not in names:
+            raise ValidationError(
+                f"1 validation error detected: Value '{given.signing_algorithm}' at 'signingAlgorithm' failed to "
+                f"satisfy constraint: Member must satisfy enum value set: [{', '.join(names)}]"
+            )
+        return Asked(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:GetWebIdentityToken on the caller itself, and for sts:TagGetWebIdentityToken with tags."""
+        context = {
+            **tags_context(asked.tags),
+            "sts:identitytokenaudience": asked.params.audience,
+            "sts:signingalgorithm": asked.algorithm.value,
+            "sts:durationseconds": str(asked.params.duration_seconds),
+        }
+        tagging = ("sts:TagGetWebIdentityToken",) if asked.tags.tags else ()
+        resource = str(Arn("aws", "sts", "", caller.account, "self"))
+        return tuple(
+            Asking(action, resource, caller.account, context) for action in ("sts:GetWebIdentityToken", *tagging)
+        )
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Sign the token."""
+        asked, caller = authorized.asked, authorized.caller
+        account = world.views.get(load_account, caller.account)
+        if account is None or not account.outbound_enabled:
+            raise OutboundWebIdentityFederationDisabled(_DISABLED)
+        issued = int(world.now.timestamp())
+        expires = issued + asked.params.duration_seconds
+        if caller.session is not None and expires > caller.session.expires:
+            raise SessionDurationEscalation(_ESCALATION)
+        claims = {
+            "iss": issuer_url(world.settings.public_url, account.outbound_issuer),
+            "aud": asked.params.audience[0] if len(asked.params.audience) == 1 else list(asked.params.audience),
+            "sub": principal_keys(caller.principal, caller.identity)["aws:principalarn"],
+            "iat": issued,
+            "exp": expires,
+            "jti": str(UUID(bytes=world.entropy(16), version=4)),
+            NAMESPACE: _about_caller(caller, asked.tags.tags, world),
+        }
+        if len(msgspec.json.encode(claims)) > LARGEST_PAYLOAD:
+            raise JWTPayloadSizeExceeded(_TOO_LARGE)
+        rings = world.views.get(load_token_rings, caller.account, world.vault)
+        return {
+            "WebIdentityToken": rings.sign(asked.algorithm, claims, now=issued),
+            "Expiration": datetime.fromtimestamp(expires, UTC),
+        }
+
+
+def _about_caller(caller: Caller, request_tags: Mapping[str, str], world: World) -> dict[str, Any]:
+    """Return the claims of AWS's own: account, region, organization, tags and session. Absent ones have no value."""
+    place = world.views.get(load_place, caller.account)
+    claims = {
+        "aws_account": caller.account,
+        "source_region": world.region,
+        "org_id": place.organization,
+        "ou_path": place.path,
+        "principal_tags": _principal_tags(caller),
+        "request_tags": dict(request_tags),
+    }
+    session = caller.session
+    if session is not None:
+        claims["original_session_exp"] = iso(datetime.fromtimestamp(session.expires, UTC))
+        claims["federated_provider"] = session.provider
+        claims["source_identity"] = session.source_identity
+    return {name: value for name, value in claims.items() if value}
+
+
+def _principal_tags(caller: Caller) -> dict[str, str]:
+    """Return the caller's tags, a session's over those of its role, whatever the case of their letters."""
+    own = {} if caller.identity is None else caller.identity.tags
+    passed = {} if caller.session is None else caller.session.tags
+    overridden = {key.lower() for key in passed}
+    return {**{key: value for key, value in own.items() if key.lower() not in overridden}, **passed}
