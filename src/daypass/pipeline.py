@@ -26,6 +26,7 @@ from daypass.authorize.context import Surroundings
 from daypass.authorize.session_limits import admit
 from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Fault, InternalFailure, Throttling
+from daypass.federation.oidc.identify import KeysNeeded
 from daypass.mint.keyring import SealingRing
 from daypass.operations.operation import AnyOperation, Touches
 from daypass.operations.registry import Registry
@@ -84,11 +85,24 @@ class Pipeline:
     )
 
     def answer(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
-        """Return the answer to one request, whatever it holds. Raises WouldBlock alone, before anything is done."""
+        """Return the answer to one request, whatever it holds.
+
+        Raises WouldBlock and KeysNeeded alone, before anything is done. After KeysNeeded the edge fetches the keys
+        and calls `answer_at_last`.
+        """
+        return self._answer(request, request_id, face, (WouldBlock, KeysNeeded))
+
+    def answer_at_last(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+        """Return the answer to a request for which keys were fetched. Those that are still missing refuse it."""
+        return self._answer(request, request_id, face, (WouldBlock,))
+
+    def _answer(
+        self, request: HttpRequest, request_id: str, face: Face, passed_on: tuple[type[Exception], ...]
+    ) -> HttpResponse:
         now, trail = self.now(), Trail()
         try:
             response = self._walk(request, request_id, face, now, trail)
-        except WouldBlock:
+        except passed_on:
             raise
         except Fault as fault:
             trail.fault = fault

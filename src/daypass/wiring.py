@@ -23,6 +23,10 @@ from daypass.bootstrap import is_empty
 from daypass.config import Config, ConfigurationError
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc.identify import KeysAtHand
+from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.trust_store import create_context
 from daypass.http.app import App
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
@@ -133,12 +137,14 @@ class StoreFace:
         views: Views,
         keychain: Keychain,
         settings: ServiceSettings,
+        issuer_keys: KeysAtHand,
         admits: Callable[[str], bool],
     ) -> None:
         self.views = views
         self._there = there
         self._keychain = keychain
         self._settings = settings
+        self._issuer_keys = issuer_keys
         self._admits = admits
 
     def admits(self, peer: str) -> bool:
@@ -172,6 +178,7 @@ class StoreFace:
             self._settings,
             self.apart,
             transaction,
+            self._issuer_keys,
         )
 
 
@@ -204,6 +211,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     settings = ServiceSettings(
         public_url=config.url, regions=config.regions, quotas=config.quotas, saml=saml_rules(config)
     )
+    issuer_keys = make_issuer_keys(config, there.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
     pipeline = Pipeline(
         catalog=Catalog.load(),
@@ -220,8 +228,9 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     return App(
         pipeline=pipeline,
-        hot=StoreFace(there, cache.cached_only, keychain, settings, throttle.admits),
-        cold=WaitingFace(there, cache.loading, keychain, settings, _admits_everyone),
+        hot=StoreFace(there, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
+        cold=WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone),
+        issuer_keys=issuer_keys,
         peers=PeerRule(config.trusted_proxies),
         meter=meter,
         workers=workers,
@@ -234,6 +243,17 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
 
 def _admits_everyone(_: str) -> bool:
     return True  # Counted on the event loop, before a request gets to a worker thread.
+
+
+def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
+    """Return the keys of OpenID Connect issuers, fetched as the operator allows. Raises ConfigurationError."""
+    bundle = Path(config.oidc_ca_bundle) if config.oidc_ca_bundle else None
+    limits = FetchLimits(config.oidc_allowed_networks, bundle)
+    try:
+        create_context(bundle, frozenset())
+    except OSError as error:
+        raise ConfigurationError(f"oidc_ca_bundle {bundle} cannot be read: {error.strerror or error}") from error
+    return IssuerKeys(Fetcher(limits), clock, enforce_thumbprints=config.oidc_enforce_thumbprints)
 
 
 def saml_rules(config: Config) -> SamlRules:

@@ -25,6 +25,7 @@ from daypass.directory.entities import (
     User,
 )
 from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.saml_entities import SamlProvider
@@ -140,6 +141,15 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda stranger: stranger.id,
         sort=lambda stranger: stranger.id,
         decoder=msgspec.json.Decoder(Stranger),
+    ),
+    OidcProvider: Kind(
+        name="oidc_provider",
+        account=lambda provider: provider.account,
+        # Issuers are told apart by case, so their providers are.
+        key=lambda provider: provider.name,
+        unique_id=lambda provider: provider.id,
+        sort=lambda provider: provider.name,
+        decoder=msgspec.json.Decoder(OidcProvider),
     ),
     StoredKey: Kind(
         name="sealing_key",

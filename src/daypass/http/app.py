@@ -12,6 +12,8 @@ from typing import Any
 
 from daypass.directory.store import WouldBlock
 from daypass.errors import ServiceUnavailable
+from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
 from daypass.http.issuers import PREFIX as ISSUERS
 from daypass.http.issuers import IssuerPages
@@ -24,8 +26,11 @@ from daypass.wire.http import HttpRequest, HttpResponse
 Send = Callable[[Any], Awaitable[None]]
 Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = Callable[[HttpRequest, str, Face], HttpResponse]
 
 _MOST_WAITING = 1024
+_MOST_FETCHING = 4096
+_LARGEST_FETCHING = 131_072  # bytes; the largest token and policies are smaller, and many may wait with theirs
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
 
@@ -40,6 +45,7 @@ class App:
     pipeline: Pipeline
     hot: Face
     cold: Face
+    issuer_keys: IssuerKeys
     peers: PeerRule
     meter: Meter
     workers: ThreadPoolExecutor
@@ -51,6 +57,7 @@ class App:
     _bodies: BodyReader = field(default_factory=BodyReader)
     _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
+    _fetching: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the start and the end of the server."""
@@ -73,21 +80,34 @@ class App:
         except TooSlow:
             await _send(send, HttpResponse(408, _PLAIN, b""))
             return
-        request, request_id = self._request(scope, body), self._request_ids()
-        try:
-            response = self.pipeline.answer(request, request_id, self.hot)
-        except WouldBlock:
-            response = await self._answer_cold(request, request_id)
+        response = await self._answer(self._request(scope, body), self._request_ids())
         await _send(send, response)
 
-    async def _answer_cold(self, request: HttpRequest, request_id: str) -> HttpResponse:
+    async def _answer(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        try:
+            try:
+                return self.pipeline.answer(request, request_id, self.hot)
+            except WouldBlock:
+                return await self._answer_cold(self.pipeline.answer, request, request_id)
+        except KeysNeeded as needed:
+            provider = needed.provider
+        # The wait is here, on the event loop: an issuer that hangs must not hold a worker thread.
+        if self._fetching < _MOST_FETCHING and len(request.body) <= _LARGEST_FETCHING:
+            self._fetching += 1
+            try:
+                await self.issuer_keys.fetch(provider)
+            finally:
+                self._fetching -= 1
+        return await self._answer_cold(self.pipeline.answer_at_last, request, request_id)
+
+    async def _answer_cold(self, answer: Answer, request: HttpRequest, request_id: str) -> HttpResponse:
         if self._waiting >= _MOST_WAITING:
             fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
             return refuse(fault, request, request_id)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.workers, self.pipeline.answer, request, request_id, self.cold)
+            return await loop.run_in_executor(self.workers, answer, request, request_id, self.cold)
         finally:
             self._waiting -= 1
 
@@ -133,6 +153,7 @@ class App:
                     start()
                 await send({"type": "lifespan.startup.complete"})
             else:
+                await self.issuer_keys.close()
                 for stop in self.on_stop:
                     stop()
                 await send({"type": "lifespan.shutdown.complete"})

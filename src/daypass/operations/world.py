@@ -13,6 +13,7 @@ import msgspec
 from daypass.authenticate.keychain import Keychain
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Views, WouldBlock, Writer
+from daypass.federation.oidc.identify import NO_KEYS, KeysAtHand
 from daypass.mint.keyring import SealingRing
 from daypass.operations.settings import ServiceSettings
 from daypass.ports import Entropy
@@ -23,7 +24,8 @@ class World(msgspec.Struct, frozen=True):
 
     `now` is the instant of the request, the same for every stage, and `region` the one that it was signed for.
     `views` answers from the cache. `reader` is one snapshot of the store and `writer` one transaction; they are
-    there for operations that ask for them. `load_ring` returns the keys that seal tokens.
+    there for operations that ask for them. `load_ring` returns the keys that seal tokens, `issuer_keys` has those of
+    OpenID Connect issuers as far as they were fetched.
     """
 
     now: datetime
@@ -36,6 +38,7 @@ class World(msgspec.Struct, frozen=True):
     settings: ServiceSettings
     open_apart: Callable[[], AbstractContextManager[Writer]]
     transaction: Reader | Writer | None = None
+    issuer_keys: KeysAtHand = NO_KEYS
 
     @property
     def ring(self) -> SealingRing:

@@ -7,11 +7,24 @@ provider in the account comes before, the trust policy after; both are the opera
 from datetime import datetime
 from typing import Protocol
 
+from daypass.errors import IDPCommunicationError
+from daypass.federation.oidc import words
 from daypass.federation.oidc.claims import WebIdentity, read_identity
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken
 from daypass.federation.oidc.verify import KeyNotFound, SignatureInvalid, verify_token
+
+
+class KeysNeeded(IDPCommunicationError):  # noqa: N818 - read as a sentence
+    """A call cannot be answered before the provider's keys are fetched. Nothing was done yet.
+
+    Whoever can wait fetches them and asks again; for everybody else it is the refusal that it says.
+    """
+
+    def __init__(self, provider: ProviderTerms) -> None:
+        super().__init__(words.UNREACHABLE, detail="the issuer's keys were not there in time")
+        self.provider = provider
 
 
 class KeysAtHand(Protocol):
@@ -24,6 +37,21 @@ class KeysAtHand(Protocol):
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:
         """Tell whether fetching again may be tried for a token that the keys do not verify."""
         ...
+
+
+class NoKeys:
+    """The keys of whoever neither has any nor can fetch any: no token is believed."""
+
+    def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:  # noqa: ARG002 - a promise
+        """Refuse."""
+        raise IDPCommunicationError(words.UNREACHABLE, detail="keys are not fetched here")
+
+    def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
+        """Return that there is nowhere to look."""
+        return False
+
+
+NO_KEYS: KeysAtHand = NoKeys()
 
 
 def identify(

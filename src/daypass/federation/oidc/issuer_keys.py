@@ -8,6 +8,7 @@ Source: OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0 section 
 """
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,8 +48,9 @@ class _Entry:
 
 
 class IssuerKeys:
-    """The keys of all issuers that this process has met. To be used within one event loop.
+    """The keys of all issuers that this process has met. They are fetched within one event loop.
 
+    The two questions that never wait may be asked from any thread.
     `enforce_thumbprints` is the operator's switch; without it thumbprints are never looked at.
     """
 
@@ -57,6 +59,7 @@ class IssuerKeys:
         self._clock = clock
         self._enforces = enforce_thumbprints
         self._entries: OrderedDict[CacheKey, _Entry] = OrderedDict()
+        self._moving = threading.Lock()
         # Issuers that failed last time share lanes of their own: those that hang hold up one another, not the rest.
         self._proven = asyncio.Semaphore(PROVEN_LANES)
         self._new = asyncio.Semaphore(NEW_LANES)
@@ -116,10 +119,11 @@ class IssuerKeys:
     def _entry(self, provider: ProviderTerms) -> _Entry:
         # Where thumbprints count, keys that one account's thumbprints admitted are no keys for another's.
         key = (provider.issuer, provider.thumbprints if self._enforces else frozenset[str]())
-        entry = self._entries.setdefault(key, _Entry())
-        self._entries.move_to_end(key)
-        if len(self._entries) > MAX_ISSUERS:
-            self._entries.popitem(last=False)
+        with self._moving:
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            if len(self._entries) > MAX_ISSUERS:
+                self._entries.popitem(last=False)
         return entry
 
     def _without_keys(self, entry: _Entry, provider: ProviderTerms, now: datetime) -> NeedsFetch:

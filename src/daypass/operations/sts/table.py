@@ -3,6 +3,7 @@
 from daypass.operations.operation import AnyOperation
 from daypass.operations.sts.assume_role import AssumeRole
 from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAML
+from daypass.operations.sts.assume_role_with_web_identity import AssumeRoleWithWebIdentity
 from daypass.operations.sts.assume_root import AssumeRoot
 from daypass.operations.sts.decode_authorization_message import DecodeAuthorizationMessage
 from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
@@ -14,6 +15,7 @@ from daypass.operations.sts.get_web_identity_token import GetWebIdentityToken
 OPERATIONS: tuple[AnyOperation, ...] = (
     AssumeRole(),
     AssumeRoleWithSAML(),
+    AssumeRoleWithWebIdentity(),
     AssumeRoot(),
     DecodeAuthorizationMessage(),
     GetAccessKeyInfo(),

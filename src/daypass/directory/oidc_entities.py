@@ -1,0 +1,41 @@
+"""OpenID Connect providers, as an account keeps them.
+
+Owns their fields and names. What a provider's terms mean is federation/oidc's work, how it is stored records.py's.
+Source: IAM API Reference, CreateOpenIDConnectProvider.
+"""
+
+from daypass.arn import Arn
+from daypass.directory.entities import Named
+
+_RESOURCE = "oidc-provider/"
+
+
+class OidcProvider(Named, frozen=True, kw_only=True):
+    """An issuer that an account believes. `name` is its URL without https://, path and last slash kept.
+
+    `further_claims` are an operator's additions to the claims that conditions may test, as they were written.
+    `pinned_keys` is a JWK Set that takes the place of fetching, empty where the issuer is asked.
+    """
+
+    client_ids: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
+    further_claims: tuple[str, ...] = ()
+    pinned_keys: str = ""
+
+    @property
+    def arn(self) -> str:
+        """The provider's ARN, which is what trust policies name."""
+        return f"arn:aws:iam::{self.account}:{_RESOURCE}{self.name}"
+
+    @property
+    def issuer(self) -> str:
+        """What the issuer's tokens say in `iss`, to the letter."""
+        return f"https://{self.name}"
+
+
+def find_provider_name(arn: str, account: str) -> str | None:
+    """Return the name of the provider that an ARN means, or None where it means none of this account."""
+    parts = Arn.find(arn)
+    if parts is None or parts.service != "iam" or parts.region or parts.account != account:
+        return None
+    return parts.resource.removeprefix(_RESOURCE) if parts.resource.startswith(_RESOURCE) else None

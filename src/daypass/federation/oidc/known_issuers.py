@@ -1,0 +1,51 @@
+"""Which issuers an account believes, and on which terms.
+
+Owns the way from stored providers to ProviderTerms: one cached value an account, with its keys and claims parsed once.
+Whoever sends tokens chooses what they say of their issuer, so nothing is cached by that.
+Source: IAM User Guide, "Create an OpenID Connect identity provider in IAM"; "AssumeRoleWithWebIdentity".
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from daypass.directory import records
+from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.store import Reader
+from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc.keys import parse_jwks
+from daypass.federation.oidc.provider import ProviderTerms, find_built_in
+
+_BATCH = 200
+
+Issuers = Mapping[str, ProviderTerms]
+
+
+def load_issuers(reader: Reader, account: str) -> Issuers:
+    """Return the terms of every provider of an account, by issuer."""
+    return MappingProxyType({provider.issuer: terms_of(provider) for provider in providers_of(reader, account)})
+
+
+def providers_of(reader: Reader, account: str) -> list[OidcProvider]:
+    """Return the providers of an account, by name."""
+    kind, found, after = records.kind_name(OidcProvider), list[OidcProvider](), ""
+    while page := reader.page(kind, account, after=after, limit=_BATCH):
+        found += [records.to_entity(OidcProvider, record) for record in page]
+        after = page[-1].sort
+    return found
+
+
+def terms_of(provider: OidcProvider) -> ProviderTerms:
+    """Return a stored provider's terms. What cannot be read stops it: half the terms would be other terms."""
+    return ProviderTerms(
+        arn=provider.arn,
+        issuer=provider.issuer,
+        client_ids=frozenset(provider.client_ids),
+        further_claims=tuple(map(FurtherClaim.parse, provider.further_claims)),
+        thumbprints=frozenset(provider.thumbprints),
+        pinned=parse_jwks(provider.pinned_keys.encode()) if provider.pinned_keys else None,
+    )
+
+
+def find_terms(issuers: Issuers, unverified_issuer: str) -> ProviderTerms | None:
+    """Return the terms for tokens of an issuer, or None. An account's own provider goes before a built-in one."""
+    return issuers.get(unverified_issuer) or find_built_in(unverified_issuer)

@@ -1,0 +1,172 @@
+"""sts:AssumeRoleWithWebIdentity: whoever holds a token of an issuer that the role's account believes takes on the role.
+
+Owns what is asked and answered. The call is not signed: the token alone says who calls, and the role's trust policy
+alone decides, for the caller belongs to no account. Whether a token is genuine and what it says is
+federation/oidc's work. Where the issuer's keys are not at hand, KeysNeeded asks the edge to fetch them.
+Source: STS API Reference, AssumeRoleWithWebIdentity; the words are AWS's recorded ones.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.errors import AccessDenied
+from daypass.federation.oidc.claims import WebIdentity, check_role
+from daypass.federation.oidc.identify import KeysNeeded, identify
+from daypass.federation.oidc.known_issuers import find_terms, load_issuers
+from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
+from daypass.federation.oidc.token import UnverifiedToken, read_token
+from daypass.mint.durations import role_duration
+from daypass.operations.operation import Asking, Authorized, Params, Result, Touches
+from daypass.operations.sts.role_session import (
+    RoleGrant,
+    RoleName,
+    ask_for_role,
+    find_role,
+    get_role,
+    grant_role,
+    read_role_arn,
+    resource_tags,
+    session_context,
+)
+from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
+from daypass.operations.sts.session_tags import SessionTags
+from daypass.operations.world import World
+from daypass.policy.question import Principal, PrincipalKind
+
+
+class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of AssumeRoleWithWebIdentity."""
+
+    role_arn: str
+    role_session_name: str
+    web_identity_token: str
+    provider_id: str | None = None
+    policy_arns: tuple[PolicyArn, ...] = ()
+    policy: str = ""
+    duration_seconds: int | None = None
+    minimum_session_token_size: int = 0
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked, checked as far as it can be without looking anything up."""
+
+    role: RoleName
+    params: AskedRole
+    policies: SessionPolicies
+    unverified_token: UnverifiedToken
+
+
+class Bearer(Caller, frozen=True, kw_only=True):
+    """A caller who is whom a verified token speaks for."""
+
+    web: WebIdentity
+    role_keys: Mapping[str, str]
+
+    @property
+    def tags(self) -> SessionTags:
+        """The session tags that the token brings."""
+        return SessionTags(dict(self.web.tags), self.web.transitive)
+
+
+class AssumeRoleWithWebIdentity:
+    """Mints a role session for the bearer of a token."""
+
+    service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
+
+    def touches(self, asked: Asked) -> Touches:
+        """Return the same for every call: the cache has what the hot path needs."""
+        return Touches.CACHE
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters. Raises a Fault for an ARN, a policy or a token that is none."""
+        given = msgspec.convert(params, AskedRole)
+        role = read_role_arn(given.role_arn)
+        policies = read_session_policies(given.policy, given.policy_arns)
+        if given.provider_id is not None:
+            raise refuse_access_token(given.provider_id)
+        return Asked(role, given, policies, read_token(given.web_identity_token))
+
+    def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
+        """Return the bearer of the token. Raises KeysNeeded where the issuer has to be asked first."""
+        unverified = asked.unverified_token
+        terms = find_terms(world.views.get(load_issuers, asked.role.account), unverified.unverified_issuer)
+        if terms is None:
+            raise refuse_unknown_issuer(unverified.unverified_issuer)
+        found = identify(unverified, provider=terms, keys=world.issuer_keys, now=world.now)
+        if isinstance(found, NeedsFetch):
+            raise KeysNeeded(found.provider)
+        return _bearer(found, check_role(found, asked.role.arn))
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for the action, and for sts:TagSession and sts:SetSourceIdentity where the token brings such."""
+        bearer, role = _get_bearer(caller), find_role(asked.role, world)
+        context = {
+            # What a token says comes first: no claim may stand for a key that is not the issuer's.
+            **bearer.web.condition_keys,
+            **session_context(asked.params.role_session_name, bearer.tags),
+            **resource_tags(role),
+            **bearer.role_keys,
+        }
+        actions = ["sts:AssumeRoleWithWebIdentity"]
+        if bearer.web.tags:
+            actions.append("sts:TagSession")
+        if bearer.web.source_identity:
+            context["sts:sourceidentity"] = bearer.web.source_identity
+            actions.append("sts:SetSourceIdentity")
+        return tuple(
+            ask_for_role(action, asked.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
+            for action in actions
+        )
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Mint the session. The end of the token is not the end of the session."""
+        asked, bearer, role = authorized.asked, _get_bearer(authorized.caller), get_role(authorized)
+        seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
+        web = bearer.web
+        granted = grant_role(
+            role,
+            RoleGrant(
+                session_name=asked.params.role_session_name,
+                seconds=seconds,
+                issuing_key="",
+                policies=asked.policies,
+                tags=bearer.tags,
+                source_identity=web.source_identity or "",
+                token_size=asked.params.minimum_session_token_size,
+                provider=web.provider_arn,
+                context=_kept(web),
+            ),
+            world,
+        )
+        return {
+            **granted,
+            "SubjectFromWebIdentityToken": web.subject,
+            "Audience": web.audience,
+            "Provider": web.provider_arn,
+        }
+
+
+def _bearer(web: WebIdentity, role_keys: Mapping[str, str]) -> Bearer:
+    """Return the caller that a token speaks for: of no account, and with no name but the provider's to policies."""
+    return Bearer(
+        account="",
+        arn="",
+        user_id=f"{web.provider_arn}:{web.audience}:{web.subject}",
+        access_key_id="",
+        principal=Principal(kind=PrincipalKind.WEB_IDENTITY, account="", arn="", federated=web.provider_arn),
+        web=web,
+        role_keys=role_keys,
+    )
+
+
+def _get_bearer(caller: Caller) -> Bearer:
+    if not isinstance(caller, Bearer):
+        raise TypeError("a web identity that no token has proved")
+    return caller
+
+
+def _kept(web: WebIdentity) -> dict[str, tuple[str, ...]]:
+    """Return the condition keys that the session keeps, in the form in which it seals them."""
+    return {key: (value,) if isinstance(value, str) else value for key, value in web.session_keys.items()}
