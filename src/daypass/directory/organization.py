@@ -54,7 +54,6 @@ class Place:
 
 
 _NO_RAILS = GuardRails()
-_NOWHERE = Place()
 
 
 def find_organization(reader: Reader) -> Organization | None:
@@ -71,13 +70,17 @@ def load_place(reader: Reader, account: str) -> Place:
     """Return where an account stands."""
     organization, row = find_organization(reader), records.find(reader, Account, "", account)
     if organization is None or row is None or row.standing == "standalone":
-        return _NOWHERE
+        return Place(as_resource={"aws:resourceaccount": account})
     path = "/".join((organization.id, *levels_above(reader, organization, row))) + "/"
     return Place(
         organization=organization.id,
         path=path,
         as_principal={"aws:principalorgid": organization.id, "aws:principalorgpaths": (path,)},
-        as_resource={"aws:resourceorgid": organization.id, "aws:resourceorgpaths": (path,)},
+        as_resource={
+            "aws:resourceaccount": account,
+            "aws:resourceorgid": organization.id,
+            "aws:resourceorgpaths": (path,),
+        },
     )
 
 
