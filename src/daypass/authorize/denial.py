@@ -7,8 +7,9 @@ Rules: IAM User Guide, "Troubleshoot access denied error messages"; the shape is
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
 from daypass.authorize.remedy import closest_statements

@@ -7,7 +7,7 @@ does not type-check. The two actions that need no permission are named in NEEDS_
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -40,8 +40,7 @@ class Touches(Enum):
     WRITES = "writes"
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """One permission that must be given before the operation runs.
 
     `context` holds the operation's own condition keys, lower case. `resource_policy` is the policy of the
@@ -52,7 +51,7 @@ class Asking:
     action: str
     resource: str
     account: str
-    context: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    context: Mapping[str, str | tuple[str, ...]] = msgspec.field(default_factory=dict)
     resource_policy: PolicySet | None = None
     trust: bool = False
     refusal: Fault | None = None

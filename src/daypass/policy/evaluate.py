@@ -8,7 +8,7 @@ the resource policy and the caller's own side. What the resource policy's Allow 
 principal.Reach.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import DECIDED, Allowed, Denied
@@ -18,8 +18,7 @@ from daypass.policy.question import PrincipalKind, Question
 from daypass.policy.source import PolicyType
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(msgspec.Struct, frozen=True):
     """All that applies to a question.
 
     `boundary` and `session` are None where there is none; several session policies are one set. Control

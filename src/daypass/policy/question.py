@@ -5,8 +5,9 @@ Source: IAM User Guide, "The request context".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 ContextValue = str | tuple[str, ...]
 Context = Mapping[str, ContextValue]
@@ -25,8 +26,7 @@ class PrincipalKind(Enum):
     ANONYMOUS = "Anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """The caller, by every name that a policy may call it.
 
     Names that a kind of caller does not have are empty, and an empty name never matches.
@@ -42,8 +42,7 @@ class Principal:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """One request to judge.
 
     Context keys are lower case. A text is a single-valued key, a tuple a multivalued one. All values are

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -128,7 +129,7 @@ def test_order_means_nothing(*, trust: bool, data: st.DataObject, pick: random.R
 @examples(50)
 def test_a_key_that_nobody_asks_for_means_nothing(situation: Situation, question: Question) -> None:
     """Context that no policy mentions changes no decision."""
-    richer = replace(question, context={**question.context, "ex:unheard": "a", "ex:unseen": ("a", "b")})
+    richer = msgspec.structs.replace(question, context={**question.context, "ex:unheard": "a", "ex:unseen": ("a", "b")})
     assert engine_verdict(richer, situation) == engine_verdict(question, situation)
 
 

@@ -6,10 +6,10 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches

@@ -3,10 +3,10 @@
 Source: IAM API Reference; Service Authorization Reference for resources; the words are AWS's recorded ones.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller

@@ -6,10 +6,10 @@ recorded ones.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller

@@ -4,9 +4,10 @@ Owns the one place where sessions are minted. What goes into a session is each o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.mint.access_keys import new_access_key_id, new_secret
@@ -18,8 +19,7 @@ from daypass.operations.world import World
 _WHOLE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """What a session shall be. `seconds` is how long it lives; `more` holds further fields of Session.
 
     `issuing_key` is the access key that asks for it and `first_key` the one that began the chain, if that is another.

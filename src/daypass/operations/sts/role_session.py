@@ -5,8 +5,9 @@ Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebI
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory.identity import AssumableRole, load_role
@@ -23,8 +24,7 @@ Context = dict[str, str | tuple[str, ...]]
 _FIXED = "The source identity is already set for this assume role session"
 
 
-@dataclass(frozen=True, slots=True)
-class RoleName:
+class RoleName(msgspec.Struct, frozen=True):
     """A role as a caller names it: by its ARN, path included."""
 
     arn: str
@@ -32,22 +32,21 @@ class RoleName:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoleGrant:
+class RoleGrant(msgspec.Struct, frozen=True):
     """What a role session shall be."""
 
     session_name: str
     seconds: int
     issuing_key: str
     policies: SessionPolicies
-    tags: SessionTags = field(default_factory=SessionTags)
+    tags: SessionTags = msgspec.field(default_factory=SessionTags)
     source_identity: str = ""
     mfa_time: int | None = None
     chained: bool = False
     token_size: int = 0
     first_key: str = ""
     provider: str = ""
-    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    context: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
 def read_role_arn(text: str) -> RoleName:
