@@ -1,0 +1,57 @@
+"""Many administrators at once: no change is lost, and no quota is overrun."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from tests.iam.conftest import EC2, LIST_BUCKET
+
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import running_server
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[str]:
+    """Make the calls on threads of their own; return the code of each, empty where it was done."""
+
+    def outcome(call: Callable[[], Any]) -> str:
+        try:
+            call()
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    with ThreadPoolExecutor(8) as threads:
+        return list(threads.map(outcome, calls))
+
+
+def test_changes_to_one_thing_are_all_kept(tmp_path: Path) -> None:
+    """Each call reads and writes in one transaction: inline policies, tags and versions add up, quotas hold."""
+    with running_server(store=f"sqlite:///{tmp_path}/daypass.db") as server:
+        make = client_factory(server)
+        iam, clients = make("iam"), [make("iam") for _ in range(8)]
+        iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
+        arn = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
+
+        def spread(action: str, *parameters: dict[str, Any]) -> list[str]:
+            return at_once(
+                [
+                    lambda client=clients[number % 8], given=given: getattr(client, action)(**given)  # type: ignore[misc]
+                    for number, given in enumerate(parameters)
+                ]
+            )
+
+        names = [f"n{number:02d}" for number in range(24)]
+        put = [{"RoleName": "r", "PolicyName": name, "PolicyDocument": LIST_BUCKET} for name in names]
+        assert set(spread("put_role_policy", *put)) == {""}
+        assert iam.list_role_policies(RoleName="r")["PolicyNames"] == names
+        tag = [{"RoleName": "r", "Tags": [{"Key": name, "Value": ""}]} for name in names]
+        assert set(spread("tag_role", *tag)) == {""}
+        assert [one["Key"] for one in iam.list_role_tags(RoleName="r")["Tags"]] == names
+        versions = spread("create_policy_version", *[{"PolicyArn": arn, "PolicyDocument": LIST_BUCKET}] * 12)
+        assert sorted(versions) == [""] * 4 + ["LimitExceeded"] * 8
+        created = spread("create_user", *[{"UserName": "same"}] * 8)
+        assert sorted(created) == [""] + ["EntityAlreadyExists"] * 7
+        keys = spread("create_access_key", *[{"UserName": "same"}] * 8)
+        assert sorted(keys) == ["", ""] + ["LimitExceeded"] * 6
