@@ -25,12 +25,17 @@ class OidcProvider(Named, frozen=True, kw_only=True):
     @property
     def arn(self) -> str:
         """The provider's ARN, which is what trust policies name."""
-        return f"arn:aws:iam::{self.account}:{_RESOURCE}{self.name}"
+        return provider_arn(self.account, self.name)
 
     @property
     def issuer(self) -> str:
         """What the issuer's tokens say in `iss`, to the letter."""
         return f"https://{self.name}"
+
+
+def provider_arn(account: str, name: str) -> str:
+    """Return the ARN of an account's provider."""
+    return f"arn:aws:iam::{account}:{_RESOURCE}{name}"
 
 
 def find_provider_name(arn: str, account: str) -> str | None:

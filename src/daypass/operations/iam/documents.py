@@ -6,11 +6,13 @@ Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePoli
 """
 
 import json
+import json
 from urllib.parse import quote
 
 from daypass.directory.principals import show_principals, store_principals
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
+from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.policy.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
@@ -47,6 +49,7 @@ def check_inline(text: str) -> int:
 def read_trust(reader: Reader, text: str, most: int) -> str:
     """Return a trust policy as it is kept: checked, with users and roles under their unique ids."""
     _check_trust_actions(parse_document(text, DocumentKind.TRUST))
+    check_shared_issuers(json.loads(text))
     check_shared_issuers(json.loads(text))
     if size_of(text, count_white_space=False) > most:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {most}")

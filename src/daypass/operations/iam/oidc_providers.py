@@ -1,0 +1,246 @@
+"""OpenID Connect providers: create, get, list, delete, their client ids, thumbprints and tags.
+
+Owns their limits and how AWS shows them. Which URL may be an issuer is federation/oidc's rule. Nothing is fetched here:
+an issuer is asked when the first of its tokens comes. Further claims and pinned keys change what is believed beyond
+AWS's rules, so no permission of IAM's can set them: they are an operator's (`daypass oidc`).
+Source: IAM API Reference; AWS's recorded answers for the words.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.oidc_entities import OidcProvider, find_provider_name, provider_arn
+from daypass.directory.store import Exists, Reader
+from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity, ValidationError
+from daypass.federation.oidc.known_issuers import providers_of
+from daypass.federation.oidc.provider import SCHEME, is_issuer_url
+from daypass.operations.iam import tags as tagging
+from daypass.operations.iam.action import Asked, Context, IamAction, Nothing, with_tagging
+from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
+from daypass.operations.iam.tags import EXACT, Tag
+from daypass.operations.operation import Asking, Touches
+from daypass.operations.world import World
+from daypass.policy.known_keys import is_foreign
+
+MOST_CLIENT_IDS = 100
+MOST_THUMBPRINTS = 5
+_ID_BYTES = 13
+
+
+def find_provider(reader: Reader, account: str, arn: str) -> OidcProvider | None:
+    """Return the account's provider of this ARN, or None. Another account's is as good as missing."""
+    name = find_provider_name(arn, account)
+    return None if name is None else records.find(reader, OidcProvider, account, name)
+
+
+def get_provider(reader: Reader, account: str, arn: str) -> OidcProvider:
+    """Return the account's provider of this ARN, or raise NoSuchEntity."""
+    found = find_provider(reader, account, arn)
+    if found is None:
+        raise NoSuchEntity(f"OpenIDConnect Provider not found for arn {arn}")
+    return found
+
+
+class _Create(Asked, frozen=True):
+    url: str
+    client_ids: tuple[str, ...] = msgspec.field(name="ClientIDList", default=())
+    thumbprint_list: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
+
+
+class CreateOpenIDConnectProvider(IamAction[_Create]):
+    """Registers an issuer by its URL, path and last slash kept."""
+
+    action, takes, reach = "CreateOpenIDConnectProvider", _Create, Touches.WRITES
+
+    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+        """Return the ARN that the provider will have."""
+        return provider_arn(caller.account, asked.url.removeprefix(SCHEME))
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return the tags that the provider will have."""
+        return tagging.request_tags(asked.tags)
+
+    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for iam:TagOpenIDConnectProvider as well where it is born with tags."""
+        return with_tagging(super().question(asked, caller, world), "iam:TagOpenIDConnectProvider", asked.tags)
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the new provider's ARN."""
+        _check_url(asked.url)
+        _check_thumbprints(asked.thumbprint_list)
+        _check_client_ids(asked.client_ids)
+        most = world.settings.quotas.providers
+        if world.reader.count(records.kind_name(OidcProvider), caller.account) >= most:
+            raise LimitExceeded(f"Cannot exceed quota for OpenIdConnectProvidersPerAccount: {most}")
+        provider = OidcProvider(
+            id="OIDCPR" + world.entropy(_ID_BYTES).hex().upper(),
+            account=caller.account,
+            name=asked.url.removeprefix(SCHEME),
+            created=world.now,
+            client_ids=tuple(dict.fromkeys(asked.client_ids)),
+            thumbprints=_lowered(asked.thumbprint_list),
+            tags=tagging.read_tags(asked.tags, most=world.settings.quotas.tags, rule=EXACT),
+        )
+        try:
+            records.insert(world.writer, provider)
+        except Exists as taken:
+            raise EntityAlreadyExists(f"Provider with url {asked.url} already exists.") from taken
+        return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(asked.tags)}
+
+
+class _Which(Asked, frozen=True):
+    arn: str = msgspec.field(name="OpenIDConnectProviderArn")
+
+
+class _AboutProvider(IamAction[Any]):
+    """What the actions about one existing provider share: its ARN, and its tags as condition keys."""
+
+    takes: type[Asked] = _Which
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the provider's ARN."""
+        return str(asked.arn)
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the provider's tags. Another account's are none of the caller's business."""
+        found = find_provider(world.reader, caller.account, asked.arn)
+        return {} if found is None else tagging.resource_tags(found.tags)
+
+
+class GetOpenIDConnectProvider(_AboutProvider):
+    """Shows a provider."""
+
+    action = "GetOpenIDConnectProvider"
+
+    def perform(self, asked: _Which, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the provider. Its URL is shown without https://, as on AWS."""
+        provider = get_provider(world.reader, caller.account, asked.arn)
+        return {
+            "Url": provider.name,
+            "ClientIDList": list(provider.client_ids),
+            "ThumbprintList": list(provider.thumbprints),
+            "CreateDate": provider.created,
+            "Tags": tagging.show_tags(provider.tags),
+        }
+
+
+class ListOpenIDConnectProviders(IamAction[Nothing]):
+    """Lists the account's providers."""
+
+    action, takes = "ListOpenIDConnectProviders", Nothing
+
+    def resource(self, asked: Nothing, caller: Caller, world: World) -> str:
+        """Return the ARN of all of them."""
+        return provider_arn(caller.account, "*")
+
+    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+        """Return their ARNs."""
+        found = providers_of(world.reader, caller.account)
+        return {"OpenIDConnectProviderList": [{"Arn": provider.arn} for provider in found]}
+
+
+class DeleteOpenIDConnectProvider(_AboutProvider):
+    """Deletes a provider. Roles that name it stay, and trust nobody through it."""
+
+    action, reach = "DeleteOpenIDConnectProvider", Touches.WRITES
+
+    def perform(self, asked: _Which, caller: Caller, world: World) -> None:
+        """Delete it. One that is not there is gone already."""
+        found = find_provider(world.writer, caller.account, asked.arn)
+        if found is not None:
+            records.delete(world.writer, found)
+
+
+class _Client(_Which, frozen=True, kw_only=True):
+    client_id: str = msgspec.field(name="ClientID")
+
+
+class AddClientIDToOpenIDConnectProvider(_AboutProvider):
+    """Adds an audience. One that is there is there already."""
+
+    action, takes, reach = "AddClientIDToOpenIDConnectProvider", _Client, Touches.WRITES
+
+    def perform(self, asked: _Client, caller: Caller, world: World) -> None:
+        """Add it."""
+        provider = get_provider(world.reader, caller.account, asked.arn)
+        client_ids = tuple(dict.fromkeys((*provider.client_ids, asked.client_id)))
+        _check_client_ids(client_ids)
+        records.replace(world.writer, msgspec.structs.replace(provider, client_ids=client_ids))
+
+
+class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
+    """Removes an audience. One that is not there is gone already."""
+
+    action, takes, reach = "RemoveClientIDFromOpenIDConnectProvider", _Client, Touches.WRITES
+
+    def perform(self, asked: _Client, caller: Caller, world: World) -> None:
+        """Remove it. A provider without audiences believes nobody."""
+        provider = get_provider(world.reader, caller.account, asked.arn)
+        kept = tuple(one for one in provider.client_ids if one != asked.client_id)
+        records.replace(world.writer, msgspec.structs.replace(provider, client_ids=kept))
+
+
+class _Thumbprints(_Which, frozen=True, kw_only=True):
+    thumbprint_list: tuple[str, ...]
+
+
+class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
+    """Puts other thumbprints in the place of a provider's own."""
+
+    action, takes, reach = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, Touches.WRITES
+
+    def perform(self, asked: _Thumbprints, caller: Caller, world: World) -> None:
+        """Put them."""
+        provider = get_provider(world.reader, caller.account, asked.arn)
+        _check_thumbprints(asked.thumbprint_list)
+        thumbprints = _lowered(asked.thumbprint_list)
+        records.replace(world.writer, msgspec.structs.replace(provider, thumbprints=thumbprints))
+
+
+def _check_url(url: str) -> None:
+    if not is_issuer_url(url):
+        raise ValidationError("Invalid Open ID Connect Provider URL")
+    # What stands before the colon of its condition keys must not be what AWS's own keys begin with.
+    if not is_foreign(url.removeprefix(SCHEME)):
+        raise ValidationError("Invalid Open ID Connect Provider URL", detail="its condition keys would pass for AWS's")
+
+
+def _check_thumbprints(thumbprints: tuple[str, ...]) -> None:
+    if len(thumbprints) > MOST_THUMBPRINTS:
+        raise InvalidInput("Thumbprint list must contain fewer than 5 entries.")
+    for thumbprint in thumbprints:
+        if not set(thumbprint) <= set("0123456789abcdefABCDEF"):
+            raise InvalidInput(f"Thumbprint {thumbprint} is not hexadecimal.")
+
+
+def _lowered(thumbprints: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(thumbprint.lower() for thumbprint in thumbprints)
+
+
+def _check_client_ids(client_ids: tuple[str, ...]) -> None:
+    if len(client_ids) > MOST_CLIENT_IDS:
+        raise LimitExceeded(f"Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: {MOST_CLIENT_IDS}")
+
+
+_TAGGED = TaggedKind(
+    word="OpenIDConnectProvider",
+    member="OpenIDConnectProviderArn",
+    rule=EXACT,
+    get=lambda world, account, arn: get_provider(world.reader, account, arn),
+    arn=lambda _world, _account, arn: arn,
+)
+
+OPERATIONS = (
+    CreateOpenIDConnectProvider(),
+    GetOpenIDConnectProvider(),
+    ListOpenIDConnectProviders(),
+    DeleteOpenIDConnectProvider(),
+    AddClientIDToOpenIDConnectProvider(),
+    RemoveClientIDFromOpenIDConnectProvider(),
+    UpdateOpenIDConnectProviderThumbprint(),
+    *(action(_TAGGED) for action in (TagThing, UntagThing, ListTags)),
+)
