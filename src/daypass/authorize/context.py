@@ -13,9 +13,10 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import Context, caller_keys, iso
+from daypass.policy.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
-__all__ = ["Context", "Surroundings", "build_context"]
+__all__ = ["Context", "Surroundings", "as_written", "build_context"]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -45,3 +46,9 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
             context[key] = value.decode("latin-1")
     context.update(caller_keys(caller, seconds=seconds))
     return context
+
+
+def as_written(key: str) -> str:
+    """Return a condition key as AWS writes it, where it is known."""
+    known = find_key(key)
+    return key if known is None else known.name

@@ -9,16 +9,16 @@ Rules: IAM User Guide, "Troubleshoot access denied error messages"; the shape is
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from msgspec.structs import replace
+import msgspec
 
 from daypass.authenticate.caller import Caller
+from daypass.authorize.context import as_written
 from daypass.authorize.remedy import closest_statements
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies
 from daypass.policy.explain import StatementTrace, Trace, explain
-from daypass.policy.known_keys import find_key
 from daypass.policy.question import ContextValue, Question
 from daypass.policy.story import describe
 from daypass.policy.words import because
@@ -73,7 +73,7 @@ def describe_denial(question: Question, policies: Policies, caller: Caller, *, a
 def _own_side(question: Question, policies: Policies) -> tuple[Question, Policies]:
     """Return the question as the caller's own account would answer it alone."""
     context = {key: value for key, value in question.context.items() if not key.startswith(_OF_RESOURCE)}
-    alone = replace(question, resource_account=question.principal.account, context=context)
+    alone = msgspec.structs.replace(question, resource_account=question.principal.account, context=context)
     return alone, Policies(
         identity=policies.identity,
         boundary=policies.boundary,
@@ -124,12 +124,7 @@ def _in_order(question: Question, trace: Trace) -> tuple[Condition, ...]:
         for reason in statement.reasons
     }
     keys = sorted(question.context, key=lambda key: (key not in failed, key))
-    return tuple(Condition("", _as_written(key), _values(question.context[key])) for key in keys)
-
-
-def _as_written(key: str) -> str:
-    known = find_key(key)
-    return key if known is None else known.name
+    return tuple(Condition("", as_written(key), _values(question.context[key])) for key in keys)
 
 
 def _values(value: ContextValue) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from daypass.cli.exit_codes import Exit
 COMMANDS: Mapping[str, str] = {
     "account": "daypass.cli.account",
     "apply": "daypass.cli.apply",
+    "explain": "daypass.cli.explain",
     "export": "daypass.cli.export",
     "organization": "daypass.cli.organization",
     "keys": "daypass.cli.keys",

@@ -1,0 +1,153 @@
+"""A caller and a question by their names, for explanations: nobody signed, and nothing will be done.
+
+Owns what is assumed where a real request would show it: this instant, an encrypted connection, no address, a role
+session named `explain` without session policies. What is given in so many words beats what is assumed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from daypass.arn import Arn, is_account_id
+from daypass.authenticate.caller import Caller, role_caller, root_caller, user_caller
+from daypass.authenticate.caller_keys import Context
+from daypass.authorize.context import Surroundings, build_context
+from daypass.authorize.pose import pose
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.directory import records
+from daypass.directory.entities import Role, User
+from daypass.directory.identity import Identity, load_account, load_identity, load_role
+from daypass.mint.secret import Secret
+from daypass.mint.session import Session, SessionKind
+from daypass.operations.operation import Asking
+from daypass.policy.evaluate import Policies
+from daypass.policy.question import ContextValue, Question
+from daypass.wire.http import HttpRequest
+
+SESSION_NAME = "explain"
+# Its trust policy is the resource policy of these.
+_OF_TRUST = frozenset(
+    {
+        "sts:assumerole",
+        "sts:assumerolewithsaml",
+        "sts:assumerolewithwebidentity",
+        "sts:tagsession",
+        "sts:setsourceidentity",
+        "sts:setcontext",
+    }
+)
+
+
+class UnknownPrincipal(LookupError):  # noqa: N818 - read as a sentence
+    """Nobody here has this ARN. The message says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What is assumed of a request that nobody made."""
+
+    now: datetime
+    region: str = "us-east-1"
+
+    def context(self, caller: Caller) -> Context:
+        """Return the keys that such a request would have."""
+        request = HttpRequest("POST", b"/", b"", (), b"", "", secure=True)
+        return build_context(caller, Surroundings(self.now, request, self.region))
+
+
+def get_caller(arn: str, views: SnapshotViews, now: datetime) -> Caller:
+    """Return the root user, user, role or role session of this ARN, or raise UnknownPrincipal."""
+    parts = Arn.find(arn)
+    if parts is None or not is_account_id(parts.account) or parts.service not in {"iam", "sts"}:
+        raise UnknownPrincipal(f"{arn} is not the ARN of a user, a role, a role session or an account's root user.")
+    if views.get(load_account, parts.account) is None:
+        raise UnknownPrincipal(f"There is no account {parts.account} here.")
+    if parts.service == "iam" and parts.resource == "root":
+        return root_caller(parts.account, "")
+    kind, _, rest = parts.resource.partition("/")
+    if parts.service == "sts" and kind == "assumed-role":
+        name, _, session_name = rest.partition("/")
+        role = records.find(views.reader, Role, parts.account, name)
+        if role is not None and role.name == name and session_name:
+            return session_of(_identity(role.id, views), session_name, now)
+    elif parts.service == "iam" and kind in {"user", "role"}:
+        return _named(parts, arn, views, now)
+    raise UnknownPrincipal(f"There is no {arn} here.")
+
+
+def _named(parts: Arn, arn: str, views: SnapshotViews, now: datetime) -> Caller:
+    kind, _, rest = parts.resource.partition("/")
+    name = rest.rpartition("/")[2]
+    if kind == "user":
+        user = records.find(views.reader, User, parts.account, name)
+        if user is not None and user.arn == arn:
+            return user_caller(_identity(user.id, views), "")
+    else:
+        role = records.find(views.reader, Role, parts.account, name)
+        if role is not None and role.arn == arn:
+            return session_of(_identity(role.id, views), SESSION_NAME, now)
+    raise UnknownPrincipal(f"There is no {arn} here.")
+
+
+def _identity(unique_id: str, views: SnapshotViews) -> Identity:
+    identity = views.get(load_identity, unique_id)
+    if identity is None:
+        raise UnknownPrincipal(f"There is no {unique_id} here.")
+    return identity
+
+
+def session_of(role: Identity, session_name: str, now: datetime) -> Caller:
+    """Return a session of a role as sts:AssumeRole would make it, with nothing cut from the role's rights."""
+    session = Session(
+        kind=SessionKind.ROLE,
+        account=role.account,
+        principal_id=role.id,
+        principal_name=role.name,
+        session_name=session_name,
+        access_key_id="",
+        secret=Secret(""),
+        issued=int(now.timestamp()),
+        expires=int((now + timedelta(hours=1)).timestamp()),
+        issuing_key="",
+    )
+    return role_caller(role, session)
+
+
+def pose_named(
+    caller: Caller, asking: Asking, given: Mapping[str, ContextValue | None], views: SnapshotViews, assumed: Assumed
+) -> tuple[Question, Policies]:
+    """Return the question and its policies, with the keys that are given; None takes a key away."""
+    keys = {**asking.context, **{key: value for key, value in given.items() if value is not None}}
+    question, policies = pose(msgspec.structs.replace(asking, context=keys), caller, assumed.context(caller), views)
+    absent = {key for key, value in given.items() if value is None}
+    context = {key: value for key, value in question.context.items() if key not in absent}
+    return Question(
+        question.action, question.resource, question.resource_account, question.principal, context
+    ), policies
+
+
+def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> Asking:
+    """Return the question of an action on a resource. A role brings its tags, and where it counts its trust policy."""
+    arn = Arn.find(resource)
+    account = arn.account if arn is not None and is_account_id(arn.account) else caller.account
+    if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
+        return Asking(action, resource, account)
+    role = views.get(load_role, account, arn.resource.rpartition("/")[2])
+    role = role if role is not None and role.arn == resource else None
+    tags: dict[str, str] = {} if role is None else role.tags
+    context: Context = {}
+    for key, value in tags.items():
+        context["aws:resourcetag/" + key.lower()] = value
+        context["iam:resourcetag/" + key.lower()] = value
+    if action.lower() not in _OF_TRUST:
+        return Asking(action, resource, account, context)
+    return Asking(
+        action,
+        resource,
+        account,
+        {**context, "sts:rolesessionname": SESSION_NAME},
+        resource_policy=None if role is None else role.trust,
+        trust=True,
+    )

@@ -1,0 +1,201 @@
+"""The reverse question: who can assume a role, through which statements, and on what conditions.
+
+Owns the search through all accounts. Each answer is the engine's, for a request in which everything is as named.py
+assumes. Where that is refused the engine is asked once more with conditions left out: what it allows then is possible
+on conditions, and these are told.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from daypass.arn import Arn, assumed_role_arn, is_account_id
+from daypass.authenticate.caller import Caller, user_caller
+from daypass.authorize.named import SESSION_NAME, Assumed, ask_named, pose_named, session_of
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.directory import records
+from daypass.directory.entities import Account, Role, User
+from daypass.directory.identity import AssumableRole, load_account, load_identity
+from daypass.operations.iam.paging import each_by_path
+from daypass.policy.compiled import CompiledStatement, PolicySet
+from daypass.policy.decision import Allowed, Denied, StatementRef
+from daypass.policy.evaluate import Policies, decide
+from daypass.policy.explain import Part, Trace, explain
+from daypass.policy.principal import Reach
+from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.story import describe
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to a role: who, through which statements, and what must be so; nothing where it is just so."""
+
+    principal: str
+    kind: str
+    statements: tuple[StatementRef, ...]
+    conditions: tuple[str, ...] = ()
+
+
+def accounts_of(views: SnapshotViews) -> Iterator[Account]:
+    """Yield every account of the store, by id."""
+    after = ""
+    while page := views.reader.page(records.kind_name(Account), "", after=after, limit=_PAGE):
+        for record in page:
+            yield records.to_entity(Account, record)
+        after = page[-1].sort
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is asked of everybody. `allows` are the Allows of the role's trust policy that speak of the action."""
+
+    action: str
+    role: AssumableRole
+    views: SnapshotViews
+    assumed: Assumed
+    allows: tuple[CompiledStatement, ...]
+
+    def may_mean(self, principal: Principal) -> bool:
+        """Tell whether an Allow means this principal or its account. Whom none means need not be asked about."""
+        return any(
+            statement.principal is not None and statement.principal.reach(principal) > Reach.NOTHING
+            for statement in self.allows
+        )
+
+
+def who_can(action: str, role: AssumableRole, views: SnapshotViews, assumed: Assumed) -> Iterator[Way]:
+    """Yield the ways to a role: users and roles of all accounts first, then whoever else its trust policy names."""
+    allows = tuple(
+        statement
+        for policy in role.trust.policies
+        for statement in policy.statements
+        if statement.statement.allow and statement.action.covers(action)
+    )
+    search = _Search(action, role, views, assumed, allows)
+    for account in accounts_of(views) if allows else ():
+        for _, user in each_by_path(views.reader, User, account.id, "/", ""):
+            yield from _ways_of_user(user, search)
+        for _, other in each_by_path(views.reader, Role, account.id, "/", ""):
+            yield from _ways_of_role(other, search)
+    for statement in allows:
+        yield from _ways_of_others(statement, views)
+
+
+def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
+    principal = Principal(PrincipalKind.USER, user.account, user.arn, unique_id=user.id)
+    identity = search.views.get(load_identity, user.id) if search.may_mean(principal) else None
+    if identity is not None:
+        yield from _judge(user_caller(identity, ""), user.arn, search)
+
+
+def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
+    """Yield the way of any session of a role, or else the ways of those that the trust policy names."""
+    for session_name in (SESSION_NAME, *_sessions_named(other, search)):
+        arn = assumed_role_arn(other.account, other.name, session_name)
+        principal = Principal(
+            PrincipalKind.ROLE_SESSION,
+            other.account,
+            arn,
+            issuer_arn=other.arn,
+            unique_id=other.id,
+            session_id=f"{other.id}:{session_name}",
+        )
+        identity = search.views.get(load_identity, other.id) if search.may_mean(principal) else None
+        if identity is None:
+            continue
+        is_any = session_name == SESSION_NAME
+        found = list(
+            _judge(session_of(identity, session_name, search.assumed.now), other.arn if is_any else arn, search)
+        )
+        yield from found
+        if found and is_any:
+            return
+
+
+def _sessions_named(other: Role, search: _Search) -> list[str]:
+    """Return the session names by which the trust policy names single sessions of another role."""
+    names = (name.value for statement in search.allows for name in statement.statement.principals or ())
+    return [name.partition(":")[2] for name in names if name.startswith(other.id + ":")]
+
+
+def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
+    asking = ask_named(search.action, search.role.arn, caller, search.views)
+    question, policies = pose_named(caller, asking, {}, search.views, search.assumed)
+    kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
+    decision = decide(question, policies)
+    if isinstance(decision, Allowed):
+        yield Way(shown, kind, decision.statements)
+        return
+    # The second answer is never more than a hint: nothing is done on it.
+    possible = decide(question, _without_conditions(policies))
+    if isinstance(possible, Denied):
+        return
+    trace = explain(question, policies)
+    conditions = tuple(dict.fromkeys(_conditions(trace, possible.statements)))
+    if conditions:
+        yield Way(shown, kind, possible.statements, conditions)
+
+
+def _conditions(trace: Trace, wanted: tuple[StatementRef, ...]) -> Iterator[str]:
+    for of_type in trace.types:
+        for policy in of_type.policies:
+            for statement in policy.statements:
+                if statement.allow and statement.ref in wanted:
+                    for reason in statement.reasons:
+                        if reason.part is Part.CONDITION:
+                            yield describe(reason)
+                elif not statement.allow and statement.applies:
+                    named = f' "{statement.ref.sid}"' if statement.ref.sid else ""
+                    yield f"a Deny{named} with conditions applies now"
+
+
+def _without_conditions(policies: Policies) -> Policies:
+    """Return the policies as if every condition of an Allow held, and none of a Deny."""
+    return Policies(
+        identity=_relaxed(policies.identity),
+        boundary=None if policies.boundary is None else _relaxed(policies.boundary),
+        session=None if policies.session is None else _relaxed(policies.session),
+        service_control=tuple(map(_relaxed, policies.service_control)),
+        resource_control=tuple(map(_relaxed, policies.resource_control)),
+        resource=None if policies.resource is None else _relaxed(policies.resource),
+        trust=policies.trust,
+    )
+
+
+def _relaxed(policy_set: PolicySet) -> PolicySet:
+    return PolicySet(
+        tuple(
+            replace(
+                policy,
+                statements=tuple(
+                    replace(statement, conditions=())
+                    for statement in policy.statements
+                    if statement.statement.allow or not statement.conditions
+                ),
+            )
+            for policy in policy_set.policies
+        )
+    )
+
+
+def _ways_of_others(statement: CompiledStatement, views: SnapshotViews) -> Iterator[Way]:
+    """Yield the providers, services and foreign accounts that a statement names."""
+    if statement.statement.not_principal:
+        return
+    conditions = tuple(
+        f"{test.operator} {test.key}: {', '.join(test.values)}" for test in statement.statement.conditions
+    )
+    for name in statement.statement.principals or ():
+        kind = _kind_of(name.type, name.value, views)
+        if kind:
+            yield Way(name.value, kind, (statement.ref,), conditions)
+
+
+def _kind_of(type_: str, value: str, views: SnapshotViews) -> str:
+    if type_ != "AWS":
+        return type_.lower()
+    arn = Arn.find(value)
+    account = value if arn is None else arn.account
+    # Users and roles of accounts that are here were asked about above; a bare unique id is one of somebody gone.
+    return "account" if is_account_id(account) and views.get(load_account, account) is None else ""

@@ -1,0 +1,163 @@
+"""`daypass explain`: why a call is allowed or refused, from the store itself.
+
+Owns the three forms of the question: a caller, an action and a resource; an encoded authorization message; and who
+can assume a role. The answers are the engine's; explain_text.py and explain_json.py put them into words.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, get_caller, pose_named
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.authorize.who_can import Way, accounts_of, who_can
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.explain_json import show_trace, show_way
+from daypass.cli.explain_text import message_lines, readable, trace_lines, way_lines
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.directory.identity import AssumableRole, load_role
+from daypass.directory.ring import load_ring
+from daypass.errors import Fault, InvalidAuthorizationMessage
+from daypass.operations.authorization_message import DenialNote, open_message
+from daypass.operations.sts.decode_authorization_message import show_note
+from daypass.operations.sts.role_session import read_role_arn
+from daypass.policy.explain import explain
+from daypass.policy.known_keys import find_key
+from daypass.policy.question import ContextValue
+from daypass.wiring import OpenedStore
+
+
+def _read_context(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
+    """Return the keys that are given: one value is a text, several are a list, none takes the key away."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or ":" not in key:
+            raise click.BadParameter(f"{text!r} is not key=value, such as aws:SourceIp=203.0.113.7.")
+        found.setdefault(key.lower(), []).append(value)
+    return {key: _value(key, values) for key, values in found.items()}
+
+
+def _value(key: str, values: list[str]) -> ContextValue | None:
+    known = find_key(key)
+    if values == [""]:
+        return None
+    if len(values) > 1 or (known is not None and known.multivalued):
+        return tuple(values)
+    return values[0]
+
+
+@click.command()
+@click.argument("subject", metavar="[MESSAGE | ROLE_ARN]", required=False)
+@click.option("--principal", metavar="ARN", help="Who asks: a user, a role, a role session or an account's root user.")
+@click.option("--action", metavar="SERVICE:ACTION", help="What is asked, such as sts:AssumeRole.")
+@click.option("--resource", metavar="ARN", default="*", help="What it is asked of. * by default.")
+@click.option(
+    "--context",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_read_context,
+    help="A condition key of the request. May be repeated; nothing after the = takes a key away.",
+)
+@click.option("--who-can", metavar="SERVICE:ACTION", help="List who can do this (sts:AssumeRole) to ROLE_ARN.")
+@store_option
+@config_option
+@output_option
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    subject: str | None,
+    principal: str | None,
+    action: str | None,
+    resource: str,
+    context: dict[str, ContextValue | None],
+    who_can: str | None,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Say why a call is allowed or refused.
+
+    Either name a call with --principal, --action and --resource; or give the encoded MESSAGE of a denial (the header
+    x-daypass-authorization-message); or ask --who-can sts:AssumeRole ROLE_ARN.
+    """
+    answer = _choose(subject, principal, action, who_can)
+    with opened(store, config_file) as there, there.store.read() as reader:
+        views = SnapshotViews(reader)
+        try:
+            lines, document = answer(views, there, resource, context)
+        except UnknownPrincipal as problem:
+            raise Stop(str(problem), Exit.CONFIGURATION) from problem
+        except Fault as fault:
+            raise Stop(fault.message, Exit.CONFIGURATION) from fault
+        if output == "json":
+            print_json(document)
+            return
+        for line in lines:
+            click.echo(readable(line, views))
+
+
+Answer = Callable[
+    [SnapshotViews, OpenedStore, str, dict[str, ContextValue | None]], tuple[Iterable[str], dict[str, Any]]
+]
+
+
+def _choose(subject: str | None, principal: str | None, action: str | None, reverse: str | None) -> Answer:
+    """Return the answer to the form of question that was asked, or raise UsageError."""
+    if reverse and subject and not principal and not action:
+        return lambda views, there, _resource, _context: _answer_who_can(reverse, subject, views, there)
+    if subject and not (principal or action or reverse):
+        return lambda views, there, _resource, _context: _answer_message(subject, views, there)
+    if principal and action and not (subject or reverse):
+        return lambda views, there, resource, context: _answer_call(
+            principal, (action, resource), context, views, there
+        )
+    raise click.UsageError("Give a MESSAGE, or --principal and --action, or --who-can sts:AssumeRole ROLE_ARN.")
+
+
+def _answer_call(
+    arn: str,
+    asked: tuple[str, str],
+    context: dict[str, ContextValue | None],
+    views: SnapshotViews,
+    there: OpenedStore,
+) -> tuple[Iterable[str], dict[str, Any]]:
+    assumed = Assumed(there.clock.now())
+    caller = get_caller(arn, views, assumed.now)
+    asking = ask_named(*asked, caller, views)
+    trace = explain(*pose_named(caller, asking, context, views, assumed))
+    return trace_lines(trace, caller), show_trace(trace, caller)
+
+
+def _answer_message(text: str, views: SnapshotViews, there: OpenedStore) -> tuple[Iterable[str], dict[str, Any]]:
+    note = _open(text.strip(), views, there)
+    return message_lines(note), show_note(note)
+
+
+def _open(text: str, views: SnapshotViews, there: OpenedStore) -> DenialNote:
+    """Return what a message tells. It does not say whose it is, so every account's seal is tried."""
+    ring = views.get(load_ring, there.vault)
+    for account in accounts_of(views):
+        try:
+            return open_message(text, account=account.id, ring=ring)
+        except InvalidAuthorizationMessage:
+            continue
+    raise Stop("The message does not open with the keys of this store.", Exit.EXPIRED)
+
+
+def _answer_who_can(
+    action: str, arn: str, views: SnapshotViews, there: OpenedStore
+) -> tuple[Iterable[str], dict[str, Any]]:
+    role = _get_role(arn, views)
+    ways: list[Way] = list(who_can(action, role, views, Assumed(there.clock.now())))
+    shown = [show_way(way, lambda text: readable(text, views)) for way in ways]
+    return way_lines(action, role.arn, ways), {"Action": action, "Role": role.arn, "Principals": shown}
+
+
+def _get_role(arn: str, views: SnapshotViews) -> AssumableRole:
+    name = read_role_arn(arn)
+    role = views.get(load_role, name.account, name.name)
+    if role is None or role.arn != arn:
+        raise UnknownPrincipal(f"There is no role {arn} here.")
+    return role
