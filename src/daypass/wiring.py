@@ -31,6 +31,7 @@ from daypass.http.app import App
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
 from daypass.http.peer import PeerRule
+from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle
 from daypass.mint.keyring import SealingRing, first_ring
 from daypass.operations.operation import Touches
@@ -38,6 +39,8 @@ from daypass.operations.registry import full_registry
 from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.operations.world import World
 from daypass.pipeline import Pipeline
+from daypass.portal.app import Portal, build_portal
+from daypass.portal.saml import Consumer
 from daypass.ports import Clock, Entropy
 from daypass.storage.address import Address, SqliteAddress, parse_address
 from daypass.storage.cache import Cache
@@ -226,16 +229,20 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     )
     upkeep = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
+    cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone)
     return App(
         pipeline=pipeline,
         hot=StoreFace(there, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
-        cold=WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone),
+        cold=cold,
         issuer_keys=issuer_keys,
         peers=PeerRule(config.trusted_proxies),
         meter=meter,
         workers=workers,
         is_ready=lambda: _is_ready(there.store),
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
+        portal=build_portal(
+            Portal(Consumer(pipeline, cold, settings), throttle.admits, RequestIds(), _report_bug, workers)
+        ),
         on_start=(cache.start, upkeep.start),
         on_stop=(upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
     )

@@ -29,6 +29,7 @@ from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
 
 E = TypeVar("E", bound=Entity)
@@ -75,6 +76,15 @@ KINDS: dict[type[Entity], Kind] = {
     ManagedPolicy: _named("policy", ManagedPolicy),
     InstanceProfile: _named("instance_profile", InstanceProfile),
     SamlProvider: _named("saml_provider", SamlProvider),
+    # Listed by their ends, so that those that are over come first.
+    SignIn: Kind(
+        name="sign_in",
+        account=lambda _: "",
+        key=lambda sign_in: sign_in.id,
+        unique_id=lambda _: None,
+        sort=lambda sign_in: f"{int(sign_in.ends.timestamp()):012d}/{sign_in.id}",
+        decoder=msgspec.json.Decoder(SignIn),
+    ),
     AccessKey: Kind(
         name="access_key",
         account=lambda key: key.account,

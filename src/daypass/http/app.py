@@ -128,6 +128,11 @@ class App:
             body is None,
         )
 
+    def _vetted(self, scope: Scope) -> Scope:
+        """Return a scope that names the client's own address, as trusted proxies tell it."""
+        request = self._request(scope, b"")
+        return {**scope, "client": (request.peer, 0), "scheme": "https" if request.secure else "http"}
+
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if path == "/healthz" and method in {"GET", "HEAD"}:
@@ -141,7 +146,7 @@ class App:
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
             await _send(send, await self.issuers.answer(path))
         elif self.portal is not None:
-            await self.portal(scope, receive, send)
+            await self.portal(self._vetted(scope), receive, send)
         else:
             await _send(send, HttpResponse(404, _PLAIN, b"There is nothing here. The API is at /.\n"))
 

@@ -1,0 +1,1 @@
+"""The web for people: sign in, pick a role, take credentials."""

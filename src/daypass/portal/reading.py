@@ -1,0 +1,63 @@
+"""Read what a browser or a script sends to the portal: a small body, as a form or as JSON.
+
+Owns the limits of size and time. Whatever cannot be read raises a Fault before anybody looks at what it says.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from daypass.errors import InvalidParameterValue, RequestEntityTooLarge, SenderFault
+from daypass.wire.form import read_form
+
+_PATIENCE = 30.0  # seconds for the whole body to arrive
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+_FIELDS = msgspec.json.Decoder(dict[str, str])
+
+
+class TooSlow(SenderFault):
+    """The body did not arrive in time, or only half of it."""
+
+    code, status = "RequestTimeout", 408
+
+
+class WrongContentType(SenderFault):
+    """The body is of a form that is not read here."""
+
+    code, status = "UnsupportedMediaType", 415
+
+
+async def read_fields(request: Request, *, most: int, takes_json: bool = False) -> Mapping[str, str]:
+    """Return the fields of a body of at most `most` bytes."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _FORM and not (takes_json and kind == _JSON):
+        raise WrongContentType(f"Send {_FORM}{' or ' + _JSON if takes_json else ''}.")
+    body = await _read_body(request, most)
+    if kind == _FORM:
+        return read_form(body)
+    try:
+        return _FIELDS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidParameterValue("The body must be a JSON object of texts.") from error
+
+
+async def _read_body(request: Request, most: int) -> bytes:
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdigit() or int(announced) > most:
+        raise _too_large(most)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise _too_large(most)
+    except (TimeoutError, ClientDisconnect) as error:
+        raise TooSlow("The request did not arrive in time.") from error
+    return bytes(body)
+
+
+def _too_large(most: int) -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"The request is larger than {most} bytes.")
