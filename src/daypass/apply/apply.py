@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from daypass.apply.administrators import has_administrator
 from daypass.apply.api import Api, Source
-from daypass.apply.carry_out import Carrier, Progress
+from daypass.apply.carry_out import Carrier, Progress, Refused
 from daypass.apply.desired import Desired
 from daypass.apply.marking import write_marks
 from daypass.apply.nodes import Mistake, Place
@@ -29,7 +29,7 @@ from daypass.wire.catalog import Catalog
 class Tools:
     """What applying needs of the world around it. `open_world` makes the World of one transaction.
 
-    `progress` is called once for each change that is done.
+    `progress` is told of each change that is done. With `refused` a refusal is told, and the rest goes on.
     """
 
     store: Store
@@ -40,7 +40,8 @@ class Tools:
     source: Source
     secrets: Secrets
     record: Callable[[Happening], None]
-    progress: Progress = lambda: None
+    progress: Progress = lambda _done, _total: None
+    refused: Refused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
                 plan, rule = _plan(writer, desired, tools, manner)
             guard = Guard.before(writer, plan)
             api = Api(tools.catalog, tools.registry, tools.open_world(writer), tools.source, happenings)
-            keys = Carrier(api, tools.secrets, tools.progress).carry_out(plan, desired)
+            keys = Carrier(api, tools.secrets, tools.progress, tools.refused).carry_out(plan, desired)
             guard.check(writer)
             if manner.owns:
                 write_marks(writer, plan, desired.name, rule.marks)

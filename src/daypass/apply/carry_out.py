@@ -6,7 +6,8 @@ none is written that names it; groups and policies go last.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import msgspec
 
@@ -17,7 +18,7 @@ from daypass.apply.nodes import Mistake, Place
 from daypass.apply.order import NOBODY, ordered
 from daypass.apply.plan import Change, Difference, Plan, Verb
 from daypass.apply.secret_names import Secrets
-from daypass.apply.state import ATTRIBUTES, Thing, document_text
+from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
 from daypass.directory import records
@@ -25,35 +26,63 @@ from daypass.directory.entities import Account
 from daypass.directory.strangers import keep_strangers
 from daypass.mint.secret import Secret
 
-Progress = Callable[[], None]
-"""Is called once for each change that is done."""
+Progress = Callable[[int, int], None]
+"""Is called after each change that is done, with how many are and how many there are."""
+
+Refused = Callable[[Thing, Mistake], None]
+"""Is told what was refused, where the rest goes on all the same."""
+
+_DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Carrier:
-    """What carrying out needs beside the plan."""
+    """What carrying out needs beside the plan. Without `refused`, the first refusal ends it."""
 
     api: Api
     secrets: Secrets
-    progress: Progress = lambda: None
+    progress: Progress = lambda _done, _total: None
+    refused: Refused | None = None
+    _failed: set[Key] = field(default_factory=set)
+    _done: int = 0
+    _total: int = 0
 
     def carry_out(self, plan: Plan, desired: Desired) -> list[RootKey]:
         """Do what the plan says, and return the root keys of new accounts. Raises Mistake; nothing is undone here."""
+        self._total = 2 * len(plan.changes)
         keys = [self._account(change.thing, desired.new_accounts) for change in plan.of(Verb.CREATE, "account")]
         for change in plan.of(Verb.CHANGE, "account"):
             self._rename_account(change.thing)
         for kind in ("policy", "group", "user"):
             for change in plan.of(Verb.CREATE, kind):
-                CREATE[kind](self._subject(change.thing))
+                self._create(change.thing)
             for change in plan.of(Verb.CHANGE, kind):
                 self._values(change)
         self._delete(plan, "user", "role")
         self._make_roles(plan)
         for change in (*plan.of(Verb.CHANGE), *plan.of(Verb.CREATE)):
             self._parts(change)
-            self.progress()
         self._delete(plan, "group", "policy")
         return keys
+
+    def _try(self, thing: Thing, act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except Mistake as mistake:
+            if self.refused is None:
+                raise
+            self.refused(thing, mistake)
+            return False
+        return True
+
+    def _step(self) -> None:
+        self._done += 1
+        self.progress(self._done, self._total)
+
+    def _create(self, thing: Thing, subject: Subject | None = None) -> None:
+        if not self._try(thing, lambda: CREATE[thing.kind](subject or self._subject(thing))):
+            self._failed.add(thing.key)
+        self._step()
 
     def _account(self, thing: Thing, wanted: Mapping[str, NewAccount]) -> RootKey:
         new = wanted[thing.account]
@@ -94,32 +123,42 @@ class Carrier:
             if must_wait:
                 late.append(role)
                 subject = replace(subject, trust=document_text(NOBODY))
-            CREATE["role"](subject)
+            self._create(role, subject)
         for role in late:
-            CHANGE["trust"](self._subject(role), None)
+            self._try(role, partial(CHANGE["trust"], self._subject(role), None))
         for change in plan.of(Verb.CHANGE, "role"):
             self._values(change)
 
     def _values(self, change: Change) -> None:
+        subject = self._subject(change.thing, change.before)
         for difference in change.differences:
             if not ATTRIBUTES[change.thing.kind][difference.attribute].has_parts:
-                CHANGE[difference.attribute](self._subject(change.thing, change.before), difference.after)
+                self._try(change.thing, partial(CHANGE[difference.attribute], subject, difference.after))
+        self._step()
 
     def _parts(self, change: Change) -> None:
-        subject = self._subject(change.thing, change.before)
+        thing = change.thing
+        if thing.key in self._failed:
+            return
+        subject = self._subject(thing, change.before)
         for difference in _parts_of(change):
             if difference.is_gone:
-                PARTS[difference.attribute].remove(subject, difference)
+                self._try(thing, partial(PARTS[difference.attribute].remove, subject, difference))
         for difference in _parts_of(change):
             is_born = change.verb is Verb.CREATE and difference.attribute in BORN_WITH
-            if not difference.is_gone and not is_born:
-                PARTS[difference.attribute].put(subject, difference)
+            if is_born or difference.is_gone:
+                continue
+            is_put = self._try(thing, partial(PARTS[difference.attribute].put, subject, difference))
+            if not is_put and difference.attribute in {"inline", "policies"}:
+                # What was refused may have been a Deny.
+                subject.call("Attach{}Policy", PolicyArn=_DENY_ALL)
+        self._step()
 
     def _delete(self, plan: Plan, *kinds: str) -> None:
         for kind in kinds:
             for change in plan.of(Verb.DELETE, kind):
                 DELETE[kind](self._subject(change.thing))
-                self.progress()
+                self._step()
 
     def _subject(self, thing: Thing, before: Thing | None = None) -> Subject:
         if before is not None and "path" not in thing.attributes:

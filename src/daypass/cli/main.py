@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "apply": "daypass.cli.apply",
     "explain": "daypass.cli.explain",
     "export": "daypass.cli.export",
+    "import": "daypass.cli.import_",
     "organization": "daypass.cli.organization",
     "keys": "daypass.cli.keys",
     "mfa": "daypass.cli.mfa",

@@ -1,6 +1,6 @@
-"""What `daypass apply` remembers of the things it made, and principals that stay strangers.
+"""What `daypass apply` and `daypass import` remember: what they made, where it came from, who stays a stranger.
 
-Owns the fields of both. They are stored like every entity; see records.py.
+Owns the fields. They are stored like every entity; see records.py.
 """
 
 from typing import Literal
@@ -24,6 +24,13 @@ class Mark(Entity, frozen=True, kw_only=True):
     made: bool = False
     values: tuple[str, ...] = ()
     parts: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+
+
+class Origin(Entity, frozen=True, kw_only=True):
+    """Where the things of an account elsewhere were brought to, so that they go there again."""
+
+    origin: str
+    account: str
 
 
 class Stranger(Entity, frozen=True, kw_only=True):

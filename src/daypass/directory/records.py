@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
-from daypass.directory.apply_entities import Mark, Stranger
+from daypass.directory.apply_entities import Mark, Origin, Stranger
 from daypass.directory.entities import (
     AccessKey,
     Account,
@@ -143,6 +143,14 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda _: None,
         sort=lambda mark: mark.owner + "/" + mark.thing,
         decoder=msgspec.json.Decoder(Mark),
+    ),
+    Origin: Kind(
+        name="import_origin",
+        account=lambda _: "",
+        key=lambda origin: origin.origin,
+        unique_id=lambda _: None,
+        sort=lambda origin: origin.origin,
+        decoder=msgspec.json.Decoder(Origin),
     ),
     Stranger: Kind(
         name="stranger",

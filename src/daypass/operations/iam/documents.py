@@ -6,14 +6,13 @@ Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePoli
 """
 
 import json
-import json
 from urllib.parse import quote
 
 from daypass.directory.principals import show_principals, store_principals
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
-from daypass.federation.oidc.trust_rules import check_shared_issuers
+from daypass.operations.iam.complaints import complain
 from daypass.policy.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
@@ -35,6 +34,7 @@ def show_document(text: str) -> str:
 
 def check_managed(text: str, most: int) -> None:
     """Refuse a document that cannot be a managed policy's."""
+    complain(text, managed=True)
     parse_document(text, DocumentKind.IDENTITY)
     if size_of(text, count_white_space=False) > most:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {most}")
@@ -42,15 +42,20 @@ def check_managed(text: str, most: int) -> None:
 
 def check_inline(text: str) -> int:
     """Refuse a document that cannot be an inline policy, and return its size."""
+    complain(text, managed=False)
     parse_document(text, DocumentKind.IDENTITY)
     return size_of(text, count_white_space=False)
 
 
-def read_trust(reader: Reader, text: str, most: int) -> str:
-    """Return a trust policy as it is kept: checked, with users and roles under their unique ids."""
+def check_trust(text: str) -> None:
+    """Refuse a document that cannot be a trust policy, whomever it names."""
     _check_trust_actions(parse_document(text, DocumentKind.TRUST))
     check_shared_issuers(json.loads(text))
-    check_shared_issuers(json.loads(text))
+
+
+def read_trust(reader: Reader, text: str, most: int) -> str:
+    """Return a trust policy as it is kept: checked, with users and roles under their unique ids."""
+    check_trust(text)
     if size_of(text, count_white_space=False) > most:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {most}")
     return store_principals(reader, text)

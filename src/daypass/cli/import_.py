@@ -1,0 +1,120 @@
+"""`daypass import FILE`: bring the IAM of an AWS account into the store.
+
+Owns the options, the progress bar and what is printed. What is carried over is importing/'s.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.apply.carry_out import Progress
+from daypass.apply.plan import Verb
+from daypass.apply.showing import plain_plan, summary
+from daypass.cli.operator_tools import audited, explaining, read_file, tools_with
+from daypass.cli.profile_block import profile_block
+from daypass.cli.secret_source import SecretSource
+from daypass.cli.store_options import config_option, opened, output_option, print_json, read_config, store_option
+from daypass.importing.bring import Imported, Wish, bring, roomy
+from daypass.importing.carried import Loss
+from daypass.importing.details import MAX_BYTES, read_details
+
+_NAMED = 5
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--account", metavar="ID", default="", help="The account to import into.")
+@click.option("--rewrite", is_flag=True, help="Put the new account's id into the ARNs of all documents.")
+@click.option("--dry-run", is_flag=True, help="Say what would be imported, and change nothing.")
+@store_option
+@config_option
+@output_option
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    file: Path,
+    account: str,
+    rewrite: bool,
+    dry_run: bool,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Import FILE, what `aws iam get-account-authorization-details` prints. FILE may be - for standard input."""
+    config = read_config({"store": store}, config_file)
+    wish = Wish(account, rewrite=rewrite, is_trial=dry_run)
+    with explaining(file):
+        details = read_details(read_file(file, MAX_BYTES))
+        with opened(store, config_file) as there, audited(config) as sink, _progress() as progress:
+            tools = tools_with(there, roomy(config.quotas), sink, command="import", secrets=SecretSource({}))
+            imported = bring(details, replace(tools, progress=progress), wish, there.entropy)
+    _print(imported, output, is_done=not dry_run)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show a bar on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("importing", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print(imported: Imported, output: str, *, is_done: bool) -> None:
+    if output == "json":
+        print_json(_plain(imported, is_done=is_done))
+        return
+    click.echo(f"Account {imported.origin} {'went' if is_done else 'would go'} into account {imported.account}.")
+    click.echo(summary(imported.outcome.plan, is_done=is_done))
+    if imported.losses:
+        click.echo(f"\nNot carried over, or only otherwise ({len(imported.losses)}):")
+        for line in _told(imported.losses):
+            click.echo(f"  {_visible(line)}")
+    for key in imported.outcome.root_keys:
+        click.echo(f"\nAccount {key.account} is new. Its root access key is shown this once:\n", err=True)
+        click.echo(profile_block(key))
+
+
+def _told(losses: tuple[Loss, ...]) -> Iterator[str]:
+    """Tell each reason once, with the first things that it is true of."""
+    by_words: dict[str, list[str]] = {}
+    for loss in losses:
+        by_words.setdefault(loss.words, []).append(loss.thing)
+    for words, things in by_words.items():
+        more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
+        yield f"{', '.join(things[:_NAMED])}{more}: {words}"
+
+
+def _plain(imported: Imported, *, is_done: bool) -> dict[str, Any]:
+    plan = imported.outcome.plan
+    return {
+        "Applied": is_done,
+        "OriginAccountId": imported.origin,
+        "AccountId": imported.account,
+        "Summary": plain_plan(plan)["Summary"],
+        "Kinds": {
+            kind: {verb.value.capitalize(): sum(1 for _ in plan.of(verb, kind)) for verb in Verb}
+            for kind in ("policy", "group", "user", "role")
+        },
+        "NotCarriedOver": [{"Thing": loss.thing, "Reason": loss.words} for loss in imported.losses],
+        "RootAccessKeys": [
+            {"AccountId": key.account, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
+            for key in imported.outcome.root_keys
+        ],
+    }
+
+
+def _visible(text: str) -> str:
+    """Return a text with anything escaped that could move a terminal's cursor."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -1,0 +1,285 @@
+"""What can be carried over of an account: its things as a State, and the list of what could not be, or only otherwise.
+
+Pure. Owns the choices, which are on the closed side: a policy that cannot be read may have been a Deny, so its holder
+is denied everything until somebody looks; a trust policy that cannot be read trusts nobody; principals that are not
+here stay text that never matches.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.apply.nodes import Mistake, Place
+from daypass.apply.order import NOBODY
+from daypass.apply.state import Key, Thing, document_text
+from daypass.arn import Arn, iam_arn, is_account_id
+from daypass.directory.strangers import principals_of
+from daypass.errors import Fault
+from daypass.importing.details import Details, objects_of, read_policy, text_of
+from daypass.importing.rewriting import Rewriting
+from daypass.operations.iam.documents import check_inline, check_trust
+from daypass.policy.document import DocumentKind
+
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+COPIES_PATH = "/aws-managed/"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that could not be carried over, or only otherwise. `thing` is such as `role deploy`."""
+
+    thing: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What an import has to know of the store. `exists` tells whether an ARN of a user or role names one that is here.
+
+    `account` is where the things go, `accounts` are all that will be here.
+    """
+
+    account: str
+    is_new: bool
+    accounts: frozenset[str]
+    exists: Callable[[str], bool]
+    is_aws_policy: Callable[[str], bool]
+    rewriting: Rewriting | None = None
+
+
+@dataclass(slots=True)
+class Carried:
+    """What was found so far."""
+
+    here: Here
+    state: dict[Key, Thing] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+    arns: dict[str, str] = field(default_factory=dict)
+    """The ARN of each managed policy of the file -> the one that it has here, or an empty text where it has none."""
+
+    own: frozenset[str] = frozenset()
+    """The ARNs that the file's users and roles will have, and those of its roles' sessions up to their names."""
+
+    def lose(self, thing: str, words: str) -> None:
+        """Remember that something was not carried over."""
+        self.losses.append(Loss(thing, words))
+
+    def put(self, kind: str, name: str, attributes: Mapping[str, Any], **more: Any) -> None:
+        """Keep a thing. Names that differ in the case of letters alone are one name, and AWS has no two of them."""
+        place = Place(f"{kind} {name}")
+        thing = Thing(self.here.account, kind, name, attributes, place=place, **more)
+        if thing.key in self.state:
+            self.lose(f"{kind} {name}", "there is one of this name in the file already")
+        else:
+            self.state[thing.key] = thing
+
+
+def origin_of(details: Details) -> str:
+    """Return the account that a file describes. Raises Mistake for none or several."""
+    accounts = set()
+    for one in (*details.users, *details.groups, *details.roles, *details.policies):
+        arn = Arn.find(text_of(one, "Arn"))
+        if arn is not None and arn.account != "aws":
+            accounts.add(arn.account)
+    wrong = sorted(account for account in accounts if not is_account_id(account))
+    if wrong:
+        raise Mistake(Place(), f"{wrong[0]!r} is no account id")
+    if len(accounts) != 1:
+        raise Mistake(Place(), f"a file describes one account, and this one describes {len(accounts)}")
+    return accounts.pop()
+
+
+def carry(details: Details, here: Here) -> Carried:
+    """Return what can be carried over, and what not."""
+    carried = Carried(here)
+    for policy in details.policies:
+        _policy(policy, carried)
+    for group in details.groups:
+        carried.put("group", text_of(group, "GroupName"), _holder(group, "group", "GroupPolicyList", carried))
+    for user in details.users:
+        _user(user, carried)
+    carried.own = frozenset(
+        iam_arn(here.account, kind, text_of(one, "Path") or "/", text_of(one, f"{kind.capitalize()}Name"))
+        for kind, listed in (("user", details.users), ("role", details.roles))
+        for one in listed
+    )
+    carried.own |= {_session_prefix(here.account, text_of(role, "RoleName")) for role in details.roles}
+    for role in details.roles:
+        _role(role, carried)
+    _summarize(details, carried)
+    return carried
+
+
+def _policy(policy: Mapping[str, Any], carried: Carried) -> None:
+    arn, name = text_of(policy, "Arn"), text_of(policy, "PolicyName")
+    if carried.here.is_aws_policy(arn):
+        carried.arns[arn] = arn
+        return
+    thing = f"policy {name}"
+    versions = objects_of(policy, "PolicyVersionList")
+    document = _document(next((v.get("Document") for v in versions if v.get("IsDefaultVersion")), None), carried)
+    if document is None:
+        carried.arns[arn] = ""
+        carried.lose(thing, "its document is not in the policy language of Daypass, so it is not here")
+        return
+    is_aws = ":iam::aws:" in arn
+    path = COPIES_PATH if is_aws else text_of(policy, "Path") or "/"
+    if is_aws:
+        name = _free_name(name, carried)
+        carried.lose(thing, f"AWS's policy is not built in; a copy is policy{path}{name} of the account")
+    elif len(versions) > 1:
+        carried.lose(thing, f"{len(versions) - 1} versions that are not in force were left out")
+    carried.arns[arn] = iam_arn(carried.here.account, "policy", path, name)
+    attributes = {"path": path, "document": document, "tags": _tags(policy)}
+    if text_of(policy, "Description"):
+        attributes["description"] = text_of(policy, "Description")
+    carried.put("policy", name, attributes)
+
+
+def _free_name(name: str, carried: Carried) -> str:
+    account = carried.here.account
+    while (account, "policy", name.lower()) in carried.state:
+        name += "-aws"
+    return name
+
+
+def _document(value: Any, carried: Carried, kind: DocumentKind = DocumentKind.IDENTITY) -> dict[str, Any] | None:
+    """Return a document as it shall be here, or None for one that Daypass would not take."""
+    document = read_policy(value)
+    if document is None:
+        return None
+    if carried.here.rewriting is not None:
+        document = carried.here.rewriting.rewrite(document)
+    check = check_trust if kind is DocumentKind.TRUST else check_inline
+    try:
+        check(document_text(document))
+    except Fault:
+        return None
+    read: dict[str, Any] = document
+    return read
+
+
+def _holder(one: Mapping[str, Any], kind: str, inline_list: str, carried: Carried) -> dict[str, Any]:
+    thing = f"{kind} {text_of(one, kind.capitalize() + 'Name')}"
+    inline: dict[str, Any] = {}
+    policies: dict[str, None] = {}
+    for policy in objects_of(one, inline_list):
+        name = text_of(policy, "PolicyName")
+        document = _document(policy.get("PolicyDocument"), carried)
+        if document is None:
+            policies[DENY_ALL] = None
+            carried.lose(thing, f"its inline policy {name} cannot be read, so everything is denied to it: {DENY_ALL}")
+        else:
+            inline[name] = document
+    for attached in objects_of(one, "AttachedManagedPolicies"):
+        arn = text_of(attached, "PolicyArn")
+        policies[_here(arn, carried) or DENY_ALL] = None
+        if not _here(arn, carried):
+            carried.lose(thing, f"the text of {arn} is not here, so everything is denied to it: {DENY_ALL}")
+    return {"path": text_of(one, "Path") or "/", "inline": inline, "policies": policies}
+
+
+def _here(arn: str, carried: Carried) -> str:
+    if arn not in carried.arns and carried.here.is_aws_policy(arn):
+        return arn
+    return carried.arns.get(arn, "")
+
+
+def _tags(one: Mapping[str, Any]) -> dict[str, str]:
+    return {text_of(tag, "Key"): text_of(tag, "Value") for tag in objects_of(one, "Tags")}
+
+
+def _boundary(one: Mapping[str, Any], thing: str, carried: Carried) -> dict[str, str]:
+    given = one.get("PermissionsBoundary")
+    arn = text_of(given, "PermissionsBoundaryArn") if isinstance(given, dict) else ""
+    if not arn:
+        return {}
+    if not _here(arn, carried):
+        carried.lose(thing, f"the text of its boundary {arn} is not here, so the boundary is {DENY_ALL}")
+    return {"boundary": _here(arn, carried) or DENY_ALL}
+
+
+def _user(user: Mapping[str, Any], carried: Carried) -> None:
+    name = text_of(user, "UserName")
+    thing = f"user {name}"
+    groups: dict[str, None] = {}
+    listed = user.get("GroupList")
+    for group in listed if isinstance(listed, list) else ():
+        if (carried.here.account, "group", str(group).lower()) in carried.state:
+            groups[str(group)] = None
+        else:
+            carried.lose(thing, f"its group {group} is not in the file")
+    attributes = {
+        **_holder(user, "user", "UserPolicyList", carried),
+        **_boundary(user, thing, carried),
+        "tags": _tags(user),
+        "groups": groups,
+    }
+    carried.put("user", name, attributes)
+
+
+def _role(role: Mapping[str, Any], carried: Carried) -> None:
+    name = text_of(role, "RoleName")
+    thing = f"role {name}"
+    trust = _document(role.get("AssumeRolePolicyDocument"), carried, DocumentKind.TRUST)
+    if trust is None:
+        carried.lose(thing, "its trust policy is not in the policy language of Daypass, so nobody may assume it")
+    strangers = frozenset() if trust is None else frozenset(_strangers(trust, carried))
+    for text in sorted(strangers):
+        carried.lose(thing, f"its trust policy names {text}, which is not here and never matches")
+    attributes = {
+        **_holder(role, "role", "RolePolicyList", carried),
+        **_boundary(role, thing, carried),
+        "tags": _tags(role),
+        "trust": dict(NOBODY) if trust is None else trust,
+    }
+    if text_of(role, "Description"):
+        attributes["description"] = text_of(role, "Description")
+    if isinstance(role.get("MaxSessionDuration"), int):
+        attributes["maxSessionDuration"] = role["MaxSessionDuration"]
+    carried.put("role", name, attributes, strangers=strangers)
+
+
+def _strangers(trust: Mapping[str, Any], carried: Carried) -> Iterator[str]:
+    for kind, text in principals_of(trust):
+        if text == "*":
+            continue
+        is_provider = kind == "Federated" and text.startswith("arn:")
+        is_lost = is_provider and _account_of(text) not in carried.here.accounts
+        if is_lost or (kind == "AWS" and not _is_here(text, carried)):
+            yield text
+
+
+def _account_of(text: str) -> str:
+    arn = Arn.find(text)
+    return "" if arn is None else arn.account
+
+
+def _is_here(text: str, carried: Carried) -> bool:
+    """Tell whether a principal names somebody who is here. A bare unique id is one of another store's."""
+    if is_account_id(text):
+        return text in carried.here.accounts
+    arn = Arn.find(text)
+    if arn is None or arn.account not in carried.here.accounts:
+        return False
+    if arn.resource == "root" or arn.resource.startswith("federated-user/"):
+        return True
+    if arn.resource.startswith("assumed-role/") and text.rpartition("/")[0] + "/" in carried.own:
+        return True
+    return text in carried.own or carried.here.exists(text)
+
+
+def _session_prefix(account: str, role: str) -> str:
+    return f"arn:aws:sts::{account}:assumed-role/{role}/"
+
+
+def _summarize(details: Details, carried: Carried) -> None:
+    if details.users:
+        carried.lose("users", "their access keys, passwords and MFA devices are not in such a file")
+    if any("MaxSessionDuration" not in role for role in details.roles):
+        carried.lose("roles", "their longest sessions and descriptions are not in such a file: an hour, and none")
+    for role in details.roles:
+        for profile in objects_of(role, "InstanceProfileList"):
+            carried.lose(
+                f"instance profile {text_of(profile, 'InstanceProfileName')}", "there are no machines to give it to"
+            )

@@ -1,0 +1,127 @@
+"""The text of an import file into the lists that it holds.
+
+Pure. Owns reading: one JSON document, or several one after the other as separate pages print them; policy documents as
+objects, as JSON or percent-encoded, as the various clients show them. What the lists mean is carried.py's work.
+Source: IAM API Reference, GetAccountAuthorizationDetails.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from daypass.apply.nodes import Mistake, Place
+from daypass.apply.reading import unique_pairs
+
+MAX_BYTES = 1024 * 1024 * 1024
+_LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+_OIDC, _SAML = "OpenIDConnectProviders", "SAMLProviders"
+_TOP = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a file holds, each list in the order of the file, nothing twice."""
+
+    users: list[dict[str, Any]] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    roles: list[dict[str, Any]] = field(default_factory=list)
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    oidc_providers: list[dict[str, Any]] = field(default_factory=list)
+    saml_providers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_details(content: bytes) -> Details:
+    """Return what a file holds. Raises Mistake."""
+    if len(content) > MAX_BYTES:
+        raise Mistake(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Mistake(_TOP, "the file is not UTF-8") from error
+    details = Details()
+    lists = dict(zip((*_LISTS, _OIDC, _SAML), (getattr(details, name) for name in details.__slots__), strict=True))
+    found = False
+    for page in _pages(text):
+        if not isinstance(page, dict):
+            raise Mistake(_TOP, "a page of account details is an object, and this is none")
+        for name, target in lists.items():
+            if name in page:
+                found = True
+                target.extend(_objects(page[name], name))
+    if not found:
+        raise Mistake(
+            _TOP, f"none of {', '.join(_LISTS)} is in it: is it what get-account-authorization-details prints?"
+        )
+    for name, target in lists.items():
+        target[:] = _once(target, name)
+    return details
+
+
+def read_policy(value: Any) -> Any:
+    """Return a policy document as plain values, or None where it cannot be read."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str):
+        return None
+    text = unquote(value) if value.lstrip()[:1] == "%" else value
+    try:
+        read = json.loads(text, object_pairs_hook=unique_pairs)
+    except (ValueError, RecursionError, Mistake):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _pages(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder(object_pairs_hook=unique_pairs)
+    at = 0
+    while True:
+        while at < len(text) and text[at] in " \t\r\n":
+            at += 1
+        if at == len(text):
+            return
+        try:
+            page, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            words = f"this is not JSON: {error.msg}; the file may be half-written"
+            raise Mistake(Place("", error.lineno, error.colno), words) from error
+        except RecursionError as error:
+            raise Mistake(_TOP, "values are nested too deep") from error
+        except ValueError as error:
+            raise Mistake(_TOP, f"a number is too long: {error}") from error
+        yield page
+
+
+def _objects(value: Any, name: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise Mistake(Place(name), "a list is wanted")
+    for index, element in enumerate(value):
+        if not isinstance(element, dict):
+            raise Mistake(Place(f"{name}[{index}]"), "an object is wanted")
+    return value
+
+
+def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the objects, each ARN once. Pages that overlap repeat some."""
+    found: dict[str, dict[str, Any]] = {}
+    for index, one in enumerate(objects):
+        arn = one.get("Arn") or one.get("Url")
+        if not isinstance(arn, str):
+            raise Mistake(Place(f"{name}[{index}]"), "it has no Arn")
+        if arn in found and found[arn] != one:
+            raise Mistake(Place(f"{name}[{index}]"), f"{arn} stands in the file twice, with a difference")
+        found[arn] = one
+    return list(found.values())
+
+
+def text_of(one: Mapping[str, Any], name: str) -> str:
+    """Return a member that is a text, empty where there is none."""
+    value = one.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def objects_of(one: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a member that is a list of objects; whatever else stands there is left out."""
+    value = one.get(name)
+    return [element for element in value if isinstance(element, dict)] if isinstance(value, list) else []
