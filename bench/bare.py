@@ -9,6 +9,8 @@ import sys
 import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 
+from daypass.http.connection import Connection
+
 _HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
 
 
@@ -24,7 +26,7 @@ def main() -> None:
         app,
         host="127.0.0.1",
         port=int(sys.argv[1]),
-        http="httptools",
+        http=Connection,
         loop="uvloop",
         ws="none",
         lifespan="off",

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from daypass.config import Config
+from daypass.http.connection import Connection
 
 if TYPE_CHECKING:
     from daypass.http.app import App
@@ -80,7 +81,7 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
             loop="uvloop",
             ws="none",
             lifespan="on",

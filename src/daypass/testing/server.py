@@ -16,6 +16,7 @@ import uvicorn
 from daypass.audit.event import Happening
 from daypass.bootstrap import RootKey, Wanted, create_account
 from daypass.config import Config
+from daypass.http.connection import Connection
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, OpenedStore, build_app, open_everything
 
@@ -96,7 +97,7 @@ def running_server(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             access_log=False,

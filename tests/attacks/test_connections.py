@@ -1,0 +1,93 @@
+"""Nobody can fill the memory with a header, or hold a connection with a request that never becomes whole."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+
+from daypass.http.connection import LARGEST_HEAD, Connection
+from daypass.testing.server import RunningServer
+
+
+def connect(url: str) -> socket.socket:
+    """Open a connection that waits no longer than a test may."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def bytes_taken(connection: socket.socket, beginning: bytes, piece: bytes) -> int:
+    """Return how much of an endless request goes through before the server closes the connection."""
+    sent = 0
+    try:
+        connection.sendall(beginning)
+        while sent < 100 * 2**20:
+            connection.sendall(piece)
+            sent += len(piece)
+    except OSError:
+        return sent
+    pytest.fail("the server never closed the connection")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "piece"),
+    [
+        (b"GET /?", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\nX-Long: ", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\n", b"X-Short: a\r\n" * 5_000),
+    ],
+    ids=["a query", "one header", "many headers"],
+)
+def test_a_head_that_never_ends_is_cut_off(daypass_server: RunningServer, beginning: bytes, piece: bytes) -> None:
+    """What is kept of a request before anything is known of its sender is bounded."""
+    with connect(daypass_server.url) as connection:
+        # What the operating system holds between the two is not the server's memory.
+        assert bytes_taken(connection, beginning, piece) < 32 * 2**20
+
+
+def test_a_long_head_within_bounds_is_read(daypass_server: RunningServer) -> None:
+    """A session token and the headers of a few proxies have room."""
+    head = b"GET /healthz HTTP/1.1\r\nHost: here\r\nX-Long: " + b"a" * (LARGEST_HEAD // 2) + b"\r\n\r\n"
+    with connect(daypass_server.url) as connection:
+        connection.sendall(head)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+class Hasty(Connection):
+    """A connection that waits no longer than a test can."""
+
+    patience = 0.2
+
+
+async def _answer(scope: dict[str, object], receive: object, send: object) -> None:
+    assert callable(receive)
+    await receive()
+
+
+@contextmanager
+def hasty_server() -> Iterator[str]:
+    """Run uvicorn with connections that are hasty, and an application that waits for the body."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(_answer, http=Hasty, ws="none", lifespan="off", log_config=None))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "request_so_far",
+    [b"", b"\r\n", b"POST / HTTP/1.1\r\nHost: h", b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n"],
+    ids=["nothing", "an empty line", "half a head", "no body"],
+)
+def test_a_request_that_never_becomes_whole_is_given_up(request_so_far: bytes) -> None:
+    """Whoever connects and does not say all of it in time loses the connection."""
+    with hasty_server() as url, connect(url) as connection:
+        connection.sendall(request_so_far)
+        assert connection.recv(1) == b""
