@@ -1,0 +1,283 @@
+"""The assertion consumer service: offer roles, take a choice, keep the response out of the browser."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from lxml import etree
+from tests.saml.browser import JSON, Answer, Browser
+from tests.saml.conftest import ACCOUNT, PROVIDER, Stage, granting, registered
+
+from daypass.audit.event import to_event
+from daypass.config import Config
+from daypass.testing.certificates import Authority
+from daypass.testing.saml import Assertion
+from daypass.testing.saml_forge import KeyPair
+from daypass.testing.server import running_server
+
+COOKIE = "__Host-daypass-saml"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server that speaks TLS, and whom its visitors trust."""
+
+    stage: Stage
+    authority: Authority
+
+    @property
+    def url(self) -> str:
+        """The assertion consumer service."""
+        return f"{self.stage.server.url}/saml"
+
+    def browser(self) -> Browser:
+        """Return a browser without cookies."""
+        return Browser(self.authority.pem)
+
+    def hand_in(self, browser: Browser, *roles: str, accept: str = JSON, **assertion: Any) -> Answer:
+        """Send a good response that grants roles, made for this very site."""
+        given = granting(*roles, recipient=self.url, **assertion)
+        fields = {"SAMLResponse": self.stage.response(given), "RelayState": "https://elsewhere.example.org/"}
+        return browser.send(self.url, fields, accept=accept)
+
+
+@pytest.fixture(scope="module")
+def site(keys: tuple[KeyPair, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run a server with a certificate."""
+    authority, folder = Authority.create(), tmp_path_factory.mktemp("tls")
+    identity = str(authority.write_server_identity(folder / "server.pem", ["127.0.0.1"]))
+    bundle = folder / "authority.pem"
+    bundle.write_bytes(authority.pem)
+    config = Config(tls_cert=identity, tls_key=identity)
+    with pytest.MonkeyPatch.context() as patch, running_server(config=config) as server:
+        patch.setenv("AWS_CA_BUNDLE", str(bundle))
+        stage = registered(server, keys[0])
+        for name in ("first", "second"):
+            stage.role(name)
+        stage.role("elsewhere", condition={"StringEquals": {"SAML:sub": "bob@example.org"}})
+        yield Site(stage, authority)
+
+
+FIRST, SECOND, CLOSED = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("first", "second", "elsewhere"))
+
+
+def test_a_browser_picks_a_role_and_gets_credentials(site: Site) -> None:
+    """The page offers each open role as a form; sending one shows working credentials, once."""
+    browser = site.browser()
+    page = site.hand_in(browser, FIRST, SECOND, CLOSED, accept="text/html")
+    assert page.status == 200
+    assert [fields["RoleArn"] for _, fields in page.forms] == [FIRST, SECOND]
+    action, fields = page.forms[1]
+    shown = browser.send(action, fields)
+    assert shown.status == 200
+    block = dict(line.split(" = ", 1) for line in shown.text.partition("[second]")[2].splitlines() if " = " in line)
+    credentials = {
+        "AccessKeyId": block["aws_access_key_id"],
+        "SecretAccessKey": block["aws_secret_access_key"],
+        "SessionToken": block["aws_session_token"].removesuffix("</pre>"),
+    }
+    who = site.stage.client("sts", credentials).get_caller_identity()
+    assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/second/alice"
+    again = browser.send(action, fields)
+    assert again.status == 400
+    assert "ExpiredTokenException" in again.text
+
+
+def test_a_script_gets_json(site: Site) -> None:
+    """Accept: application/json offers the roles and answers the credentials as `aws sts` prints them."""
+    browser = site.browser()
+    offer = site.hand_in(browser, FIRST, CLOSED).document
+    assert [role["RoleArn"] for role in offer["Roles"]] == [FIRST]
+    assert offer["ClosedRoles"] == 1
+    choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER, "DurationSeconds": "900"}
+    answer = browser.send(f"{site.url}/role", json.dumps(choice).encode(), accept=JSON, Content_Type=JSON)
+    assert answer.status == 200
+    assert answer.document["Credentials"]["SessionToken"]
+    assert answer.document["Subject"] == "alice@example.org"
+    assert answer.document["Credentials"]["Expiration"].endswith("+00:00")
+
+
+def test_the_browser_never_holds_the_response(site: Site) -> None:
+    """Between the steps there is a handle and a cookie for this host alone, and nothing of the assertion."""
+    browser = site.browser()
+    response = site.stage.response(granting(FIRST, recipient=site.url))
+    page = browser.send(site.url, {"SAMLResponse": response})
+    assert response[:60] not in page.text
+    assert "SAMLResponse" not in page.text
+    flags = {part.strip().lower() for part in page.headers["set-cookie"].split(";")[1:]}
+    assert page.headers["set-cookie"].startswith(f"{COOKIE}=")
+    assert {"secure", "httponly", "path=/", "samesite=strict"} <= flags
+    assert not any(flag.startswith("domain") for flag in flags)
+
+
+def test_a_handle_is_worth_nothing_without_its_cookie(site: Site) -> None:
+    """Whoever sees the page's handle but has not its cookie gets nothing, and does not use it up either."""
+    browser, thief = site.browser(), site.browser()
+    offer = site.hand_in(browser, FIRST).document
+    choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}
+    url = f"{site.url}/role"
+    assert thief.send(url, choice, accept=JSON).document["Error"]["Code"] == "ExpiredTokenException"
+    site.hand_in(thief, FIRST)  # a cookie, but another one
+    assert thief.send(url, choice, accept=JSON).document["Error"]["Code"] == "ExpiredTokenException"
+    for handle in ("", "DPp1", offer["Handle"][:-4], offer["Handle"] + "AAAA", "\ud800"):
+        forged = json.dumps({**choice, "Handle": handle}).encode()
+        assert browser.send(url, forged, accept=JSON, Content_Type=JSON).status == 400
+    assert browser.send(url, choice, accept=JSON).status == 200
+
+
+def test_a_choice_waits_five_minutes(site: Site) -> None:
+    """The wait ends with the assertion."""
+    browser = site.browser()
+    offer = site.hand_in(browser, FIRST).document
+    choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}
+    site.stage.server.clock.move(timedelta(minutes=5, seconds=1))
+    try:
+        answer = browser.send(f"{site.url}/role", choice, accept=JSON)
+    finally:
+        site.stage.server.clock.reset()
+    assert answer.document["Error"]["Code"] == "ExpiredTokenException"
+
+
+def test_another_role_than_those_offered_is_refused(site: Site) -> None:
+    """The second step asks everything anew: a role that was not granted or is closed stays so."""
+    for role, code in ((SECOND, "InvalidIdentityToken"), (CLOSED, "AccessDenied")):
+        browser = site.browser()
+        offer = site.hand_in(browser, FIRST, CLOSED).document
+        choice = {"Handle": offer["Handle"], "RoleArn": role, "PrincipalArn": PROVIDER}
+        assert browser.send(f"{site.url}/role", choice, accept=JSON).document["Error"]["Code"] == code
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example.org"}, {"Sec_Fetch_Site": "cross-site"}])
+def test_another_site_cannot_choose(site: Site, headers: dict[str, str]) -> None:
+    """A form on another site's page is refused, whatever it knows."""
+    browser = site.browser()
+    offer = site.hand_in(browser, FIRST).document
+    choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}
+    refused = browser.send(f"{site.url}/role", choice, accept=JSON, **headers)
+    assert refused.document["Error"]["Code"] == "AccessDenied"
+    own = {"Origin": site.stage.server.url, "Sec_Fetch_Site": "same-origin"}
+    assert browser.send(f"{site.url}/role", choice, accept=JSON, **own).status == 200
+
+
+_BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "tampered with by nobody": ({}, {}, ""),
+    "unsigned": ({}, {"signed": "none"}, "InvalidIdentityToken"),
+    "of another issuer": ({"issuer": "https://evil.example.org"}, {}, "InvalidIdentityToken"),
+    "for another recipient": ({"recipient": "https://evil.example.org/saml"}, {}, "InvalidIdentityToken"),
+    "expired": ({"lifetime": timedelta(minutes=-1)}, {}, "ExpiredTokenException"),
+    "for no open role": ({"roles": (f"{CLOSED},{PROVIDER}",)}, {}, "AccessDenied"),
+}
+
+
+@pytest.mark.parametrize("case", _BAD)
+def test_a_response_that_sts_would_refuse_offers_nothing(site: Site, case: str) -> None:
+    """The consumer judges as STS does, in the same words and with the same status."""
+    assertion, how, code = _BAD[case]
+    given = granting(FIRST, **{"recipient": site.url, **assertion})
+    answer = site.browser().send(site.url, {"SAMLResponse": site.stage.response(given, **how)}, accept=JSON)
+    if not code:
+        assert answer.status == 200
+        return
+    assert answer.document["Error"]["Code"] == code
+    assert answer.status == (403 if code == "AccessDenied" else 400)
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("text", ["", "A", "AAAA", "<xml>", "%", "PD94bWwgdmVyc2lvbj0iMS4wIj8+"])
+def test_what_is_no_response_is_refused_on_a_page(site: Site, text: str) -> None:
+    """Whatever arrives is answered with a page in the same shape, never with a traceback."""
+    answer = site.browser().send(site.url, {"SAMLResponse": text})
+    assert answer.status == 400
+    assert "InvalidIdentityToken" in answer.text
+
+
+def test_bodies_have_bounds(site: Site) -> None:
+    """More than a response can be is refused unread; what is no form is refused as such."""
+    browser = site.browser()
+    huge = {"SAMLResponse": "A" * 400_000}
+    assert browser.send(site.url, huge, accept=JSON).status == 413
+    assert browser.send(f"{site.url}/role", {"Handle": "A" * 17_000}, accept=JSON).status == 413
+    assert browser.send(site.url, b"{}", accept=JSON, Content_Type=JSON).status == 415
+    assert browser.send(f"{site.url}/role", b"[1]", accept=JSON, Content_Type=JSON).status == 400
+    assert browser.send(site.url, b"SAMLResponse=%zz", accept=JSON).status == 400
+
+
+def test_every_answer_is_kept_by_nobody_and_runs_no_script(site: Site) -> None:
+    """Pages have a policy without scripts or frames, whose one hash is the style's; no cache keeps them."""
+    for page in (
+        site.hand_in(site.browser(), FIRST, accept="text/html"),
+        site.browser().send(site.url, {"SAMLResponse": "AAAA"}),
+        site.browser().send(f"{site.url}/metadata.xml"),
+    ):
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "form-action 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert "<script" not in page.text
+
+
+def test_names_from_the_assertion_are_text_and_nothing_else(site: Site) -> None:
+    """What a provider says about somebody is escaped in pages and in JSON."""
+    name = "<b>alice</b>&\"'"
+    page = site.hand_in(site.browser(), FIRST, accept="text/html", name_id=name)
+    assert name not in page.text
+    assert "&lt;b&gt;alice&lt;/b&gt;" in page.text
+    answer = site.hand_in(site.browser(), FIRST, name_id=name)
+    assert "<b>" not in answer.text
+    assert answer.document["Subject"] == name
+
+
+def test_one_provider_may_be_registered_in_many_accounts(site: Site) -> None:
+    """Roles of every account that registered the issuer are offered, each through its own account's provider."""
+    key = site.stage.server.new_account()
+    iam = site.stage.client("iam", key)
+    metadata = site.stage.idp.metadata_xml()
+    other = iam.create_saml_provider(Name="their", SAMLMetadataDocument=metadata)["SAMLProviderArn"]
+    statement = {"Effect": "Allow", "Principal": {"Federated": other}, "Action": "sts:AssumeRoleWithSAML"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    theirs = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    given = Assertion(roles=(f"{FIRST},{PROVIDER}", f"{theirs},{other}", f"{theirs},{PROVIDER}"), recipient=site.url)
+    browser = site.browser()
+    offer = browser.send(site.url, {"SAMLResponse": site.stage.response(given)}, accept=JSON).document
+    assert {(role["RoleArn"], role["PrincipalArn"]) for role in offer["Roles"]} == {(FIRST, PROVIDER), (theirs, other)}
+    choice = {"Handle": offer["Handle"], "RoleArn": theirs, "PrincipalArn": other}
+    assert browser.send(f"{site.url}/role", choice, accept=JSON).status == 200
+
+
+def test_both_steps_are_in_the_audit_log(site: Site) -> None:
+    """The sign-in and the choice are events; neither shows the response, the handle or the credentials."""
+    browser = site.browser()
+    offer = site.hand_in(browser, FIRST).document
+    browser.send(
+        f"{site.url}/role", {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}, accept=JSON
+    )
+    sign_in, choice = (to_event(happening) for happening in site.stage.server.audit.happenings[-2:])
+    assert (sign_in.event_name, choice.event_name) == ("SAMLSignIn", "AssumeRoleWithSAML")
+    assert sign_in.user_identity.principal_id.endswith(":alice@example.org")
+    assert offer["Handle"] not in str(sign_in) + str(choice)
+
+
+def test_our_metadata_names_the_address_and_what_we_ask(site: Site) -> None:
+    """An identity provider can be set up from the document: entity ID, consumer, signed assertions."""
+    answer = site.browser().send(f"{site.url}/metadata.xml")
+    assert answer.headers["content-type"].startswith("application/samlmetadata+xml")
+    root = etree.fromstring(answer.text.encode())
+    assert root.get("entityID") == f"{site.url}/metadata.xml"
+    consumer = root.find(".//{*}AssertionConsumerService")
+    assert consumer is not None
+    assert consumer.get("Location") == site.url
+    given = granting(FIRST, recipient=site.url, audiences=(root.get("entityID") or "",))
+    taken = site.browser().send(site.url, {"SAMLResponse": site.stage.response(given)}, accept=JSON)
+    assert taken.status == 200
+
+
+def test_get_says_what_is_taken(site: Site) -> None:
+    """A browser that only opens the address learns how it is used."""
+    answer = site.browser().send(site.url)
+    assert answer.status == 405
+    assert answer.headers["allow"] == "POST"
