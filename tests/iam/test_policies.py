@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from tests.iam.conftest import EVERYTHING, LIST_BUCKET, allow, document, refused
 
-from daypass.bootstrap import RootKey
 from daypass.testing.plugin import ClientFactory
 
 MISSING = "Policy {} version {} does not exist or is not attachable."
@@ -183,15 +182,3 @@ def test_nobody_changes_a_policy_of_aws(iam: Any) -> None:
     assert refused(iam.delete_policy, PolicyArn=arn)[0] == "UnmodifiableEntity"
     assert refused(iam.create_policy_version, PolicyArn=arn, PolicyDocument=EVERYTHING)[0] == "UnmodifiableEntity"
     assert refused(iam.set_default_policy_version, PolicyArn=arn, VersionId="v1")[0] == "UnmodifiableEntity"
-
-
-def test_what_is_no_policy_is_refused_when_it_is_put(iam: Any, root: RootKey) -> None:
-    """Nothing malformed is ever stored."""
-    for text, words in {
-        "not json": "This policy contains invalid Json",
-        '{"Version":"2012-10-17","Statement":[]}': "Could not parse the policy: Statement is empty!",
-        '{"Version":"2013-10-17","Statement":[]}': "The policy must contain a valid version string",
-    }.items():
-        got = refused(iam.create_policy, PolicyName="p", PolicyDocument=text)
-        assert got == ("MalformedPolicyDocument", 400, words)
-    assert iam.list_policies(Scope="Local")["Policies"] == []

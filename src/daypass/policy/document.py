@@ -69,7 +69,7 @@ GRAMMARS: Mapping[DocumentKind, Grammar] = MappingProxyType(
         ),
     }
 )
-_WITH_ID = frozenset({DocumentKind.TRUST, DocumentKind.RESOURCE, DocumentKind.RESOURCE_CONTROL})
+_WITH_ID = frozenset({DocumentKind.IDENTITY, DocumentKind.TRUST, DocumentKind.RESOURCE, DocumentKind.RESOURCE_CONTROL})
 
 
 def parse_document(text: str, kind: DocumentKind) -> Document:
@@ -115,7 +115,7 @@ def _check_top(value: Mapping[str, Any], kind: DocumentKind) -> None:
     if "Version" in value and value["Version"] not in _VERSIONS:
         refuse_with("The policy must contain a valid version string", "Version")
     if "Id" in value and kind not in _WITH_ID:
-        refuse("Id", "stands in resource policies only")
+        refuse("Id", "has no place in this kind of policy")
     if "Statement" not in value:
         refuse("Statement", "is missing")
 

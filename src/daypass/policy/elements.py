@@ -55,9 +55,13 @@ ELEMENTS = frozenset(
     }
 )
 _VENDOR = re.compile(r"[A-Za-z0-9.*?-]+")
-_ACTION_NAME = re.compile(r"[A-Za-z0-9_*?.-]+")
+_ACTION_NAME = re.compile(r"[ -~]+")  # AWS takes any, also what names no action that there is
 _CONDITION_KEY = re.compile(r"[^\x00-\x20{}$*?\"'][^\x00-\x1f{}\"']{0,1023}")
-_ZONELESS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
+# Dates that AWS takes although nothing can be compared with them: without a zone, with half of one, or years alone.
+_ODD_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[+-][0-9]{2})?"
+    r"|[0-9]{1,4}[Tt]|-[0-9]{1,9}"
+)
 
 
 def refuse(path: str, why: str) -> NoReturn:
@@ -186,26 +190,33 @@ def _conditions(value: Any, path: str, grammar: Grammar) -> tuple[ConditionTest,
         refuse(path, "must be an object")
     tests: list[ConditionTest] = []
     for operator, keys in value.items():
-        place = f"{path}.{operator}"
-        use = find_operator(operator)
         if not isinstance(keys, dict):
-            refuse(place, "must be an object of condition keys")
-        if use is None:
-            refuse(place, "no such condition operator")
-        lowered: set[str] = set()
-        for key, values in keys.items():
-            if not _CONDITION_KEY.fullmatch(key):
-                refuse(f"{place}.{key}", "cannot be a condition key")
-            if grammar.sts_only and ":" in key and find_key(key) is None:
-                refuse(f"{place}.{key}", "no such condition key")
-            if key.lower() in lowered:
-                refuse(f"{place}.{key}", "the key stands twice; case does not tell keys apart")
-            lowered.add(key.lower())
-            texts = _condition_values(values, f"{place}.{key}")
-            if use.operator.family is Family.DATE:
-                _check_dates(texts, f"{place}.{key}")
-            tests.append(ConditionTest(operator, key, texts))
+            refuse(f"{path}.{operator}", "must be an object of condition keys")
+        # Without keys nothing is asked for, whatever the operator: AWS takes it, and so it holds.
+        if keys:
+            tests += _tests_of(operator, keys, f"{path}.{operator}", grammar)
     return tuple(tests)
+
+
+def _tests_of(operator: str, keys: Mapping[str, Any], path: str, grammar: Grammar) -> list[ConditionTest]:
+    use = find_operator(operator)
+    if use is None:
+        refuse(path, "no such condition operator")
+    lowered: set[str] = set()
+    tests = []
+    for key, values in keys.items():
+        if not _CONDITION_KEY.fullmatch(key):
+            refuse(f"{path}.{key}", "cannot be a condition key")
+        if grammar.sts_only and ":" in key and find_key(key) is None:
+            refuse(f"{path}.{key}", "no such condition key")
+        if key.lower() in lowered:
+            refuse(f"{path}.{key}", "the key stands twice; case does not tell keys apart")
+        lowered.add(key.lower())
+        texts = _condition_values(values, f"{path}.{key}")
+        if use.operator.family is Family.DATE:
+            _check_dates(texts, f"{path}.{key}")
+        tests.append(ConditionTest(operator, key, texts))
+    return tests
 
 
 def _condition_values(value: Any, path: str) -> tuple[str, ...]:
@@ -221,9 +232,14 @@ def _condition_value(value: Any, path: str) -> str:
     return str(value)  # a number stays as it was written
 
 
+def is_date(text: str) -> bool:
+    """Tell whether a text may stand where a date is asked for. Not every such text can be compared with."""
+    return find_instant(text) is not None or _ODD_DATE.fullmatch(text) is not None
+
+
 def _check_dates(texts: tuple[str, ...], path: str) -> None:
     for text in texts:
-        if find_instant(text) is None and not _ZONELESS.fullmatch(text):
+        if not is_date(text):
             refuse_with("The policy failed legacy parsing", path)
 
 

@@ -44,11 +44,11 @@ def check_resource(text: str) -> str | None:
     if head != "arn" or text == "arn":
         return f'Resource {text} must be in ARN format or "*".'
     partition, _, rest = rest.partition(":")
+    if partition not in _PARTITIONS and not _is_wild(partition):
+        shown = [*(rest.split(":", 3) if rest else ()), "*", "*", "*", "*"][:4]
+        return f'Partition "{partition}" is not valid for resource "arn:{partition}:{":".join(shown)}".'
     if not rest and partition != "*":
         return "Resource vendor must be fully qualified and cannot contain regexes."
-    if partition not in _PARTITIONS and not _is_wild(partition):
-        shown = [*rest.split(":", 3), "*", "*", "*", "*"][:4]
-        return f'Partition "{partition}" is not valid for resource "arn:{partition}:{":".join(shown)}".'
     if rest.startswith(":") or (text.count(":") < _ARN_COLONS and "::" in text and "*" not in text):
         return "The policy failed legacy parsing"
     return _check_service(text, rest)
@@ -62,7 +62,7 @@ def _check_service(text: str, rest: str) -> str | None:
         if not (regional and name.startswith(regional)):
             return words.format(text)
     if service == "iam" and name and not _may_begin(name, _IAM_PATHS + _LATER_IAM_PATHS):
-        return f'IAM resource path must either be "*" or start with {", ".join(_IAM_PATHS)}.'
+        return f'IAM resource path must either be "*", root, or start with {", ".join(_IAM_PATHS)}.'
     return None
 
 
