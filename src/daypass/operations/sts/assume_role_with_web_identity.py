@@ -86,7 +86,9 @@ class AssumeRoleWithWebIdentity:
         policies = read_session_policies(given.policy, given.policy_arns)
         if given.provider_id is not None:
             raise refuse_access_token(given.provider_id)
-        return Asked(role, given, policies, read_token(given.web_identity_token))
+        # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is no part of the token.
+        token = given.web_identity_token.removesuffix("\n").removesuffix("\r")
+        return Asked(role, given, policies, read_token(token))
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
         """Return the bearer of the token. Raises KeysNeeded where the issuer has to be asked first."""
