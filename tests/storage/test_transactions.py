@@ -40,6 +40,18 @@ def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
             assert reader.revision() == 0
 
 
+def test_whoever_writes_may_ask_for_news(store: Store) -> None:
+    """A cache that catches up in the middle of a transaction waits for nobody, least of all for itself."""
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    with store.write() as writer:
+        writer.insert(user("bob"))
+        news = store.changes_since(0)
+        assert store.revision() == 1
+    assert news is not None
+    assert news.revision == 1
+
+
 def test_an_exception_rolls_everything_back(store: Store) -> None:
     """Records, links, revision and beacon are as before, and the exception comes out as it was."""
     before = store.beacon[0]

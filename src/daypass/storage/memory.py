@@ -187,6 +187,7 @@ class MemoryStore:
         self._clock = clock
         self._state = _State()
         self._lock = threading.Lock()
+        self._news = threading.Lock()  # around the log; whoever writes may ask for news meanwhile
         self._log: dict[int, frozenset[Touch]] = {}
         self._beacon = [0]
 
@@ -213,7 +214,7 @@ class MemoryStore:
         return self._state.revision
 
     def changes_since(self, revision: int) -> Changes | None:
-        with self._alone():
+        with self._news:
             newest = self._state.revision
             wanted = range(revision + 1, newest + 1)
             if revision > newest or any(number not in self._log for number in wanted):
@@ -236,9 +237,10 @@ class MemoryStore:
         if not writer.touched:
             self._state = replace(writer.state, revision=self._state.revision)
             return
-        self._state = writer.state
-        self._log[writer.state.revision] = frozenset(writer.touched)
-        self._log.pop(writer.state.revision - LOG_LENGTH, None)
+        with self._news:
+            self._state = writer.state
+            self._log[writer.state.revision] = frozenset(writer.touched)
+            self._log.pop(writer.state.revision - LOG_LENGTH, None)
         self._beacon[0] = writer.state.revision
 
 
