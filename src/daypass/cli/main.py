@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "organization": "daypass.cli.organization",
     "keys": "daypass.cli.keys",
     "mfa": "daypass.cli.mfa",
+    "saml": "daypass.cli.saml",
     "serve": "daypass.cli.serve",
     "sessions": "daypass.cli.sessions",
 }

@@ -1,0 +1,205 @@
+"""`daypass saml inspect|providers|set`: why a SAML response is refused, and what an operator may allow a provider.
+
+Owns where the provider comes from that a response is judged with: a metadata file, or the store. The switches of `set`
+make checks weaker, and so are not to be had through the API: no permission of IAM's reaches them.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.paste import read_text
+from daypass.cli.saml_report import as_document, is_failed, print_report
+from daypass.cli.store_options import (
+    config_option,
+    opened,
+    output_option,
+    print_json,
+    read_config,
+    store_option,
+)
+from daypass.config import Config
+from daypass.directory import records
+from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.saml_providers import find_provider, load_providers_of, replace_provider
+from daypass.directory.store import Reader
+from daypass.errors import InvalidInput
+from daypass.federation.saml.inspect import Report, inspect_response
+from daypass.federation.saml.metadata import read_metadata
+from daypass.federation.saml.private_key import parse_private_key
+from daypass.federation.saml.settings import Trust
+from daypass.federation.saml.verify import find_unverified_issuer
+from daypass.operations.saml_trust import load_trust
+from daypass.operations.settings import ServiceSettings
+from daypass.storage.address import SqliteAddress, parse_address
+from daypass.wiring import SystemClock, saml_rules
+
+_PAGE = 500
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """Find out why a SAML response is refused; list providers and set their switches."""
+
+
+@command.command()
+@click.argument(
+    "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
+@click.option("--metadata", type=_file, help="The provider's metadata document, instead of one from the store.")
+@click.option("--provider", metavar="ARN", help="The registered provider. By default the one whose issuer it names.")
+@click.option("--private-key", "private_keys", type=_file, multiple=True, help="With --metadata: opens the encrypted.")
+@click.option("--public-url", metavar="URL", help="The URL under which the server is known.")
+@store_option
+@config_option
+@output_option
+def inspect(  # noqa: PLR0913 - one parameter an option
+    *,
+    source: str,
+    metadata: Path | None,
+    provider: str | None,
+    private_keys: Sequence[Path],
+    public_url: str | None,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Go through a SAML response check by check, and say what STS would answer and what to change.
+
+    FILE holds the value of the SAMLResponse form field, in base64; without it the value is pasted or piped. Exits with
+    0 where STS would take the response, 5 where it would not, 6 where no provider is known to judge it with.
+    """
+    config = read_config({"store": store, "public_url": public_url}, config_file)
+    response = read_text(source, what="the SAMLResponse")
+    if metadata is not None:
+        trusts = [_from_file(metadata, private_keys, config)]
+    else:
+        trusts = _from_store(response, provider, store, config_file, config)
+    report, name = _judge(response, trusts, config)
+    if output == "json":
+        print_json(as_document(report, name))
+    else:
+        print_report(report, name)
+    if is_failed(report) or (name is not None and report.refusal is not None):
+        sys.exit(Exit.EXPIRED)
+    sys.exit(Exit.OK if name is not None else Exit.CONFIGURATION)
+
+
+def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[Report, str | None]:
+    """Return the report of the first provider that takes the response, else of the first one."""
+    settings = ServiceSettings(public_url=config.url, saml=saml_rules(config)).for_saml()
+    now = SystemClock().now()
+    reports = [
+        (inspect_response(response, trust=trust, settings=settings, now=now), trust.provider_arn) for trust in trusts
+    ]
+    if not reports:
+        return inspect_response(response, trust=None, settings=settings, now=now), None
+    return next((each for each in reports if each[0].refusal is None), reports[0])
+
+
+def _from_file(metadata: Path, private_keys: Sequence[Path], config: Config) -> Trust:
+    try:
+        return Trust(
+            account="000000000000",
+            provider_name=metadata.name,
+            metadata=read_metadata(metadata.read_text(encoding="utf-8-sig")),
+            decryption_keys=tuple(parse_private_key(path.read_text(encoding="ascii")) for path in private_keys),
+            allow_sha1=config.saml_allow_sha1,
+        )
+    except (InvalidInput, OSError, UnicodeDecodeError) as error:
+        raise Stop(getattr(error, "detail", "") or str(error), Exit.CONFIGURATION) from error
+
+
+def _from_store(
+    response: str, provider: str | None, store: str | None, config_file: Path | None, config: Config
+) -> list[Trust]:
+    address = parse_address(config.store_url)
+    if isinstance(address, SqliteAddress) and not address.path.exists():
+        if store or provider:
+            raise Stop(f"There is no store at {address.path}.", Exit.CONFIGURATION)
+        return []  # A machine without a server: the checks that need no provider are made all the same.
+    with opened(store, config_file) as there, there.store.read() as reader:
+        if provider is not None:
+            arns: Sequence[str] = (_get_provider(reader, provider).arn,)
+        else:
+            arns = load_providers_of(reader, find_unverified_issuer(response) or "")
+        found = [load_trust(reader, arn, there.vault) for arn in arns]
+    return [replace(trust, allow_sha1=trust.allow_sha1 or config.saml_allow_sha1) for trust in found if trust]
+
+
+@command.command()
+@store_option
+@config_option
+@output_option
+def providers(store: str | None, config_file: Path | None, output: str) -> None:
+    """List the SAML providers of every account, with their switches."""
+    with opened(store, config_file) as there, there.store.read() as reader:
+        found = [_shown(provider) for provider in _every_provider(reader)]
+    if output == "json":
+        print_json({"Providers": found})
+        return
+    for each in found:
+        switches = [word for word, is_on in (("lax", each["Lax"]), ("sha-1", each["AllowSha1"])) if is_on]
+        click.echo("  ".join([each["Arn"], each["EntityId"], *switches]))
+
+
+@command.command(name="set")
+@click.argument("arn")
+@click.option("--lax/--strict", default=None, help="Let pass what AWS was seen to let pass (docs/saml.md).")
+@click.option("--allow-sha1/--refuse-sha1", "sha1", default=None, help="Believe signatures and digests by SHA-1.")
+@store_option
+@config_option
+@output_option
+def set_switches(
+    *, arn: str, lax: bool | None, sha1: bool | None, store: str | None, config_file: Path | None, output: str
+) -> None:
+    """Make the checks of one provider's assertions weaker, or strict again. A running server follows at once."""
+    with opened(store, config_file) as there, there.store.write() as writer:
+        old = _get_provider(writer, arn)
+        new = msgspec.structs.replace(
+            old,
+            lax=old.lax if lax is None else lax,
+            allow_sha1=old.allow_sha1 if sha1 is None else sha1,
+        )
+        replace_provider(writer, old, new)
+    if output == "json":
+        print_json(_shown(new))
+    else:
+        click.echo(
+            f"{arn}: {'lax' if new.lax else 'strict'}, SHA-1 {'allowed' if new.allow_sha1 else 'refused'}", err=True
+        )
+
+
+def _get_provider(reader: Reader, arn: str) -> SamlProvider:
+    found = find_provider(reader, arn)
+    if found is None:
+        raise Stop(f"There is no SAML provider {arn}. `daypass saml providers` lists them.", Exit.CONFIGURATION)
+    return found
+
+
+def _every_provider(reader: Reader) -> list[SamlProvider]:
+    found: list[SamlProvider] = []
+    after = ""
+    while page := reader.page(records.kind_name(SamlProvider), None, after=after, limit=_PAGE):
+        found += [records.to_entity(SamlProvider, record) for record in page]
+        after = page[-1].place
+    return found
+
+
+def _shown(provider: SamlProvider) -> dict[str, Any]:
+    return {
+        "Arn": provider.arn,
+        "EntityId": provider.entity_id,
+        "ValidUntil": None if provider.valid_until is None else provider.valid_until.isoformat(),
+        "AssertionEncryptionMode": provider.encryption or "Allowed",
+        "PrivateKeys": [key.id for key in provider.keys],
+        "Lax": provider.lax,
+        "AllowSha1": provider.allow_sha1,
+    }
