@@ -53,7 +53,7 @@ class Carrier:
         keys = [self._account(change.thing, desired.new_accounts) for change in plan.of(Verb.CREATE, "account")]
         for change in plan.of(Verb.CHANGE, "account"):
             self._rename_account(change.thing)
-        for kind in ("policy", "group", "user"):
+        for kind in ("policy", "group", "user", "oidcProvider", "samlProvider"):
             for change in plan.of(Verb.CREATE, kind):
                 self._create(change.thing)
             for change in plan.of(Verb.CHANGE, kind):
@@ -62,7 +62,7 @@ class Carrier:
         self._make_roles(plan)
         for change in (*plan.of(Verb.CHANGE), *plan.of(Verb.CREATE)):
             self._parts(change)
-        self._delete(plan, "group", "policy")
+        self._delete(plan, "oidcProvider", "samlProvider", "group", "policy")
         return keys
 
     def _try(self, thing: Thing, act: Callable[[], object]) -> bool:
@@ -161,7 +161,7 @@ class Carrier:
                 self._step()
 
     def _subject(self, thing: Thing, before: Thing | None = None) -> Subject:
-        if before is not None and "path" not in thing.attributes:
+        if before is not None and "path" in before.attributes and "path" not in thing.attributes:
             # A file that leaves out the path of a policy means the one that is there.
             thing = replace(thing, attributes={**thing.attributes, "path": before.value("path")})
         return Subject(thing, self.api, self._trust(thing))

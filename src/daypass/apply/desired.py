@@ -17,7 +17,14 @@ from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
 # Section of an account -> the kind of thing that it lists.
-KINDS: Mapping[str, str] = {"policies": "policy", "groups": "group", "users": "user", "roles": "role"}
+KINDS: Mapping[str, str] = {
+    "policies": "policy",
+    "groups": "group",
+    "users": "user",
+    "oidcProviders": "oidcProvider",
+    "samlProviders": "samlProvider",
+    "roles": "role",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +126,11 @@ def _thing(
         given["policies"] = {_arn(account, text, policies): None for text in given["policies"]}
     if "boundary" in given:
         given["boundary"] = _arn(account, given["boundary"], policies)
-    if "groups" in given:
-        given["groups"] = dict.fromkeys(given["groups"])
+    for listed in ("groups", "clientIds"):
+        if listed in given:
+            given[listed] = dict.fromkeys(given[listed])
+    if "thumbprints" in given:
+        given["thumbprints"] = [thumbprint.lower() for thumbprint in given["thumbprints"]]
     if "accessKeys" in given:
         given["accessKeys"] = {key_id: _key(key.given, secrets) for key_id, key in given["accessKeys"].items()}
     return Thing(account, kind, name, given, place=located.place, places=located.places, strangers=strangers)

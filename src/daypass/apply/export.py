@@ -67,7 +67,7 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
             value = {key_id: _key(key_id, key) for key_id, key in value.items()} if with_keys else {}
         if value == ({} if rule.has_parts else rule.default):
             continue
-        fields[name] = sorted(value) if name in {"policies", "groups"} else value
+        fields[name] = sorted(value) if name in {"policies", "groups", "clientIds"} else value
     _fold_mfa(thing, fields, set(hidden))
     _shorten(thing, fields)
     if thing.strangers:

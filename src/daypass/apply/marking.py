@@ -10,9 +10,18 @@ from daypass.apply.state import ATTRIBUTES, Thing
 from daypass.directory import records
 from daypass.directory.apply_entities import Mark
 from daypass.directory.entities import Entity, Group, ManagedPolicy, Role, User
+from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.store import Missing, Writer
 
-_TYPES: Mapping[str, type[Entity]] = {"policy": ManagedPolicy, "group": Group, "user": User, "role": Role}
+_TYPES: Mapping[str, type[Entity]] = {
+    "policy": ManagedPolicy,
+    "group": Group,
+    "user": User,
+    "role": Role,
+    "oidcProvider": OidcProvider,
+    "samlProvider": SamlProvider,
+}
 
 
 def write_marks(writer: Writer, plan: Plan, owner: str, marks: Mapping[str, Mark]) -> None:
@@ -71,5 +80,5 @@ def _id_of(writer: Writer, thing: Thing) -> str:
     found = records.find(writer, _TYPES[thing.kind], thing.account, thing.name)
     if found is None:
         raise ValueError(f"{thing.kind} {thing.name} was made and is not there")
-    unique_id: str = found.id  # type: ignore[attr-defined] # all four have one
+    unique_id: str = found.id  # type: ignore[attr-defined] # all of them have one
     return unique_id

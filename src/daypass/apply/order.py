@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from daypass.apply.state import Thing
-from daypass.arn import Arn, iam_arn
+from daypass.arn import Arn
 from daypass.directory.strangers import principals_of
 
 NOBODY: Mapping[str, Any] = {
@@ -19,7 +19,7 @@ NOBODY: Mapping[str, Any] = {
 
 def ordered(roles: Iterable[Thing]) -> list[tuple[Thing, bool]]:
     """Return the roles in the order to make them, each with whether its trust policy must wait."""
-    waiting = {_arn(role): role for role in roles}
+    waiting = {role.arn: role for role in roles}
     names = {_session_prefix(role): arn for arn, role in waiting.items()}
     needs = {arn: _needs(role, waiting, names) - {arn} for arn, role in waiting.items()}
     loops = {arn for arn, role in waiting.items() if arn in _needs(role, waiting, names)}
@@ -56,7 +56,3 @@ def _needs(role: Thing, waiting: Mapping[str, Thing], names: Mapping[str, str]) 
 
 def _session_prefix(role: Thing) -> str:
     return f"{role.account}/{role.name}"
-
-
-def _arn(role: Thing) -> str:
-    return iam_arn(role.account, "role", role.value("path"), role.name)

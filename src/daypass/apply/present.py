@@ -11,7 +11,9 @@ from daypass.apply.state import Key, KeyValue, State, Thing
 from daypass.directory import links, records
 from daypass.directory.apply_entities import Mark
 from daypass.directory.entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User
+from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.principals import show_principals
+from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader
 from daypass.directory.strangers import strangers_in
@@ -68,6 +70,16 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "accessKeys": keys.get(user.id, {}),
         }
         yield Thing(account.id, "user", user.name, attributes, id=user.id)
+    for issuer in each(reader, OidcProvider, account.id):
+        attributes = {
+            "clientIds": dict.fromkeys(issuer.client_ids),
+            "thumbprints": list(issuer.thumbprints),
+            "tags": issuer.tags,
+        }
+        yield Thing(account.id, "oidcProvider", issuer.name, attributes, id=issuer.id)
+    for provider in each(reader, SamlProvider, account.id):
+        attributes = {"metadata": provider.metadata, "tags": provider.tags}
+        yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)
     for role in each(reader, Role, account.id):
         yield _role(reader, role)
 

@@ -5,22 +5,24 @@ that the file names (AWS's policies, other accounts) is judged by the API itself
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from daypass.apply.desired import Desired
 from daypass.apply.nodes import Mistake
 from daypass.apply.plan import Plan, Verb
 from daypass.apply.state import State, Thing
-from daypass.arn import Arn, iam_arn
+from daypass.arn import Arn
 from daypass.directory.strangers import principals_of
+
+_TRUSTED: Mapping[str, tuple[str, ...]] = {"AWS": ("user", "role"), "Federated": ("oidc-provider", "saml-provider")}
 
 
 def check_references(desired: Desired, present: State, plan: Plan) -> None:
     """Refuse a file that refers to what will not be there. Raises Mistake."""
     gone = {change.thing.key for change in plan.of(Verb.DELETE)}
     after = {key: thing for key, thing in present.items() if key not in gone} | dict(desired.state)
-    paths = {key: _path(key, desired, present) for key in after}
-    known = _Known(frozenset(desired.accounts), after, paths)
+    known = _Known(frozenset(desired.accounts), {key: _with_path(thing, present) for key, thing in after.items()})
     for thing in desired.state.values():
         for attribute, words in _broken(thing, known):
             raise Mistake(thing.place_of(attribute), words)
@@ -29,14 +31,10 @@ def check_references(desired: Desired, present: State, plan: Plan) -> None:
 class _Known:
     """What will be there."""
 
-    def __init__(self, accounts: frozenset[str], after: State, paths: Mapping[tuple[str, str, str], str]) -> None:
+    def __init__(self, accounts: frozenset[str], after: State) -> None:
         self.accounts = accounts
         self.after = after
-        self.arns = {
-            iam_arn(account, kind, paths[account, kind, name], thing.name)
-            for (account, kind, name), thing in after.items()
-            if kind != "account"
-        }
+        self.arns = {thing.arn for thing in after.values() if thing.kind != "account"}
 
     def is_missing(self, arn: str, *kinds: str) -> bool:
         """Tell whether an ARN names one of these kinds of thing in an account of the file, and there is none such."""
@@ -46,11 +44,12 @@ class _Known:
         return parts.resource.partition("/")[0] in kinds and arn not in self.arns
 
 
-def _path(key: tuple[str, str, str], desired: Desired, present: State) -> str:
-    wanted, found = desired.state.get(key), present.get(key)
-    if wanted is not None and (found is None or "path" in wanted.attributes):
-        return str(wanted.value("path")) if wanted.kind != "account" else ""
-    return str(found.attributes.get("path", "")) if found is not None else ""
+def _with_path(thing: Thing, present: State) -> Thing:
+    """Return a thing with the path that it has in the store, where the file leaves it out."""
+    found = present.get(thing.key)
+    if found is None or "path" in thing.attributes or "path" not in found.attributes:
+        return thing
+    return replace(thing, attributes={**thing.attributes, "path": found.attributes["path"]})
 
 
 def _broken(thing: Thing, known: _Known) -> Iterator[tuple[str, str]]:
@@ -65,5 +64,5 @@ def _broken(thing: Thing, known: _Known) -> Iterator[tuple[str, str]]:
     if boundary and known.is_missing(boundary, "policy"):
         yield "boundary", f"there is no policy {boundary}, and the file makes none"
     for kind, text in sorted(principals_of(attributes.get("trust", {}))):
-        if kind == "AWS" and text not in thing.strangers and known.is_missing(text, "user", "role"):
+        if text not in thing.strangers and known.is_missing(text, *_TRUSTED.get(kind, ())):
             yield "trust", f"the trust policy names {text}, which is not there, and the file does not make it"

@@ -1,7 +1,8 @@
 """The form of the file: which fields stand where, and what each of them may be.
 
 Pure. Owns the tables. They are the reader of the file, and docs/apply.schema.json is made of them (a test holds the two
-together). A kind of thing more is a row in ACCOUNT_SECTIONS here and one in sections.py.
+together). A kind of thing more is a row in ACCOUNT_SECTIONS here, one in KINDS
+(desired.py) and ATTRIBUTES (state.py), and one in the tables of steps.py.
 """
 
 from collections.abc import Mapping
@@ -12,11 +13,11 @@ from daypass.apply.shapes import Choice, Field, Fields, Flag, ListOf, MapOf, Pol
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 _ACCOUNT_ID = Text("an account id of twelve digits", r"[0-9]{12}", 12, digits=True)
-_NAME = Text("a name", r"[\w+=,.@-]{1,128}", 128)
+_NAME = Text("a name", r"[A-Za-z0-9_+=,.@-]{1,128}", 128)
 _TAG_NAME = Text("the key of a tag", r".{1,128}", 128)
 _PATH = Text("a path that begins and ends with a slash", r"/|/[!-~]+/", 512)
 _ARN = Text("an ARN", r"arn:.+", 2048)
-_POLICY = Text("the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[\w+=,.@-]{1,128}", 2048)
+_POLICY = Text("the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[A-Za-z0-9_+=,.@-]{1,128}", 2048)
 
 _PATH_FIELD = Field(_PATH, "The path, / by default. A role's or policy's cannot change.")
 _TAGS = Field(MapOf(_TAG_NAME, Text("the value of a tag", "", 256)), "Tags, by key.")
@@ -75,6 +76,21 @@ ROLE = Fields(
     }
 )
 
+OIDC_PROVIDER = Fields(
+    {
+        "clientIds": Field(ListOf(Text("a client id", ".+", 255)), "The audiences that are accepted."),
+        "thumbprints": Field(
+            ListOf(Text("a SHA-1 thumbprint", "[0-9a-fA-F]{40}", 40)), "Thumbprints of the issuer's certificates."
+        ),
+        "tags": _TAGS,
+    }
+)
+SAML_PROVIDER = Fields(
+    {
+        "metadata": Field(Text("SAML metadata", "", 10_000_000), "The provider's metadata, XML.", required=True),
+        "tags": _TAGS,
+    }
+)
 ROOT_KEY = Fields(
     {
         "id": Field(
@@ -85,7 +101,14 @@ ROOT_KEY = Fields(
 )
 
 # The sections of an account that are lists of named things: name of the section -> what one of them may hold.
-ACCOUNT_SECTIONS: Mapping[str, Fields] = {"policies": POLICY, "groups": GROUP, "users": USER, "roles": ROLE}
+ACCOUNT_SECTIONS: Mapping[str, tuple[Text, Fields]] = {
+    "policies": (_NAME, POLICY),
+    "groups": (_NAME, GROUP),
+    "users": (_NAME, USER),
+    "oidcProviders": (Text("the URL of an issuer without https://", r"[!-~]{1,247}", 247), OIDC_PROVIDER),
+    "samlProviders": (_NAME, SAML_PROVIDER),
+    "roles": (_NAME, ROLE),
+}
 
 ACCOUNT = Fields(
     {
@@ -98,8 +121,8 @@ ACCOUNT = Fields(
             ROOT_KEY, "The root key of a new account. Without it one is made up and shown once. Read at creation alone."
         ),
         **{
-            section: Field(MapOf(_NAME, fields, folded=True), f"The account's {section}, by name.")
-            for section, fields in ACCOUNT_SECTIONS.items()
+            section: Field(MapOf(name, fields, folded=True), f"The account's {section}, by name.")
+            for section, (name, fields) in ACCOUNT_SECTIONS.items()
         },
     }
 )

@@ -13,7 +13,14 @@ from daypass.apply.plan import Change, Difference, Plan, Verb
 from daypass.apply.state import ATTRIBUTES, Form, KeyValue
 
 _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
-_WORDS = {"policies": "policy", "inline": "inline policy", "tags": "tag", "groups": "group", "accessKeys": "access key"}
+_WORDS = {
+    "policies": "policy",
+    "inline": "inline policy",
+    "tags": "tag",
+    "groups": "group",
+    "accessKeys": "access key",
+    "clientIds": "client id",
+}
 _PAST = {Verb.CREATE: "created", Verb.CHANGE: "changed", Verb.DELETE: "deleted"}
 
 
@@ -87,8 +94,11 @@ def _change(change: Change) -> Iterator[str]:
 
 def _difference(change: Change, difference: Difference) -> Iterator[str]:
     form = ATTRIBUTES[change.thing.kind][difference.attribute].form
-    if form is Form.VALUE:
+    if form in {Form.VALUE, Form.LIST}:
         yield from _value(difference)
+    elif form is Form.TEXT:
+        before = f"{len(difference.before)} characters -> " if difference.before else ""
+        yield f"{'~' if before else '+'} {difference.attribute}: {before}{len(difference.after)} characters"
     elif form is Form.PARTS:
         yield from _part(difference)
     else:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from daypass.apply.nodes import Place
+from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
 Key = tuple[str, str, str]
@@ -24,6 +25,9 @@ class Form(Enum):
     """What an attribute is made of."""
 
     VALUE = "value"
+    LIST = "list"
+    TEXT = "text"
+    """A value too long to be shown."""
     POLICY = "policy"
     PARTS = "parts"
     POLICIES = "policies"
@@ -66,6 +70,8 @@ ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
         "boundary": _VALUE,
         "accessKeys": _PARTS,
     },
+    "oidcProvider": {"clientIds": _PARTS, "thumbprints": Attribute(Form.LIST, []), "tags": _PARTS},
+    "samlProvider": {"metadata": Attribute(Form.TEXT, ""), "tags": _PARTS},
     "role": {
         "path": _FIXED_PATH,
         "description": _VALUE,
@@ -76,6 +82,17 @@ ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
         "inline": Attribute(Form.POLICIES),
         "boundary": _VALUE,
     },
+}
+
+
+# Kind of thing -> its word in ARNs. A provider has no path.
+NOUNS: Mapping[str, str] = {
+    "policy": "policy",
+    "group": "group",
+    "user": "user",
+    "role": "role",
+    "oidcProvider": "oidc-provider",
+    "samlProvider": "saml-provider",
 }
 
 
@@ -119,6 +136,12 @@ class Thing:
     def place_of(self, attribute: str) -> Place:
         """Return where an attribute stands in the file."""
         return self.places.get(attribute, self.place)
+
+    @property
+    def arn(self) -> str:
+        """The thing's ARN."""
+        path = self.value("path") if "path" in ATTRIBUTES[self.kind] else "/"
+        return iam_arn(self.account, NOUNS[self.kind], path, self.name)
 
 
 State = Mapping[Key, Thing]

@@ -11,9 +11,21 @@ from daypass.apply.access_keys import put_access_key
 from daypass.apply.api import Api
 from daypass.apply.plan import Difference
 from daypass.apply.state import Thing, document_text
-from daypass.arn import iam_arn
 
-WORDS: Mapping[str, str] = {"policy": "Policy", "group": "Group", "user": "User", "role": "Role"}
+WORDS: Mapping[str, str] = {
+    "policy": "Policy",
+    "group": "Group",
+    "user": "User",
+    "role": "Role",
+    "oidcProvider": "OpenIDConnectProvider",
+    "samlProvider": "SAMLProvider",
+}
+# Kind of thing -> the parameter that is its ARN. The others are named by their names.
+_BY_ARN: Mapping[str, str] = {
+    "policy": "PolicyArn",
+    "oidcProvider": "OpenIDConnectProviderArn",
+    "samlProvider": "SAMLProviderArn",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +44,8 @@ class Subject:
     @property
     def named(self) -> dict[str, str]:
         """The parameter that names the thing."""
-        if self.thing.kind == "policy":
-            return {"PolicyArn": iam_arn(self.thing.account, "policy", self.thing.value("path"), self.thing.name)}
+        if self.thing.kind in _BY_ARN:
+            return {_BY_ARN[self.thing.kind]: self.thing.arn}
         return {f"{self.word}Name": self.thing.name}
 
     def call(self, action: str, attribute: str = "", **params: Any) -> dict[str, Any]:
@@ -80,14 +92,37 @@ def _create_role(subject: Subject) -> None:
     )
 
 
+def _create_oidc_provider(subject: Subject) -> None:
+    thing = subject.thing
+    params = {
+        "Url": f"https://{thing.name}",
+        "ClientIDList": list(thing.value("clientIds")),
+        "ThumbprintList": thing.value("thumbprints"),
+        "Tags": _tag_list(thing.value("tags")),
+    }
+    subject.api.call(thing.account, "CreateOpenIDConnectProvider", params, thing.place)
+
+
+def _create_saml_provider(subject: Subject) -> None:
+    thing = subject.thing
+    params = {
+        "Name": thing.name,
+        "SAMLMetadataDocument": thing.value("metadata"),
+        "Tags": _tag_list(thing.value("tags")),
+    }
+    subject.api.call(thing.account, "CreateSAMLProvider", params, thing.place)
+
+
 # How a kind of thing is made, and which parts it is born with.
 CREATE: Mapping[str, Callable[[Subject], None]] = {
     "policy": _create_policy,
     "group": _create,
     "user": _create_user,
     "role": _create_role,
+    "oidcProvider": _create_oidc_provider,
+    "samlProvider": _create_saml_provider,
 }
-BORN_WITH: frozenset[str] = frozenset({"tags"})
+BORN_WITH: frozenset[str] = frozenset({"tags", "clientIds"})
 
 
 def _new_version(subject: Subject, after: Any) -> None:
@@ -117,6 +152,12 @@ CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
     ),
     "trust": lambda subject, _: _none(subject.call("UpdateAssumeRolePolicy", "trust", PolicyDocument=subject.trust)),
     "boundary": _set_boundary,
+    "thumbprints": lambda subject, after: _none(
+        subject.call("UpdateOpenIDConnectProviderThumbprint", "thumbprints", ThumbprintList=after)
+    ),
+    "metadata": lambda subject, after: _none(
+        subject.call("UpdateSAMLProvider", "metadata", SAMLMetadataDocument=after)
+    ),
 }
 
 
@@ -150,6 +191,10 @@ PARTS: Mapping[str, Parts] = {
             "Put{}Policy", "inline", PolicyName=part.part, PolicyDocument=document_text(part.after)
         ),
         lambda subject, part: subject.call("Delete{}Policy", "inline", PolicyName=part.part),
+    ),
+    "clientIds": Parts(
+        lambda subject, part: subject.call("AddClientIDToOpenIDConnectProvider", "clientIds", ClientID=part.part),
+        lambda subject, part: subject.call("RemoveClientIDFromOpenIDConnectProvider", "clientIds", ClientID=part.part),
     ),
     "accessKeys": Parts(
         lambda subject, part: put_access_key(subject.thing, part, subject.api),
@@ -219,4 +264,6 @@ DELETE: Mapping[str, Callable[[Subject], None]] = {
     "group": _delete_group,
     "user": _delete_user,
     "role": _delete_role,
+    "oidcProvider": lambda subject: _none(subject.call("DeleteOpenIDConnectProvider")),
+    "samlProvider": lambda subject: _none(subject.call("DeleteSAMLProvider")),
 }

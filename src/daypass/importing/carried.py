@@ -106,8 +106,28 @@ def carry(details: Details, here: Here) -> Carried:
     carried.own |= {_session_prefix(here.account, text_of(role, "RoleName")) for role in details.roles}
     for role in details.roles:
         _role(role, carried)
+    _providers(details, carried)
     _summarize(details, carried)
     return carried
+
+
+def _providers(details: Details, carried: Carried) -> None:
+    for issuer in details.oidc_providers:
+        url = text_of(issuer, "Url") or text_of(issuer, "Arn").partition(":oidc-provider/")[2]
+        attributes = {
+            "clientIds": dict.fromkeys(_texts(issuer, "ClientIDList")),
+            "thumbprints": [text.lower() for text in _texts(issuer, "ThumbprintList")],
+            "tags": _tags(issuer),
+        }
+        carried.put("oidcProvider", url.removeprefix("https://"), attributes)
+    for provider in details.saml_providers:
+        attributes = {"metadata": text_of(provider, "SAMLMetadataDocument"), "tags": _tags(provider)}
+        carried.put("samlProvider", text_of(provider, "Arn").rpartition("/")[2], attributes)
+
+
+def _texts(one: Mapping[str, Any], name: str) -> list[str]:
+    value = one.get(name)
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _policy(policy: Mapping[str, Any], carried: Carried) -> None:

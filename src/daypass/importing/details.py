@@ -46,6 +46,9 @@ def read_details(content: bytes) -> Details:
     for page in _pages(text):
         if not isinstance(page, dict):
             raise Mistake(_TOP, "a page of account details is an object, and this is none")
+        if "Url" in page and "ClientIDList" in page:
+            found = True
+            details.oidc_providers.append(page)
         for name, target in lists.items():
             if name in page:
                 found = True

@@ -1,0 +1,116 @@
+"""A store in memory, and what `daypass apply` and `daypass export` do to it, without a process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from daypass.apply.apply import Manner, Outcome, Tools, apply_file
+from daypass.apply.desired import read_desired
+from daypass.apply.export import as_yaml, export_document
+from daypass.apply.present import all_accounts, read_present
+from daypass.apply.reading import read_text
+from daypass.apply.state import Thing
+from daypass.audit.event import Happening
+from daypass.cli.operator_tools import tools_with
+from daypass.config import Config
+from daypass.operations.settings import Quotas
+from daypass.testing.clock import MovableClock
+from daypass.wiring import Keys, OpenedStore, open_everything
+
+ACCOUNT = "123456789012"
+
+
+class Given:
+    """Secrets by name."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = secrets
+
+    def find(self, name: str) -> str | None:
+        """Return a secret, or None."""
+        return self._secrets.get(name)
+
+
+class Events:
+    """Keeps audit events."""
+
+    def __init__(self) -> None:
+        self.all: list[Happening] = []
+
+    def __call__(self, happening: Happening, /) -> None:
+        """Keep one."""
+        self.all.append(happening)
+
+    def close(self) -> None:
+        """Keep what there is."""
+
+
+def opened() -> OpenedStore:
+    """Return an empty store."""
+    return open_everything(Config(store="memory:"), Keys(), clock=MovableClock())
+
+
+@dataclass
+class Directory:
+    """One store, and files applied to it."""
+
+    there: OpenedStore = field(default_factory=opened)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
+    events: Events = field(default_factory=Events)
+
+    @property
+    def tools(self) -> Tools:
+        """The tools of one command."""
+        return tools_with(self.there, self.quotas, self.events, command="test", secrets=Given(self.secrets))
+
+    def apply(self, text: str, *, prune: bool = False, is_trial: bool = False) -> Outcome:
+        """Apply a file."""
+        desired = read_desired(read_text(text.encode()), Given(self.secrets))
+        return apply_file(desired, self.tools, Manner(prune=prune, is_trial=is_trial))
+
+    def export(self, *, with_keys: bool = False) -> str:
+        """Return the file that describes the store."""
+        with self.there.store.read() as reader:
+            return as_yaml(
+                export_document(read_present(reader, all_accounts(reader), self.there.vault), with_keys=with_keys)
+            )
+
+    def thing(self, kind: str, name: str, account: str = ACCOUNT) -> Thing | None:
+        """Return a thing of the store, or None."""
+        with self.there.store.read() as reader:
+            return read_present(reader, [account], self.there.vault).get((account, kind, name.lower()))
+
+    def call(self, action: str, account: str = ACCOUNT, **params: Any) -> dict[str, Any]:
+        """Do what a client of the API does, as the account's root user."""
+        from daypass.apply.api import Api
+        from daypass.apply.nodes import Place
+
+        tools = self.tools
+        with self.there.store.write() as writer:
+            api = Api(tools.catalog, tools.registry, tools.open_world(writer), tools.source)
+            return api.call(account, action, params, Place())
+
+    def revision(self) -> int:
+        """Return how often the store was written."""
+        return self.there.store.revision()
+
+
+def one_account(**sections: Any) -> str:
+    """Return a file with one account that has these sections."""
+    import json
+
+    return json.dumps({"version": 1, "accounts": {ACCOUNT: sections}})
+
+
+def allow(*actions: str) -> dict[str, Any]:
+    """Return a policy that allows actions on everything."""
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
+
+
+def trust(**principal: Any) -> dict[str, Any]:
+    """Return a trust policy for a principal."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}],
+    }

@@ -1,0 +1,114 @@
+"""`daypass apply` and `daypass export` as processes, as an operator runs them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.apply.directory import ACCOUNT, allow, one_account, trust
+from tests.process.daypass import BIN, ROOT, run, serving
+
+KEY = "AKIAIOSFODNN7EXAMPLF"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """Return the URL of a store that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'd.db'}"
+
+
+def written(path: Path, text: str) -> str:
+    """Write a file and return its name."""
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_live_servers_next_request_sees_what_was_applied(store: str, tmp_path: Path) -> None:
+    """Users, keys from a secrets directory, and roles to assume: no restart."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "alice").write_text("the-secret-of-alice\n")
+    file = written(
+        tmp_path / "a.json",
+        one_account(
+            users={
+                "alice": {
+                    "accessKeys": {KEY: {"secretAccessKey": {"secret": "alice"}}},
+                    "inline": {"assume": allow("sts:AssumeRole")},
+                }
+            },
+            roles={"deploy": {"trust": trust(AWS=f"arn:aws:iam::{ACCOUNT}:user/alice")}},
+        ),
+    )
+    with serving(store) as server:
+        server.client("sts").get_caller_identity()
+        done = run("apply", file, "--secrets-dir", str(tmp_path / "secrets"), "--output", "json", "--store", store)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["Summary"] == {"Create": 2, "Change": 0, "Delete": 0, "LeftAlone": 0}
+        sts = server.client("sts", {"AccessKeyId": KEY, "SecretAccessKey": "the-secret-of-alice"})
+        role = f"arn:aws:iam::{ACCOUNT}:role/deploy"
+        assert sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]["AccessKeyId"].startswith("ASIA")
+    events = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    made = next(event for event in events if event["eventName"] == "CreateRole")
+    assert made["userAgent"].startswith("daypass apply by ")
+    assert "the-secret-of-alice" not in (tmp_path / "audit.jsonl").read_text() + done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("version: 1\naccounts: {}\nusers: {}\n", 2, "users (line 3, column 8)"),
+        ("version: 1\naccounts:\n  '12", 2, "half-written"),
+        (one_account(users={"a": {"groups": ["none"]}}), 2, "there is no group none"),
+        (one_account(users={"a": {"policies": ["arn:aws:iam::aws:policy/No"]}}), 4, "NoSuchEntity"),
+    ],
+)
+def test_a_file_that_cannot_be_applied_says_where(store: str, tmp_path: Path, text: str, code: int, says: str) -> None:
+    """2 is a file of the wrong form, 4 one that the rules refuse. Nothing is changed, and no traceback shown."""
+    done = run("apply", written(tmp_path / "a.yaml", text), "--store", store)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr
+    assert "Nothing was changed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads(run("account", "list", "--output", "json", "--store", store).stdout) == {"Accounts": []}
+
+
+def test_two_applies_at_once_make_things_once(store: str, tmp_path: Path) -> None:
+    """The second plans anew once the first is through; both succeed."""
+    assert run("account", "create", "--id", ACCOUNT, "--store", store).returncode == 0
+    file = written(tmp_path / "a.json", one_account(users={f"u{n}": {"tags": {"n": str(n)}} for n in range(150)}))
+    both = [
+        subprocess.Popen(
+            [str(BIN), "apply", file, "--output", "json", "--store", store], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert sorted(json.loads(output)["Summary"]["Create"] for output in outputs) == [0, 150]
+
+
+def test_a_plan_is_printed_and_nothing_is_done(store: str, tmp_path: Path) -> None:
+    """--dry-run prints the plan with its summary."""
+    file = written(tmp_path / "a.json", one_account(users={"alice": {}}))
+    done = run("apply", file, "--dry-run", "--store", store)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "Plan: 2 to create, 0 to change, 0 to delete."
+    assert "  + user alice" in done.stdout
+    assert json.loads(run("account", "list", "--output", "json", "--store", store).stdout) == {"Accounts": []}
+
+
+def test_export_is_what_apply_takes(store: str, tmp_path: Path) -> None:
+    """YAML by default, JSON where asked for; both say the same."""
+    with serving(store, environment=ROOT) as server:
+        server.client("iam").create_user(UserName="alice")
+        key = server.client("iam").create_access_key(UserName="alice")["AccessKey"]
+    exported = run("export", "--access-keys", "--store", store)
+    assert exported.returncode == 0
+    assert key["AccessKeyId"] in exported.stdout
+    assert key["SecretAccessKey"] not in exported.stdout
+    file = written(tmp_path / "e.yaml", exported.stdout)
+    applied = run("apply", file, "--store", store)
+    assert applied.stdout.startswith("Nothing to do")
+    as_json = run("export", "--output", "json", "--access-keys", "--store", store).stdout
+    assert run("apply", written(tmp_path / "e.json", as_json), "--store", store).stdout.startswith("Nothing to do")
+    assert run("export", "--account", "999999999999", "--store", store).returncode == 6

@@ -1,0 +1,89 @@
+"""The form of the file, and the JSON Schema that is published."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.apply.directory import ACCOUNT, Given, allow, one_account, trust
+
+from daypass.apply.desired import Desired, read_desired
+from daypass.apply.nodes import Mistake
+from daypass.apply.reading import read_text
+from daypass.apply.schema import json_schema
+
+_PUBLISHED = Path(__file__).parents[2] / "docs/apply.schema.json"
+
+
+def read(text: str) -> Desired:
+    """Read a file."""
+    return read_desired(read_text(text.encode()), Given({}))
+
+
+def test_the_published_schema_is_the_one_that_is_read() -> None:
+    """docs/apply.schema.json is made of the same tables as the reader."""
+    assert json.loads(_PUBLISHED.read_text()) == json_schema()
+
+
+_BAD: list[tuple[str, dict[str, Any], str, bool]] = [
+    ("unknown field", {"userz": {}}, "no such field", True),
+    ("nothing stands there", {"users": None}, "nothing stands here", True),
+    ("wrong type", {"users": []}, "a mapping is wanted", True),
+    ("wrong characters", {"users": {"a b": {}}}, "a name is wanted", True),
+    ("no document", {"policies": {"p": {}}}, "document is missing", True),
+    ("no trust", {"roles": {"r": {}}}, "trust is missing", True),
+    ("a session too long", {"roles": {"r": {"trust": trust(AWS="*"), "maxSessionDuration": 99}}}, "from 3600", True),
+    ("a path without a slash", {"users": {"a": {"path": "eng"}}}, "a path", True),
+    ("twice in a list", {"users": {"a": {"groups": ["g", "g"]}}}, "twice", True),
+    ("names that differ in case", {"users": {"a": {}, "A": {}}}, "case does not count", False),
+    ("broken JSON in a text", {"policies": {"p": {"document": "{"}}}, "not the JSON", False),
+    ("a literal secret", {"users": {"a": {"accessKeys": {"AKIAIOSFODNN7EXAMPLE": {"secretAccessKey": "abc"}}}}},
+     "users.a.accessKeys.AKIAIOSFODNN7EXAMPLE.secretAccessKey", True),
+    ("a secret elsewhere", {"roles": {"r": {"trust": trust(AWS="*"), "description": {"secret": "X"}}}},
+     "secret fields alone", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sections", "says", "in_schema"), [row[1:] for row in _BAD], ids=[row[0] for row in _BAD])
+def test_a_file_of_the_wrong_form_is_refused(sections: dict[str, Any], says: str, in_schema: bool) -> None:  # noqa: FBT001 - a column
+    """The sentence names the field. The published schema refuses it too, where a schema can say so."""
+    text = one_account(**sections)
+    with pytest.raises(Mistake) as caught:
+        read(text)
+    assert says in str(caught.value)
+    if in_schema:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(json.loads(text), json_schema())
+
+
+def test_a_secret_is_never_repeated() -> None:
+    """The refusal of a literal secret does not print it."""
+    key = {"AKIAIOSFODNN7EXAMPLE": {"secretAccessKey": "sOmEtHiNgSeCrEt"}}
+    with pytest.raises(Mistake) as caught:
+        read(one_account(users={"a": {"accessKeys": key}}))
+    assert "sOmEtHiNg" not in str(caught.value)
+
+
+def test_a_place_has_its_line() -> None:
+    """In YAML, a complaint names line and column."""
+    text = f"version: 1\naccounts:\n  {ACCOUNT}:\n    users:\n      alice:\n        grups: [a]\n"
+    with pytest.raises(Mistake, match=r"users\.alice\.grups \(line 6, column 16\)"):
+        read(text)
+
+
+def test_a_good_file_passes_reader_and_schema() -> None:
+    """One of everything."""
+    text = one_account(
+        name="prod",
+        policies={"p": {"document": allow("s3:*"), "path": "/x/", "description": "d", "tags": {"a": "b"}}},
+        groups={"g": {"policies": ["p"], "requireMfa": True}},
+        users={"u": {"groups": ["g"], "boundary": "p", "inline": {"i": json.dumps(allow("sts:*"))}}},
+        oidcProviders={"issuer.example": {"clientIds": ["a"], "thumbprints": ["0" * 40]}},
+        samlProviders={"idp": {"metadata": "<x/>"}},
+        roles={"r": {"trust": trust(AWS="*"), "maxSessionDuration": 7200, "strangers": []}},
+    )
+    jsonschema.validate(json.loads(text), json_schema())
+    state = read(text).state
+    assert state[ACCOUNT, "user", "u"].attributes["boundary"] == f"arn:aws:iam::{ACCOUNT}:policy/x/p"
+    assert (ACCOUNT, "policy", "requiremfa") in state
