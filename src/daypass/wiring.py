@@ -28,6 +28,7 @@ from daypass.federation.oidc.identify import KeysAtHand
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.trust_store import create_context
 from daypass.http.app import App
+from daypass.http.courier import Courier
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
 from daypass.http.peer import PeerRule
@@ -228,6 +229,9 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         regions=config.regions,
     )
     upkeep = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
+    courier = Courier(
+        there.store, there.vault, there.clock, public_url=config.url, limits=fetch_limits(config)
+    )
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone)
     return App(
@@ -243,8 +247,8 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         portal=build_portal(
             Portal(Consumer(pipeline, cold, settings), throttle.admits, RequestIds(), _report_bug, workers)
         ),
-        on_start=(cache.start, upkeep.start),
-        on_stop=(upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
+        on_start=(cache.start, upkeep.start, courier.start),
+        on_stop=(courier.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
     )
 
 
@@ -252,13 +256,18 @@ def _admits_everyone(_: str) -> bool:
     return True  # Counted on the event loop, before a request gets to a worker thread.
 
 
+def fetch_limits(config: Config) -> FetchLimits:
+    """Return where the server may connect to by itself, and whose certificates it trusts there."""
+    return FetchLimits(config.oidc_allowed_networks, Path(config.oidc_ca_bundle) if config.oidc_ca_bundle else None)
+
+
 def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
     """Return the keys of OpenID Connect issuers, fetched as the operator allows. Raises ConfigurationError."""
-    bundle = Path(config.oidc_ca_bundle) if config.oidc_ca_bundle else None
-    limits = FetchLimits(config.oidc_allowed_networks, bundle)
+    limits = fetch_limits(config)
     try:
-        create_context(bundle, frozenset())
+        create_context(limits.ca_bundle, frozenset())
     except OSError as error:
+        bundle = config.oidc_ca_bundle
         raise ConfigurationError(f"oidc_ca_bundle {bundle} cannot be read: {error.strerror or error}") from error
     return IssuerKeys(Fetcher(limits), clock, enforce_thumbprints=config.oidc_enforce_thumbprints)
 

@@ -36,8 +36,8 @@ def _has_mfa(session: Session) -> bool:
 
 
 def _is_task(session: Session) -> bool:
-    """Tell whether AssumeRoot made it: its task policy says what it may do, and GetSessionToken had no part in it."""
-    return bool(session.root_task_policy)
+    """Tell whether AssumeRoot made it, or GetDelegatedAccessToken: its own policy says what it may do."""
+    return bool(session.root_task_policy or session.delegation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ from daypass.mint.web_identity import (
 from daypass.ports import Entropy
 
 NAMESPACE = "https://sts.amazonaws.com/"
+NOTIFICATIONS = "notifications"
+"""The id of the server's own issuer, and what its keys are kept under: no account is called so."""
+
 DISCOVERY = "openid-configuration"
 KEYS = "jwks.json"
 
@@ -50,9 +53,14 @@ def create_issuer(writer: Writer, account: str, *, now: int, entropy: Entropy, v
     """Make an account's issuer with its first keys, and return its id."""
     issuer = Issuer(id=new_issuer_id(entropy), account=account)
     records.insert(writer, issuer)
-    for algorithm in Algorithm:
-        records.insert(writer, _seal(account, first_token_key(algorithm, now=now), vault))
+    _insert_first_keys(writer, account, now=now, vault=vault)
     return issuer.id
+
+
+def create_notifications_issuer(writer: Writer, *, now: int, vault: SecretBox) -> None:
+    """Make the issuer that signs what partners are told of their delegation requests."""
+    records.insert(writer, Issuer(id=NOTIFICATIONS, account=NOTIFICATIONS))
+    _insert_first_keys(writer, NOTIFICATIONS, now=now, vault=vault)
 
 
 def load_token_rings(reader: Reader, account: str, vault: SecretBox) -> TokenRings:
@@ -112,6 +120,11 @@ def accounts_to_tend(reader: Reader, *, now: int, rotate_after: int) -> list[str
         if needs_tending(KeyRing(tuple(keys)), now=now, rotate_after=rotate_after)
     }
     return sorted(due)
+
+
+def _insert_first_keys(writer: Writer, account: str, *, now: int, vault: SecretBox) -> None:
+    for algorithm in Algorithm:
+        records.insert(writer, _seal(account, first_token_key(algorithm, now=now), vault))
 
 
 def _save(writer: Writer, account: str, before: TokenRing, after: TokenRing, vault: SecretBox) -> None:

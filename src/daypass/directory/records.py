@@ -12,6 +12,7 @@ import msgspec
 
 from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.apply_entities import Mark, Origin, Stranger
+from daypass.directory.delegation_entities import DelegationRequest, Notice
 from daypass.directory.entities import (
     AccessKey,
     Account,
@@ -217,6 +218,23 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda _: None,
         sort=lambda key: key.id,
         decoder=msgspec.json.Decoder(TokenSigningKey),
+    ),
+    DelegationRequest: Kind(
+        name="delegation_request",
+        account=lambda request: request.requestor,
+        key=lambda request: request.id,
+        unique_id=lambda request: request.id,
+        sort=lambda request: request.id,
+        decoder=msgspec.json.Decoder(DelegationRequest),
+    ),
+    Notice: Kind(
+        name="notice",
+        account=lambda _: "",
+        key=lambda notice: notice.id,
+        unique_id=lambda _: None,
+        # Those that are due first stand first.
+        sort=lambda notice: f"{notice.due:012d}/{notice.id}",
+        decoder=msgspec.json.Decoder(Notice),
     ),
 }
 

@@ -15,6 +15,8 @@ from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
+from daypass.http.delegation import PREFIX as DELEGATIONS
+from daypass.http.delegation import delegation_page
 from daypass.http.issuers import PREFIX as ISSUERS
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter, exposition
@@ -145,6 +147,8 @@ class App:
             await _send(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
             await _send(send, await self.issuers.answer(path))
+        elif path.startswith(DELEGATIONS) and method in {"GET", "HEAD"}:
+            await _send(send, delegation_page(path))
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:

@@ -21,7 +21,8 @@ _SECONDS = 3_600
 _MOST_WAITING = 64
 # The only ids there are. Others need not be looked up.
 _PATH = re.compile(
-    r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/\.well-known/(openid-configuration|jwks\.json)"
+    r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|notifications)"
+    r"/\.well-known/(openid-configuration|jwks\.json)"
 )
 _OPEN = (
     (b"content-type", b"application/json"),

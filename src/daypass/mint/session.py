@@ -49,3 +49,4 @@ class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     root_task_policy: str = ""  # the ARN that AssumeRoot was given
     filler: bytes = b""  # makes a token as long as its caller asked for
     first_key: str = ""  # the long-term key at the start of a chain of sessions; "" where issuing_key is that key
+    delegation: str = ""  # the delegation request that an exchange token was for; such a session has a policy

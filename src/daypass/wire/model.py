@@ -77,7 +77,13 @@ OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("sts", "sourceIdentityType"): {"max": 256},
 }
 
-# The same for one member: (service, structure, member) -> the shape it really has.
+# What we do otherwise on purpose: (service, shape) -> the fields that differ.
+OURS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    # Notices go to https URLs here, where AWS publishes them to topics. No topic's name is lost by it.
+    ("iam", "notificationChannelType"): {"pattern": r"^([a-zA-Z0-9:_.-]+|https://[!-~]+)$"},
+}
+
+# What AWS was observed to do for one member: (service, structure, member) -> the shape it really has.
 OBSERVED_MEMBERS: Mapping[tuple[str, str, str], str] = {
     # Its length is a matter of the packed size, as AssumeRole's is, and not of validation.
     ("sts", "AssumeRoleWithWebIdentityRequest", "Policy"): "unrestrictedSessionPolicyDocumentType",
@@ -91,7 +97,7 @@ def load_service(service: str) -> ServiceModel:
     """Read the model of one of SERVICES, with what was OBSERVED put in."""
     path = files("botocore") / "data" / service / SERVICES[service] / "service-2.json.gz"
     model = json.decode(gzip.decompress(path.read_bytes()), type=ServiceModel)
-    for (owner, name), differences in OBSERVED.items():
+    for (owner, name), differences in (*OBSERVED.items(), *OURS.items()):
         if owner == service:
             model.shapes[name] = structs.replace(model.shapes[name], **differences)
     for (owner, structure, member), shape in OBSERVED_MEMBERS.items():

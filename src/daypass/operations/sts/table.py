@@ -8,6 +8,7 @@ from daypass.operations.sts.assume_root import AssumeRoot
 from daypass.operations.sts.decode_authorization_message import DecodeAuthorizationMessage
 from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
 from daypass.operations.sts.get_caller_identity import GetCallerIdentity
+from daypass.operations.sts.get_delegated_access_token import GetDelegatedAccessToken
 from daypass.operations.sts.get_federation_token import GetFederationToken
 from daypass.operations.sts.get_session_token import GetSessionToken
 from daypass.operations.sts.get_web_identity_token import GetWebIdentityToken
@@ -20,6 +21,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     DecodeAuthorizationMessage(),
     GetAccessKeyInfo(),
     GetCallerIdentity(),
+    GetDelegatedAccessToken(),
     GetFederationToken(),
     GetSessionToken(),
     GetWebIdentityToken(),

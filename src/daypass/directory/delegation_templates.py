@@ -1,0 +1,79 @@
+"""Policy templates of delegation requests: a partner's managed policy with places for parameters.
+
+Owns putting the parameters in. It works on the parsed document, so that no value can be more than the text that it
+stands in; `@{name}` alone may also stand for a list.
+Source: IAM User Guide, "Policy templates" of IAM temporary delegation.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from daypass.directory.delegation_entities import Parameter
+from daypass.errors import InvalidInput, MalformedPolicyDocument
+from daypass.policy.document import DocumentKind, parse_document
+
+LONGEST_POLICY = 2_048
+_PLACE = re.compile(r"@\{([^{}]*)\}")
+
+
+def render_template(template: str, parameters: tuple[Parameter, ...]) -> str:
+    """Return the policy that a template and its parameters make. Raises InvalidInput where they do not fit."""
+    values = _values(parameters)
+    used: set[str] = set()
+    rendered = json.dumps(_fill(json.loads(template), values, used), ensure_ascii=False, separators=(",", ":"))
+    unused = sorted(values.keys() - used)
+    if unused:
+        raise InvalidInput(f"The policy template has no place for the parameter {unused[0]}.")
+    if len(rendered) > LONGEST_POLICY:
+        raise InvalidInput(f"The policy is {len(rendered)} characters long; {LONGEST_POLICY} is the limit.")
+    try:
+        parse_document(rendered, DocumentKind.IDENTITY)
+    except MalformedPolicyDocument as problem:
+        raise InvalidInput(f"The template and its parameters make no policy: {problem.message}") from problem
+    return rendered
+
+
+def _values(parameters: tuple[Parameter, ...]) -> Mapping[str, Parameter]:
+    values = {parameter.name: parameter for parameter in parameters}
+    if len(values) != len(parameters):
+        raise InvalidInput("A parameter was passed twice.")
+    for parameter in parameters:
+        if not parameter.values or (parameter.type == "string" and len(parameter.values) != 1):
+            raise InvalidInput(f"The parameter {parameter.name} needs one value, or several as a stringList.")
+    return values
+
+
+def _fill(value: Any, values: Mapping[str, Parameter], used: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _fill(inner, values, used) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [filled for inner in value for filled in _several(_fill(inner, values, used))]
+    return _fill_text(value, values, used) if isinstance(value, str) else value
+
+
+def _several(filled: Any) -> list[Any]:
+    return filled if isinstance(filled, list) else [filled]
+
+
+def _fill_text(text: str, values: Mapping[str, Parameter], used: set[str]) -> str | list[str]:
+    whole = _PLACE.fullmatch(text)
+    if whole is not None:
+        parameter = _get(whole[1], values, used)
+        return list(parameter.values) if parameter.type == "stringList" else parameter.values[0]
+
+    def put(match: re.Match[str]) -> str:
+        parameter = _get(match[1], values, used)
+        if parameter.type == "stringList":
+            raise InvalidInput(f"The list {parameter.name} stands inside a text of the policy template.")
+        return parameter.values[0]
+
+    return _PLACE.sub(put, text)
+
+
+def _get(name: str, values: Mapping[str, Parameter], used: set[str]) -> Parameter:
+    if name not in values:
+        raise InvalidInput(f"The policy template needs the parameter {name}.")
+    used.add(name)
+    return values[name]

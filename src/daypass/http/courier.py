@@ -1,0 +1,193 @@
+"""Post the notices that partners wait for, off the path of any request.
+
+Owns the thread, the order of attempts and the guarded connection: https only, vetted addresses, no redirects, no
+proxies, bounded time. What a notice says was decided before; here it is signed and posted, again and again until
+somebody takes it or its time is over. Every server of a store may do this; a claim sees that one does.
+Source: OWASP, "Server-Side Request Forgery Prevention"; RFC 7519 for the signature.
+"""
+
+import asyncio
+import hashlib
+import socket
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeAlias
+
+import aiohttp
+import msgspec
+import structlog
+from aiohttp.connector import AddrInfoType
+from yarl import URL
+
+from daypass.directory import records
+from daypass.directory.delegation import due_notices
+from daypass.directory.delegation_entities import Notice
+from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_token_rings
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Missing, Store, StoreUnavailable
+from daypass.federation.oidc.addresses import is_allowed
+from daypass.federation.oidc.fetch import FetchLimits
+from daypass.federation.oidc.resolver import AddressRefused, SystemLookup, VettingResolver
+from daypass.federation.oidc.trust_store import create_context
+from daypass.mint.web_identity import Algorithm
+from daypass.ports import Clock
+
+SIGNATURE = "Daypass-Signature"
+
+_LOOK = 0.25  # seconds between two looks at whether something was written
+_LOOK_ANYWAY = 5.0  # seconds after which notices are looked for although nothing was
+_AT_ONCE = 64
+_POST_SECONDS = 10.0
+_CLAIM_SECONDS = 60  # after which another server may try what one began
+_LONGEST_PAUSE = 300
+_GOOD = range(200, 300)
+_SIGNED_SECONDS = 300
+
+Attempt: TypeAlias = "asyncio.Task[None]"
+
+
+class Courier:
+    """Delivers notices from a thread of its own."""
+
+    def __init__(self, store: Store, vault: SecretBox, clock: Clock, *, public_url: str, limits: FetchLimits) -> None:
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._public_url = public_url
+        self._limits = limits
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop. What is not delivered yet stays in the queue."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        asyncio.run(self._deliver_until_stopped())
+
+    async def _deliver_until_stopped(self) -> None:
+        seen, idle = -1, 0.0
+        under_way: dict[str, Attempt] = {}
+        while not self._stopping.is_set():
+            light = self._store.beacon[0]
+            if light != seen or idle >= _LOOK_ANYWAY:
+                seen, idle = light, 0.0
+                self._begin(under_way)
+            await asyncio.sleep(_LOOK)
+            idle += _LOOK
+        for attempt in under_way.values():
+            attempt.cancel()
+        await asyncio.gather(*under_way.values(), return_exceptions=True)
+
+    def _begin(self, under_way: dict[str, Attempt]) -> None:
+        """Begin an attempt of each notice that is due and not under way."""
+        try:
+            with self._store.read() as reader:
+                due = due_notices(reader, now=self._now(), limit=_AT_ONCE)
+        except StoreUnavailable:
+            return  # There will be another look.
+        for notice in due:
+            if notice.id not in under_way and len(under_way) < _AT_ONCE:
+                attempt = under_way[notice.id] = asyncio.create_task(self._attempt(notice))
+                attempt.add_done_callback(_forget(under_way, notice.id))
+
+    async def _attempt(self, notice: Notice) -> None:
+        now = self._now()
+        if now >= notice.expires:
+            self._finish(notice)
+            return
+        claim = f"notice:{notice.id}:{notice.attempts}:{now // _CLAIM_SECONDS}"
+        try:
+            if not self._store.claim(claim, until=self._clock.now() + timedelta(seconds=2 * _CLAIM_SECONDS)):
+                return
+            reason = await self._post(notice)
+            if reason is None:
+                self._finish(notice)
+            else:
+                self._postpone(notice, reason)
+        except StoreUnavailable as away:
+            structlog.get_logger().warning("a notice could not be delivered", notice=notice.id, reason=away.detail)
+
+    async def _post(self, notice: Notice) -> str | None:
+        """Post a notice once, and return why that failed, or None."""
+        url = URL(notice.url, encoded=True)
+        body = self._vault.decrypt(notice.sealed_body, bound_to=notice.bound_to)
+        headers = {"Content-Type": "application/json", "User-Agent": "daypass", SIGNATURE: self._sign(notice, body)}
+        try:
+            async with (
+                asyncio.timeout(_POST_SECONDS),
+                aiohttp.ClientSession(
+                    connector=self._connector(), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+                ) as session,
+                session.post(
+                    URL(notice.url, encoded=True), data=body, headers=headers, allow_redirects=False
+                ) as answer,
+            ):
+                return None if answer.status in _GOOD else f"answered {answer.status}"
+        except (aiohttp.ClientError, OSError, TimeoutError) as fault:
+            return type(fault).__name__
+
+    def _sign(self, notice: Notice, body: bytes) -> str:
+        """Return a token that says for whom these very bytes are, and when they were sent."""
+        now = self._now()
+        with self._store.read() as reader:
+            rings = load_token_rings(reader, NOTIFICATIONS, self._vault)
+        claims = {
+            "iss": issuer_url(self._public_url, NOTIFICATIONS),
+            "aud": notice.url,
+            "iat": now,
+            "exp": now + _SIGNED_SECONDS,
+            "jti": notice.id,
+            "body_sha256": hashlib.sha256(body).hexdigest(),
+        }
+        return rings.sign(Algorithm.ES384, claims, now=now)
+
+    def _connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            ssl=create_context(self._limits.ca_bundle, frozenset()),
+            resolver=VettingResolver(SystemLookup(), self._limits.networks),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=self._open_socket,
+        )
+
+    def _open_socket(self, address: AddrInfoType) -> socket.socket:
+        # The only gate that literal addresses pass: aiohttp resolves none of those.
+        family, kind, protocol, _, target = address
+        if not is_allowed(str(target[0]), self._limits.networks):
+            raise AddressRefused("a literal address that is not allowed")
+        return socket.socket(family, kind, protocol)
+
+    def _finish(self, notice: Notice) -> None:
+        with self._store.write() as writer:
+            try:
+                records.delete(writer, notice)
+            except Missing:
+                return  # Another server was faster.
+
+    def _postpone(self, notice: Notice, reason: str) -> None:
+        pause = min(2**notice.attempts, _LONGEST_PAUSE)
+        later = msgspec.structs.replace(notice, attempts=notice.attempts + 1, due=self._now() + pause)
+        structlog.get_logger().warning("a notice was not taken", notice=notice.id, reason=reason, again_in=pause)
+        with self._store.write() as writer:
+            try:
+                records.replace(writer, later)
+            except Missing:
+                return  # Another server delivered it meanwhile.
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+def _forget(under_way: dict[str, Attempt], notice_id: str) -> Callable[[Attempt], None]:
+    def forget(_: Attempt) -> None:
+        under_way.pop(notice_id, None)
+
+    return forget

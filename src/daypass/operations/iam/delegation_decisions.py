@@ -1,0 +1,156 @@
+"""Decisions about delegation requests: take one on, hand it up, accept, reject, and send the exchange token.
+
+Owns who may decide, and what is recorded of whoever accepts: the delegated credentials speak for that identity.
+Source: IAM API Reference, AssociateDelegationRequest and its sisters; IAM User Guide, "IAM temporary delegation".
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.delegation_entities import Approver, DelegationRequest
+from daypass.errors import InvalidInput
+from daypass.mint.session import SessionKind
+from daypass.mint.trade_in import TradeIn, seal_trade_in
+from daypass.operations.iam.delegation_rules import (
+    AboutRequest,
+    OneRequest,
+    get_owned,
+    is_owner,
+    is_restricted,
+    move,
+    notify,
+)
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+from daypass.policy.question import PrincipalKind
+
+# A root user may hand on its rights for four hours at the most.
+LONGEST_OF_ROOT = 14_400
+
+_KINDS = {
+    PrincipalKind.USER: SessionKind.USER,
+    PrincipalKind.ROLE_SESSION: SessionKind.ROLE,
+    PrincipalKind.ROOT: SessionKind.ROOT,
+}
+
+
+class _Noted(OneRequest, frozen=True):
+    notes: str = ""
+
+
+class _Decision(AboutRequest):
+    """What the decisions share: they are the owner's account's, and one at a time."""
+
+    reach = Touches.WRITES
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Decide, and tell the partner."""
+        request = get_owned(world.reader, caller, asked.delegation_request_id)
+        self.decide(request, asked, caller, world)
+
+    def decide(self, request: DelegationRequest, asked: Any, caller: Caller, world: World) -> None:
+        """Store what was decided."""
+        raise NotImplementedError
+
+
+class AssociateDelegationRequest(_Decision):
+    """Takes a request on: the caller becomes its owner, and the caller's account its owner's."""
+
+    action = "AssociateDelegationRequest"
+
+    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
+        """Make the caller the owner."""
+        if is_restricted(caller):
+            raise InvalidInput("A session with session policies cannot own a delegation request.")
+        moved = move(
+            request, self.action, world, owner=caller.arn, owner_id=caller.user_id, owner_account=caller.account
+        )
+        notify(moved, world)
+
+
+class UpdateDelegationRequest(_Decision):
+    """Hands a request up to somebody who may accept it."""
+
+    action, takes = "UpdateDelegationRequest", _Noted
+
+    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
+        """Note what there is to say about it."""
+        notify(move(request, self.action, world, notes=asked.notes or request.notes), world)
+
+
+class AcceptDelegationRequest(_Decision):
+    """Grants what is asked for, out of the caller's own rights."""
+
+    action = "AcceptDelegationRequest"
+
+    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
+        """Record who accepts."""
+        if caller.principal.kind not in _KINDS or is_restricted(caller):
+            # What such a session may do is a part of what its identity may, and only the identity can be recorded.
+            raise InvalidInput("A session with session policies cannot accept a delegation request.")
+        if caller.is_root and request.seconds > LONGEST_OF_ROOT:
+            raise InvalidInput(f"A root user can delegate for {LONGEST_OF_ROOT} seconds at the most.")
+        notify(move(request, self.action, world, approver=_approver(caller)), world)
+
+
+class RejectDelegationRequest(_Decision):
+    """Refuses what is asked for, also after it was accepted, as long as no token was sent."""
+
+    action, takes = "RejectDelegationRequest", _Noted
+
+    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
+        """Record the reason."""
+        notify(move(request, self.action, world, rejection=asked.notes), world)
+
+
+class SendDelegationToken(_Decision):
+    """Sends the exchange token to the partner. From here on the access runs, and nobody can take it back."""
+
+    action = "SendDelegationToken"
+
+    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
+        """Seal the token for the partner's account, and put it into the queue."""
+        if request.only_owner_sends and not is_owner(request, caller):
+            raise InvalidInput("Only the owner of this delegation request can send its token.")
+        finalized = move(request, self.action, world)
+        token = seal_trade_in(
+            TradeIn(finalized.id, int(finalized.ends.timestamp())),
+            account=finalized.requestor,
+            ring=world.ring,
+            now=int(world.now.timestamp()),
+            entropy=world.entropy,
+        )
+        notify(finalized, world, token=token)
+
+
+def _approver(caller: Caller) -> Approver:
+    session, principal = caller.session, caller.principal
+    approver = Approver(
+        kind=_KINDS[principal.kind].value,
+        account=caller.account,
+        arn=caller.arn,
+        principal_id=principal.unique_id,
+        principal_name="" if caller.identity is None else caller.identity.name,
+    )
+    if session is None or principal.kind is not PrincipalKind.ROLE_SESSION:
+        return approver
+    return msgspec.structs.replace(
+        approver,
+        session_name=session.session_name,
+        tags=session.tags,
+        transitive_tag_keys=session.transitive_tag_keys,
+        source_identity=session.source_identity,
+        provider=session.provider,
+        context=session.context,
+    )
+
+
+OPERATIONS = (
+    AssociateDelegationRequest(),
+    UpdateDelegationRequest(),
+    AcceptDelegationRequest(),
+    RejectDelegationRequest(),
+    SendDelegationToken(),
+)

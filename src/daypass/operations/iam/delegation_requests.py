@@ -1,0 +1,228 @@
+"""Delegation requests: partners make them, their owners and those who may see them read and list them.
+
+Owns what a request must be. A policy template is a managed policy of the partner's own account, with places such as
+`@{bucketName}`; a notification channel is an https URL.
+Source: IAM API Reference, CreateDelegationRequest, GetDelegationRequest, ListDelegationRequests.
+"""
+
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import delegation, records
+from daypass.directory.delegation_entities import DelegationRequest, Parameter, State
+from daypass.directory.delegation_templates import render_template
+from daypass.directory.identity import find_managed, load_account
+from daypass.directory.outbound import NOTIFICATIONS, create_notifications_issuer
+from daypass.directory.outbound_entities import Issuer
+from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded
+from daypass.federation.oidc.provider import is_keys_url
+from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.delegation_rules import AboutRequest, OneRequest, find_visible, missing
+from daypass.operations.iam.paging import Paged, make_marker, read_marker
+from daypass.operations.operation import Touches
+from daypass.operations.world import World
+
+_REQUEST = ":delegation-request/"
+_LONGEST_NAME = 30
+
+
+class _Parameter(msgspec.Struct, frozen=True, rename="pascal"):
+    name: str = ""
+    values: tuple[str, ...] = ()
+    type: str = "string"
+
+
+class _Permissions(msgspec.Struct, frozen=True, rename="pascal"):
+    policy_template_arn: str = ""
+    parameters: tuple[_Parameter, ...] = ()
+
+
+class _Create(Asked, frozen=True):
+    description: str
+    permissions: _Permissions
+    requestor_workflow_id: str
+    notification_channel: str
+    session_duration: int
+    owner_account_id: str = ""
+    request_message: str = ""
+    redirect_url: str = ""
+    only_send_by_owner: bool = False
+
+
+class CreateDelegationRequest(IamAction[_Create]):
+    """Asks somebody for a part of their rights, for a while."""
+
+    action, takes, reach = "CreateDelegationRequest", _Create, Touches.WRITES
+
+    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+        """Return what is asked for."""
+        return {
+            "iam:templatearn": asked.permissions.policy_template_arn,
+            "iam:delegationduration": str(asked.session_duration),
+            "iam:notificationchannel": asked.notification_channel,
+        }
+
+    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+        """Store the request, and return its id and the page that tells how to answer it."""
+        if not is_keys_url(asked.notification_channel):
+            raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
+        if asked.owner_account_id and load_account(world.reader, asked.owner_account_id) is None:
+            raise InvalidInput(f"There is no account {asked.owner_account_id}.")
+        delegation.sweep_requests(world.writer, caller.account, world.now)
+        if delegation.has_workflow(world.reader, caller.account, asked.requestor_workflow_id):
+            raise EntityAlreadyExists("A delegation request with this RequestorWorkflowId already exists.")
+        if delegation.count_requests(world.reader, caller.account) >= delegation.MOST_REQUESTS:
+            raise LimitExceeded(f"Cannot exceed quota for DelegationRequestsPerAccount: {delegation.MOST_REQUESTS}")
+        request = _request(asked, caller, world)
+        delegation.insert_request(world.writer, request)
+        if records.find(world.reader, Issuer, "", NOTIFICATIONS) is None:
+            create_notifications_issuer(world.writer, now=int(world.now.timestamp()), vault=world.vault)
+        link = f"{world.settings.public_url}/delegation/{request.id}"
+        return {"DelegationRequestId": request.id, "ConsoleDeepLink": link}
+
+
+def _request(asked: _Create, caller: Caller, world: World) -> DelegationRequest:
+    parameters = tuple(
+        Parameter(name=one.name, values=one.values, type=one.type) for one in asked.permissions.parameters
+    )
+    account = load_account(world.reader, caller.account)
+    return DelegationRequest(
+        id=delegation.new_request_id(world.now, world.entropy),
+        requestor=caller.account,
+        requestor_name="" if account is None else account.name[:_LONGEST_NAME],
+        workflow=asked.requestor_workflow_id,
+        description=asked.description,
+        message=asked.request_message,
+        template=asked.permissions.policy_template_arn,
+        parameters=parameters,
+        policy=render_template(_template(asked, caller, world), parameters),
+        channel=asked.notification_channel,
+        redirect=asked.redirect_url,
+        seconds=asked.session_duration,
+        only_owner_sends=asked.only_send_by_owner,
+        owner_account=asked.owner_account_id,
+        since=world.now,
+        created=world.now,
+        updated=world.now,
+    )
+
+
+def _template(asked: _Create, caller: Caller, world: World) -> str:
+    arn = asked.permissions.policy_template_arn
+    policy = find_managed(world.reader, arn) if arn else None
+    if policy is None or policy.account != caller.account:
+        raise InvalidInput(
+            f"The policy template {arn} cannot be found. It is a managed policy of the partner's account."
+        )
+    return policy.document
+
+
+class _Get(OneRequest, frozen=True):
+    delegation_permission_check: bool = False
+
+
+class GetDelegationRequest(AboutRequest):
+    """Shows a request."""
+
+    action, takes = "GetDelegationRequest", _Get
+
+    def perform(self, asked: _Get, caller: Caller, world: World) -> dict[str, Any]:
+        """Return it, or raise NoSuchEntity."""
+        request = find_visible(world.reader, caller, asked.delegation_request_id)
+        if request is None:
+            raise missing(asked.delegation_request_id)
+        answer: dict[str, Any] = {"DelegationRequest": show_request(request, world)}
+        if asked.delegation_permission_check:
+            # Whoever accepts hands on no more than it has, so nothing hangs on the answer; AWS's own is approximate.
+            answer |= {"PermissionCheckStatus": "COMPLETE", "PermissionCheckResult": "UNSURE"}
+        return answer
+
+
+class _List(Paged, frozen=True):
+    owner_id: str = ""
+
+
+class ListDelegationRequests(IamAction[_List]):
+    """Lists the requests that identities of the account have taken on."""
+
+    action, takes = "ListDelegationRequests", _List
+
+    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of them."""
+        after, found = read_marker(asked.marker), list[DelegationRequest]()
+        while len(found) <= asked.max_items:
+            batch = delegation.requests_of_owner(world.reader, caller.account, after=after, limit=asked.max_items + 1)
+            found += [request for request in batch if asked.owner_id in {"", request.owner}]
+            if len(batch) <= asked.max_items:
+                break
+            after = batch[-1].id
+        shown = found[: asked.max_items]
+        answer: dict[str, Any] = {
+            "DelegationRequests": [show_request(request, world) for request in shown],
+            "isTruncated": len(found) > len(shown),
+        }
+        return answer | ({"Marker": make_marker(shown[-1].id)} if answer["isTruncated"] else {})
+
+
+class _Summary(Asked, frozen=True):
+    entity_arn: str
+    locale: str = "en"
+
+
+class GetHumanReadableSummary(AboutRequest):
+    """Says that there is no summary: Daypass has no language model, and shows the policy itself."""
+
+    action, takes = "GetHumanReadableSummary", _Summary
+
+    def request_id(self, asked: _Summary) -> str:
+        """Return the request that the ARN names."""
+        return asked.entity_arn.rpartition(_REQUEST)[2] if _REQUEST in asked.entity_arn else ""
+
+    def perform(self, asked: _Summary, caller: Caller, world: World) -> dict[str, Any]:
+        """Return the state alone, or raise a Fault where the ARN names no request that the caller sees."""
+        if _REQUEST not in asked.entity_arn:
+            raise InvalidInput(f"{asked.entity_arn} is not the ARN of a delegation request.")
+        if find_visible(world.reader, caller, self.request_id(asked)) is None:
+            raise missing(self.request_id(asked))
+        return {"SummaryState": "NOT_SUPPORTED", "Locale": asked.locale}
+
+
+def show_request(request: DelegationRequest, world: World) -> dict[str, Any]:
+    """Return a request as answers carry it."""
+    state = request.state(world.now)
+    shown = {
+        "DelegationRequestId": request.id,
+        "OwnerAccountId": request.owner_account,
+        "Description": request.description,
+        "RequestMessage": request.message,
+        "Permissions": {
+            "PolicyTemplateArn": request.template,
+            "Parameters": [
+                {"Name": one.name, "Values": list(one.values), "Type": one.type} for one in request.parameters
+            ],
+        },
+        "PermissionPolicy": request.policy,
+        "OwnerId": request.owner,
+        "ApproverId": "" if request.approver is None else request.approver.arn,
+        "State": state.value,
+        "ExpirationTime": request.expires,
+        "RequestorId": request.requestor,
+        "RequestorName": request.requestor_name,
+        "CreateDate": request.created,
+        "SessionDuration": request.seconds,
+        "RedirectUrl": request.redirect,
+        "Notes": request.notes,
+        "RejectionReason": request.rejection if state is State.REJECTED else "",
+        "UpdatedTime": request.updated,
+    }
+    return {name: value for name, value in shown.items() if value != ""} | {"OnlySendByOwner": request.only_owner_sends}
+
+
+OPERATIONS = (
+    CreateDelegationRequest(),
+    GetDelegationRequest(),
+    ListDelegationRequests(),
+    GetHumanReadableSummary(),
+)

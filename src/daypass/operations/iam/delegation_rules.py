@@ -1,0 +1,174 @@
+"""What the actions about delegation requests share: who sees one, what its owner may do, and how it changes.
+
+Owns the table of states, the owner's default permissions, and what a partner is told of a change.
+Source: IAM User Guide, "IAM temporary delegation", "Managing permissions for delegation requests", "Understanding the
+request lifecycle".
+"""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.authenticate.caller_keys import iso
+from daypass.directory import delegation, records
+from daypass.directory.delegation_entities import DelegationRequest, State
+from daypass.directory.identity import compiled
+from daypass.directory.store import Reader
+from daypass.errors import InvalidInput, NoSuchEntity
+from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.operation import Asking
+from daypass.operations.world import World
+from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.document import DocumentKind
+
+# Which states each action takes, and to which it leads.
+TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {
+    "AssociateDelegationRequest": (frozenset({State.UNASSIGNED}), State.ASSIGNED),
+    "UpdateDelegationRequest": (frozenset({State.ASSIGNED, State.PENDING_APPROVAL}), State.PENDING_APPROVAL),
+    "AcceptDelegationRequest": (frozenset({State.ASSIGNED, State.PENDING_APPROVAL}), State.ACCEPTED),
+    "RejectDelegationRequest": (
+        frozenset({State.ASSIGNED, State.PENDING_APPROVAL, State.ACCEPTED}),
+        State.REJECTED,
+    ),
+    "SendDelegationToken": (frozenset({State.ACCEPTED}), State.FINALIZED),
+}
+
+# What the owner of a request may do with it without any policy of its own.
+_OWNERS = [
+    "iam:GetDelegationRequest",
+    "iam:UpdateDelegationRequest",
+    "iam:SendDelegationToken",
+    "iam:GetHumanReadableSummary",
+]
+
+
+class OneRequest(Asked, frozen=True):
+    """The parameters of an action about one request."""
+
+    delegation_request_id: str
+
+
+def find_visible(reader: Reader, caller: Caller, request_id: str) -> DelegationRequest | None:
+    """Return a request that the caller's account may know of, or None.
+
+    One for anybody is everybody's to see until somebody takes it on; then it is its owner's account's, and that of
+    the partner who made it.
+    """
+    request = delegation.find_request(reader, request_id)
+    if request is None or request.owner_account not in {"", caller.account}:
+        seen = request is not None and request.requestor == caller.account
+        return request if seen else None
+    return request
+
+
+def get_owned(reader: Reader, caller: Caller, request_id: str) -> DelegationRequest:
+    """Return a request that the caller's account may decide about, or raise NoSuchEntity."""
+    request = find_visible(reader, caller, request_id)
+    if request is None or request.owner_account not in {"", caller.account}:
+        raise missing(request_id)
+    return request
+
+
+def missing(request_id: str) -> NoSuchEntity:
+    """Return the refusal for a request that is not there, or not the caller's to know of."""
+    return NoSuchEntity(f"The delegation request {request_id} cannot be found.")
+
+
+def is_restricted(caller: Caller) -> bool:
+    """Tell whether a session is cut down: it speaks for its identity in part only."""
+    session = caller.session
+    return session is not None and bool(session.policy or session.policy_arns or session.root_task_policy)
+
+
+def is_owner(request: DelegationRequest, caller: Caller) -> bool:
+    """Tell whether the caller took the request on, and is all of itself."""
+    return bool(request.owner_id) and request.owner_id == caller.user_id and not is_restricted(caller)
+
+
+def move(request: DelegationRequest, action: str, world: World, **more: Any) -> DelegationRequest:
+    """Store a request in the state that an action leads to, or raise InvalidInput where it does not apply."""
+    fitting, following = TRANSITIONS[action]
+    state = request.state(world.now)
+    if state not in fitting:
+        raise InvalidInput(f"The delegation request {request.id} is in the state {state.value}.")
+    entered = {} if state is following else {"since": world.now}
+    moved = msgspec.structs.replace(request, stored_state=following.value, updated=world.now, **entered, **more)
+    delegation.replace_request(world.writer, moved)
+    return moved
+
+
+def notify(request: DelegationRequest, world: World, *, token: str = "") -> None:
+    """Put into the queue what the partner is told of a request's new state."""
+    state = request.state(world.now)
+    ends = request.ends if token else request.expires
+    message = {
+        "DelegationRequestId": request.id,
+        "RequestorWorkflowId": request.workflow,
+        "State": state.value,
+        "OwnerAccountId": request.owner_account,
+        "UpdatedTime": iso(request.updated),
+        "ExpirationTime": iso(ends),
+        "RejectionReason": request.rejection if state is State.REJECTED else "",
+        "ExchangeToken": token,
+    }
+    body = msgspec.json.encode({name: value for name, value in message.items() if value})
+    notice = delegation.new_notice(
+        request.channel,
+        body,
+        due=int(world.now.timestamp()),
+        expires=int(ends.timestamp()),
+        entropy=world.entropy,
+        vault=world.vault,
+    )
+    records.insert(world.writer, notice)
+
+
+class AboutRequest(IamAction[Any]):
+    """What the actions about one request share: its ARN, its condition keys, and its owner's default permissions."""
+
+    takes: type[Asked] = OneRequest
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the request's ARN in the caller's account."""
+        return iam_arn(caller.account, "delegation-request", "/", self.request_id(asked))
+
+    def request_id(self, asked: Any) -> str:
+        """Return which request is meant."""
+        named: str = asked.delegation_request_id
+        return named
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return what the request asks for."""
+        request = find_visible(world.reader, caller, self.request_id(asked))
+        return {} if request is None else request_keys(request)
+
+    def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for the action. The owner of the request has some permissions by being it."""
+        [question] = super().question(asked, caller, world)
+        request = find_visible(world.reader, caller, self.request_id(asked))
+        if request is None or not is_owner(request, caller):
+            return (question,)
+        return (msgspec.structs.replace(question, resource_policy=_owners_permissions(caller.arn)),)
+
+
+def request_keys(request: DelegationRequest) -> Context:
+    """Return the condition keys of a request."""
+    owner = {"iam:delegationrequestowner": request.owner} if request.owner else {}
+    return {
+        "iam:templatearn": request.template,
+        "iam:delegationduration": str(request.seconds),
+        "iam:notificationchannel": request.channel,
+        **owner,
+    }
+
+
+@lru_cache(maxsize=1024)
+def _owners_permissions(arn: str) -> PolicySet:
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": _OWNERS, "Resource": "*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, "request-owner")),))

@@ -1,0 +1,102 @@
+"""sts:GetDelegatedAccessToken: a partner trades an exchange token in for the credentials that were delegated to it.
+
+Owns what is asked and answered. The credentials speak for whoever accepted the request, limited to the policy that was
+accepted, and end when the accepted time is over, however late they are fetched. A token is redeemed once.
+Source: STS API Reference, GetDelegatedAccessToken; IAM User Guide, "IAM temporary delegation".
+"""
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory.delegation import find_request
+from daypass.directory.delegation_entities import Approver, DelegationRequest, State
+from daypass.directory.identity import load_account, load_identity
+from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
+from daypass.mint.session import SessionKind
+from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
+from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.sts.credentials import Grant, first_key_of, mint_credentials
+from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
+from daypass.operations.world import World
+
+_BROKEN = "The trade-in token is not valid for this account."
+_EXPIRED = "The trade-in token has expired."
+_USED = "The trade-in token was used already."
+
+
+class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+    """The parameters of GetDelegatedAccessToken."""
+
+    trade_in_token: str
+
+
+class GetDelegatedAccessToken(Signed[Asked]):
+    """Mints a session of whoever accepted the request."""
+
+    service, action, reach = "sts", "GetDelegatedAccessToken", Touches.WRITES
+
+    def parse(self, params: Params) -> Asked:
+        """Return the parameters."""
+        return msgspec.convert(params, Asked)
+
+    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for sts:GetDelegatedAccessToken in the partner's own account."""
+        return (Asking("sts:GetDelegatedAccessToken", "*", caller.account),)
+
+    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+        """Redeem the token and mint the session, both or neither."""
+        caller = authorized.caller
+        request, approver = _redeem(authorized.asked.trade_in_token, caller, world)
+        percentage = packed_percentage(SessionPolicies(inline=request.policy), approver.tags)
+        credentials = mint_credentials(
+            Grant(
+                kind=SessionKind(approver.kind),
+                account=approver.account,
+                principal_id=approver.principal_id,
+                principal_name=approver.principal_name,
+                session_name=approver.session_name,
+                seconds=int(request.ends.timestamp()) - int(world.now.timestamp()),
+                issuing_key=caller.access_key_id,
+                more={
+                    "policy": request.policy,
+                    "tags": approver.tags,
+                    "transitive_tag_keys": approver.transitive_tag_keys,
+                    "source_identity": approver.source_identity,
+                    "provider": approver.provider,
+                    "context": approver.context,
+                    "delegation": request.id,
+                },
+                first_key=first_key_of(caller),
+            ),
+            world,
+        )
+        return {
+            "Credentials": credentials,
+            "PackedPolicySize": percentage or 0,
+            "AssumedPrincipal": approver.arn,
+        }
+
+
+def _redeem(text: str, caller: Caller, world: World) -> tuple[DelegationRequest, Approver]:
+    """Return the request that a token is for, and take the token out of use. Raises a Fault."""
+    try:
+        token = open_trade_in(text, account=caller.account, ring=world.ring)
+    except TradeInBrokenError as error:
+        raise InvalidParameterValue(_BROKEN, detail="the token does not open for the caller's account") from error
+    request = find_request(world.reader, token.request)
+    if world.now.timestamp() >= token.expires or request is None:
+        raise ExpiredTradeInToken(_EXPIRED)
+    if request.state(world.now) is not State.FINALIZED or request.approver is None:
+        raise ExpiredTradeInToken(_EXPIRED, detail=f"the request is {request.state(world.now).value}")
+    if not _is_there(request.approver, world):
+        raise AccessDenied("The principal who accepted the delegation request is gone.")
+    # The claim is part of this transaction: what is not minted is not used up.
+    if not world.writer.claim(f"delegation:{request.id}", until=request.expires):
+        raise ExpiredTradeInToken(_USED)
+    return request, request.approver
+
+
+def _is_there(approver: Approver, world: World) -> bool:
+    if approver.kind == SessionKind.ROOT.value:
+        return load_account(world.reader, approver.account) is not None
+    return load_identity(world.reader, approver.principal_id) is not None

@@ -1,0 +1,191 @@
+"""A server with a partner and a customer, and a webhook of the partner's that listens for notices."""
+
+import json
+import queue
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from botocore.exceptions import ClientError
+
+from daypass.bootstrap import RootKey
+from daypass.config import Config
+from daypass.testing.plugin import ClientFactory, client_factory
+from daypass.testing.server import RunningServer, running_server
+
+Refusal = tuple[str, int, str]
+"""Code, status and words."""
+
+
+@dataclass
+class Received:
+    """One request to the webhook."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The notice."""
+        message: dict[str, Any] = json.loads(self.body)
+        return message
+
+
+@dataclass
+class Webhook:
+    """A partner's webhook. It answers with the next of `answers`, and 204 when there are none."""
+
+    url: str
+    received: "queue.Queue[Received]" = field(default_factory=queue.Queue)
+    answers: list[int] = field(default_factory=list)
+
+    def next(self, state: str = "") -> Received:
+        """Wait for a notice, or for the one of a state."""
+        while True:
+            received = self.received.get(timeout=20)
+            if not state or received.message["State"] == state:
+                return received
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Return an authority of ours."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def webhook(authority: trustme.CA) -> Iterator[Webhook]:
+    """Listen on a free port, over TLS."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.received.put(Received(self.path, dict(self.headers.items()), body))
+            self.send_response(hook.answers.pop(0) if hook.answers else 204)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    hook = Webhook(f"https://localhost:{listener.server_address[1]}/hooks/daypass?from=test")
+    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    yield hook
+    listener.shutdown()
+    listener.server_close()
+
+
+@pytest.fixture
+def server(authority: trustme.CA, tmp_path: Path) -> Iterator[RunningServer]:
+    """Run a server that may post to this machine."""
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    config = Config(oidc_ca_bundle=str(bundle), oidc_allowed_networks=(ip_network("127.0.0.0/8"),))
+    with running_server(config=config) as running:
+        yield running
+
+
+@pytest.fixture
+def as_caller(server: RunningServer) -> ClientFactory:
+    """Make clients of the server."""
+    return client_factory(server)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A partner and a customer, each with an IAM client of its root user."""
+
+    server: RunningServer
+    partner: RootKey
+    customer: RootKey
+    as_caller: ClientFactory
+    template: str
+    webhook: Webhook
+
+    def user(self, root: RootKey, name: str, *statements: dict[str, Any]) -> Any:
+        """Make a user with one inline policy, and return its access key."""
+        iam = self.as_caller("iam", root)
+        iam.create_user(UserName=name)
+        if statements:
+            iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
+        return iam.create_access_key(UserName=name)["AccessKey"]
+
+    def request(self, **more: Any) -> str:
+        """Make a request as the partner, and return its id."""
+        answer: str = self.create(**more)["DelegationRequestId"]
+        return answer
+
+    def create(self, **more: Any) -> Any:
+        """Make a request as the partner."""
+        return self.as_caller("iam", self.partner).create_delegation_request(**{**self.parameters(), **more})
+
+    def parameters(self) -> dict[str, Any]:
+        """Return parameters of a good request."""
+        return {
+            "OwnerAccountId": self.customer.account,
+            "Description": "Set up the monitoring.",
+            "Permissions": {
+                "PolicyTemplateArn": self.template,
+                "Parameters": [{"Name": "userPath", "Values": ["monitoring"], "Type": "string"}],
+            },
+            "RequestorWorkflowId": "workflow-1",
+            "NotificationChannel": self.webhook.url,
+            "SessionDuration": 3600,
+        }
+
+    def admin(self, name: str = "admin") -> Any:
+        """Make an administrator of the customer, and return its access key."""
+        return self.user(self.customer, name, allow("*"))
+
+    def finalize(self, key: Any, request: str) -> str:
+        """Take a request on, accept it, send the token, and return the token that the webhook got."""
+        iam = self.as_caller("iam", key)
+        iam.associate_delegation_request(DelegationRequestId=request)
+        iam.accept_delegation_request(DelegationRequestId=request)
+        iam.send_delegation_token(DelegationRequestId=request)
+        token: str = self.webhook.next("FINALIZED").message["ExchangeToken"]
+        return token
+
+
+@pytest.fixture
+def sides(server: RunningServer, as_caller: ClientFactory, webhook: Webhook) -> Sides:
+    """Make the partner with its template, and the customer."""
+    partner, customer = server.new_account(name="partner"), server.new_account(name="customer")
+    template = as_caller("iam", partner).create_policy(PolicyName="setup", PolicyDocument=TEMPLATE)["Policy"]["Arn"]
+    return Sides(server, partner, customer, as_caller, template, webhook)
+
+
+def document(*statements: dict[str, Any]) -> str:
+    """Return a policy of these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    """Return a statement that allows."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+TEMPLATE = document(
+    allow("iam:CreateUser", "arn:aws:iam::*:user/@{userPath}/*"), allow(["iam:ListUsers", "sts:GetCallerIdentity"])
+)
+
+
+def refused(call: Callable[..., Any], **parameters: Any) -> Refusal:
+    """Return how a call is refused. Fails where it is not."""
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    answer = caught.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")
