@@ -171,6 +171,9 @@ def test_who_can_lists_single_sessions_and_services(town: Town, explain: Explain
     role = f"arn:aws:iam::{town.other}:role/deploy"
     text = explain("--who-can", "sts:AssumeRole", role).output
     assert f"CAN: role arn:aws:sts::{ACCOUNT}:assumed-role/build/nightly" in text
+    shown = _json(explain("--who-can", "sts:AssumeRole", role, "--output", "json"))["Principals"][0]
+    named = f"arn:aws:sts::{ACCOUNT}:assumed-role/build/nightly"
+    assert shown["Statements"][-1]["Statement"]["Principal"] == {"AWS": named}
     assert "CAN: service ec2.amazonaws.com" in text
     assert "alice" not in text
     nobody = explain("--who-can", "sts:AssumeRoleWithSAML", role).output

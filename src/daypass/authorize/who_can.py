@@ -5,12 +5,15 @@ assumes. Where that is refused the engine is asked once more with conditions lef
 on conditions, and these are told.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.authenticate.caller import Caller, user_caller
 from daypass.authorize.named import SESSION_NAME, Assumed, ask_named, pose_named, session_of
+from daypass.authorize.readable import readable
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
@@ -29,11 +32,16 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to a role: who, through which statements, and what must be so; nothing where it is just so."""
+    """One way to a role: who, through which statements, and what must be so; nothing where it is just so.
+
+    `texts` are the statements, in JSON.
+    """
 
     principal: str
     kind: str
+    account: str
     statements: tuple[StatementRef, ...]
+    texts: tuple[str, ...]
     conditions: tuple[str, ...] = ()
 
 
@@ -79,7 +87,7 @@ def who_can(action: str, role: AssumableRole, views: SnapshotViews, assumed: Ass
         for _, other in each_by_path(views.reader, Role, account.id, "/", ""):
             yield from _ways_of_role(other, search)
     for statement in allows:
-        yield from _ways_of_others(statement, views)
+        yield from _ways_of_others(statement, role, views)
 
 
 def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
@@ -125,7 +133,7 @@ def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
     decision = decide(question, policies)
     if isinstance(decision, Allowed):
-        yield Way(shown, kind, decision.statements)
+        yield Way(shown, kind, caller.account, decision.statements, _quote(decision.statements, policies, search.views))
         return
     # The second answer is never more than a hint: nothing is done on it.
     possible = decide(question, _without_conditions(policies))
@@ -134,7 +142,33 @@ def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     trace = explain(question, policies)
     conditions = tuple(dict.fromkeys(_conditions(trace, possible.statements)))
     if conditions:
-        yield Way(shown, kind, possible.statements, conditions)
+        yield Way(
+            shown,
+            kind,
+            caller.account,
+            possible.statements,
+            _quote(possible.statements, policies, search.views),
+            conditions,
+        )
+
+
+def _quote(refs: tuple[StatementRef, ...], policies: Policies, views: SnapshotViews) -> tuple[str, ...]:
+    """Return statements as people wrote them."""
+    single = (policies.identity, policies.boundary, policies.session, policies.resource)
+    documents = {
+        policy.source: policy.document.text
+        for policy_set in (*policies.service_control, *policies.resource_control, *single)
+        if policy_set is not None
+        for policy in policy_set.policies
+    }
+    return tuple(readable(_statements(documents[ref.source])[ref.index], views) for ref in refs)
+
+
+@lru_cache(maxsize=4096)
+def _statements(text: str) -> tuple[str, ...]:
+    statements = json.loads(text)["Statement"]
+    listed = statements if isinstance(statements, list) else [statements]
+    return tuple(json.dumps(statement, ensure_ascii=False) for statement in listed)
 
 
 def _conditions(trace: Trace, wanted: tuple[StatementRef, ...]) -> Iterator[str]:
@@ -179,23 +213,28 @@ def _relaxed(policy_set: PolicySet) -> PolicySet:
     )
 
 
-def _ways_of_others(statement: CompiledStatement, views: SnapshotViews) -> Iterator[Way]:
+def _ways_of_others(statement: CompiledStatement, role: AssumableRole, views: SnapshotViews) -> Iterator[Way]:
     """Yield the providers, services and foreign accounts that a statement names."""
     if statement.statement.not_principal:
         return
+    texts = _quote((statement.ref,), Policies(identity=role.trust), views)
     conditions = tuple(
         f"{test.operator} {test.key}: {', '.join(test.values)}" for test in statement.statement.conditions
     )
     for name in statement.statement.principals or ():
         kind = _kind_of(name.type, name.value, views)
         if kind:
-            yield Way(name.value, kind, (statement.ref,), conditions)
+            yield Way(name.value, kind, _account_of(name.value), (statement.ref,), texts, conditions)
+
+
+def _account_of(value: str) -> str:
+    arn = Arn.find(value)
+    return value if is_account_id(value) else "" if arn is None else arn.account
 
 
 def _kind_of(type_: str, value: str, views: SnapshotViews) -> str:
     if type_ != "AWS":
         return type_.lower()
-    arn = Arn.find(value)
-    account = value if arn is None else arn.account
+    account = _account_of(value)
     # Users and roles of accounts that are here were asked about above; a bare unique id is one of somebody gone.
     return "account" if is_account_id(account) and views.get(load_account, account) is None else ""

@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, get_caller, pose_named
+from daypass.authorize.readable import readable
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.explain_json import show_trace, show_way
-from daypass.cli.explain_text import message_lines, readable, trace_lines, way_lines
+from daypass.cli.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.directory.ring import load_ring
@@ -151,7 +152,7 @@ def _answer_who_can(
 ) -> tuple[Iterable[str], dict[str, Any]]:
     role = _get_role(arn, views)
     ways: list[Way] = list(who_can(action, role, views, Assumed(there.clock.now())))
-    shown = [show_way(way, lambda text: readable(text, views)) for way in ways]
+    shown = [show_way(way) for way in ways]
     return way_lines(action, role.arn, ways), {"Action": action, "Role": role.arn, "Principals": shown}
 
 

@@ -4,7 +4,6 @@ Owns their members. They follow AWS's names where AWS has some.
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from daypass.authenticate.caller import Caller
@@ -57,14 +56,16 @@ def show_trace(trace: Trace, caller: Caller) -> dict[str, Any]:
     return shown
 
 
-def show_way(way: Way, readable: Callable[[str], str]) -> dict[str, Any]:
+def show_way(way: Way) -> dict[str, Any]:
     """Return one of those who can."""
     return {
-        "Principal": readable(way.principal),
+        "Principal": way.principal,
         "Kind": way.kind,
         "Conditional": bool(way.conditions),
-        "Conditions": [readable(condition) for condition in way.conditions],
-        "Statements": [_ref(ref) for ref in way.statements],
+        "Conditions": list(way.conditions),
+        "Statements": [
+            {**_ref(ref), "Statement": json.loads(text)} for ref, text in zip(way.statements, way.texts, strict=True)
+        ],
     }
 
 

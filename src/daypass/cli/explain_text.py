@@ -3,13 +3,11 @@
 Owns their order: the answer first, then what decided, then what would help, then everything that was looked at.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from daypass.authenticate.caller import Caller
 from daypass.authorize.remedy import closest_statements, helpful_statement
-from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way
 from daypass.cli.explain_json import compact
 from daypass.operations.authorization_message import DenialNote, StatementNote
@@ -28,19 +26,6 @@ _WHERE = {
     PolicyType.RESOURCE_CONTROL: "a resource control policy at the level that lacks it",
     PolicyType.RESOURCE: "the resource's own policy",
 }
-_UNIQUE_ID = re.compile(r"(?<=AWS:)(?:AIDA|AROA)[A-Z0-9]{17}(?![A-Z0-9])")
-
-
-def readable(text: str, views: SnapshotViews) -> str:
-    """Return a text in which the principals of trust policies, stored by unique id, have their ARNs again."""
-    return _UNIQUE_ID.sub(lambda found: _arn_of(found.group(), views), text)
-
-
-def _arn_of(unique_id: str, views: SnapshotViews) -> str:
-    record = views.reader.find_by_id(unique_id)
-    if record is None:
-        return unique_id
-    return f"arn:aws:iam::{record.account}:{record.kind}{record.sort}"
 
 
 def trace_lines(trace: Trace, caller: Caller) -> Iterator[str]:

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "daypass.cli.export",
     "import": "daypass.cli.import_",
     "organization": "daypass.cli.organization",
+    "graph": "daypass.cli.graph",
     "keys": "daypass.cli.keys",
     "mfa": "daypass.cli.mfa",
     "saml": "daypass.cli.saml",

@@ -1,0 +1,102 @@
+"""The graph of who can assume what: every way to every role, as nodes and edges.
+
+Owns what is a node, and putting people together who can do the very same. How it is drawn is cli/graph_*.py's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from daypass.arn import Arn
+from daypass.authorize.named import Assumed
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.authorize.who_can import Way, accounts_of, who_can
+from daypass.directory.entities import Account, Role
+from daypass.directory.identity import AssumableRole, load_role
+from daypass.operations.iam.paging import each_by_path
+
+_ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
+_TOGETHER = 2  # so many people who can do the same stand in one box
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box: one principal, or several users who can do the very same."""
+
+    id: str
+    kind: str
+    account: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An arrow: who can assume whom, and how."""
+
+    source: str
+    target: str
+    action: str
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All boxes and arrows. `closed` are the roles that nobody can assume."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    accounts: tuple[Account, ...]
+    closed: tuple[str, ...] = field(default=())
+
+
+def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Graph:
+    """Return the graph of all accounts, or of what begins or ends in one account."""
+    accounts = tuple(accounts_of(views))
+    roles = [role for account in accounts for role in _roles(account, views)]
+    edges = [edge for role in roles for edge in _edges(role, views, assumed)]
+    kept = [edge for edge in edges if only in {"", edge.way.account, _account_of(edge.target)}]
+    reached = {edge.target for edge in edges}
+    closed = tuple(role.arn for role in roles if role.arn not in reached and only in {"", role.account})
+    nodes, joined = _join(kept)
+    shown = {node.account for node in nodes}
+    return Graph(nodes, joined, tuple(account for account in accounts if account.id in shown), closed)
+
+
+def _roles(account: Account, views: SnapshotViews) -> Iterator[AssumableRole]:
+    for _, role in each_by_path(views.reader, Role, account.id, "/", ""):
+        found = views.get(load_role, account.id, role.name)
+        if found is not None:
+            yield found
+
+
+def _edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed) -> Iterator[Edge]:
+    for action in _ACTIONS:
+        for way in who_can(action, role, views, assumed):
+            # A federated principal needs the action of its kind; nobody signs for it.
+            if (action == _ACTIONS[0]) == (way.kind != "federated"):
+                yield Edge(way.principal, role.arn, action, way)
+
+
+def _join(edges: list[Edge]) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+    """Return nodes and edges, with users who can do the same in one node. One edge of each stands for all."""
+    doings: dict[str, list[Edge]] = {}
+    for edge in edges:
+        doings.setdefault(edge.source, []).append(edge)
+    alike: dict[object, list[str]] = {}
+    for source, own in doings.items():
+        first = own[0].way
+        same = (first.account, frozenset((edge.target, edge.way.statements, edge.way.conditions) for edge in own))
+        alike.setdefault(same if first.kind == "user" else source, []).append(source)
+    together = {source: members for members in alike.values() for source in members if len(members) >= _TOGETHER}
+    nodes: dict[str, Node] = {}
+    for source, own in doings.items():
+        members = together.get(source, [source])
+        if source == members[0]:
+            nodes[source] = Node(source, own[0].way.kind, own[0].way.account, tuple(members))
+    for edge in edges:
+        nodes.setdefault(edge.target, Node(edge.target, "role", _account_of(edge.target), (edge.target,)))
+    return tuple(nodes.values()), tuple(edge for edge in edges if edge.source in nodes)
+
+
+def _account_of(arn: str) -> str:
+    parts = Arn.find(arn)
+    return "" if parts is None else parts.account

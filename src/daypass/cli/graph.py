@@ -1,0 +1,56 @@
+"""`daypass graph`: a picture of who can assume what.
+
+Owns the command and where the picture goes. What is in the graph is authorize/trust_graph.py's, where it stands
+graph_layout.py's, how it looks graph_svg.py's and graph_page.py's.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from daypass.authorize.named import Assumed
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.authorize.trust_graph import Graph, trust_graph
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.graph_page import page
+from daypass.cli.graph_svg import draw
+from daypass.cli.store_options import config_option, opened, store_option
+from daypass.directory.identity import load_account
+
+
+@click.command()
+@click.option("--account", metavar="ID", default="", help="Only what begins or ends in this account.")
+@click.option("--format", "form", type=click.Choice(["svg", "html"]), help="By the file's name, else svg.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it. Standard output by default.",
+)
+@store_option
+@config_option
+def command(
+    *, account: str, form: str | None, target: Path | None, store: str | None, config_file: Path | None
+) -> None:
+    """Draw who can assume what, and through which statements, as SVG or as a page to look around in."""
+    with opened(store, config_file) as there, there.store.read() as reader:
+        views = SnapshotViews(reader)
+        if account and views.get(load_account, account) is None:
+            raise Stop(f"There is no account {account} here.", Exit.CONFIGURATION)
+        graph = trust_graph(views, Assumed(there.clock.now()), only=account)
+        text = _drawn(graph, form or ("html" if target is not None and target.suffix in {".html", ".htm"} else "svg"))
+    if target is None:
+        sys.stdout.write(text)
+        return
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Stop(f"cannot write {target}: {error.strerror}", Exit.LOCKED) from error
+    click.echo(f"{len(graph.nodes)} boxes, {len(graph.edges)} arrows: {target}", err=True)
+
+
+def _drawn(graph: Graph, form: str) -> str:
+    return page(graph) if form == "html" else draw(graph)

@@ -1,0 +1,66 @@
+"""The graph as a page: the picture, and beside it the statements of what is clicked.
+
+Owns what is put into graph_page.html. The page stands alone: it asks nobody for anything, and its own policy says so.
+Names and statements come from other people, so they enter as text and never as markup.
+"""
+
+import json
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from daypass.authorize.trust_graph import Edge, Graph
+from daypass.cli.graph_svg import colours_of, draw, summary, where
+
+
+def page(graph: Graph) -> str:
+    """Return the page."""
+    parts = {
+        "legend": _legend(graph),
+        "picture": draw(graph, standalone=False),
+        "panel": f"<p>{escape(summary(graph))}</p><p class='soft'>Click a box or an arrow to see the statements. "
+        "Escape shows everything again.</p>",
+        "ways": _data([_way(edge, graph) for edge in graph.edges]),
+    }
+    text = files("daypass.cli").joinpath("graph_page.html").read_text(encoding="utf-8")
+    pieces = text.split("<!--")
+    # Each mark is replaced where it stands, once; what is put in is never looked at again.
+    return pieces[0] + "".join(_fill(piece, parts) for piece in pieces[1:])
+
+
+def _fill(piece: str, parts: dict[str, str]) -> str:
+    name, _, rest = piece.partition("-->")
+    return parts[name] + rest
+
+
+def _legend(graph: Graph) -> str:
+    colours = colours_of(graph)
+    return "".join(
+        f'<p class="account"><i style="background:{colours[account.id]}"></i>account {escape(account.id)}'
+        f"{escape(f' ({account.name})' if account.name else '')}</p>"
+        for account in graph.accounts
+    )
+
+
+def _data(value: Any) -> str:
+    # Inside a script element only these characters can end it.
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _way(edge: Edge, graph: Graph) -> dict[str, Any]:
+    node = next(node for node in graph.nodes if node.id == edge.source)
+    return {
+        "from": edge.source,
+        "to": edge.target,
+        "fromShown": ", ".join(node.members),
+        "toShown": edge.target,
+        "action": edge.action,
+        "conditions": list(edge.way.conditions),
+        "statements": [
+            {
+                "where": where(ref),
+                "text": json.loads(text),
+            }
+            for ref, text in zip(edge.way.statements, edge.way.texts, strict=True)
+        ],
+    }

@@ -1,0 +1,185 @@
+"""`daypass graph` draws who can assume what: every way once, nothing that is not so, and nothing from elsewhere."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.why.conftest import allow, document, trusting
+
+from daypass.cli.graph import command
+from daypass.cli.graph_layout import BOX_HEIGHT, BOX_WIDTH, lay_out
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import running_server
+
+ACCOUNT = "111122223333"
+HERE = f"arn:aws:iam::{ACCOUNT}:"
+SVG = "{http://www.w3.org/2000/svg}"
+Draw = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Populate a SQLite store: three users, a chain across accounts, a circle, and a role nobody can assume."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('graph')}/daypass.db"
+    with running_server(store=url, account=ACCOUNT) as server:
+        make = client_factory(server)
+        iam, abroad = make("iam"), make("iam", server.new_account("444455556666", name="<b>prod</b>"))
+        for name in ("alice", "bob", "carol"):
+            iam.create_user(UserName=name)
+        users = [f"{HERE}user/alice", f"{HERE}user/bob"]
+        with_mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+        _role(iam, "build", trusting({"AWS": users}, Sid="Both"))
+        _role(iam, "admin", trusting({"AWS": f"{HERE}user/carol"}, Sid="Mfa", Condition=with_mfa))
+        _role(abroad, "deploy", trusting({"AWS": f"{HERE}role/build"}))
+        _role(abroad, "canary", trusting({"AWS": "arn:aws:iam::444455556666:role/deploy"}))
+        circle = trusting({"AWS": [*users, "arn:aws:iam::444455556666:role/canary"]}, Sid="Circle")
+        iam.update_assume_role_policy(RoleName="build", PolicyDocument=document(circle))
+        _role(iam, "closed", trusting({"AWS": f"{HERE}role/build"}, Action="sts:TagSession"))
+        _role(iam, "machines", trusting({"Service": "ec2.amazonaws.com"}))
+        yield url
+
+
+def _role(iam: Any, name: str, *statements: dict[str, Any]) -> None:
+    statements = tuple({**one, "Action": one.get("Action", "sts:AssumeRole")} for one in statements)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(*statements))
+    iam.put_role_policy(RoleName=name, PolicyName="chain", PolicyDocument=document(allow("sts:AssumeRole")))
+
+
+@pytest.fixture
+def drawn(store: str) -> Draw:
+    """Run the command on the store."""
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(command, [*words, "--store", store])
+
+    return run
+
+
+def _parsed(svg: str) -> ET.Element:
+    return ET.fromstring(svg)  # noqa: S314 - our own picture
+
+
+def _edges(svg: str) -> set[tuple[str, str, bool]]:
+    groups = [group for group in _parsed(svg).iter(f"{SVG}g") if "edge" in group.get("class", "").split()]
+    return {
+        (
+            group.get("data-from", "").rpartition("/")[2],
+            group.get("data-to", "").rpartition("/")[2],
+            "conditional" in group.get("class", ""),
+        )
+        for group in groups
+    }
+
+
+def test_every_way_is_an_arrow(drawn: Draw) -> None:
+    """Users, roles and services point at what they can assume; conditions are dashed; a circle stays one."""
+    assert _edges(drawn().output) == {
+        ("alice", "build", False),  # stands for bob too, who can do the very same
+        ("carol", "admin", True),
+        ("build", "deploy", False),
+        ("deploy", "canary", False),
+        ("canary", "build", False),
+        ("ec2.amazonaws.com", "machines", False),
+    }
+
+
+def test_people_who_can_do_the_same_stand_together(drawn: Draw) -> None:
+    """Their box lists them and says how many they are."""
+    texts = [text.text for text in _parsed(drawn().output).iter(f"{SVG}text")]
+    assert "alice, bob" in texts
+    assert f"2 users in {ACCOUNT}" in texts
+
+
+def test_everything_has_a_title(drawn: Draw) -> None:
+    """Hovering, and a screen reader, tell each box and each arrow with the statements on both sides."""
+    for group in _parsed(drawn().output).iter(f"{SVG}g"):
+        if set(group.get("class", "").split()) & {"node", "edge"}:
+            title = group.findtext(f"{SVG}title")
+            assert title
+    titles = [title.text or "" for title in _parsed(drawn().output).iter(f"{SVG}title")]
+    (of_carol,) = (title for title in titles if title.startswith(f"{HERE}user/carol can do"))
+    assert "if: Bool aws:MultiFactorAuthPresent asks for true; the request has no" in of_carol
+    assert f'"Principal": {{"AWS": "{HERE}user/carol"}}' in of_carol
+
+
+def test_roles_that_nobody_can_assume_are_named(drawn: Draw) -> None:
+    """They have no arrow, so a line names them."""
+    assert "Nobody can assume closed." in drawn().output
+
+
+def test_one_account_shows_what_begins_or_ends_there(drawn: Draw) -> None:
+    """With --account the arrows of other accounts among themselves are left out."""
+    edges = {(a, b) for a, b, _ in _edges(drawn("--account", ACCOUNT).output)}
+    assert ("deploy", "canary") not in edges
+    assert {("build", "deploy"), ("canary", "build")} <= edges
+    assert drawn("--account", "999999999999").exit_code == 6
+
+
+@pytest.mark.parametrize("form", ["svg", "html"])
+def test_the_picture_asks_nobody_for_anything(drawn: Draw, form: str) -> None:
+    """No address outside of it is named, but for the XML namespace, and names cannot become markup."""
+    text = drawn("--format", form).output
+    assert set(re.findall(r"(?:https?:)?//[a-z][^\s\"'<]*", text)) <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"\bsrc=|\bhref=|@import|url\(", text)
+    assert "<b>prod" not in text
+    assert "&lt;b&gt;prod" in text
+
+
+def test_the_page_holds_the_statements(drawn: Draw, tmp_path: Path) -> None:
+    """A file's name says the form; the page carries each way with its statements as data."""
+    target = tmp_path / "graph.html"
+    assert drawn("-o", str(target)).exit_code == 0
+    page = target.read_text("utf-8")
+    assert "Content-Security-Policy" in page
+    found = re.search(r'<script type="application/json" id="ways">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    ways = json.loads(found.group(1))
+    (carol,) = (way for way in ways if way["from"].endswith("carol"))
+    trust = carol["statements"][-1]
+    assert trust["text"]["Sid"] == "Mfa"
+    assert trust["where"] == f"resource-based policy trust-policy of {HERE}role/admin"
+
+
+def test_a_file_that_cannot_be_written_is_said(drawn: Draw) -> None:
+    """Exit code 9, and a sentence."""
+    result = drawn("-o", "/nowhere/graph.svg")
+    assert result.exit_code == 9
+    assert "cannot write" in result.output
+
+
+_NAMES = [f"n{number}" for number in range(9)]
+_ARROWS = st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(_NAMES)), unique=True, max_size=24)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_ARROWS)
+def test_layout_laws(arrows: list[tuple[str, str]]) -> None:
+    """Whatever the graph, circles too: boxes never overlap, and each arrow runs from its source to its target."""
+    layout = lay_out(_NAMES, arrows)
+    columns: dict[float, list[float]] = {}
+    for box in layout.boxes.values():
+        columns.setdefault(box.x, []).append(box.y)
+    for tops in columns.values():
+        assert all(below - above >= BOX_HEIGHT - 1e-6 for above, below in pairwise(sorted(tops)))
+    assert set(layout.paths) == {(a, b) for a, b in arrows if a != b}
+    for (a, b), path in layout.paths.items():
+        for name, (x, y) in ((a, path[0]), (b, path[-1])):
+            box = layout.boxes[name]
+            assert x in (box.x, box.x + BOX_WIDTH)
+            assert box.y <= y <= box.y + BOX_HEIGHT
+
+
+def test_a_long_chain_is_laid_out() -> None:
+    """A chain of a thousand roles needs no deep recursion."""
+    names = [f"r{number}" for number in range(1000)]
+    layout = lay_out(names, list(pairwise(names)))
+    assert layout.boxes["r999"].x > layout.boxes["r0"].x
+    assert {box.y for box in layout.boxes.values()} == {0.0}
