@@ -22,9 +22,11 @@ COMMANDS: Mapping[str, str] = {
     "graph": "daypass.cli.graph",
     "keys": "daypass.cli.keys",
     "mfa": "daypass.cli.mfa",
+    "oidc": "daypass.cli.oidc",
     "saml": "daypass.cli.saml",
     "serve": "daypass.cli.serve",
     "sessions": "daypass.cli.sessions",
+    "token": "daypass.cli.token",
 }
 
 

@@ -1,0 +1,143 @@
+"""`daypass oidc providers|set`: which issuers are believed, and what only an operator may decide about one.
+
+Further claims and pinned keys are no part of AWS's API: they change what is believed, so no permission of IAM's
+reaches them. They work on the store itself, on the machine that has it, also beside a live server.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from daypass.arn import Arn
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.directory import records
+from daypass.directory.oidc_entities import OidcProvider, find_provider_name
+from daypass.directory.store import Reader
+from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
+
+_PAGE = 500
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """List OpenID Connect providers; expose further claims to policies; pin keys for issuers without network."""
+
+
+@command.command()
+@store_option
+@config_option
+@output_option
+def providers(store: str | None, config_file: Path | None, output: str) -> None:
+    """List the OpenID Connect providers of every account."""
+    with opened(store, config_file) as there, there.store.read() as reader:
+        found = [_shown(provider) for provider in every_provider(reader)]
+    if output == "json":
+        print_json({"Providers": found})
+        return
+    for each in found:
+        claims = f"claims {','.join(each['FurtherClaims'])}" if each["FurtherClaims"] else ""
+        pinned = f"{each['PinnedKeys']} pinned keys" if each["PinnedKeys"] else ""
+        click.echo(
+            "  ".join(filter(None, (each["Arn"], ",".join(each["ClientIds"]) or "no client ids", claims, pinned)))
+        )
+
+
+@command.command(name="set")
+@click.argument("arn")
+@click.option("--claim", "claims", multiple=True, help="Expose CLAIM, PATH/TO/CLAIM or CLAIM=NAME to policies.")
+@click.option("--no-claims", is_flag=True, help="Expose AWS's own claims alone.")
+@click.option("--pin", type=_file, help="Believe the keys in this JWK Set, and never ask the issuer.")
+@click.option("--unpin", is_flag=True, help="Ask the issuer for its keys again.")
+@store_option
+@config_option
+@output_option
+def set_terms(  # noqa: PLR0913 - one parameter an option
+    *,
+    arn: str,
+    claims: Sequence[str],
+    no_claims: bool,
+    pin: Path | None,
+    unpin: bool,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Replace the further claims of a provider, or pin its keys. A running server follows at once.
+
+    Claims: `groups` is a claim, `realm_access/roles` one inside another, `https://acme.example/groups=team` one that
+    policies call `team`. They become condition keys beside the issuer's own: `issuer.example:groups`.
+    """
+    if (claims and no_claims) or (pin and unpin):
+        raise click.UsageError("An option and its opposite exclude each other.")
+    further, pinned = _read_claims(claims), None if pin is None else _read_keys(pin)
+    with opened(store, config_file) as there, there.store.write() as writer:
+        old = _get_provider(writer, arn)
+        new = msgspec.structs.replace(
+            old,
+            further_claims=() if no_claims else further or old.further_claims,
+            pinned_keys="" if unpin else old.pinned_keys if pinned is None else pinned,
+        )
+        records.replace(writer, new)
+    if output == "json":
+        print_json(_shown(new))
+        return
+    shown = _shown(new)
+    names = ", ".join(new.further_claims) or "none"
+    click.echo(f"{arn}: further claims {names}; {shown['PinnedKeys'] or 'no'} pinned keys", err=True)
+
+
+def every_provider(reader: Reader) -> list[OidcProvider]:
+    """Return the providers of all accounts."""
+    found: list[OidcProvider] = []
+    after = ""
+    while page := reader.page(records.kind_name(OidcProvider), None, after=after, limit=_PAGE):
+        found += [records.to_entity(OidcProvider, record) for record in page]
+        after = page[-1].place
+    return found
+
+
+def _read_claims(claims: Sequence[str]) -> tuple[str, ...]:
+    try:
+        names = [FurtherClaim.parse(claim).name.lower() for claim in claims]
+    except ValueError as error:
+        raise Stop(str(error), Exit.CONFIGURATION) from error
+    # Condition keys are one key in any case: two claims may not fill the same one.
+    if len(set(names)) != len(names):
+        raise Stop("Two claims have the same name for policies.", Exit.CONFIGURATION)
+    return tuple(claims)
+
+
+def _read_keys(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+        parse_jwks(text.encode())
+    except (KeysUnreadable, OSError, UnicodeDecodeError) as error:
+        raise Stop(f"{path} holds no keys: {error}", Exit.CONFIGURATION) from error
+    return text
+
+
+def _get_provider(reader: Reader, arn: str) -> OidcProvider:
+    parts = Arn.find(arn)
+    account = "" if parts is None else parts.account
+    name = find_provider_name(arn, account)
+    found = None if name is None else records.find(reader, OidcProvider, account, name)
+    if found is None:
+        raise Stop(f"There is no provider {arn}. `daypass oidc providers` lists them.", Exit.CONFIGURATION)
+    return found
+
+
+def _shown(provider: OidcProvider) -> dict[str, Any]:
+    return {
+        "Arn": provider.arn,
+        "Url": provider.issuer,
+        "ClientIds": list(provider.client_ids),
+        "Thumbprints": list(provider.thumbprints),
+        "FurtherClaims": list(provider.further_claims),
+        "PinnedKeys": len(parse_jwks(provider.pinned_keys.encode()).keys) if provider.pinned_keys else 0,
+    }

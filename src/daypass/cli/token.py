@@ -1,0 +1,167 @@
+"""`daypass token inspect`: why a web identity token is refused, and which condition keys it yields.
+
+Owns where the provider and its keys come from that a token is judged with: the store and the issuer itself, or files
+and options. The issuer is asked exactly as the server would ask it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.oidc import every_provider
+from daypass.cli.paste import read_text
+from daypass.cli.store_options import (
+    config_option,
+    opened,
+    output_option,
+    print_json,
+    read_config,
+    store_option,
+)
+from daypass.cli.token_report import as_document, is_failed, print_report
+from daypass.config import Config, ConfigurationError
+from daypass.errors import Fault
+from daypass.federation.oidc.inspect import Report, inspect_token
+from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.known_issuers import terms_of
+from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
+from daypass.federation.oidc.token import read_token
+from daypass.storage.address import SqliteAddress, parse_address
+from daypass.wiring import SystemClock, make_issuer_keys
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The issuer's keys, or None, and a sentence that says where they came from or why they are missing."""
+
+    found: KeySet | None
+    origin: str
+
+
+@click.group()
+def command() -> None:
+    """Find out why a web identity token is refused."""
+
+
+@command.command()
+@click.argument(
+    "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
+@click.option("--account", metavar="12DIGITS", help="The role's account, where several believe the issuer.")
+@click.option("--audience", "audiences", multiple=True, help="Judge with these client ids, without a store.")
+@click.option("--jwks", type=_file, help="A file with the issuer's keys, instead of asking it.")
+@click.option("--offline", is_flag=True, help="Do not ask the issuer for its keys.")
+@store_option
+@config_option
+@output_option
+def inspect(  # noqa: PLR0913 - one parameter an option
+    *,
+    source: str,
+    account: str | None,
+    audiences: Sequence[str],
+    jwks: Path | None,
+    offline: bool,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Go through a token check by check, and say what STS would answer and which condition keys it yields.
+
+    FILE holds the token; without it the token is pasted or piped. Exits with 0 where STS would take the token, 5 where
+    it would not, 6 where no provider or no keys are known to judge it with.
+    """
+    config = read_config({"store": store}, config_file)
+    token = read_text(source, what="the token").strip()
+    issuer = _find_issuer(token)
+    terms = _ad_hoc(issuer, audiences) if audiences else _from_store(issuer, account, config, store, config_file)
+    reports = [(*_judge(token, each, config, jwks, offline=offline), each.arn) for each in terms]
+    report, keys, provider = next(
+        (each for each in reports if each[0].is_accepted),
+        reports[0] if reports else (*_judge_alone(token, jwks), None),
+    )
+    if output == "json":
+        print_json(as_document(report, provider, keys.origin))
+    else:
+        print_report(report, provider, keys.origin)
+    if is_failed(report):
+        sys.exit(Exit.EXPIRED)
+    sys.exit(Exit.OK if report.is_accepted else Exit.CONFIGURATION)
+
+
+def _find_issuer(token: str) -> str:
+    try:
+        return read_token(token).unverified_issuer
+    except Fault:
+        return ""  # The report says what is wrong with it.
+
+
+def _ad_hoc(issuer: str, audiences: Sequence[str]) -> list[ProviderTerms]:
+    return [ProviderTerms("(as asked)", issuer, frozenset(audiences))] if is_issuer_url(issuer) else []
+
+
+def _from_store(
+    issuer: str, account: str | None, config: Config, store: str | None, config_file: Path | None
+) -> list[ProviderTerms]:
+    built_in = find_built_in(issuer)
+    address = parse_address(config.store_url)
+    if isinstance(address, SqliteAddress) and not address.path.exists():
+        if store or account:
+            raise Stop(f"There is no store at {address.path}.", Exit.CONFIGURATION)
+        found = []  # A machine without a server: the checks that need no provider are made all the same.
+    else:
+        with opened(store, config_file) as there, there.store.read() as reader:
+            found = [
+                terms_of(provider)
+                for provider in every_provider(reader)
+                if provider.issuer == issuer and account in {None, provider.account}
+            ]
+    return found or ([] if built_in is None else [built_in])
+
+
+def _judge(
+    token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
+) -> tuple[Report, _Keys]:
+    if jwks is not None:
+        keys = _from_file(jwks)
+    elif terms.pinned is not None:
+        keys = _Keys(terms.pinned, "pinned in the store")
+    elif offline:
+        keys = _Keys(None, "the issuer was not asked")
+    else:
+        keys = asyncio.run(_ask(terms, config))
+    return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now()), keys
+
+
+def _judge_alone(token: str, jwks: Path | None) -> tuple[Report, _Keys]:
+    keys = _Keys(None, "the issuer is not asked where nobody believes it") if jwks is None else _from_file(jwks)
+    return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now()), keys
+
+
+def _from_file(path: Path) -> _Keys:
+    try:
+        return _Keys(parse_jwks(path.read_bytes()), f"from {path}")
+    except (KeysUnreadable, OSError) as error:
+        raise Stop(f"{path} holds no keys: {error}", Exit.CONFIGURATION) from error
+
+
+async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
+    clock = SystemClock()
+    try:
+        issuer_keys = make_issuer_keys(config, clock)
+    except ConfigurationError as error:
+        raise Stop(str(error), Exit.CONFIGURATION) from error
+    await issuer_keys.fetch(terms)
+    try:
+        found = issuer_keys.cached_keys(terms, clock.now())
+    except Fault as fault:
+        return _Keys(None, f"none: {fault.detail or fault.message}")
+    finally:
+        await issuer_keys.close()
+    return _Keys(found, f"fetched from {terms.issuer}") if isinstance(found, KeySet) else _Keys(None, "none in time")
