@@ -79,7 +79,7 @@ def test_a_service_linked_role_is_bound_by_no_service_control_policy(
     with server.there.store.write() as writer:
         row = records.find(writer, Role, tree.member.account, "linked")
         assert row is not None
-        records.replace(writer, msgspec.structs.replace(row, path="/aws-service-role/x.amazonaws.com/"))
+        records.replace(writer, msgspec.structs.replace(row, service_linked=True))
     assert as_caller("iam", assumed).list_users()["Users"]
 
 

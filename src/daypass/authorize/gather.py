@@ -17,7 +17,6 @@ from daypass.policy.question import PrincipalKind
 
 NOTHING = compile_set(())
 _OF_NO_ACCOUNT = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
-_SERVICE_LINKED = ":role/aws-service-role/"
 
 # A root user has no policies and may do everything; a federated user that one made is cut from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
@@ -42,7 +41,8 @@ def _is_exempt(caller: Caller) -> bool:
     """Tell whether no service control policy binds a caller: one of no account, or a service's own role."""
     if caller.principal.kind in _OF_NO_ACCOUNT:
         return True
-    return caller.identity is not None and _SERVICE_LINKED in caller.identity.arn
+    # By what made it, not by its path: anybody may choose a path.
+    return caller.identity is not None and caller.identity.service_linked
 
 
 def _resource_control(asking: Asking, views: Views) -> tuple[PolicySet, ...]:

@@ -29,6 +29,7 @@ class Identity:
     tags: dict[str, str]
     policies: PolicySet
     boundary: PolicySet | None
+    service_linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def _identity(reader: Reader, holder: User | Role, policies: list[Policy]) -> Id
         tags=holder.tags,
         policies=compile_set(policies),
         boundary=load_boundary(reader, holder.boundary),
+        service_linked=isinstance(holder, Role) and holder.service_linked,
     )
 
 

@@ -41,6 +41,6 @@ def provider_arn(account: str, name: str) -> str:
 def find_provider_name(arn: str, account: str) -> str | None:
     """Return the name of the provider that an ARN means, or None where it means none of this account."""
     parts = Arn.find(arn)
-    if parts is None or parts.service != "iam" or parts.region or parts.account != account:
-        return None
-    return parts.resource.removeprefix(_RESOURCE) if parts.resource.startswith(_RESOURCE) else None
+    name = "" if parts is None else parts.resource.removeprefix(_RESOURCE)
+    # To the letter: policies speak of a provider by this ARN, and a second spelling would slip past them.
+    return name if name and arn == provider_arn(account, name) else None

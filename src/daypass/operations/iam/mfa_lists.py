@@ -11,7 +11,7 @@ from daypass.arn import root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import User
-from daypass.directory.mfa_devices import devices_of
+from daypass.directory.mfa_devices import devices_of, find_device
 from daypass.directory.mfa_entities import VIRTUAL, MfaDevice
 from daypass.directory.store import Reader
 from daypass.operations.iam.action import IamAction
@@ -49,6 +49,12 @@ class GetMFADevice(OfAnOwner):
     """Shows one device of an owner."""
 
     action = "GetMFADevice"
+
+    def resource(self, asked: OneDevice, caller: Caller, world: World) -> str:
+        """Return the ARN of whose device it is: without a UserName the serial number alone says that."""
+        device = None if asked.user_name else find_device(world.reader, caller.account, asked.serial_number)
+        user = None if device is None else records.find_by_id(world.reader, User, device.owner)
+        return super().resource(asked, caller, world) if user is None else user.arn
 
     def perform(self, asked: OneDevice, caller: Caller, world: World) -> dict[str, Any]:
         """Return the device."""

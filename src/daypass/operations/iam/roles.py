@@ -13,7 +13,7 @@ from daypass.directory import links, records
 from daypass.directory.entities import Role
 from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
-from daypass.errors import DeleteConflict, LimitExceeded
+from daypass.errors import DeleteConflict, InvalidInput, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
@@ -25,6 +25,8 @@ from daypass.operations.iam.paging import PagedByPath, page_of_named
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Asking, Touches
 from daypass.operations.world import World
+
+_SERVICE_PATH = "/aws-service-role/"
 
 
 def show_role(reader: Reader, role: Role) -> dict[str, Any]:
@@ -95,6 +97,8 @@ class CreateRole(IamAction[_Create]):
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new role, without its description and longest session, as AWS does."""
+        if asked.path.startswith(_SERVICE_PATH):
+            raise InvalidInput(f"Path prefix '{_SERVICE_PATH}' can only be used for AWS Service linked Roles")
         quotas = world.settings.quotas
         role = Role(
             id=new_unique_id("AROA", world.entropy),

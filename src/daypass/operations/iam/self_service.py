@@ -38,9 +38,8 @@ def owner_arn(name: str | None, caller: Caller, world: World) -> str:
     """Return the ARN that a permission about the owner is asked for."""
     if name is not None:
         return arn_of(world.reader, User, caller.account, name)
-    if caller.principal.kind is PrincipalKind.USER:
-        return caller.arn
-    return root_arn(caller.account)
+    user = find_owner(name, caller, world)
+    return root_arn(caller.account) if user is None else user.arn
 
 
 def find_owner(name: str | None, caller: Caller, world: World) -> User | None:
@@ -63,8 +62,10 @@ def get_owner(name: str | None, caller: Caller, world: World) -> Owner:
         return _of_user(get_named(world.reader, User, caller.account, name))
     if caller.is_root:
         return Owner(caller.account, caller.account, "", root_arn(caller.account), None)
-    if caller.identity is not None and caller.principal.kind is PrincipalKind.USER:
-        return _of_user(get_named(world.reader, User, caller.account, caller.identity.name))
+    # By unique id: since the signature was checked the user may have another name, and another user its name.
+    user = find_owner(name, caller, world)
+    if user is not None:
+        return _of_user(user)
     raise ValidationError("Must specify userName when calling with non-User credentials")
 
 

@@ -1,0 +1,164 @@
+"""Those who may do a little find no way to more: each test is a way that was tried."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+from tests.sts.authenticator import enrol, new_device
+
+from daypass.authenticate.caller import user_caller
+from daypass.authenticate.keychain import Keychain
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.bootstrap import RootKey
+from daypass.directory import organization_changes, records
+from daypass.directory.entities import Role, User
+from daypass.directory.identity import load_identity
+from daypass.directory.ring import load_ring
+from daypass.directory.store import Reader
+from daypass.operations.iam.self_service import get_owner, owner_arn
+from daypass.operations.settings import ServiceSettings
+from daypass.operations.world import World
+from daypass.testing.plugin import ClientFactory, client_factory
+from daypass.testing.server import RunningServer, running_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """Run a server on a memory store."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def root(server: RunningServer) -> RootKey:
+    """Make an account for this test alone, and return its root key."""
+    return server.new_account()
+
+
+@pytest.fixture
+def as_caller(server: RunningServer) -> ClientFactory:
+    """Make clients of the server."""
+    return client_factory(server)
+
+
+def document(*statements: dict[str, Any]) -> str:
+    """Return a policy of these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str | list[str], resource: str = "*") -> dict[str, Any]:
+    """Return a statement that allows."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def deny(action: str | list[str], resource: str = "*") -> dict[str, Any]:
+    """Return a statement that denies."""
+    return {"Effect": "Deny", "Action": action, "Resource": resource}
+
+
+def code_of(call: Callable[..., Any], **parameters: Any) -> str:
+    """Return the code of a refusal. Fails where there is none."""
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    return str(caught.value.response["Error"]["Code"])
+
+
+def new_user(iam: Any, name: str, *statements: dict[str, Any]) -> Any:
+    """Make a user with one inline policy, and return its access key."""
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
+    return iam.create_access_key(UserName=name)["AccessKey"]
+
+
+def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningServer, as_caller: ClientFactory) -> None:
+    """The path of service-linked roles is theirs alone, and it is not the path that frees them from control policies.
+
+    Otherwise an administrator of a member account makes a role there, assumes it and is bound by nothing.
+    """
+    server.new_account(standing="management")
+    member = server.new_account()
+    with server.there.store.write() as writer:
+        organization_changes.set_policy(writer, member.account, "service", "guard", document(deny("iam:ListUsers")))
+    iam = as_caller("iam", member)
+    key = new_user(iam, "eve", allow("*"))
+    trust = document({"Effect": "Allow", "Principal": {"AWS": member.account}, "Action": "sts:AssumeRole"})
+    path = "/aws-service-role/ecs.amazonaws.com/"
+    assert code_of(iam.create_role, RoleName="free", Path=path, AssumeRolePolicyDocument=trust) == "InvalidInput"
+
+    role = iam.create_role(RoleName="free", AssumeRolePolicyDocument=trust)["Role"]
+    iam.put_role_policy(RoleName="free", PolicyName="all", PolicyDocument=document(allow("*")))
+    with server.there.store.write() as writer:  # As one that was stored before the path was refused.
+        stored = records.find_by_id(writer, Role, role["RoleId"])
+        assert stored is not None
+        records.delete(writer, stored)
+        records.insert(writer, msgspec.structs.replace(stored, path=path))
+    arn = f"arn:aws:iam::{member.account}:role{path}free"
+    session = as_caller("sts", key).assume_role(RoleArn=arn, RoleSessionName="eve")["Credentials"]
+    assert code_of(as_caller("iam", session).list_users) == "AccessDenied"
+
+
+def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) -> None:
+    """A Deny on an OpenID Connect provider's ARN holds whichever partition a caller writes into the ARN."""
+    iam = as_caller("iam", root)
+    arn = iam.create_open_id_connect_provider(Url="https://id.example.com", ClientIDList=["app"])[
+        "OpenIDConnectProviderArn"
+    ]
+    eve = as_caller("iam", new_user(iam, "eve", allow("iam:*"), deny("iam:*OpenID*", arn)))
+    for other in (arn.replace("arn:aws:", "arn:aws-cn:"), arn.replace("arn:aws:", "arn:AWS:")):
+        assert code_of(eve.get_open_id_connect_provider, OpenIDConnectProviderArn=other) == "NoSuchEntity"
+        add = eve.add_client_id_to_open_id_connect_provider
+        assert code_of(add, OpenIDConnectProviderArn=other, ClientID="mine") == "NoSuchEntity"
+        eve.delete_open_id_connect_provider(OpenIDConnectProviderArn=other)  # what is not there is gone already
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == ["app"]
+
+
+def test_whoever_asks_for_itself_means_itself_under_any_name(server: RunningServer, as_caller: ClientFactory) -> None:
+    """A user who was renamed, on a node that has not heard of it, does not act on who has its name now."""
+    root = server.new_account()
+    iam = as_caller("iam", root)
+    key = new_user(iam, "alice", allow("*"))
+    with server.there.store.read() as reader:
+        alice = records.find(reader, User, root.account, "alice")
+        assert alice is not None
+        before = load_identity(reader, alice.id)
+        assert before is not None
+    stale = user_caller(before, key["AccessKeyId"])
+    iam.update_user(UserName="alice", NewUserName="anna")
+    iam.create_user(UserName="alice")
+    with server.there.store.read() as reader:
+        world = a_world(server, reader)
+        assert get_owner(None, stale, world).id == alice.id
+        assert owner_arn(None, stale, world) == f"arn:aws:iam::{root.account}:user/anna"
+
+
+def a_world(server: RunningServer, reader: Reader) -> World:
+    """Return a request's view of one snapshot."""
+    there = server.there
+    return World(
+        now=server.clock.now(),
+        region="us-east-1",
+        views=SnapshotViews(reader),
+        load_ring=lambda: load_ring(reader, there.vault),
+        entropy=there.entropy,
+        vault=there.vault,
+        keychain=Keychain(there.vault),
+        settings=ServiceSettings(),
+        open_apart=there.store.write,
+        transaction=reader,
+    )
+
+
+def test_a_device_is_shown_to_those_who_may_see_its_owner(
+    server: RunningServer, root: RootKey, as_caller: ClientFactory
+) -> None:
+    """GetMFADevice without a UserName asks about the user whose device it is, not about the caller."""
+    iam = as_caller("iam", root)
+    own = f"arn:aws:iam::{root.account}:user/${{aws:username}}"
+    eve, bob = (as_caller("iam", new_user(iam, name, allow("iam:GetMFADevice", own))) for name in ("eve", "bob"))
+    app = new_device(iam, server.clock, "bobs")
+    enrol(iam, app, "bob")
+    assert bob.get_mfa_device(SerialNumber=app.serial)["UserName"] == "bob"
+    assert code_of(eve.get_mfa_device, SerialNumber=app.serial) == "AccessDenied"
