@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.process.daypass import BIN, ROOT, Running, run, serving
 from tests.saml.conftest import ACCOUNT, PROVIDER, granting
 
+from daypass.cli.saml import command
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import Encryption, KeyPair, Signing
 
@@ -42,7 +44,7 @@ def nowhere(tmp_path: Path) -> Mapping[str, str]:
 def _inspect(response: str, folder: Path, *words: str, environment: Mapping[str, str]) -> Any:
     path = folder / "response.txt"
     path.write_text(response)
-    return run("saml", "inspect", str(path), *words, environment=environment)
+    return CliRunner().invoke(command, ["inspect", str(path), *words], env=dict(environment))
 
 
 def test_a_good_response_passes_check_by_check(
@@ -51,7 +53,7 @@ def test_a_good_response_passes_check_by_check(
     """Every check is named, what the response says is shown, and the exit code is 0."""
     response = idp.response(granting(ROLE), now=datetime.now(UTC))
     done = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.output
     assert "ok    assertion signature" in done.stdout
     assert f"{ROLE},{PROVIDER}" in done.stdout
     assert "STS would take this response" in done.stdout
@@ -65,7 +67,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
         granting(ROLE, audiences=("https://other.example.org",), session_name=None), now=datetime.now(UTC)
     )
     done = _inspect(response, tmp_path, "--metadata", metadata, "--output", "json", environment=nowhere)
-    assert done.returncode == 5
+    assert done.exit_code == 5
     report = json.loads(done.stdout)
     failed = {check["Name"]: check for check in report["Checks"] if check["Outcome"] == "fail"}
     assert set(failed) == {"audience", "RoleSessionName"}
@@ -82,7 +84,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
 def test_people_s_mistakes_are_named(text: str, hint: str, tmp_path: Path, nowhere: Mapping[str, str]) -> None:
     """A whole form field, raw XML or URL-encoded text are told apart."""
     done = _inspect(text, tmp_path, environment=nowhere)
-    assert done.returncode == 5
+    assert done.exit_code == 5
     assert hint in done.stdout
 
 
@@ -92,7 +94,7 @@ def test_without_a_provider_there_is_no_verdict(
     """What can be checked is checked; nobody is told that an unverified response is good. No store is made."""
     response = idp.response(granting(ROLE), now=datetime.now(UTC))
     done = _inspect(response, tmp_path, environment=nowhere)
-    assert done.returncode == 6
+    assert done.exit_code == 6
     assert "No verdict without a provider" in done.stdout
     assert not (tmp_path / "none.db").exists()
 
@@ -154,9 +156,9 @@ def test_private_keys_open_what_is_encrypted(
     key = tmp_path / "key.pem"
     key.write_text(keys[2].pem)
     closed = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
-    assert closed.returncode == 5
+    assert closed.exit_code == 5
     opened = _inspect(response, tmp_path, "--metadata", metadata, "--private-key", str(key), environment=nowhere)
-    assert opened.returncode == 0, opened.stdout
+    assert opened.exit_code == 0, opened.stdout
 
 
 def test_nothing_in_a_response_controls_the_terminal(
@@ -200,7 +202,7 @@ def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_serve
         assert run("saml", "set", PROVIDER, "--lax", "--allow-sha1", *words).returncode == 0
         assert _redeem(server, old)["Credentials"]
         assert "lax  sha-1" in run("saml", "providers", *words).stdout
-        assert _inspect(old, tmp_path, *words, environment={}).returncode == 0
+        assert _inspect(old, tmp_path, *words, environment={}).exit_code == 0
         assert run("saml", "set", PROVIDER, "--strict", *words).returncode == 0
         with pytest.raises(Exception, match="InvalidIdentityToken"):
             _redeem(server, old)
