@@ -99,6 +99,7 @@ def running_server(
             app,
             http=Connection,
             ws="none",
+            proxy_headers=False,  # whose headers count is Daypass's own rule
             lifespan="on",
             access_log=False,
             log_config=None,
