@@ -64,14 +64,15 @@ class Carried:
         """Remember that something was not carried over."""
         self.losses.append(Loss(thing, words))
 
-    def put(self, kind: str, name: str, attributes: Mapping[str, Any], **more: Any) -> None:
+    def put(self, kind: str, name: str, attributes: Mapping[str, Any], **more: Any) -> bool:
         """Keep a thing. Names that differ in the case of letters alone are one name, and AWS has no two of them."""
         place = Place(f"{kind} {name}")
         thing = Thing(self.here.account, kind, name, attributes, place=place, **more)
         if thing.key in self.state:
             self.lose(f"{kind} {name}", "there is one of this name in the file already")
-        else:
-            self.state[thing.key] = thing
+            return False
+        self.state[thing.key] = thing
+        return True
 
 
 def origin_of(details: Details) -> str:
@@ -92,7 +93,8 @@ def origin_of(details: Details) -> str:
 def carry(details: Details, here: Here) -> Carried:
     """Return what can be carried over, and what not."""
     carried = Carried(here)
-    for policy in details.policies:
+    # The account's own come first: a copy of one of AWS's takes another name where it must.
+    for policy in sorted(details.policies, key=_is_of_aws):
         _policy(policy, carried)
     for group in details.groups:
         carried.put("group", text_of(group, "GroupName"), _holder(group, "group", "GroupPolicyList", carried))
@@ -142,18 +144,22 @@ def _policy(policy: Mapping[str, Any], carried: Carried) -> None:
         carried.arns[arn] = ""
         carried.lose(thing, "its document is not in the policy language of Daypass, so it is not here")
         return
-    is_aws = ":iam::aws:" in arn
+    is_aws = _is_of_aws(policy)
     path = COPIES_PATH if is_aws else text_of(policy, "Path") or "/"
     if is_aws:
         name = _free_name(name, carried)
         carried.lose(thing, f"AWS's policy is not built in; a copy is policy{path}{name} of the account")
     elif len(versions) > 1:
         carried.lose(thing, f"{len(versions) - 1} versions that are not in force were left out")
-    carried.arns[arn] = iam_arn(carried.here.account, "policy", path, name)
     attributes = {"path": path, "document": document, "tags": _tags(policy)}
     if text_of(policy, "Description"):
         attributes["description"] = text_of(policy, "Description")
-    carried.put("policy", name, attributes)
+    is_kept = carried.put("policy", name, attributes)
+    carried.arns[arn] = iam_arn(carried.here.account, "policy", path, name) if is_kept else ""
+
+
+def _is_of_aws(policy: Mapping[str, Any]) -> bool:
+    return ":iam::aws:" in text_of(policy, "Arn")
 
 
 def _free_name(name: str, carried: Carried) -> str:

@@ -1,0 +1,304 @@
+"""Importing an account: where it goes, what it becomes, and what stays behind, always on the closed side."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tests.apply.directory import Directory
+from tests.importing.details import ORIGIN, allow, arn, attached, group, large, page, policy, role, trust, user
+
+from daypass.apply.nodes import Mistake
+from daypass.apply.state import Thing
+from daypass.bootstrap import Wanted, create_account
+from daypass.directory import records
+from daypass.directory.entities import Role
+from daypass.importing.bring import Imported, Wish, bring, roomy
+from daypass.importing.details import read_details
+from daypass.operations.settings import Quotas
+from daypass.policy.compiled import compile_set
+from daypass.policy.decision import Allowed
+from daypass.policy.evaluate import Policies, decide
+from daypass.policy.question import Principal, PrincipalKind, Question
+
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+HERE = "222233334444"
+
+
+@pytest.fixture
+def directory() -> Directory:
+    """Return an empty store."""
+    return Directory()
+
+
+def brought(directory: Directory, text: str, **wish: Any) -> Imported:
+    """Import a text, into HERE unless another account is asked for."""
+    details = read_details(text.encode())
+    directory.quotas = roomy(Quotas())
+    return bring(details, directory.tools, Wish(**{"account": HERE, **wish}), directory.there.entropy)
+
+
+def make(directory: Directory, account: str) -> None:
+    """Make an account."""
+    there = directory.there
+    with there.store.write() as writer:
+        create_account(writer, Wanted(account=account), now=there.clock.now(), entropy=there.entropy, vault=there.vault)
+
+
+def found(directory: Directory, kind: str, name: str, account: str = HERE) -> Thing:
+    """Return a thing that is there."""
+    thing = directory.thing(kind, name, account)
+    assert thing is not None
+    return thing
+
+
+def reasons(imported: Imported) -> str:
+    """Return what could not be carried over, a line each."""
+    return "\n".join(f"{loss.thing}: {loss.words}" for loss in imported.losses)
+
+
+WHOLE = page(
+    policies=[policy("reader", allow("s3:Get*")), policy("bound", allow("*"))],
+    groups=[group("staff", AttachedManagedPolicies=attached(arn("policy", "reader")))],
+    users=[
+        user(
+            "alice",
+            GroupList=["staff"],
+            UserPolicyList=[{"PolicyName": "own", "PolicyDocument": quote(json.dumps(allow("sts:*")))}],
+            PermissionsBoundary={"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn("policy", "bound")},
+            Tags=[{"Key": "a", "Value": "b"}],
+        )
+    ],
+    roles=[
+        role("deploy", trust(AWS=arn("user", "alice")), MaxSessionDuration=7200, Description="d"),
+        role("ring", trust(AWS=arn("role", "deploy"))),
+    ],
+)
+
+
+def test_an_account_comes_whole(directory: Directory) -> None:
+    """Users, groups, roles and policies with all that hangs on them; what they refer to moves along."""
+    imported = brought(directory, WHOLE, rewrite=True)
+    alice = found(directory, "user", "alice")
+    assert (list(alice.value("groups")), list(alice.value("inline")), alice.value("tags")) == (
+        ["staff"],
+        ["own"],
+        {"a": "b"},
+    )
+    assert alice.value("boundary") == f"arn:aws:iam::{HERE}:policy/bound"
+    assert list(found(directory, "group", "staff").value("policies")) == [f"arn:aws:iam::{HERE}:policy/reader"]
+    deploy = found(directory, "role", "deploy")
+    assert (deploy.value("maxSessionDuration"), deploy.value("description")) == (7200, "d")
+    assert deploy.value("trust") == trust(AWS=f"arn:aws:iam::{HERE}:user/alice")
+    assert (imported.origin, imported.account) == (ORIGIN, HERE)
+    assert "versions that are not in force" in reasons(imported)
+
+
+def test_importing_twice_is_importing_once(directory: Directory) -> None:
+    """Nothing is written the second time, and without an account it goes where it went before."""
+    first = brought(directory, WHOLE, account="")
+    revision = directory.revision()
+    second = brought(directory, WHOLE, account="")
+    assert second.account == first.account != ORIGIN
+    assert not second.outcome.plan.changes
+    assert directory.revision() == revision
+
+
+def test_an_account_that_is_here_is_imported_into_itself(directory: Directory) -> None:
+    """Nothing needs to be rewritten then."""
+    make(directory, ORIGIN)
+    assert brought(directory, WHOLE, account="").account == ORIGIN
+    assert found(directory, "role", "deploy", ORIGIN).value("trust") == trust(AWS=arn("user", "alice"))
+
+
+def test_pages_one_after_the_other_are_one_account(directory: Directory) -> None:
+    """Separate pages overlap without harm; a difference is refused."""
+    text = page(users=[user("a"), user("b")]) + "\n" + page(users=[user("b"), user("c")])
+    brought(directory, text)
+    assert found(directory, "user", "c").name == "c"
+    with pytest.raises(Mistake, match="twice"):
+        read_details((text + page(users=[user("a", Path="/x/")])).encode())
+
+
+STRANGERS = {
+    "account": "999999999999",
+    "root": "arn:aws:iam::999999999999:root",
+    "user": "arn:aws:iam::999999999999:user/mallory",
+    "role": "arn:aws:iam::999999999999:role/mallory",
+    "session": "arn:aws:sts::999999999999:assumed-role/mallory/s",
+    "own account": f"arn:aws:iam::{ORIGIN}:root",
+    "who is gone": "AIDAIOSFODNN7EXAMPLEX",
+}
+
+
+@pytest.mark.parametrize("text", STRANGERS.values(), ids=STRANGERS)
+def test_who_is_not_here_never_matches(directory: Directory, text: str) -> None:
+    """Not even when that account, user or role is made later. The text is shown as it was, and listed."""
+    imported = brought(directory, page(roles=[role("open", trust(AWS=text))]))
+    assert f"names {text}, which is not here" in reasons(imported)
+    make(directory, "999999999999")
+    make(directory, ORIGIN)
+    directory.call("CreateUser", "999999999999", UserName="mallory")
+    document = json.dumps(trust(AWS="*"))
+    directory.call("CreateRole", "999999999999", RoleName="mallory", AssumeRolePolicyDocument=document)
+    shown = directory.call("GetRole", HERE, RoleName="open")["Role"]["AssumeRolePolicyDocument"]
+    assert quote(text, safe="") in shown
+    for principal in _callers(directory):
+        assert not isinstance(_asks(directory, "open", principal), Allowed)
+
+
+def _callers(directory: Directory) -> list[Principal]:
+    mallory = found(directory, "user", "mallory", "999999999999").id
+    role_id = found(directory, "role", "mallory", "999999999999").id
+    root = PrincipalKind.ROOT
+    return [
+        Principal(kind=root, account="999999999999", arn="arn:aws:iam::999999999999:root", unique_id="999999999999"),
+        Principal(kind=root, account=ORIGIN, arn=f"arn:aws:iam::{ORIGIN}:root", unique_id=ORIGIN),
+        Principal(kind=PrincipalKind.USER, account="999999999999", arn=STRANGERS["user"], unique_id=mallory),
+        Principal(
+            kind=PrincipalKind.ROLE_SESSION,
+            account="999999999999",
+            arn=STRANGERS["session"],
+            issuer_arn=STRANGERS["role"],
+            unique_id=role_id,
+            session_id=f"{role_id}:s",
+        ),
+    ]
+
+
+def _asks(directory: Directory, name: str, principal: Principal) -> object:
+    """Ask the engine whether a caller that may do everything may assume a role."""
+    from daypass.directory.identity import compiled, load_role
+    from daypass.policy.compiled import PolicyType, Source
+    from daypass.policy.document import DocumentKind
+
+    with directory.there.store.read() as reader:
+        target = load_role(reader, HERE, name)
+    assert target is not None
+    everything = compiled(json.dumps(allow("*")), DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "all"))
+    question = Question("sts:AssumeRole", target.arn, HERE, principal, {})
+    return decide(question, Policies(identity=compile_set((everything,)), resource=target.trust, trust=True))
+
+
+def test_a_provider_of_another_account_never_matches(directory: Directory) -> None:
+    """Its account may be made later, with a provider of that name: the role does not trust it."""
+    text = "arn:aws:iam::999999999999:saml-provider/idp"
+    imported = brought(directory, page(roles=[role("web", trust(Federated=text))]))
+    assert text in reasons(imported)
+    with directory.there.store.read() as reader:
+        stored = records.find(reader, Role, HERE, "web")
+    assert stored is not None
+    assert text not in stored.trust
+    assert found(directory, "role", "web").value("trust") == trust(Federated=text)
+
+
+def test_who_is_here_does_match(directory: Directory) -> None:
+    """Accounts and roles of this store are trusted as they were."""
+    make(directory, "999999999999")
+    imported = brought(directory, page(roles=[role("open", trust(AWS=["999999999999"]))]))
+    assert "999999999999" not in reasons(imported)
+    principal = Principal(PrincipalKind.ROOT, "999999999999", "arn:aws:iam::999999999999:root")
+    assert isinstance(_asks(directory, "open", principal), Allowed)
+
+
+def test_what_cannot_be_read_denies(directory: Directory) -> None:
+    """A policy that is lost may have been a Deny; a boundary that is lost allows nothing; a trust policy nobody."""
+    broken = {"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps"}]}
+    text = page(
+        policies=[policy("broken", broken)],
+        users=[
+            user("a", UserPolicyList=[{"PolicyName": "own", "PolicyDocument": broken}]),
+            user("b", AttachedManagedPolicies=attached(arn("policy", "broken"))),
+            user("c", PermissionsBoundary={"PermissionsBoundaryArn": arn("policy", "broken")}),
+            user("d", AttachedManagedPolicies=attached("arn:aws:iam::aws:policy/NoTextHere")),
+        ],
+        roles=[role("r", {"Statement": "x"})],
+    )
+    imported = brought(directory, text)
+    for name in "abd":
+        assert DENY_ALL in found(directory, "user", name).value("policies")
+    assert found(directory, "user", "c").value("boundary") == DENY_ALL
+    assert found(directory, "role", "r").value("trust")["Statement"][0]["Effect"] == "Deny"
+    assert all(f"{thing}:" in reasons(imported) for thing in ("user a", "user b", "user c", "user d", "role r"))
+
+
+def test_policies_of_aws_that_are_not_built_in_are_copied(directory: Directory) -> None:
+    """Their text is in the file: the copy is the account's own, so that no other account is touched by it."""
+    text = page(
+        policies=[policy("AmazonNoSuchThing", allow("s3:*"), owner="aws"), policy("AmazonNoSuchThing", allow("a:*"))],
+        roles=[role("r", trust(Service="ec2.amazonaws.com"), AttachedManagedPolicies=attached(
+            "arn:aws:iam::aws:policy/AmazonNoSuchThing", "arn:aws:iam::aws:policy/AdministratorAccess"))],
+    )  # fmt: skip
+    imported = brought(directory, text)
+    copy = f"arn:aws:iam::{HERE}:policy/aws-managed/AmazonNoSuchThing"
+    assert set(found(directory, "role", "r").value("policies")) == {
+        copy + "-aws",
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+    }
+    assert "is not built in" in reasons(imported)
+
+
+def test_documents_are_rewritten_only_where_it_is_asked_for(directory: Directory) -> None:
+    """Every ARN of the account, in every document, and no other account's."""
+    resources = allow("iam:*", resource=arn("user", "alice"))
+    text = page(
+        users=[user("alice", UserPolicyList=[{"PolicyName": "own", "PolicyDocument": resources}])],
+        roles=[role("r", trust(AWS=ORIGIN))],
+    )
+    brought(directory, text)
+    assert found(directory, "user", "alice").value("inline")["own"] == resources
+    imported = brought(directory, text, account="333344445555", rewrite=True)
+    alice = found(directory, "user", "alice", "333344445555")
+    assert alice.value("inline")["own"]["Statement"][0]["Resource"] == "arn:aws:iam::333344445555:user/alice"
+    assert found(directory, "role", "r", "333344445555").value("trust") == trust(AWS="333344445555")
+    assert "not here" not in reasons(imported)
+
+
+def test_providers_come_along(directory: Directory) -> None:
+    """As lists beside the others, or as get-open-id-connect-provider prints one."""
+    issuer = {"Url": "token.example", "ClientIDList": ["sts.amazonaws.com"], "ThumbprintList": ["0" * 40]}
+    listed = {"Arn": arn("oidc-provider", "other.example/a"), "ClientIDList": ["x"]}
+    text = page(users=[user("a")], OpenIDConnectProviders=[listed]) + json.dumps(issuer)
+    brought(directory, text)
+    assert found(directory, "oidcProvider", "token.example").value("thumbprints") == ["0" * 40]
+    assert list(found(directory, "oidcProvider", "other.example/a").value("clientIds")) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "none of"),
+        ("{}", "none of"),
+        ("[1]", "is an object"),
+        ('{"UserDetailList": [', "half-written"),
+        ('{"UserDetailList": 1}', "a list is wanted"),
+        ('{"UserDetailList": [1]}', "an object is wanted"),
+        ('{"UserDetailList": [{}]}', "no Arn"),
+        ('{"UserDetailList": [], "UserDetailList": []}', "twice"),
+        ("[" * 100_000, "nested"),
+        (page(users=[user("a"), {**user("b"), "Arn": "arn:aws:iam::999999999999:user/b"}]), "describes 2"),
+        (page(users=[{**user("b"), "Arn": "arn:aws:iam::x:user/b"}]), "no account id"),
+    ],
+)
+def test_what_is_no_such_file_says_why(directory: Directory, text: str, says: str) -> None:
+    """Nothing is changed, and nothing but a Mistake is raised."""
+    revision = directory.revision()
+    with pytest.raises(Mistake, match=says):
+        brought(directory, text)
+    assert directory.revision() == revision
+
+
+def test_a_thing_that_the_rules_refuse_is_listed_and_the_rest_comes(directory: Directory) -> None:
+    """A name that no user can have costs that user alone."""
+    imported = brought(directory, page(users=[user("bad name"), user("good")]))
+    assert "user bad name: ValidationError" in reasons(imported)
+    assert found(directory, "user", "good").name == "good"
+
+
+def test_a_large_account_meets_no_quota(directory: Directory) -> None:
+    """The quotas of the store are no matter: the account had its own."""
+    imported = brought(directory, large(1200), rewrite=True)
+    assert sum(1 for change in imported.outcome.plan.changes if change.thing.kind == "role") == 1200
+    assert found(directory, "role", "r1199").value("trust") == trust(
+        AWS=[f"arn:aws:iam::{HERE}:role/r{(1199 * 7 + 1) % 1200}", f"arn:aws:iam::{HERE}:root"]
+    )
