@@ -30,6 +30,7 @@ from bench.servers import (
     started_moto,
 )
 from bench.subjects import Keys, Subject, assume_role, empty, get_caller_identity, set_stage
+from bench.web_identity import ALGORITHMS, parts_of, signature_checks, web_identity_subjects
 from botocore.exceptions import ClientError
 
 ROUNDS = 7
@@ -43,6 +44,7 @@ RESULT = Path("build/bench.json")
 BUDGETS = (
     Budget("get_caller_identity", 0.6, on_ratio=True),
     Budget("assume_role", 0.35, on_ratio=True),
+    *(Budget(f"{name}_to_parts", 1.5, at_most=True) for name in ALGORITHMS.values()),
     Budget("policy_t1", 40_000),
     Budget("policy_t2", 25_000),
     Budget("policy_r", 25_000),
@@ -52,6 +54,7 @@ BUDGETS = (
 
 _ROOT = Keys("AKIADAYPASSBENCHROOT", "bench/only/secret/of/forty/characters/00")
 _ROOT_ENVIRONMENT: Mapping[str, str] = {
+    "DAYPASS_UNSIGNED_CALLS_PER_MINUTE": "0",  # no limit: the load comes from one peer
     "DAYPASS_ROOT_ACCOUNT_ID": "111122223333",
     "DAYPASS_ROOT_ACCESS_KEY_ID": _ROOT.key_id,
     "DAYPASS_ROOT_SECRET_ACCESS_KEY": _ROOT.secret,
@@ -112,15 +115,18 @@ def load_on(core: int) -> Iterator[Load]:
 def measure_http(cores: Cores, scratch: Path) -> list[Figure]:
     """Measure the operations beside the bare server and moto, and the memory they take."""
     with ExitStack() as running:
-        daypass = running.enter_context(started_daypass(cores.server, scratch / "load.db", _ROOT_ENVIRONMENT))
+        store = scratch / "load.db"
+        daypass = running.enter_context(started_daypass(cores.server, store, _ROOT_ENVIRONMENT))
         memory = [Figure("rss_mib", daypass.resident_mib(), "MiB")]
         bare = running.enter_context(started_bare(cores.server))
         moto = running.enter_context(started_moto(cores.server))
         load = running.enter_context(load_on(cores.client))
-        rounds = interleave(load, subjects_on(daypass, bare, moto))
+        subjects = [*subjects_on(daypass, bare, moto), *web_identity_subjects(daypass, store, _ROOT)]
+        rounds = interleave(load, subjects)
         memory.append(Figure("rss_after_load_mib", daypass.resident_mib(), "MiB"))
     figures = [figure for name, own in rounds.items() for figure in figures_of(name, own, rounds["bare"])]
-    return figures + memory
+    figures += signature_checks(cores)
+    return figures + parts_of(figures) + memory
 
 
 def subjects_on(daypass: Server, bare: Server, moto: Server) -> list[Subject]:

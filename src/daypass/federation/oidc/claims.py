@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -138,11 +139,14 @@ def _methods(value: object) -> tuple[str, ...]:
 
 
 def _issuer_claims(token: VerifiedToken, provider: ProviderTerms) -> dict[str, Value]:
-    for issuer, names in ISSUER_CLAIMS:
-        if issuer.fullmatch(provider.key_prefix):
-            found = ((name, find_text(_find(token.claims, name))) for name in names)
-            return {name: text for name, text in found if text is not None}
-    return {}
+    names = _claims_of_issuer(provider.key_prefix)
+    found = ((name, find_text(_find(token.claims, name))) for name in names)
+    return {name: text for name, text in found if text is not None}
+
+
+@lru_cache(maxsize=1024)
+def _claims_of_issuer(key_prefix: str) -> tuple[str, ...]:
+    return next((names for issuer, names in ISSUER_CLAIMS if issuer.fullmatch(key_prefix)), ())
 
 
 def _find(claims: Mapping[str, Any], name: str) -> object:
