@@ -1,10 +1,11 @@
-"""What a server does by itself: it tends the rings of sealing keys and of those that sign web identity tokens.
+"""What a server does by itself every minute, such as tending the rings of keys that seal and that sign.
 
 Owns the thread. Which key comes and goes when is mint/'s rule. Every server of a store does the same; the store lets
 one write at a time, and whoever comes second finds nothing left to do.
 """
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -20,6 +21,37 @@ INTERVAL = 60.0  # seconds
 _DAY = 86_400
 
 
+class Upkeep:
+    """A thread that does a server's chores now and every minute, and once more at the end."""
+
+    def __init__(self, *chores: Callable[[], None]) -> None:
+        self._chores = chores
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, once what is being written is written."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            for chore in self._chores:
+                try:
+                    chore()
+                except (StoreUnavailable, NoActiveKeyError) as error:
+                    # The next time will do; what there is goes on serving.
+                    structlog.get_logger().warning("a chore was put off", error=str(error))
+            if self._stopping.is_set():
+                return
+            self._stopping.wait(INTERVAL)
+
+
 class KeyUpkeep:
     """Rotates keys when they are old, and destroys those that nothing needs any more."""
 
@@ -29,18 +61,6 @@ class KeyUpkeep:
         self._clock = clock
         self._entropy = entropy
         self._rotate_after = rotate_days * _DAY
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="key-upkeep", daemon=True)
-
-    def start(self) -> None:
-        """Tend the rings now and from time to time."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, once what is being written is written."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def tend(self) -> None:
         """Tend the rings once. Writes only where there is something to do."""
@@ -65,13 +85,3 @@ class KeyUpkeep:
         for account in due:
             with self._store.write() as writer:
                 tend_token_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self.tend()
-            except (StoreUnavailable, NoActiveKeyError) as error:
-                # The next time will do; the keys that there are go on serving.
-                structlog.get_logger().warning("the key ring could not be tended", error=str(error))
-            if self._stopping.wait(INTERVAL):
-                return

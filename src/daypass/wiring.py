@@ -17,10 +17,13 @@ import structlog
 
 from daypass.audit.event import Happening
 from daypass.audit.sinks import Sink, open_sink
+from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.bootstrap import is_empty
 from daypass.config import Config, ConfigurationError
+from daypass.directory.entities import LastUse
+from daypass.directory.last_uses import LastUses
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
 from daypass.federation.oidc.fetch import Fetcher, FetchLimits
@@ -40,6 +43,7 @@ from daypass.operations.registry import full_registry
 from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.operations.world import World
 from daypass.pipeline import Pipeline
+from daypass.policy.question import PrincipalKind
 from daypass.portal.app import Portal, build_portal
 from daypass.portal.saml import Consumer
 from daypass.ports import Clock, Entropy
@@ -48,7 +52,7 @@ from daypass.storage.cache import Cache
 from daypass.storage.master_key import find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
-from daypass.upkeep import KeyUpkeep
+from daypass.upkeep import KeyUpkeep, Upkeep
 from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
@@ -217,6 +221,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     )
     issuer_keys = make_issuer_keys(config, there.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
+    uses = LastUses()
     pipeline = Pipeline(
         catalog=Catalog.load(),
         registry=full_registry(),
@@ -224,14 +229,13 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         is_region=_region_rule(config),
         home_region=HOME_REGION,
         now=there.clock.now,
-        record=_recorder(sink, meter),
+        record=_recorder(sink, meter, uses),
         report_bug=_report_bug,
         regions=config.regions,
     )
-    upkeep = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
-    courier = Courier(
-        there.store, there.vault, there.clock, public_url=config.url, limits=fetch_limits(config)
-    )
+    rings = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
+    upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
+    courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=fetch_limits(config))
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone)
     return App(
@@ -267,8 +271,9 @@ def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
     try:
         create_context(limits.ca_bundle, frozenset())
     except OSError as error:
-        bundle = config.oidc_ca_bundle
-        raise ConfigurationError(f"oidc_ca_bundle {bundle} cannot be read: {error.strerror or error}") from error
+        raise ConfigurationError(
+            f"oidc_ca_bundle {limits.ca_bundle} cannot be read: {error.strerror or error}"
+        ) from error
     return IssuerKeys(Fetcher(limits), clock, enforce_thumbprints=config.oidc_enforce_thumbprints)
 
 
@@ -303,12 +308,30 @@ def _region_rule(config: Config) -> Callable[[str], bool]:
     return lambda name: is_aws_region(name) or name in config.regions
 
 
-def _recorder(sink: Sink, meter: Meter) -> Callable[[Happening], None]:
+def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
     def record(happening: Happening) -> None:
         meter.answered(happening.action, happening.code)
         sink(happening)
+        if happening.caller is not None and happening.access_key_id:
+            _note_use(happening, happening.caller, uses)
 
     return record
+
+
+def _note_use(happening: Happening, caller: Caller, uses: LastUses) -> None:
+    """Note the use of a long-term key, or of the role behind a session."""
+    if caller.session is None:
+        used = caller.access_key_id
+    elif caller.principal.kind is PrincipalKind.ROLE_SESSION:
+        used = caller.principal.unique_id
+    else:
+        return
+    if uses.is_due(used, happening.at):
+        uses.note(
+            LastUse(
+                id=used, account=caller.account, at=happening.at, region=happening.region, service=happening.service
+            )
+        )
 
 
 def _report_bug(request_id: str, bug: Exception) -> None:

@@ -164,3 +164,17 @@ def test_usage_mistakes_are_exit_code_two() -> None:
     assert run("serve", "--no-such-option").returncode == 2
     assert run("nonsense").returncode == 2
     assert run("--version").stdout.startswith("daypass ")
+
+
+def test_the_last_use_of_a_key_is_known_after_the_server_stopped(tmp_path: Path) -> None:
+    """Uses are written behind the requests, and what is still unwritten when the server stops."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    with serving(store) as server:
+        server.client("iam").create_user(UserName="alice")
+        key = server.client("iam").create_access_key(UserName="alice")["AccessKey"]
+        server.client("sts", key).get_caller_identity()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(20)
+    with serving(store) as server:
+        used = server.client("iam").get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
+        assert (used["ServiceName"], used["Region"]) == ("sts", "us-east-1")

@@ -25,10 +25,14 @@ class LastUses:
     _pending: dict[str, LastUse] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def is_due(self, unique_id: str, at: datetime) -> bool:
+        """Tell whether the last use that was remembered is a minute old, or none was."""
+        before = self._noted.get(unique_id)
+        return before is None or at - before >= EVERY
+
     def note(self, use: LastUse) -> None:
         """Remember a use, unless one less than a minute older was remembered."""
-        before = self._noted.get(use.id)
-        if before is not None and use.at - before < EVERY:
+        if not self.is_due(use.id, use.at):
             return
         with self._lock:
             if len(self._noted) >= _MOST:
