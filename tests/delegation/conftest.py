@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,41 +60,67 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.fixture
-def webhook(authority: trustme.CA) -> Iterator[Webhook]:
+class _Listener(ThreadingHTTPServer):
+    """Hands what is posted to the webhook of its path."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.hooks: dict[str, Webhook] = {}
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        """Keep the request, and answer as the webhook shall."""
+        assert isinstance(self.server, _Listener)
+        hook = self.server.hooks[self.path]
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        hook.received.put(Received(self.path, dict(self.headers.items()), body))
+        self.send_response(hook.answers.pop(0) if hook.answers else 204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def listener(authority: trustme.CA) -> Iterator[_Listener]:
     """Listen on a free port, over TLS."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            hook.received.put(Received(self.path, dict(self.headers.items()), body))
-            self.send_response(hook.answers.pop(0) if hook.answers else 204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    listener.socket = context.wrap_socket(listener.socket, server_side=True)
-    hook = Webhook(f"https://localhost:{listener.server_address[1]}/hooks/daypass?from=test")
-    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    listening = _Listener(context)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
     thread.start()
-    yield hook
-    listener.shutdown()
-    listener.server_close()
+    yield listening
+    listening.shutdown()
+    listening.server_close()
 
 
 @pytest.fixture
-def server(authority: trustme.CA, tmp_path: Path) -> Iterator[RunningServer]:
+def webhook(listener: _Listener) -> Webhook:
+    """Return a webhook for one test."""
+    path = f"/hooks/{len(listener.hooks)}?from=test"
+    hook = Webhook(f"https://localhost:{listener.server_address[1]}{path}")
+    listener.hooks[path] = hook
+    return hook
+
+
+@pytest.fixture(scope="session")
+def running(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Run a server that may post to this machine."""
-    bundle = tmp_path / "authority.pem"
+    bundle = tmp_path_factory.mktemp("tls") / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
     config = Config(oidc_ca_bundle=str(bundle), oidc_allowed_networks=(ip_network("127.0.0.0/8"),))
-    with running_server(config=config) as running:
-        yield running
+    with running_server(config=config) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: RunningServer) -> Iterator[RunningServer]:
+    """Return the server, and set its clock right after the test."""
+    yield running
+    running.clock.reset()
 
 
 @pytest.fixture

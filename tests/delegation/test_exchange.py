@@ -2,8 +2,8 @@
 
 import hashlib
 import threading
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import jwt
 import pytest
@@ -192,7 +192,7 @@ def test_a_notice_is_signed_for_the_webhook(sides: Sides) -> None:
     request = sides.request()
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
     received = sides.webhook.next()
-    assert received.path == "/hooks/daypass?from=test"
+    assert sides.webhook.url.endswith(received.path)
     assert received.message["DelegationRequestId"] == request
     assert received.message["RequestorWorkflowId"] == "workflow-1"
     assert received.message["State"] == "ASSIGNED"
@@ -219,44 +219,41 @@ def test_a_notice_is_posted_until_it_is_taken(sides: Sides) -> None:
     bodies = set()
     for _ in range(4):
         bodies.add(sides.webhook.next().body)
-        sides.server.clock.move(timedelta(minutes=6))
+        sides.server.clock.move(timedelta(seconds=10))
     assert len(bodies) == 1
-    _wait_until_empty(sides)
+    _wait_for(sides, sides.webhook.url, lambda notices: not notices)
 
 
 def test_a_notice_goes_to_no_private_address(sides: Sides) -> None:
     """An address that the operator did not allow is never connected to; the request goes on all the same."""
     request = sides.request(NotificationChannel="https://10.0.0.1/hook")
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
-    waiting = _wait_for(sides, lambda notices: bool(notices) and notices[0].attempts >= 1)
-    assert waiting[0].url == "https://10.0.0.1/hook"
+    _wait_for(sides, "https://10.0.0.1/hook", lambda notices: bool(notices) and notices[0].attempts >= 1)
 
 
 def test_what_waits_lies_encrypted(sides: Sides) -> None:
     """An exchange token is in the store for nobody to read."""
-    request = sides.request(NotificationChannel="https://10.0.0.1/hook")
+    request = sides.request(NotificationChannel="https://10.0.0.1/secret")
     iam = sides.as_caller("iam", sides.admin())
     iam.associate_delegation_request(DelegationRequestId=request)
     iam.accept_delegation_request(DelegationRequestId=request)
     iam.send_delegation_token(DelegationRequestId=request)
     with sides.server.there.store.read() as reader:
-        bodies = [record.body for record in reader.page("notice", "", limit=10)]
+        waiting = [record.body for record in reader.page("notice", "", limit=100)]
         stored = find_request(reader, request)
+    bodies = [body for body in waiting if b"10.0.0.1/secret" in body]
     assert len(bodies) == 3
     assert not any(b"DPt1" in body or request.encode() in body for body in bodies)
     assert "DPt1" not in repr(stored)
 
 
-def _wait_until_empty(sides: Sides) -> None:
-    _wait_for(sides, lambda notices: not notices)
-
-
-def _wait_for(sides: Sides, is_there: Any) -> list[Notice]:
+def _wait_for(sides: Sides, url: str, is_there: Callable[[list[Notice]], bool]) -> None:
     pause = threading.Event()  # never set; the courier works in a thread of its own, and is given ten seconds
     for _ in range(200):
         with sides.server.there.store.read() as reader:
-            notices = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=10)]
+            waiting = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=100)]
+        notices = [notice for notice in waiting if notice.url == url]
         if is_there(notices):
-            return notices
+            return
         pause.wait(0.05)
     raise AssertionError(notices)

@@ -1,7 +1,7 @@
 """Policy templates of delegation requests: a partner's managed policy with places for parameters.
 
 Owns putting the parameters in. It works on the parsed document, so that no value can be more than the text that it
-stands in; `@{name}` alone may also stand for a list.
+stands in. A list makes several texts of the one that its place is in.
 Source: IAM User Guide, "Policy templates" of IAM temporary delegation.
 """
 
@@ -58,18 +58,20 @@ def _several(filled: Any) -> list[Any]:
 
 
 def _fill_text(text: str, values: Mapping[str, Parameter], used: set[str]) -> str | list[str]:
-    whole = _PLACE.fullmatch(text)
-    if whole is not None:
-        parameter = _get(whole[1], values, used)
-        return list(parameter.values) if parameter.type == "stringList" else parameter.values[0]
+    """Return a text with its places filled. A list makes as many texts as it has values."""
+    places = {name: _get(name, values, used) for name in _PLACE.findall(text)}
+    lists = [name for name, parameter in places.items() if parameter.type == "stringList"]
+    if len(lists) > 1:
+        raise InvalidInput(f"The lists {lists[0]} and {lists[1]} stand in one text of the policy template.")
+    chosen = {name: parameter.values[0] for name, parameter in places.items()}
+    if not lists:
+        return _put(text, chosen)
+    return [_put(text, {**chosen, lists[0]: value}) for value in places[lists[0]].values]
 
-    def put(match: re.Match[str]) -> str:
-        parameter = _get(match[1], values, used)
-        if parameter.type == "stringList":
-            raise InvalidInput(f"The list {parameter.name} stands inside a text of the policy template.")
-        return parameter.values[0]
 
-    return _PLACE.sub(put, text)
+def _put(text: str, chosen: Mapping[str, str]) -> str:
+    # Once over the text: what a value holds is not looked at again.
+    return _PLACE.sub(lambda place: chosen[place[1]], text)
 
 
 def _get(name: str, values: Mapping[str, Parameter], used: set[str]) -> Parameter:

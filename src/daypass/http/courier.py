@@ -36,7 +36,7 @@ from daypass.ports import Clock
 SIGNATURE = "Daypass-Signature"
 
 _LOOK = 0.25  # seconds between two looks at whether something was written
-_LOOK_ANYWAY = 5.0  # seconds after which notices are looked for although nothing was
+_LOOK_ANYWAY = 2.0  # seconds after which notices are looked for although nothing was
 _AT_ONCE = 64
 _POST_SECONDS = 10.0
 _CLAIM_SECONDS = 60  # after which another server may try what one began
@@ -126,9 +126,7 @@ class Courier:
                 aiohttp.ClientSession(
                     connector=self._connector(), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
                 ) as session,
-                session.post(
-                    URL(notice.url, encoded=True), data=body, headers=headers, allow_redirects=False
-                ) as answer,
+                session.post(url, data=body, headers=headers, allow_redirects=False) as answer,
             ):
                 return None if answer.status in _GOOD else f"answered {answer.status}"
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
