@@ -19,6 +19,7 @@ from statistics import median
 
 from bench.figures import Budget, Figure, Round, as_document, as_table, figures_of
 from bench.load import Job, as_line
+from bench.saml_cases import saml_figures
 from bench.servers import (
     BenchError,
     Cores,
@@ -191,6 +192,7 @@ def main() -> int:
                 *measure_http(cores, scratch),
                 *measure_start(cores, scratch),
                 *measure_policy(cores),
+                *saml_figures(cores),
             ]
     except (BenchError, ClientError) as reason:
         print(f"bench: {reason}", file=sys.stderr)
