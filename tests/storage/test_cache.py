@@ -39,6 +39,8 @@ class Breakable(MemoryStore):
     def changes_since(self, revision: int) -> Changes | None:
         """Answer, and let a test wait for the question."""
         self.asked.release()
+        if self.is_away:
+            raise StoreUnavailable("away")
         return super().changes_since(revision)
 
     @contextmanager

@@ -46,7 +46,7 @@ class AssumableRole:
     created: datetime
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def compiled(text: str, kind: DocumentKind, source: Source) -> Policy:
     """Return the compiled form of a document. The same text and source are compiled once."""
     return compile_document(parse_document(text, kind), source)
@@ -135,7 +135,9 @@ def load_session_policies(reader: Reader, arns: tuple[str, ...], inline: str) ->
     """Return a session's policies as one set. Managed ones act as they stand now; one that is gone allows nothing."""
     found = []
     if inline:
-        found.append(compiled(inline, DocumentKind.SESSION, Source(PolicyType.SESSION, "session-policy")))
+        # Whoever may assume a role may invent any number of these, so they are kept with their weight or not at all.
+        document = parse_document(inline, DocumentKind.SESSION)
+        found.append(compile_document(document, Source(PolicyType.SESSION, "session-policy")))
     for arn in arns:
         text = managed_text(reader, arn)
         if text is not None:

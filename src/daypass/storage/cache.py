@@ -27,6 +27,8 @@ Ts = TypeVarTuple("Ts")
 
 POLL_SECONDS = 0.5  # how often news is asked for when nothing rings
 FRESH_SECONDS = 0.9  # how long the answer is good for, from the moment of asking
+_LONGEST_NAME = 256  # a longer argument is no name but a text that a value is made of, such as a session policy
+_TEXT_WEIGHT = 6  # such a text against a stored body: it is all policy, and compiled it is largest
 
 
 class _Freshness:
@@ -155,7 +157,8 @@ class Cache:
             revision = reader.revision()
             recording = RecordingReader(reader)
             value = loader(recording, *args)
-        loaded = Entry(value, recording.asked, recording.read_bytes)
+        texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
+        loaded = Entry(value, recording.asked, recording.read_bytes + _TEXT_WEIGHT * texts)
         with self._changing:
             if revision >= self._revision:
                 self._entries.put((loader, args), loaded)
