@@ -7,7 +7,7 @@ from typing import Any
 from daypass.apply.apply import Manner, Outcome, Tools, apply_file
 from daypass.apply.desired import read_desired
 from daypass.apply.export import as_yaml, export_document
-from daypass.apply.present import all_accounts, read_present
+from daypass.apply.present import all_accounts, read_present, read_standings
 from daypass.apply.reading import read_text
 from daypass.apply.state import Thing
 from daypass.audit.event import Happening
@@ -72,9 +72,8 @@ class Directory:
     def export(self, *, with_keys: bool = False) -> str:
         """Return the file that describes the store."""
         with self.there.store.read() as reader:
-            return as_yaml(
-                export_document(read_present(reader, all_accounts(reader), self.there.vault), with_keys=with_keys)
-            )
+            present = read_present(reader, ["", *all_accounts(reader)], self.there.vault)
+            return as_yaml(export_document(present, read_standings(reader), with_keys=with_keys))
 
     def thing(self, kind: str, name: str, account: str = ACCOUNT) -> Thing | None:
         """Return a thing of the store, or None."""

@@ -9,20 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import msgspec
-
 from daypass.apply.access_keys import require_secret
 from daypass.apply.api import Api
 from daypass.apply.desired import Desired, NewAccount
 from daypass.apply.nodes import Mistake, Place
 from daypass.apply.order import NOBODY, ordered
+from daypass.apply.organization import organize, rename_account
 from daypass.apply.plan import Change, Difference, Plan, Verb
 from daypass.apply.secret_names import Secrets
 from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
-from daypass.directory import records
-from daypass.directory.entities import Account
 from daypass.directory.strangers import keep_strangers
 from daypass.mint.secret import Secret
 
@@ -32,6 +29,7 @@ Progress = Callable[[int, int], None]
 Refused = Callable[[Thing, Mistake], None]
 """Is told what was refused, where the rest goes on all the same."""
 
+_ORGANIZED = ("unit", "account")
 _DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 
 
@@ -50,9 +48,8 @@ class Carrier:
     def carry_out(self, plan: Plan, desired: Desired) -> list[RootKey]:
         """Do what the plan says, and return the root keys of new accounts. Raises Mistake; nothing is undone here."""
         self._total = 2 * len(plan.changes)
-        keys = [self._account(change.thing, desired.new_accounts) for change in plan.of(Verb.CREATE, "account")]
-        for change in plan.of(Verb.CHANGE, "account"):
-            self._rename_account(change.thing)
+        keys = [self._account(thing, desired.new_accounts) for thing in _new_accounts(plan, desired)]
+        self._organize(plan)
         for kind in ("policy", "group", "user", "oidcProvider", "samlProvider"):
             for change in plan.of(Verb.CREATE, kind):
                 self._create(change.thing)
@@ -61,8 +58,12 @@ class Carrier:
         self._delete(plan, "user", "role")
         self._make_roles(plan)
         for change in (*plan.of(Verb.CHANGE), *plan.of(Verb.CREATE)):
-            self._parts(change)
+            if change.thing.kind not in _ORGANIZED:
+                self._parts(change)
         self._delete(plan, "oidcProvider", "samlProvider", "group", "policy")
+        # The deepest first.
+        for change in sorted(plan.of(Verb.DELETE, "unit"), key=lambda one: -one.thing.name.count("/")):
+            organize(change, self.api)
         return keys
 
     def _try(self, thing: Thing, act: Callable[[], object]) -> bool:
@@ -108,13 +109,17 @@ class Carrier:
         given = None if found is None else Secret(found)
         return require_secret(given, new.root_secret, place.below("rootAccessKey")).text
 
-    def _rename_account(self, thing: Thing) -> None:
-        world = self.api.world
-        account = records.find(world.reader, Account, "", thing.account)
-        if account is None:
-            raise Mistake(thing.place, "the account is gone")
-        records.replace(world.writer, msgspec.structs.replace(account, name=thing.value("name")))
-        self.api.note(thing.account, "PutAccountName", {"AccountName": thing.value("name")})
+    def _organize(self, plan: Plan) -> None:
+        """Make units from the top, then put accounts into them, and control policies on both."""
+        for kind in _ORGANIZED:
+            changes = [
+                change for change in plan.changes if change.thing.kind == kind and change.verb is not Verb.DELETE
+            ]
+            for change in sorted(changes, key=lambda one: (one.thing.name.count("/"), one.thing.name)):
+                if change.verb is Verb.CHANGE:
+                    rename_account(change, self.api)
+                self._try(change.thing, partial(organize, change, self.api))
+                self._step()
 
     def _make_roles(self, plan: Plan) -> None:
         late: list[Thing] = []
@@ -173,6 +178,12 @@ class Carrier:
         if thing.strangers:
             trust = keep_strangers(self.api.world.writer, trust, thing.strangers)
         return document_text(trust)
+
+
+def _new_accounts(plan: Plan, desired: Desired) -> list[Thing]:
+    """Return the accounts to make: the one that manages the organization first, so that others can be its members."""
+    made = [change.thing for change in plan.of(Verb.CREATE, "account")]
+    return sorted(made, key=lambda thing: desired.new_accounts[thing.account].standing != "management")
 
 
 def _parts_of(change: Change) -> Iterator[Difference]:

@@ -12,7 +12,7 @@ from daypass.apply.nodes import Node, Place
 from daypass.apply.schema import DOCUMENT
 from daypass.apply.secret_names import Secrets
 from daypass.apply.shapes import Located
-from daypass.apply.state import REQUIRE_MFA_NAME, REQUIRE_MFA_PATH, Key, KeyValue, State, Thing
+from daypass.apply.state import ATTRIBUTES, REQUIRE_MFA_NAME, REQUIRE_MFA_PATH, Key, KeyValue, State, Thing
 from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
@@ -47,8 +47,8 @@ class Desired:
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The accounts that the file names, in order."""
-        return tuple(sorted(self.new_accounts))
+        """The accounts that the file names, in order. Units are of none, and come first."""
+        return (*(("",) if ("", "unit") in self.sections else ()), *sorted(self.new_accounts))
 
 
 def read_desired(root: Node, secrets: Secrets) -> Desired:
@@ -68,6 +68,10 @@ def read_desired(root: Node, secrets: Secrets) -> Desired:
                 _put(state, _thing(account, kind, name, fields, policies, secrets))
         if any(located_thing.given.get("requireMfa") for located_thing in _holders(located)):
             _put(state, require_mfa_policy(account, located.place))
+    if "organization" in document.given:
+        sections.add(("", "unit"))
+        for path, fields in document.given["organization"].given["units"].items():
+            _put(state, Thing("", "unit", path, fields.given, place=fields.place, places=fields.places))
     return Desired(document.given.get("name", "default"), state, new_accounts, frozenset(sections))
 
 
@@ -95,7 +99,7 @@ def _holders(located: Located) -> list[Located]:
 
 
 def _account(account: str, located: Located) -> Thing:
-    attributes = {"name": located.given["name"]} if "name" in located.given else {}
+    attributes = {name: located.given[name] for name in ATTRIBUTES["account"] if name in located.given}
     return Thing(account, "account", account, attributes, place=located.place, places=located.places)
 
 

@@ -18,13 +18,20 @@ from daypass.arn import iam_arn
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def export_document(present: State, *, with_keys: bool) -> dict[str, Any]:
-    """Return the file's values."""
+def export_document(present: State, standings: Mapping[str, str], *, with_keys: bool) -> dict[str, Any]:
+    """Return the file's values. `standings` says what accounts are to the organization."""
     accounts = {
-        account.account: {"name": account.value("name"), **_sections(present, account.account, with_keys=with_keys)}
+        account.account: {
+            **_fields(account, (), with_keys=with_keys),
+            **_sections(present, account.account, with_keys=with_keys),
+        }
         for account in of_kind(present, "account")
     }
-    return {"version": 1, "accounts": accounts}
+    units = {unit.name: _fields(unit, (), with_keys=with_keys) for unit in of_kind(present, "unit")}
+    for account, standing in standings.items():
+        if account in accounts and units and standing != "member":
+            accounts[account]["standing"] = standing
+    return {"version": 1, **({"organization": {"units": units}} if units else {}), "accounts": accounts}
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:
@@ -65,7 +72,7 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
         value = thing.value(name)
         if name == "accessKeys":
             value = {key_id: _key(key_id, key) for key_id, key in value.items()} if with_keys else {}
-        if value == ({} if rule.has_parts else rule.default):
+        if value == ({} if rule.has_parts else rule.default) or (name == "unit" and not value):
             continue
         fields[name] = sorted(value) if name in {"policies", "groups", "clientIds"} else value
     _fold_mfa(thing, fields, set(hidden))

@@ -5,6 +5,7 @@ Owns the arithmetic and the writing. A part that was there before the file named
 
 from collections.abc import Mapping
 
+from daypass.apply.organization import unit_id
 from daypass.apply.plan import Change, Plan, Verb
 from daypass.apply.state import ATTRIBUTES, Thing
 from daypass.directory import records
@@ -27,8 +28,6 @@ _TYPES: Mapping[str, type[Entity]] = {
 def write_marks(writer: Writer, plan: Plan, owner: str, marks: Mapping[str, Mark]) -> None:
     """Remember what a plan that was carried out has made."""
     for change in plan.changes:
-        if change.thing.kind == "account":
-            continue
         if change.before is not None and change.verb is Verb.DELETE:
             _forget(writer, marks.get(change.before.id))
             continue
@@ -77,6 +76,10 @@ def _forget(writer: Writer, mark: Mark | None) -> None:
 
 
 def _id_of(writer: Writer, thing: Thing) -> str:
+    if thing.kind == "account":
+        return thing.account
+    if thing.kind == "unit":
+        return unit_id(writer, thing.name)
     found = records.find(writer, _TYPES[thing.kind], thing.account, thing.name)
     if found is None:
         raise ValueError(f"{thing.kind} {thing.name} was made and is not there")

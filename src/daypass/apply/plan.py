@@ -159,8 +159,8 @@ def _wanted_value(name: str, wanted: Thing, found: Thing, rule: Rule) -> Any:
         return wanted.attributes[name]
     mark = rule.marks.get(found.id)
     was_set = rule.prune or (mark is not None and name in mark.values)
-    # A name for people has no default to fall back to.
-    return wanted.value(name) if was_set and wanted.kind != "account" else found.value(name)
+    # A name has no default to fall back to, and where an account stands is not undone by silence.
+    return wanted.value(name) if was_set and wanted.kind not in {"account", "unit"} else found.value(name)
 
 
 def _parts(name: str, wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Difference], int]:

@@ -4,9 +4,11 @@ Owns reading it. Things are read whole, with what is attached to them; secrets o
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
+from daypass.apply.organization import account_attributes, read_units, unit_paths
 from daypass.apply.state import Key, KeyValue, State, Thing
 from daypass.directory import links, records
 from daypass.directory.apply_entities import Mark
@@ -26,17 +28,24 @@ E = TypeVar("E", bound=Entity)
 def read_present(reader: Reader, accounts: Iterable[str], vault: SecretBox) -> State:
     """Return the things of those of the accounts that exist."""
     state: dict[Key, Thing] = {}
+    paths = unit_paths(reader)
     for account_id in accounts:
-        account = records.find(reader, Account, "", account_id)
+        account = records.find(reader, Account, "", account_id) if account_id else None
+        things = read_units(reader) if not account_id else iter(())
         if account is not None:
-            for thing in _things(reader, account, vault):
-                state[thing.key] = thing
+            things = chain((_account(reader, account, paths),), _things(reader, account, vault))
+        state |= {thing.key: thing for thing in things}
     return state
 
 
 def all_accounts(reader: Reader) -> list[str]:
     """Return the ids of all accounts of the store, in order."""
     return [account.id for account in each(reader, Account, "")]
+
+
+def read_standings(reader: Reader) -> dict[str, str]:
+    """Return what each account is to the store's organization."""
+    return {account.id: account.standing for account in each(reader, Account, "")}
 
 
 def read_marks(reader: Reader, accounts: Iterable[str], owner: str) -> dict[str, Mark]:
@@ -52,8 +61,12 @@ def each(reader: Reader, type_: type[E], account: str) -> Iterator[E]:
         after = found[-1].sort
 
 
+def _account(reader: Reader, account: Account, paths: Mapping[str, str]) -> Thing:
+    attributes = {"name": account.name, **account_attributes(reader, account, paths)}
+    return Thing(account.id, "account", account.id, attributes, id=account.id)
+
+
 def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thing]:
-    yield Thing(account.id, "account", account.id, {"name": account.name}, id=account.id)
     groups: dict[str, str] = {}
     keys = _keys(reader, account.id, vault)
     for policy in each(reader, ManagedPolicy, account.id):

@@ -11,7 +11,7 @@ from typing import Any
 from daypass.apply.desired import Desired
 from daypass.apply.nodes import Mistake
 from daypass.apply.plan import Plan, Verb
-from daypass.apply.state import State, Thing
+from daypass.apply.state import NOUNS, State, Thing
 from daypass.arn import Arn
 from daypass.directory.strangers import principals_of
 
@@ -34,7 +34,7 @@ class _Known:
     def __init__(self, accounts: frozenset[str], after: State) -> None:
         self.accounts = accounts
         self.after = after
-        self.arns = {thing.arn for thing in after.values() if thing.kind != "account"}
+        self.arns = {thing.arn for thing in after.values() if thing.kind in NOUNS}
 
     def is_missing(self, arn: str, *kinds: str) -> bool:
         """Tell whether an ARN names one of these kinds of thing in an account of the file, and there is none such."""
@@ -54,6 +54,9 @@ def _with_path(thing: Thing, present: State) -> Thing:
 
 def _broken(thing: Thing, known: _Known) -> Iterator[tuple[str, str]]:
     attributes: Mapping[str, Any] = thing.attributes
+    unit = attributes.get("unit", "/")
+    if unit != "/" and "" in known.accounts and ("", "unit", unit.lower()) not in known.after:
+        yield "unit", f"there is no unit {unit}, and the file makes none"
     for name in attributes.get("groups", ()):
         if (thing.account, "group", name.lower()) not in known.after:
             yield "groups", f"there is no group {name} in account {thing.account}, and the file makes none"

@@ -17,7 +17,9 @@ _NAME = Text("a name", r"[A-Za-z0-9_+=,.@-]{1,128}", 128)
 _TAG_NAME = Text("the key of a tag", r".{1,128}", 128)
 _PATH = Text("a path that begins and ends with a slash", r"/|/[!-~]+/", 512)
 _ARN = Text("an ARN", r"arn:.+", 2048)
-_POLICY = Text("the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[A-Za-z0-9_+=,.@-]{1,128}", 2048)
+_POLICY = Text(
+    "the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[A-Za-z0-9_+=,.@-]{1,128}", 2048
+)
 
 _PATH_FIELD = Field(_PATH, "The path, / by default. A role's or policy's cannot change.")
 _TAGS = Field(MapOf(_TAG_NAME, Text("the value of a tag", "", 256)), "Tags, by key.")
@@ -91,6 +93,16 @@ SAML_PROVIDER = Fields(
         "tags": _TAGS,
     }
 )
+_UNIT = Text("the path of a unit, such as / or /prod/web", r"/|(?:/[^/\x00-\x1f]{1,128}){1,5}", 700)
+_CONTROL_FIELDS = {
+    "serviceControl": Field(MapOf(Text("a name", "", 128), PolicyDocument()), "Service control policies, by name."),
+    "resourceControl": Field(MapOf(Text("a name", "", 128), PolicyDocument()), "Resource control policies, by name."),
+    "fullAccess": Field(
+        Flag(), "Whether FullAWSAccess is attached. It is on every new level; without it, allow by list."
+    ),
+}
+UNIT = Fields(_CONTROL_FIELDS)
+ORGANIZATION = Fields({"units": Field(MapOf(_UNIT, UNIT), "The root `/` and the units, by path.", required=True)})
 ROOT_KEY = Fields(
     {
         "id": Field(
@@ -120,6 +132,8 @@ ACCOUNT = Fields(
         "rootAccessKey": Field(
             ROOT_KEY, "The root key of a new account. Without it one is made up and shown once. Read at creation alone."
         ),
+        "unit": Field(_UNIT, "The unit of the organization in which the account stands."),
+        **_CONTROL_FIELDS,
         **{
             section: Field(MapOf(name, fields, folded=True), f"The account's {section}, by name.")
             for section, (name, fields) in ACCOUNT_SECTIONS.items()
@@ -135,6 +149,7 @@ DOCUMENT = Fields(
             "The name of this set of things, `default` where none is given. A file deletes only what files of its "
             "own name have made.",
         ),
+        "organization": Field(ORGANIZATION, "The store's organization. One of the accounts manages it."),
         "accounts": Field(MapOf(_ACCOUNT_ID, ACCOUNT), "The accounts, by id.", required=True),
     }
 )

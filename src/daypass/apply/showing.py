@@ -16,6 +16,8 @@ _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
 _WORDS = {
     "policies": "policy",
     "inline": "inline policy",
+    "serviceControl": "service control policy",
+    "resourceControl": "resource control policy",
     "tags": "tag",
     "groups": "group",
     "accessKeys": "access key",
@@ -28,7 +30,7 @@ def show_plan(plan: Plan, *, is_done: bool) -> str:
     """Return the plan for people. Its last line is the summary."""
     lines: list[str] = []
     for account, changes in groupby(plan.changes, key=lambda change: change.thing.account):
-        lines.append(f"Account {account}")
+        lines.append(f"Account {account}" if account else "Organization")
         for change in changes:
             lines += _change(change)
         lines.append("")

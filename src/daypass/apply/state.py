@@ -51,9 +51,16 @@ class Attribute:
 _VALUE, _PARTS = Attribute(Form.VALUE, ""), Attribute(Form.PARTS)
 _FIXED_PATH, _PATH = Attribute(Form.VALUE, "/", fixed=True), Attribute(Form.VALUE, "/")
 
+_CONTROLS: Mapping[str, Attribute] = {
+    "serviceControl": Attribute(Form.POLICIES),
+    "resourceControl": Attribute(Form.POLICIES),
+    "fullAccess": Attribute(Form.VALUE, default=True),
+}
+
 # Kind of thing -> its attributes, in the order in which a plan shows them.
 ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
-    "account": {"name": _VALUE},
+    "account": {"name": _VALUE, "unit": Attribute(Form.VALUE, "/"), **_CONTROLS},
+    "unit": _CONTROLS,
     "policy": {
         "path": _FIXED_PATH,
         "description": Attribute(Form.VALUE, "", fixed=True),
@@ -107,7 +114,9 @@ class KeyValue:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One thing of an account. `id` is its unique id, empty in a file. `protected` things are nobody's to delete.
+    """One thing of an account; units have none. `id` is its unique id, empty in a file.
+
+    `protected` things are nobody's to delete.
 
     `attributes` holds what was given; parts are mappings. `strangers` are principals of the trust policy that nobody
     here is meant by.

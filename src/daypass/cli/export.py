@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daypass.apply.export import as_yaml, export_document
-from daypass.apply.present import all_accounts, read_present
+from daypass.apply.present import all_accounts, read_present, read_standings
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
 
@@ -28,8 +28,10 @@ def command(
         unknown = sorted(set(accounts) - set(known))
         if unknown:
             raise Stop(f"there is no account {unknown[0]} in this store", Exit.CONFIGURATION)
-        present = read_present(reader, accounts or known, there.vault)
-    document = export_document(present, with_keys=access_keys)
+        # The organization is no account's own: it is written with all of them.
+        present = read_present(reader, accounts or ("", *known), there.vault)
+        standings = read_standings(reader)
+    document = export_document(present, standings, with_keys=access_keys)
     if output == "json":
         print_json(document)
     else:

@@ -1,0 +1,166 @@
+"""The organization in a file: units, which accounts stand in them, and the control policies of each level.
+
+Owns reading it from a store and carrying out its changes. There is no API for it inside; the rules are those of
+organization_changes.py, which the operators' command follows too.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from daypass.apply.api import Api
+from daypass.apply.nodes import Mistake
+from daypass.apply.plan import Change, Difference, Verb
+from daypass.apply.state import Thing, document_text
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.directory.organization import find_organization, find_policies
+from daypass.directory.organization_changes import (
+    CannotOrganize,
+    ControlKind,
+    create_unit,
+    delete_unit,
+    find_unit,
+    get_organization,
+    move_account,
+    remove_policy,
+    set_policy,
+    units_of,
+)
+from daypass.directory.organization_entities import (
+    FULL_ACCESS_RESOURCE,
+    FULL_ACCESS_SERVICE,
+    ControlPolicies,
+    untouched,
+)
+from daypass.directory.store import Reader
+from daypass.errors import SenderFault
+
+_CONTROLS: Mapping[str, ControlKind] = {"serviceControl": "service", "resourceControl": "resource"}
+
+
+def read_units(reader: Reader) -> Iterator[Thing]:
+    """Return the root and the units of the store's organization, named by their paths."""
+    organization = find_organization(reader)
+    if organization is None:
+        return
+    for unit_id, path in unit_paths(reader).items():
+        attributes = control_attributes(find_policies(reader, unit_id))
+        yield Thing("", "unit", path, attributes, id=unit_id, protected=path == "/")
+
+
+def unit_paths(reader: Reader) -> dict[str, str]:
+    """Return the path of each unit by its id, and `/` for the root."""
+    organization = find_organization(reader)
+    if organization is None:
+        return {}
+    paths = {organization.root: "/"}
+    units = {unit.id: unit for unit in units_of(reader)}
+
+    def path(unit_id: str) -> str:
+        if unit_id not in paths:
+            above = path(units[unit_id].parent)
+            paths[unit_id] = f"{above.rstrip('/')}/{units[unit_id].name}"
+        return paths[unit_id]
+
+    return {unit_id: path(unit_id) for unit_id in (organization.root, *units)}
+
+
+def account_attributes(reader: Reader, account: Account, paths: Mapping[str, str]) -> dict[str, Any]:
+    """Return where an account stands, and its control policies."""
+    if account.standing == "standalone":
+        return {"unit": ""}
+    organization = find_organization(reader)
+    root = "" if organization is None else organization.root
+    here = paths.get(account.unit or root, "/")
+    return {"unit": here, **control_attributes(find_policies(reader, account.id))}
+
+
+def control_attributes(attached: ControlPolicies) -> dict[str, Any]:
+    """Return the control policies of a level. AWS's own, which allow everything, are a flag of their own."""
+    return {
+        "fullAccess": FULL_ACCESS_SERVICE in attached.service,
+        "serviceControl": {
+            name: json.loads(text) for name, text in attached.service.items() if name != FULL_ACCESS_SERVICE
+        },
+        "resourceControl": {
+            name: json.loads(text) for name, text in attached.resource.items() if name != FULL_ACCESS_RESOURCE
+        },
+    }
+
+
+def organize(change: Change, api: Api) -> None:
+    """Carry out what a change says of an account or a unit. Raises Mistake."""
+    writer, thing = api.world.writer, change.thing
+    if change.verb is Verb.DELETE:
+        _try(thing, "", api, "DeleteOrganizationalUnit", lambda: delete_unit(writer, thing.name))
+        return
+    # The root came with the account that manages the organization.
+    if change.verb is Verb.CREATE and thing.kind == "unit" and thing.name != "/":
+        above, _, name = thing.name.rpartition("/")
+        _try(
+            thing,
+            "",
+            api,
+            "CreateOrganizationalUnit",
+            lambda: create_unit(writer, above or "/", name, entropy=api.world.entropy),
+        )
+    for difference in change.parts("unit"):
+        # A new account stands where its standing puts it, unless a unit is named.
+        _try(thing, "unit", api, "MoveAccount", lambda unit=difference.after: move_account(writer, thing.name, unit))  # type: ignore[misc] # bound early
+    _control(change, api)
+
+
+def rename_account(change: Change, api: Api) -> None:
+    """Give an account another name for people."""
+    for difference in change.parts("name"):
+        world, thing = api.world, change.thing
+        account = records.find(world.reader, Account, "", thing.account)
+        if account is None:
+            raise Mistake(thing.place, "the account is gone")
+        records.replace(world.writer, msgspec.structs.replace(account, name=difference.after))
+        api.note(thing.account, "PutAccountName", {"AccountName": difference.after})
+
+
+def unit_id(reader: Reader, path: str) -> str:
+    """Return the id of the unit of this path."""
+    return find_unit(reader, get_organization(reader), path)
+
+
+def _control(change: Change, api: Api) -> None:
+    """Attach before anything is detached: a level may not be without a service control policy."""
+    full = next(change.parts("fullAccess"), None)
+    if full is not None and full.after and not full.is_new:
+        _put(change.thing, api, "fullAccess", FULL_ACCESS_SERVICE, untouched("").service[FULL_ACCESS_SERVICE])
+    for attribute in _CONTROLS:
+        for part in change.parts(attribute):
+            if not part.is_gone:
+                _put(change.thing, api, attribute, part.part, document_text(part.after))
+    for attribute in _CONTROLS:
+        for part in change.parts(attribute):
+            if part.is_gone:
+                _remove(change.thing, api, attribute, part)
+    if full is not None and not full.after:
+        _remove(change.thing, api, "fullAccess", Difference("fullAccess", FULL_ACCESS_SERVICE))
+
+
+def _put(thing: Thing, api: Api, attribute: str, name: str, text: str) -> None:
+    kind = _CONTROLS.get(attribute, "service")
+    _try(thing, attribute, api, "AttachPolicy", lambda: set_policy(api.world.writer, thing.name, kind, name, text))
+
+
+def _remove(thing: Thing, api: Api, attribute: str, part: Difference) -> None:
+    kind = _CONTROLS.get(attribute, "service")
+    _try(thing, attribute, api, "DetachPolicy", lambda: remove_policy(api.world.writer, thing.name, kind, part.part))
+
+
+def _try(thing: Thing, attribute: str, api: Api, action: str, act: Callable[[], object]) -> None:
+    try:
+        act()
+    except CannotOrganize as error:
+        raise Mistake(thing.place_of(attribute), str(error), refused=True) from error
+    except SenderFault as fault:
+        raise Mistake(thing.place_of(attribute), f"{fault.code}: {fault.message}", refused=True) from fault
+    api.note(get_organization(api.world.reader).manager, action, {"TargetId": thing.name})
