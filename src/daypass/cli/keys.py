@@ -1,4 +1,4 @@
-"""`daypass keys list|rotate`: the keys that seal session tokens.
+"""`daypass keys list|rotate`: the keys that seal session tokens, and those that sign web identity tokens and notices.
 
 They work on the store itself, also beside live servers, which see the change within a second. What a key's state is
 and when it ends is mint/lifecycle.py's rule; a server rotates by itself as `rotate_keys_days` says.
@@ -6,20 +6,26 @@ and when it ends is mint/lifecycle.py's rule; a server rotates by itself as `rot
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.directory.outbound import issuer_accounts, load_token_rings, rotate_token_keys, tend_token_keys
 from daypass.directory.ring import load_ring, save_ring
+from daypass.directory.store import Reader
 from daypass.mint.durations import LONGEST
-from daypass.mint.keyring import SealingKey, SealingRing, rotate, tend
-from daypass.mint.lifecycle import SKEW
+from daypass.mint.keyring import rotate, tend
+from daypass.mint.lifecycle import SKEW, KeyRing, RingKey
+from daypass.mint.web_identity import LONGEST_TOKEN
+from daypass.wiring import OpenedStore
+
+M = TypeVar("M")
 
 
 @click.group()
 def command() -> None:
-    """List and rotate the keys that seal session tokens."""
+    """List and rotate the keys that seal session tokens and sign web identity tokens."""
 
 
 @command.command(name="list")
@@ -29,7 +35,7 @@ def command() -> None:
 def list_keys(store: str | None, config_file: Path | None, output: str) -> None:
     """List the keys with their states. The keys themselves are never shown."""
     with opened(store, config_file) as there, there.store.read() as reader:
-        _print(load_ring(reader, there.vault), int(there.clock.now().timestamp()), output)
+        _print(_all_keys(reader, there), output)
 
 
 @command.command(name="rotate")
@@ -37,43 +43,55 @@ def list_keys(store: str | None, config_file: Path | None, output: str) -> None:
 @config_option
 @output_option
 def rotate_keys(store: str | None, config_file: Path | None, output: str) -> None:
-    """Publish a new key, and list the keys.
+    """Publish new keys, and list the keys.
 
-    It seals new tokens a minute later, when every server knows it. The key before it opens tokens until the last one
-    that it sealed has expired; then it is destroyed. No session ends. While a new key waits, this changes nothing.
+    A new sealing key seals tokens a minute later, when every server knows it; a new signing key signs a day later, when
+    every relying party does. The key before it stays until the last token that it made has expired; then it is
+    destroyed. No session or token ends. While a new key waits, this changes nothing.
     """
     with opened(store, config_file) as there:
         now = int(there.clock.now().timestamp())
         with there.store.write() as writer:
             ring = load_ring(writer, there.vault)
             tended = tend(ring, now=now, rotate_after=0, entropy=there.entropy)
-            rotated = rotate(tended, now=now, entropy=there.entropy)
-            save_ring(writer, rotated, there.vault)
-        _print(rotated, now, output)
+            save_ring(writer, rotate(tended, now=now, entropy=there.entropy), there.vault)
+            for account in issuer_accounts(writer):
+                tend_token_keys(writer, account, now=now, rotate_after=0, vault=there.vault)
+                rotate_token_keys(writer, account, now=now, vault=there.vault)
+        with there.store.read() as reader:
+            _print(_all_keys(reader, there), output)
 
 
-def _print(ring: SealingRing, now: int, output: str) -> None:
-    shown = [_shown(ring, key, now) for key in ring.keys]
+def _all_keys(reader: Reader, there: OpenedStore) -> list[dict[str, Any]]:
+    now = int(there.clock.now().timestamp())
+    sealing = load_ring(reader, there.vault)
+    shown = [_shown(sealing, key, now, longest=LONGEST) | {"Purpose": "sealing"} for key in sealing.keys]
+    for account in issuer_accounts(reader):
+        for ring in load_token_rings(reader, account, there.vault).rings.values():
+            more = {"Purpose": "signing", "AccountId": account}
+            shown += [_shown(ring, key, now, longest=LONGEST_TOKEN) | more for key in ring.keys]
+    return shown
+
+
+def _print(shown: list[dict[str, Any]], output: str) -> None:
     if output == "json":
         print_json({"Keys": shown})
         return
     for key in shown:
         until = f"destroyed after {key['DestroyedAfter']}" if key["DestroyedAfter"] else ""
-        click.echo(
-            f"{key['KeyId']}  {key['Purpose']}  {key['State']:<9}  active from {key['ActiveFrom']}  {until}".rstrip()
-        )
+        words = (key["KeyId"], key["Purpose"], f"{key['State']:<9}", f"active from {key['ActiveFrom']}")
+        click.echo("  ".join((*words, *filter(None, (key.get("AccountId"), until)))))
 
 
-def _shown(ring: SealingRing, key: SealingKey, now: int) -> dict[str, Any]:
+def _shown(ring: KeyRing[M], key: RingKey[M], now: int, *, longest: int) -> dict[str, Any]:
     retires = ring.retires(key)
     return {
         "KeyId": key.id,
-        "Purpose": "sealing",
-        "State": ring.state(key, now=now, longest=LONGEST).value,
+        "State": ring.state(key, now=now, longest=longest).value,
         "CreateDate": _instant(key.created),
         "ActiveFrom": _instant(key.activates),
         "RetiresAt": None if retires is None else _instant(retires),
-        "DestroyedAfter": None if retires is None else _instant(retires + LONGEST + SKEW),
+        "DestroyedAfter": None if retires is None else _instant(retires + longest + SKEW),
     }
 
 

@@ -104,6 +104,16 @@ def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBo
             _save(writer, account, ring, rotated, vault)
 
 
+def issuer_accounts(reader: Reader) -> list[str]:
+    """Return what the issuers' keys are kept under: accounts, and NOTIFICATIONS."""
+    found: list[str] = []
+    after = ""
+    while page := reader.page(records.kind_name(Issuer), "", after=after, limit=_MOST):
+        found += [records.to_entity(Issuer, record).account for record in page]
+        after = page[-1].sort
+    return found
+
+
 def accounts_to_tend(reader: Reader, *, now: int, rotate_after: int) -> list[str]:
     """Return the accounts whose keys need tending, without opening any key."""
     rings: dict[tuple[str, str], list[RingKey[None]]] = {}
