@@ -168,6 +168,36 @@ def test_delegated_credentials_approve_nothing(sides: Sides) -> None:
     assert refused(delegated.accept_delegation_request, DelegationRequestId=other)[0] == "InvalidInput"
 
 
+def test_no_resource_policy_widens_what_was_approved(sides: Sides) -> None:
+    """A role that trusts the approver by name, or by aws:PrincipalArn, is still not the partner's to assume."""
+    iam = sides.as_caller("iam", sides.customer)
+    trust = document({"Effect": "Allow", "Principal": {"AWS": sides.customer.account}, "Action": "sts:AssumeRole"})
+    admins = iam.create_role(RoleName="admins", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="admins", PolicyName="own", PolicyDocument=document(allow("*")))
+    key = sides.admin()
+    session = sides.as_caller("sts", key).assume_role(RoleArn=admins, RoleSessionName="alice")["Credentials"]
+    by_role = sides.finalize(session, sides.request())
+    by_user = sides.finalize(key, sides.request(RequestorWorkflowId="workflow-2"))
+    named = f"arn:aws:sts::{sides.customer.account}:assumed-role/admins/alice"
+    user = f"arn:aws:iam::{sides.customer.account}:user/admin"
+    principals: list[dict[str, object]] = [
+        {"Principal": {"AWS": [named, user]}},
+        {"Principal": "*", "Condition": {"ArnEquals": {"aws:PrincipalArn": [admins, user]}}},
+    ]
+    roles = []
+    for number, principal in enumerate(principals):
+        text = document({"Effect": "Allow", "Action": "sts:AssumeRole", **principal})
+        role = iam.create_role(RoleName=f"target{number}", AssumeRolePolicyDocument=text)["Role"]["Arn"]
+        roles.append(role)
+    for approver, token in ((session, by_role), (key, by_user)):
+        partner = sides.as_caller("sts", sides.partner)
+        delegated = partner.get_delegated_access_token(TradeInToken=token)["Credentials"]
+        for role in roles:
+            sides.as_caller("sts", approver).assume_role(RoleArn=role, RoleSessionName="session")
+            sts = sides.as_caller("sts", delegated)
+            assert refused(sts.assume_role, RoleArn=role, RoleSessionName="session")[0] == "AccessDenied"
+
+
 def test_the_owner_alone_sends_where_the_partner_says_so(sides: Sides) -> None:
     """OnlySendByOwner: an administrator accepts, the owner sends, without any policy of its own."""
     request = sides.request(OnlySendByOwner=True)

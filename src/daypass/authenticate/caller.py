@@ -46,7 +46,9 @@ def root_caller(account: str, access_key_id: str, session: Session | None = None
         arn=arn,
         user_id=account,
         access_key_id=access_key_id,
-        principal=Principal(kind=PrincipalKind.ROOT, account=account, arn=arn, unique_id=account),
+        principal=Principal(
+            kind=PrincipalKind.ROOT, account=account, arn=arn, unique_id=account, delegated=_is_delegated(session)
+        ),
         session=session,
         mfa_at=None if session is None else session.mfa_time,
     )
@@ -59,7 +61,13 @@ def user_caller(user: Identity, access_key_id: str, session: Session | None = No
         arn=user.arn,
         user_id=user.id,
         access_key_id=access_key_id,
-        principal=Principal(kind=PrincipalKind.USER, account=user.account, arn=user.arn, unique_id=user.id),
+        principal=Principal(
+            kind=PrincipalKind.USER,
+            account=user.account,
+            arn=user.arn,
+            unique_id=user.id,
+            delegated=_is_delegated(session),
+        ),
         identity=user,
         session=session,
         mfa_at=None if session is None else session.mfa_time,
@@ -82,6 +90,7 @@ def role_caller(role: Identity, session: Session) -> Caller:
             issuer_arn=role.arn,
             unique_id=role.id,
             session_id=session_id,
+            delegated=_is_delegated(session),
         ),
         identity=role,
         session=session,
@@ -108,3 +117,7 @@ def federated_caller(account: str, parent: Identity | None, session: Session) ->
         identity=parent,
         session=session,
     )
+
+
+def _is_delegated(session: Session | None) -> bool:
+    return session is not None and bool(session.delegation)

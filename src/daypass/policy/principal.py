@@ -91,7 +91,8 @@ class PrincipalMatch:
         if caller.kind not in _SIGNED:
             return self._reach_unsigned(caller)
         best = self._past_everyone if self._names.everyone else Reach.NOTHING
-        return max(best, self._reach_by_name(caller))
+        best = max(best, self._reach_by_name(caller))
+        return min(best, Reach.PAST_BOUNDARY) if caller.delegated else best
 
     def denies(self, caller: Principal) -> bool:
         """Tell whether a Deny means `caller`. `*` means everyone, services and federated too."""

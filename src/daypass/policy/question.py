@@ -29,7 +29,8 @@ class PrincipalKind(Enum):
 class Principal(msgspec.Struct, frozen=True):
     """The caller, by every name that a policy may call it.
 
-    Names that a kind of caller does not have are empty, and an empty name never matches.
+    Names that a kind of caller does not have are empty, and an empty name never matches. One that is `delegated` speaks
+    in another's name: its session policies limit it whatever a resource policy says of that name.
     """
 
     kind: PrincipalKind
@@ -40,6 +41,7 @@ class Principal(msgspec.Struct, frozen=True):
     session_id: str = ""
     federated: str = ""
     service: str = ""
+    delegated: bool = False
 
 
 class Question(msgspec.Struct, frozen=True):
