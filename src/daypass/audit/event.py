@@ -50,6 +50,7 @@ HIDDEN = frozenset(
     }
 )
 _LONGEST = 256
+_LONGEST_DETAIL = 1024
 _SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
 
 
@@ -106,6 +107,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 def to_event(happening: Happening) -> Event:
     """Return the event of a request."""
     fault, request = happening.fault, happening.request
+    detail = "" if fault is None else fault.detail[:_LONGEST_DETAIL]
     return Event(
         event_time=happening.at.replace(microsecond=0),
         event_source=_SOURCES.get(happening.service, "sts.amazonaws.com"),
@@ -118,7 +120,7 @@ def to_event(happening: Happening) -> Event:
         request_parameters=_visible(happening.parameters),
         error_code=None if fault is None else fault.code,
         error_message=None if fault is None else fault.message[:_LONGEST],
-        additional_event_data={"detail": fault.detail} if fault is not None and fault.detail else None,
+        additional_event_data={"detail": detail} if detail else None,
     )
 
 

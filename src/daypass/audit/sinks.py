@@ -1,7 +1,8 @@
 """Where audit events go: a file, standard output, or nowhere.
 
 Owns the writing, off the request's path: events are queued and a thread of its own writes them in batches, one JSON
-document a line. The queue is bounded: whoever fills it writes it out, so that no event is lost unseen.
+document a line. The queue is bounded: whoever fills it writes it out, so that no event is lost unseen. Nothing that a
+caller sends, and no full disk, ends the writing.
 """
 
 import os
@@ -11,10 +12,13 @@ from collections import deque
 from typing import BinaryIO, Protocol
 
 import msgspec
+import structlog
+from msgspec.structs import replace
 
 from daypass.audit.event import Happening, to_event
 
 _MOST_QUEUED = 10_000
+_MOST_UNWRITTEN = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
 _EVERY = 0.05  # seconds
 _encode = msgspec.json.Encoder().encode
 
@@ -42,11 +46,17 @@ class NoSink:
 
 
 class LineSink:
-    """Writes each event as a line of JSON."""
+    """Writes each event as a line of JSON to a stream, a file's being unbuffered.
+
+    What cannot be written now, because the disk is full, is tried again; beyond a bound, events are counted instead.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._queued: deque[Happening] = deque()
+        self._unwritten = b""
+        self._lost = 0
+        self._is_failing = False
         self._closing = threading.Event()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._write_on, name="audit", daemon=True)
@@ -70,10 +80,43 @@ class LineSink:
 
     def _flush(self) -> None:
         with self._writing:
-            lines = [_encode(to_event(self._queued.popleft())) for _ in range(len(self._queued))]
-            if lines:
-                self._stream.write(b"\n".join(lines) + b"\n")
+            self._take_in()
+            try:
+                while self._unwritten:
+                    # A partial write goes on where it ended, so that no line is broken or written twice.
+                    self._unwritten = self._unwritten[self._stream.write(self._unwritten) or 0 :]
                 self._stream.flush()
+            except OSError as problem:
+                self._note_failure(problem)
+            else:
+                self._note_success()
+
+    def _take_in(self) -> None:
+        lines = [_line(self._queued.popleft()) for _ in range(len(self._queued))]
+        if lines and len(self._unwritten) > _MOST_UNWRITTEN:
+            self._lost += len(lines)
+        elif lines:
+            self._unwritten += b"\n".join(lines) + b"\n"
+
+    def _note_failure(self, problem: OSError) -> None:
+        if not self._is_failing:
+            structlog.get_logger().error("audit_not_written", reason=problem.strerror or str(problem))
+        self._is_failing = True
+
+    def _note_success(self) -> None:
+        if self._is_failing:
+            structlog.get_logger().error("audit_written_again", events_lost=self._lost)
+            self._is_failing, self._lost = False, 0
+
+
+def _line(happening: Happening) -> bytes:
+    """Return an event as a line. One that cannot be written down in full must not silence those that follow it."""
+    try:
+        return _encode(to_event(happening))
+    except Exception as problem:  # noqa: BLE001 - whatever a caller managed to put into it, the record goes on
+        detail = f"the rest of this event could not be written: {type(problem).__name__}"
+        fault = None if happening.fault is None else type(happening.fault)(detail=detail)
+        return _encode(to_event(replace(happening, parameters=None, fault=fault)))
 
 
 def open_sink(target: str) -> Sink:
@@ -83,4 +126,4 @@ def open_sink(target: str) -> Sink:
     if target == "-":
         return LineSink(sys.stdout.buffer)
     descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    return LineSink(os.fdopen(descriptor, "ab"))
+    return LineSink(os.fdopen(descriptor, "ab", buffering=0))

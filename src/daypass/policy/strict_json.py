@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 MAX_TEXT = 131_072  # the longest policy document in IAM's service model
 MAX_DEPTH = 16  # the language itself needs six
+_LONGEST_ECHO = 64
 # A text that never ends is one token too: to try again at each quote inside it would cost the square of its length.
 _TEXT = r'"(?:[^"\\]|\\.)*+"?'
 _TOKENS = re.compile(rf"{_TEXT}|[][{{}}:]|\n", re.DOTALL)
@@ -118,7 +119,8 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise NotStrictJsonError(f'the key "{key}" stands twice')
+                # In ASCII, since a key may hold what cannot be written down.
+                raise NotStrictJsonError(f"the key {json.dumps(key[:_LONGEST_ECHO])} stands twice")
             seen.add(key)
     return found
 

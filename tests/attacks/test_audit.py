@@ -1,0 +1,95 @@
+"""No request and no full disk silences the record of those that follow."""
+
+import io
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.http.raw import send, signed
+
+from daypass.audit.event import Happening
+from daypass.audit.sinks import LineSink, open_sink
+from daypass.errors import MalformedPolicyDocument
+from daypass.testing.server import RunningServer
+
+TWICE = r'{"\ud800":1,"\ud800":2}'
+
+
+def happening(server: RunningServer) -> Happening:
+    """Return what came of a request that named a policy which nobody can write down."""
+    asked = {"Action": "CreatePolicy", "Version": "2010-05-08", "PolicyName": "p", "PolicyDocument": TWICE}
+    body, headers = signed(server, asked, service="iam")
+    assert send(server, body, headers).status == 400
+    return server.audit.happenings[-1]
+
+
+def test_a_refusal_holds_nothing_that_cannot_be_written(daypass_server: RunningServer) -> None:
+    """A lone surrogate in a policy's key is told of in ASCII."""
+    refused = happening(daypass_server)
+    assert refused.fault is not None
+    assert refused.fault.detail == r'the key "\ud800" stands twice'
+
+
+def test_an_event_that_cannot_be_written_in_full_is_written_in_part(
+    daypass_server: RunningServer, tmp_path: Path
+) -> None:
+    """Whatever a caller manages to put into an event, who asked for what stays on record, and so do the others."""
+    good = happening(daypass_server)
+    bad = msgspec.structs.replace(good, parameters={"Name": "\ud800"}, fault=MalformedPolicyDocument("\ud800"))
+    sink = open_sink(str(tmp_path / "audit"))
+    for one in (good, bad, good):
+        sink(one)
+    sink.close()
+    events = [json.loads(line) for line in (tmp_path / "audit").read_text().splitlines()]
+    assert [event["errorCode"] for event in events] == ["MalformedPolicyDocument"] * 3
+    assert [event["eventName"] for event in events] == ["CreatePolicy"] * 3
+    assert "UnicodeEncodeError" in events[1]["additionalEventData"]["detail"]
+
+
+class FullDisk(io.BytesIO):
+    """Takes seven bytes at a time while it has room, and none while it is full."""
+
+    is_full = False
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override] # bytes are all that is written here
+        """Take what there is room for."""
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return super().write(data[:7])
+
+
+def test_a_disk_that_was_full_gets_every_event_once(
+    daypass_server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be written is kept, within bounds, and written as soon as there is room."""
+    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 1)  # so that each event is tried here and now
+    disk = FullDisk()
+    sink = LineSink(disk)
+    events = [msgspec.structs.replace(happening(daypass_server), request_id=str(number)) for number in range(3)]
+    sink(events[0])
+    disk.is_full = True
+    sink(events[1])
+    disk.is_full = False
+    sink(events[2])
+    sink.close()
+    assert [json.loads(line)["requestID"] for line in disk.getvalue().splitlines()] == ["0", "1", "2"]
+
+
+def test_what_a_full_disk_keeps_waiting_is_bounded(
+    daypass_server: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond the bound events are counted, and the log says how many are missing."""
+    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 1)
+    monkeypatch.setattr("daypass.audit.sinks._MOST_UNWRITTEN", 100)
+    disk = FullDisk()
+    disk.is_full = True
+    sink = LineSink(disk)
+    one = happening(daypass_server)
+    for _ in range(5):
+        sink(one)
+    disk.is_full = False
+    sink.close()
+    assert len(disk.getvalue().splitlines()) == 1
+    logged = capsys.readouterr()
+    assert "events_lost" in logged.out + logged.err
