@@ -295,6 +295,26 @@ def test_a_thing_that_the_rules_refuse_is_listed_and_the_rest_comes(directory: D
     assert found(directory, "user", "good").name == "good"
 
 
+def test_what_depends_on_a_thing_that_was_refused_is_denied(directory: Directory) -> None:
+    """A policy or group that the API refuses may have held a Deny; nothing is left half made."""
+    refused = policy("over", allow("s3:*")) | {"Tags": [{"Key": "aws:x", "Value": "y"}]}
+    text = page(
+        policies=[refused],
+        groups=[group("bad name")],
+        users=[
+            user("a", AttachedManagedPolicies=attached(arn("policy", "over"))),
+            user("b", PermissionsBoundary={"PermissionsBoundaryArn": arn("policy", "over")}),
+            user("c", GroupList=["bad name"]),
+            user("d", GroupList=["elsewhere"]),
+        ],
+    )
+    imported = brought(directory, text)
+    for name in "acd":
+        assert DENY_ALL in found(directory, "user", name).value("policies")
+    assert directory.thing("user", "b", HERE) is None
+    assert "user b: NoSuchEntity" in reasons(imported)
+
+
 def test_a_large_account_meets_no_quota(directory: Directory) -> None:
     """The quotas of the store are no matter: the account had its own."""
     imported = brought(directory, large(1200), rewrite=True)

@@ -16,10 +16,12 @@ from daypass.apply.nodes import Mistake, Place
 from daypass.apply.order import NOBODY, ordered
 from daypass.apply.organization import organize, rename_account
 from daypass.apply.plan import Change, Difference, Plan, Verb
+from daypass.apply.present import ENTITIES
 from daypass.apply.secret_names import Secrets
 from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
+from daypass.directory import records
 from daypass.directory.strangers import keep_strangers
 from daypass.mint.secret import Secret
 
@@ -83,7 +85,15 @@ class Carrier:
     def _create(self, thing: Thing, subject: Subject | None = None) -> None:
         if not self._try(thing, lambda: CREATE[thing.kind](subject or self._subject(thing))):
             self._failed.add(thing.key)
+            self._discard(thing)
         self._step()
+
+    def _discard(self, thing: Thing) -> None:
+        """Leave nothing half made: what is refused may be refused late."""
+        writer = self.api.world.writer
+        found = records.find(writer, ENTITIES[thing.kind], thing.account, thing.name)
+        if found is not None:
+            records.delete(writer, found)
 
     def _account(self, thing: Thing, wanted: Mapping[str, NewAccount]) -> RootKey:
         new = wanted[thing.account]
@@ -154,9 +164,9 @@ class Carrier:
             if is_born or difference.is_gone:
                 continue
             is_put = self._try(thing, partial(PARTS[difference.attribute].put, subject, difference))
-            if not is_put and difference.attribute in {"inline", "policies"}:
+            if not is_put and difference.attribute in {"inline", "policies", "groups"}:
                 # What was refused may have been a Deny.
-                subject.call("Attach{}Policy", PolicyArn=_DENY_ALL)
+                self._try(thing, partial(subject.call, "Attach{}Policy", PolicyArn=_DENY_ALL))
         self._step()
 
     def _delete(self, plan: Plan, *kinds: str) -> None:

@@ -7,22 +7,11 @@ from collections.abc import Mapping
 
 from daypass.apply.organization import unit_id
 from daypass.apply.plan import Change, Plan, Verb
+from daypass.apply.present import ENTITIES
 from daypass.apply.state import ATTRIBUTES, Thing
 from daypass.directory import records
 from daypass.directory.apply_entities import Mark
-from daypass.directory.entities import Entity, Group, ManagedPolicy, Role, User
-from daypass.directory.oidc_entities import OidcProvider
-from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.store import Missing, Writer
-
-_TYPES: Mapping[str, type[Entity]] = {
-    "policy": ManagedPolicy,
-    "group": Group,
-    "user": User,
-    "role": Role,
-    "oidcProvider": OidcProvider,
-    "samlProvider": SamlProvider,
-}
 
 
 def write_marks(writer: Writer, plan: Plan, owner: str, marks: Mapping[str, Mark]) -> None:
@@ -80,7 +69,7 @@ def _id_of(writer: Writer, thing: Thing) -> str:
         return thing.account
     if thing.kind == "unit":
         return unit_id(writer, thing.name)
-    found = records.find(writer, _TYPES[thing.kind], thing.account, thing.name)
+    found = records.find(writer, ENTITIES[thing.kind], thing.account, thing.name)
     if found is None:
         raise ValueError(f"{thing.kind} {thing.name} was made and is not there")
     unique_id: str = found.id  # type: ignore[attr-defined] # all of them have one

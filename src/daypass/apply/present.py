@@ -25,6 +25,17 @@ _PAGE = 500
 E = TypeVar("E", bound=Entity)
 
 
+# Kind of thing -> what it is in a store.
+ENTITIES: Mapping[str, type[Entity]] = {
+    "policy": ManagedPolicy,
+    "group": Group,
+    "user": User,
+    "role": Role,
+    "oidcProvider": OidcProvider,
+    "samlProvider": SamlProvider,
+}
+
+
 def read_present(reader: Reader, accounts: Iterable[str], vault: SecretBox) -> State:
     """Return the things of those of the accounts that exist."""
     state: dict[Key, Thing] = {}

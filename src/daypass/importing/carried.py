@@ -229,18 +229,19 @@ def _user(user: Mapping[str, Any], carried: Carried) -> None:
     name = text_of(user, "UserName")
     thing = f"user {name}"
     groups: dict[str, None] = {}
-    listed = user.get("GroupList")
-    for group in listed if isinstance(listed, list) else ():
-        if (carried.here.account, "group", str(group).lower()) in carried.state:
-            groups[str(group)] = None
-        else:
-            carried.lose(thing, f"its group {group} is not in the file")
     attributes = {
         **_holder(user, "user", "UserPolicyList", carried),
         **_boundary(user, thing, carried),
         "tags": _tags(user),
         "groups": groups,
     }
+    listed = user.get("GroupList")
+    for group in listed if isinstance(listed, list) else ():
+        if (carried.here.account, "group", str(group).lower()) in carried.state:
+            groups[str(group)] = None
+        else:
+            attributes["policies"][DENY_ALL] = None
+            carried.lose(thing, f"its group {group} is not in the file, so everything is denied to it: {DENY_ALL}")
     carried.put("user", name, attributes)
 
 
