@@ -132,8 +132,8 @@ def message_lines(note: DenialNote) -> Iterator[str]:
     yield "What each type of policy said:"
     for one in note.types:
         level = "" if one.level is None else f", level {one.level} from the organization's root"
-        says = _SAYS[Outcome(one.outcome)]
-        yield f"  {one.policy_type}{level}: {f'{one.policies} of them {says}' if one.policies else 'there is none'}"
+        says = _SAYS[Outcome(one.outcome)] if one.policies else "there is none"
+        yield f"  {_plural(PolicyType(one.policy_type))}{level} ({one.policies}): {says}"
     if note.missing:
         yield f"The request lacked: {', '.join(note.missing)}."
     yield ""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, open_message
+from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote, open_message
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
 from daypass.operations.world import World
 
@@ -59,19 +59,16 @@ def show_note(note: DenialNote) -> dict[str, Any]:
         "reason": note.reason,
         "time": datetime.fromtimestamp(note.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "onlyOwnAccount": note.own_side,
-        "policyTypes": _items(
-            {
-                "type": one.policy_type,
-                **({} if one.level is None else {"level": one.level}),
-                "decision": one.outcome,
-                "policies": one.policies,
-            }
-            for one in note.types
-        ),
-        "closestStatements": _items({**_statement(one), "misses": _values(one.against)} for one in note.closest),
-        "missingContextKeys": _values(note.missing),
+        "policyTypes": [_type(one) for one in note.types],
+        "closestStatements": [{**_statement(one), "misses": list(one.against)} for one in note.closest],
+        "missingContextKeys": list(note.missing),
         "truncated": note.is_cut,
     }
+
+
+def _type(note: TypeNote) -> dict[str, Any]:
+    level = {} if note.level is None else {"level": note.level}
+    return {"type": note.policy_type, **level, "decision": note.outcome, "policies": note.policies}
 
 
 def _statement(note: StatementNote) -> dict[str, Any]:
