@@ -45,6 +45,7 @@ HIDDEN = frozenset(
         "SAMLMetadataDocument",
         "AssumeRolePolicyDocument",
         "PolicyInputList",
+        "OrderedOrganizationPolicyInputList",
         "PermissionsBoundaryPolicyInputList",
         "ResourcePolicy",
     }
