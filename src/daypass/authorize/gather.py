@@ -16,7 +16,7 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.question import PrincipalKind
 
 NOTHING = compile_set(())
-_OF_NO_ACCOUNT = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
+_OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
 # A root user has no policies and may do everything; a federated user that one made is cut from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'

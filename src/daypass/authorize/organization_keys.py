@@ -11,7 +11,7 @@ from daypass.policy.question import PrincipalKind
 
 Context = dict[str, str | tuple[str, ...]]
 
-_UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
+_UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
 
 def organization_keys(caller: Caller, resource_account: str, views: Views) -> Context:
