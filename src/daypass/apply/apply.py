@@ -15,6 +15,7 @@ from daypass.apply.nodes import Mistake, Place
 from daypass.apply.plan import Plan, Rule, Verb, make_plan
 from daypass.apply.present import read_marks, read_present
 from daypass.apply.references import check_references
+from daypass.apply.remembering import RememberingWriter
 from daypass.apply.secret_names import Secrets
 from daypass.audit.event import Happening
 from daypass.bootstrap import RootKey
@@ -81,7 +82,8 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
     happenings: list[Happening] = []
     keys: list[RootKey] = []
     try:
-        with tools.store.write() as writer:
+        with tools.store.write() as transaction:
+            writer = RememberingWriter(transaction)
             # A write is one revision further than what it found.
             if writer.revision() != revision + 1:
                 plan, rule = _plan(writer, desired, tools, manner)

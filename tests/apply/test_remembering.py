@@ -1,0 +1,85 @@
+"""A transaction that remembers answers as one that does not."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.apply.directory import Directory, one_account, opened
+
+from daypass.apply.remembering import RememberingWriter
+from daypass.directory.store import Exists, Link, Missing, Record, Writer
+
+_NAMES = st.sampled_from(["a", "b", "c"])
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("insert"), _NAMES, _NAMES),
+        st.tuples(st.just("replace"), _NAMES, _NAMES),
+        st.tuples(st.just("delete"), _NAMES, _NAMES),
+        st.tuples(st.just("link"), _NAMES, _NAMES),
+        st.tuples(st.just("unlink"), _NAMES, _NAMES),
+        st.tuples(st.just("ask"), _NAMES, _NAMES),
+    ),
+    max_size=25,
+)
+
+
+def _record(key: str, unique_id: str) -> Record:
+    return Record(kind="k", account="1", key=key, sort=key, body=unique_id.encode(), unique_id="id-" + unique_id)
+
+
+def _do(writer: Writer, step: tuple[str, str, str]) -> Any:
+    """Take one step, and return everything that could be seen afterwards."""
+    verb, first, second = step
+    try:
+        if verb == "insert":
+            writer.insert(_record(first, second))
+        elif verb == "replace":
+            writer.replace(_record(first, second))
+        elif verb == "delete":
+            writer.delete("k", "1", first)
+        elif verb == "link" and writer.find_by_id("id-" + first) is not None:
+            writer.link(Link("l", "id-" + first, second, b"x"))
+        elif verb == "unlink":
+            writer.unlink("l", "id-" + first, second)
+    except (Exists, Missing) as refusal:
+        return type(refusal)
+    source = "id-" + first
+    return (
+        writer.find("k", "1", first),
+        writer.find_by_id(source),
+        writer.find_link("l", source, second),
+        writer.targets("l", source),
+        writer.targets("l", source, after="a", limit=1),
+        writer.count("k", "1"),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(_STEPS, _STEPS)
+def test_memory_changes_no_answer(before: list[tuple[str, str, str]], steps: list[tuple[str, str, str]]) -> None:
+    """Whatever was there, and whatever is done: also a thing that is deleted and comes back with its links.
+
+    Links begin at things that are there, and an id that is gone from a store never comes back to it: ids are random.
+    """
+    plain, remembering = opened().store, opened().store
+    for store in (plain, remembering):
+        with store.write() as writer:
+            for step in before:
+                if step[0] != "delete":
+                    _do(writer, step)
+    with plain.write() as one, remembering.write() as other:
+        memory = RememberingWriter(other)
+        for step in steps:
+            assert _do(memory, step) == _do(one, step)
+
+
+def test_a_user_that_moves_keeps_what_it_has() -> None:
+    """Its path changes and a policy is taken away in the same file."""
+    admin, reads = "arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    directory = Directory()
+    boss = {"policies": [admin]}
+    directory.apply(one_account(users={"a": {"policies": [admin, reads]}, "boss": boss}))
+    directory.apply(one_account(users={"a": {"path": "/x/", "policies": [reads]}, "boss": boss}))
+    moved = directory.thing("user", "a")
+    assert moved is not None
+    assert (moved.value("path"), list(moved.value("policies"))) == ("/x/", [reads])
