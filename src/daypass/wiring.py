@@ -45,7 +45,7 @@ from daypass.operations.world import World
 from daypass.pipeline import Pipeline
 from daypass.policy.question import PrincipalKind
 from daypass.portal.app import Portal, build_portal
-from daypass.portal.saml import Consumer
+from daypass.portal.site import Site
 from daypass.ports import Clock, Entropy
 from daypass.storage.address import Address, SqliteAddress, parse_address
 from daypass.storage.cache import Cache
@@ -249,7 +249,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         is_ready=lambda: _is_ready(there.store),
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
         portal=build_portal(
-            Portal(Consumer(pipeline, cold, settings), throttle.admits, RequestIds(), _report_bug, workers)
+            Portal(Site(pipeline, cold, settings), throttle.admits, RequestIds(), _report_bug, workers)
         ),
         on_start=(cache.start, upkeep.start, courier.start),
         on_stop=(courier.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),

@@ -19,39 +19,51 @@ from starlette.types import Receive, Send
 
 from daypass.errors import Fault, InternalFailure, Throttling
 from daypass.portal import pages
+from daypass.portal.choice import Choice
+from daypass.portal.device import DevicePage
+from daypass.portal.handover_api import LARGEST, HandoverApi
+from daypass.portal.login import Login
 from daypass.portal.reading import read_fields
-from daypass.portal.saml import LARGEST_CHOICE, LARGEST_RESPONSE, Consumer
+from daypass.portal.saml import LARGEST_RESPONSE, SamlSignIn
+from daypass.portal.site import Site
 
 Step = Callable[[Request, Mapping[str, str], str], Response]
+Handler = Callable[[Request], Awaitable[Response]]
+
+_LARGEST_CHOICE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class Portal:
     """What the routes share. `admits` counts requests by peer, as it does unsigned calls of the API."""
 
-    consumer: Consumer
+    site: Site
     admits: Callable[[str], bool]
     new_request_id: Callable[[], str]
     report_bug: Callable[[str, Exception], None]
     workers: ThreadPoolExecutor
 
-    async def receive(self, request: Request) -> Response:
-        """POST /saml: a response arrives."""
-        return await self._run(request, self.consumer.receive, most=LARGEST_RESPONSE)
+    def shows(self, step: Step) -> Handler:
+        """Return the handler of a page that is got."""
 
-    async def choose(self, request: Request) -> Response:
-        """POST /saml/role: a role is chosen."""
-        return await self._run(request, self.consumer.choose, most=LARGEST_CHOICE, takes_json=True)
+        async def handle(request: Request) -> Response:
+            return await self._run(request, step, None, takes_json=False)
 
-    async def metadata(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
-        """GET /saml/metadata.xml: who we are."""
-        return self.consumer.metadata()
+        return handle
 
-    async def _run(self, request: Request, step: Step, *, most: int, takes_json: bool = False) -> Response:
+    def takes(self, step: Step, *, most: int, json: bool = False) -> Handler:
+        """Return the handler of a form of at most `most` bytes."""
+
+        async def handle(request: Request) -> Response:
+            return await self._run(request, step, most, takes_json=json)
+
+        return handle
+
+    async def _run(self, request: Request, step: Step, most: int | None, *, takes_json: bool) -> Response:
         request_id = self.new_request_id()
         try:
             self._admit(request)
-            fields = await read_fields(request, most=most, takes_json=takes_json)
+            fields = {} if most is None else await read_fields(request, most=most, takes_json=takes_json)
             return await asyncio.get_running_loop().run_in_executor(self.workers, step, request, fields, request_id)
         except Fault as fault:
             return _refused(request, fault, request_id)
@@ -67,19 +79,64 @@ class Portal:
 
 def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]:
     """Return the application that serves every path that is nobody else's."""
-    application = Starlette(
-        routes=[
-            Route("/saml", portal.receive, methods=["POST"]),
-            Route("/saml/role", portal.choose, methods=["POST"]),
-            Route("/saml/metadata.xml", portal.metadata, methods=["GET"]),
-        ],
-        exception_handlers={HTTPException: _nothing_here},
-    )
+    application = Starlette(routes=_routes(portal), exception_handlers={HTTPException: _nothing_here})
 
     async def serve(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await application(dict(scope), receive, send)
 
     return serve
+
+
+def _routes(portal: Portal) -> list[Route]:
+    site = portal.site
+    choice = Choice(site)
+    saml = SamlSignIn(site, choice)
+    login = Login(site, saml)
+    device = DevicePage(site, login.providers)
+    commands = HandoverApi(site)
+    small = _LARGEST_CHOICE
+    gets: tuple[tuple[str, Step], ...] = (
+        ("/login", login.landing),
+        ("/login/saml/{key}", login.begin_saml),
+        ("/device", device.ask),
+        ("/handover/done", _done),
+        ("/handover/declined", _declined),
+        ("/handover/at/{handle}", login.hand_over),
+    )
+    posts: tuple[tuple[str, Handler], ...] = (
+        ("/saml", portal.takes(saml.receive, most=LARGEST_RESPONSE)),
+        ("/saml/role", portal.takes(choice.choose, most=small, json=True)),
+        ("/login/role", portal.takes(choice.choose, most=small, json=True)),
+        ("/login/decline", portal.takes(choice.decline, most=small)),
+        ("/login/file", portal.takes(choice.file, most=4 * small)),
+        ("/device", portal.takes(device.take, most=small)),
+        ("/handover", portal.takes(commands.begin, most=LARGEST, json=True)),
+        ("/handover/token", portal.takes(commands.redeem, most=LARGEST, json=True)),
+    )
+
+    async def metadata(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
+        return saml.metadata()
+
+    return [
+        Route("/saml/metadata.xml", metadata, methods=["GET"]),
+        Route("/assets/{version}/{name}", _asset, methods=["GET"]),
+        *(Route(path, handler, methods=["POST"]) for path, handler in posts),
+        *(Route(path, portal.shows(step), methods=["GET"]) for path, step in gets),
+    ]
+
+
+async def _asset(request: Request) -> Response:
+    return pages.asset(request.url.path) or await _nothing_here(request, HTTPException(404))
+
+
+def _done(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
+    """GET /handover/done: where a hand-over ends for the person."""
+    return pages.page("end.html", {"title": "Handed over", "text": "Your terminal has what it waited for."})
+
+
+def _declined(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
+    """GET /handover/declined: the same, where the person did not want it."""
+    return pages.page("end.html", {"title": "Declined", "text": "Your terminal gets nothing."})
 
 
 def _refused(request: Request, fault: Fault, request_id: str) -> Response:

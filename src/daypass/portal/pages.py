@@ -1,44 +1,75 @@
-"""The portal's pages: templates, and the headers that every answer of the portal carries.
+"""The portal's pages: templates, the files beside them, and the headers that every answer of the portal carries.
 
-Owns the content security policy: no script at all, one stylesheet known by its hash, forms to ourselves alone, no
-framing. Nothing that the portal answers may be kept by a cache.
+Owns the content security policy: scripts and styles are files of ours and never inline, forms go to ourselves alone
+(and, where a page says so, to the one address that it hands over to), no framing. Nothing that the portal answers may
+be kept by a cache, but for the style and the script.
 """
 
-import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from daypass.wire.text import json_bytes
 
-_STYLE = files("daypass.portal").joinpath("templates", "style.css").read_text(encoding="utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-HEADERS: Mapping[str, str] = {
-    "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "cache-control": "no-store",
-    "vary": "Accept",
+_ASSETS: Mapping[str, str] = {
+    "portal.css": "text/css; charset=utf-8",
+    "portal.js": "text/javascript; charset=utf-8",
+    "daypass.svg": "image/svg+xml",
+}
+_SAFE: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
 }
 
+
+def policy(forms_to: Sequence[str] = ()) -> str:
+    """Return the content security policy of a page whose forms may end at `forms_to` beside ourselves."""
+    return (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        f"form-action {' '.join((chr(39) + 'self' + chr(39), *forms_to))}; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+HEADERS: Mapping[str, str] = {
+    **_SAFE,
+    "content-security-policy": policy(),
+    "cache-control": "no-store",
+    "vary": "Accept",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+_bodies = {name: files("daypass.portal").joinpath("assets", name).read_bytes() for name in _ASSETS}
+# A changed file has another address, so that a browser may keep each for ever.
+_addresses = {name: f"/assets/{hashlib.sha256(body).hexdigest()[:16]}/{name}" for name, body in _bodies.items()}
+_by_address = {address: name for name, address in _addresses.items()}
+
 _environment = Environment(
-    loader=PackageLoader("daypass.portal"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    loader=PackageLoader("daypass.portal"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
-# Markup because it is ours, to the letter: the policy above knows its hash.
-_environment.globals["style"] = Markup(_STYLE)  # noqa: S704 - a file of ours
+_environment.globals["assets"] = _addresses
+
+
+def asset(path: str) -> Response | None:
+    """Return the file at an address, or None."""
+    name = _by_address.get(path)
+    if name is None:
+        return None
+    headers = {**_SAFE, "cache-control": "public, max-age=31536000, immutable"}
+    return Response(_bodies[name], 200, headers, _ASSETS[name])
 
 
 def is_json_wanted(request: Request) -> bool:
@@ -47,14 +78,20 @@ def is_json_wanted(request: Request) -> bool:
     return "application/json" in named and "text/html" not in named
 
 
-def page(template: str, values: Mapping[str, Any], *, status: int = 200) -> Response:
+def page(template: str, values: Mapping[str, Any], *, status: int = 200, forms_to: Sequence[str] = ()) -> Response:
     """Return a page."""
-    return HTMLResponse(_environment.get_template(template).render(values), status, HEADERS)
+    headers = {**HEADERS, "content-security-policy": policy(forms_to)} if forms_to else HEADERS
+    return HTMLResponse(_environment.get_template(template).render(values), status, headers)
 
 
 def json_answer(document: Mapping[str, Any], *, status: int = 200) -> Response:
     """Return a JSON document."""
     return Response(json_bytes(msgspec.json.encode(document)), status, HEADERS, "application/json")
+
+
+def redirect(url: str) -> Response:
+    """Send the browser elsewhere, to get what is there."""
+    return RedirectResponse(url, 303, HEADERS)
 
 
 def answer(request: Request, template: str, document: Mapping[str, Any], *, status: int = 200) -> Response:

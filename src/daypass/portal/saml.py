@@ -1,216 +1,129 @@
-"""The assertion consumer service: a browser hands in a SAML response, picks one of its roles and gets credentials.
+"""SAML at the portal: send a browser to its identity provider, and receive the response that it comes back with.
 
-Owns the two steps and what each answers. The first judges the response and offers its open roles; the second is an
-AssumeRoleWithSAML call like any other, through the same pipeline, with the response that was put aside. What the
-browser holds in between is a handle and a cookie (sign_ins.py), never the response.
-Rules: SAML profiles 4.1, HTTP-POST binding; a RelayState is not followed anywhere.
+Owns both ends. A response that arrives by itself offers its roles on a page. One that answers a request must answer
+one that this very browser carries, from the provider that was asked, and once; only such a response reaches a
+hand-over. What the browser holds while it chooses is a handle and a cookie (sign_ins.py), never the response.
+Rules: SAML profiles 4.1, HTTP-Redirect and HTTP-POST bindings; a RelayState is not followed anywhere.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import urlencode
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.audit.event import Happening
 from daypass.authorize.context import Surroundings
-from daypass.errors import AccessDenied, Fault, InvalidIdentityToken, InvalidParameterValue
+from daypass.directory.identity import load_role
+from daypass.errors import Fault, InvalidIdentityToken
+from daypass.federation.saml.attributes import RolePair
+from daypass.federation.saml.authn_request import AuthnRequest
+from daypass.federation.saml.identity import SamlIdentity
 from daypass.federation.saml.service_provider import describe_service_provider
-from daypass.operations.operation import Touches
-from daypass.operations.settings import ServiceSettings
 from daypass.operations.sts.assume_role_with_saml import saml_caller
+from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.world import World
-from daypass.pipeline import Face, Pipeline
-from daypass.portal import pages
+from daypass.portal import begun, pages
+from daypass.portal.begun import Begun
+from daypass.portal.choice import Choice, Offered, OfferedRole, longest_session
+from daypass.portal.doors import SamlDoor, load_saml_doors
 from daypass.portal.offer import Offer, offer_roles
-from daypass.portal.sign_ins import MINUTES, Ticket, keep, take
-from daypass.wire.http import HttpRequest
+from daypass.portal.sign_ins import Proof
+from daypass.portal.site import Site, as_sent, origin_of
 
-COOKIE = "__Host-daypass-saml"
 # A response of 100,000 characters, each of them escaped, and whatever else a provider sends beside it.
-LARGEST_RESPONSE, LARGEST_CHOICE = 400_000, 16_384
-_LONGEST_COOKIE = 64
-_VERSION = "2011-06-15"
+LARGEST_RESPONSE = 400_000
 _METADATA = "application/samlmetadata+xml"
+_NOT_ASKED = "The response answers a sign-in that this browser did not begin. Begin again at the sign-in page."
 
 
 @dataclass(frozen=True, slots=True)
-class Consumer:
-    """What the two steps need. `face` is the store as a worker thread sees it: both run on one."""
+class SamlSignIn:
+    """The steps of a sign-in by SAML."""
 
-    pipeline: Pipeline
-    face: Face
-    settings: ServiceSettings
+    site: Site
+    choice: Choice
 
     def metadata(self) -> Response:
         """Return our metadata, for whoever sets up an identity provider."""
-        document = describe_service_provider(
-            entity_id=self.settings.saml_entity_id, consumers=(self.settings.saml_consumer,)
-        )
+        settings = self.site.settings
+        document = describe_service_provider(entity_id=settings.saml_entity_id, consumers=(settings.saml_consumer,))
         return Response(document, media_type=_METADATA, headers=dict(pages.HEADERS))
+
+    def begin(self, door: SamlDoor, handover: str, world: World) -> Response:
+        """Send the browser to a provider, with a request that the browser can answer for."""
+        settings = self.site.settings
+        carried = Begun("saml", begun.new_id(world), begun.last_second(world), door.entity_id, handover)
+        asking = AuthnRequest(
+            identifier=carried.id,
+            issued=world.now,
+            entity_id=settings.saml_entity_id,
+            consumer=settings.saml_consumer,
+            destination=door.redirect or door.post,
+        )
+        if door.redirect:
+            answer = pages.redirect(asking.to_url(carried.id))
+        else:
+            values = {"door": door, "request": asking.to_field(), "relay_state": carried.id}
+            answer = pages.page("send.html", values, forms_to=(origin_of(door.post),))
+        return begun.remember(answer, carried, world)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Judge a response and offer its roles."""
-        now, sent = self.pipeline.now(), as_sent(request)
-        unverified_response = fields.get("SAMLResponse", "")
         try:
-            with self.face.open(Touches.WAITS, now, self.pipeline.home_region) as world:
-                offer = self._offer(unverified_response, sent, world, request_id)
-                ticket = keep(unverified_response, world)
+            with self.site.world() as world:
+                unverified_response = fields.get("SAMLResponse", "")
+                offer = self._offer(unverified_response, request, world, request_id)
+                answered = _find_begun(request, offer.identity, world)
+                proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
+                response = self.choice.offer(request, _offered(offer, world), proof, world)
         except Fault as fault:
-            self._record(now, sent, request_id, fault=fault)
+            self.site.record("SAMLSignIn", request, request_id, parameters={"SAMLAssertion": ""}, fault=fault)
             raise
-        self._record(now, sent, request_id, offer=offer)
-        return _with_cookie(pages.answer(request, "roles.html", _shown(offer, ticket, now)), ticket)
+        caller = saml_caller(offer.identity, "")
+        self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
+        return response if answered is None else begun.forget(response, answered)
 
-    def _offer(self, unverified_response: str, sent: HttpRequest, world: World, request_id: str) -> Offer:
+    def _offer(self, unverified_response: str, request: Request, world: World, request_id: str) -> Offer:
         if not unverified_response:
             raise InvalidIdentityToken("No SAMLResponse was sent.")
-        around = Surroundings(world.now, sent, self.pipeline.home_region)
+        around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
         return offer_roles(unverified_response, around, world, request_id=request_id)
 
-    def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """Trade the response that was put aside for one role's credentials."""
-        _require_same_origin(request, self.settings.public_url)
-        role, provider, duration = (fields.get(name, "") for name in ("RoleArn", "PrincipalArn", "DurationSeconds"))
-        if not role or not provider:
-            raise InvalidParameterValue("RoleArn and PrincipalArn say which role is chosen.")
-        secret = request.cookies.get(COOKIE, "")[:_LONGEST_COOKIE]
-        now = self.pipeline.now()
-        try:
-            with self.face.open(Touches.WAITS, now, self.pipeline.home_region) as world:
-                assertion = take(Ticket(fields.get("Handle", ""), secret), world)
-        except Fault as fault:
-            self._record(now, as_sent(request), request_id, fault=fault)
-            raise
-        parameters = {"RoleArn": role, "PrincipalArn": provider, "SAMLAssertion": assertion}
-        if duration:
-            parameters["DurationSeconds"] = duration
-        status, document = self._call(request, parameters, request_id)
-        template = "refusal.html"
-        if "Error" not in document:
-            template = "credentials.html"
-            document = {**document, "EndpointUrl": self.settings.public_url, "RoleName": role.rpartition("/")[2]}
-        response = pages.answer(request, template, document, status=status)
-        response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
-        return response
 
-    def _call(self, request: Request, parameters: Mapping[str, str], request_id: str) -> tuple[int, dict[str, Any]]:
-        """Call AssumeRoleWithSAML as a client would, and return its status and its answer."""
-        sent = as_sent(request)
-        form = urlencode({"Action": "AssumeRoleWithSAML", "Version": _VERSION, **parameters})
-        call = msgspec.structs.replace(
-            sent,
-            path=b"/",
-            query=b"",
-            headers=(
-                *((name, value) for name, value in sent.headers if name not in {b"accept", b"content-type"}),
-                (b"accept", b"application/json"),
-                (b"content-type", b"application/x-www-form-urlencoded"),
-            ),
-            body=form.encode(),
-        )
-        answered = self.pipeline.answer(call, request_id, self.face)
-        document = msgspec.json.decode(answered.body)
-        if "Error" in document:
-            return answered.status, document
-        result = document["AssumeRoleWithSAMLResponse"]["AssumeRoleWithSAMLResult"]
-        return answered.status, _as_the_cli_prints(result)
-
-    def _record(
-        self,
-        now: datetime,
-        sent: HttpRequest,
-        request_id: str,
-        *,
-        offer: Offer | None = None,
-        fault: Fault | None = None,
-    ) -> None:
-        """Record the first step, and a choice without one. Other choices are recorded by the pipeline."""
-        caller = None if offer is None else saml_caller(offer.identity, "")
-        self.pipeline.record(
-            Happening(
-                now,
-                request_id,
-                sent,
-                "sts",
-                "SAMLSignIn",
-                self.pipeline.home_region,
-                "",
-                caller,
-                {"SAMLAssertion": ""},
-                fault,
-            )
-        )
+def find_door(key: str, world: World) -> SamlDoor | None:
+    """Return the provider that a link of the sign-in page means, or None."""
+    return next((door for door in world.views.get(load_saml_doors) if door.key == key), None)
 
 
-def as_sent(request: Request) -> HttpRequest:
-    """Return a request as the rest of Daypass knows it, without its body."""
-    return HttpRequest(
-        request.method,
-        request.scope["raw_path"],
-        request.scope["query_string"],
-        tuple(request.headers.raw),
-        b"",
-        request.client.host if request.client else "",
-        request.url.scheme == "https",
-    )
+def _find_begun(request: Request, identity: SamlIdentity, world: World) -> Begun | None:
+    """Return the sign-in that a response completes, or None where it came unasked. Raises where it is not ours."""
+    if identity.in_response_to is None:
+        return None
+    found = begun.find(request, "saml", identity.in_response_to, world)
+    if found is None or found.provider != identity.issuer or not begun.use_up(found, world):
+        raise InvalidIdentityToken(_NOT_ASKED, detail=f"InResponseTo {identity.in_response_to!r:.100}")
+    return found
 
 
-def _require_same_origin(request: Request, public_url: str) -> None:
-    """Refuse a choice that another site's page makes. What is no browser sends neither header."""
-    origin = request.headers.get("origin")
-    ours = {f"{request.url.scheme}://{request.headers.get('host', '')}", _origin_of(public_url)}
-    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin" or (origin and origin not in ours):
-        raise AccessDenied("A role is chosen on the page that offered it.", detail=f"from the origin {origin}")
-
-
-def _origin_of(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
-
-
-def _shown(offer: Offer, ticket: Ticket, now: datetime) -> dict[str, Any]:
+def _offered(offer: Offer, world: World) -> Offered:
     identity = offer.identity
-    ends = min(now + MINUTES, identity.redeemable_until)
-    return {
-        "Subject": identity.subject,
-        "Issuer": identity.issuer,
-        "RoleSessionName": identity.session_name,
-        "Handle": ticket.handle,
-        "Expiration": ends.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "Roles": [
-            {
-                "RoleArn": pair.role,
-                "PrincipalArn": pair.provider,
-                "RoleName": pair.role.rpartition("/")[2],
-                "Account": pair.role.split(":")[4],
-            }
-            for pair in offer.roles
-        ],
-        "ClosedRoles": offer.closed,
-    }
-
-
-def _with_cookie(response: Response, ticket: Ticket) -> Response:
-    response.set_cookie(
-        COOKIE,
-        ticket.secret,
-        max_age=int(MINUTES.total_seconds()),
-        path="/",
-        secure=True,
-        httponly=True,
-        samesite="strict",
+    return Offered(
+        subject=identity.subject,
+        issuer=identity.issuer,
+        session_name=identity.session_name,
+        roles=[_role(pair, identity, world) for pair in offer.roles],
+        closed=offer.closed,
+        ends=identity.redeemable_until,
     )
-    return response
 
 
-def _as_the_cli_prints(result: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer with its time as text, as `aws sts` prints it and tools read it."""
-    credentials = result["Credentials"]
-    ends = datetime.fromtimestamp(credentials["Expiration"], UTC).isoformat()
-    return {**result, "Credentials": {**credentials, "Expiration": ends}}
+def _role(pair: RolePair, identity: SamlIdentity, world: World) -> OfferedRole:
+    name = read_role_arn(pair.role)
+    role = world.views.get(load_role, name.account, name.name)
+    longest = longest_session(
+        0 if role is None else role.max_session_seconds,
+        asserted=identity.session_duration,
+        ends=identity.session_ends,
+        now=world.now,
+    )
+    return OfferedRole(pair.role, pair.provider, longest)

@@ -7,20 +7,36 @@ lies encrypted in the store, so that any node can take the second step.
 
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Literal
 
-from daypass.directory import records
-from daypass.directory.sign_in_entities import SignIn
-from daypass.directory.store import Writer
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
 from daypass.errors import ExpiredTokenException
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.world import World
+from daypass.portal import waiting
 
+COOKIE = "__Host-daypass-saml"
 MINUTES = timedelta(minutes=5)
 _OVER = "This sign-in has ended, or a role was chosen already. Sign in again at your identity provider."
 _ID_BYTES, _SECRET_BYTES = 16, 32
-_PURGED = 16
+_LONGEST_COOKIE = 64
+
+
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What somebody proved: a SAML response or an ID token. `handover` is the hand-over that it was asked for."""
+
+    kind: Literal["saml", "oidc"]
+    text: str
+    session_name: str = ""
+    handover: str = ""
+
+    def __repr__(self) -> str:
+        return "<secret>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +50,18 @@ class Ticket:
         return "<secret>"
 
 
-def keep(proof: str, world: World) -> Ticket:
+_decode = msgspec.json.Decoder(Proof).decode
+
+
+def keep(proof: Proof, world: World) -> Ticket:
     """Put a proof aside, and return what fetches it once."""
     secret = urlsafe_b64encode(world.entropy(_SECRET_BYTES)).rstrip(b"=").decode()
-    sign_in = SignIn(id=world.entropy(_ID_BYTES).hex(), ends=world.now + MINUTES, sealed_proof=b"")
-    sealed = world.vault.encrypt(proof.encode(), bound_to=sign_in.proof_name)
+    name = f"proof:{world.entropy(_ID_BYTES).hex()}"
     with world.apart() as writer:
-        _forget_some(writer, world.now)
-        records.insert(writer, SignIn(id=sign_in.id, ends=sign_in.ends, sealed_proof=sealed))
+        waiting.put(writer, name, msgspec.json.encode(proof), ends=world.now + MINUTES, world=world)
     handle = seal(
         Purpose.PORTAL,
-        sign_in.id.encode(),
+        name.encode(),
         bound_to=secret,
         ring=world.ring,
         now=int(world.now.timestamp()),
@@ -53,25 +70,32 @@ def keep(proof: str, world: World) -> Ticket:
     return Ticket(handle, secret)
 
 
-def take(ticket: Ticket, world: World) -> str:
+def take(ticket: Ticket, world: World) -> Proof:
     """Return the proof that was put aside, and forget it. Raises a Fault where it is gone or never was."""
     try:
-        key = unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=world.ring).decode()
+        name = unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=world.ring).decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle does not belong to the cookie") from error
     with world.apart() as writer:
-        found = records.find(writer, SignIn, "", key)
-        if found is not None:
-            records.delete(writer, found)
-    if found is None or found.ends <= world.now:
+        found = waiting.take(writer, name, world=world)
+    if found is None:
         raise ExpiredTokenException(_OVER, detail="no sign-in waits under this handle")
-    return world.vault.decrypt(found.sealed_proof, bound_to=found.proof_name).decode()
+    return _decode(found)
 
 
-def _forget_some(writer: Writer, now: datetime) -> None:
-    # They are listed by their ends. A few a time are enough: each new one takes more than itself away.
-    for record in writer.page(records.kind_name(SignIn), "", limit=_PURGED):
-        waiting = records.to_entity(SignIn, record)
-        if waiting.ends > now:
-            return
-        records.delete(writer, waiting)
+def ticket_of(request: Request, handle: str) -> Ticket:
+    """Return the two halves as a browser sends them."""
+    return Ticket(handle, request.cookies.get(COOKIE, "")[:_LONGEST_COOKIE])
+
+
+def with_cookie(response: Response, ticket: Ticket) -> Response:
+    """Give the browser its secret half. It comes back from pages of ours alone."""
+    seconds = int(MINUTES.total_seconds())
+    response.set_cookie(COOKIE, ticket.secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
+    return response
+
+
+def without_cookie(response: Response) -> Response:
+    """Take the secret half from the browser."""
+    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+    return response

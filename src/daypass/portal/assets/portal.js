@@ -1,0 +1,78 @@
+// Makes the pages easier, never necessary: copying, a clock that runs, finding a role. Nothing is sent anywhere.
+"use strict";
+
+const status = document.querySelector("[data-status]");
+const say = (text) => { status.textContent = text; };
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  const label = button.textContent;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+      say("Copied to the clipboard");
+    } catch {
+      getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+      button.textContent = "Press Ctrl+C";
+      say("Selected; copy it with the keyboard");
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+}
+
+const two = (number) => String(number).padStart(2, "0");
+const left = (milliseconds) => {
+  const seconds = Math.floor(milliseconds / 1000);
+  const hours = Math.floor(seconds / 3600);
+  const rest = `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  return hours ? `${hours}:${rest}` : rest;
+};
+const every = (seconds, tick) => { if (tick()) { const timer = setInterval(() => tick() || clearInterval(timer), seconds * 1000); } };
+
+for (const clock of document.querySelectorAll("[data-clock]")) {
+  const ends = new Date(clock.dataset.clock);
+  const shown = clock.querySelector("[data-left]");
+  clock.querySelector("[data-local]").textContent =
+    `until ${ends.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" })}`;
+  every(1, () => {
+    const remains = ends - Date.now();
+    clock.classList.toggle("over", remains <= 0);
+    shown.textContent = remains > 0 ? `${left(remains)} left` : "Expired";
+    return remains > 0;
+  });
+}
+
+for (const choice of document.querySelectorAll("[data-until]")) {
+  const ends = new Date(choice.dataset.until);
+  every(1, () => {
+    const remains = ends - Date.now();
+    choice.textContent = remains > 0 ? `for ${left(remains)}` : `no longer. ${choice.dataset.over}`;
+    return remains > 0;
+  });
+}
+
+const box = document.querySelector("[data-filter-box]");
+if (box) {
+  box.hidden = false;
+  box.querySelector("[data-filter]").addEventListener("input", (event) => {
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const account of document.querySelectorAll("[data-account]")) {
+      let any = false;
+      for (const role of account.querySelectorAll("[data-role]")) {
+        role.hidden = !words.every((word) => role.dataset.role.includes(word));
+        any ||= !role.hidden;
+        shown += !role.hidden;
+      }
+      account.hidden = !any;
+      if (words.length) account.open = any;
+    }
+    say(`${shown} roles`);
+  });
+}
+
+const send = document.querySelector("form[data-send]");
+if (send) send.submit();
+if (location.search.includes("code=")) history.replaceState(null, "", location.pathname);

@@ -1,0 +1,95 @@
+"""Sign-ins that this server began: what the browser carries until the identity provider's answer comes back.
+
+Owns the cookie: sealed, readable by nobody but us, one for each sign-in so that two tabs do not disturb each other,
+good once and for ten minutes. An answer without its cookie is an answer to somebody else's question.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.mint.purpose import Purpose
+from daypass.mint.seal import SealBrokenError, seal, unseal
+from daypass.operations.world import World
+
+_MINUTES = timedelta(minutes=10)
+_BOUND = "sign-in begun"
+_PREFIX = "__Host-daypass-begun-"
+_NAMED = 12  # characters of the identifier in the cookie's name
+
+
+class Begun(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A sign-in that waits for its answer: at which provider, for which hand-over, and OpenID Connect's secrets."""
+
+    kind: Literal["saml", "oidc"]
+    id: str
+    ends: int
+    provider: str
+    handover: str = ""
+    verifier: str = ""
+    nonce: str = ""
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Begun).decode
+
+
+def new_id(world: World) -> str:
+    """Return an identifier that is good for SAML and for OpenID Connect: an XML name, unpredictable."""
+    return f"_{world.entropy(20).hex()}"
+
+
+def last_second(world: World) -> int:
+    """Return when a sign-in that begins now is over."""
+    return int((world.now + _MINUTES).timestamp())
+
+
+def remember(response: Response, begun: Begun, world: World) -> Response:
+    """Let the browser carry a sign-in that has begun."""
+    now = int(world.now.timestamp())
+    sealed = seal(Purpose.PORTAL, _encode(begun), bound_to=_BOUND, ring=world.ring, now=now, entropy=world.entropy)
+    response.set_cookie(
+        _cookie(begun.id),
+        sealed,
+        max_age=int(_MINUTES.total_seconds()),
+        path="/",
+        secure=True,
+        httponly=True,
+        # A SAML answer is a form that another site sends, and brings along no stricter cookie than this one.
+        samesite="none" if begun.kind == "saml" else "lax",
+    )
+    return response
+
+
+def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, world: World) -> Begun | None:
+    """Return the sign-in of this identifier if this browser began it, or None."""
+    try:
+        sealed = request.cookies.get(_cookie(identifier), "")
+        begun = _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, ring=world.ring))
+    except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    is_this = (begun.kind, begun.id) == (kind, identifier)
+    return begun if is_this and int(world.now.timestamp()) < begun.ends else None
+
+
+def use_up(begun: Begun, world: World) -> bool:
+    """Take a sign-in's one answer. Tells whether nobody has before."""
+    with world.apart() as writer:
+        return writer.claim(f"sign-in:{begun.id}", until=world.now + _MINUTES)
+
+
+def forget(response: Response, begun: Begun) -> Response:
+    """Take the cookie from the browser."""
+    samesite: Literal["none", "lax"] = "none" if begun.kind == "saml" else "lax"
+    response.delete_cookie(_cookie(begun.id), path="/", secure=True, httponly=True, samesite=samesite)
+    return response
+
+
+def _cookie(identifier: str) -> str:
+    return _PREFIX + identifier[1 : 1 + _NAMED]

@@ -1,0 +1,253 @@
+"""The choice of a role: the page that offers what a sign-in may take, and the step that takes one.
+
+Owns what both show and answer, for every kind of sign-in. The second step is a call of the API like any other, through
+the same pipeline, with the proof that was put aside; what it gives goes to the page, or to the command that waits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.directory.identity import load_account
+from daypass.errors import AccessDenied, Fault, InvalidParameterValue
+from daypass.operations.world import World
+from daypass.portal import handovers, pages, sign_ins
+from daypass.portal.credentials import FORMS, SHELLS, Credentials, services_block
+from daypass.portal.handovers import Handover
+from daypass.portal.loopback import loopback_origin, returning_url
+from daypass.portal.sign_ins import MINUTES, Proof, Ticket
+from daypass.portal.site import Site
+
+_EVENTS = {"saml": "SAMLSignIn", "oidc": "OIDCSignIn"}
+_USUAL = 3_600
+_STEPS = (900, 3_600, 7_200, 14_400, 28_800, 43_200)
+_MOST_FOLDED = 6  # accounts that stand open on one page
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedRole:
+    """A role that is open, through which provider, and the longest session in seconds."""
+
+    role: str
+    provider: str
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Who signed in, and what is open to them. `closed` counts the roles that were named in vain."""
+
+    subject: str
+    issuer: str
+    session_name: str
+    roles: Sequence[OfferedRole]
+    closed: int
+    ends: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The two steps."""
+
+    site: Site
+
+    def offer(self, request: Request, offered: Offered, proof: Proof, world: World) -> Response:
+        """Put the proof aside and show the roles."""
+        handover = handovers.get_waiting(proof.handover, world) if proof.handover else None
+        roles = offered.roles
+        if handover is not None and handover.role:
+            roles = [each for each in roles if each.role == handover.role]
+            if not roles:
+                raise AccessDenied(f"The command asks for {handover.role}, which is not open to you.")
+        ticket = sign_ins.keep(proof, world)
+        document = _document(offered, roles, ticket, world)
+        if pages.is_json_wanted(request):
+            return sign_ins.with_cookie(pages.json_answer(document), ticket)
+        values = {
+            "it": document,
+            "accounts": _by_account(document["Roles"], wanted=handover.duration if handover else ""),
+            "handover": None if handover is None else _asking(handover),
+            "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
+        }
+        page = pages.page("roles.html", values, forms_to=_forms_to(handover))
+        return sign_ins.with_cookie(page, ticket)
+
+    def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+        """Trade the proof that was put aside for one role's credentials."""
+        self.site.require_our_page(request)
+        role, provider, duration = (fields.get(name, "") for name in ("RoleArn", "PrincipalArn", "DurationSeconds"))
+        if not role or not provider:
+            raise InvalidParameterValue("RoleArn and PrincipalArn say which role is chosen.")
+        proof = self._take(request, fields, request_id)
+        if proof.handover:
+            with self.site.world() as world:
+                _require_asked(handovers.get_waiting(proof.handover, world), role)
+        status, document = self._redeem(request, proof, (role, provider, duration), request_id)
+        if "Error" in document:
+            return sign_ins.without_cookie(pages.answer(request, "refusal.html", document, status=status))
+        if proof.handover:
+            answer = self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider})
+        else:
+            answer = self._show(request, document, role)
+        return sign_ins.without_cookie(answer)
+
+    def decline(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+        """Tell the command that waits that it gets nothing."""
+        self.site.require_our_page(request)
+        proof = self._take(request, fields, request_id)
+        if not proof.handover:
+            return sign_ins.without_cookie(pages.redirect("/login"))
+        with self.site.world() as world:
+            settled = handovers.settle(proof.handover, "declined", None, world)
+        return sign_ins.without_cookie(_back_to(settled))
+
+    def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """Return credentials, which the page sends along, as a file. Nothing of them stays here."""
+        self.site.require_our_page(request)
+        form = FORMS.get(fields.get("Format", ""))
+        if form is None:
+            raise InvalidParameterValue("Format is none of " + ", ".join(FORMS))
+        key_id, secret, token, ends, name = (
+            fields.get(each, "") for each in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
+        )
+        text = form.write(Credentials(key_id, secret, token, ends, name, self.site.settings.public_url))
+        headers = {**pages.HEADERS, "content-disposition": f'attachment; filename="{form.file}"'}
+        return Response(text, 200, headers, "application/octet-stream")
+
+    def _take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Proof:
+        try:
+            with self.site.world() as world:
+                return sign_ins.take(sign_ins.ticket_of(request, fields.get("Handle", "")), world)
+        except Fault as fault:
+            self.site.record("SAMLSignIn", request, request_id, parameters={"SAMLAssertion": ""}, fault=fault)
+            raise
+
+    def _redeem(
+        self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str
+    ) -> tuple[int, dict[str, Any]]:
+        role, provider, duration = chosen
+        parameters = {"RoleArn": role}
+        if duration:
+            parameters["DurationSeconds"] = duration
+        if proof.kind == "saml":
+            parameters |= {"PrincipalArn": provider, "SAMLAssertion": proof.text}
+            return self.site.call(request, "AssumeRoleWithSAML", parameters, request_id)
+        parameters |= {"RoleSessionName": proof.session_name, "WebIdentityToken": proof.text}
+        return self.site.call(request, "AssumeRoleWithWebIdentity", parameters, request_id)
+
+    def _hand_over(self, proof: Proof, result: Mapping[str, Any]) -> Response:
+        with self.site.world() as world:
+            return _back_to(handovers.settle(proof.handover, "approved", result, world))
+
+    def _show(self, request: Request, document: dict[str, Any], role: str) -> Response:
+        endpoint, name = self.site.settings.public_url, role.rpartition("/")[2]
+        document = {**document, "EndpointUrl": endpoint, "RoleName": name}
+        if pages.is_json_wanted(request):
+            return pages.json_answer(document)
+        given = document["Credentials"]
+        credentials = Credentials(
+            given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], given["Expiration"], name, endpoint
+        )
+        values = {
+            "it": document,
+            "ends": _instant(datetime.fromisoformat(given["Expiration"])),
+            "account": role.split(":")[4],
+            "shells": [(key, form.label, form.file, form.write(credentials)) for key, form in SHELLS.items()],
+            "profile": FORMS["profile"].write(credentials),
+            "services": services_block(credentials),
+        }
+        return pages.page("credentials.html", values)
+
+
+def _require_asked(handover: Handover, role: str) -> None:
+    if handover.role and handover.role != role:
+        raise AccessDenied("The command asked for another role.", detail=f"{handover.role}, not {role}")
+
+
+def _back_to(settled: Handover) -> Response:
+    """Send the browser to the command that waits on loopback, or tell the person to go back to it."""
+    if settled.mode == "loopback":
+        return pages.redirect(returning_url(settled))
+    return pages.redirect("/handover/done" if settled.outcome == "approved" else "/handover/declined")
+
+
+def _forms_to(handover: Handover | None) -> tuple[str, ...]:
+    # The answer to the form sends the browser on to the command's own listener, and browsers ask this policy first.
+    return (loopback_origin(handover.redirect_uri),) if handover is not None and handover.redirect_uri else ()
+
+
+def _asking(handover: Handover) -> dict[str, str]:
+    return {
+        "machine": handover.machine,
+        "peer": handover.peer,
+        "code": handovers.shown_code(handover),
+        "role": handover.role,
+        "mode": handover.mode,
+    }
+
+
+def _document(offered: Offered, roles: Sequence[OfferedRole], ticket: Ticket, world: World) -> dict[str, Any]:
+    return {
+        "Subject": offered.subject,
+        "Issuer": offered.issuer,
+        "RoleSessionName": offered.session_name,
+        "Handle": ticket.handle,
+        "Expiration": _instant(min(world.now + MINUTES, offered.ends)),
+        "Roles": [_role(each, world) for each in roles],
+        "ClosedRoles": offered.closed,
+    }
+
+
+def _role(offered: OfferedRole, world: World) -> dict[str, Any]:
+    account = offered.role.split(":")[4]
+    found = world.views.get(load_account, account)
+    return {
+        "RoleArn": offered.role,
+        "PrincipalArn": offered.provider,
+        "RoleName": offered.role.rpartition("/")[2],
+        "Account": account,
+        "AccountAlias": "" if found is None else found.alias or found.name,
+        "LongestSession": offered.longest,
+    }
+
+
+def _by_account(roles: Sequence[Mapping[str, Any]], *, wanted: str) -> list[dict[str, Any]]:
+    """Return the roles by account, each with the sessions that can be chosen, and which is the usual one."""
+    found: dict[str, dict[str, Any]] = {}
+    for role in sorted(roles, key=lambda role: (role["AccountAlias"] or role["Account"], role["Account"])):
+        account = found.setdefault(role["Account"], {"id": role["Account"], "alias": role["AccountAlias"], "roles": []})
+        longest = role["LongestSession"]
+        usual = min(int(wanted) if wanted.isdecimal() else _USUAL, longest)
+        steps = sorted({*(step for step in _STEPS if step < longest), longest, usual})
+        account["roles"].append(
+            {**role, "sessions": [(step, in_words(step)) for step in steps], "usual": usual, "most": in_words(longest)}
+        )
+    return list(found.values())
+
+
+def in_words(seconds: int) -> str:
+    """Return a length of time as people say it."""
+    parts = []
+    for size, word in ((3_600, "hour"), (60, "minute")):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {word}{'s' if count > 1 else ''}")
+    return " ".join(parts) or f"{seconds} seconds"
+
+
+def longest_session(role_maximum: int, *, asserted: int | None, ends: datetime | None, now: datetime) -> int:
+    """Return how long a session of a role may be at most, as the provider and the role have it."""
+    limits = [timedelta(seconds=role_maximum)]
+    if asserted is not None:
+        limits.append(timedelta(seconds=asserted))
+    if ends is not None:
+        limits.append(ends - now)
+    return max(0, int(min(limits).total_seconds()))
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,116 @@
+"""Credentials in the forms that people take them in: for four shells, for the credentials file, as JSON.
+
+Owns the table FORMS and how a value is quoted in each. Only what looks like credentials of ours is written at all, so
+that no form can be made to say anything else.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from daypass.errors import InvalidParameterValue
+
+_KEY_ID = re.compile(r"[A-Z0-9]{16,128}")
+_SECRET = re.compile(r"[A-Za-z0-9+/]{40}")
+_TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{1,16000}")
+_ENDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)")
+_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]/_~-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Temporary credentials of one role, the name for their profile, and the server that knows them."""
+
+    key_id: str
+    secret: str
+    token: str
+    ends: str
+    name: str
+    endpoint: str
+
+    def __post_init__(self) -> None:
+        checks = (
+            (_KEY_ID, self.key_id),
+            (_SECRET, self.secret),
+            (_TOKEN, self.token),
+            (_ENDS, self.ends),
+            (_NAME, self.name),
+            (_URL, self.endpoint),
+        )
+        if not all(pattern.fullmatch(text) for pattern, text in checks):
+            raise InvalidParameterValue("These are no credentials of this server.")
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The environment variables. Only the services that are served here are sent here."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_SESSION_TOKEN": self.token,
+            "AWS_ENDPOINT_URL_STS": self.endpoint,
+            "AWS_ENDPOINT_URL_IAM": self.endpoint,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write credentials: what it is called, the name of its file, and how it is written."""
+
+    label: str
+    file: str
+    write: Callable[[Credentials], str]
+
+
+def _each(line: str) -> Callable[[Credentials], str]:
+    # No value holds a quote, a blank or a sign that a shell would expand: the checks above see to it.
+    def write(credentials: Credentials) -> str:
+        return "".join(line.format(name, value) + "\n" for name, value in credentials.variables.items())
+
+    return write
+
+
+def _profile(credentials: Credentials) -> str:
+    return (
+        f"# until {credentials.ends}\n[{credentials.name}]\n"
+        f"aws_access_key_id = {credentials.key_id}\n"
+        f"aws_secret_access_key = {credentials.secret}\n"
+        f"aws_session_token = {credentials.token}\n"
+    )
+
+
+def _json(credentials: Credentials) -> str:
+    document = {
+        "Version": 1,
+        "AccessKeyId": credentials.key_id,
+        "SecretAccessKey": credentials.secret,
+        "SessionToken": credentials.token,
+        "Expiration": credentials.ends,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def services_block(credentials: Credentials) -> str:
+    """Return what ~/.aws/config needs beside the profile, so that plain tools find this server."""
+    return (
+        f"[profile {credentials.name}]\nservices = daypass\n\n[services daypass]\n"
+        f"sts =\n  endpoint_url = {credentials.endpoint}\niam =\n  endpoint_url = {credentials.endpoint}\n"
+    )
+
+
+SHELLS: Mapping[str, Form] = {
+    "sh": Form("sh, bash, zsh", "aws.sh", _each("export {}='{}'")),
+    "fish": Form("fish", "aws.fish", _each("set -gx {} '{}'")),
+    "powershell": Form("PowerShell", "aws.ps1", _each("$Env:{} = '{}'")),
+    "cmd": Form("cmd", "aws.cmd", _each('set "{}={}"')),
+}
+FORMS: Mapping[str, Form] = {
+    **SHELLS,
+    "profile": Form("credentials file", "credentials", _profile),
+    "json": Form("JSON", "credentials.json", _json),
+}

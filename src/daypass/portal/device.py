@@ -1,0 +1,71 @@
+"""The page on which a person types the short code that a terminal shows.
+
+Owns the link between the code and the browser: what it leads to is good in that browser alone, so that nobody can send
+somebody else a link that skips the typing.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.errors import ExpiredTokenException
+from daypass.operations.world import World
+from daypass.portal import handovers, pages
+from daypass.portal.handovers import Handover
+from daypass.portal.site import Site, peer_of
+
+_COOKIE = "__Host-daypass-device"
+_LONGEST = 64
+_WRONG = "That is no code that waits. Look at your terminal again; codes are good for five minutes."
+_TOO_MANY = "Too many wrong codes came from your network. Wait five minutes, then run the command again."
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """The steps. `providers` is the page that follows."""
+
+    site: Site
+    providers: Callable[[World, Handover, str], Response]
+
+    def ask(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /device: ask for the code."""
+        return _form("")
+
+    def take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """POST /device: show who asks, and go on to the sign-in."""
+        self.site.require_our_page(request)
+        peer = peer_of(request)
+        with self.site.world() as world:
+            if not handovers.may_try_code(peer, world):
+                return _form(_TOO_MANY, status=429)
+            handover = handovers.find_by_code(fields.get("code", ""), world)
+            if handover is None:
+                handovers.count_wrong_code(peer, world)
+                return _form(_WRONG, status=400)
+            secret = urlsafe_b64encode(world.entropy(32)).rstrip(b"=").decode()
+            handle = handovers.handle_of(handover, world, bound_to=secret)
+            page = self.providers(world, handover, handle)
+        seconds = int(handovers.MINUTES.total_seconds())
+        page.set_cookie(_COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
+        return page
+
+
+def bound_handover(handle: str, request: Request, world: World) -> Handover:
+    """Return the hand-over that a sign-in begins for. One by code must have been typed in this very browser."""
+    secret = request.cookies.get(_COOKIE, "")[:_LONGEST]
+    if secret:
+        try:
+            return handovers.find(handle, world, bound_to=secret)
+        except ExpiredTokenException:
+            pass  # A browser may have typed a code before, and now comes from a command on its own machine.
+    found = handovers.find(handle, world)
+    if found.mode != "loopback":
+        raise ExpiredTokenException("Type the code that your terminal shows, at /device.")
+    return found
+
+
+def _form(problem: str, *, status: int = 200) -> Response:
+    return pages.page("device.html", {"problem": problem}, status=status)

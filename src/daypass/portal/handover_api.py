@@ -1,0 +1,114 @@
+"""The two calls of a command line that waits for a sign-in: ask, and redeem. docs/handover.md is the protocol.
+
+Owns how they are read and answered. What a hand-over is and who may move it is handovers.py's.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.errors import Fault, Throttling
+from daypass.portal import handovers, pages
+from daypass.portal.handovers import Handover, Mode, NotRedeemed
+from daypass.portal.loopback import is_loopback_address
+from daypass.portal.site import Site, peer_of
+
+LARGEST = 8_192
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_STATE = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
+_DURATION = re.compile(r"[1-9][0-9]{2,5}|")
+_LONGEST_MACHINE = 100
+_MODES: Mapping[str, Mode] = {"loopback": "loopback", "device": "device"}
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverApi:
+    """The two calls."""
+
+    site: Site
+
+    def begin(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """POST /handover: let a command wait for a person."""
+        try:
+            asked = _read(fields, peer_of(request))
+            with self.site.world() as world:
+                begun = handovers.begin(asked, world)
+                handle = handovers.handle_of(begun, world)
+        except NotRedeemed as refused:
+            return _refused(refused)
+        except Throttling:
+            return _refused(NotRedeemed("slow_down", "Too many hand-overs wait for this address."), status=429)
+        public = self.site.settings.public_url
+        return pages.json_answer(
+            {
+                "handover": handle,
+                "user_code": handovers.shown_code(begun),
+                "url": f"{public}/handover/at/{handle}" if begun.mode == "loopback" else f"{public}/device",
+                "expires_in": int(handovers.MINUTES.total_seconds()),
+                "interval": handovers.INTERVAL,
+            }
+        )
+
+    def redeem(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+        """POST /handover/token: give what was approved, once."""
+        handle, verifier, code = (fields.get(name, "") for name in ("handover", "code_verifier", "code"))
+        try:
+            with self.site.world() as world:
+                result = handovers.redeem(handle, verifier, code, world)
+        except NotRedeemed as refused:
+            if refused.error != "authorization_pending":
+                fault = Fault(refused.error, detail=refused.description)
+                self.site.record("RedeemHandover", request, request_id, fault=fault)
+            return _refused(refused)
+        self.site.record("RedeemHandover", request, request_id)
+        return pages.json_answer(result)
+
+
+def _read(fields: Mapping[str, str], peer: str) -> Handover:
+    """Return what is asked for, or raise NotRedeemed where it cannot be."""
+    mode = _MODES.get(fields.get("mode", ""))
+    if mode is None:
+        raise _unreadable("mode is loopback or device")
+    given = {name: fields.get(name, "") for name in ("redirect_uri", "state", "machine", "role", "duration")}
+    machine = given["machine"]
+    is_loopback = mode == "loopback"
+    checks = (
+        (_CHALLENGE.fullmatch(fields.get("code_challenge", "")), "code_challenge is 43 characters of base64url"),
+        (fields.get("deliver", "credentials") == "credentials", "deliver is credentials"),
+        (len(machine) <= _LONGEST_MACHINE and machine.isprintable(), "machine is at most 100 printable characters"),
+        (not given["role"] or _ROLE.fullmatch(given["role"]), "role is the ARN of a role"),
+        (_DURATION.fullmatch(given["duration"]), "duration is a number of seconds"),
+        (is_loopback == bool(given["redirect_uri"]), "redirect_uri goes with loopback"),
+        (is_loopback == bool(given["state"]), "state goes with loopback"),
+        (
+            not is_loopback or is_loopback_address(given["redirect_uri"]),
+            "redirect_uri is http://127.0.0.1:PORT/ or http://[::1]:PORT/",
+        ),
+        (not is_loopback or _STATE.fullmatch(given["state"]), "state is 16 to 128 of A-Z, a-z, 0-9, - and _"),
+    )
+    for holds, rule in checks:
+        if not holds:
+            raise _unreadable(rule)
+    return Handover(
+        mode=mode,
+        challenge=fields["code_challenge"],
+        user_code="",
+        peer=peer,
+        redirect_uri=given["redirect_uri"],
+        state=given["state"],
+        machine=machine,
+        role=given["role"],
+        duration=given["duration"],
+    )
+
+
+def _unreadable(rule: str) -> NotRedeemed:
+    return NotRedeemed("invalid_request", f"{rule}.")
+
+
+def _refused(refused: NotRedeemed, *, status: int = 400) -> Response:
+    return pages.json_answer({"error": refused.error, "error_description": refused.description}, status=status)

@@ -1,0 +1,250 @@
+"""Hand-overs: sign-ins that a command line waits for, from asking to redeeming.
+
+Owns their states and who may move them: whoever has the verifier redeems, once; whoever was signed in through the page
+of this very hand-over approves or declines; five wrong verifiers end it. The protocol is in docs/handover.md.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from daypass.directory.store import Exists, Writer
+from daypass.errors import ExpiredTokenException, Throttling
+from daypass.mint.purpose import Purpose
+from daypass.mint.seal import SealBrokenError, seal, unseal
+from daypass.operations.world import World
+from daypass.portal import waiting
+
+MINUTES = timedelta(minutes=5)
+INTERVAL = 2
+MOST_WRONG = 5
+_MOST_WAITING_A_PEER = 40
+_TRIED_SLOTS = 4
+# Without vowels no code spells a word, and none of these is taken for another.
+_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
+_CODE_LENGTH = 8
+_NAME = "handover:"
+_LONGEST_HANDLE = 512
+_OVER = "This hand-over has ended. Run the command in your terminal again."
+
+Mode = Literal["loopback", "device"]
+
+
+class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a command asked for, and what came of it."""
+
+    mode: Mode
+    challenge: str
+    user_code: str
+    peer: str
+    redirect_uri: str = ""
+    state: str = ""
+    machine: str = ""
+    role: str = ""
+    duration: str = ""
+    deliver: Literal["credentials", "assertion"] = "credentials"
+    public_key: str = ""
+    outcome: Literal["", "approved", "declined"] = ""
+    code: str = ""
+    result: str = ""
+    wrong: int = 0
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    @property
+    def name(self) -> str:
+        """Where it waits."""
+        return _NAME + self.user_code
+
+
+class NotRedeemed(Exception):  # noqa: N818 - read as a sentence
+    """Why a hand-over gives nothing now, in the protocol's own words."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description)
+        self.error, self.description = error, description
+
+
+_decode = msgspec.json.Decoder(Handover).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def begin(asked: Handover, world: World) -> Handover:
+    """Let a hand-over wait under a short code of its own."""
+    with world.apart() as writer:
+        until = world.now + MINUTES
+        if not any(writer.claim(f"handover:{asked.peer}:{slot}", until=until) for slot in _slots(world)):
+            raise Throttling("Rate exceeded", detail="too many hand-overs wait for this address")
+        while True:
+            begun = msgspec.structs.replace(asked, user_code=_new_code(world))
+            try:
+                waiting.put(writer, begun.name, _encode(begun), ends=until, world=world)
+            except Exists:
+                continue
+            return begun
+
+
+def handle_of(handover: Handover, world: World, *, bound_to: str = "") -> str:
+    """Return a hand-over's handle: the command's own, or one that is good in one browser alone."""
+    now = int(world.now.timestamp())
+    return seal(
+        Purpose.PORTAL,
+        handover.name.encode(),
+        bound_to=f"handover:{bound_to}",
+        ring=world.ring,
+        now=now,
+        entropy=world.entropy,
+    )
+
+
+def find(handle: str, world: World, *, bound_to: str = "") -> Handover:
+    """Return the hand-over of a handle while it waits for a click. Raises ExpiredTokenException where it does not."""
+    return get_waiting(_opened(handle, world, bound_to), world)
+
+
+def find_by_code(typed: str, world: World) -> Handover | None:
+    """Return the hand-over of a code that a person typed, in any case and with any blanks, or None."""
+    code = "".join(letter for letter in typed.upper() if letter not in " -\t")
+    if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
+        return None
+    with world.apart() as writer:
+        found = waiting.find(writer, _NAME + code, world=world)
+    handover = None if found is None else _decode(found)
+    return handover if handover is not None and handover.mode == "device" and not handover.outcome else None
+
+
+def get_waiting(name: str, world: World) -> Handover:
+    """Return the hand-over that waits under a name."""
+    with world.apart() as writer:
+        found = waiting.find(writer, name, world=world)
+    handover = None if found is None else _decode(found)
+    if handover is None or handover.outcome:
+        raise ExpiredTokenException(_OVER, detail="no hand-over waits under this name")
+    return handover
+
+
+def settle(
+    name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, world: World
+) -> Handover:
+    """Approve or decline, once. Raises ExpiredTokenException where somebody did before, or its time is over."""
+    code = urlsafe_b64encode(world.entropy(24)).decode()
+    with world.apart() as writer:
+        found = waiting.find(writer, name, world=world)
+        handover = None if found is None else _decode(found)
+        if handover is None or handover.outcome:
+            raise ExpiredTokenException(_OVER, detail="the hand-over was settled or is over")
+        settled = msgspec.structs.replace(handover, outcome=outcome, code=code, result=_encode(result or {}).decode())
+        waiting.change(writer, name, _encode(settled), world=world)
+    return settled
+
+
+def redeem(handle: str, verifier: str, code: str, world: World) -> dict[str, Any]:
+    """Return what was approved, once, to whoever has the verifier and, with loopback, the code."""
+    try:
+        name = _opened(handle, world, "")
+    except ExpiredTokenException as error:
+        raise NotRedeemed("expired_token", _OVER) from error
+    seen = waiting.look(name, world=world)
+    if seen is not None:
+        handover = _decode(seen)
+        if _is_verified(handover, verifier) and not handover.outcome:
+            raise NotRedeemed("authorization_pending", "Nobody has clicked yet.")
+    return _redeem_now(name, verifier, code, world)
+
+
+def _redeem_now(name: str, verifier: str, code: str, world: World) -> dict[str, Any]:
+    refusal: NotRedeemed | None = None
+    with world.apart() as writer:
+        found = waiting.find(writer, name, world=world)
+        if found is None:
+            raise NotRedeemed("expired_token", _OVER)
+        handover = _decode(found)
+        refusal = _refusal(handover, verifier, code)
+        if refusal is None or refusal.error == "access_denied":
+            waiting.take(writer, name, world=world)
+        elif refusal.error == "invalid_grant":
+            _count(handover, writer, world)
+    if refusal is not None:
+        raise refusal
+    result: dict[str, Any] = msgspec.json.decode(handover.result)
+    return result
+
+
+def _refusal(handover: Handover, verifier: str, code: str) -> NotRedeemed | None:
+    if not _is_verified(handover, verifier):
+        return NotRedeemed("invalid_grant", "The verifier does not belong to this hand-over.")
+    if not handover.outcome:
+        return NotRedeemed("authorization_pending", "Nobody has clicked yet.")
+    if handover.outcome == "declined":
+        return NotRedeemed("access_denied", "The person at the browser declined.")
+    if handover.mode == "loopback" and not hmac.compare_digest(code.encode(), handover.code.encode()):
+        return NotRedeemed("invalid_grant", "The code does not belong to this hand-over.")
+    return None
+
+
+def _count(handover: Handover, writer: Writer, world: World) -> None:
+    wrong = handover.wrong + 1
+    if wrong >= MOST_WRONG:
+        waiting.take(writer, handover.name, world=world)
+        return
+    waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), world=world)
+
+
+def may_try_code(peer: str, world: World) -> bool:
+    """Tell whether codes may be typed from an address, which has had fewer than five wrong ones in five minutes."""
+    with world.apart() as writer:
+        found = waiting.find(writer, _tries(peer), world=world)
+    return found is None or int(found) < MOST_WRONG
+
+
+def count_wrong_code(peer: str, world: World) -> None:
+    """Count a wrong code that was typed from an address."""
+    name = _tries(peer)
+    with world.apart() as writer:
+        found = waiting.find(writer, name, world=world)
+        if found is not None:
+            waiting.change(writer, name, b"%d" % (int(found) + 1), world=world)
+            return
+        waiting.put(writer, name, b"1", ends=world.now + MINUTES, world=world)
+
+
+def _tries(peer: str) -> str:
+    return f"tries:{peer}"
+
+
+def _is_verified(handover: Handover, verifier: str) -> bool:
+    digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
+    challenge = urlsafe_b64encode(digest).rstrip(b"=")
+    return hmac.compare_digest(challenge, handover.challenge.encode())
+
+
+def _opened(handle: str, world: World, bound_to: str) -> str:
+    try:
+        opened = unseal(Purpose.PORTAL, handle[:_LONGEST_HANDLE], bound_to=f"handover:{bound_to}", ring=world.ring)
+        return opened.decode()
+    except (SealBrokenError, UnicodeDecodeError) as error:
+        raise ExpiredTokenException(_OVER, detail="no handle of a hand-over") from error
+
+
+def _new_code(world: World) -> str:
+    # Bytes from 240 on are passed over, so that each letter is as likely as every other.
+    letters = ""
+    while len(letters) < _CODE_LENGTH:
+        letters += "".join(_ALPHABET[byte % 20] for byte in world.entropy(16) if byte < 240)  # noqa: PLR2004
+    return letters[:_CODE_LENGTH]
+
+
+def _slots(world: World) -> list[int]:
+    """Return a few of an address's places at random: where all are taken, too many wait already."""
+    return [byte % _MOST_WAITING_A_PEER for byte in world.entropy(_TRIED_SLOTS)]
+
+
+def shown_code(handover: Handover) -> str:
+    """Return the short code as people read it."""
+    return f"{handover.user_code[:4]}-{handover.user_code[4:]}"

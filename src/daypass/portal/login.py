@@ -1,0 +1,95 @@
+"""The sign-in pages: which identity providers there are, and the way to each.
+
+Owns the landing page and the page of a hand-over, which is the same with the command that asks above it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.directory.identity import load_account
+from daypass.errors import ExpiredTokenException, SenderFault
+from daypass.operations.world import World
+from daypass.portal import handovers, pages
+from daypass.portal.device import bound_handover
+from daypass.portal.doors import SamlDoor, load_saml_doors
+from daypass.portal.handovers import Handover
+from daypass.portal.saml import SamlSignIn, find_door
+from daypass.portal.site import Site
+
+_MOST_ACCOUNTS = 3
+
+
+class NoSuchProvider(SenderFault):
+    """A link to a provider that is not, or no longer, registered."""
+
+    code, status = "NoSuchEntity", 404
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The steps."""
+
+    site: Site
+    saml: SamlSignIn
+
+    def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /login: the identity providers."""
+        with self.site.world() as world:
+            return self.providers(world, None, "")
+
+    def begin_saml(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /login/saml/KEY: go to a SAML provider."""
+        handle = request.query_params.get("handover", "")
+        with self.site.world() as world:
+            door = find_door(request.path_params["key"], world)
+            if door is None:
+                raise NoSuchProvider("There is no such identity provider.")
+            handover = bound_handover(handle, request, world).name if handle else ""
+            return self.saml.begin(door, handover, world)
+
+    def hand_over(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /handover/at/HANDLE: where a command on this machine sends its browser."""
+        handle = request.path_params["handle"]
+        with self.site.world() as world:
+            handover = handovers.find(handle, world)
+            if handover.mode != "loopback":
+                raise ExpiredTokenException("Type the code that your terminal shows, at /device.")
+            return self.providers(world, handover, handle)
+
+    def providers(self, world: World, handover: Handover | None, handle: str) -> Response:
+        """Return the page of identity providers."""
+        asking = None
+        if handover is not None:
+            asking = {
+                "machine": handover.machine,
+                "peer": handover.peer,
+                "code": handovers.shown_code(handover),
+                "role": handover.role,
+                "mode": handover.mode,
+            }
+        values = {
+            "doors": [_shown(door, world) for door in world.views.get(load_saml_doors)],
+            "handover": asking,
+            "suffix": f"?handover={handle}" if handle else "",
+            "host": self.site.settings.public_url.partition("://")[2],
+            "consumer": self.site.settings.saml_consumer,
+        }
+        return pages.page("login.html", values)
+
+
+def _shown(door: SamlDoor, world: World) -> dict[str, Any]:
+    names = []
+    for account in door.accounts[:_MOST_ACCOUNTS]:
+        found = world.views.get(load_account, account)
+        names.append((found.alias or found.name if found else "") or account)
+    more = len(door.accounts) - len(names)
+    return {
+        "href": f"/login/saml/{door.key}",
+        "host": door.host,
+        "kind": "SAML",
+        "accounts": ", ".join(names) + (f" and {more} more" if more > 0 else ""),
+    }

@@ -1,0 +1,79 @@
+"""What waits for a person: small secrets that lie encrypted in the store for minutes, so that any node can go on.
+
+Owns that each is bound to its name, is nothing any more once its time is over, and is forgotten soon afterwards.
+"""
+
+from datetime import datetime
+
+from daypass.directory import records
+from daypass.directory.sign_in_entities import SignIn
+from daypass.directory.store import Missing, Reader, Writer
+from daypass.operations.world import World
+
+_PURGED = 16
+
+
+def put(writer: Writer, name: str, value: bytes, *, ends: datetime, world: World) -> None:
+    """Keep something under a name that is nobody's now. Raises Exists where it is taken."""
+    _forget_some(writer, world.now)
+    former = load_waiting(writer, name)
+    if former is not None and former.ends <= world.now:
+        records.delete(writer, former)
+    records.insert(writer, _sealed(name, value, ends, world))
+
+
+def change(writer: Writer, name: str, value: bytes, *, world: World) -> None:
+    """Keep something else under a name, until the same end. Raises Missing where there is nothing."""
+    found = _find(writer, name, world.now)
+    if found is None:
+        raise Missing
+    records.replace(writer, _sealed(name, value, found.ends, world))
+
+
+def take(writer: Writer, name: str, *, world: World) -> bytes | None:
+    """Return what waits under a name and forget it, or None."""
+    found = _find(writer, name, world.now)
+    if found is None:
+        return None
+    records.delete(writer, found)
+    return _opened(found, world)
+
+
+def find(reader: Reader, name: str, *, world: World) -> bytes | None:
+    """Return what waits under a name, or None."""
+    found = _find(reader, name, world.now)
+    return None if found is None else _opened(found, world)
+
+
+def look(name: str, *, world: World) -> bytes | None:
+    """Return what waits under a name as the cache knows it, or None. For whoever asks again and again."""
+    found = world.views.get(load_waiting, name)
+    return None if found is None or found.ends <= world.now else _opened(found, world)
+
+
+def load_waiting(reader: Reader, name: str) -> SignIn | None:
+    """Return what is stored under a name, whether its time is over or not."""
+    return records.find(reader, SignIn, "", name)
+
+
+def _find(reader: Reader, name: str, now: datetime) -> SignIn | None:
+    found = load_waiting(reader, name)
+    return None if found is None or found.ends <= now else found
+
+
+def _sealed(name: str, value: bytes, ends: datetime, world: World) -> SignIn:
+    plain = SignIn(id=name, ends=ends, sealed_proof=b"")
+    return SignIn(id=name, ends=ends, sealed_proof=world.vault.encrypt(value, bound_to=plain.proof_name))
+
+
+def _opened(found: SignIn, world: World) -> bytes:
+    return world.vault.decrypt(found.sealed_proof, bound_to=found.proof_name)
+
+
+def _forget_some(writer: Writer, now: datetime) -> None:
+    # They are listed by their ends. A few a time are enough: each new one takes more than itself away.
+    for record in writer.page(records.kind_name(SignIn), "", limit=_PURGED):
+        over = records.to_entity(SignIn, record)
+        if over.ends > now:
+            return
+        records.delete(writer, over)
