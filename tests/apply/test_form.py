@@ -38,6 +38,7 @@ _BAD: list[tuple[str, dict[str, Any], str, bool]] = [
     ("twice in a list", {"users": {"a": {"groups": ["g", "g"]}}}, "twice", True),
     ("names that differ in case", {"users": {"a": {}, "A": {}}}, "case does not count", False),
     ("broken JSON in a text", {"policies": {"p": {"document": "{"}}}, "not the JSON", False),
+    ("a document too deep", {"policies": {"p": {"document": "[" * 900 + "]" * 900}}}, "not the JSON", False),
     ("a literal secret", {"users": {"a": {"accessKeys": {"AKIAIOSFODNN7EXAMPLE": {"secretAccessKey": "abc"}}}}},
      "users.a.accessKeys.AKIAIOSFODNN7EXAMPLE.secretAccessKey", True),
     ("a secret elsewhere", {"roles": {"r": {"trust": trust(AWS="*"), "description": {"secret": "X"}}}},

@@ -49,6 +49,7 @@ def test_values_are_what_a_person_meant(text: str, value: object) -> None:
         ('{"a": 1, "a": 2}', "twice"),
         ('{"a": [1, 2', "not JSON"),
         ('{"a": NaN}', "not a number"),
+        ('{"a": "\\ud800"}', "half a character"),
         ("a: *nothing\n", "no finished anchor"),
         ("a: &x [*x]\n", "no finished anchor"),
         ("a: !!python/object:os.system x\n", "tags"),

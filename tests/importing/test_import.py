@@ -222,6 +222,13 @@ def test_what_cannot_be_read_denies(directory: Directory) -> None:
     assert all(f"{thing}:" in reasons(imported) for thing in ("user a", "user b", "user c", "user d", "role r"))
 
 
+def test_a_document_that_is_nested_without_end_denies(directory: Directory) -> None:
+    """As one that cannot be read for any other reason."""
+    deep = json.loads('{"Statement":' * 300 + "1" + "}" * 300)
+    brought(directory, page(users=[user("a", UserPolicyList=[{"PolicyName": "p", "PolicyDocument": deep}])]))
+    assert DENY_ALL in found(directory, "user", "a").value("policies")
+
+
 def test_policies_of_aws_that_are_not_built_in_are_copied(directory: Directory) -> None:
     """Their text is in the file: the copy is the account's own, so that no other account is touched by it."""
     text = page(
@@ -276,6 +283,7 @@ def test_providers_come_along(directory: Directory) -> None:
         ('{"UserDetailList": [{}]}', "no Arn"),
         ('{"UserDetailList": [], "UserDetailList": []}', "twice"),
         ("[" * 100_000, "nested"),
+        ('{"UserDetailList": [{"Arn": "\\ud800"}]}', "half a character"),
         (page(users=[user("a"), {**user("b"), "Arn": "arn:aws:iam::999999999999:user/b"}]), "describes 2"),
         (page(users=[{**user("b"), "Arn": "arn:aws:iam::x:user/b"}]), "no account id"),
     ],

@@ -94,10 +94,22 @@ def _as_nodes(value: Any, depth: int = 0) -> Node:
     if depth > MAX_DEPTH:
         raise Mistake(_TOP, f"values are nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
+        for name in value:
+            require_characters(name)
         return Node({name: _as_nodes(member, depth + 1) for name, member in value.items()})
     if isinstance(value, list):
         return Node([_as_nodes(element, depth + 1) for element in value])
+    if isinstance(value, str):
+        require_characters(value)
     return Node(value)
+
+
+def require_characters(text: str) -> None:
+    """Refuse half a character: an escape of JSON can name one, and nothing could store it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Mistake(_TOP, "there is half a character (a lone surrogate) in it") from error
 
 
 class _Open:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from daypass.apply.nodes import Mistake, Node, Place
 from daypass.apply.secret_names import SECRET_NAME, SecretReference
+from daypass.policy.strict_json import read_json
 
 _NOUNS = {str: "a text", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 
@@ -129,22 +130,22 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list of values of one shape, none of them twice."""
+    """A list of texts of one shape, none of them twice."""
 
-    element: Shape
+    element: Text
 
     def read(self, node: Node, place: Place) -> list[Any]:
         """Return the values."""
         if not isinstance(node.value, list):
             raise _wanted(place, "a list", node)
-        found: list[Any] = []
+        found: dict[Any, None] = {}
         for index, element in enumerate(node.value):
             at = place.of(index, element)
             value = self.element.read(element, at)
             if value in found:
                 raise Mistake(at, "this stands in the list twice")
-            found.append(value)
-        return found
+            found[value] = None
+        return list(found)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of it."""
@@ -266,8 +267,9 @@ class PolicyDocument:
 
 def _from_text(text: str, place: Place) -> dict[str, Any]:
     try:
+        read_json(text)  # bounded in length and depth, and without equal keys
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Mistake(place, f"this text is not the JSON of a policy: {error}") from error
     if not isinstance(value, dict):
         raise Mistake(place, "this text is not the JSON of a policy: it is no object")

@@ -171,15 +171,15 @@ def _free_name(name: str, carried: Carried) -> str:
 
 def _document(value: Any, carried: Carried, kind: DocumentKind = DocumentKind.IDENTITY) -> dict[str, Any] | None:
     """Return a document as it shall be here, or None for one that Daypass would not take."""
+    check = check_trust if kind is DocumentKind.TRUST else check_inline
     document = read_policy(value)
     if document is None:
         return None
-    if carried.here.rewriting is not None:
-        document = carried.here.rewriting.rewrite(document)
-    check = check_trust if kind is DocumentKind.TRUST else check_inline
     try:
+        if carried.here.rewriting is not None:
+            document = carried.here.rewriting.rewrite(document)
         check(document_text(document))
-    except Fault:
+    except (Fault, RecursionError):
         return None
     read: dict[str, Any] = document
     return read

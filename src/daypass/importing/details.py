@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from daypass.apply.nodes import Mistake, Place
-from daypass.apply.reading import unique_pairs
+from daypass.apply.reading import require_characters, unique_pairs
 
 MAX_BYTES = 1024 * 1024 * 1024
 _LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
@@ -34,6 +34,13 @@ class Details:
 
 def read_details(content: bytes) -> Details:
     """Return what a file holds. Raises Mistake."""
+    try:
+        return _read_details(content)
+    except RecursionError as error:
+        raise Mistake(_TOP, "values are nested too deep") from error
+
+
+def _read_details(content: bytes) -> Details:
     if len(content) > MAX_BYTES:
         raise Mistake(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
@@ -93,6 +100,8 @@ def _pages(text: str) -> Iterator[Any]:
             raise Mistake(_TOP, "values are nested too deep") from error
         except ValueError as error:
             raise Mistake(_TOP, f"a number is too long: {error}") from error
+        if "\\ud" in text.lower():
+            require_characters(json.dumps(page, ensure_ascii=False))
         yield page
 
 
