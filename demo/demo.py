@@ -6,8 +6,11 @@ Owns the story. Every command's answer is checked; the exit code is 0 only if ea
 import json
 import sys
 
-from demo.stage import DemoFailed, Stage, set_stage
+from demo.federation import a_root_session, a_saml_assertion, a_web_identity_token, an_outbound_token
+from demo.stage import DemoFailed, Stage, say, set_stage
 from demo.totp import code
+
+from daypass.testing.oidc import OidcIssuer
 
 
 def trust(principal: str, **conditions: object) -> str:
@@ -27,11 +30,6 @@ def allow(action: str, **more: object) -> str:
     return json.dumps(
         {"Version": "2012-10-17", "Statement": [statement | {name.title(): value for name, value in more.items()}]}
     )
-
-
-def say(text: str) -> None:
-    """Print what comes next."""
-    print(f"\n— {text}")
 
 
 def who_am_i(stage: Stage) -> str:
@@ -134,11 +132,19 @@ def a_federated_user(stage: Stage, root: dict[str, str]) -> None:
     stage.aws("sts", "get-caller-identity", shows="federated-user/bob")
 
 
+def settings_for(issuer: OidcIssuer) -> dict[str, str]:
+    """Return what lets the server ask an issuer on this machine: its certificate authority, and loopback."""
+    return {
+        "DAYPASS_OIDC_CA_BUNDLE": str(issuer.ca_bundle),
+        "DAYPASS_OIDC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+    }
+
+
 def main() -> int:
     """Play it all."""
     print("Daypass: a server on an empty store, and the real AWS CLI.")
     try:
-        with set_stage() as stage:
+        with OidcIssuer(algorithms=("ES256",)) as issuer, set_stage(settings_for(issuer)) as stage:
             root = stage.root
             account = who_am_i(stage)
             key, role_arn = a_user_and_a_role(stage, account)
@@ -146,6 +152,10 @@ def main() -> int:
             explain_a_refusal(stage, root, key)
             sessions_with_and_without_mfa(stage, account, root, key)
             a_federated_user(stage, root)
+            a_saml_assertion(stage, account)
+            a_web_identity_token(stage, account, issuer)
+            an_outbound_token(stage)
+            a_root_session(stage, stage.folder / "daypass.db")
     except DemoFailed as failed:
         print(f"\ndemo: {failed}", file=sys.stderr)
         return 1

@@ -48,6 +48,30 @@ class Stage:
             "AWS_SESSION_TOKEN": credentials.get("SessionToken", ""),
         }
 
+    def become_nobody(self) -> None:
+        """Use no credentials at all."""
+        self.who = {}
+
+    def become_workload(self, role_arn: str, token: Path) -> None:
+        """Let the SDK trade a token file for a role by itself, as in a Kubernetes pod."""
+        self.who = {"AWS_ROLE_ARN": role_arn, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token)}
+
+    def daypass(self, *words: str, store: Path) -> Any:
+        """Run an operator's command on the store, beside the live server, and return what it prints."""
+        print(f"\n  $ daypass {shorten(shlex.join(words))}")
+        done = subprocess.run(
+            [str(_BIN / "daypass"), *words, "--output", "json", "--store", f"sqlite:///{store}"],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise DemoFailed(f"daypass {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
+        print(indent("(its secrets are kept from the screen)"))
+        return json.loads(done.stdout)
+
     def aws(self, *words: str, fails: str = "", shows: str = "", quiet: bool = False) -> Any:
         """Run `aws …`, print the command and its answer, and return the answer, parsed.
 
@@ -110,15 +134,23 @@ def indent(text: str) -> str:
     return "\n".join("    " + line for lines in folded for line in lines or [""])
 
 
+def say(text: str) -> None:
+    """Print what comes next."""
+    print(f"\n— {text}")
+
+
 @contextmanager
-def set_stage() -> Iterator[Stage]:
-    """Start a server on an empty store in a scratch directory; stop it and remove everything at the end."""
+def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
+    """Start a server on an empty store in a scratch directory; stop it and remove everything at the end.
+
+    `settings` are further environment variables of the server.
+    """
     folder = Path(tempfile.mkdtemp(prefix="daypass-demo-"))
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAYPASS_"))}
     server = subprocess.Popen(
         [str(_BIN / "daypass"), "serve", "--port", str(port), "--store", f"sqlite:///{folder / 'daypass.db'}"],
-        env=environment,
+        env=environment | dict(settings),
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=(folder / "server.log").open("wb"),
