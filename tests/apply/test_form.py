@@ -6,6 +6,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.apply.directory import ACCOUNT, Given, allow, one_account, trust
 
 from daypass.apply.desired import Desired, read_desired
@@ -88,3 +90,29 @@ def test_a_good_file_passes_reader_and_schema() -> None:
     state = read(text).state
     assert state[ACCOUNT, "user", "u"].attributes["boundary"] == f"arn:aws:iam::{ACCOUNT}:policy/x/p"
     assert (ACCOUNT, "policy", "requiremfa") in state
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_any_field_may_be_anything(data: st.DataObject) -> None:
+    """Whatever stands in a field, the file is read or refused, and the published schema takes all that is read."""
+    whole = json.loads(
+        one_account(
+            users={"u": {"groups": ["g"], "tags": {"a": "b"}, "inline": {"i": allow("s3:*")}, "path": "/"}},
+            groups={"g": {"policies": ["p"]}},
+            roles={"r": {"trust": trust(AWS="*"), "maxSessionDuration": 3600}},
+        )
+    )
+    things = whole["accounts"][ACCOUNT]
+    section = data.draw(st.sampled_from(["users", "groups", "roles"]))
+    target: Any = next(iter(things[section].values()))
+    name = data.draw(st.sampled_from([*target, "tags", "nonsense"]))
+    anything = st.sampled_from(
+        [None, 1, 3600, True, "", "x", "/", [], ["x"], ["x", "x"], [1], {}, {"a": 1}, {"a": "b"}]
+    )
+    target[name] = data.draw(anything)
+    try:
+        read(json.dumps(whole))
+    except Mistake:
+        return
+    jsonschema.validate(whole, json_schema())

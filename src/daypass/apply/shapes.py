@@ -244,6 +244,8 @@ class PolicyDocument:
             return _from_text(node.value, place)
         if not isinstance(node.value, dict):
             raise _wanted(place, "a policy document", node)
+        if "Statement" not in node.value:
+            raise Mistake(place, "a policy document has a Statement, and this has none")
         plain: dict[str, Any] = _plain(node)
         return plain
 
@@ -255,11 +257,6 @@ class PolicyDocument:
                 {
                     "type": "object",
                     "required": ["Statement"],
-                    "properties": {
-                        "Version": {"enum": ["2012-10-17", "2008-10-17"]},
-                        "Id": {"type": "string"},
-                        "Statement": {"type": ["object", "array"]},
-                    },
                 },
             ]
         }
