@@ -288,14 +288,14 @@ def saml_rules(config: Config) -> SamlRules:
 
 
 def _open_audit(config: Config) -> Sink:
-    target = _audit_target(config)
+    target = audit_target(config)
     try:
         return open_sink(target)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
 
 
-def _audit_target(config: Config) -> str:
+def audit_target(config: Config) -> str:
     """Return where audit events go: where the operator says, else beside the database, else standard output."""
     if config.audit_log:
         return config.audit_log

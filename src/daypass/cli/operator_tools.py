@@ -21,9 +21,8 @@ from daypass.cli.exit_codes import Exit, Stop
 from daypass.config import Config
 from daypass.operations.registry import full_registry
 from daypass.operations.settings import Quotas, ServiceSettings
-from daypass.storage.address import SqliteAddress, parse_address
 from daypass.wire.catalog import Catalog
-from daypass.wiring import HOME_REGION, OpenedStore
+from daypass.wiring import HOME_REGION, OpenedStore, audit_target
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -55,7 +54,7 @@ def explaining(path: Path) -> Iterator[None]:
 @contextmanager
 def audited(config: Config) -> Iterator[Sink]:
     """Open the server's own audit log. What goes to standard output there goes to standard error here."""
-    target = config.audit_log or _beside(config)
+    target = audit_target(config)
     try:
         sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
     except OSError as error:
@@ -64,11 +63,6 @@ def audited(config: Config) -> Iterator[Sink]:
         yield sink
     finally:
         sink.close()
-
-
-def _beside(config: Config) -> str:
-    address = parse_address(config.store_url)
-    return str(address.path.absolute().with_name("audit.jsonl")) if isinstance(address, SqliteAddress) else "-"
 
 
 def tools_for(there: OpenedStore, config: Config, sink: Sink, *, command: str, secrets: Secrets) -> Tools:
