@@ -1,0 +1,86 @@
+"""A tiny identity provider with pages: it reads the AuthnRequest that a browser brings, and posts its response back."""
+
+import base64
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from lxml import etree
+
+from daypass.testing.saml import Assertion, SamlIdentityProvider
+from daypass.testing.saml_forge import KeyPair
+
+_FORM = """<!doctype html><title>Identity provider</title>
+<form method="post" action="{consumer}"><input type="hidden" name="SAMLResponse" value="{response}">
+<input type="hidden" name="RelayState" value="{relay}"><button>Continue as {who}</button></form>{script}"""
+_SCRIPT = "<script>document.forms[0].submit()</script>"
+
+
+@dataclass
+class IdpSite:
+    """Pages on http://localhost: another site than 127.0.0.1 to a browser, as a real provider's is.
+
+    `assertion` is what it says about whoever comes. `answers` changes the InResponseTo; `waits` leaves the click to
+    the person. `seen` keeps the requests.
+    """
+
+    key: KeyPair
+    consumer: str
+    now: Callable[[], datetime]
+    assertion: Assertion = field(default_factory=Assertion)
+    answers: Callable[[str], str | None] = lambda asked: asked or None
+    waits: bool = False
+    seen: list[Any] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = site.page(self.path).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://localhost:{self.server.server_port}"
+        self.idp = SamlIdentityProvider(self.url, keys=[self.key])
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def page(self, path: str) -> str:
+        """Return the page that posts a response, to the request in the address or to none."""
+        self.addresses.append(path)
+        query = parse_qs(urlsplit(path).query)
+        asked = ""
+        if "SAMLRequest" in query:
+            request = etree.fromstring(zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -15))
+            self.seen.append(request)
+            asked = request.get("ID") or ""
+        assertion = replace(self.assertion, recipient=self.consumer, in_response_to=self.answers(asked))
+        response = self.idp.response(assertion, now=self.now())
+        return _FORM.format(
+            consumer=escape(self.consumer),
+            response=response,
+            relay=escape(query.get("RelayState", [""])[0]),
+            who=escape(assertion.name_id),
+            script="" if self.waits else _SCRIPT,
+        )

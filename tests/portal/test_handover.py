@@ -1,0 +1,208 @@
+"""Handing a sign-in over to a command line: by loopback, by code, and to nobody else."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page
+from tests.portal.command import Command, Listener, send
+from tests.portal.conftest import ACCOUNT, Portal, Visit
+
+DEVELOPER = f"arn:aws:iam::{ACCOUNT}:role/developer"
+
+
+def test_a_command_on_this_machine_gets_what_is_clicked(portal: Portal, visit: Visit) -> None:
+    """Loopback: the browser comes back with a code, and code and verifier together give the credentials, once."""
+    with Listener(portal.url) as listener:
+        command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
+        page = visit(command.begun["url"])
+        shows_who_asks(page, command)
+        sign_in(page)
+        shows_who_asks(page, command)
+        hand_over(page, "developer")
+        page.get_by_role("heading", name="Handed over").wait_for()
+        assert listener.got["state"] == listener.state
+    assert command.redeem()[1]["error"] == "invalid_grant"
+    assert command.redeem(code=listener.got["code"], code_verifier="x" * 43)[1]["error"] == "invalid_grant"
+    status, given = command.redeem(code=listener.got["code"])
+    assert status == 200
+    assert given["RoleArn"] == DEVELOPER
+    assert whose(portal, given) == f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"
+    assert command.redeem(code=listener.got["code"])[1]["error"] == "expired_token"
+
+
+def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visit) -> None:
+    """Device: the person types the code; the command polls. It works without scripts."""
+    portal.idp.waits = True
+    command = Command(portal.url, "device", role=DEVELOPER, duration="7200")
+    assert command.begun["url"] == f"{portal.url}/device"
+    assert command.redeem() == (
+        400,
+        {"error": "authorization_pending", "error_description": "Nobody has clicked yet."},
+    )
+    page = visit(command.begun["url"], java_script_enabled=False)
+    page.get_by_label("Code").fill(command.begun["user_code"].lower())
+    page.keyboard.press("Enter")
+    shows_who_asks(page, command)
+    sign_in(page)
+    assert page.locator("li.role").count() == 1
+    assert page.locator("select").input_value() == "7200"
+    hand_over(page, "developer")
+    page.get_by_role("heading", name="Handed over").wait_for()
+    status, given = command.redeem()
+    assert status == 200
+    assert whose(portal, given).endswith("/developer/alice")
+    assert command.redeem()[1]["error"] == "expired_token"
+
+
+def test_a_person_may_decline(portal: Portal, visit: Visit) -> None:
+    """Whoever did not ask says so, and the command hears it."""
+    with Listener(portal.url) as listener:
+        command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
+        page = visit(command.begun["url"])
+        sign_in(page)
+        page.get_by_role("button", name="Decline").click()
+        assert listener.arrived.wait(10)
+        assert listener.got == {"error": "access_denied", "state": listener.state}
+    assert command.redeem()[1]["error"] == "access_denied"
+
+
+def test_a_response_that_comes_unasked_completes_nothing(portal: Portal, visit: Visit) -> None:
+    """A response without InResponseTo is a sign-in of its own, even in the browser that has begun a hand-over."""
+    with Listener(portal.url) as listener:
+        command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
+        page = visit(command.begun["url"])
+        portal.idp.answers = lambda _: None
+        sign_in(page)
+        page.get_by_role("button", name="Get credentials").first.click()
+        page.get_by_role("heading", name="In this terminal").wait_for()
+        assert not listener.got
+    assert command.redeem()[1]["error"] == "authorization_pending"
+
+
+def test_a_code_cannot_be_skipped_by_a_link(portal: Portal, visit: Visit) -> None:
+    """What a command holds for the device page is no link that it could send to somebody."""
+    command = Command(portal.url, "device")
+    page = visit(f"{portal.url}/handover/at/{command.begun['handover']}")
+    assert page.get_by_text("Type the code").is_visible()
+    page.goto(f"{portal.url}/login")
+    door = page.get_by_role("link", name="localhost").get_attribute("href")
+    page.goto(f"{portal.url}{door}?handover={command.begun['handover']}")
+    assert page.get_by_text("Type the code").is_visible()
+
+
+def test_a_typed_code_is_good_in_its_own_browser(portal: Portal, visit: Visit) -> None:
+    """The link behind the code page is worth nothing to anybody to whom it is sent."""
+    command = Command(portal.url, "device")
+    page = visit(command.begun["url"])
+    page.get_by_label("Code").fill(command.begun["user_code"])
+    page.keyboard.press("Enter")
+    link = page.get_by_role("link", name="localhost").get_attribute("href")
+    victim = visit(f"{portal.url}{link}")
+    assert victim.get_by_text("has ended").is_visible()
+
+
+def test_five_wrong_codes_are_enough(portal: Portal, visit: Visit) -> None:
+    """Whoever guesses codes waits for five minutes, even with a right one then."""
+    command = Command(portal.url, "device")
+    page = visit(f"{portal.url}/device")
+    for guess in ("BBBB-BBBB", "short", "AEIO-UAEI", "ZZZZ ZZZZ", "<script>"):
+        page.get_by_label("Code").fill(guess)
+        page.keyboard.press("Enter")
+        page.get_by_text("no code that waits").wait_for()
+    page.get_by_label("Code").fill(command.begun["user_code"])
+    page.keyboard.press("Enter")
+    page.get_by_text("Too many wrong codes").wait_for()
+    portal.server.clock.move(timedelta(minutes=5, seconds=1))
+    try:
+        again = Command(portal.url, "device")
+        page.get_by_label("Code").fill(again.begun["user_code"])
+        page.keyboard.press("Enter")
+        shows_who_asks(page, again)
+    finally:
+        portal.server.clock.reset()
+
+
+def test_five_wrong_verifiers_end_it(portal: Portal) -> None:
+    """A handle that was seen by somebody is no place to guess at."""
+    command = Command(portal.url, "device")
+    for _ in range(5):
+        assert command.redeem(code_verifier="guess")[1]["error"] == "invalid_grant"
+    assert command.redeem()[1]["error"] == "expired_token"
+
+
+def test_it_waits_five_minutes(portal: Portal) -> None:
+    """Then nothing of it is left."""
+    command = Command(portal.url, "device")
+    portal.server.clock.move(timedelta(minutes=5, seconds=1))
+    try:
+        assert command.redeem()[1]["error"] == "expired_token"
+    finally:
+        portal.server.clock.reset()
+
+
+BAD: dict[str, dict[str, str]] = {
+    "no mode": {"mode": "browser"},
+    "a listener elsewhere": {"mode": "loopback", "redirect_uri": "http://evil.example.org:80/", "state": "s" * 20},
+    "a name": {"mode": "loopback", "redirect_uri": "http://localhost:80/", "state": "s" * 20},
+    "a trick": {"mode": "loopback", "redirect_uri": "http://127.0.0.1:80@evil.example.org/", "state": "s" * 20},
+    "a port that is none": {"mode": "loopback", "redirect_uri": "http://127.0.0.1:70000/", "state": "s" * 20},
+    "no state": {"mode": "loopback", "redirect_uri": "http://127.0.0.1:8000/"},
+    "a short challenge": {"mode": "device", "code_challenge": "abc"},
+    "a machine with a line break": {"mode": "device", "machine": "a\nb"},
+    "a machine that turns the text around": {"mode": "device", "machine": "a\u202eb"},
+    "no role": {"mode": "device", "role": "arn:aws:iam::1:role/x"},
+    "no duration": {"mode": "device", "duration": "-1"},
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_asked_is_refused(portal: Portal, case: str) -> None:
+    """Only a loopback address is ever gone to, and what the page shows is plain text."""
+    command = Command(portal.url, **BAD[case])
+    assert (command.status, command.begun["error"]) == (400, "invalid_request")
+
+
+def test_what_cannot_be_redeemed_is_refused(portal: Portal) -> None:
+    """Whatever arrives is answered in the protocol's form."""
+    for handle in ("", "DPp1", "x" * 5000):
+        status, answer = send(f"{portal.url}/handover/token", {"handover": handle, "code_verifier": "v"})
+        assert (status, answer["error"]) == (400, "expired_token")
+
+
+def test_nothing_secret_is_in_the_audit_log(portal: Portal) -> None:
+    """Handles, codes and credentials of the hand-overs so far are in no event."""
+    command = Command(portal.url, "device")
+    command.redeem(code_verifier="guess")
+    log = json.dumps([str(each.parameters) + str(each.fault) for each in portal.server.audit.happenings])
+    assert command.begun["handover"] not in log
+
+
+def shows_who_asks(page: Page, command: Command) -> None:
+    """Check that the page names the machine, its address and the code."""
+    asking = page.get_by_role("region", name="A command line asks")
+    asking.wait_for()
+    text = asking.text_content() or ""
+    assert "alice@laptop" in text
+    assert "127.0.0.1" in text
+    assert command.begun["user_code"] in text
+
+
+def sign_in(page: Page) -> None:
+    """Go to the provider and come back."""
+    page.get_by_role("link", name="localhost").click()
+    page.wait_for_load_state()
+    if page.get_by_role("button", name="Continue").count():
+        page.get_by_role("button", name="Continue").click()
+    page.locator("li.role").first.wait_for()
+
+
+def hand_over(page: Page, role: str) -> None:
+    """Click the role."""
+    page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
+
+
+def whose(portal: Portal, given: dict[str, dict[str, str]]) -> str:
+    """Return the ARN that credentials belong to."""
+    keys = given["Credentials"]
+    return portal.whoami(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])

@@ -1,0 +1,157 @@
+"""Signing in by SAML with a real browser, from the sign-in page to credentials that work."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, Page
+from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
+
+
+def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:
+    """From /login to the provider and back: a role is chosen, its credentials are shown and work."""
+    page = visit(f"{portal.url}/")
+    assert page.url == f"{portal.url}/login"
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    assert page.get_by_text("alice@example.org").is_visible()
+    assert page.get_by_role("heading", name="acme-sandbox").is_visible()
+    take(page, "admin")
+    assert portal.whoami(*shown(page)) == f"arn:aws:sts::{OTHER}:assumed-role/admin/alice"
+    request = portal.idp.seen[-1]
+    assert request.get("AssertionConsumerServiceURL") == f"{portal.url}/saml"
+    assert page.context.cookies() == []
+
+
+def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
+    """Every step is a link or a form; scripts only make things easier."""
+    portal.idp.waits = True
+    page = visit(f"{portal.url}/login", java_script_enabled=False)
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("button", name="Continue").click()
+    take(page, "developer")
+    assert portal.whoami(*shown(page)).endswith("assumed-role/developer/alice")
+    assert page.get_by_role("button", name="Copy").count() == 0
+    page.locator("label", has_text="fish").click()
+    assert page.locator("#text-fish").is_visible()
+    assert not page.locator("#text-sh").is_visible()
+
+
+def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
+    """Everything is reached with Tab and taken with Enter."""
+    page = visit(f"{portal.url}/login")
+    reach(page, "localhost")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    reach(page, "Get credentials")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="In this terminal").wait_for()
+    reach(page, "Copy")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#text-fish").is_visible()
+
+
+def reach(page: Page, text: str) -> None:
+    """Press Tab until something with this text has the focus."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if text in (page.evaluate("document.activeElement.textContent") or ""):
+            return
+    raise AssertionError(f"Tab does not reach {text}")
+
+
+def test_a_response_may_come_unasked(portal: Portal, visit: Visit) -> None:
+    """Sign-in may begin at the provider's own dashboard."""
+    page = visit(f"{portal.idp.url}/dashboard")
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    take(page, "readonly")
+    assert portal.whoami(*shown(page)).startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/readonly/")
+
+
+def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: Visit) -> None:
+    """A response that answers a request must answer this browser's: whoever slips in another one signs nobody in."""
+    portal.idp.waits = True
+    other = visit(f"{portal.url}/login")
+    other.get_by_role("link", name="localhost").click()
+    theirs = portal.idp.seen[-1].get("ID")
+    portal.idp.waits = False
+    portal.idp.answers = lambda _: theirs
+    page = visit(f"{portal.idp.url}/dashboard")
+    assert page.get_by_text("did not begin").is_visible()
+    # The one who did begin may still finish, once.
+    other.get_by_role("button", name="Continue").click()
+    other.get_by_role("heading", name="Choose a role").wait_for()
+
+
+def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
+    """The cookie of a sign-in is gone after its answer, and the answer is remembered."""
+    page = visit(f"{portal.url}/login")
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    begun = portal.idp.seen[-1].get("ID")
+    assert not [each for each in page.context.cookies() if "begun" in each["name"]]
+    portal.idp.answers = lambda _: begun
+    page.goto(f"{portal.idp.url}/dashboard")
+    assert page.get_by_text("did not begin").is_visible()
+
+
+def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
+    """Copying puts the whole text on the clipboard; the clock counts down."""
+    page = signed_in(portal, visit, "developer", permissions=["clipboard-read", "clipboard-write"])
+    page.locator('[data-copy="text-sh"]').click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#text-sh").text_content()
+    assert re.fullmatch(r"59:\d\d left|1:00:00 left", page.locator("[data-left]").text_content() or "")
+
+
+def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path) -> None:
+    """Each form can be downloaded, with nothing in any address."""
+    page = signed_in(portal, visit, "developer")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download as JSON").click()
+    assert caught.value.url == f"{portal.url}/login/file"
+    caught.value.save_as(tmp_path / "credentials.json")
+    document = json.loads((tmp_path / "credentials.json").read_text())
+    given = [document[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+    assert portal.whoami(*given).endswith("/developer/alice")
+    assert document["Version"] == 1
+
+
+def test_going_back_shows_no_credentials(portal: Portal, visit: Visit) -> None:
+    """No cache keeps the page, and the choice was good once."""
+    page = signed_in(portal, visit, "developer")
+    page.goto(f"{portal.url}/login")
+    with pytest.raises(Error, match="ERR_CACHE_MISS"):
+        page.go_back()
+
+
+def test_names_are_text(portal: Portal, visit: Visit) -> None:
+    """What a provider says about somebody is never markup."""
+    name = "<img src=x onerror=alert(1)>'\"&"
+    portal.idp.assertion = type(portal.idp.assertion)(roles=portal.idp.assertion.roles, name_id=name)
+    page = visit(f"{portal.idp.url}/dashboard")
+    assert page.get_by_text(name).is_visible()
+    assert page.locator("main img").count() == 0
+
+
+def signed_in(portal: Portal, visit: Visit, role: str, **how: object) -> Page:
+    """Sign in and take a role."""
+    page = visit(f"{portal.url}/login", **how)
+    page.get_by_role("link", name="localhost").click()
+    take(page, role)
+    return page
+
+
+def take(page: Page, role: str) -> None:
+    """Take a role on the page that offers it."""
+    page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
+    page.get_by_role("heading", name="In this terminal").wait_for()
+
+
+def shown(page: Page) -> tuple[str, str, str]:
+    """Return the credentials that a page shows."""
+    key, secret, token = (page.locator(f"#value-{name}").text_content() or "" for name in ("key", "secret", "token"))
+    return key, secret, token
