@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from tests.federation.oidc.world import LOOPBACK, SECONDS, MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits, Unacceptable, Unreachable
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.testing.certificates import Flaw
@@ -315,3 +318,33 @@ def test_a_thumbprint_does_not_replace_an_authority(issuer: OidcIssuer) -> None:
     provider = terms(issuer, thumbprints=frozenset({issuer.authority.thumbprint}))
     using = Fetcher(FetchLimits(LOOPBACK, None, SECONDS))
     assert isinstance(attempt(issuer, using, provider, enforce=True), InvalidIdentityToken)
+
+
+@pytest.mark.parametrize("misbehaviour", [Answer(), Answer.hang(), Answer.trickle(), Answer.endless()])
+def test_no_connection_outlives_its_fetch(issuer: OidcIssuer, misbehaviour: Answer) -> None:
+    """TLS would wait half a minute for the goodbye of an issuer that says nothing more; sockets must not pile up."""
+    issuer.answers[DISCOVERY] = misbehaviour
+    using = fetcher(issuer)
+
+    async def run() -> int:
+        async def once() -> None:
+            with suppress(Unreachable, Unacceptable):
+                await using.get(issuer.url + DISCOVERY)
+
+        await asyncio.gather(*(once() for _ in range(5)))
+        await asyncio.sleep(0.05)
+        return _connections_to(int(issuer.url.rpartition(":")[2]))
+
+    assert asyncio.run(run()) == 0
+
+
+def _connections_to(port: int) -> int:
+    """Return how many sockets of this process have a peer at `port`."""
+    found = 0
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
+        try:
+            with socket.socket(fileno=os.dup(int(descriptor.name))) as one:
+                found += one.family is socket.AF_INET and one.getpeername()[1] == port
+        except OSError:
+            continue  # no socket, not connected, or closed while we looked
+    return found

@@ -1,4 +1,4 @@
-"""Fetch one document from an issuer, however hostile the issuer is.
+"""Fetch one document from an issuer, or send it one form, however hostile the issuer is.
 
 Owns the one way in which Daypass reads from an identity provider: https, vetted addresses, no redirects, no
 proxies, no decompression, no cookies, bounded time and size. What the documents mean is issuer_keys.py's
@@ -8,9 +8,11 @@ work. Source: RFC 8725 section 3.9 and 3.10; OWASP, "Server-Side Request Forgery
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 from aiohttp.connector import AddrInfoType
@@ -67,11 +69,25 @@ class Fetcher:
 
     async def get(self, url: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
         """Return the document at `url`, or raise Unreachable or Unacceptable, and nothing else."""
+        return await self._ask("GET", url, thumbprints, None, {})
+
+    async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
+        """Send a form and return the answer's document, or raise Unreachable or Unacceptable, and nothing else."""
+        return await self._ask("POST", url, frozenset(), form, headers)
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        thumbprints: frozenset[str],
+        form: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+    ) -> bytes:
         if not is_keys_url(url):
             raise Unacceptable("the address is not a plain https one")
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._read(URL(url, encoded=True), thumbprints)
+                return await self._read(method, URL(url, encoded=True), thumbprints, form, headers)
         except TimeoutError:
             raise Unreachable("no complete answer in time") from None
         except (ssl.SSLError, aiohttp.ClientSSLError) as fault:
@@ -81,37 +97,68 @@ class Fetcher:
         except (aiohttp.ClientError, OSError) as fault:
             raise _connection_fault(fault) from None
 
-    async def _read(self, url: URL, thumbprints: frozenset[str]) -> bytes:
+    async def _read(
+        self,
+        method: str,
+        url: URL,
+        thumbprints: frozenset[str],
+        form: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+    ) -> bytes:
         context = create_context(self._limits.ca_bundle, thumbprints)
         async with (
+            _Line(self._limits.networks) as line,
             aiohttp.ClientSession(
-                connector=self._connector(context),
+                connector=self._connector(context, line),
                 timeout=aiohttp.ClientTimeout(total=self._limits.seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers=_HEADERS,
+                headers={**_HEADERS, **headers},
                 auto_decompress=False,
                 trust_env=False,
             ) as session,
-            session.get(url, allow_redirects=False) as response,
+            session.request(method, url, data=form, allow_redirects=False) as response,
         ):
             _check_answer(response)
             return await _read_body(response)
 
-    def _connector(self, context: ssl.SSLContext) -> aiohttp.TCPConnector:
+    def _connector(self, context: ssl.SSLContext, line: "_Line") -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(
             ssl=context,
             resolver=VettingResolver(self._lookup, self._limits.networks),
             use_dns_cache=False,
             force_close=True,
-            socket_factory=self._open_socket,
+            socket_factory=line.open_socket,
         )
 
-    def _open_socket(self, address: AddrInfoType) -> socket.socket:
+
+class _Line:
+    """The sockets of one fetch: opened to allowed addresses alone, and hung up on when it ends.
+
+    Left to itself, TLS waits half a minute for the issuer's goodbye, which one that hangs never says.
+    """
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = networks
+        self._opened: list[socket.socket] = []
+
+    def open_socket(self, address: AddrInfoType) -> socket.socket:
+        """Return a new socket for an address, or raise AddressRefused."""
         # The last gate, and the only one that literal addresses pass: aiohttp resolves none of those.
         family, kind, protocol, _, target = address
-        if not is_allowed(str(target[0]), self._limits.networks):
+        if not is_allowed(str(target[0]), self._networks):
             raise AddressRefused("a literal address that is not allowed")
-        return socket.socket(family, kind, protocol)
+        opened = socket.socket(family, kind, protocol)
+        # A second handle: the first one's number may be another connection's by the time we hang up.
+        self._opened.append(opened.dup())
+        return opened
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for opened in self._opened:
+            with opened, suppress(OSError):  # never connected, or closed by the issuer
+                opened.shutdown(socket.SHUT_RDWR)
 
 
 def _check_answer(response: aiohttp.ClientResponse) -> None:

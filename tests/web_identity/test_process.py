@@ -1,0 +1,87 @@
+"""Web identities at `daypass serve` as an operator starts it: settings from the environment, workers, and SIGTERM."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.process.daypass import ROOT, Running, run, serving
+from tests.web_identity.conftest import AUDIENCE, name_of, refused, take
+
+from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
+
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class World:
+    """A started server, an issuer that it reaches, and a role that the issuer's tokens get."""
+
+    server: Running
+    issuer: OidcIssuer
+    role: str
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Start both."""
+    with OidcIssuer() as issuer:
+        reach = {"DAYPASS_OIDC_CA_BUNDLE": str(issuer.ca_bundle), "DAYPASS_OIDC_ALLOWED_NETWORKS": "127.0.0.0/8"}
+        store = f"sqlite:///{tmp_path / 'd.db'}"
+        with serving(store, "--workers", "2", environment={**ROOT, **reach}) as server:
+            iam = server.client("iam")
+            provider = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=[AUDIENCE])
+            statement = {
+                "Effect": "Allow",
+                "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringEquals": {f"{name_of(issuer)}:aud": AUDIENCE}},
+            }
+            trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+            yield World(server, issuer, iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+            # Workers end with their server when it is asked to end, not when it is killed.
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(20)
+
+
+def test_every_worker_takes_tokens(world: World) -> None:
+    """Each process fetches the keys for itself, once, whichever it is that a connection reaches."""
+    for _ in range(12):
+        answer = take(world.server.client("sts"), world.role, world.issuer.token())
+        assert world.server.client("sts", answer["Credentials"]).get_caller_identity()["Account"] == ACCOUNT
+    assert 1 <= world.issuer.requests[DISCOVERY] <= 2
+
+
+def test_sigterm_while_an_issuer_hangs(world: World) -> None:
+    """Who waits for an issuer is still answered, and the server ends in order."""
+    world.issuer.answers = {DISCOVERY: Answer.hang()}
+    answers = []
+    token = world.issuer.token()
+    waiting = threading.Thread(
+        target=lambda: answers.append(refused(world.server.client("sts"), world.role, token)), daemon=True
+    )
+    waiting.start()
+    while world.issuer.requests[DISCOVERY] == 0:
+        time.sleep(0.02)
+    world.server.process.send_signal(signal.SIGTERM)
+    waiting.join(20)
+    assert [answer[0] for answer in answers] == ["IDPCommunicationError"]
+    assert world.server.process.wait(20) == 0
+
+
+def test_a_bundle_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    """Authorities that an operator named and nobody can read are a setting to correct, not one to ignore."""
+    ended = run(
+        "serve",
+        "--port",
+        "0",
+        "--store",
+        f"sqlite:///{tmp_path / 'd.db'}",
+        environment={**ROOT, "DAYPASS_OIDC_CA_BUNDLE": str(tmp_path / "missing.pem")},
+    )
+    assert ended.returncode == 6
+    assert "oidc_ca_bundle" in ended.stderr
