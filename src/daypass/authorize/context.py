@@ -19,6 +19,10 @@ from daypass.wire.http import HttpRequest
 __all__ = ["Context", "Surroundings", "as_written", "build_context"]
 
 
+# Patterns of policies are matched against these headers, which may be as long as their sender likes.
+_LONGEST_HEADER = 1_024
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """What a request shows of itself, apart from what it asks: where from, how, and to which region."""
 
@@ -43,7 +47,7 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
     for header, key in ((b"user-agent", "aws:useragent"), (b"referer", "aws:referer")):
         value = request.header(header)
         if value:
-            context[key] = value.decode("latin-1")
+            context[key] = value[:_LONGEST_HEADER].decode("latin-1")
     context.update(caller_keys(caller, seconds=seconds))
     return context
 

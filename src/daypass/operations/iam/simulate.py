@@ -34,6 +34,9 @@ from daypass.policy.document import DocumentKind
 
 # A page ends early where policies are long: so many characters of policy are read for one page, or one pair.
 _WORK = 4_000_000
+# A pattern is matched a character at a time, so texts count too: characters of policy by characters of the longest
+# text that is compared. A page ends early here as well, and one pair that is more than this is refused.
+_COMPARED = 50_000_000
 
 
 class _Simulation(Paged, frozen=True, kw_only=True):
@@ -157,10 +160,22 @@ def _page(asked: _Simulation, scene: Scene, characters: int) -> dict[str, Any]:
     check_names(asked.action_names, resources)
     pairs = list(product(asked.action_names, resources))
     start = _read_place(asked.marker, len(pairs))
-    stop = start + min(asked.max_items, max(1, _WORK // max(1, characters)))
+    stop = start + min(asked.max_items, _most_pairs(max(1, characters), _longest_text(asked, resources)))
     side = read_side(asked.resource_policy, asked.resource_owner, resources)
     results = [evaluate(action, resource, scene, side) for action, resource in pairs[start:stop]]
     return {"EvaluationResults": results, **truncation(str(stop) if stop < len(pairs) else None)}
+
+
+def _longest_text(asked: _Simulation, resources: tuple[str, ...]) -> int:
+    values = (sum(map(len, entry.context_key_values)) for entry in asked.context_entries)
+    return max(*map(len, asked.action_names), *map(len, resources), *values, 1)
+
+
+def _most_pairs(characters: int, longest_text: int) -> int:
+    compared = characters * longest_text
+    if compared > _COMPARED:
+        raise InvalidInput("The policies are too long to be compared with texts of this length; simulate fewer.")
+    return max(1, min(_WORK // characters, _COMPARED // compared))
 
 
 def _read_place(marker: str, most: int) -> int:
