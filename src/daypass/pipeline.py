@@ -105,7 +105,8 @@ class Pipeline:
         except passed_on:
             raise
         except Fault as fault:
-            trail.fault = fault
+            # Its traceback leads back to the trail, and such a ring would keep the request until it is searched for.
+            trail.fault = fault.with_traceback(None)
             response = refuse(fault, request, request_id, trail.call)
         except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
             self.report_bug(request_id, bug)

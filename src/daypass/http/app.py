@@ -63,13 +63,13 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the start and the end of the server."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
+        if scope["type"] == "http":
             if scope["path"] == "/":
                 await self._api(scope, receive, send)
             else:
                 await self._page(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
@@ -82,22 +82,27 @@ class App:
         except TooSlow:
             await _send(send, HttpResponse(408, _PLAIN, b""))
             return
-        response = await self._answer(self._request(scope, body), self._request_ids())
+        request, request_id = self._request(scope, body), self._request_ids()
+        try:
+            response = self.pipeline.answer(request, request_id, self.hot)
+        except WouldBlock:
+            response = await self._answer_waiting(request, request_id)
+        except KeysNeeded as needed:
+            response = await self._answer_with_keys(needed, request, request_id)
         await _send(send, response)
 
-    async def _answer(self, request: HttpRequest, request_id: str) -> HttpResponse:
+    async def _answer_waiting(self, request: HttpRequest, request_id: str) -> HttpResponse:
         try:
-            try:
-                return self.pipeline.answer(request, request_id, self.hot)
-            except WouldBlock:
-                return await self._answer_cold(self.pipeline.answer, request, request_id)
+            return await self._answer_cold(self.pipeline.answer, request, request_id)
         except KeysNeeded as needed:
-            provider = needed.provider
+            return await self._answer_with_keys(needed, request, request_id)
+
+    async def _answer_with_keys(self, needed: KeysNeeded, request: HttpRequest, request_id: str) -> HttpResponse:
         # The wait is here, on the event loop: an issuer that hangs must not hold a worker thread.
         if self._fetching < _MOST_FETCHING and len(request.body) <= _LARGEST_FETCHING:
             self._fetching += 1
             try:
-                await self.issuer_keys.fetch(provider)
+                await self.issuer_keys.fetch(needed.provider)
             finally:
                 self._fetching -= 1
         return await self._answer_cold(self.pipeline.answer_at_last, request, request_id)
