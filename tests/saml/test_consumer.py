@@ -74,7 +74,7 @@ def test_a_browser_picks_a_role_and_gets_credentials(site: Site) -> None:
     action, fields = page.forms[1]
     shown = browser.send(action, fields)
     assert shown.status == 200
-    shown_profile = html.fromstring(shown.text).get_element_by_id("text-profile").text_content()
+    shown_profile = str(html.fromstring(shown.text).xpath("string(//*[@id='text-profile'])"))
     block = dict(line.split(" = ", 1) for line in shown_profile.splitlines() if " = " in line)
     credentials = {
         "AccessKeyId": block["aws_access_key_id"],
