@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from daypass.audit.event import Happening
+from daypass.audit.event import HIDDEN, Happening
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate, read_signature
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
@@ -29,6 +29,7 @@ from daypass.errors import Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.mint.keyring import SealingRing
 from daypass.operations.operation import AnyOperation, Touches
+from daypass.operations.readings import Reading, Readings
 from daypass.operations.registry import Registry
 from daypass.operations.world import World
 from daypass.wire.catalog import Catalog
@@ -80,6 +81,7 @@ class Pipeline:
     record: Callable[[Happening], None]
     report_bug: Callable[[str, Exception], None]
     regions: frozenset[str] = frozenset()
+    readings: Readings = field(default_factory=lambda: Readings(HIDDEN))
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
@@ -116,15 +118,20 @@ class Pipeline:
         return response
 
     def _walk(self, request: HttpRequest, request_id: str, face: Face, now: datetime, trail: Trail) -> HttpResponse:
-        call = trail.call = decode(request, self.catalog)
-        operation = self.registry.find(call.service, call.action)
+        known = self.readings.find(request)
+        call = trail.call = decode(request, self.catalog) if known is None else known.call
+        operation = self.registry.find(call.service, call.action) if known is None else known.operation
         signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
         if signer is not None:
             admit(signer, call.service, call.action, regions=self.regions)
         elif not face.admits(request.peer):
             raise Throttling("Rate exceeded")
-        parameters = trail.parameters = call.operation.parse(call.params)
-        asked = operation.parse(parameters)
+        if known is None:
+            parameters = trail.parameters = call.operation.parse(call.params)
+            asked = operation.parse(parameters)
+            self.readings.keep(request, Reading(call, operation, parameters, asked))
+        else:
+            trail.parameters, asked = known.parameters, known.asked
         region = signer.region if signer else self.home_region
         with face.open(operation.touches(asked), now, region) as world:
             trail.caller = signer.caller if signer else None
