@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.http.raw import send, signed
 
-from daypass.audit.event import Happening
+from daypass.audit.event import Happening, to_event
 from daypass.audit.sinks import LineSink, open_sink
 from daypass.errors import MalformedPolicyDocument
 from daypass.testing.server import RunningServer
@@ -93,3 +93,18 @@ def test_what_a_full_disk_keeps_waiting_is_bounded(
     assert len(disk.getvalue().splitlines()) == 1
     logged = capsys.readouterr()
     assert "events_lost" in logged.out + logged.err
+
+
+def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServer) -> None:
+    """Texts and lists of parameters are cut, however deep they stand, and what remains says that more was there."""
+    asked = {"Action": "SimulateCustomPolicy", "Version": "2010-05-08", "PolicyInputList.member.1": "{}"}
+    asked |= {f"ActionNames.member.{number}": "s3:GetObject" for number in range(1, 1_000)}
+    for number in range(1, 100):
+        entry = f"ContextEntries.member.{number}"
+        asked |= {f"{entry}.ContextKeyName": f"aws:k{number}", f"{entry}.ContextKeyType": "stringList"}
+        asked |= {f"{entry}.ContextKeyValues.member.{value}": "v" * 2_000 for value in range(1, 20)}
+    assert send(daypass_server, *signed(daypass_server, asked, service="iam")).status == 400
+    event = to_event(daypass_server.audit.happenings[-1])
+    assert event.request_parameters is not None
+    assert event.request_parameters["actionNames"] == ["s3:GetObject"] * 50 + ["…"]
+    assert len(msgspec.json.encode(event)) < 200_000

@@ -7,6 +7,7 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents".
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -52,6 +53,9 @@ HIDDEN = frozenset(
 )
 _LONGEST = 256
 _LONGEST_DETAIL = 1024
+_MOST_ITEMS = 50  # of a list, as many as a session has tags; CloudTrail cuts long records too
+_MOST_INNER_ITEMS = 10
+_CUT = "…"
 _SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
 
 
@@ -149,9 +153,15 @@ def _visible(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def _short(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > _LONGEST:
-        return value[:_LONGEST] + "…"
+def _short(value: Any, most: int = _MOST_ITEMS) -> Any:
+    """Return a value of bounded size, so that no call can fill the disk with its own record."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else value[:_LONGEST] + _CUT
     if isinstance(value, bytes):
-        return "…"
+        return _CUT
+    if isinstance(value, list | tuple):
+        kept = [_short(one, _MOST_INNER_ITEMS) for one in value[:most]]
+        return kept if len(value) <= most else [*kept, _CUT]
+    if isinstance(value, Mapping):
+        return {_short(name): _short(one, _MOST_INNER_ITEMS) for name, one in islice(value.items(), most)}
     return value
