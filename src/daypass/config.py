@@ -12,6 +12,7 @@ from typing import Any
 
 from platformdirs import user_data_path
 
+from daypass.federation.oidc.provider import is_issuer_url
 from daypass.operations.settings import Quotas
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,6 +20,15 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 class ConfigurationError(Exception):
     """A setting that cannot be. The message names the setting and what would do; the command exits with 6."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSetting:
+    """Who we are at an OpenID Connect provider that people sign in with. Without a file it is a public client."""
+
+    issuer: str
+    client_id: str
+    secret_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Config:
     oidc_ca_bundle: str = ""
     oidc_allowed_networks: tuple[Network, ...] = ()
     oidc_enforce_thumbprints: bool = False
+    oidc_clients: tuple[ClientSetting, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
 
     @property
@@ -81,6 +92,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _client(line: str) -> ClientSetting:
+    parts = line.split()
+    if len(parts) not in {2, 3} or not is_issuer_url(parts[0]):
+        raise ValueError("ISSUER CLIENT_ID [FILE WITH THE SECRET] is wanted, and the issuer begins with https://")
+    return ClientSetting(*parts)
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word) for word in _words(text))
 
@@ -108,6 +126,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "oidc_ca_bundle": str,
     "oidc_allowed_networks": _networks,
     "oidc_enforce_thumbprints": _flag,
+    "oidc_clients": lambda text: tuple(_client(line) for line in _words(text)),
 }
 
 

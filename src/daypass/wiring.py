@@ -26,6 +26,7 @@ from daypass.directory.entities import LastUse
 from daypass.directory.last_uses import LastUses
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
+from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.fetch import Fetcher, FetchLimits
 from daypass.federation.oidc.identify import KeysAtHand
 from daypass.federation.oidc.issuer_keys import IssuerKeys
@@ -249,7 +250,16 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         is_ready=lambda: _is_ready(there.store),
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
         portal=build_portal(
-            Portal(Site(pipeline, cold, settings), throttle.admits, RequestIds(), _report_bug, workers)
+            Portal(
+                site=Site(pipeline, cold, settings),
+                clients=oidc_clients(config),
+                fetcher=Fetcher(fetch_limits(config)),
+                issuer_keys=issuer_keys,
+                admits=throttle.admits,
+                new_request_id=RequestIds(),
+                report_bug=_report_bug,
+                workers=workers,
+            )
         ),
         on_start=(cache.start, upkeep.start, courier.start),
         on_stop=(courier.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
@@ -275,6 +285,20 @@ def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
             f"oidc_ca_bundle {limits.ca_bundle} cannot be read: {error.strerror or error}"
         ) from error
     return IssuerKeys(Fetcher(limits), clock, enforce_thumbprints=config.oidc_enforce_thumbprints)
+
+
+def oidc_clients(config: Config) -> tuple[Client, ...]:
+    """Return who we are at each provider that people sign in with. Raises ConfigurationError."""
+    return tuple(Client(each.issuer, each.client_id, _secret(each.secret_file)) for each in config.oidc_clients)
+
+
+def _secret(file: str) -> str:
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: {error}") from error
 
 
 def saml_rules(config: Config) -> SamlRules:

@@ -5,10 +5,11 @@ checks signatures and waits for the store.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,15 +19,22 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 
 from daypass.errors import Fault, InternalFailure, Throttling
+from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.fetch import Fetcher
+from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.portal import pages
 from daypass.portal.choice import Choice
 from daypass.portal.device import DevicePage
 from daypass.portal.handover_api import LARGEST, HandoverApi
 from daypass.portal.login import Login
+from daypass.portal.oidc import OidcSignIn
 from daypass.portal.reading import read_fields
 from daypass.portal.saml import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.site import Site
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Step = Callable[[Request, Mapping[str, str], str], Response]
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -38,6 +46,9 @@ class Portal:
     """What the routes share. `admits` counts requests by peer, as it does unsigned calls of the API."""
 
     site: Site
+    clients: Sequence[Client]
+    fetcher: Fetcher
+    issuer_keys: IssuerKeys
     admits: Callable[[str], bool]
     new_request_id: Callable[[], str]
     report_bug: Callable[[str, Exception], None]
@@ -60,17 +71,40 @@ class Portal:
         return handle
 
     async def _run(self, request: Request, step: Step, most: int | None, *, takes_json: bool) -> Response:
+        async def steps(request_id: str) -> Response:
+            fields = {} if most is None else await read_fields(request, most=most, takes_json=takes_json)
+            return await self.work(step, request, fields, request_id)
+
+        return await self._guard(request, steps)
+
+    async def _guard(self, request: Request, steps: Callable[[str], Awaitable[Response]]) -> Response:
         request_id = self.new_request_id()
         try:
             self._admit(request)
-            fields = {} if most is None else await read_fields(request, most=most, takes_json=takes_json)
-            return await asyncio.get_running_loop().run_in_executor(self.workers, step, request, fields, request_id)
+            return await steps(request_id)
         except Fault as fault:
             return _refused(request, fault, request_id)
         except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
             self.report_bug(request_id, bug)
             failure = InternalFailure("The request failed because of an unknown error.")
             return _refused(request, failure, request_id)
+
+    def waits(self, steps: Callable[[Request, str], Awaitable[Response]]) -> Handler:
+        """Return the handler of a page whose steps wait for somebody else."""
+
+        async def handle(request: Request) -> Response:
+            return await self._guard(request, partial(steps, request))
+
+        return handle
+
+    async def work(self, step: Callable[[Unpack[Ts]], T], *given: *Ts) -> T:
+        """Run a step on a worker thread. Keys that it finds missing are fetched, once, and it runs again."""
+        run = asyncio.get_running_loop().run_in_executor
+        try:
+            return await run(self.workers, step, *given)
+        except KeysNeeded as needed:
+            await self.issuer_keys.fetch(needed.provider)
+        return await run(self.workers, step, *given)
 
     def _admit(self, request: Request) -> None:
         if not self.admits(request.client.host if request.client else ""):
@@ -91,7 +125,8 @@ def _routes(portal: Portal) -> list[Route]:
     site = portal.site
     choice = Choice(site)
     saml = SamlSignIn(site, choice)
-    login = Login(site, saml)
+    oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher)
+    login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
     commands = HandoverApi(site)
     small = _LARGEST_CHOICE
@@ -105,8 +140,8 @@ def _routes(portal: Portal) -> list[Route]:
     )
     posts: tuple[tuple[str, Handler], ...] = (
         ("/saml", portal.takes(saml.receive, most=LARGEST_RESPONSE)),
-        ("/saml/role", portal.takes(choice.choose, most=small, json=True)),
-        ("/login/role", portal.takes(choice.choose, most=small, json=True)),
+        ("/saml/role", portal.takes(oidc.keys_first, most=small, json=True)),
+        ("/login/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/decline", portal.takes(choice.decline, most=small)),
         ("/login/file", portal.takes(choice.file, most=4 * small)),
         ("/device", portal.takes(device.take, most=small)),
@@ -114,11 +149,22 @@ def _routes(portal: Portal) -> list[Route]:
         ("/handover/token", portal.takes(commands.redeem, most=LARGEST, json=True)),
     )
 
+    async def begin_oidc(request: Request, request_id: str) -> Response:  # noqa: ARG001 - steps
+        client = oidc.find_client(request.path_params["key"])
+        return await portal.work(oidc.begin, request, client, await oidc.endpoints(client))
+
+    async def end_oidc(request: Request, request_id: str) -> Response:
+        carried, client = await portal.work(oidc.returned, request, request_id)
+        token = await oidc.redeem(request, carried, client)
+        return await portal.work(oidc.offer, request, carried, client, token, request_id)
+
     async def metadata(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
         return saml.metadata()
 
     return [
         Route("/saml/metadata.xml", metadata, methods=["GET"]),
+        Route("/login/oidc/callback", portal.waits(end_oidc), methods=["GET"]),
+        Route("/login/oidc/{key}", portal.waits(begin_oidc), methods=["GET"]),
         Route("/assets/{version}/{name}", _asset, methods=["GET"]),
         *(Route(path, handler, methods=["POST"]) for path, handler in posts),
         *(Route(path, portal.shows(step), methods=["GET"]) for path, step in gets),

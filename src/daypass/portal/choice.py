@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from daypass.directory.identity import load_account
 from daypass.errors import AccessDenied, Fault, InvalidParameterValue
+from daypass.federation.oidc.identify import KeysNeeded
 from daypass.operations.world import World
 from daypass.portal import handovers, pages, sign_ins
 from daypass.portal.credentials import FORMS, SHELLS, Credentials, services_block
@@ -21,6 +22,7 @@ from daypass.portal.handovers import Handover
 from daypass.portal.loopback import loopback_origin, returning_url
 from daypass.portal.sign_ins import MINUTES, Proof, Ticket
 from daypass.portal.site import Site
+from daypass.portal.web_offer import prove_token
 
 _EVENTS = {"saml": "SAMLSignIn", "oidc": "OIDCSignIn"}
 _USUAL = 3_600
@@ -94,6 +96,20 @@ class Choice:
         else:
             answer = self._show(request, document, role)
         return sign_ins.without_cookie(answer)
+
+    def require_keys(self, request: Request, fields: Mapping[str, str], world: World) -> None:
+        """See that the keys are at hand that a proof will be judged by, before it is taken: that happens once.
+
+        Raises KeysNeeded where they have to be fetched.
+        """
+        try:
+            proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), world)
+            if proof.kind == "oidc":
+                prove_token(proof.text, fields.get("RoleArn", ""), proof.session_name, world)
+        except KeysNeeded:
+            raise
+        except Fault:
+            return  # What is wrong with it, the choice itself says.
 
     def decline(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Tell the command that waits that it gets nothing."""

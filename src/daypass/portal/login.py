@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 from daypass.directory.identity import load_account
 from daypass.errors import ExpiredTokenException, SenderFault
+from daypass.federation.oidc.client import Client
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
 from daypass.portal.device import bound_handover
 from daypass.portal.doors import SamlDoor, load_saml_doors
 from daypass.portal.handovers import Handover
+from daypass.portal.oidc import OidcSignIn
 from daypass.portal.saml import SamlSignIn, find_door
 from daypass.portal.site import Site
 
@@ -35,6 +37,7 @@ class Login:
 
     site: Site
     saml: SamlSignIn
+    oidc: OidcSignIn
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login: the identity providers."""
@@ -72,13 +75,20 @@ class Login:
                 "mode": handover.mode,
             }
         values = {
-            "doors": [_shown(door, world) for door in world.views.get(load_saml_doors)],
+            "doors": [
+                *(_shown_client(client) for client in self.oidc.clients),
+                *(_shown(door, world) for door in world.views.get(load_saml_doors)),
+            ],
             "handover": asking,
             "suffix": f"?handover={handle}" if handle else "",
             "host": self.site.settings.public_url.partition("://")[2],
             "consumer": self.site.settings.saml_consumer,
         }
         return pages.page("login.html", values)
+
+
+def _shown_client(client: Client) -> dict[str, Any]:
+    return {"href": f"/login/oidc/{client.key}", "host": client.host, "kind": "OpenID Connect", "accounts": ""}
 
 
 def _shown(door: SamlDoor, world: World) -> dict[str, Any]:

@@ -72,12 +72,26 @@ def keep(proof: Proof, world: World) -> Ticket:
 
 def take(ticket: Ticket, world: World) -> Proof:
     """Return the proof that was put aside, and forget it. Raises a Fault where it is gone or never was."""
+    name = _opened(ticket, world)
+    with world.apart() as writer:
+        return _read(waiting.take(writer, name, world=world))
+
+
+def look(ticket: Ticket, world: World) -> Proof:
+    """Return the proof that was put aside, and leave it there. Raises a Fault where it is gone or never was."""
+    name = _opened(ticket, world)
+    with world.apart() as writer:
+        return _read(waiting.find(writer, name, world=world))
+
+
+def _opened(ticket: Ticket, world: World) -> str:
     try:
-        name = unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=world.ring).decode()
+        return unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=world.ring).decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle does not belong to the cookie") from error
-    with world.apart() as writer:
-        found = waiting.take(writer, name, world=world)
+
+
+def _read(found: bytes | None) -> Proof:
     if found is None:
         raise ExpiredTokenException(_OVER, detail="no sign-in waits under this handle")
     return _decode(found)

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from daypass.testing.certificates import Authority, Flaw
+from daypass.testing.oidc_sign_in import AUTHORIZE, TOKEN, SignInPages
 from daypass.testing.tokens import SigningKey, compact
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -117,6 +118,7 @@ class OidcIssuer:
         self.published: list[dict[str, Any]] = []
         self.answers: dict[str, Answer] = {}
         self.discovery_changes: dict[str, Any] = {}
+        self.sign_in: SignInPages | None = None
         self.requests: Counter[str] = Counter()
         for algorithm in algorithms:
             self.rotate(algorithm)
@@ -197,7 +199,8 @@ class OidcIssuer:
     def document(self, path: str) -> object | None:
         """Return what an honest issuer serves at `path`."""
         if path == self._path.rstrip("/") + DISCOVERY:
-            return {"issuer": self.url, "jwks_uri": self.root + KEYS, **self.discovery_changes}
+            pages = {} if self.sign_in is None else self.sign_in.discovery(self.root)
+            return {"issuer": self.url, "jwks_uri": self.root + KEYS, **pages, **self.discovery_changes}
         return {"keys": self.published} if path == KEYS else None
 
     def answer(self, path: str) -> Answer:
@@ -236,8 +239,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: _Server
 
+    def do_POST(self) -> None:
+        pages = self.server.issuer.sign_in
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        answered = None
+        if pages is not None and self.path == TOKEN:
+            answered = pages.redeem(body, self.headers.get("Authorization", ""), self.server.issuer.token)
+        self._plain(400 if answered is None else 200, json.dumps(answered or {"error": "invalid_grant"}).encode())
+
+    def _plain(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def do_GET(self) -> None:
         issuer = self.server.issuer
+        if issuer.sign_in is not None and self.path.startswith(AUTHORIZE + "?"):
+            back = issuer.sign_in.authorize(self.path, issuer.url)
+            self._plain(400, b"refused") if back is None else self._plain(302, b"", Location=back)
+            return
         answer = issuer.answer(self.path)
         if answer.silence and issuer.stopping.wait(answer.silence):
             return

@@ -1,0 +1,124 @@
+"""Sign people in at an OpenID Connect provider: what is asked, and what comes back.
+
+Owns the authorization code flow as a relying party: the address to send a browser to, the call that redeems a code, and
+what an ID token must say beside what every web identity token must. Fetching is fetch.py's, verifying verify.py's.
+Rules: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE, S256 alone); RFC 9207.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from daypass.errors import InvalidIdentityToken
+from daypass.federation.oidc.fetch import Fetcher, Unacceptable
+from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH
+from daypass.federation.oidc.provider import is_issuer_url, is_keys_url
+from daypass.federation.oidc.strict_json import NotStrict, parse_object
+
+_SCOPES = "openid email profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who we are at a provider. Without a secret we are a public client, and PKCE alone proves us."""
+
+    issuer: str
+    client_id: str
+    secret: str = field(default="", repr=False)
+
+    @property
+    def key(self) -> str:
+        """What links call it."""
+        return hashlib.sha256(f"{self.issuer}\n{self.client_id}".encode()).hexdigest()[:32]
+
+    @property
+    def host(self) -> str:
+        """Where people are sent, as the page says it."""
+        return self.issuer.partition("://")[2].partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What a provider's discovery document says of its sign-in."""
+
+    authorization: str
+    token: str
+    takes_basic: bool
+
+
+async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
+    """Return a provider's addresses. Raises Unreachable or Unacceptable."""
+    if not is_issuer_url(client.issuer):
+        raise Unacceptable("the issuer is not a plain https URL")
+    document = _read(await fetcher.get(client.issuer.rstrip("/") + DISCOVERY_PATH))
+    if document.get("issuer") != client.issuer:
+        raise Unacceptable("its discovery document names another issuer")
+    found = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
+    authorization, token = (each if isinstance(each, str) and is_keys_url(each) else "" for each in found)
+    if not authorization or not token:
+        raise Unacceptable("its discovery document has no https addresses to sign in at")
+    methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    return Endpoints(authorization, token, isinstance(methods, list) and "client_secret_basic" in methods)
+
+
+def authorization_url(
+    client: Client, endpoints: Endpoints, *, redirect_uri: str, state: str, nonce: str, verifier: str
+) -> str:
+    """Return where to send the browser."""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    query = urlencode(
+        {
+            "response_type": "code",
+            "client_id": client.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": _SCOPES,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+    )
+    return f"{endpoints.authorization}{'&' if '?' in endpoints.authorization else '?'}{query}"
+
+
+async def redeem_code(
+    client: Client, endpoints: Endpoints, fetcher: Fetcher, *, code: str, redirect_uri: str, verifier: str
+) -> str:
+    """Return the ID token, unverified, that a code stands for. Raises Unreachable or Unacceptable."""
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "client_id": client.client_id,
+        "code_verifier": verifier,
+    }
+    headers: dict[str, str] = {}
+    if client.secret and endpoints.takes_basic:
+        # RFC 6749 2.3.1: both parts are form-encoded first.
+        pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    elif client.secret:
+        form["client_secret"] = client.secret
+    answer = _read(await fetcher.post(endpoints.token, form, headers))
+    token = answer.get("id_token")
+    if not isinstance(token, str):
+        raise Unacceptable("its answer has no id_token")
+    return token
+
+
+def require_nonce(claims: Mapping[str, Any], nonce: str) -> None:
+    """Refuse an ID token that was not made for this very sign-in."""
+    given = claims.get("nonce")
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), nonce.encode()):
+        raise InvalidIdentityToken("The ID token was not made for this sign-in.", detail="another nonce")
+
+
+def _read(body: bytes) -> Mapping[str, Any]:
+    try:
+        return parse_object(body)
+    except NotStrict as fault:
+        raise Unacceptable(str(fault)) from None

@@ -1,0 +1,65 @@
+"""The sign-in side of the issuer for tests: an authorization endpoint that asks nobody, a token endpoint that checks.
+
+Owns what an honest provider holds a client to: the redirect address that it registered, its secret, PKCE, and a code
+that is good once. `changes` are put into the ID tokens.
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+AUTHORIZE, TOKEN = "/authorize", "/token"
+Claims = dict[str, Any]
+
+
+@dataclass(slots=True)
+class SignInPages:
+    """Signs everybody in as whoever `claims` say."""
+
+    client_id: str
+    secret: str
+    redirect_uri: str
+    claims: Claims = field(default_factory=dict)
+    error: str = ""
+    codes: dict[str, Claims] = field(default_factory=dict)
+
+    def discovery(self, root: str) -> Claims:
+        """Return what the discovery document says of sign-in."""
+        return {"authorization_endpoint": root + AUTHORIZE, "token_endpoint": root + TOKEN}
+
+    def authorize(self, path: str, issuer: str) -> str | None:
+        """Return where an authorization request is answered to, or None where it cannot be."""
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        if (asked.get("client_id"), asked.get("redirect_uri")) != (self.client_id, self.redirect_uri):
+            return None
+        if asked.get("response_type") != "code" or asked.get("code_challenge_method") != "S256":
+            return None
+        answer = {"state": asked.get("state", ""), "iss": issuer}
+        if self.error:
+            return f"{self.redirect_uri}?{urlencode({**answer, 'error': self.error})}"
+        code = secrets.token_urlsafe(24)
+        self.codes[code] = asked
+        return f"{self.redirect_uri}?{urlencode({**answer, 'code': code})}"
+
+    def redeem(self, body: str, authorization: str, sign: Callable[[Claims], str]) -> Claims | None:
+        """Return the answer to a token request, or None where it is refused."""
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        asked = self.codes.pop(form.get("code", ""), None)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if asked is None or asked["code_challenge"] != challenge or form.get("redirect_uri") != self.redirect_uri:
+            return None
+        if not self._is_client(form, authorization):
+            return None
+        claims = {"aud": self.client_id, "nonce": asked.get("nonce"), **self.claims}
+        return {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": sign(claims)}
+
+    def _is_client(self, form: dict[str, str], authorization: str) -> bool:
+        if not self.secret:
+            return form.get("client_id") == self.client_id
+        given = base64.b64decode(authorization.removeprefix("Basic ")).decode()
+        return tuple(map(unquote, given.split(":"))) == (self.client_id, self.secret)
