@@ -14,7 +14,7 @@ from daypass.federation.oidc.token import read_token
 from daypass.testing.oidc import OidcIssuer
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-SECONDS = 0.6
+SECONDS = 1.2
 
 
 @dataclass
