@@ -23,7 +23,7 @@ def authorize(
     if isinstance(questions, NoPermissionNeeded):
         return Authorized(asked, caller, questions)
     common = build_context(caller, around)
-    proof = tuple(_decide(asking, caller, common, world) for asking in questions)
+    proof = tuple([_decide(asking, caller, common, world) for asking in questions])
     return Authorized(asked, caller, proof, questions[0].role if questions else None)
 
 

@@ -19,6 +19,10 @@ _RANDOM_BITS = 39
 _ACCOUNT_MASK = (1 << 40) - 1
 _CARRIES_ACCOUNT = 1 << 79
 _ACCOUNTS = 10**12
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)  # ten bits each
+_SHIFTS = tuple(range(70, -1, -10))
+_TEN_BITS = (1 << 10) - 1
 
 _SECRET_BYTES = 30  # forty characters of base64, and none of padding
 _UNIQUE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -34,7 +38,7 @@ def new_access_key_id(prefix: Literal["AKIA", "ASIA"], account: str, entropy: En
         raise ValueError("an account is twelve digits")
     random = int.from_bytes(entropy(5)) >> 1
     bits = _CARRIES_ACCOUNT | number << _RANDOM_BITS | random
-    return prefix + base64.b32encode(bits.to_bytes(10)).decode()
+    return prefix + "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
 
 
 def account_of(access_key_id: str) -> str | None:

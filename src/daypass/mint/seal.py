@@ -9,7 +9,6 @@ of three bytes: there is no `=`, no spare bit, and so no second spelling of any 
 """
 
 import binascii
-from base64 import urlsafe_b64encode
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,6 +24,7 @@ _SEALED_AT = _SALT_AT + _SALT_BYTES
 _GCM_TAG_BYTES = 16
 _SMALLEST = _SEALED_AT + _GCM_TAG_BYTES + 1
 _NONCE = bytes(12)  # RFC 5116 3.1 asks for a nonce never used twice with one key; each key here is used once
+_FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # what the other alphabet uses is no base64 here
 
 
@@ -51,7 +51,7 @@ def seal(purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, 
     head = binascii.a2b_base64(form.tag) + bytes.fromhex(key.id)
     cipher = AESGCM(key.material.token_key(purpose, salt))
     sealed = cipher.encrypt(_NONCE, _pad(payload), head + _name_bytes(bound_to))
-    return urlsafe_b64encode(head + salt + sealed).decode()
+    return binascii.b2a_base64(head + salt + sealed, newline=False).translate(_FROM_STANDARD).decode()
 
 
 def unseal(purpose: Purpose, text: str, *, bound_to: str, ring: SealingRing) -> bytes:

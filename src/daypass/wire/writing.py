@@ -64,7 +64,7 @@ def _xml_structure(members: Mapping[str, Write]) -> Write:
 
     def write(value: Mapping[str, Any]) -> str:
         parts: list[str] = []
-        get = _known(value, names).get
+        get = value.get if value.keys() <= names else _known(value, names).get
         for name, start, end, write_member in elements:
             member = get(name)
             if member is not None:

@@ -5,10 +5,12 @@ Owns reading it, wherever it stands. Judging the scope is scope.py's work.
 
 from daypass.errors import IncompleteSignature
 
+Credential = tuple[str, str, str, str, str]
+
 _LONGEST_ECHO = 256
 
 
-def parse_credential(text: str) -> tuple[str, str, str, str, str]:
+def parse_credential(text: str) -> Credential:
     """Return access key id, date, region, service and terminator."""
     parts = text.split("/", 5)
     if len(parts) == 5 and all(parts):  # noqa: PLR2004 - the number is in AWS's words below

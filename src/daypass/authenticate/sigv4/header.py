@@ -8,10 +8,11 @@ hash, so that a bearer token sent here by mistake is not repeated into somebody'
 import re
 from base64 import b64encode
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from daypass.authenticate.sigv4.canonical import Headers
-from daypass.authenticate.sigv4.credential import parse_credential
+from daypass.authenticate.sigv4.credential import Credential, parse_credential
 from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
 from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
 from daypass.errors import IncompleteSignature
@@ -20,16 +21,23 @@ TOKEN_HEADER = b"x-amz-security-token"
 _PARAMETERS = ("Credential", "Signature", "SignedHeaders")
 _NO_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
 _LONGEST_ECHO = 64
-_USUAL = re.compile(rf"{ALGORITHM} Credential=([^\s,]+), ?SignedHeaders=([^\s,]+), ?Signature=([^\s,]+)", re.ASCII)
+_BEFORE_SIGNATURE = re.compile(rf"{ALGORITHM} Credential=([^\s,]+), ?SignedHeaders=([^\s,]+)", re.ASCII)
+_LONGEST_REMEMBERED = 512
 _SEPARATORS = re.compile(r"[\s,]+")
 
 
 def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
     """Return the signature that an Authorization header claims."""
     text = authorization.decode("latin-1")
-    usual = _USUAL.fullmatch(text)
-    credential, signed, signature = usual.groups() if usual is not None else _parameters(text, headers)
-    access_key_id, date, region, service, terminator = parse_credential(credential)
+    # As all SDKs write it. What comes before the signature is the same all day, and is not read again and again.
+    before, _, signature = text.rpartition(", Signature=")
+    usual = _read_usual(before) if signature.isalnum() and len(before) <= _LONGEST_REMEMBERED else None
+    if usual is not None:
+        (access_key_id, date, region, service, terminator), signed_headers = usual
+    else:
+        credential, signed, signature = _parameters(text, headers)
+        access_key_id, date, region, service, terminator = parse_credential(credential)
+        signed_headers = _split(signed)
     stamp = headers.get(b"x-amz-date")
     if stamp is not None:
         timestamp = stamp.decode("latin-1")
@@ -45,11 +53,21 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
         terminator,
         timestamp,
         signed_at,
-        tuple(signed.encode("latin-1").split(b";")),
+        signed_headers,
         signature,
         None if token is None else token.decode("latin-1"),
         False,  # noqa: FBT003 - by position, this being the hottest constructor of all
     )
+
+
+@lru_cache(maxsize=1024)
+def _read_usual(before_signature: str) -> tuple[Credential, tuple[bytes, ...]] | None:
+    usual = _BEFORE_SIGNATURE.fullmatch(before_signature)
+    return None if usual is None else (parse_credential(usual[1]), _split(usual[2]))
+
+
+def _split(signed: str) -> tuple[bytes, ...]:
+    return tuple(signed.encode("latin-1").split(b";"))
 
 
 def _from_date_header(text: str, headers: Headers) -> tuple[str, datetime]:

@@ -7,6 +7,7 @@ Source: botocore's partitions; AWS General Reference, "AWS service endpoints".
 """
 
 import re
+from functools import lru_cache
 
 _AREAS = (
     "af", "ap", "ca", "cn", "eu", "eu-isoe", "eusc-de", "il", "me", "mx", "sa",
@@ -15,9 +16,15 @@ _AREAS = (
 _SIDES = (
     "central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west",
 )  # fmt: skip
+_LONGEST = 32  # characters; no name comes near
 _REGION = re.compile(rf"(?:{'|'.join(_AREAS)})-(?:{'|'.join(_SIDES)})-[1-9]")
 
 
 def is_aws_region(name: str) -> bool:
     """Tell whether `name` is built as AWS builds the names of its regions."""
+    return len(name) <= _LONGEST and _is_built_so(name)
+
+
+@lru_cache(maxsize=128)
+def _is_built_so(name: str) -> bool:
     return _REGION.fullmatch(name) is not None
