@@ -1,6 +1,8 @@
 """`daypass serve` as an operator meets it: first start, signals, crashes, settings that cannot be."""
 
 import json
+import os
+import select
 import signal
 import ssl
 import stat
@@ -178,3 +180,26 @@ def test_the_last_use_of_a_key_is_known_after_the_server_stopped(tmp_path: Path)
     with serving(store) as server:
         used = server.client("iam").get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
         assert (used["ServiceName"], used["Region"]) == ("sts", "us-east-1")
+
+
+def test_workers_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    """Nobody is left behind on the port: the kernel ends the workers with their parent."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        assert len(children) == 2
+        server.process.kill()
+        server.process.wait(10)
+        ends = [_wait_for_end(int(child)) for child in children]
+        assert ends == [True, True]
+
+
+def _wait_for_end(pid: int) -> bool:
+    """Tell whether a process that is no child of ours ends soon."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], 30)[0])
+    finally:
+        os.close(descriptor)

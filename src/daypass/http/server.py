@@ -5,6 +5,7 @@ certificate again. A worker that dies is started anew. uvicorn does the rest.
 """
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from daypass.http.app import App
 
 _BACKLOG = 2048
+_PR_SET_PDEATHSIG = 1
 _GRACE = 25  # seconds for what is in flight
 # Objects more than were let go of, before young ones are searched for cycles. What a request makes and the audit log's
 # queue keeps for a moment stays below it, so that no search follows values that are about to go by themselves.
@@ -165,11 +167,13 @@ def _supervise(config: Config, build: Callable[[], "App"], listener: socket.sock
 
 
 def _start_child(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
+    parent = os.getpid()
     child = os.fork()
     if child:
         return child
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    _die_with(parent)
     code = 1
     try:
         code = run_worker(config, build, listener)
@@ -177,3 +181,10 @@ def _start_child(config: Config, build: Callable[[], "App"], listener: socket.so
         structlog.get_logger().exception("worker_failed")
     finally:
         os._exit(code)
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to end this process when its parent dies, however that was killed. prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
