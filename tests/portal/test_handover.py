@@ -1,12 +1,30 @@
 """Handing a sign-in over to a command line: by loopback, by code, and to nobody else."""
 
+import base64
+import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from playwright.sync_api import Page
 from tests.portal.command import Command, Listener, send
 from tests.portal.conftest import ACCOUNT, Portal, Visit
+
+
+def text_of(raw: bytes) -> str:
+    """Return bytes in base64url, without padding."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of such a text."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
 
 DEVELOPER = f"arn:aws:iam::{ACCOUNT}:role/developer"
 
@@ -206,3 +224,35 @@ def whose(portal: Portal, given: dict[str, dict[str, str]]) -> str:
     """Return the ARN that credentials belong to."""
     keys = given["Credentials"]
     return portal.whoami(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+
+def test_an_assertion_for_another_sts_is_sealed_to_the_command(portal: Portal, visit: Visit) -> None:
+    """With deliver=assertion the command gets what it can take to AWS, and nobody else can read it."""
+    elsewhere = f"arn:aws:iam::999999999999:role/admin,{'arn:aws:iam::999999999999:saml-provider/corp'}"
+    portal.idp.assertion = replace(portal.idp.assertion, roles=(elsewhere,))
+    private = X25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    command = Command(portal.url, "device", deliver="assertion", public_key=text_of(public))
+    page = visit(command.begun["url"])
+    page.get_by_label("Code").fill(command.begun["user_code"])
+    page.keyboard.press("Enter")
+    assert page.get_by_text("It gets the assertion itself").is_visible()
+    sign_in(page)
+    hand_over(page, "admin")
+    page.get_by_role("heading", name="Handed over").wait_for()
+    status, given = command.redeem()
+    assert status == 200
+    ephemeral = bytes_of(given["ephemeral_key"])
+    shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+    key = HKDF(algorithm=SHA256(), length=32, salt=ephemeral + public, info=b"daypass assertion 1").derive(shared)
+    challenge = text_of(hashlib.sha256(command.verifier.encode()).digest())
+    assertion = AESGCM(key).decrypt(bytes(12), bytes_of(given["sealed_assertion"]), challenge.encode())
+    assert b"arn:aws:iam::999999999999:role/admin" in base64.b64decode(assertion)
+    assert given["roles"] == [dict(zip(("RoleArn", "PrincipalArn"), elsewhere.split(","), strict=True))]
+
+
+@pytest.mark.parametrize("key", ["", "abc", text_of(bytes(32)), text_of(bytes(31))])
+def test_nothing_is_sealed_to_what_is_no_key(portal: Portal, key: str) -> None:
+    """A key of low order would make the secret everybody's."""
+    command = Command(portal.url, "device", deliver="assertion", public_key=key)
+    assert (command.status, command.begun["error"]) == (400, "invalid_request")

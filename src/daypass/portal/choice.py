@@ -20,6 +20,7 @@ from daypass.portal import handovers, pages, sign_ins
 from daypass.portal.credentials import FORMS, SHELLS, Credentials, services_block
 from daypass.portal.handovers import Handover
 from daypass.portal.loopback import loopback_origin, returning_url
+from daypass.portal.relay import relay
 from daypass.portal.sign_ins import MINUTES, Proof, Ticket
 from daypass.portal.site import Site
 from daypass.portal.web_offer import prove_token
@@ -72,7 +73,7 @@ class Choice:
         values = {
             "it": document,
             "accounts": _by_account(document["Roles"], wanted=handover.duration if handover else ""),
-            "handover": None if handover is None else _asking(handover),
+            "handover": None if handover is None else asking_of(handover),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
         page = pages.page("roles.html", values, forms_to=_forms_to(handover))
@@ -87,7 +88,14 @@ class Choice:
         proof = self._take(request, fields, request_id)
         if proof.handover:
             with self.site.world() as world:
-                _require_asked(handovers.get_waiting(proof.handover, world), role)
+                handover = handovers.get_waiting(proof.handover, world)
+                _require_asked(handover, proof, role)
+                if handover.deliver == "assertion":
+                    pair = {"RoleArn": role, "PrincipalArn": provider}
+                    result = {**relay(proof.text, handover, world.entropy), "roles": [pair]}
+                    return sign_ins.without_cookie(
+                        _back_to(handovers.settle(proof.handover, "approved", result, world))
+                    )
         status, document = self._redeem(request, proof, (role, provider, duration), request_id)
         if "Error" in document:
             return sign_ins.without_cookie(pages.answer(request, "refusal.html", document, status=status))
@@ -179,7 +187,9 @@ class Choice:
         return pages.page("credentials.html", values)
 
 
-def _require_asked(handover: Handover, role: str) -> None:
+def _require_asked(handover: Handover, proof: Proof, role: str) -> None:
+    if handover.deliver == "assertion" and proof.kind != "saml":
+        raise AccessDenied("The command asks for a SAML assertion. Sign in at a provider of SAML.")
     if handover.role and handover.role != role:
         raise AccessDenied("The command asked for another role.", detail=f"{handover.role}, not {role}")
 
@@ -196,13 +206,15 @@ def _forms_to(handover: Handover | None) -> tuple[str, ...]:
     return (loopback_origin(handover.redirect_uri),) if handover is not None and handover.redirect_uri else ()
 
 
-def _asking(handover: Handover) -> dict[str, str]:
+def asking_of(handover: Handover) -> dict[str, str]:
+    """Return what a page shows of a command that waits."""
     return {
         "machine": handover.machine,
         "peer": handover.peer,
         "code": handovers.shown_code(handover),
         "role": handover.role,
         "mode": handover.mode,
+        "deliver": handover.deliver,
     }
 
 

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from daypass.errors import Fault, Throttling
 from daypass.portal import handovers, pages
-from daypass.portal.handovers import Handover, Mode, NotRedeemed
+from daypass.portal.handovers import Delivery, Handover, Mode, NotRedeemed
 from daypass.portal.loopback import is_loopback_address
+from daypass.portal.relay import is_public_key
 from daypass.portal.site import Site, peer_of
 
 LARGEST = 8_192
@@ -23,6 +24,8 @@ _ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
 _DURATION = re.compile(r"[1-9][0-9]{2,5}|")
 _LONGEST_MACHINE = 100
 _MODES: Mapping[str, Mode] = {"loopback": "loopback", "device": "device"}
+
+_DELIVERIES: Mapping[str, Delivery] = {"credentials": "credentials", "assertion": "assertion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,12 @@ def _read(fields: Mapping[str, str], peer: str) -> Handover:
     given = {name: fields.get(name, "") for name in ("redirect_uri", "state", "machine", "role", "duration")}
     machine = given["machine"]
     is_loopback = mode == "loopback"
+    deliver = _DELIVERIES.get(fields.get("deliver", "credentials"))
+    public_key = fields.get("public_key", "") if deliver == "assertion" else ""
     checks = (
         (_CHALLENGE.fullmatch(fields.get("code_challenge", "")), "code_challenge is 43 characters of base64url"),
-        (fields.get("deliver", "credentials") == "credentials", "deliver is credentials"),
+        (deliver is not None, "deliver is credentials or assertion"),
+        (deliver != "assertion" or is_public_key(public_key), "public_key is an X25519 key, in base64url"),
         (len(machine) <= _LONGEST_MACHINE and machine.isprintable(), "machine is at most 100 printable characters"),
         (not given["role"] or _ROLE.fullmatch(given["role"]), "role is the ARN of a role"),
         (_DURATION.fullmatch(given["duration"]), "duration is a number of seconds"),
@@ -103,6 +109,8 @@ def _read(fields: Mapping[str, str], peer: str) -> Handover:
         machine=machine,
         role=given["role"],
         duration=given["duration"],
+        deliver=deliver or "credentials",
+        public_key=public_key,
     )
 
 

@@ -33,6 +33,7 @@ _LONGEST_HANDLE = 512
 _OVER = "This hand-over has ended. Run the command in your terminal again."
 
 Mode = Literal["loopback", "device"]
+Delivery = Literal["credentials", "assertion"]
 
 
 class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,7 +48,7 @@ class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
     machine: str = ""
     role: str = ""
     duration: str = ""
-    deliver: Literal["credentials", "assertion"] = "credentials"
+    deliver: Delivery = "credentials"
     public_key: str = ""
     outcome: Literal["", "approved", "declined"] = ""
     code: str = ""

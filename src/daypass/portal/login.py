@@ -15,6 +15,7 @@ from daypass.errors import ExpiredTokenException, SenderFault
 from daypass.federation.oidc.client import Client
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
+from daypass.portal.choice import asking_of
 from daypass.portal.device import bound_handover
 from daypass.portal.doors import SamlDoor, load_saml_doors
 from daypass.portal.handovers import Handover
@@ -67,13 +68,7 @@ class Login:
         """Return the page of identity providers."""
         asking = None
         if handover is not None:
-            asking = {
-                "machine": handover.machine,
-                "peer": handover.peer,
-                "code": handovers.shown_code(handover),
-                "role": handover.role,
-                "mode": handover.mode,
-            }
+            asking = asking_of(handover)
         values = {
             "doors": [
                 *(_shown_client(client) for client in self.oidc.clients),

@@ -53,6 +53,11 @@ def offer_roles(unverified_response: str, around: Surroundings, world: World, *,
     return Offer(identity, tuple(order), len(identity.roles) - len(order))
 
 
+def judge(unverified_response: str, world: World, *, request_id: str) -> SamlIdentity:
+    """Return whom a response speaks for, whatever its roles are. They may be another STS's."""
+    return _judge(unverified_response, _registered_for(unverified_response, world), world, request_id)
+
+
 def _registered_for(unverified_response: str, world: World) -> list[Trust]:
     issuer = find_unverified_issuer(unverified_response)
     if issuer is None:

@@ -6,7 +6,7 @@ hand-over. What the browser holds while it chooses is a handle and a cookie (sig
 Rules: SAML profiles 4.1, HTTP-Redirect and HTTP-POST bindings; a RelayState is not followed anywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -22,16 +22,17 @@ from daypass.federation.saml.service_provider import describe_service_provider
 from daypass.operations.sts.assume_role_with_saml import saml_caller
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.world import World
-from daypass.portal import begun, pages
+from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
 from daypass.portal.choice import Choice, Offered, OfferedRole, longest_session
 from daypass.portal.doors import SamlDoor, load_saml_doors
-from daypass.portal.offer import Offer, offer_roles
+from daypass.portal.offer import judge, offer_roles
 from daypass.portal.sign_ins import Proof
 from daypass.portal.site import Site, as_sent, origin_of
 
 # A response of 100,000 characters, each of them escaped, and whatever else a provider sends beside it.
 LARGEST_RESPONSE = 400_000
+_LONGEST_ELSEWHERE = 43_200
 _METADATA = "application/samlmetadata+xml"
 _NOT_ASKED = "The response answers a sign-in that this browser did not begin. Begin again at the sign-in page."
 
@@ -72,22 +73,30 @@ class SamlSignIn:
         try:
             with self.site.world() as world:
                 unverified_response = fields.get("SAMLResponse", "")
-                offer = self._offer(unverified_response, request, world, request_id)
-                answered = _find_begun(request, offer.identity, world)
+                if not unverified_response:
+                    raise InvalidIdentityToken("No SAMLResponse was sent.")
+                identity = judge(unverified_response, world, request_id=request_id)
+                answered = _find_begun(request, identity, world)
                 proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
-                response = self.choice.offer(request, _offered(offer, world), proof, world)
+                offered = self._offered(proof, identity, request, world, request_id)
+                response = self.choice.offer(request, offered, proof, world)
         except Fault as fault:
             self.site.record("SAMLSignIn", request, request_id, parameters={"SAMLAssertion": ""}, fault=fault)
             raise
-        caller = saml_caller(offer.identity, "")
+        caller = saml_caller(identity, "")
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
         return response if answered is None else begun.forget(response, answered)
 
-    def _offer(self, unverified_response: str, request: Request, world: World, request_id: str) -> Offer:
-        if not unverified_response:
-            raise InvalidIdentityToken("No SAMLResponse was sent.")
+    def _offered(
+        self, proof: Proof, identity: SamlIdentity, request: Request, world: World, request_id: str
+    ) -> Offered:
+        """Return the roles that are open here or, where a command wants the assertion itself, those that it names."""
+        if proof.handover and handovers.get_waiting(proof.handover, world).deliver == "assertion":
+            longest = identity.session_duration or _LONGEST_ELSEWHERE
+            return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
         around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
-        return offer_roles(unverified_response, around, world, request_id=request_id)
+        offer = offer_roles(proof.text, around, world, request_id=request_id)
+        return _of(offer.identity, [_role(pair, offer.identity, world) for pair in offer.roles], offer.closed)
 
 
 def find_door(key: str, world: World) -> SamlDoor | None:
@@ -105,14 +114,13 @@ def _find_begun(request: Request, identity: SamlIdentity, world: World) -> Begun
     return found
 
 
-def _offered(offer: Offer, world: World) -> Offered:
-    identity = offer.identity
+def _of(identity: SamlIdentity, roles: Sequence[OfferedRole], closed: int) -> Offered:
     return Offered(
         subject=identity.subject,
         issuer=identity.issuer,
         session_name=identity.session_name,
-        roles=[_role(pair, identity, world) for pair in offer.roles],
-        closed=offer.closed,
+        roles=roles,
+        closed=closed,
         ends=identity.redeemable_until,
     )
 

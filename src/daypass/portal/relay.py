@@ -1,0 +1,54 @@
+"""Seal an assertion to the key of the one command that waits for it, so that it can be redeemed at another STS.
+
+Owns the sealing. Whoever sees the answer on its way, or our store, cannot read it; docs/handover.md says how it opens.
+Rules: RFC 7748, RFC 5869; one ephemeral key for each text, so that the nonce may be constant.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from daypass.portal.handovers import Handover
+from daypass.ports import Entropy
+
+_INFO = b"daypass assertion 1"
+_KEY_BYTES = 32
+_NONCE = bytes(12)
+
+
+def is_public_key(text: str) -> bool:
+    """Tell whether a text is an X25519 key that something can be sealed to."""
+    try:
+        X25519PrivateKey.generate().exchange(_read_key(text))
+    except ValueError:  # also where the key makes every secret the same
+        return False
+    return True
+
+
+def relay(assertion: str, handover: Handover, entropy: Entropy) -> Mapping[str, Any]:
+    """Return the assertion sealed to a hand-over's key."""
+    ephemeral = X25519PrivateKey.from_private_bytes(entropy(_KEY_BYTES))
+    ours = ephemeral.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    theirs = _read_key(handover.public_key)
+    salt = ours + theirs.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=salt, info=_INFO).derive(ephemeral.exchange(theirs))
+    sealed = AESGCM(key).encrypt(_NONCE, assertion.encode(), handover.challenge.encode())
+    return {"sealed_assertion": _write(sealed), "ephemeral_key": _write(ours)}
+
+
+def _read_key(text: str) -> X25519PublicKey:
+    try:
+        return X25519PublicKey.from_public_bytes(urlsafe_b64decode(text + "="))
+    except binascii.Error as error:
+        raise ValueError("no base64") from error
+
+
+def _write(value: bytes) -> str:
+    return urlsafe_b64encode(value).rstrip(b"=").decode()
