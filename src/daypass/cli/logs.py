@@ -7,28 +7,43 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import Processor
 
 from daypass.cli.exit_codes import Exit, Stop
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def set_up_logs(level: str) -> None:
     """Configure the log of this process. Stops with exit code 6 for a level that does not exist."""
     if level.lower() not in _LEVELS:
         raise Stop(f"log_level cannot be {level!r}: {', '.join(_LEVELS)} will do", Exit.CONFIGURATION)
-    on_terminal = sys.stderr.isatty()
+    renderers = _renderers(on_terminal=sys.stderr.isatty())
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if on_terminal else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-            if on_terminal
-            else structlog.processors.JSONRenderer(),
-        ],
+        processors=[structlog.processors.add_log_level, _STAMP, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    _set_up_libraries(renderers)
+
+
+def _renderers(*, on_terminal: bool) -> list[Processor]:
+    if on_terminal:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _set_up_libraries(renderers: list[Processor]) -> None:
+    """Give what libraries log the form of our own, so that no text in it can pass for a line of its own."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _STAMP],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # It warns of each request that is no HTTP, and anybody can send as many of those as they like.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
