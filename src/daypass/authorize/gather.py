@@ -9,6 +9,7 @@ from daypass.directory.identity import compiled, load_session_policies
 from daypass.directory.organization import load_guard_rails
 from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
+from daypass.mint.session import Session
 from daypass.operations.operation import Asking
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
@@ -25,15 +26,21 @@ _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, Source(Pol
 
 def gather(asking: Asking, caller: Caller, views: Views) -> Policies:
     """Return every policy that has a say in whether `caller` may do what is asked."""
-    identity = caller.identity
+    identity, account = caller.identity, asking.account
+    # IAM is not among the services that AWS asks resource control policies about; STS is.
+    rails = None if asking.action.startswith("iam:") else views.get(load_guard_rails, account)
+    service_control: tuple[PolicySet, ...] = ()
+    if not _is_exempt(caller):
+        own = rails if rails is not None and caller.account == account else views.get(load_guard_rails, caller.account)
+        service_control = own.service_control
     return Policies(
-        identity=_without_identity(caller) if identity is None else identity.policies,
-        boundary=None if identity is None else identity.boundary,
-        session=_session_policies(caller, views),
-        service_control=() if _is_exempt(caller) else views.get(load_guard_rails, caller.account).service_control,
-        resource_control=_resource_control(asking, views),
-        resource=asking.resource_policy,
-        trust=asking.trust,
+        _without_identity(caller) if identity is None else identity.policies,
+        None if identity is None else identity.boundary,
+        None if caller.session is None else _session_policies(caller, caller.session, views),
+        service_control,
+        () if rails is None else rails.resource_control,
+        asking.resource_policy,
+        asking.trust,
     )
 
 
@@ -45,21 +52,11 @@ def _is_exempt(caller: Caller) -> bool:
     return caller.identity is not None and caller.identity.service_linked
 
 
-def _resource_control(asking: Asking, views: Views) -> tuple[PolicySet, ...]:
-    # IAM is not among the services that AWS asks resource control policies about; STS is.
-    if asking.action.startswith("iam:"):
-        return ()
-    return views.get(load_guard_rails, asking.account).resource_control
-
-
 def _without_identity(caller: Caller) -> PolicySet:
     return _OF_ROOT if caller.principal.kind is PrincipalKind.FEDERATED_USER else NOTHING
 
 
-def _session_policies(caller: Caller, views: Views) -> PolicySet | None:
-    session = caller.session
-    if session is None:
-        return None
+def _session_policies(caller: Caller, session: Session, views: Views) -> PolicySet | None:
     if session.root_task_policy:
         return task_limits(session.root_task_policy)
     if session.policy_arns or session.policy:
