@@ -13,6 +13,7 @@ from daypass.apply.apply import Manner, Outcome, apply_file
 from daypass.apply.desired import read_desired
 from daypass.apply.reading import MAX_BYTES, read_text
 from daypass.apply.showing import plain_plan, show_plan
+from daypass.cli.files_beside import FilesBeside
 from daypass.cli.operator_tools import audited, explaining, read_file, tools_for
 from daypass.cli.profile_block import profile_block
 from daypass.cli.secret_source import SecretSource
@@ -49,7 +50,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     content = read_file(file, MAX_BYTES)
     secrets = SecretSource(os.environ, secrets_dir)
     with explaining(file):
-        desired = read_desired(read_text(content), secrets)
+        desired = read_desired(read_text(content), secrets, FilesBeside(file))
         with opened(store, config_file) as there, audited(config) as sink:
             tools = tools_for(there, config, sink, command="apply", secrets=secrets)
             outcome = apply_file(desired, tools, Manner(prune=prune, is_trial=dry_run))

@@ -28,7 +28,7 @@ class Exit(IntEnum):
 class Stop(click.ClickException):
     """Ends a command with one sentence for the user and an exit code."""
 
-    def __init__(self, message: str, code: Exit) -> None:
+    def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.exit_code = int(code)  # type: ignore[misc] # click reads it from the instance
 

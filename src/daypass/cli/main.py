@@ -4,6 +4,7 @@ Owns the table of commands and the exit codes. Each command is a file of its own
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,15 @@ from daypass.cli.exit_codes import Exit
 # Command name -> the module that holds `command`.
 COMMANDS: Mapping[str, str] = {
     "account": "daypass.cli.account",
+    "assume": "daypass.cli.assume",
+    "credential-process": "daypass.cli.credential_process",
+    "env": "daypass.cli.env",
+    "exec": "daypass.cli.exec_",
+    "federation-token": "daypass.cli.federation_token",
+    "profile": "daypass.cli.profile",
+    "session-token": "daypass.cli.session_token",
+    "shell": "daypass.cli.shell",
+    "whoami": "daypass.cli.whoami",
     "apply": "daypass.cli.apply",
     "explain": "daypass.cli.explain",
     "export": "daypass.cli.export",
@@ -55,7 +65,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code that INTERFACE promises."""
     try:
-        code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        code = cli.main(args=None if arguments is None else list(arguments), prog_name="daypass", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(Exit.USAGE)
@@ -64,4 +74,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; closing what is left of it quietly is all there is to do.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(Exit.OK)
+    except Exception as error:  # noqa: BLE001 - the edge: whatever it is becomes one sentence
+        sys.exit(_explain(error))
     sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened in one sentence, and return the exit code. DAYPASS_DEBUG=1 shows the rest."""
+    from daypass.client import problems
+
+    codes: dict[type[Exception], Exit] = {
+        problems.BadUsage: Exit.USAGE,
+        problems.SignInNeeded: Exit.SIGN_IN_NEEDED,
+        problems.Refused: Exit.REFUSED,
+        problems.Expired: Exit.EXPIRED,
+        problems.Misconfigured: Exit.CONFIGURATION,
+        problems.NoAnswer: Exit.NETWORK,
+        problems.BrowserEnded: Exit.BROWSER,
+        problems.Locked: Exit.LOCKED,
+    }
+    code = codes.get(type(error), Exit.UNEXPECTED)
+    if code is Exit.UNEXPECTED:
+        name = type(error).__name__
+        words = f"something unexpected happened ({name}: {error}); run it again with DAYPASS_DEBUG=1 and report it."
+    else:
+        words = str(error)
+    click.echo(f"daypass: {words}", err=True)
+    if os.environ.get("DAYPASS_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    return code

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from daypass.arn import Arn
 from daypass.cli.exit_codes import Exit, Stop
@@ -17,8 +16,8 @@ from daypass.cli.store_options import config_option, opened, output_option, prin
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
-from daypass.federation.oidc.further_claims import FurtherClaim
 from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
+from daypass.federation.oidc.operator_terms import count_pinned, parse_claims, set_terms
 
 _PAGE = 500
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -57,7 +56,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
 @store_option
 @config_option
 @output_option
-def set_terms(  # noqa: PLR0913 - one parameter an option
+def set_command(  # noqa: PLR0913 - one parameter an option
     *,
     arn: str,
     claims: Sequence[str],
@@ -77,13 +76,12 @@ def set_terms(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("An option and its opposite exclude each other.")
     further, pinned = _read_claims(claims), None if pin is None else _read_keys(pin)
     with opened(store, config_file) as there, there.store.write() as writer:
-        old = _get_provider(writer, arn)
-        new = msgspec.structs.replace(
-            old,
-            further_claims=() if no_claims else further or old.further_claims,
-            pinned_keys="" if unpin else old.pinned_keys if pinned is None else pinned,
+        new = set_terms(
+            writer,
+            _get_provider(writer, arn),
+            further_claims=further if further or no_claims else None,
+            pinned_keys="" if unpin else pinned,
         )
-        records.replace(writer, new)
     if output == "json":
         print_json(_shown(new))
         return
@@ -104,12 +102,9 @@ def every_provider(reader: Reader) -> list[OidcProvider]:
 
 def _read_claims(claims: Sequence[str]) -> tuple[str, ...]:
     try:
-        names = [FurtherClaim.parse(claim).name.lower() for claim in claims]
+        parse_claims(claims)
     except ValueError as error:
         raise Stop(str(error), Exit.CONFIGURATION) from error
-    # Condition keys are one key in any case: two claims may not fill the same one.
-    if len(set(names)) != len(names):
-        raise Stop("Two claims have the same name for policies.", Exit.CONFIGURATION)
     return tuple(claims)
 
 
@@ -139,5 +134,5 @@ def _shown(provider: OidcProvider) -> dict[str, Any]:
         "ClientIds": list(provider.client_ids),
         "Thumbprints": list(provider.thumbprints),
         "FurtherClaims": list(provider.further_claims),
-        "PinnedKeys": len(parse_jwks(provider.pinned_keys.encode()).keys) if provider.pinned_keys else 0,
+        "PinnedKeys": count_pinned(provider),
     }

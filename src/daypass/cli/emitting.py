@@ -1,0 +1,82 @@
+"""Print credentials as a person asked: lines for a shell, or as STS and a credential process answer.
+
+Owns those forms, and the line on the terminal that says who one is now and for how long.
+"""
+
+import json
+import os
+import sys
+
+import click
+
+from daypass.cli.selecting import Selection, now
+from daypass.client.cache import Entry
+from daypass.client.credentials import process_form, sts_form
+from daypass.client.durations import say_duration
+from daypass.client.endpoints import find_region, profile_at_hand
+from daypass.client.problems import BadUsage
+from daypass.client.shells import SHELLS, find_shell, script
+from daypass.client.surroundings import CLEARED, variables
+from daypass.client.words import printable
+
+format_option = click.option(
+    "--output",
+    type=click.Choice(["env", "json", "process"]),
+    default="env",
+    help="Lines for the shell, the answer of STS, or that of a credential process.",
+)
+shell_option = click.option(
+    "--shell", type=click.Choice(["auto", *SHELLS]), default="auto", help="Whose lines. Your shell's by default."
+)
+
+
+def emit(entry: Entry, selection: Selection, output: str, shell: str) -> None:
+    """Print credentials."""
+    if output == "env":
+        click.echo(shell_lines(entry, selection, shell))
+        if not sys.stderr.isatty():
+            return
+        click.echo(f"daypass: {describe(entry)}", err=True)
+        if sys.stdout.isatty():
+            click.echo('daypass: these are lines for your shell; eval "$(...)" runs them.', err=True)
+    elif output == "json":
+        click.echo(json.dumps({"Credentials": sts_form(entry.credentials), "Arn": entry.arn}, indent=4))
+    else:
+        click.echo(json.dumps(process_form(entry.credentials)))
+
+
+def shell_lines(entry: Entry, selection: Selection, shell: str) -> str:
+    """Return the lines that give a shell these credentials and take the others away."""
+    kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
+    cleared = [name for name in CLEARED if name in os.environ]
+    try:
+        return script(kind, own_variables(entry, selection), cleared)
+    except ValueError as error:
+        raise BadUsage(f"These credentials cannot be put into lines for {kind}: {error}.") from error
+
+
+def own_variables(entry: Entry, selection: Selection) -> dict[str, str]:
+    """Return the variables of credentials."""
+    return variables(
+        entry.credentials,
+        endpoint_url=entry.endpoint_url,
+        region=region_of(selection),
+        name=selection.name,
+    )
+
+
+def region_of(selection: Selection) -> str:
+    """Return the region that the credentials are for."""
+    wanted, means = selection.wanted, selection.means
+    profile = profile_at_hand(means.environment, wanted.profile or wanted.source_profile)
+    return wanted.region or find_region(means.environment, means.profiles, profile)
+
+
+def describe(entry: Entry) -> str:
+    """Return who these credentials are, and for how long, in one line."""
+    who = printable(entry.arn) or entry.credentials.access_key_id
+    if entry.credentials.expires is None:
+        return f"{who}, until somebody deletes the key"
+    left = (entry.credentials.expires - now()).total_seconds()
+    until = entry.credentials.expires.astimezone().strftime("%H:%M")
+    return f"{who}, for {say_duration(left)} (until {until})"

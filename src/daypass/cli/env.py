@@ -1,0 +1,23 @@
+"""`daypass env`: credentials as lines for a shell."""
+
+import os
+
+import click
+
+from daypass.cli.emitting import emit, shell_option
+from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
+from daypass.client.shells import find_shell, script
+from daypass.client.surroundings import CLEARED
+
+
+@click.command()
+@selecting("role", ROLE, ASSUMING)
+@shell_option
+@click.option("--unset", is_flag=True, help="Print the lines that take every AWS credential out of the shell.")
+def command(selection: Selection, *, shell: str, unset: bool) -> None:
+    """Print the lines that set a profile's or a role's credentials: eval "$(daypass env --profile P)"."""
+    if unset:
+        kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
+        click.echo(script(kind, {}, CLEARED))
+        return
+    emit(selection.obtain(), selection, "env", shell)

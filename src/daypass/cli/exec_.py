@@ -1,0 +1,77 @@
+"""`daypass exec -- COMMAND`: run a command with certain credentials and no others.
+
+Owns the choice between keys in the environment, which end when they end, and a loopback endpoint that hands out fresh
+ones to jobs that run for long. Running, signals and exit codes are client/child.py's.
+"""
+
+import os
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from daypass.cli.emitting import own_variables, region_of
+from daypass.cli.exit_codes import Stop
+from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
+from daypass.client.child import OWN_FAILURE, CannotRun, run_child
+from daypass.client.container_endpoint import serving_credentials
+from daypass.client.credentials import container_form
+from daypass.client.problems import Problem
+from daypass.client.prompt import Prompt
+from daypass.client.surroundings import place, surroundings
+
+
+class _Exec(click.Command):
+    """A command whose own failures end with 125: the child's code is passed on, and ours must not be taken for it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words, those of the child left alone."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.show()
+            ctx.exit(OWN_FAILURE)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Problem as problem:
+            raise Stop(str(problem), OWN_FAILURE) from problem
+
+
+@click.command(cls=_Exec, context_settings={"allow_interspersed_args": False})
+@selecting("role", ROLE, ASSUMING)
+@click.option(
+    "--server", is_flag=True, help="Serve the credentials on loopback, refreshed, for a job that runs for long."
+)
+@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND [WORDS]...")
+def command(selection: Selection, *, server: bool, words: tuple[str, ...]) -> int:
+    """Run COMMAND with a profile's or a role's credentials.
+
+    It gets this terminal, every signal, and no other AWS credentials; its exit code is passed on. 125 means that
+    daypass failed, 126 that the command cannot be run, 127 that it is not there.
+    """
+    return run_with(selection, words, server=server)
+
+
+def run_with(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
+    """Run a command and return its exit code."""
+    try:
+        return _run(selection, words, server=server)
+    except CannotRun as error:
+        raise Stop(str(error), error.code) from error
+
+
+def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
+    entry = selection.obtain()
+    if not server:
+        return run_child(words, surroundings(os.environ, own_variables(entry, selection)))
+    # The terminal is the job's from now on: a refresh that must ask fails, and the job is told.
+    quiet = replace(selection, means=replace(selection.means, prompt=Prompt(allowed=False), fresh=False))
+    token = secrets.token_urlsafe(32)
+    with serving_credentials(lambda: container_form(quiet.obtain().credentials), token) as url:
+        added = place(endpoint_url=entry.endpoint_url, region=region_of(selection), name=selection.name)
+        added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
+        return run_child(words, surroundings(os.environ, added))

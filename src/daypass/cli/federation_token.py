@@ -1,0 +1,19 @@
+"""`daypass federation-token NAME`: credentials for somebody else, never more than one's own (GetFederationToken)."""
+
+from dataclasses import replace
+
+import click
+
+from daypass.cli.emitting import emit, format_option, shell_option
+from daypass.cli.selecting import LASTING, LIMITS, TAGS, Selection, selecting
+
+
+@click.command()
+@click.argument("name")
+@selecting("federation", LASTING, LIMITS, TAGS)
+@format_option
+@shell_option
+def command(selection: Selection, *, name: str, output: str, shell: str) -> None:
+    """Get credentials for a federated user NAME, limited by the session policies that you give."""
+    selection = replace(selection, wanted=replace(selection.wanted, session_name=name))
+    emit(selection.obtain(), selection, output, shell)

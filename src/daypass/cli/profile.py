@@ -1,0 +1,234 @@
+"""`daypass profile`: list, show, add, set, rename and remove the profiles that AWS's tools share.
+
+Owns the words. Default is a credential process: no key is written to disk unless `--access-key-id` asks for it.
+"""
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from daypass.cli.saving import (
+    checked_or_default,
+    places,
+    report,
+    save_keys,
+    save_profile,
+    service_name,
+)
+from daypass.cli.selecting import LASTING, LIMITS, MFA, SESSION, TAGS, Selection, means_of, select
+from daypass.cli.selecting import options as with_options
+from daypass.cli.showing import output_option, query_option, show
+from daypass.client.aws_files import Edit
+from daypass.client.credentials import verify_credentials
+from daypass.client.ini_edit import Value
+from daypass.client.problems import BadUsage
+from daypass.client.profiles import SECRETS, Profile, load_profiles, write_config
+from daypass.client.profiles import remove as remove_profile
+from daypass.client.profiles import rename as rename_profile
+from daypass.client.prompt import Prompt
+from daypass.client.sources import IN_PROFILE
+from daypass.client.words import printable
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+
+
+@click.group()
+def command() -> None:
+    """Look after the profiles that every AWS tool shares."""
+
+
+@command.command("list")
+@output_option
+@query_option
+def list_all(*, output: str, query: str) -> None:
+    """List the profiles, and how each gets its credentials."""
+    profiles = load_profiles(places())
+    rows = [{"Name": name, "How": describe(profile)} for name, profile in sorted(profiles.by_name.items())]
+    if output == "text" and not query:
+        for row in rows:
+            click.echo(f"{printable(row['Name']):24}  {printable(row['How'])}")
+    else:
+        show(rows, output, query)
+
+
+def describe(profile: Profile) -> str:
+    """Return in a few words how a profile gets its credentials."""
+    wanted = profile.wanted
+    if wanted is not None and not profile.credentials.get("aws_access_key_id"):
+        role = f" {' > '.join(wanted.role_arn)}" if wanted.role_arn else ""
+        source = f" from {wanted.source_profile or wanted.issuer}" if wanted.source_profile or wanted.issuer else ""
+        return f"daypass: {wanted.method}{role}{source}"
+    found = [words for words, find in IN_PROFILE.values() if find(profile)]
+    return found[0] + "".join(f" (shadows {words})" for words in found[1:]) if found else "no credentials of its own"
+
+
+@command.command("show")
+@click.argument("name")
+@output_option
+@query_option
+def show_one(*, name: str, output: str, query: str) -> None:
+    """Show what a profile says. Secrets are not shown."""
+    profile = load_profiles(places()).get(name)
+    said = {key: "<secret>" if key in SECRETS else value for key, value in profile.options.items()}
+    if output == "text" and not query:
+        for key, value in said.items():
+            click.echo(f"{printable(key)} = {printable(value)}")
+    else:
+        show(said, output, query)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role to assume; several make a chain.")
+@click.option("--source-profile", "profile", default="", metavar="NAME", help="The profile whose keys sign.")
+@click.option("--session", is_flag=True, help="A session of the source's keys (GetSessionToken) instead of a role.")
+@click.option("--token-file", default="", metavar="FILE", help="A file with a web identity token, for a role.")
+@click.option("--token-command", default="", metavar="COMMAND", help="A command that prints such a token.")
+@click.option("--issuer", default="", metavar="URL", help="An OpenID Connect provider to sign in with, for a role.")
+@click.option("--client-id", default="", metavar="ID", help="Our client id there.")
+@click.option("--scopes", default="", metavar="WORDS", help="What to ask it for. openid by default.")
+@click.option("--saml", is_flag=True, help="A role by `daypass login saml`.")
+@click.option("--provider-arn", default="", metavar="ARN", help="The SAML provider, where an assertion is encrypted.")
+@click.option("--plain", is_flag=True, help="Write AWS's own settings, which need no daypass on the machine.")
+@click.option("--access-key-id", default="", metavar="ID", help="Write keys to disk; the secret is asked for.")
+@click.option("--endpoint-url", default="", metavar="URL", help="The server. What is configured by default.")
+@click.option("--region", default="", metavar="NAME", help="The region to sign for.")
+@click.option("--no-input", is_flag=True, help="Never ask; the secret key is read from standard input.")
+@_dry_run
+@with_options(LASTING, SESSION, LIMITS, TAGS, MFA)
+def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **given: Any) -> None:
+    """Add a profile NAME that every AWS tool can use as it is.
+
+    It runs `daypass credential-process` behind the scenes; --plain writes AWS's own settings instead.
+    """
+    checked_or_default(name)
+    if name in load_profiles(places()).by_name:
+        raise BadUsage(
+            f"There is a profile {name!r} already; change it with `daypass profile set`, or remove it first."
+        )
+    key_id = given.pop("access_key_id")
+    if key_id:
+        _add_keys(name, key_id, given, dry_run=dry_run)
+        return
+    chosen = _select(given, session=session, saml=saml)
+    if plain:
+        _add_plain(name, chosen, dry_run=dry_run)
+    else:
+        save_profile(name, chosen, dry_run=dry_run)
+
+
+def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
+    oidc = any(given[key] for key in ("token_file", "token_command", "issuer"))
+    if session + saml + oidc > 1:
+        raise BadUsage("Choose one: a session, SAML, or a token.")
+    method = "session" if session else "saml" if saml else "oidc" if oidc else "role"
+    if method != "session" and not given["roles"]:
+        raise BadUsage("Say what the profile is for: --role ROLE, --session, or --access-key-id ID for keys on disk.")
+    return select(method, given)
+
+
+def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -> None:
+    url, region = given["endpoint_url"], given["region"]
+    # Looked at before it is asked for: a wrong key id costs no typing.
+    verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": "x"})
+    secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
+    credentials = verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": secret})
+    options: dict[str, Value] = {"region": region or None}
+    services = None
+    if url:
+        services = (service_name(url), url)
+        options["services"] = services[0]
+    edits: list[Edit] = []
+    if region or url:
+        edits = [write_config(places(), name, options, services=services, dry_run=dry_run)]
+    report(edits, dry_run=dry_run)
+    save_keys(name, credentials, dry_run=dry_run)
+    if not dry_run:
+        click.echo(
+            f"Profile {name} is written, with its keys on disk. Use it: AWS_PROFILE={shlex.quote(name)}", err=True
+        )
+
+
+def _ask_secret(*, allowed: bool) -> str:
+    if not allowed:
+        return sys.stdin.readline().strip()
+    return Prompt().ask("Secret access key: ", instead="give it on standard input, with --no-input", secret=True)
+
+
+def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
+    from daypass.client.obtain import with_role_arns
+
+    wanted = with_role_arns(chosen.wanted, chosen.means)
+    if len(wanted.role_arn) != 1 or wanted.method not in {"role", "oidc"} or wanted.token_command or wanted.issuer:
+        raise BadUsage("--plain is for one role, with --source-profile or --token-file; AWS's settings know no more.")
+    if not (wanted.source_profile or wanted.token_file):
+        raise BadUsage("--plain needs --source-profile or --token-file.")
+    options: dict[str, Value] = {
+        "role_arn": wanted.role_arn[0],
+        "source_profile": wanted.source_profile or None,
+        "web_identity_token_file": wanted.token_file or None,
+        "role_session_name": wanted.session_name or None,
+        "external_id": wanted.external_id or None,
+        "mfa_serial": wanted.mfa_serial or None,
+        "duration_seconds": str(wanted.duration) if wanted.duration else None,
+        "region": wanted.region,
+    }
+    services = (service_name(wanted.endpoint_url), wanted.endpoint_url) if wanted.endpoint_url else None
+    if services:
+        options["services"] = services[0]
+    report([write_config(places(), name, options, services=services, dry_run=dry_run)], dry_run=dry_run)
+    if not dry_run:
+        click.echo(f"Profile {name} is written. Use it anywhere: AWS_PROFILE={shlex.quote(name)}", err=True)
+
+
+@command.command("set")
+@click.argument("name")
+@click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
+@_dry_run
+def set_(*, name: str, settings: tuple[str, ...], dry_run: bool) -> None:
+    """Change settings of a profile in the config file; KEY= takes one away."""
+    load_profiles(places()).get(name)
+    changes: dict[str, Value] = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise BadUsage(f"{setting!r} is no KEY=VALUE.")
+        if key.lower() in SECRETS or key.lower() == "aws_access_key_id":
+            raise BadUsage("Keys belong in the credentials file: `daypass profile add --access-key-id`.")
+        changes[key.strip().lower()] = value.strip() or None
+    report([write_config(places(), name, changes, dry_run=dry_run)], dry_run=dry_run)
+
+
+@command.command()
+@click.argument("old")
+@click.argument("new")
+@_dry_run
+def rename(*, old: str, new: str, dry_run: bool) -> None:
+    """Give the profile OLD the name NEW, also where other profiles name it as their source."""
+    edits = rename_profile(places(), old, new, dry_run=dry_run)
+    report(edits, dry_run=dry_run)
+
+
+@command.command()
+@click.argument("name")
+@_dry_run
+def remove(*, name: str, dry_run: bool) -> None:
+    """Remove a profile from both files, with its keys and what is kept for it."""
+    profiles = load_profiles(places())
+    profiles.get(name)
+    users = sorted(
+        each.name
+        for each in profiles.by_name.values()
+        if name in {each.config.get("source_profile"), each.config.get("daypass_source_profile")} and each.name != name
+    )
+    edits = remove_profile(places(), name, dry_run=dry_run)
+    report(edits, dry_run=dry_run)
+    if users:
+        click.echo(f"daypass: {', '.join(users)} named it as their source and will not work without.", err=True)
+    if not dry_run:
+        cache = means_of({}).cache
+        for entry in list(cache.entries()):
+            if entry.profile == name:
+                cache.drop(entry.key)

@@ -1,0 +1,115 @@
+"""Write profiles that plain AWS tools use with no wrapper, and show what would change.
+
+Owns the shapes of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
+prints, in which no secret is shown. Files are client/aws_files.py's.
+"""
+
+import difflib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from daypass.cli.selecting import Selection
+from daypass.client.aws_files import Edit, Places
+from daypass.client.credentials import Credentials
+from daypass.client.ini_edit import Value
+from daypass.client.obtain import with_role_arns
+from daypass.client.problems import BadUsage
+from daypass.client.profiles import KEYS, SECRETS, checked_name, write_config, write_keys
+from daypass.client.wanted import PREFIX, SETTINGS, options_of
+
+_SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
+save_option = click.option("--save", default="", metavar="NAME", help="Write a profile for it instead of printing.")
+
+
+def places() -> Places:
+    """Return where this user's files are."""
+    return Places.of(os.environ)
+
+
+def process_command(name: str) -> str:
+    """Return the credential_process line of a profile: by its full path, since tools run it with any PATH."""
+    program = Path(sys.argv[0])
+    path = str(program.absolute()) if program.name == "daypass" and program.exists() else "daypass"
+    return f"{shlex.quote(path)} credential-process --profile {shlex.quote(name)}"
+
+
+def service_name(url: str) -> str:
+    """Return the name of the services section for a server."""
+    return "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(url).netloc.lower()).strip("-")
+
+
+def save_profile(name: str, selection: Selection, *, dry_run: bool = False) -> list[Edit]:
+    """Write a profile whose credential process asks for what the selection wants."""
+    wanted = with_role_arns(selection.wanted, selection.means)
+    if wanted.policy and "\n" in wanted.policy:
+        wanted = replace(wanted, policy=" ".join(wanted.policy.split()))
+    if wanted.method == "role" and not wanted.source_profile:
+        raise BadUsage("A profile needs a source that lasts: name the profile that has your keys with --profile.")
+    known = selection.means.profiles.by_name.get(name)
+    if known is not None and known.credentials.get("aws_access_key_id"):
+        raise BadUsage(
+            f"Profile {name!r} has keys in the credentials file, and they would win over everything else; "
+            f"`daypass profile remove {name}` takes them out, or choose another name."
+        )
+    changes: dict[str, Value] = {f"{PREFIX}{setting}": None for setting in SETTINGS}
+    changes |= {"credential_process": process_command(name), "region": wanted.region}
+    changes |= options_of(replace(wanted, profile=name))
+    services = None
+    if wanted.endpoint_url:
+        services = (service_name(wanted.endpoint_url), wanted.endpoint_url)
+        changes["services"] = services[0]
+    done = [write_config(places(), checked_or_default(name), changes, services=services, dry_run=dry_run)]
+    report(done, dry_run=dry_run)
+    if not dry_run:
+        click.echo(f"Profile {name} is written. Use it anywhere: AWS_PROFILE={shlex.quote(name)}", err=True)
+    return done
+
+
+def save_keys(name: str, credentials: Credentials, *, dry_run: bool = False) -> list[Edit]:
+    """Write keys into the credentials file, since somebody asked for that."""
+    values = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token or None)
+    edits = [write_keys(places(), checked_or_default(name), dict(zip(KEYS, values, strict=True)), dry_run=dry_run)]
+    report(edits, dry_run=dry_run)
+    return edits
+
+
+def checked_or_default(name: str) -> str:
+    """Return a name that a profile may have."""
+    return name if name == "default" else checked_name(name)
+
+
+def report(edits: Iterable[Edit], *, dry_run: bool) -> None:
+    """Print what would change in a dry run; nothing otherwise."""
+    if not dry_run:
+        return
+    changed = [edit for edit in edits if edit.before != edit.after]
+    for edit in changed:
+        click.echo(difference(edit))
+    if not changed:
+        click.echo("Nothing would change.")
+
+
+def difference(edit: Edit) -> str:
+    """Return a unified difference without secrets."""
+    before, after = (_without_secrets(text) for text in (edit.before, edit.after))
+    lines = list(difflib.unified_diff(before, after, str(edit.path), str(edit.path), lineterm=""))
+    if not lines:
+        lines = [f"--- {edit.path}", f"+++ {edit.path}", "(a secret changes)"]
+    return "\n".join(line.encode("utf-8", "replace").decode() for line in lines)
+
+
+def _without_secrets(text: str) -> list[str]:
+    return [_SECRET_LINE.sub(r"\1<secret>", line) for line in text.splitlines()]
+
+
+def wanted_options(values: Mapping[str, str]) -> dict[str, Value]:
+    """Return settings as changes, an empty value taking the setting away."""
+    return {name: value or None for name, value in values.items()}

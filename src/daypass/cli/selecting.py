@@ -1,0 +1,193 @@
+"""The options by which every command for people says whose credentials it means, and the means to get them.
+
+Owns the options, and what they want together. Getting it is client/obtain.py's.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from daypass.client.durations import parse_duration
+from daypass.client.obtain import Means, obtain
+from daypass.client.problems import BadUsage, Misconfigured
+from daypass.client.wanted import Wanted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[Any]):
+    """A length of time: 3600, 45m, 1h30m."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return seconds."""
+        try:
+            return value if isinstance(value, int) else parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+def _read_policy(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """Return a policy given as text, or in a file as file://PATH."""
+    if not text.startswith("file://"):
+        return text
+    try:
+        return Path(text.removeprefix("file://")).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"the file cannot be read: {error}") from error
+
+
+PLACE = (
+    click.option("--profile", default="", metavar="NAME", help="The profile to use. AWS_PROFILE by default."),
+    click.option("--endpoint-url", default="", metavar="URL", help="The server. What is configured by default."),
+    click.option("--region", default="", metavar="NAME", help="The region to sign for."),
+)
+HOW = (
+    click.option("--no-input", is_flag=True, help="Never ask: fail at once, and name the command that helps."),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep what was fetched before."),
+    click.option("--fresh", is_flag=True, help="Fetch anew, whatever is kept."),
+)
+LASTING = (click.option("--duration", type=Duration(), default=0, help="How long it shall last: 1h, 45m, 3600."),)
+MFA = (
+    click.option("--mfa-serial", default="", metavar="ARN", help="The MFA device; `auto` looks yours up."),
+    click.option("--mfa-code", default="", metavar="CODE", help="Its code; asked on the terminal by default."),
+    click.option("--mfa-command", default="", metavar="COMMAND", help="A command that prints the code."),
+)
+LIMITS = (
+    click.option("--policy", default="", callback=_read_policy, help="A session policy, or file://PATH."),
+    click.option("--policy-arn", "policy_arns", multiple=True, metavar="ARN", help="A managed session policy."),
+)
+TAGS = (click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A session tag."),)
+SESSION = (
+    click.option("--session-name", default="", metavar="NAME", help="The session's name. USER@HOST by default."),
+    click.option("--external-id", default="", metavar="ID", help="What the role's owner asks you to name."),
+    click.option("--source-identity", default="", metavar="NAME", help="Who acts, for the audit log."),
+    click.option(
+        "--transitive-tag", "transitive_tags", multiple=True, metavar="KEY", help="A tag for the whole chain."
+    ),
+)
+ROLE = (click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role to assume; several make a chain."),)
+ASSUMING = (*LASTING, *SESSION, *LIMITS, *TAGS, *MFA)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the options say: the wish, and the means to fulfil it."""
+
+    wanted: Wanted
+    means: Means
+
+    def obtain(self) -> Any:
+        """Return the entry with the credentials."""
+        return obtain(self.wanted, self.means)
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        wanted = self.wanted
+        if wanted.role_arn and not wanted.profile:
+            return wanted.role_arn[-1].rpartition("/")[2]
+        return wanted.profile or wanted.source_profile or "default"
+
+
+def now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
+    """Give a command the options of several groups, in order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def selecting(method: str, *groups: tuple[Any, ...]) -> Callable[[F], Any]:
+    """Give a command the options that say whose credentials are meant; it gets a Selection for them.
+
+    Whatever other parameters it has come by name.
+    """
+    names = {_name_of(option) for group in (PLACE, HOW, *groups) for option in group}
+
+    def decorate(function: F) -> Any:
+        @functools.wraps(function)
+        def run(**given: Any) -> Any:
+            mine = {name: given.pop(name) for name in names if name in given}
+            return function(select(method, mine, given.pop("role_words", ())), **given)
+
+        return options(PLACE, *groups, HOW)(run)
+
+    return decorate
+
+
+def _name_of(option: Any) -> str:
+    """Return the name of the parameter that an option sets."""
+    parameters: list[click.Parameter] = option(lambda: None).__click_params__
+    return str(parameters[0].name)
+
+
+def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> Selection:
+    """Return what a command's options want."""
+    means = means_of(given)
+    roles = (*roles, *given.pop("roles", ()))
+    place = {name: given[name] for name in ("endpoint_url", "region") if given[name]}
+    fields = Wanted.__dataclass_fields__
+    further = {name: value for name, value in given.items() if name in fields and value and name not in place}
+    further.pop("profile", None)
+    if method == "role" and not roles:
+        return Selection(_of_profile(given["profile"], means, {**place, **further}), means)
+    wanted = Wanted(method, source_profile=given["profile"], role_arn=roles, **place, **further)
+    return Selection(_with_profile_mfa(wanted, means), means)
+
+
+def means_of(given: dict[str, Any], **more: Any) -> Means:
+    """Return the means, and take the options that belong to them out of `given`."""
+    from daypass.client.prompt import Prompt
+
+    return Means.of(
+        os.environ,
+        now,
+        prompt=Prompt(allowed=not given.pop("no_input", False)),
+        keeps=not given.pop("no_cache", False),
+        fresh=given.pop("fresh", False),
+        mfa_code=given.pop("mfa_code", ""),
+        **more,
+    )
+
+
+def _of_profile(name: str, means: Means, further: dict[str, Any]) -> Wanted:
+    """Return the credentials of a profile itself: what it asks of Daypass, else what AWS's search finds for it."""
+    known = means.profiles.by_name
+    at_hand = name or (
+        "" if means.environment.get("AWS_ACCESS_KEY_ID") else means.environment.get("AWS_PROFILE") or "default"
+    )
+    if name and name not in known:
+        means.profiles.get(name)
+    own = known[at_hand].wanted if at_hand in known else None
+    if own is not None:
+        return replace(own, **further)
+    strange = sorted(set(further) - {"endpoint_url", "region"})
+    if strange:
+        raise BadUsage(f"--{strange[0].replace('_', '-')} is for a role: name one with --role.")
+    return Wanted("keys", source_profile=name, **further)
+
+
+def _with_profile_mfa(wanted: Wanted, means: Means) -> Wanted:
+    """Return the wish with the MFA device that the profile names in AWS's own way."""
+    source = means.profiles.by_name.get(wanted.source_profile)
+    if wanted.source_profile and source is None:
+        raise Misconfigured(f"There is no profile {wanted.source_profile!r}; `daypass profile list` shows them.")
+    if source is None or wanted.mfa_serial or source.options.get("role_arn"):
+        return wanted
+    return replace(wanted, mfa_serial=source.options.get("mfa_serial", ""))

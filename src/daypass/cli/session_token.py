@@ -1,0 +1,21 @@
+"""`daypass session-token`: a session of one's own keys, with MFA where a device is named (GetSessionToken)."""
+
+import click
+
+from daypass.cli.emitting import emit, format_option, shell_option
+from daypass.cli.saving import save_option, save_profile
+from daypass.cli.selecting import LASTING, MFA, Selection, selecting
+
+
+@click.command()
+@selecting("session", LASTING, MFA)
+@format_option
+@shell_option
+@save_option
+def command(selection: Selection, *, output: str, shell: str, save: str) -> None:
+    """Get a session for your own keys; with --mfa-serial it counts as signed in with MFA."""
+    entry = selection.obtain()
+    if save:
+        save_profile(save, selection)
+    else:
+        emit(entry, selection, output, shell)

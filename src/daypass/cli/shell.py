@@ -1,0 +1,21 @@
+"""`daypass shell`: a shell of one's own with certain credentials, gone when it is left."""
+
+import os
+import sys
+
+import click
+
+from daypass.cli.emitting import describe
+from daypass.cli.exec_ import run_with
+from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
+
+
+@click.command()
+@selecting("role", ROLE, ASSUMING)
+@click.option("--server", is_flag=True, help="Serve the credentials on loopback, refreshed while the shell lives.")
+def command(selection: Selection, *, server: bool) -> int:
+    """Start your shell with a profile's or a role's credentials; `exit` leaves them behind."""
+    entry = selection.obtain()
+    if sys.stderr.isatty():
+        click.echo(f"daypass: {describe(entry)}; `exit` ends it.", err=True)
+    return run_with(selection, (os.environ.get("SHELL") or "sh",), server=server)

@@ -1,0 +1,127 @@
+"""How the commands for people print: JSON, text, tables and YAML, and a choice by JMESPath.
+
+Owns the forms. Text is as the AWS CLI prints it: values by tab, members in alphabetical order, nested members on lines
+of their own that begin with their name.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+from daypass.client.credentials import instant
+from daypass.client.problems import BadUsage
+from daypass.client.words import printable
+
+output_option = click.option(
+    "--output", type=click.Choice(["text", "json", "table", "yaml"]), default="text", help="How to print the answer."
+)
+query_option = click.option("--query", default="", metavar="JMESPATH", help="The part of the answer to print.")
+
+
+def show(value: Any, output: str, query: str = "") -> None:
+    """Print an answer."""
+    plain = _plain(value)
+    click.echo(FORMS[output](_chosen(plain, query) if query else plain))
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return instant(value)
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return value
+
+
+def _chosen(value: Any, query: str) -> Any:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(query, value)
+    except JMESPathError as error:
+        raise BadUsage(f"--query {query!r} is no JMESPath: {printable(error)}.") from error
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=4, ensure_ascii=False)
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(value, default_flow_style=False, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _text(value: Any) -> str:
+    return "\n".join(_text_lines(value, ""))
+
+
+def _text_lines(value: Any, name: str) -> list[str]:
+    if isinstance(value, dict):
+        scalars = [_scalar(value[key]) for key in sorted(value) if not isinstance(value[key], dict | list)]
+        lines = ["\t".join([name.upper(), *scalars] if name else scalars)] if scalars else []
+        for key in sorted(value):
+            if isinstance(value[key], dict | list):
+                lines += _text_lines(value[key], key)
+        return lines
+    if isinstance(value, list):
+        if all(not isinstance(each, dict | list) for each in value):
+            words = [_scalar(each) for each in value]
+            return [f"{name.upper()}\t{word}" for word in words] if name else ["\t".join(words)] if words else []
+        return [line for each in value for line in _text_lines(each, name)]
+    return [_scalar(value)]
+
+
+def _scalar(value: Any) -> str:
+    return "None" if value is None else str(value).replace("\n", " ") if not isinstance(value, bool) else str(value)
+
+
+def _table(value: Any) -> str:
+    from rich.console import Console
+
+    rows = value if isinstance(value, list) else [value]
+    console = Console(width=None, highlight=False, markup=False)
+    with console.capture() as captured:
+        for row in rows if not all(isinstance(each, dict) for each in rows) else [rows]:
+            console.print(_one_table(row))
+    return captured.get().rstrip("\n")
+
+
+def _one_table(value: Any) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value):
+        columns = list(dict.fromkeys(key for each in value for key in each))
+        table = Table(*columns)
+        for each in value:
+            table.add_row(*(Text(_cell(each.get(key, ""))) for key in columns))
+        return table
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        return Text(_cell(value))
+    table = Table(show_header=False)
+    for key, each in value.items():
+        table.add_row(key, _one_table(each) if isinstance(each, dict | list) and each else Text(_cell(each)))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _scalar(value)
+
+
+FORMS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
+    {"json": _json, "text": _text, "table": _table, "yaml": _yaml}
+)

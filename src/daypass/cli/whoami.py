@@ -1,0 +1,93 @@
+"""`daypass whoami`: who one is, with which credentials, where they come from, what they shadow, and until when.
+
+Owns the picture. The places are client/sources.py's.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from daypass.cli.selecting import PLACE, means_of, now, options
+from daypass.cli.showing import output_option, query_option, show
+from daypass.client.credentials import Credentials, instant
+from daypass.client.durations import say_duration
+from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.obtain import Means
+from daypass.client.sources import Source, find_sources
+from daypass.client.words import printable
+
+_AWS = "AWS (no endpoint is configured)"
+
+
+@click.command()
+@options(PLACE)
+@output_option
+@query_option
+def command(*, profile: str, endpoint_url: str, region: str, output: str, query: str) -> None:
+    """Show who you are, with which credentials, where they come from and until when they last."""
+    from daypass.client.sts_call import Signer, call, connect, own_credentials
+
+    means = means_of({})
+    if profile:
+        means.profiles.get(profile)
+    at_hand = profile_at_hand(means.environment, profile)
+    endpoint_url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
+    region = region or find_region(means.environment, means.profiles, at_hand)
+    credentials, method = own_credentials(profile)
+    sts = connect("sts", Signer(credentials=credentials), endpoint_url=endpoint_url, region=region)
+    answer = {name: printable(value) for name, value in call(sts, "GetCallerIdentity", {}).items()}
+    sources = find_sources(means.environment, means.profiles, profile)
+    picture = {
+        **answer,
+        "AccessKeyId": credentials.access_key_id,
+        "Endpoint": endpoint_url or _AWS,
+        "Expires": _end(credentials, means),
+        "From": next((source.where for source in sources if source.used), method),
+        "Shadowed": [source.where for source in sources if not source.used],
+    }
+    if output == "text" and not query:
+        click.echo("\n".join(_lines(picture, sources)))
+    else:
+        show(picture, output, query)
+
+
+def _end(credentials: Credentials, means: Means) -> str | None:
+    """Return when they end: as they say, as the environment says of them, or as the cache knows."""
+    if credentials.expires is not None:
+        return instant(credentials.expires)
+    if means.environment.get("AWS_ACCESS_KEY_ID") == credentials.access_key_id:
+        said = means.environment.get("AWS_CREDENTIAL_EXPIRATION")
+        if said:
+            return said
+    for entry in means.cache.entries():
+        if entry.credentials.access_key_id == credentials.access_key_id and entry.credentials.expires:
+            return instant(entry.credentials.expires)
+    return None
+
+
+def _lines(picture: dict[str, Any], sources: list[Source]) -> list[str]:
+    rows = [
+        ("You are", picture["Arn"]),
+        ("account", picture["Account"]),
+        ("user id", picture["UserId"]),
+        ("with the key", picture["AccessKeyId"]),
+        ("from", picture["From"]),
+        ("at", picture["Endpoint"]),
+        ("until", _say_end(picture["Expires"], picture["AccessKeyId"])),
+    ]
+    rows += [("shadowed", source.where) for source in sources if not source.used]
+    return [f"{name:>12}  {printable(value)}" for name, value in rows]
+
+
+def _say_end(end: str | None, key_id: str) -> str:
+    if end is None:
+        return (
+            "somebody deletes the key" if key_id.startswith("AKIA") else "unknown; a session of somebody else's making"
+        )
+    try:
+        moment = datetime.fromisoformat(end)
+    except ValueError:
+        return printable(end)
+    left = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now()).total_seconds()
+    return f"{end} ({say_duration(left)} left)"

@@ -1,0 +1,68 @@
+"""Run another program in our place: its terminal, its signals, its exit code.
+
+Owns the exit codes 126 and 127, and the passing on of signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
+"""
+
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from daypass.client.words import printable
+
+CANNOT_RUN, NOT_FOUND, OWN_FAILURE = 126, 127, 125
+_BY_SIGNAL = 128
+# Sent to us alone, they are meant for the child. What a terminal sends (INT, QUIT, TSTP) reaches it by itself.
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT")
+_BORNE = ("SIGINT", "SIGQUIT")
+
+
+class CannotRun(Exception):  # noqa: N818 - it says what happened
+    """The program is not there or cannot be run; `code` says which, as a shell would."""
+
+    def __init__(self, words: str, code: int) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def run_child(words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a program to its end and return its exit code, 128 and the signal's number where one ended it."""
+    runner = _Runner()
+    runner.listen()
+    name = printable(words[0])
+    try:
+        code = runner.run(words, environment)
+    except FileNotFoundError as error:
+        raise CannotRun(f"There is no command {name}; is it on the PATH?", NOT_FOUND) from error
+    except (OSError, ValueError) as error:
+        raise CannotRun(f"{name} cannot be run: {getattr(error, 'strerror', error)}.", CANNOT_RUN) from error
+    return _BY_SIGNAL - code if code < 0 else code
+
+
+class _Runner:
+    """Passes signals on; those that come before the child is there wait for it."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def listen(self) -> None:
+        """Take the signals. A handler ends at exec: the child begins with the defaults."""
+        for name in (*_PASSED_ON, *_BORNE):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._pass_on if name in _PASSED_ON else self._bear)
+
+    def run(self, words: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Start the child and wait for it."""
+        self._child = subprocess.Popen(words, env=dict(environment))  # noqa: S603 - what the person asked for
+        while self._early:
+            self._child.send_signal(self._early.pop(0))
+        return self._child.wait()
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        if self._child is None:
+            self._early.append(number)
+        else:
+            self._child.send_signal(number)
+
+    def _bear(self, _number: int, _frame: object) -> None:
+        """Live on: the child decides what an interruption means."""

@@ -1,0 +1,27 @@
+"""How long a session shall last, as people write it: 3600, 45m, 1h30m. Pure."""
+
+import re
+
+_SHAPE = re.compile(r"(?:(?P<hours>\d{1,3})h)?(?:(?P<minutes>\d{1,4})m)?(?:(?P<seconds>\d{1,6})s?)?", re.ASCII)
+_HOUR, _MINUTE = 3600, 60
+
+
+def parse_duration(text: str) -> int:
+    """Return seconds. Raises ValueError."""
+    match = _SHAPE.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{text!r} is no length of time; 1h, 45m, 1h30m and 3600 are")
+    hours, minutes, seconds = (int(match[name] or 0) for name in ("hours", "minutes", "seconds"))
+    return hours * _HOUR + minutes * _MINUTE + seconds
+
+
+def say_duration(seconds: float) -> str:
+    """Return a length of time in words as short as they can be."""
+    whole = int(seconds)
+    if whole <= 0:
+        return "no time"
+    hours, rest = divmod(whole, _HOUR)
+    minutes, last = divmod(rest, _MINUTE)
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{last} s"

@@ -1,0 +1,40 @@
+"""Which URL a call goes to, found as AWS's SDKs find it, so that it can be part of a cache's key.
+
+Pure. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", order of precedence.
+"""
+
+from collections.abc import Mapping
+
+from daypass.client.profiles import Profiles
+
+
+def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: str, service: str = "sts") -> str:
+    """Return the URL that is configured, or nothing for AWS itself."""
+    own = profiles.by_name.get(profile)
+    if own and own.options.get("daypass_endpoint_url"):
+        return own.options["daypass_endpoint_url"]
+    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return ""
+    candidates = (
+        environment.get(f"AWS_ENDPOINT_URL_{service.upper()}"),
+        profiles.service_endpoint(own, service) if own else "",
+        environment.get("AWS_ENDPOINT_URL"),
+        own.options.get("endpoint_url") if own else "",
+    )
+    return next((url for url in candidates if url), "")
+
+
+def profile_at_hand(environment: Mapping[str, str], profile: str = "") -> str:
+    """Return the profile that counts where none, or this one, is named."""
+    return profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or "default"
+
+
+def find_region(environment: Mapping[str, str], profiles: Profiles, profile: str) -> str:
+    """Return the region at hand; STS needs one for the signature, whatever the endpoint."""
+    own = profiles.by_name.get(profile)
+    candidates = (
+        environment.get("AWS_REGION"),
+        environment.get("AWS_DEFAULT_REGION"),
+        own.options.get("region") if own else "",
+    )
+    return next((region for region in candidates if region), "us-east-1")

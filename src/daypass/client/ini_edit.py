@@ -1,0 +1,218 @@
+"""Change one section of an AWS configuration file and leave every other byte as it was.
+
+Pure: text in, text out. Lines are read as configparser reads them, since botocore does (continuations, indented
+headers, comments); what is not understood is not touched. Reading values is aws_files.py's, and writing files too.
+"""
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daypass.client.problems import BadUsage, Misconfigured
+
+Value = str | Mapping[str, str] | None
+_HEADER = re.compile(r"\[(?P<name>.+)\]")
+_OPTION = re.compile(r"(?P<key>.*?)\s*(?:[=:]\s*(?P<value>.*))?$", re.DOTALL)
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line, with its end. `kind` is header, option, more (of the option before) or gap (blank or comment)."""
+
+    text: str
+    kind: str
+    name: str = ""
+
+
+def _scan(text: str) -> list[_Line]:
+    lines: list[_Line] = []
+    indent, in_section, in_option = 0, False, False
+    for line in io.StringIO(text, newline=""):
+        bare = line.strip()
+        if not bare or bare[0] in "#;":
+            lines.append(_Line(line, "gap"))
+            continue
+        depth = len(line) - len(line.lstrip())
+        if in_option and depth > indent:
+            lines.append(_Line(line, "more"))
+            continue
+        indent = depth
+        header = _HEADER.match(bare)
+        if header:
+            in_section, in_option = True, False
+            lines.append(_Line(line, "header", header["name"]))
+            continue
+        match = _OPTION.match(bare)
+        in_option = in_section
+        key = match["key"].lower() if match and in_section else ""
+        lines.append(_Line(line, "option" if in_section else "gap", key))
+    return lines
+
+
+def section_names(text: str) -> tuple[str, ...]:
+    """Return the names of all sections, in order, as they stand between the brackets."""
+    return tuple(line.name for line in _scan(text) if line.kind == "header")
+
+
+def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
+    """Return the text with the options of one section changed, added or, where None, removed.
+
+    A section that is not there is added at the end. A mapping is a nested block such as `[services]` has.
+    Raises BadUsage for a value that no such file can hold.
+    """
+    _check(section, changes)
+    lines = _scan(text)
+    end_of_line = _line_end(text)
+    found = _find(lines, section)
+    if found is None:
+        return _append(text, section, changes, end_of_line)
+    start, end = found
+    for key, value in changes.items():
+        body = _change(lines[start:end], key, value, end_of_line)
+        lines[start:end] = body
+        end = start + len(body)
+    return "".join(line.text for line in lines)
+
+
+def remove_section(text: str, section: str) -> str:
+    """Return the text without a section. Comments directly above the next header belong to that one and stay."""
+    lines = _scan(text)
+    found = _find(lines, section)
+    if found is None:
+        return text
+    start, end = found
+    last = max(index for index in range(start, end) if lines[index].kind != "gap") + 1
+    if end == len(lines) and not any(line.text.strip() for line in lines[last:]):
+        last = end  # Nothing but blank lines came after it.
+    elif last < end and not lines[last].text.strip():
+        last += 1  # The blank line that closed it goes with it.
+    return "".join(line.text for line in [*lines[:start], *lines[last:]])
+
+
+def rename_section(text: str, old: str, new: str) -> str:
+    """Return the text with one header changed."""
+    _check(new, {})
+    lines = _scan(text)
+    found = _find(lines, old)
+    if found is None:
+        return text
+    line = lines[found[0]]
+    before, _, after = line.text.partition(f"[{old}]")
+    lines[found[0]] = _Line(f"{before}[{new}]{after}", "header", new)
+    return "".join(each.text for each in lines)
+
+
+def _check(section: str, changes: Mapping[str, Value]) -> None:
+    if not section or "]" in section or _FORBIDDEN.search(section):
+        raise BadUsage(f"{section!r} cannot be the name of a section; use letters, digits and . _ - @ + = , : /")
+    for key, value in changes.items():
+        nested = value if isinstance(value, Mapping) else {"value": value}
+        for name, inner in nested.items():
+            if not _KEY.fullmatch(key) or not _KEY.fullmatch(name):
+                raise BadUsage(f"{key!r} cannot be the name of a setting; use small letters, digits and _")
+            if inner is not None and (not inner.strip() or inner != inner.strip() or _FORBIDDEN.search(inner)):
+                raise BadUsage(
+                    f"The value for {key} cannot stand in a configuration file; it is empty or has a line end."
+                )
+
+
+def _find(lines: list[_Line], section: str) -> tuple[int, int] | None:
+    starts = [index for index, line in enumerate(lines) if line.kind == "header" and line.name == section]
+    if len(starts) > 1:
+        raise Misconfigured(f"The section [{section}] stands there twice; join the two by hand, then try again.")
+    if not starts:
+        return None
+    later = (index for index in range(starts[0] + 1, len(lines)) if lines[index].kind == "header")
+    return starts[0], next(later, len(lines))
+
+
+def _line_end(text: str) -> str:
+    match = _LINE_END.search(text)
+    return match[0] if match else "\n"
+
+
+def _append(text: str, section: str, changes: Mapping[str, Value], end_of_line: str) -> str:
+    if text and not text.endswith(("\n", "\r")):
+        text += end_of_line
+    if text and _LINE_END.split(text)[-2].strip():
+        text += end_of_line
+    lines = [f"[{section}]{end_of_line}"]
+    lines += [_render(key, value, end_of_line) for key, value in changes.items() if value is not None]
+    return text + "".join(lines)
+
+
+def _render(key: str, value: str | Mapping[str, str], end_of_line: str) -> str:
+    if isinstance(value, str):
+        return f"{key} = {value}{end_of_line}"
+    inner = "".join(f"  {name} = {each}{end_of_line}" for name, each in value.items())
+    return f"{key} ={end_of_line}{inner}"
+
+
+def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list[_Line]:
+    places = [index for index, line in enumerate(body) if line.kind == "option" and line.name == key]
+    if not places:
+        return body if value is None else _insert(body, _render(key, value, end_of_line), key, end_of_line)
+    # configparser lets the last one count; the others must not come back to life.
+    *others, place = places
+    last = _last_of(body, place)
+    if value is None:
+        body = body[:place] + body[last:]
+    elif isinstance(value, Mapping):
+        body = [*body[: place + 1], *_merge(body[place + 1 : last], value, end_of_line), *body[last:]]
+    else:
+        body = [*body[:place], _replaced(body[place], value), *body[last:]]
+    for index in reversed(others):
+        body = body[:index] + body[_last_of(body, index) :]
+    return body
+
+
+def _last_of(body: list[_Line], place: int) -> int:
+    last = place + 1
+    for index in range(place + 1, len(body)):
+        if body[index].kind in {"option", "header"}:
+            break
+        if body[index].kind == "more":
+            last = index + 1
+    return last
+
+
+def _insert(body: list[_Line], rendered: str, key: str, end_of_line: str) -> list[_Line]:
+    last = max(index for index, line in enumerate(body) if line.kind != "gap")
+    line = body[last]
+    if not line.text.endswith(("\n", "\r")):
+        body = [*body[:last], _Line(line.text + end_of_line, line.kind, line.name), *body[last + 1 :]]
+        rendered = rendered.removesuffix(end_of_line)
+    # As deep as the option before: a deeper line would become part of that one's value.
+    depth = next((_indent(each) for each in reversed(body) if each.kind == "option"), "")
+    first, *rest = rendered.splitlines(keepends=True)
+    added = [_Line(depth + first, "option", key), *(_Line(depth + each, "more") for each in rest)]
+    return [*body[: last + 1], *added, *body[last + 1 :]]
+
+
+def _indent(line: _Line) -> str:
+    return line.text[: len(line.text) - len(line.text.lstrip())]
+
+
+def _replaced(line: _Line, value: str) -> _Line:
+    text = line.text
+    ending = text[len(text.rstrip("\r\n")) :]
+    match = re.match(r"(\s*.*?\s*[=:][ \t]*)", text.rstrip("\r\n"))
+    head = match[1] if match else f"{text.strip()} = "
+    if match and text.rstrip("\r\n") == head + value:
+        return line
+    return _Line(head + value + ending, line.kind, line.name)
+
+
+def _merge(inner: list[_Line], value: Mapping[str, str], end_of_line: str) -> list[_Line]:
+    for name, each in value.items():
+        place = next((i for i, line in enumerate(inner) if re.match(rf"\s*{name}\s*=", line.text)), None)
+        if place is None:
+            depth = re.match(r"\s*", inner[0].text)[0] if inner else "  "  # type: ignore[index] # it always matches
+            inner = [_Line(f"{depth}{name} = {each}{end_of_line}", "more"), *inner]
+        else:
+            inner = [*inner[:place], _replaced(inner[place], each), *inner[place + 1 :]]
+    return inner

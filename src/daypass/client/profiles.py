@@ -1,0 +1,170 @@
+"""Profiles: what the two files say about each, and what is written for one that plain AWS tools can use.
+
+Owns the meaning of sections. Reading and replacing files is aws_files.py's, editing text ini_edit.py's.
+Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Service-specific endpoints".
+"""
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daypass.client.aws_files import Edit, Places, edit, read_sections
+from daypass.client.ini_edit import Value, remove_section, rename_section, section_names, set_options
+from daypass.client.problems import BadUsage, Misconfigured
+from daypass.client.wanted import Wanted, wanted_from
+
+_NAME = re.compile(r"[A-Za-z0-9._@:/+=,-]{1,128}")
+SECRETS = frozenset({"aws_secret_access_key", "aws_session_token", "aws_security_token"})
+KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One profile: what the config file says, and what the credentials file says. The latter wins for keys."""
+
+    name: str
+    config: Mapping[str, str]
+    credentials: Mapping[str, str] = field(repr=False)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Everything that is said, the credentials file winning."""
+        return {**self.config, **self.credentials}
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What the profile asks of Daypass."""
+        return wanted_from(self.name, self.config)
+
+    def fingerprint(self) -> str:
+        """Return a text that changes when anything that makes its credentials changes. It reveals no secret."""
+        content = json.dumps([self.name, self.options], sort_keys=True).encode("utf-8", "surrogatepass")
+        return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """All profiles, and the service sections."""
+
+    by_name: Mapping[str, Profile]
+    services: Mapping[str, Mapping[str, str]]
+
+    def get(self, name: str) -> Profile:
+        """Return a profile. Raises Misconfigured where it is not there."""
+        if name not in self.by_name:
+            known = ", ".join(sorted(self.by_name)) or "none"
+            raise Misconfigured(f"There is no profile {name!r}; there are: {known}. `daypass profile add` makes one.")
+        return self.by_name[name]
+
+    def service_endpoint(self, profile: Profile, service: str) -> str:
+        """Return the URL that a profile's services section gives for a service, or nothing."""
+        block = self.services.get(profile.options.get("services", ""), {}).get(service, "")
+        match = re.search(r"^\s*endpoint_url\s*=\s*(\S+)", block, re.MULTILINE)
+        return match[1] if match else ""
+
+
+def load_profiles(places: Places) -> Profiles:
+    """Read both files."""
+    config, services = {}, {}
+    for header, options in read_sections(places.config).items():
+        kind, name = section_kind(header)
+        if kind == "profile":
+            config[name] = options
+        elif kind == "services":
+            services[name] = options
+    credentials = read_sections(places.credentials)
+    names = [*config, *(name for name in credentials if name not in config)]
+    return Profiles({name: Profile(name, config.get(name, {}), credentials.get(name, {})) for name in names}, services)
+
+
+def section_kind(header: str) -> tuple[str, str]:
+    """Return what a header of the config file is about: its kind and its name."""
+    if header == "default":
+        return "profile", "default"
+    try:
+        words = shlex.split(header)
+    except ValueError:
+        return "", header
+    if len(words) == 2:  # noqa: PLR2004 - a kind and a name
+        return words[0], words[1]
+    return "", header
+
+
+def checked_name(name: str) -> str:
+    """Return a name for a new profile. Raises BadUsage."""
+    if not _NAME.fullmatch(name):
+        raise BadUsage(f"{name!r} cannot be a profile's name; use letters, digits and . _ - @ : / + = ,")
+    return name
+
+
+def config_header(text: str, name: str) -> str:
+    """Return the header of a profile in the config file, as it stands there or as a new one is written."""
+    for header in section_names(text):
+        if section_kind(header) == ("profile", name):
+            return header
+    return "default" if name == "default" else f"profile {checked_name(name)}"
+
+
+def write_config(
+    places: Places, name: str, options: Mapping[str, Value], *, services: tuple[str, str] | None = None, dry_run: bool
+) -> Edit:
+    """Set options of a profile in the config file, and a services section (name, URL) beside it."""
+
+    def change(text: str) -> str:
+        if services is not None:
+            block: dict[str, Value] = {service: {"endpoint_url": services[1]} for service in ("sts", "iam")}
+            text = set_options(text, f"services {services[0]}", block)
+        return set_options(text, config_header(text, name), options)
+
+    return edit(places.config, change, dry_run=dry_run)
+
+
+def write_keys(places: Places, name: str, options: Mapping[str, Value], *, dry_run: bool) -> Edit:
+    """Set options of a profile in the credentials file."""
+    header = name if name == "default" else checked_name(name)
+    return edit(places.credentials, lambda text: set_options(text, header, options), dry_run=dry_run)
+
+
+def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
+    """Take a profile out of both files."""
+    return [
+        edit(places.config, lambda text: remove_section(text, config_header(text, name)), dry_run=dry_run),
+        edit(places.credentials, lambda text: remove_section(text, name), dry_run=dry_run),
+    ]
+
+
+def rename(places: Places, old: str, new: str, *, dry_run: bool = False) -> list[Edit]:
+    """Give a profile another name in both files, and in the settings that mean it."""
+    profiles = load_profiles(places)
+    profiles.get(old)
+    if new in profiles.by_name:
+        raise BadUsage(f"There is a profile {new!r} already; remove it first, or choose another name.")
+    header = "default" if new == "default" else f"profile {checked_name(new)}"
+
+    def in_config(text: str) -> str:
+        text = rename_section(text, config_header(text, old), header)
+        for profile in profiles.by_name.values():
+            changes = _renamed_references(profile, old, new)
+            if changes:
+                name = new if profile.name == old else profile.name
+                text = set_options(text, config_header(text, name), changes)
+        return text
+
+    return [
+        edit(places.config, in_config, dry_run=dry_run),
+        edit(places.credentials, lambda text: rename_section(text, old, new), dry_run=dry_run),
+    ]
+
+
+def _renamed_references(profile: Profile, old: str, new: str) -> dict[str, Value]:
+    changes: dict[str, Value] = {
+        key: new for key in ("source_profile", "daypass_source_profile") if profile.config.get(key) == old
+    }
+    process = profile.config.get("credential_process", "")
+    suffix = f" --profile {shlex.quote(old)}"
+    if profile.name == old and "credential-process" in process and process.endswith(suffix):
+        changes["credential_process"] = f"{process.removesuffix(suffix)} --profile {shlex.quote(new)}"
+    return changes

@@ -1,0 +1,49 @@
+"""Roles as people name them: an ARN, ACCOUNT/NAME, or a bare name in the account at hand. Pure."""
+
+import re
+from collections.abc import Sequence
+
+from daypass.client.problems import BadUsage
+
+_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
+_ACCOUNT = re.compile(r"(?P<account>\d{12})[/:](?:role/)?(?P<name>[\w+=,.@/-]{1,576})", re.ASCII)
+_NAME = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
+
+
+def needs_account(roles: Sequence[str]) -> bool:
+    """Tell whether the first role's account must be found out."""
+    return bool(roles) and not _ARN.fullmatch(roles[0]) and not _ACCOUNT.fullmatch(roles[0])
+
+
+def role_arns(roles: Sequence[str], account: str = "") -> tuple[str, ...]:
+    """Return the roles' ARNs. A bare name is in the account of the role before it, the first one in `account`."""
+    found = []
+    for role in roles:
+        arn, pair = _ARN.fullmatch(role), _ACCOUNT.fullmatch(role)
+        if arn:
+            account = arn["account"]
+            found.append(role)
+            continue
+        if pair:
+            account, role = pair["account"], pair["name"]  # noqa: PLW2901 - the name within it
+        elif not _NAME.fullmatch(role) or role.startswith("arn:"):
+            raise BadUsage(f"{role!r} is no role; give its ARN, ACCOUNT/NAME or its name.")
+        found.append(f"arn:aws:iam::{account}:role/{role.lstrip('/')}")
+    return tuple(found)
+
+
+def session_name(user: str, host: str) -> str:
+    """Return a session name that tells who and where, in the letters that STS takes."""
+    name = re.sub(r"[^\w+=,.@-]", "-", f"{user}@{host}", flags=re.ASCII)[:64]
+    return name if len(name) > 1 else "daypass"
+
+
+def role_name(arn: str) -> str:
+    """Return the last part of a role's ARN."""
+    return arn.rpartition("/")[2]
+
+
+def account_of(arn: str) -> str:
+    """Return the account that an ARN names."""
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 5 else ""  # noqa: PLR2004 - the shape of an ARN

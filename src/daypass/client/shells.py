@@ -1,0 +1,77 @@
+"""Put variables into words that a shell takes as they are meant: sh, fish, PowerShell and cmd.
+
+Pure. A value that a shell cannot be given safely raises ValueError; it is never cut or changed.
+Rules: POSIX.1-2017, 2.2 "Quoting"; the fish manual, "Quotes"; about_Quoting_Rules; `set /?`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+# cmd expands % and ! inside quotes, and a quotation mark ends them: no spelling is safe both typed and in a file.
+_NOT_FOR_CMD = re.compile(r'["%!^]')
+# PowerShell ends a single-quoted text at the typographic quotation marks too.
+_POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
+
+
+def _sh(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else "'" + value.replace("'", "'\"'\"'") + "'"
+
+
+def _fish(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _powershell(value: str) -> str:
+    return "'" + _POWERSHELL_QUOTES.sub(r"\1\1", value) + "'"
+
+
+def _cmd(value: str) -> str:
+    if _NOT_FOR_CMD.search(value):
+        raise ValueError("cmd cannot be given a value with a quotation mark, %, ! or ^")
+    return value
+
+
+# Shell -> how a variable is set, and how it is taken away.
+SHELLS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], str]]] = MappingProxyType(
+    {
+        "sh": (lambda name, value: f"export {name}={_sh(value)}", lambda name: f"unset {name}"),
+        "fish": (lambda name, value: f"set -gx {name} {_fish(value)}", lambda name: f"set -e {name}"),
+        "powershell": (
+            lambda name, value: f"$Env:{name} = {_powershell(value)}",
+            lambda name: f"Remove-Item -ErrorAction SilentlyContinue Env:{name}",
+        ),
+        "cmd": (lambda name, value: f'set "{name}={_cmd(value)}"', lambda name: f'set "{name}="'),
+    }
+)
+
+
+def script(shell: str, variables: Mapping[str, str], cleared: Iterable[str] = ()) -> str:
+    """Return the lines that set `variables` and take away `cleared`. Raises ValueError."""
+    setting, clearing = SHELLS[shell]
+    lines = [clearing(_checked_name(name)) for name in cleared if name not in variables]
+    lines += [setting(_checked_name(name), _checked_value(name, value)) for name, value in variables.items()]
+    return "\n".join(lines)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a variable")
+    return name
+
+
+def _checked_value(name: str, value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError(f"{name} holds a control character")
+    return value
+
+
+def find_shell(environment: Mapping[str, str], *, windows: bool) -> str:
+    """Return the shell that the person seems to use."""
+    if windows:
+        return "powershell" if "PSModulePath" in environment and "PROMPT" not in environment else "cmd"
+    name = environment.get("SHELL", "").rpartition("/")[2]
+    return {"fish": "fish", "pwsh": "powershell"}.get(name, "sh")

@@ -1,0 +1,83 @@
+"""Where credentials come from, and what shadows what: the places in the order in which AWS's tools look.
+
+Pure. Owns the table. Source: boto3's and the AWS CLI's order of credential providers, which the other SDKs share but
+for details.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from daypass.client.endpoints import profile_at_hand
+from daypass.client.profiles import Profile, Profiles
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place that offers credentials. `used` is the first that counts; the others are shadowed by it."""
+
+    kind: str
+    where: str
+    key_id: str = ""
+    used: bool = False
+
+
+_Finder = Callable[[Profile], str]
+
+
+def _has(name: str) -> _Finder:
+    return lambda profile: profile.options.get(name, "")
+
+
+# What in a profile makes credentials, in order -> the words for it, and how it is found.
+IN_PROFILE: Mapping[str, tuple[str, _Finder]] = MappingProxyType(
+    {
+        "assume-role": (
+            "role_arn with a source",
+            lambda profile: (
+                profile.options.get("role_arn", "")
+                if profile.options.get("source_profile") or profile.options.get("credential_source")
+                else ""
+            ),
+        ),
+        "web-identity": ("web_identity_token_file", _has("web_identity_token_file")),
+        "sso": (
+            "sso_session",
+            lambda profile: profile.options.get("sso_session", "") or profile.options.get("sso_start_url", ""),
+        ),
+        "keys": ("keys in the credentials file", lambda profile: profile.credentials.get("aws_access_key_id", "")),
+        "process": ("credential_process", _has("credential_process")),
+        "config-keys": ("keys in the config file", lambda profile: profile.config.get("aws_access_key_id", "")),
+    }
+)
+
+
+def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: str) -> list[Source]:
+    """Return every place that offers credentials, the one that counts first. `profile` is the one that was named."""
+    name = profile_at_hand(environment, profile)
+    found: list[Source] = []
+    keys = environment.get("AWS_ACCESS_KEY_ID", "")
+    if keys and not profile:
+        found.append(Source("environment", "AWS_ACCESS_KEY_ID in the environment", keys))
+    if name in profiles.by_name:
+        found += _in_profile(profiles.by_name[name])
+    if environment.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not profile:
+        found.append(Source("environment-token", "AWS_WEB_IDENTITY_TOKEN_FILE in the environment"))
+    if any(environment.get(f"AWS_CONTAINER_CREDENTIALS_{kind}_URI") for kind in ("FULL", "RELATIVE")):
+        found.append(Source("container", "the container's credential endpoint"))
+    used = [Source(each.kind, each.where, each.key_id, used=index == 0) for index, each in enumerate(found)]
+    if keys and profile:
+        used.append(
+            Source("environment", f"AWS_ACCESS_KEY_ID in the environment, set aside by --profile {profile}", keys)
+        )
+    return used
+
+
+def _in_profile(profile: Profile) -> list[Source]:
+    found = []
+    for kind, (words, find) in IN_PROFILE.items():
+        value = find(profile)
+        if value:
+            key_id = value if kind in {"keys", "config-keys"} else ""
+            found.append(Source(kind, f"profile {profile.name}: {words}", key_id))
+    return found

@@ -1,0 +1,53 @@
+"""What a web identity token says of itself, for cache keys and for people. Nothing here is verified: STS does that."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from daypass.client.problems import Expired, Misconfigured
+
+_MOST = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedClaims:
+    """Who a token says it is about."""
+
+    issuer: str
+    subject: str
+    nonce: str
+    audience: tuple[str, ...]
+    expires: int
+
+
+def read_claims(token: str) -> UnverifiedClaims:
+    """Return the claims. Raises Expired where it is no token at all."""
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        audience = claims.get("aud", "")
+        return UnverifiedClaims(
+            issuer=str(claims.get("iss", "")),
+            subject=str(claims.get("sub", "")),
+            nonce=str(claims.get("nonce", "")),
+            audience=tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),),
+            expires=int(claims.get("exp", 0)),
+        )
+    except (IndexError, ValueError, binascii.Error, AttributeError, TypeError, RecursionError) as error:
+        raise Expired("That is no web identity token; an ID token has three parts with dots between them.") from error
+
+
+def read_token_file(path: str) -> str:
+    """Return the token in a file."""
+    try:
+        with Path(path).expanduser().open(encoding="utf-8") as file:
+            token = file.read(_MOST).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            f"The token file {path} cannot be read: {getattr(error, 'strerror', 'not text')}."
+        ) from error
+    if not token:
+        raise Misconfigured(f"The token file {path} is empty; whoever writes it has not done so yet.")
+    return token
