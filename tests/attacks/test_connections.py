@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
+from daypass.http.body import BodyReader
 from daypass.http.connection import LARGEST_HEAD, Connection
 from daypass.testing.server import RunningServer
 
@@ -54,6 +55,34 @@ def test_a_long_head_within_bounds_is_read(daypass_server: RunningServer) -> Non
     with connect(daypass_server.url) as connection:
         connection.sendall(head)
         assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_slow_large_bodies_keep_nobody_from_signing_in() -> None:
+    """The places of large bodies may all be taken, byte by byte; the longest assertion needs none."""
+
+    def piece(size: int, *, more: bool) -> dict[str, object]:
+        return {"type": "http.request", "body": b"a" * size, "more_body": more}
+
+    async def trickle() -> dict[str, object]:
+        await asyncio.sleep(0)
+        return piece(1, more=True)
+
+    async def rest_of_assertion() -> dict[str, object]:
+        await asyncio.sleep(0)
+        return piece(50_000, more=False)
+
+    async def read() -> bytes | None:
+        bodies = BodyReader()
+        slow = [asyncio.create_task(bodies.rest(piece(200_000, more=True), trickle, ())) for _ in range(20)]
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(5):
+                return await bodies.rest(piece(70_000, more=True), rest_of_assertion, ())
+        finally:
+            for task in slow:
+                task.cancel()
+
+    assert asyncio.run(read()) == b"a" * 120_000
 
 
 class Hasty(Connection):
