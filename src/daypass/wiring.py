@@ -259,6 +259,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
                 new_request_id=RequestIds(),
                 report_bug=_report_bug,
                 workers=workers,
+                audit_file=_audit_file(config),
             )
         ),
         on_start=(cache.start, upkeep.start, courier.start),
@@ -317,6 +318,12 @@ def _open_audit(config: Config) -> Sink:
         return open_sink(target)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
+
+
+def _audit_file(config: Config) -> str:
+    """Return the file that audit events go to, or nothing where they go elsewhere."""
+    target = audit_target(config)
+    return "" if target in {"-", "none"} else target
 
 
 def audit_target(config: Config) -> str:

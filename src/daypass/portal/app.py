@@ -29,6 +29,8 @@ from daypass.portal.device import DevicePage
 from daypass.portal.handover_api import LARGEST, HandoverApi
 from daypass.portal.login import Login
 from daypass.portal.oidc import OidcSignIn
+from daypass.portal.operator import OperatorPages
+from daypass.portal.operator_sessions import OperatorSessions
 from daypass.portal.reading import read_fields
 from daypass.portal.saml import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.site import Site
@@ -53,6 +55,7 @@ class Portal:
     new_request_id: Callable[[], str]
     report_bug: Callable[[str, Exception], None]
     workers: ThreadPoolExecutor
+    audit_file: str = ""
 
     def shows(self, step: Step) -> Handler:
         """Return the handler of a page that is got."""
@@ -129,11 +132,15 @@ def _routes(portal: Portal) -> list[Route]:
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
     commands = HandoverApi(site)
+    operator = OperatorPages(site, OperatorSessions(site), portal.audit_file)
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (
         ("/login", login.landing),
         ("/login/saml/{key}", login.begin_saml),
         ("/device", device.ask),
+        ("/operator", operator.graph),
+        ("/operator/refusals", operator.refusals),
+        ("/operator/keys", operator.keys),
         ("/handover/done", _done),
         ("/handover/declined", _declined),
         ("/handover/at/{handle}", login.hand_over),
@@ -143,6 +150,8 @@ def _routes(portal: Portal) -> list[Route]:
         ("/saml/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/decline", portal.takes(choice.decline, most=small)),
+        ("/operator", portal.takes(operator.enter, most=4 * small)),
+        ("/operator/leave", portal.takes(operator.leave, most=small)),
         ("/login/file", portal.takes(choice.file, most=4 * small)),
         ("/device", portal.takes(device.take, most=small)),
         ("/handover", portal.takes(commands.begin, most=LARGEST, json=True)),

@@ -1,0 +1,129 @@
+"""Who looks at the operator pages: a session that was signed in here, and what it may see.
+
+Owns the way in. The pages show what `aws iam get-account-authorization-details` would tell, and so every page makes
+that very call, signed with the session's credentials, through the same pipeline: whoever may not make it sees nothing,
+and each look is in the audit log. The credentials lie encrypted in the store, the browser has a name for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.errors import AccessDenied, ExpiredTokenException
+from daypass.operations.world import World
+from daypass.portal import waiting
+from daypass.portal.credentials import Credentials
+from daypass.portal.site import Site, as_sent
+
+COOKIE = "__Host-daypass-operator"
+_LONGEST = timedelta(hours=1)
+_OVER = "You are not signed in to the operator pages, or no longer."
+_NAME_CHARACTERS = 64
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The credentials of one look around, and whose they are."""
+
+    key_id: str
+    secret: str
+    token: str
+    account: str
+    arn: str
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+_decode = msgspec.json.Decoder(Held).decode
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSessions:
+    """Begins and finds sessions."""
+
+    site: Site
+
+    def enter(self, request: Request, credentials: Credentials, request_id: str, answer: Response) -> Response:
+        """Let the holder of credentials in, if they may see what the pages show."""
+        held = Held(credentials.key_id, credentials.secret, credentials.token, "", "")
+        who = self._call(request, held, "sts", {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, request_id)
+        identity = who["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
+        held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
+        self._require_may(request, held, request_id)
+        with self.site.world() as world:
+            name = world.entropy(_NAME_CHARACTERS // 2).hex()
+            ends = min(world.now + _LONGEST, datetime.fromisoformat(credentials.ends))
+            with world.apart() as writer:
+                waiting.put(writer, f"operator:{name}", msgspec.json.encode(held), ends=ends, world=world)
+        seconds = int(_LONGEST.total_seconds())
+        answer.set_cookie(COOKIE, name, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
+        return answer
+
+    def leave(self, request: Request, answer: Response) -> Response:
+        """End a session."""
+        with self.site.world() as world, world.apart() as writer:
+            waiting.take(writer, _name(request), world=world)
+        answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+        return answer
+
+    def require(self, request: Request, request_id: str) -> Held:
+        """Return whose session a browser has, once it was seen that they still may look."""
+        with self.site.world() as world:
+            held = _find(request, world)
+        self._require_may(request, held, request_id)
+        return held
+
+    def _require_may(self, request: Request, held: Held, request_id: str) -> None:
+        asked = {"Action": "GetAccountAuthorizationDetails", "Version": "2010-05-08", "MaxItems": "1"}
+        self._call(request, held, "iam", asked, request_id)
+
+    def _call(
+        self, request: Request, held: Held, service: str, parameters: Mapping[str, str], request_id: str
+    ) -> dict[str, Any]:
+        """Make a signed call as the session's own tools would. Raises AccessDenied where it is refused."""
+        sent, body = as_sent(request), urlencode(parameters)
+        signed = AWSRequest(
+            "POST",
+            self.site.settings.public_url + "/",
+            {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+            body,
+        )
+        signer = SigV4Auth(
+            BotoCredentials(held.key_id, held.secret, held.token), service, self.site.pipeline.home_region
+        )
+        signer.add_auth(signed)
+        host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
+        headers = {**{name.lower(): value for name, value in signed.headers.items()}, "host": host}
+        call = msgspec.structs.replace(
+            sent,
+            method="POST",
+            path=b"/",
+            query=b"",
+            headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
+            body=body.encode(),
+        )
+        answered = self.site.pipeline.answer_at_last(call, request_id, self.site.face)
+        document: dict[str, Any] = msgspec.json.decode(answered.body)
+        if "Error" in document:
+            raise AccessDenied(document["Error"].get("Message") or "You may not see this.")
+        return document
+
+
+def _name(request: Request) -> str:
+    return f"operator:{request.cookies.get(COOKIE, '')[:_NAME_CHARACTERS]}"
+
+
+def _find(request: Request, world: World) -> Held:
+    found = waiting.look(_name(request), world=world)
+    if found is None:
+        raise ExpiredTokenException(_OVER)
+    return _decode(found)
