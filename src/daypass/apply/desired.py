@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.apply.force_mfa import FORCE_MFA
+from daypass.apply.issuer_terms import Files, NoFiles, load_key_set
 from daypass.apply.nodes import Node, Place
 from daypass.apply.schema import DOCUMENT
 from daypass.apply.secret_names import Secrets
@@ -51,8 +52,17 @@ class Desired:
         return (*(("",) if ("", "unit") in self.sections else ()), *sorted(self.new_accounts))
 
 
-def read_desired(root: Node, secrets: Secrets) -> Desired:
-    """Return what a file wants. Raises Mistake."""
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """What a file refers to and does not hold: policies by their names, secrets, other files."""
+
+    policies: Mapping[str, str]
+    secrets: Secrets
+    files: Files
+
+
+def read_desired(root: Node, secrets: Secrets, files: Files | None = None) -> Desired:
+    """Return what a file wants. `files` are those beside it. Raises Mistake."""
     document = DOCUMENT.read(root, Place())
     state: dict[Key, Thing] = {}
     new_accounts: dict[str, NewAccount] = {}
@@ -60,12 +70,12 @@ def read_desired(root: Node, secrets: Secrets) -> Desired:
     for account, located in document.given["accounts"].items():
         new_accounts[account] = _new_account(located)
         _put(state, _account(account, located))
-        policies = _policy_arns(account, located)
+        elsewhere = _Elsewhere(_policy_arns(account, located), secrets, files or NoFiles())
         for section, kind in KINDS.items():
             if section in located.given:
                 sections.add((account, kind))
             for name, fields in located.given.get(section, {}).items():
-                _put(state, _thing(account, kind, name, fields, policies, secrets))
+                _put(state, _thing(account, kind, name, fields, elsewhere))
         if any(located_thing.given.get("requireMfa") for located_thing in _holders(located)):
             _put(state, require_mfa_policy(account, located.place))
     if "organization" in document.given:
@@ -119,24 +129,26 @@ def _policy_arns(account: str, located: Located) -> dict[str, str]:
     }
 
 
-def _thing(
-    account: str, kind: str, name: str, located: Located, policies: Mapping[str, str], secrets: Secrets
-) -> Thing:
+def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Elsewhere) -> Thing:
     given = dict(located.given)
     if given.pop("requireMfa", False):
         given["policies"] = [*given.get("policies", ()), require_mfa_arn(account)]
     strangers = frozenset(given.pop("strangers", ()))
     if "policies" in given:
-        given["policies"] = {_arn(account, text, policies): None for text in given["policies"]}
+        given["policies"] = {_arn(account, text, elsewhere.policies): None for text in given["policies"]}
     if "boundary" in given:
-        given["boundary"] = _arn(account, given["boundary"], policies)
+        given["boundary"] = _arn(account, given["boundary"], elsewhere.policies)
     for listed in ("groups", "clientIds"):
         if listed in given:
             given[listed] = dict.fromkeys(given[listed])
     if "thumbprints" in given:
         given["thumbprints"] = [thumbprint.lower() for thumbprint in given["thumbprints"]]
+    if "pinnedKeys" in given:
+        given["pinnedKeys"] = load_key_set(given["pinnedKeys"], elsewhere.files, located.places["pinnedKeys"])
     if "accessKeys" in given:
-        given["accessKeys"] = {key_id: _key(key.given, secrets) for key_id, key in given["accessKeys"].items()}
+        given["accessKeys"] = {
+            key_id: _key(key.given, elsewhere.secrets) for key_id, key in given["accessKeys"].items()
+        }
     return Thing(account, kind, name, given, place=located.place, places=located.places, strangers=strangers)
 
 

@@ -4,6 +4,7 @@ Pure. Owns which fields are written: what is as nobody set it is left out, and `
 are never written; access keys only where asked for, as references to secrets.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from daypass.apply.desired import KINDS, require_mfa_arn, require_mfa_policy
 from daypass.apply.nodes import Place
 from daypass.apply.plan import normal
-from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing, of_kind
+from daypass.apply.state import ATTRIBUTES, Attribute, Form, KeyValue, State, Thing, of_kind
 from daypass.arn import iam_arn
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -74,12 +75,16 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
             value = {key_id: _key(key_id, key) for key_id, key in value.items()} if with_keys else {}
         if value == ({} if rule.has_parts else rule.default) or (name == "unit" and not value):
             continue
-        fields[name] = sorted(value) if name in {"policies", "groups", "clientIds"} else value
+        fields[name] = sorted(value) if name in {"policies", "groups", "clientIds"} else _written(rule, value)
     _fold_mfa(thing, fields, set(hidden))
     _shorten(thing, fields)
     if thing.strangers:
         fields["strangers"] = sorted(thing.strangers)
     return fields
+
+
+def _written(rule: Attribute, value: Any) -> Any:
+    return json.loads(value) if rule.form is Form.JSON else value
 
 
 def _fold_mfa(thing: Thing, fields: dict[str, Any], hidden: set[str]) -> None:

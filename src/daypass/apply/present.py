@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, TypeVar
 
+from daypass.apply.issuer_terms import stored_key_set
 from daypass.apply.organization import account_attributes, read_units, unit_paths
 from daypass.apply.state import Key, KeyValue, State, Thing
 from daypass.directory import links, records
@@ -98,6 +99,8 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
         attributes = {
             "clientIds": dict.fromkeys(issuer.client_ids),
             "thumbprints": list(issuer.thumbprints),
+            "furtherClaims": list(issuer.further_claims),
+            "pinnedKeys": stored_key_set(issuer.pinned_keys),
             "tags": issuer.tags,
         }
         yield Thing(account.id, "oidcProvider", issuer.name, attributes, id=issuer.id)

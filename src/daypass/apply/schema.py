@@ -8,6 +8,7 @@ together). A kind of thing more is a row in ACCOUNT_SECTIONS here, one in KINDS
 from collections.abc import Mapping
 from typing import Any
 
+from daypass.apply.issuer_terms import FurtherClaims, PinnedKeys
 from daypass.apply.shapes import Choice, Field, Fields, Flag, ListOf, MapOf, PolicyDocument, Secret, Text, Whole
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -83,6 +84,12 @@ OIDC_PROVIDER = Fields(
         "clientIds": Field(ListOf(Text("a client id", ".+", 255)), "The audiences that are accepted."),
         "thumbprints": Field(
             ListOf(Text("a SHA-1 thumbprint", "[0-9a-fA-F]{40}", 40)), "Thumbprints of the issuer's certificates."
+        ),
+        "furtherClaims": Field(
+            FurtherClaims(), "Claims that become condition keys: CLAIM, PATH/TO/CLAIM or CLAIM=NAME, all of them."
+        ),
+        "pinnedKeys": Field(
+            PinnedKeys(), "The JWK Set that is believed, and the issuer never asked; or the name of a file with it."
         ),
         "tags": _TAGS,
     }

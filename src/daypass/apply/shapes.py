@@ -246,7 +246,7 @@ class PolicyDocument:
             raise _wanted(place, "a policy document", node)
         if "Statement" not in node.value:
             raise Mistake(place, "a policy document has a Statement, and this has none")
-        plain: dict[str, Any] = _plain(node)
+        plain: dict[str, Any] = plain_values(node)
         return plain
 
     def schema(self) -> dict[str, Any]:
@@ -273,11 +273,12 @@ def _from_text(text: str, place: Place) -> dict[str, Any]:
     return value
 
 
-def _plain(node: Node) -> Any:
+def plain_values(node: Node) -> Any:
+    """Return the values without their places."""
     if isinstance(node.value, dict):
-        return {name: _plain(member) for name, member in node.value.items()}
+        return {name: plain_values(member) for name, member in node.value.items()}
     if isinstance(node.value, list):
-        return [_plain(element) for element in node.value]
+        return [plain_values(element) for element in node.value]
     return node.value
 
 

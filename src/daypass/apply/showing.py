@@ -141,8 +141,7 @@ def _described(value: Any) -> str:
 
 
 def _policy_diff(difference: Difference) -> Iterator[str]:
-    before = [] if difference.before is None else _json_lines(difference.before)
-    after = [] if difference.after is None else _json_lines(difference.after)
+    before, after = _json_lines(difference.before), _json_lines(difference.after)
     if difference.is_gone:
         return
     if not before:
@@ -153,6 +152,9 @@ def _policy_diff(difference: Difference) -> Iterator[str]:
 
 
 def _json_lines(document: Any) -> list[str]:
+    if document is None or document == "":
+        return []
+    document = json.loads(document) if isinstance(document, str) else document
     return json.dumps(document, indent=2, ensure_ascii=True).splitlines()
 
 

@@ -28,6 +28,8 @@ class Form(Enum):
     LIST = "list"
     TEXT = "text"
     """A value too long to be shown."""
+    JSON = "json"
+    """A text that is shown as the JSON it holds; empty where there is none."""
     POLICY = "policy"
     PARTS = "parts"
     POLICIES = "policies"
@@ -77,7 +79,13 @@ ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
         "boundary": _VALUE,
         "accessKeys": _PARTS,
     },
-    "oidcProvider": {"clientIds": _PARTS, "thumbprints": Attribute(Form.LIST, []), "tags": _PARTS},
+    "oidcProvider": {
+        "clientIds": _PARTS,
+        "thumbprints": Attribute(Form.LIST, []),
+        "furtherClaims": Attribute(Form.LIST, []),
+        "pinnedKeys": Attribute(Form.JSON, ""),
+        "tags": _PARTS,
+    },
     "samlProvider": {"metadata": Attribute(Form.TEXT, ""), "tags": _PARTS},
     "role": {
         "path": _FIXED_PATH,

@@ -10,7 +10,8 @@ from typing import Any
 from daypass.apply.access_keys import put_access_key
 from daypass.apply.api import Api
 from daypass.apply.plan import Difference
-from daypass.apply.state import Thing, document_text
+from daypass.apply.provider_terms import set_issuer_terms
+from daypass.apply.state import ATTRIBUTES, Thing, document_text
 
 WORDS: Mapping[str, str] = {
     "policy": "Policy",
@@ -101,6 +102,14 @@ def _create_oidc_provider(subject: Subject) -> None:
         "Tags": _tag_list(thing.value("tags")),
     }
     subject.api.call(thing.account, "CreateOpenIDConnectProvider", params, thing.place)
+    _complete(subject, "furtherClaims", "pinnedKeys")
+
+
+def _complete(subject: Subject, *attributes: str) -> None:
+    """Set on a new thing what the action that makes it does not take."""
+    for attribute in attributes:
+        if subject.thing.value(attribute) != ATTRIBUTES[subject.thing.kind][attribute].default:
+            CHANGE[attribute](subject, subject.thing.value(attribute))
 
 
 def _create_saml_provider(subject: Subject) -> None:
@@ -155,6 +164,8 @@ CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
     "thumbprints": lambda subject, after: _none(
         subject.call("UpdateOpenIDConnectProviderThumbprint", "thumbprints", ThumbprintList=after)
     ),
+    "furtherClaims": lambda subject, after: set_issuer_terms(subject.thing, subject.api, "furtherClaims", after),
+    "pinnedKeys": lambda subject, after: set_issuer_terms(subject.thing, subject.api, "pinnedKeys", after),
     "metadata": lambda subject, after: _none(
         subject.call("UpdateSAMLProvider", "metadata", SAMLMetadataDocument=after)
     ),

@@ -1,0 +1,143 @@
+"""What a file may say of an issuer beyond AWS's API: further claims, and the keys that are pinned.
+
+Pure. Owns the two shapes, the one form in which sets of keys are compared, and the Protocol of the files that stand
+beside the applied one. What a claim or a key set must be is federation/oidc's rule.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from daypass.apply.nodes import Mistake, Node, Place
+from daypass.apply.shapes import ListOf, Text, plain_values
+from daypass.federation.oidc.further_claims import MAX_LENGTH, FurtherClaim
+from daypass.federation.oidc.keys import PRIVATE_MEMBERS, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.operator_terms import parse_claims
+
+_FILE = Text(
+    "a set of keys, or the name of a file beside this one that holds it",
+    r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*",
+    512,
+)
+_CLAIMS = ListOf(Text("a claim, as CLAIM, PATH/TO/CLAIM or CLAIM=NAME", ".+", MAX_LENGTH))
+# What RFC 7517 and RFC 7518 know as texts. YAML would make a number of a kid such as 2023.
+_TEXTS = ("kty", "kid", "alg", "use", "n", "e", "crv", "x", "y")
+
+
+class Files(Protocol):
+    """The files beside the one that is applied."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the first bytes of a file, one more than `most` at the most. Raises OSError."""
+        ...
+
+
+class NoFiles:
+    """Nothing stands beside what has no directory of its own, such as standard input."""
+
+    def read(self, name: str, most: int) -> bytes:  # noqa: ARG002 - the Protocol's
+        """Refuse."""
+        raise OSError(0, "what is applied here has no directory of its own; write the keys into it")
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """The name of a file beside the applied one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherClaims:
+    """Claims that become condition keys."""
+
+    def read(self, node: Node, place: Place) -> list[str]:
+        """Return the claims as they were written."""
+        texts = _CLAIMS.read(node, place)
+        for index, text in enumerate(texts):
+            try:
+                FurtherClaim.parse(text)
+            except ValueError as error:
+                raise Mistake(place.of(index, node.value[index]), str(error)) from error
+        try:
+            parse_claims(texts)
+        except ValueError as error:
+            raise Mistake(place, str(error)) from error
+        return texts
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        return _CLAIMS.schema()
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedKeys:
+    """A JWK Set, or the name of a file with one."""
+
+    def read(self, node: Node, place: Place) -> str | FileName:
+        """Return the set in the form in which equal ones are equal, or the name."""
+        if isinstance(node.value, dict):
+            keys = node.value.get("keys")
+            for index, key in enumerate(keys.value if keys is not None and isinstance(keys.value, list) else ()):
+                _require_texts(key, place.below(f"keys[{index}]"))
+            return read_key_set(json.dumps(plain_values(node)).encode(), place)
+        return FileName(_FILE.read(node, place))
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of it."""
+        entry = {"type": "object", "properties": {name: {"type": "string"} for name in _TEXTS}}
+        keys = {"type": "array", "minItems": 1, "items": entry}
+        return {
+            "anyOf": [
+                {"type": "object", "required": ["keys"], "properties": {"keys": keys}},
+                {**_FILE.schema(), "description": "A file beside this one."},
+            ]
+        }
+
+
+def load_key_set(value: str | FileName, files: Files, place: Place) -> str:
+    """Return a set of keys that was written down, or that stands in a file. Raises Mistake."""
+    if isinstance(value, str):
+        return value
+    try:
+        # Larger than any set may be; parse_jwks says so in its own words.
+        content = files.read(value.name, 1024 * 1024)
+    except OSError as error:
+        raise Mistake(place, f"cannot read {value.name}: {error.strerror}") from error
+    return read_key_set(content, place)
+
+
+def read_key_set(data: bytes, place: Place) -> str:
+    """Return the set of keys in a text, in the form in which equal ones are equal. Raises Mistake."""
+    try:
+        parse_jwks(data)
+        members: Mapping[str, Any] = json.loads(data)
+        if any(_is_private(entry) for entry in members["keys"]):
+            raise Mistake(place, "a private key stands in it, and secrets stand in no file: pin public keys alone")
+        text = json.dumps(members, sort_keys=True, separators=(",", ":"))
+        parse_jwks(text.encode())
+    except (KeysUnreadable, UnicodeDecodeError) as error:
+        raise Mistake(place, f"this holds no keys to pin: {error}") from error
+    return text
+
+
+def stored_key_set(text: str) -> str:
+    """Return a stored set in the same form. Private keys in it, which nobody believes, are left out: never shown."""
+    if not text:
+        return ""
+    members = json.loads(text)
+    kept = [entry for entry in members["keys"] if not _is_private(entry)]
+    return json.dumps({**members, "keys": kept}, sort_keys=True, separators=(",", ":"))
+
+
+def _is_private(entry: object) -> bool:
+    return isinstance(entry, dict) and bool(PRIVATE_MEMBERS & entry.keys())
+
+
+def _require_texts(key: Node, place: Place) -> None:
+    if not isinstance(key.value, dict):
+        raise Mistake(place, "a key is a mapping")
+    for name in _TEXTS:
+        if name in key.value and not isinstance(key.value[name].value, str):
+            raise Mistake(place.of(name, key.value[name]), "a text is wanted: put it in quotes")
