@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.authenticate.caller_keys import Context, caller_keys, iso
+from daypass.authenticate.caller_keys import Context, caller_keys, iso_of
 from daypass.policy.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
@@ -36,7 +36,7 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
     seconds = int(around.now.timestamp())
     request = around.request
     context: Context = {
-        "aws:currenttime": iso(around.now),
+        "aws:currenttime": iso_of(seconds),
         "aws:epochtime": str(seconds),
         "aws:securetransport": "true" if request.secure else "false",
         "aws:requestedregion": around.region,

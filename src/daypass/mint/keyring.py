@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from daypass.mint.durations import LONGEST
+from daypass.mint.keyed_hash import KeyedHash
 from daypass.mint.lifecycle import SKEW, KeyRing, RingKey, drop_expired
 from daypass.mint.purpose import Purpose
 from daypass.ports import Entropy
@@ -31,7 +32,7 @@ class SealingMaterial:
         if len(secret) != KEY_BYTES:
             raise ValueError(f"a sealing key has {KEY_BYTES} bytes")
         self.secret = secret
-        self._purposes = {purpose: _derive(secret, purpose.value.label) for purpose in Purpose}
+        self._purposes = {purpose: KeyedHash(_derive(secret, purpose.value.label)) for purpose in Purpose}
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -46,7 +47,7 @@ class SealingMaterial:
 
     def token_key(self, purpose: Purpose, salt: bytes) -> bytes:
         """Return the key that seals the one text of this purpose and salt."""
-        return hmac.digest(self._purposes[purpose], salt, "sha256")
+        return self._purposes[purpose].digest(salt)
 
 
 SealingKey: TypeAlias = RingKey[SealingMaterial]

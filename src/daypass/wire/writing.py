@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from daypass.wire.model import Shape
@@ -86,6 +87,7 @@ def _xml_map(key: Write, value: Write) -> Write:
     return write
 
 
+@lru_cache(maxsize=256)  # what is made within one second ends within one second too
 def xml_seconds(instant: datetime) -> str:
     """Write a time as AWS nearly always does: whole seconds."""
     return _utc(instant).isoformat(timespec="seconds")[:-6] + "Z"
