@@ -1,0 +1,45 @@
+"""The pages that are about the code say what the code says."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from botocore.loaders import Loader
+from tests.project.actions_page import PAGE, page
+
+from daypass.config import Config
+from daypass.operations.registry import full_registry
+
+_DOCS = Path(__file__).parents[2] / "docs"
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+
+def test_the_list_of_actions_is_current() -> None:
+    """docs/actions.md is what its generator writes: run `.venv/bin/python -m tests.project.actions_page`."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+@pytest.mark.parametrize(("service", "version"), [("sts", "2011-06-15"), ("iam", "2010-05-08")])
+def test_every_action_of_the_models_is_in_the_registry(service: str, version: str) -> None:
+    """An action that AWS's model names is performed or refused with its reason, never unknown."""
+    model = Loader().load_service_model(service, "service-2", version)
+    assert {f"{service}:{action}" for action in model["operations"]} <= set(full_registry().names())
+
+
+def test_every_setting_is_in_the_operators_table() -> None:
+    """docs/operating.md has each setting of config.py in its first column, and none that does not exist."""
+    page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
+    table = page_text.partition("| setting |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[?(\w+)\]?`", row.split("|")[1])}
+    assert named == {setting.name for setting in fields(Config)}
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(_DOCS.parent)) for p in _DOCS.rglob("*.md"))]
+)
+def test_links_lead_somewhere(name: str) -> None:
+    """A link from one page to another file of the project leads to a file that is there."""
+    path = _DOCS.parent / name
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert [target for target in _LINK.findall(text) if not (path.parent / target).exists()] == []
