@@ -23,7 +23,8 @@ def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entr
     payload = _encode(session)
     short = at_least - sealed_length(len(payload))
     if short > 0:
-        payload = _encode(msgspec.structs.replace(session, filler=bytes(short)))
+        # Four characters of a token hold three bytes.
+        payload = _encode(msgspec.structs.replace(session, filler=bytes(-(-short * 3 // 4))))
     try:
         return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
     except PayloadTooLargeError as error:
