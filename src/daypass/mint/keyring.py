@@ -10,8 +10,8 @@ from typing import TypeAlias, final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from daypass.keyed_hash import KeyedHash
 from daypass.mint.durations import LONGEST
-from daypass.mint.keyed_hash import KeyedHash
 from daypass.mint.lifecycle import SKEW, KeyRing, RingKey, drop_expired
 from daypass.mint.purpose import Purpose
 from daypass.ports import Entropy

@@ -8,7 +8,7 @@ import hmac
 from typing import final
 
 from daypass.authenticate.sigv4.signature import TERMINATOR
-from daypass.mint.keyed_hash import KeyedHash
+from daypass.keyed_hash import KeyedHash
 
 
 @final

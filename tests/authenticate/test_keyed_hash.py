@@ -5,7 +5,7 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.mint.keyed_hash import KeyedHash
+from daypass.keyed_hash import KeyedHash
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
