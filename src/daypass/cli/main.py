@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "organization": "daypass.cli.organization",
     "graph": "daypass.cli.graph",
     "keys": "daypass.cli.keys",
+    "lint": "daypass.cli.lint",
     "mfa": "daypass.cli.mfa",
     "oidc": "daypass.cli.oidc",
     "saml": "daypass.cli.saml",

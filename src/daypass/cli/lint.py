@@ -1,0 +1,53 @@
+"""`daypass lint`: what is legal in a policy, but surely not what its author meant. Needs no store and no server.
+
+Owns reading the file and printing. The rules are policy/lint.py's.
+"""
+
+from typing import BinaryIO
+
+import click
+
+from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.store_options import output_option, print_json
+from daypass.errors import MalformedPolicyDocument
+from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.lint import LintWarning, lint
+from daypass.policy.strict_json import MAX_TEXT
+
+_KINDS = {kind.value.replace(" ", "-"): kind for kind in DocumentKind}
+_MOST_BYTES = 4 * MAX_TEXT
+
+
+@click.command()
+@click.argument("policy", metavar="FILE", type=click.File("rb"))
+@click.option(
+    "--kind",
+    type=click.Choice(sorted(_KINDS)),
+    default="identity",
+    show_default=True,
+    help="What the policy is for: it decides what may stand in it.",
+)
+@output_option
+def command(policy: BinaryIO, kind: str, output: str) -> None:
+    """Warn of what is legal in the policy in FILE (- reads standard input) but surely wrong.
+
+    A policy that IAM would refuse is refused here too, with exit code 4. Warnings alone end with 0.
+    """
+    warnings = _warnings(policy.read(_MOST_BYTES), kind)
+    if output == "json":
+        print_json({"Warnings": [{"Path": one.path, "Rule": one.rule, "Message": one.message} for one in warnings]})
+        return
+    for one in warnings:
+        click.echo(f"{one.path}: {one.message} ({one.rule})")
+    if not warnings:
+        click.echo("Nothing to warn of.")
+
+
+def _warnings(content: bytes, kind: str) -> tuple[LintWarning, ...]:
+    try:
+        return lint(parse_document(content.decode(), _KINDS[kind]))
+    except UnicodeDecodeError as error:
+        raise Stop("the policy is not UTF-8.", Exit.USAGE) from error
+    except MalformedPolicyDocument as problem:
+        place = f" ({problem.detail})" if problem.detail and problem.detail not in problem.message else ""
+        raise Stop(f"{problem.message}{place}", Exit.REFUSED) from problem

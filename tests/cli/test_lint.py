@@ -1,0 +1,43 @@
+"""`daypass lint` says what is surely wrong in a policy, and refuses what IAM would refuse."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from daypass.cli.main import cli
+
+OPEN = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}'
+CLOSED = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}'
+
+
+def run(policy: str | bytes, *arguments: str) -> Result:
+    """Lint a policy from standard input."""
+    return CliRunner().invoke(cli, ["lint", *arguments, "-"], input=policy)
+
+
+def test_a_trust_policy_that_trusts_everybody_is_warned_of() -> None:
+    """The warning says where, why and by which rule."""
+    result = run(OPEN, "--kind", "trust")
+    assert result.exit_code == 0
+    assert result.output == (
+        "Statement[0].Principal: everyone in every account is allowed; add a condition, or name who is meant "
+        "(open-principal)\n"
+    )
+
+
+def test_warnings_are_one_json_document_for_scripts() -> None:
+    """`--output json` gives the same."""
+    [warning] = json.loads(run(OPEN, "--kind", "trust", "--output", "json").output)["Warnings"]
+    assert (warning["Path"], warning["Rule"]) == ("Statement[0].Principal", "open-principal")
+
+
+def test_a_policy_without_fault_has_no_warning() -> None:
+    """Silence might as well be a mistake, so it is said."""
+    assert run(CLOSED).output == "Nothing to warn of.\n"
+
+
+@pytest.mark.parametrize(("policy", "code"), [(OPEN, 4), ("{}", 4), ("{", 4), (b"\xff", 2)])
+def test_what_is_no_policy_of_this_kind_is_refused(policy: str | bytes, code: int) -> None:
+    """A trust policy is no identity policy, and IAM would say so."""
+    assert run(policy).exit_code == code
