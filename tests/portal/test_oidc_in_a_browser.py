@@ -126,21 +126,21 @@ def test_who_did_not_begin_does_not_end(scene: Scene, visit: Visit) -> None:
     page.get_by_role("link", name="localhost").click()
     page.locator("li.role").first.wait_for()
     victim = visit(back[0])
-    assert victim.get_by_text("did not begin").is_visible()
+    victim.get_by_text("did not begin").wait_for()
     page.goto(back[0])
-    assert page.get_by_text("did not begin").is_visible()
+    page.get_by_text("did not begin").wait_for()
 
 
 def test_a_provider_that_declines_or_fails_is_told_of(scene: Scene, visit: Visit) -> None:
     """Its error is no reason to show what it says; one that is away is said to be."""
     scene.pages.error = "access_denied<script>"
     page = sign_in(scene, visit)
-    assert page.get_by_text("did not sign you in").is_visible()
+    page.get_by_text("did not sign you in").wait_for()
     scene.pages.error = ""
     scene.issuer.answers["/.well-known/openid-configuration"] = Answer.fail()
     page = visit(f"{scene.server.url}/login")
     page.get_by_role("link", name="localhost").click()
-    assert page.get_by_text("does not answer as it should").is_visible()
+    page.get_by_text("does not answer as it should").wait_for()
 
 
 def test_a_client_is_configured_in_one_line(tmp_path: Path) -> None:

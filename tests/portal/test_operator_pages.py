@@ -34,19 +34,19 @@ def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowe
     page.get_by_role("link", name="Refusals").click()
     page.get_by_role("heading", name="Recent refusals").wait_for()
     page.get_by_role("link", name="Keys").click()
-    assert page.get_by_text("active", exact=True).is_visible()
+    page.get_by_text("active", exact=True).wait_for()
     page.get_by_role("button", name="Leave").click()
     page.wait_for_url("**/login")
     page.goto(f"{portal.url}/operator")
-    assert page.get_by_text("not signed in").is_visible()
+    page.get_by_text("not signed in").wait_for()
 
 
 def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
     """The permission is that of iam:GetAccountAuthorizationDetails, asked as AWS asks it."""
     page = enter(portal, visit, "readonly")
-    assert page.get_by_text("iam:GetAccountAuthorizationDetails").is_visible()
+    page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
     page.goto(f"{portal.url}/operator/keys")
-    assert page.get_by_text("not signed in").is_visible()
+    page.get_by_text("not signed in").wait_for()
 
 
 def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Visit, allowed: None) -> None:
@@ -58,7 +58,7 @@ def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Vi
         RoleName="developer", PolicyName="look", PolicyDocument=json.dumps(MAY).replace("iam:*", "s3:*")
     )
     page.goto(f"{portal.url}/operator/keys")
-    assert page.get_by_text("iam:GetAccountAuthorizationDetails").is_visible()
+    page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
 
 
 def test_refusals_are_read_from_the_end_of_the_log(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) ->
     assert page.url == f"{portal.url}/login"
     page.get_by_role("link", name="localhost").click()
     page.get_by_role("heading", name="Choose a role").wait_for()
-    assert page.get_by_text("alice@example.org").is_visible()
-    assert page.get_by_role("heading", name="acme-sandbox").is_visible()
+    page.get_by_text("alice@example.org").wait_for()
+    page.get_by_role("heading", name="acme-sandbox").wait_for()
     take(page, "admin")
     assert portal.whoami(*shown(page)) == f"arn:aws:sts::{OTHER}:assumed-role/admin/alice"
     request = portal.idp.seen[-1]
@@ -79,7 +79,7 @@ def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: 
     portal.idp.waits = False
     portal.idp.answers = lambda _: theirs
     page = visit(f"{portal.idp.url}/dashboard")
-    assert page.get_by_text("did not begin").is_visible()
+    page.get_by_text("did not begin").wait_for()
     # The one who did begin may still finish, once.
     other.get_by_role("button", name="Continue").click()
     other.get_by_role("heading", name="Choose a role").wait_for()
@@ -94,7 +94,7 @@ def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
     assert not [each for each in page.context.cookies() if "begun" in each["name"]]
     portal.idp.answers = lambda _: begun
     page.goto(f"{portal.idp.url}/dashboard")
-    assert page.get_by_text("did not begin").is_visible()
+    page.get_by_text("did not begin").wait_for()
 
 
 def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
@@ -133,7 +133,7 @@ def test_names_are_text(portal: Portal, visit: Visit) -> None:
     name = "<img src=x onerror=alert(1)>'\"&"
     portal.idp.assertion = type(portal.idp.assertion)(roles=portal.idp.assertion.roles, name_id=name)
     page = visit(f"{portal.idp.url}/dashboard")
-    assert page.get_by_text(name).is_visible()
+    page.get_by_text(name).wait_for()
     assert page.locator("main img").count() == 0
 
 

@@ -23,8 +23,8 @@ from daypass.portal import waiting
 MINUTES = timedelta(minutes=5)
 INTERVAL = 2
 MOST_WRONG = 5
-_MOST_WAITING_A_PEER = 40
-_TRIED_SLOTS = 4
+_MOST_WAITING_A_PEER = 200
+_TRIED_SLOTS = 8
 # Without vowels no code spells a word, and none of these is taken for another.
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
