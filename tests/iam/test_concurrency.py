@@ -1,12 +1,15 @@
 """Many administrators at once: no change is lost, and no quota is overrun."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from tests.iam.conftest import EC2, LIST_BUCKET
+from tests.storage.postgresql import fresh_database
 
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
@@ -26,9 +29,19 @@ def at_once(calls: list[Callable[[], Any]]) -> list[str]:
         return list(threads.map(outcome, calls))
 
 
-def test_changes_to_one_thing_are_all_kept(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/daypass.db"
+        return
+    with fresh_database() as url:
+        yield url
+
+
+def test_changes_to_one_thing_are_all_kept(store: str) -> None:
     """Each call reads and writes in one transaction: inline policies, tags and versions add up, quotas hold."""
-    with running_server(store=f"sqlite:///{tmp_path}/daypass.db") as server:
+    with running_server(store=store, master_key=secrets.token_hex(32)) as server:
         make = client_factory(server)
         iam, clients = make("iam"), [make("iam") for _ in range(8)]
         iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)

@@ -79,16 +79,19 @@ class _Thread:
 
 @contextmanager
 def running_server(
-    *, store: str = "memory:", account: str = "123456789012", config: Config | None = None
+    *, store: str = "memory:", account: str = "123456789012", config: Config | None = None, master_key: str = ""
 ) -> Iterator[RunningServer]:
-    """Run a server until the context ends. `config` may change any setting but host, port and store."""
+    """Run a server until the context ends. `config` may change any setting but host, port and store.
+
+    A store on PostgreSQL needs a master key.
+    """
     clock, audit = MovableClock(), Recorder()
     listener = socket.create_server(("127.0.0.1", 0))
     # asyncio leaves this to us for sockets it did not make; without it every answer waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     config = replace(config or Config(), host="127.0.0.1", port=port, store=store)
-    there = open_everything(config, Keys(), clock=clock)
+    there = open_everything(config, Keys(text=master_key), clock=clock)
     with there.store.write() as writer:
         root = create_account(
             writer, Wanted(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
