@@ -12,6 +12,7 @@ import msgspec
 from daypass.apply.api import Api
 from daypass.apply.nodes import Mistake, Place
 from daypass.apply.plan import Difference
+from daypass.apply.secret_names import require_given
 from daypass.apply.state import KeyValue, Thing
 from daypass.directory import records
 from daypass.directory.entities import AccessKey, User
@@ -44,12 +45,8 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
 
 
 def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
-    """Return the secret that a file names. Raises Mistake where it was not given or cannot be one."""
-    if secret is None:
-        raise Mistake(
-            place,
-            f"the secret {name} was not given: set DAYPASS_SECRET_{name.upper()}, or name a --secrets-dir with it",
-        )
+    """Return the secret access key that a file names. Raises Mistake where it was not given or cannot be one."""
+    secret = require_given(secret, name, place)
     if not _SECRET.fullmatch(secret.text):
         raise Mistake(place, f"the secret {name} cannot be a secret access key: 16 to 128 visible ASCII characters")
     return secret

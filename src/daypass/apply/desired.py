@@ -13,7 +13,16 @@ from daypass.apply.nodes import Node, Place
 from daypass.apply.schema import DOCUMENT
 from daypass.apply.secret_names import Secrets
 from daypass.apply.shapes import Located
-from daypass.apply.state import ATTRIBUTES, REQUIRE_MFA_NAME, REQUIRE_MFA_PATH, Key, KeyValue, State, Thing
+from daypass.apply.state import (
+    ATTRIBUTES,
+    REQUIRE_MFA_NAME,
+    REQUIRE_MFA_PATH,
+    Key,
+    KeyValue,
+    PrivateKeyValue,
+    State,
+    Thing,
+)
 from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
@@ -145,6 +154,10 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
         given["thumbprints"] = [thumbprint.lower() for thumbprint in given["thumbprints"]]
     if "pinnedKeys" in given:
         given["pinnedKeys"] = load_key_set(given["pinnedKeys"], elsewhere.files, located.places["pinnedKeys"])
+    if "privateKeys" in given:
+        given["privateKeys"] = {
+            named: _private_key(reference.name, elsewhere.secrets) for named, reference in given["privateKeys"].items()
+        }
     if "accessKeys" in given:
         given["accessKeys"] = {
             key_id: _key(key.given, elsewhere.secrets) for key_id, key in given["accessKeys"].items()
@@ -155,6 +168,11 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
 def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:
     """Return a policy's ARN. One that the file does not name itself is looked for below the path `/`."""
     return text if text.startswith("arn:") else policies.get(text.lower(), iam_arn(account, "policy", "/", text))
+
+
+def _private_key(name: str, secrets: Secrets) -> PrivateKeyValue:
+    found = secrets.find(name)
+    return PrivateKeyValue(None if found is None else Secret(found), name)
 
 
 def _key(given: Mapping[str, Any], secrets: Secrets) -> KeyValue:

@@ -5,7 +5,7 @@ are never written; access keys only where asked for, as references to secrets.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -71,8 +71,8 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
     fields: dict[str, Any] = {}
     for name, rule in ATTRIBUTES[thing.kind].items():
         value = thing.value(name)
-        if name == "accessKeys":
-            value = {key_id: _key(key_id, key) for key_id, key in value.items()} if with_keys else {}
+        if name in _SECRETS:
+            value = {named: _SECRETS[name](named, key) for named, key in value.items()} if with_keys else {}
         if value == ({} if rule.has_parts else rule.default) or (name == "unit" and not value):
             continue
         fields[name] = sorted(value) if name in {"policies", "groups", "clientIds"} else _written(rule, value)
@@ -110,5 +110,12 @@ def _shorten(thing: Thing, fields: dict[str, Any]) -> None:
         fields["boundary"] = short(fields["boundary"])
 
 
-def _key(key_id: str, key: KeyValue) -> dict[str, Any]:
+def _access_key(key_id: str, key: KeyValue) -> dict[str, Any]:
     return {"secretAccessKey": {"secret": key_id}, **({} if key.active else {"status": "Inactive"})}
+
+
+# Attribute whose parts hold secrets -> a part of it with a reference in its place.
+_SECRETS: Mapping[str, Callable[[str, Any], dict[str, Any]]] = {
+    "accessKeys": _access_key,
+    "privateKeys": lambda _, key: {"secret": key.id},
+}

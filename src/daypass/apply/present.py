@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from daypass.apply.issuer_terms import stored_key_set
 from daypass.apply.organization import account_attributes, read_units, unit_paths
+from daypass.apply.private_keys import held_keys
 from daypass.apply.state import Key, KeyValue, State, Thing
 from daypass.directory import links, records
 from daypass.directory.apply_entities import Mark
@@ -105,7 +106,14 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
         }
         yield Thing(account.id, "oidcProvider", issuer.name, attributes, id=issuer.id)
     for provider in each(reader, SamlProvider, account.id):
-        attributes = {"metadata": provider.metadata, "tags": provider.tags}
+        attributes = {
+            "metadata": provider.metadata,
+            "encryptionMode": provider.encryption or "Allowed",
+            "privateKeys": held_keys(provider, vault),
+            "lax": provider.lax,
+            "allowSha1": provider.allow_sha1,
+            "tags": provider.tags,
+        }
         yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)
     for role in each(reader, Role, account.id):
         yield _role(reader, role)

@@ -1,6 +1,6 @@
 """What a file sets of a provider beyond the IAM API, as the operators' commands set it.
 
-Owns the way to the functions behind `daypass oidc set`, and the audit events of it.
+Owns the way to the functions behind `daypass oidc set` and `daypass saml set`, and the audit events of it.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from daypass.apply.nodes import Mistake
 from daypass.apply.state import Thing
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.saml_providers import find_provider, set_switches
 from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 
 
@@ -35,3 +36,14 @@ def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None
             "PinnedKeys": count_pinned(new),
         },
     )
+
+
+def set_provider_switch(thing: Thing, api: Api, attribute: str, *, is_on: bool) -> None:
+    """Make a check of a SAML provider's assertions weaker, or strict again. Raises Mistake."""
+    provider = find_provider(api.world.reader, thing.arn)
+    if provider is None:
+        raise Mistake(thing.place_of(attribute), "the provider is gone")
+    switch = {"lax" if attribute == "lax" else "allow_sha1": is_on}
+    new = set_switches(api.world.writer, provider, **switch)
+    switches = {"SAMLProviderArn": new.arn, "Lax": new.lax, "AllowSha1": new.allow_sha1}
+    api.note(thing.account, "SetSAMLProviderSwitches", switches)

@@ -97,6 +97,15 @@ OIDC_PROVIDER = Fields(
 SAML_PROVIDER = Fields(
     {
         "metadata": Field(Text("SAML metadata", "", 10_000_000), "The provider's metadata, XML.", required=True),
+        "encryptionMode": Field(
+            Choice(("Allowed", "Required")), "Whether assertions must be encrypted; Allowed by default."
+        ),
+        "privateKeys": Field(
+            MapOf(Text("the SHA-256 of a public key in DER, in lower case", r"[0-9a-f]{64}", 64), Secret()),
+            "The keys that open what is encrypted, two at the most, by the SHA-256 of their public keys in DER.",
+        ),
+        "lax": Field(Flag(), "Let pass what AWS was seen to let pass. False by default."),
+        "allowSha1": Field(Flag(), "Believe signatures and digests by SHA-1. False by default."),
         "tags": _TAGS,
     }
 )

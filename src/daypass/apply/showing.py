@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from daypass.apply.plan import Change, Difference, Plan, Verb
-from daypass.apply.state import ATTRIBUTES, Form, KeyValue
+from daypass.apply.state import ATTRIBUTES, Form, KeyValue, PrivateKeyValue
 
 _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
 _WORDS = {
@@ -22,6 +22,7 @@ _WORDS = {
     "groups": "group",
     "accessKeys": "access key",
     "clientIds": "client id",
+    "privateKeys": "private key",
 }
 _PAST = {Verb.CREATE: "created", Verb.CHANGE: "changed", Verb.DELETE: "deleted"}
 
@@ -84,6 +85,8 @@ def _plain_difference(change: Change, difference: Difference) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     # Of an access key no secret is shown, nor whether two are alike.
+    if isinstance(value, PrivateKeyValue):
+        return None
     return {"Status": _status(value)} if isinstance(value, KeyValue) else value
 
 
@@ -135,7 +138,7 @@ def _part(difference: Difference) -> Iterator[str]:
 
 
 def _described(value: Any) -> str:
-    if value is None:
+    if value is None or isinstance(value, PrivateKeyValue):
         return ""
     return f" ({_status(value)})" if isinstance(value, KeyValue) else f": {_text(value)}"
 

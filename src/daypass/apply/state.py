@@ -86,7 +86,14 @@ ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
         "pinnedKeys": Attribute(Form.JSON, ""),
         "tags": _PARTS,
     },
-    "samlProvider": {"metadata": Attribute(Form.TEXT, ""), "tags": _PARTS},
+    "samlProvider": {
+        "metadata": Attribute(Form.TEXT, ""),
+        "encryptionMode": Attribute(Form.VALUE, "Allowed"),
+        "privateKeys": _PARTS,
+        "lax": Attribute(Form.VALUE, default=False),
+        "allowSha1": Attribute(Form.VALUE, default=False),
+        "tags": _PARTS,
+    },
     "role": {
         "path": _FIXED_PATH,
         "description": _VALUE,
@@ -118,6 +125,15 @@ class KeyValue:
     active: bool
     secret: Secret | None
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyValue:
+    """A private key, which its fingerprint names: two of one fingerprint are the same. `id` is that of a stored one."""
+
+    secret: Secret | None = field(default=None, compare=False)
+    name: str = field(default="", compare=False)
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any
 from daypass.apply.access_keys import put_access_key
 from daypass.apply.api import Api
 from daypass.apply.plan import Difference
-from daypass.apply.provider_terms import set_issuer_terms
+from daypass.apply.private_keys import put_private_key, remove_private_key, set_encryption_mode
+from daypass.apply.provider_terms import set_issuer_terms, set_provider_switch
 from daypass.apply.state import ATTRIBUTES, Thing, document_text
 
 WORDS: Mapping[str, str] = {
@@ -120,6 +121,7 @@ def _create_saml_provider(subject: Subject) -> None:
         "Tags": _tag_list(thing.value("tags")),
     }
     subject.api.call(thing.account, "CreateSAMLProvider", params, thing.place)
+    _complete(subject, "encryptionMode", "lax", "allowSha1")
 
 
 # How a kind of thing is made, and which parts it is born with.
@@ -169,6 +171,9 @@ CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
     "metadata": lambda subject, after: _none(
         subject.call("UpdateSAMLProvider", "metadata", SAMLMetadataDocument=after)
     ),
+    "encryptionMode": lambda subject, after: set_encryption_mode(subject.thing, subject.api, after),
+    "lax": lambda subject, after: set_provider_switch(subject.thing, subject.api, "lax", is_on=after),
+    "allowSha1": lambda subject, after: set_provider_switch(subject.thing, subject.api, "allowSha1", is_on=after),
 }
 
 
@@ -206,6 +211,10 @@ PARTS: Mapping[str, Parts] = {
     "clientIds": Parts(
         lambda subject, part: subject.call("AddClientIDToOpenIDConnectProvider", "clientIds", ClientID=part.part),
         lambda subject, part: subject.call("RemoveClientIDFromOpenIDConnectProvider", "clientIds", ClientID=part.part),
+    ),
+    "privateKeys": Parts(
+        lambda subject, part: put_private_key(subject.thing, part, subject.api),
+        lambda subject, part: remove_private_key(subject.thing, part, subject.api),
     ),
     "accessKeys": Parts(
         lambda subject, part: put_access_key(subject.thing, part, subject.api),

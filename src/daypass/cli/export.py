@@ -15,7 +15,11 @@ from daypass.cli.store_options import config_option, opened, output_option, prin
 
 @click.command()
 @click.option("--account", "accounts", metavar="ID", multiple=True, help="An account. All of them by default.")
-@click.option("--access-keys", is_flag=True, help="Also write users' access keys, as references to secrets.")
+@click.option(
+    "--access-keys",
+    is_flag=True,
+    help="Also write access keys and private keys of SAML providers, as references to secrets.",
+)
 @store_option
 @config_option
 @output_option

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.paste import read_text
@@ -27,7 +26,7 @@ from daypass.cli.store_options import (
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.saml_entities import SamlProvider
-from daypass.directory.saml_providers import find_provider, load_providers_of, replace_provider
+from daypass.directory.saml_providers import find_provider, load_providers_of, set_switches
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput
 from daypass.federation.saml.inspect import Report, inspect_response
@@ -157,18 +156,12 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
 @store_option
 @config_option
 @output_option
-def set_switches(
+def set_command(
     *, arn: str, lax: bool | None, sha1: bool | None, store: str | None, config_file: Path | None, output: str
 ) -> None:
     """Make the checks of one provider's assertions weaker, or strict again. A running server follows at once."""
     with opened(store, config_file) as there, there.store.write() as writer:
-        old = _get_provider(writer, arn)
-        new = msgspec.structs.replace(
-            old,
-            lax=old.lax if lax is None else lax,
-            allow_sha1=old.allow_sha1 if sha1 is None else sha1,
-        )
-        replace_provider(writer, old, new)
+        new = set_switches(writer, _get_provider(writer, arn), lax=lax, allow_sha1=sha1)
     if output == "json":
         print_json(_shown(new))
     else:

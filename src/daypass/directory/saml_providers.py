@@ -6,6 +6,8 @@ itself be judged without looking at every provider of every account.
 
 import hashlib
 
+import msgspec
+
 from daypass.arn import Arn
 from daypass.directory import records
 from daypass.directory.saml_entities import SamlProvider
@@ -47,6 +49,19 @@ def replace_provider(writer: Writer, old: SamlProvider, new: SamlProvider) -> No
     if new.entity_id != old.entity_id:
         _unlink(writer, old)
         writer.link(_issuer_link(new))
+
+
+def set_switches(
+    writer: Writer, provider: SamlProvider, *, lax: bool | None = None, allow_sha1: bool | None = None
+) -> SamlProvider:
+    """Store a provider whose checks are weaker, or strict again. What is None stays."""
+    new = msgspec.structs.replace(
+        provider,
+        lax=provider.lax if lax is None else lax,
+        allow_sha1=provider.allow_sha1 if allow_sha1 is None else allow_sha1,
+    )
+    replace_provider(writer, provider, new)
+    return new
 
 
 def delete_provider(writer: Writer, provider: SamlProvider) -> None:

@@ -4,6 +4,8 @@ Owns what AddPrivateKey of CreateSAMLProvider and UpdateSAMLProvider accepts. St
 Source: IAM User Guide, "Troubleshoot SAML federation with IAM", for the words.
 """
 
+import hashlib
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -27,6 +29,12 @@ def parse_private_key(pem: str) -> rsa.RSAPrivateKey:
     if not _SHORTEST_MODULUS <= key.key_size <= _LONGEST_MODULUS:
         raise _invalid(f"an RSA key of {key.key_size} bits")
     return key
+
+
+def fingerprint(key: rsa.RSAPrivateKey) -> str:
+    """Return the SHA-256 of the public key in DER: it names the key and gives nothing of it away."""
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(public).hexdigest()
 
 
 def _invalid(why: str) -> InvalidInput:

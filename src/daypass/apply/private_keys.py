@@ -1,0 +1,78 @@
+"""The private keys of SAML providers, and whether assertions must be encrypted.
+
+Owns the order in which they come and go: a provider that requires encryption is never without a key that opens it.
+A key is named by its fingerprint, so that a file says which one is meant and never holds it. Quota, encryption at rest
+and audit are those of UpdateSAMLProvider.
+"""
+
+from daypass.apply.api import Api
+from daypass.apply.nodes import Mistake
+from daypass.apply.plan import Difference
+from daypass.apply.secret_names import require_given
+from daypass.apply.state import PrivateKeyValue, Thing
+from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.saml_providers import find_provider
+from daypass.directory.secret_box import SecretBox
+from daypass.errors import InvalidInput
+from daypass.federation.saml.private_key import fingerprint, parse_private_key
+
+
+def held_keys(provider: SamlProvider, vault: SecretBox) -> dict[str, PrivateKeyValue]:
+    """Return a provider's keys by their fingerprints."""
+    return {
+        fingerprint(parse_private_key(vault.decrypt(key.sealed, bound_to=provider.key_name(key.id)).decode("ascii"))): (
+            PrivateKeyValue(id=key.id)
+        )
+        for key in provider.keys
+    }
+
+
+def set_encryption_mode(thing: Thing, api: Api, mode: str) -> None:
+    """Change whether assertions must be encrypted. The first key comes before that is asked for. Raises Mistake."""
+    if mode == "Required":
+        _leave_one(thing, api, least=1)
+    _update(thing, api, "encryptionMode", AssertionEncryptionMode=mode)
+
+
+def put_private_key(thing: Thing, part: Difference, api: Api) -> None:
+    """Add a key, unless it is there. Raises Mistake."""
+    if part.part not in _held(thing, api):
+        _add(thing, part.part, part.after, api)
+
+
+def remove_private_key(thing: Thing, part: Difference, api: Api) -> None:
+    """Take a key away. Where it is the last, one that is to come is there before it goes. Raises Mistake."""
+    _leave_one(thing, api, least=2)
+    _update(thing, api, "privateKeys", RemovePrivateKey=part.before.id)
+
+
+def _leave_one(thing: Thing, api: Api, *, least: int) -> None:
+    held = _held(thing, api)
+    missing = [(named, key) for named, key in thing.value("privateKeys").items() if named not in held]
+    if len(held) < least and missing:
+        _add(thing, *missing[0], api)
+
+
+def _held(thing: Thing, api: Api) -> dict[str, PrivateKeyValue]:
+    provider = find_provider(api.world.reader, thing.arn)
+    if provider is None:
+        raise Mistake(thing.place, "the provider is gone")
+    return held_keys(provider, api.world.vault)
+
+
+def _add(thing: Thing, named: str, key: PrivateKeyValue, api: Api) -> None:
+    place = thing.place_of("privateKeys").below(named)
+    text = require_given(key.secret, key.name, place).text
+    try:
+        found = fingerprint(parse_private_key(text))
+    except (InvalidInput, UnicodeEncodeError) as error:
+        words = getattr(error, "detail", "") or "the private key is not in PEM form"
+        raise Mistake(place, f"the secret {key.name} cannot be used: {words}") from None
+    if found != named:
+        raise Mistake(place, f"the secret {key.name} is another key: {found}")
+    _update(thing, api, "privateKeys", AddPrivateKey=text)
+
+
+def _update(thing: Thing, api: Api, attribute: str, **params: str) -> None:
+    named = {"SAMLProviderArn": thing.arn, **params}
+    api.call(thing.account, "UpdateSAMLProvider", named, thing.place_of(attribute))

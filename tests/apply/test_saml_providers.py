@@ -1,0 +1,153 @@
+"""Identity providers in a file: switches, encryption, and private keys that the file names and never holds."""
+
+from typing import Any
+
+import pytest
+from tests.apply.directory import ACCOUNT, Directory, one_account
+from tests.apply.test_form import read
+
+from daypass.apply.nodes import Mistake
+from daypass.apply.showing import plain_plan, show_plan
+from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.saml_providers import find_provider, set_switches
+from daypass.federation.saml.private_key import fingerprint, parse_private_key
+from daypass.testing.saml import SamlIdentityProvider
+from daypass.testing.saml_forge import make_key_pair
+
+IDP = SamlIdentityProvider()
+PEMS = [make_key_pair().pem for _ in range(3)]
+NAMES = [fingerprint(parse_private_key(pem)) for pem in PEMS]
+ARN = f"arn:aws:iam::{ACCOUNT}:saml-provider/idp"
+
+
+@pytest.fixture
+def directory() -> Directory:
+    """Return an empty store, and the secrets K0 to K2."""
+    return Directory(secrets={f"K{index}": pem for index, pem in enumerate(PEMS)})
+
+
+def idp(*keys: int, **fields: Any) -> str:
+    """Return a file with one provider that has these keys."""
+    if keys:
+        fields["privateKeys"] = {NAMES[index]: {"secret": f"K{index}"} for index in keys}
+    return one_account(samlProviders={"idp": {"metadata": IDP.metadata_xml(), **fields}})
+
+
+def stored(directory: Directory) -> SamlProvider:
+    """Return the provider as the store has it."""
+    with directory.there.store.read() as reader:
+        found = find_provider(reader, ARN)
+    assert found is not None
+    return found
+
+
+def held(directory: Directory) -> set[str]:
+    """Return the fingerprints of the provider's keys."""
+    thing = directory.thing("samlProvider", "idp")
+    assert thing is not None
+    return set(thing.value("privateKeys"))
+
+
+def test_switches_are_set_and_go_with_the_file(directory: Directory) -> None:
+    """They come with the provider, are shown, and are strict again when the file no longer names them."""
+    shown = show_plan(directory.apply(idp(lax=True, allowSha1=True)).plan, is_done=True)
+    assert "+ lax: true" in shown
+    assert (stored(directory).lax, stored(directory).allow_sha1) == (True, True)
+    assert not directory.apply(idp(lax=True, allowSha1=True)).plan.changes
+    shown = show_plan(directory.apply(idp(lax=False)).plan, is_done=True)
+    assert "~ lax: true -> false" in shown
+    assert (stored(directory).lax, stored(directory).allow_sha1) == (False, False)
+    assert any(event.action == "SetSAMLProviderSwitches" for event in directory.events.all)
+
+
+def test_switches_that_an_operator_set_are_left_alone(directory: Directory) -> None:
+    """A file that is silent means what is there."""
+    directory.apply(idp())
+    with directory.there.store.write() as writer:
+        set_switches(writer, stored(directory), lax=True)
+    assert not directory.apply(idp()).plan.changes
+    assert stored(directory).lax
+
+
+def test_keys_come_with_the_provider_and_stand_nowhere_in_the_plan(directory: Directory) -> None:
+    """Required goes with the first key. Nothing of a key is shown, and applied again there is nothing to do."""
+    text = idp(0, 1, encryptionMode="Required")
+    plan = directory.apply(text).plan
+    assert f"+ private key {NAMES[0]}" in show_plan(plan, is_done=True)
+    assert "PRIVATE" not in show_plan(plan, is_done=True) + str(plain_plan(plan)) + str(directory.events.all[0].fault)
+    assert (stored(directory).encryption, held(directory)) == ("Required", set(NAMES[:2]))
+    assert not directory.apply(text).plan.changes
+    directory.secrets = {}
+    assert not directory.apply(text).plan.changes
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [((0,), (1,)), ((0, 1), (1, 2)), ((0, 1), (2,)), ((0,), (1, 2)), ((0,), (0, 1))]
+)
+def test_keys_rotate_while_encryption_is_required(
+    directory: Directory, before: tuple[int, ...], after: tuple[int, ...]
+) -> None:
+    """There is always one that opens, and never more than two."""
+    directory.apply(idp(*before, encryptionMode="Required"))
+    directory.apply(idp(*after, encryptionMode="Required"))
+    assert held(directory) == {NAMES[index] for index in after}
+    directory.apply(idp())
+    assert (stored(directory).encryption, held(directory)) == ("Allowed", set())
+
+
+def test_encryption_begins_with_a_key(directory: Directory) -> None:
+    """On a provider that is there, the key comes before Required; without one Required is refused by the API."""
+    directory.apply(idp())
+    with pytest.raises(Mistake, match="needs a private key"):
+        directory.apply(idp(encryptionMode="Required"))
+    directory.apply(idp(2, encryptionMode="Required"))
+    assert (stored(directory).encryption, held(directory)) == ("Required", {NAMES[2]})
+
+
+def test_private_keys_are_exported_as_references_alone(directory: Directory) -> None:
+    """And only where asked for, as access keys are."""
+    directory.apply(idp(0, encryptionMode="Required", lax=True))
+    assert "privateKeys" not in directory.export()
+    assert "encryptionMode: Required" in directory.export()
+    text = directory.export(with_keys=True)
+    assert "PRIVATE" not in text
+    assert not directory.apply(text).plan.changes
+    other = Directory(secrets={stored(directory).keys[0].id: PEMS[0]})
+    other.apply(text)
+    assert (stored(other).encryption, stored(other).lax, held(other)) == ("Required", True, {NAMES[0]})
+
+
+@pytest.mark.parametrize(
+    ("secrets", "says"),
+    [
+        ({}, "was not given"),
+        ({"K0": "nonsense"}, "not an unencrypted private key"),
+        ({"K0": "é"}, "PEM"),
+        ({"K0": PEMS[1]}, f"another key: {NAMES[1]}"),
+    ],
+)
+def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], says: str) -> None:
+    """With the place, and without the key; nothing is made."""
+    directory = Directory(secrets=secrets)
+    with pytest.raises(Mistake, match=says) as caught:
+        directory.apply(idp(0))
+    assert str(caught.value).startswith(f"accounts.{ACCOUNT}.samlProviders.idp.privateKeys.{NAMES[0]}")
+    assert "PRIVATE" not in str(caught.value)
+    assert directory.thing("samlProvider", "idp") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"lax": "yes"}, "lax"),
+        ({"encryptionMode": "Maybe"}, "encryptionMode"),
+        ({"privateKeys": {NAMES[0]: PEMS[0]}}, f"privateKeys.{NAMES[0]}"),
+        ({"privateKeys": {"mine": {"secret": "K0"}}}, "privateKeys.mine"),
+    ],
+)
+def test_fields_of_the_wrong_form_are_refused(fields: dict[str, Any], place: str) -> None:
+    """A key may not stand in the file, and is not repeated."""
+    with pytest.raises(Mistake) as caught:
+        read(idp(**fields))
+    assert str(caught.value).startswith(f"accounts.{ACCOUNT}.samlProviders.idp.{place}:")
+    assert "PRIVATE" not in str(caught.value)
