@@ -18,9 +18,10 @@ from typing import Any, Protocol
 import msgspec
 
 from daypass.audit.event import HIDDEN, Happening
-from daypass.authenticate.authenticate import Lookup, Signer, authenticate, read_signature
+from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
+from daypass.authenticate.sigv4.find import find_signature
 from daypass.authorize.authorize import authorize
 from daypass.authorize.context import Surroundings
 from daypass.authorize.session_limits import admit
@@ -152,7 +153,7 @@ class Pipeline:
     ) -> Signer | None:
         if not operation.signed:
             return None
-        unverified = read_signature(request, call.params)
+        unverified = find_signature(request, form_params=call.params)
         trail.access_key_id = unverified.access_key_id
         lookup = Lookup(face.views, self.keychain, face.ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)

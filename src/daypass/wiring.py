@@ -336,6 +336,8 @@ def audit_target(config: Config) -> str:
 
 def _region_rule(config: Config) -> Callable[[str], bool]:
     # A real region that is not served is told so by name, once the caller has proved itself; nonsense is not.
+    if not config.regions:
+        return is_aws_region
     return lambda name: is_aws_region(name) or name in config.regions
 
 

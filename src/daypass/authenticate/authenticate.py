@@ -4,14 +4,13 @@ Owns the order of the checks, which is AWS's: scope, token, expiry, the principa
 and computing signatures is sigv4/'s work.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
 from daypass.authenticate.caller import Caller, federated_caller, role_caller, root_caller, user_caller
 from daypass.authenticate.keychain import Keychain
-from daypass.authenticate.sigv4.find import find_signature
 from daypass.authenticate.sigv4.scope import check_scope
 from daypass.authenticate.sigv4.signature import UnverifiedSignature
 from daypass.authenticate.sigv4.verify import verify_signature
@@ -43,11 +42,6 @@ class Signer(msgspec.Struct, frozen=True):
 
     caller: Caller
     region: str
-
-
-def read_signature(request: HttpRequest, form_params: Container[str]) -> UnverifiedSignature:
-    """Return what a request claims about its signer, or raise the Fault that says what it lacks."""
-    return find_signature(request, form_params=form_params)
 
 
 def authenticate(

@@ -26,9 +26,7 @@ class _Memory(Generic[K, V]):
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._values: dict[K, V] = {}
-
-    def get(self, key: K) -> V | None:
-        return self._values.get(key)
+        self.get = self._values.get
 
     def put(self, key: K, value: V) -> V:
         while len(self._values) >= self._capacity:

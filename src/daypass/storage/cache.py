@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple
 
 from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock
 from daypass.storage.entries import Entries, Entry
@@ -74,7 +74,8 @@ class CachedOnly:
         if entry is None:
             raise WouldBlock
         entry.used = True
-        return cast("T", entry.value)
+        value: T = entry.value
+        return value
 
 
 class Loading:
@@ -88,7 +89,8 @@ class Loading:
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
         """Return the value, from the cache or else from the store."""
         self._cache.catch_up()
-        return cast("T", self._cache.find_or_load(loader, args))
+        value: T = self._cache.find_or_load(loader, args)
+        return value
 
 
 class Cache:

@@ -51,8 +51,8 @@ def verify_signature(
         raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request")
     canonical = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
         request.method.encode(),
-        canonical_path(request.path),
-        canonical_query(request.query),
+        b"/" if request.path == b"/" else canonical_path(request.path),
+        canonical_query(request.query) if request.query else b"",
         b"\n".join(lines),
         b";".join(signed),
         sha256(request.body).hexdigest().encode(),
