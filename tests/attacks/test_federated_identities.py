@@ -263,6 +263,29 @@ def test_a_name_id_in_a_policy_variable_is_text(stage: Stage) -> None:
             assert code_of(iam.get_user, UserName="victim")[0] == DENIED
 
 
+@pytest.mark.parametrize(
+    ("condition", "effect"),
+    [
+        ({"StringLike": {"saml:commonName": "contractor*"}}, "Deny"),
+        ({"ForAllValues:StringEquals": {"saml:cn": ["staff"]}}, "Allow"),
+    ],
+)
+def test_no_value_is_too_long_to_be_tested(stage: Stage, condition: dict[str, Any], effect: str) -> None:
+    """Whoever may write their own name cannot write it so long that the policy's question about it is not put."""
+    name = f"long-{effect}"
+    role = stage.role(name)
+    asking = _saml_trust(PROVIDER, Effect=effect, Condition=condition)
+    others = [_saml_trust(PROVIDER)] if effect == "Deny" else []
+    stage.iam.update_assume_role_policy(RoleName=name, PolicyDocument=document(asking, *others))
+    for given, may in (("staff", True), ("contractor", False), ("contractor".ljust(2_049, "x"), False)):
+        names = ["staff", given] if effect == "Allow" else [given]
+        response = stage.response(granting(role, attributes={"urn:oid:2.5.4.3": names}))
+        if may:
+            assert stage.redeem(response, role)
+        else:
+            assert stage.refused(response, role)[0] in {DENIED, "InvalidIdentityToken"}
+
+
 # Tags and source identity --------------------------------------------------------------------------------------
 
 

@@ -194,6 +194,7 @@ RULES: Sequence[Rule] = (
         "Every transitive key must be the key of a PrincipalTag in the same assertion.",
     ),
     Rule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or leave it out."),
+    Rule("Condition keys", read_conditions, "Send shorter values, or leave the attribute out."),
 )
 
 

@@ -7,6 +7,7 @@ Source: IAM User Guide, "Mapping SAML attributes to AWS trust policy context key
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daypass.federation.saml.refusals import invalid
 from daypass.federation.saml.statement import TARGETED_ID
 
 # The values of each attribute by its full name. A value that is not plain text is None.
@@ -65,11 +66,17 @@ CONDITION_KEYS: Mapping[str, tuple[ConditionKey, ...]] = {
 
 
 def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
-    """Return the condition keys that the attributes become. Values that are not plain text are left out."""
+    """Return the condition keys that the attributes become. Values that are not plain text are left out.
+
+    One that is too long is refused, not left out: people may write some of these attributes themselves, and a Deny
+    that tests a key misses whoever has none.
+    """
     found: dict[str, list[str]] = {}
     many: set[str] = set()
     for attribute, keys in CONDITION_KEYS.items():
-        texts = [value for value in values.get(attribute, ()) if value is not None and len(value) <= _CONDITION_VALUE]
+        texts = [value for value in values.get(attribute, ()) if value is not None]
+        if any(len(text) > _CONDITION_VALUE for text in texts):
+            raise invalid(f"A value of {attribute} in AuthnResponse is longer than {_CONDITION_VALUE} characters")
         for key in keys:
             if texts:
                 found.setdefault(key.name, []).extend(texts)
