@@ -79,11 +79,13 @@ def test_a_good_file_passes_reader_and_schema() -> None:
     """One of everything."""
     text = one_account(
         name="prod",
+        alias="acme",
+        passwordPolicy={"minimumPasswordLength": 14},
         policies={"p": {"document": allow("s3:*"), "path": "/x/", "description": "d", "tags": {"a": "b"}}},
         groups={"g": {"policies": ["p"], "requireMfa": True}},
         users={"u": {"groups": ["g"], "boundary": "p", "inline": {"i": json.dumps(allow("sts:*"))}}},
-        oidcProviders={"issuer.example": {"clientIds": ["a"], "thumbprints": ["0" * 40]}},
-        samlProviders={"idp": {"metadata": "<x/>"}},
+        oidcProviders={"issuer.example": {"clientIds": ["a"], "thumbprints": ["0" * 40], "furtherClaims": ["groups"]}},
+        samlProviders={"idp": {"metadata": "<x/>", "lax": True, "encryptionMode": "Required"}},
         roles={"r": {"trust": trust(AWS="*"), "maxSessionDuration": 7200, "strangers": []}},
     )
     jsonschema.validate(json.loads(text), json_schema())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from daypass.apply.access_keys import require_secret
+from daypass.apply.account_settings import release_alias, set_account
 from daypass.apply.api import Api
 from daypass.apply.desired import Desired, NewAccount
 from daypass.apply.nodes import Mistake, Place
@@ -121,6 +122,8 @@ class Carrier:
 
     def _organize(self, plan: Plan) -> None:
         """Make units from the top, then put accounts into them, and control policies on both."""
+        for change in plan.of(Verb.CHANGE, "account"):
+            self._try(change.thing, partial(release_alias, change, self.api))
         for kind in _ORGANIZED:
             changes = [
                 change for change in plan.changes if change.thing.kind == kind and change.verb is not Verb.DELETE
@@ -128,6 +131,7 @@ class Carrier:
             for change in sorted(changes, key=lambda one: (one.thing.name.count("/"), one.thing.name)):
                 if change.verb is Verb.CHANGE:
                     rename_account(change, self.api)
+                self._try(change.thing, partial(set_account, change, self.api))
                 self._try(change.thing, partial(organize, change, self.api))
                 self._step()
 

@@ -10,6 +10,7 @@ from typing import Any
 from daypass.apply.force_mfa import FORCE_MFA
 from daypass.apply.issuer_terms import Files, NoFiles, load_key_set
 from daypass.apply.nodes import Node, Place
+from daypass.apply.password_policy import wanted_policy
 from daypass.apply.schema import DOCUMENT
 from daypass.apply.secret_names import Secrets
 from daypass.apply.shapes import Located
@@ -119,6 +120,8 @@ def _holders(located: Located) -> list[Located]:
 
 def _account(account: str, located: Located) -> Thing:
     attributes = {name: located.given[name] for name in ATTRIBUTES["account"] if name in located.given}
+    if "passwordPolicy" in attributes:
+        attributes["passwordPolicy"] = wanted_policy(attributes["passwordPolicy"].given)
     return Thing(account, "account", account, attributes, place=located.place, places=located.places)
 
 

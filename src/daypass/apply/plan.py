@@ -15,6 +15,9 @@ from daypass.apply.nodes import Mistake
 from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing
 from daypass.directory.apply_entities import Mark
 
+# What of an account goes back to its default as the values of other things do.
+_SETTINGS = frozenset({"alias", "passwordPolicy"})
+
 
 class Verb(Enum):
     """What happens to a thing."""
@@ -158,9 +161,11 @@ def _wanted_value(name: str, wanted: Thing, found: Thing, rule: Rule) -> Any:
     if name in wanted.attributes:
         return wanted.attributes[name]
     mark = rule.marks.get(found.id)
-    was_set = rule.prune or (mark is not None and name in mark.values)
+    is_organized = wanted.kind in {"account", "unit"}
+    was_set = (rule.prune and not is_organized) or (mark is not None and name in mark.values)
     # A name has no default to fall back to, and where an account stands is not undone by silence.
-    return wanted.value(name) if was_set and wanted.kind not in {"account", "unit"} else found.value(name)
+    is_undone = was_set and (not is_organized or name in _SETTINGS)
+    return wanted.value(name) if is_undone else found.value(name)
 
 
 def _parts(name: str, wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Difference], int]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from daypass.apply.issuer_terms import stored_key_set
 from daypass.apply.organization import account_attributes, read_units, unit_paths
+from daypass.apply.password_policy import stored_policy
 from daypass.apply.private_keys import held_keys
 from daypass.apply.state import Key, KeyValue, State, Thing
 from daypass.directory import links, records
@@ -75,7 +76,12 @@ def each(reader: Reader, type_: type[E], account: str) -> Iterator[E]:
 
 
 def _account(reader: Reader, account: Account, paths: Mapping[str, str]) -> Thing:
-    attributes = {"name": account.name, **account_attributes(reader, account, paths)}
+    attributes = {
+        "name": account.name,
+        "alias": account.alias,
+        "passwordPolicy": stored_policy(account.password_policy),
+        **account_attributes(reader, account, paths),
+    }
     return Thing(account.id, "account", account.id, attributes, id=account.id)
 
 

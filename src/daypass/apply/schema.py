@@ -22,6 +22,8 @@ _POLICY = Text(
     "the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[A-Za-z0-9_+=,.@-]{1,128}", 2048
 )
 
+_ALIAS = r"(?=.{3,63}$)(?=.*[a-z-])[a-z0-9]+(?:-[a-z0-9]+)*"
+
 _PATH_FIELD = Field(_PATH, "The path, / by default. A role's or policy's cannot change.")
 _TAGS = Field(MapOf(_TAG_NAME, Text("the value of a tag", "", 256)), "Tags, by key.")
 _ATTACHED = Field(ListOf(_POLICY), "Managed policies that are attached: ARNs, or names of this account's own.")
@@ -138,9 +140,28 @@ ACCOUNT_SECTIONS: Mapping[str, tuple[Text, Fields]] = {
     "roles": (_NAME, ROLE),
 }
 
+PASSWORD_POLICY = Fields(
+    {
+        "minimumPasswordLength": Field(Whole(6, 128), "6 by default."),
+        "requireSymbols": Field(Flag(), "False by default."),
+        "requireNumbers": Field(Flag(), "False by default."),
+        "requireUppercaseCharacters": Field(Flag(), "False by default."),
+        "requireLowercaseCharacters": Field(Flag(), "False by default."),
+        "allowUsersToChangePassword": Field(Flag(), "False by default."),
+        "maxPasswordAge": Field(Whole(1, 1095), "In days. Without it passwords stay valid."),
+        "passwordReusePrevention": Field(Whole(1, 24), "How many former passwords may not come again."),
+        "hardExpiry": Field(Flag(), "Whether an administrator must set a password that ran out."),
+    }
+)
+
 ACCOUNT = Fields(
     {
         "name": Field(Text("a name", r"[^\x00-\x1f]{1,128}", 128), "A name for people."),
+        "alias": Field(
+            Text("an alias (3 to 63 lower-case letters, digits and single hyphens, not digits alone)", _ALIAS, 63),
+            "The account's alias. No two accounts have the same.",
+        ),
+        "passwordPolicy": Field(PASSWORD_POLICY, "What passwords must be, for tools that read it. Set as a whole."),
         "standing": Field(
             Choice(("management", "member", "standalone")),
             "What a new account is to the store's organization; by default a member of it where there is one.",

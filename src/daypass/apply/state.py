@@ -61,7 +61,13 @@ _CONTROLS: Mapping[str, Attribute] = {
 
 # Kind of thing -> its attributes, in the order in which a plan shows them.
 ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
-    "account": {"name": _VALUE, "unit": Attribute(Form.VALUE, "/"), **_CONTROLS},
+    "account": {
+        "name": _VALUE,
+        "alias": _VALUE,
+        "passwordPolicy": Attribute(Form.VALUE),
+        "unit": Attribute(Form.VALUE, "/"),
+        **_CONTROLS,
+    },
     "unit": _CONTROLS,
     "policy": {
         "path": _FIXED_PATH,
