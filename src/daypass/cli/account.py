@@ -50,7 +50,7 @@ def create(  # noqa: PLR0913 - one parameter an option
         name=name,
         standing="management" if management else "standalone" if standalone else None,
     )
-    with opened(store, config_file) as there:
+    with opened(store, config_file, makes=True) as there:
         try:
             with there.store.write() as writer:
                 key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)

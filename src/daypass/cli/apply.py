@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     secrets = SecretSource(os.environ, secrets_dir)
     with explaining(file):
         desired = read_desired(read_text(content), secrets, FilesBeside(file))
-        with opened(store, config_file) as there, audited(config) as sink:
+        with opened(store, config_file, makes=True) as there, audited(config) as sink:
             tools = tools_for(there, config, sink, command="apply", secrets=secrets)
             outcome = apply_file(desired, tools, Manner(prune=prune, is_trial=dry_run))
     _print(outcome, output, is_done=not dry_run)

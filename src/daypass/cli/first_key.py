@@ -11,14 +11,14 @@ import click
 
 from daypass.bootstrap import RootKey
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.profile_block import profile_block
+from daypass.cli.profile_block import FIRST, profile_block
 from daypass.config import Config
 from daypass.storage.address import SqliteAddress, parse_address
 
 
 def show_first_key(key: RootKey, config: Config) -> None:
     """Print the key, or write it to a new file of mode 0600 and print the file's name."""
-    block = profile_block(key, config.url)
+    block = profile_block(key, config.url, name=FIRST)
     if sys.stderr.isatty():
         click.echo(f"First start: account {key.account}. Its root access key is shown this once:\n", err=True)
         click.echo(block + "\n", err=True)

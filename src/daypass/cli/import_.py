@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     wish = Wish(account, rewrite=rewrite, is_trial=dry_run)
     with explaining(file):
         details = read_details(read_file(file, MAX_BYTES))
-        with opened(store, config_file) as there, audited(config) as sink, _progress() as progress:
+        with opened(store, config_file, makes=True) as there, audited(config) as sink, _progress() as progress:
             tools = tools_with(there, roomy(config.quotas), sink, command="import", secrets=SecretSource({}))
             imported = bring(details, replace(tools, progress=progress), wish, there.entropy)
     _print(imported, output, is_done=not dry_run)

@@ -1,12 +1,17 @@
-"""A root key as a person needs it: a block for ~/.aws/credentials."""
+"""A root key as a person needs it: a block for ~/.aws/credentials.
+
+The blocks of two accounts have different names: no AWS tool reads a file in which one name stands twice.
+"""
 
 from daypass.bootstrap import RootKey
 
+FIRST = "daypass-root"
 
-def profile_block(key: RootKey, url: str = "") -> str:
+
+def profile_block(key: RootKey, url: str = "", *, name: str = "") -> str:
     """Return the block. `url` is where the server listens, where that is known."""
     lines = [
-        "[daypass-root]",
+        f"[{name or f'{FIRST}-{key.account}'}]",
         f"aws_access_key_id = {key.access_key_id}",
         f"aws_secret_access_key = {key.secret_access_key}",
         "region = us-east-1",

@@ -16,6 +16,7 @@ import click
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.config import Config, ConfigurationError, load_config
 from daypass.directory.store import StoreUnavailable
+from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.refusals import StoreRefused
 from daypass.wiring import Keys, OpenedStore, open_everything
 
@@ -49,15 +50,26 @@ def read_keys(environment: Mapping[str, str]) -> Keys:
 
 
 @contextmanager
-def opened(store: str | None, config_file: Path | None = None) -> Iterator[OpenedStore]:
-    """Open the store for one command, or stop with exit code 6."""
+def opened(store: str | None, config_file: Path | None = None, *, makes: bool = False) -> Iterator[OpenedStore]:
+    """Open the store for one command, or stop with exit code 6. One that is not there is made where `makes` says so."""
     config = read_config({"store": store}, config_file)
     with stopping():
+        if not makes:
+            _see_that_it_is_there(config.store_url)
         opened_store = open_everything(config, read_keys(os.environ))
         try:
             yield opened_store
         finally:
             opened_store.store.close()
+
+
+def _see_that_it_is_there(url: str) -> None:
+    """Stop where a SQLite file is missing: a wrong path must not look like a store with nothing in it."""
+    address = parse_address(url)
+    if isinstance(address, SqliteAddress) and not address.path.exists():
+        raise Stop(
+            f"There is no store at {address.path}. --store (DAYPASS_STORE) says where it is.", Exit.CONFIGURATION
+        )
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def find_unit(reader: Reader, organization: Organization, text: str) -> str:
     if text == organization.root or records.find(reader, Unit, "", text) is not None:
         return text
     if not text.startswith("/"):
-        raise CannotOrganize(f"There is no unit {text}.")
+        raise CannotOrganize(f"There is no unit {text}. A path of names begins with /, and / is the root.")
     here, units = organization.root, units_of(reader)
     for name in filter(None, text.split("/")):
         below = next((unit for unit in units if unit.parent == here and unit.name == name), None)

@@ -145,10 +145,10 @@ class App:
         if path == "/healthz" and method in {"GET", "HEAD"}:
             await _send(send, HttpResponse(200, _PLAIN, b"ok\n"))
         elif path == "/readyz" and method in {"GET", "HEAD"}:
-            ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
-            self.meter.ready(is_ready=ready)
+            ready = await self._see_if_ready()
             await _send(send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n"))
         elif path == "/metrics" and method == "GET":
+            await self._see_if_ready()
             await _send(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
             await _send(send, await self.issuers.answer(path))
@@ -158,6 +158,11 @@ class App:
             await self.portal(self._vetted(scope), receive, send)
         else:
             await _send(send, HttpResponse(404, _PLAIN, b"There is nothing here. The API is at /.\n"))
+
+    async def _see_if_ready(self) -> bool:
+        ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
+        self.meter.ready(is_ready=ready)
+        return ready
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
