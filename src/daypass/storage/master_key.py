@@ -1,6 +1,6 @@
 """The master key: where it comes from, and what spellings of it we read.
 
-Owns the rules of INTERFACE: given as text or in a file, else generated beside a SQLite database, and that on an
+Owns the rules: given as text or in a file, else generated beside a SQLite database, and that on an
 empty store only. A missing key must never be replaced by a fresh one, for nothing would open any more.
 
 A key is 32 bytes, written as 64 hexadecimal digits or in base64. Any other text of 16 characters or more is a
