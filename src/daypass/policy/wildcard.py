@@ -2,10 +2,12 @@
 
 Owns patterns as tokens and the matchers made of them. Which characters of a policy are wildcards at all is
 for template.py to say; a value put in place of a variable arrives here as literal text.
-No regular expression is ever made of policy text: `*a*a*a*` makes a backtracking engine try for years, and a
-session policy is written by whoever holds the credentials.
+No regular expression with a repetition is ever made of policy text: `*a*a*a*` makes a backtracking engine try for
+years, and a session policy is written by whoever holds the credentials. A piece between two stars has a fixed length
+and nothing to try again.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -46,6 +48,8 @@ def compile_wildcard(tokens: Sequence[Token]) -> Match:
         return "".join(str(token) for token in tokens).__eq__
     if wild == {Wild.ANY}:
         return _match_pieces(tokens)
+    if wild <= {Wild.ANY, Wild.ONE}:
+        return _match_shapes(tokens)
     return _match_states(tokens)
 
 
@@ -84,6 +88,37 @@ def _match_ends(first: str, last: str) -> Match:
         return lambda text: text.endswith(last)
     least = len(first) + len(last)
     return lambda text: len(text) >= least and text.startswith(first) and text.endswith(last)
+
+
+def _match_shapes(tokens: Sequence[Token]) -> Match:
+    """Pieces of letters and question marks between stars: again the leftmost place of each is a right one."""
+    lengths, sources = [0], [""]
+    for token in tokens:
+        if token is Wild.ANY:
+            lengths.append(0)
+            sources.append("")
+        else:
+            lengths[-1] += len(token) if isinstance(token, str) else 1
+            sources[-1] += re.escape(token) if isinstance(token, str) else "."
+    shapes = [re.compile(source, re.DOTALL) for source in sources]
+    first, last, least = shapes[0], shapes[-1], lengths[0] + lengths[-1]
+    if len(shapes) == 1:
+        return lambda text: first.fullmatch(text) is not None
+    middle = tuple(shape.search for shape, length in zip(shapes[1:-1], lengths[1:-1], strict=True) if length)
+
+    def match(text: str) -> bool:
+        end = len(text) - lengths[-1]
+        if len(text) < least or not first.match(text) or not last.match(text, end):
+            return False
+        at = lengths[0]
+        for find in middle:
+            found = find(text, at, end)
+            if found is None:
+                return False
+            at = found.end()
+        return True
+
+    return match
 
 
 def _match_states(tokens: Sequence[Token]) -> Match:
