@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "env": "daypass.cli.env",
     "exec": "daypass.cli.exec_",
     "federation-token": "daypass.cli.federation_token",
+    "login": "daypass.cli.login",
     "profile": "daypass.cli.profile",
     "session-token": "daypass.cli.session_token",
     "shell": "daypass.cli.shell",
@@ -64,7 +65,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with the code that INTERFACE promises."""
+    """Run the command line and exit with the code that scripts rely on."""
     try:
         code = cli.main(args=None if arguments is None else list(arguments), prog_name="daypass", standalone_mode=False)
     except click.UsageError as error:

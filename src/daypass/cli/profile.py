@@ -20,7 +20,6 @@ from daypass.cli.saving import (
 from daypass.cli.selecting import LASTING, LIMITS, MFA, SESSION, TAGS, Selection, means_of, select
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, query_option, show
-from daypass.client.aws_files import Edit
 from daypass.client.credentials import verify_credentials
 from daypass.client.ini_edit import Value
 from daypass.client.problems import BadUsage
@@ -130,21 +129,11 @@ def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
 
 
 def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -> None:
-    url, region = given["endpoint_url"], given["region"]
     # Looked at before it is asked for: a wrong key id costs no typing.
     verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": "x"})
     secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
     credentials = verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": secret})
-    options: dict[str, Value] = {"region": region or None}
-    services = None
-    if url:
-        services = (service_name(url), url)
-        options["services"] = services[0]
-    edits: list[Edit] = []
-    if region or url:
-        edits = [write_config(places(), name, options, services=services, dry_run=dry_run)]
-    report(edits, dry_run=dry_run)
-    save_keys(name, credentials, dry_run=dry_run)
+    save_keys(name, credentials, given["endpoint_url"], given["region"], dry_run=dry_run)
     if not dry_run:
         click.echo(
             f"Profile {name} is written, with its keys on disk. Use it: AWS_PROFILE={shlex.quote(name)}", err=True

@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,8 +22,8 @@ from daypass.client.credentials import Credentials
 from daypass.client.ini_edit import Value
 from daypass.client.obtain import with_role_arns
 from daypass.client.problems import BadUsage
-from daypass.client.profiles import KEYS, SECRETS, checked_name, write_config, write_keys
-from daypass.client.wanted import PREFIX, SETTINGS, options_of
+from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
+from daypass.client.wanted import PREFIX, SETTINGS, Wanted, options_of
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
 save_option = click.option("--save", default="", metavar="NAME", help="Write a profile for it instead of printing.")
@@ -46,7 +46,7 @@ def service_name(url: str) -> str:
     return "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(url).netloc.lower()).strip("-")
 
 
-def save_profile(name: str, selection: Selection, *, dry_run: bool = False) -> list[Edit]:
+def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quiet: bool = False) -> list[Edit]:
     """Write a profile whose credential process asks for what the selection wants."""
     wanted = with_role_arns(selection.wanted, selection.means)
     if wanted.policy and "\n" in wanted.policy:
@@ -68,15 +68,30 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False) -> l
         changes["services"] = services[0]
     done = [write_config(places(), checked_or_default(name), changes, services=services, dry_run=dry_run)]
     report(done, dry_run=dry_run)
-    if not dry_run:
+    if not dry_run and not quiet:
         click.echo(f"Profile {name} is written. Use it anywhere: AWS_PROFILE={shlex.quote(name)}", err=True)
     return done
 
 
-def save_keys(name: str, credentials: Credentials, *, dry_run: bool = False) -> list[Edit]:
-    """Write keys into the credentials file, since somebody asked for that."""
+def saved_wanted(name: str) -> Wanted:
+    """Return what a profile that was just written asks for."""
+    wanted = load_profiles(places()).get(name).wanted
+    if wanted is None:
+        raise BadUsage(f"Profile {name!r} asks nothing of Daypass.")
+    return wanted
+
+
+def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:
+    """Write keys into the credentials file, since somebody asked for that, and where they are good beside them."""
+    options: dict[str, Value] = {"region": region or None}
+    services = (service_name(url), url) if url else None
+    if services:
+        options["services"] = services[0]
+    edits = []
+    if region or services:
+        edits = [write_config(places(), checked_or_default(name), options, services=services, dry_run=dry_run)]
     values = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token or None)
-    edits = [write_keys(places(), checked_or_default(name), dict(zip(KEYS, values, strict=True)), dry_run=dry_run)]
+    edits.append(write_keys(places(), checked_or_default(name), dict(zip(KEYS, values, strict=True)), dry_run=dry_run))
     report(edits, dry_run=dry_run)
     return edits
 
@@ -108,8 +123,3 @@ def difference(edit: Edit) -> str:
 
 def _without_secrets(text: str) -> list[str]:
     return [_SECRET_LINE.sub(r"\1<secret>", line) for line in text.splitlines()]
-
-
-def wanted_options(values: Mapping[str, str]) -> dict[str, Value]:
-    """Return settings as changes, an empty value taking the setting away."""
-    return {name: value or None for name, value in values.items()}

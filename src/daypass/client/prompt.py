@@ -4,12 +4,16 @@ Owns /dev/tty (CON on Windows). Where nobody can be asked it says which command 
 """
 
 import os
+import re
 from dataclasses import dataclass
+from typing import TextIO
 
 from daypass.client.problems import BadUsage, SignInNeeded
 
 _READ, _WRITE = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
 _MOST = 65_536
+_LONGEST_PASTE = 1_000_000
+_ENDS = re.compile(rb"[\r\n\x04]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,23 @@ class Prompt:
             raise BadUsage("Nothing was typed; nothing was done.")
         return answer.strip()
 
+    def ask_long(self, question: str, *, instead: str) -> str:
+        """Return a text of any length that was pasted, up to the end of its line; it is not shown.
+
+        A terminal that edits lines cuts them at 4,096 characters, and a SAML response is longer.
+        """
+        if not self.allowed:
+            raise SignInNeeded(f"{question.strip(': ')} is needed and --no-input forbids asking: {instead}.")
+        try:
+            with open(_READ, "rb", buffering=0) as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
+                writer.write(question)
+                writer.flush()
+                return _read_pasted(reader.fileno(), writer)
+        except OSError as error:
+            raise SignInNeeded(
+                f"{question.strip(': ')} is needed and there is no terminal to ask on: {instead}."
+            ) from error
+
     def tell(self, words: str) -> None:
         """Say something to the person, if there is a terminal and they may be spoken to."""
         if not self.allowed:
@@ -46,18 +67,38 @@ class Prompt:
             return  # Nobody is there to be told.
 
 
-def _read_hidden(reader: object, writer: object) -> str:
+def _read_pasted(descriptor: int, writer: TextIO) -> str:
     import termios
 
-    descriptor = reader.fileno()  # type: ignore[attr-defined] # an open device
+    before = termios.tcgetattr(descriptor)
+    raw = list(before)
+    raw[3] &= ~(termios.ECHO | termios.ICANON)
+    text = bytearray()
+    try:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, raw)
+        while len(text) <= _LONGEST_PASTE:
+            piece = os.read(descriptor, _MOST)
+            text += piece
+            if not piece or _ENDS.search(piece):
+                break
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        writer.write("\n")
+    # What a terminal puts around a paste, and what ended it, is no part of it.
+    return text.decode("ascii", "replace").replace("\x1b[200~", "").replace("\x1b[201~", "").strip("\x04\r\n ")
+
+
+def _read_hidden(reader: TextIO, writer: TextIO) -> str:
+    import termios
+
+    descriptor = reader.fileno()
     before = termios.tcgetattr(descriptor)
     silent = list(before)
     silent[3] &= ~termios.ECHO
     try:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
-        # Canonical mode gives up at 4,096 bytes; what is pasted here is longer (see read_pasted in assertions.py).
-        line: str = reader.readline(_MOST)  # type: ignore[attr-defined] # an open device
+        line = reader.readline(_MOST)
     finally:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-        writer.write("\n")  # type: ignore[attr-defined] # an open device
+        writer.write("\n")
     return line

@@ -49,6 +49,8 @@ class Wanted:
     subject: str = ""
     token_file: str = ""
     token_command: str = ""
+    client_secret_file: str = ""
+    portal_url: str = ""
     via: str = ""
 
     def cache_key(self, source_key: str) -> str:

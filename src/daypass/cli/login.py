@@ -1,0 +1,168 @@
+"""`daypass login`: sign in as a person, and have a profile that every AWS tool can use.
+
+Owns what the person sees and types, and the choice of a role. How a proof is got is signing_in.py's; what is written is
+saving.py's.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from daypass.cli.emitting import describe, emit, shell_option
+from daypass.cli.saving import save_keys, save_profile, saved_wanted
+from daypass.cli.selecting import LASTING, Selection, means_of, select
+from daypass.cli.selecting import options as with_options
+from daypass.cli.signing_in import Proof, by_hand_over, get_assertion, get_token, matching_roles
+from daypass.client.cache import LEAST, Entry
+from daypass.client.obtain import cache_key, completed, obtain
+from daypass.client.problems import BadUsage
+from daypass.client.roles import account_of, role_name
+
+VIAS = ("auto", "browser", "device", "loopback", "paste")
+_COMMON = (
+    click.option(
+        "--profile", default="", metavar="NAME", help="The profile to sign in to, or to make. The role's name."
+    ),
+    click.option("--role", "roles", multiple=True, metavar="ARN", help="The role; asked for where there are several."),
+    click.option("--endpoint-url", default="", metavar="URL", help="The server. What is configured by default."),
+    click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in at, for roles of AWS."),
+    click.option("--region", default="", metavar="NAME", help="The region to sign for."),
+    click.option(
+        "--output",
+        type=click.Choice(["profile", "env", "json", "process"]),
+        default="profile",
+        help="What to do with the credentials: a profile, or print them.",
+    ),
+    click.option("--keys", is_flag=True, help="Write the keys themselves into the credentials file."),
+    click.option("--via", type=click.Choice(VIAS), default="auto", help="How to sign in."),
+    click.option("--no-input", is_flag=True, help="Never ask: fail at once, and name the command that helps."),
+)
+
+
+@click.group(invoke_without_command=True)
+@with_options(_COMMON)
+@shell_option
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Sign in with a browser at the server, and get a profile that every AWS tool can use."""
+    if ctx.invoked_subcommand is None:
+        _login("", given)
+
+
+@command.command()
+@with_options(_COMMON)
+@shell_option
+@with_options(LASTING)
+@click.option(
+    "--assertion-file", default="", metavar="FILE", help="A file with the SAMLResponse; - reads standard input."
+)
+@click.option("--provider-arn", default="", metavar="ARN", help="The provider, where the assertion is encrypted.")
+@click.option("--all", "every", is_flag=True, help="Sign in to every role that is offered, or that --role matches.")
+def saml(**given: Any) -> None:
+    """Sign in with SAML: by browser at the server, or with a response that you paste or have in a file.
+
+    --role takes patterns such as 'arn:aws:iam::*:role/read*' where the response comes to this command.
+    """
+    _login("saml", given)
+
+
+@command.command()
+@with_options(_COMMON)
+@shell_option
+@with_options(LASTING)
+@click.option("--issuer", default="", metavar="URL", help="The OpenID Connect provider.")
+@click.option("--client-id", default="", metavar="ID", help="Our client id there.")
+@click.option("--client-secret-file", default="", metavar="FILE", help="Its secret, where the provider wants one.")
+@click.option("--scopes", default="", metavar="WORDS", help="What to ask for. openid by default.")
+@click.option(
+    "--redirect-port", type=click.IntRange(0, 65535), default=0, help="The port to come back to. Any by default."
+)
+@click.option("--token-file", default="", metavar="FILE", help="A file with a token, for machines.")
+@click.option("--token-command", default="", metavar="COMMAND", help="A command that prints a token, for machines.")
+def oidc(**given: Any) -> None:
+    """Sign in with OpenID Connect: by browser, or with a token from a file or a command."""
+    _login("oidc", given)
+
+
+def _login(method: str, given: dict[str, Any]) -> None:
+    output, shell, keys = given.pop("output"), given.pop("shell"), given.pop("keys")
+    means = replace(means_of(given), fresh=True)
+    known = means.profiles.by_name.get(given["profile"])
+    own = known.wanted if known else None
+    method = method or (own.method if own else "saml")
+    if own is not None and own.method != method:
+        raise BadUsage(
+            f"Profile {given['profile']} signs in with {own.method}: run `daypass login {own.method}`, or name another."
+        )
+    if known is not None and own is None:
+        raise BadUsage(f"Profile {given['profile']!r} is not one that Daypass signs in to; choose another name.")
+    extra = {name: given.pop(name, default) for name, default in _EXTRA.items()}
+    if extra["assertion_file"]:
+        given["via"] = "file"
+    selection = _with_own(select(method, {**given, "profile": ""}), own, given)
+    selection = replace(selection, means=means)
+    entries = _sign_in(selection, method, extra)
+    for single, entry in entries:
+        _deliver(single, entry, output, shell, keys=keys)
+
+
+_EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port": 0}
+
+
+def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selection:
+    """Return the wish with what the profile says already, where nothing else was said."""
+    wanted = replace(selection.wanted, source_profile="", profile=given["profile"])
+    if wanted.via == "auto":
+        wanted = replace(wanted, via="")
+    if own is not None:
+        said = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
+        wanted = replace(own, **{name: value for name, value in said.items() if value and name != "method"})
+    return replace(selection, wanted=wanted)
+
+
+def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[tuple[Selection, Entry]]:
+    wanted, means = completed(selection.wanted, selection.means), selection.means
+    selection = replace(selection, wanted=wanted)
+    proof = get_token(wanted, means, extra) if method == "oidc" else get_assertion(wanted, means, extra)
+    if proof is None:
+        return [by_hand_over(selection)]
+    chosen = matching_roles(proof, wanted, means, every=extra["every"])
+    return [_redeem(selection, proof, role) for role in chosen]
+
+
+def _redeem(selection: Selection, proof: Proof, role: str) -> tuple[Selection, Entry]:
+    roles = (role, *selection.wanted.role_arn[1:]) if not proof.offers else (role,)
+    wanted = replace(selection.wanted, role_arn=roles)
+    single = replace(selection, wanted=wanted, means=replace(selection.means, proof=proof.text))
+    # A name is needed before the cache's key is made; nothing is kept under a key that no profile asks for.
+    return single, obtain(wanted, replace(single.means, keeps=False))
+
+
+def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, keys: bool) -> None:
+    if output != "profile":
+        emit(entry, selection, output, shell)
+        return
+    wanted = selection.wanted
+    name = wanted.profile or _free_name(selection)
+    if keys:
+        save_keys(name, entry.credentials, entry.endpoint_url, wanted.region)
+        click.echo(f"daypass: {describe(entry)}. The keys are on disk, in profile {name}.", err=True)
+        return
+    save_profile(name, replace(selection, wanted=replace(wanted, profile=name)), quiet=True)
+    kept = saved_wanted(name)
+    means = means_of({})
+    key = cache_key(completed(kept, means), means)
+    if entry.credentials.lasts(LEAST, now=means.now()):
+        means.cache.keep(replace(entry, key=key, profile=name))
+    click.echo(f"daypass: you are {describe(entry)}. Use it anywhere: export AWS_PROFILE={name}", err=True)
+
+
+def _free_name(selection: Selection) -> str:
+    """Return the role's name, with its account where another profile has that name."""
+    role = selection.wanted.role_arn[-1]
+    name = role_name(role)
+    known = selection.means.profiles.by_name.get(name)
+    if known is None or (known.wanted is not None and known.wanted.role_arn == selection.wanted.role_arn):
+        return name
+    return f"{name}-{account_of(role)}"

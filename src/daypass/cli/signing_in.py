@@ -1,0 +1,197 @@
+"""Get what proves who signs in: a token, an assertion, or credentials that a server hands over.
+
+Owns the choice of the way and what is said on the terminal. The ways themselves are in client/.
+"""
+
+import fnmatch
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from daypass.cli.selecting import Selection
+from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
+from daypass.client.browser import has_browser, open_browser
+from daypass.client.cache import Entry
+from daypass.client.credentials import verify_credentials
+from daypass.client.handover import Asked, Begun, Handed, by_code, by_loopback
+from daypass.client.mfa import run_for_text
+from daypass.client.obtain import Means
+from daypass.client.oidc_login import OidcClient, sign_in
+from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
+from daypass.client.roles import role_arns
+from daypass.client.token_claims import read_claims, read_token_file
+from daypass.client.wanted import Wanted
+from daypass.client.words import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A token or an assertion, with the roles that it offers; a token offers none by itself."""
+
+    text: str
+    offers: tuple[UnverifiedOffer, ...] = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
+    """Return a token, or None where a server is to hand over credentials."""
+    if wanted.token_file:
+        return Proof(read_token_file(wanted.token_file))
+    if wanted.token_command:
+        return Proof(run_for_text(wanted.token_command, "--token-command"))
+    if wanted.via == "paste":
+        typed = means.prompt.ask_long("Paste the ID token: ", instead="give --token-file FILE")
+        read_claims(typed)
+        return Proof(typed)
+    if wanted.via == "loopback" or (not wanted.via and wanted.issuer and wanted.client_id):
+        return Proof(_by_provider(wanted, means, extra["redirect_port"]))
+    return None
+
+
+def _by_provider(wanted: Wanted, means: Means, port: int) -> str:
+    if not wanted.issuer or not wanted.client_id:
+        raise BadUsage("Name the provider with --issuer URL and --client-id ID.")
+    if not means.prompt.allowed:
+        raise SignInNeeded("A browser is needed and --no-input forbids it: give --token-file or --token-command.")
+    secret = read_token_file(wanted.client_secret_file) if wanted.client_secret_file else ""
+    client = OidcClient(wanted.issuer, wanted.client_id, wanted.scopes or "openid", secret, port)
+    return sign_in(client, _opening("Sign in with your browser"), now=means.now)
+
+
+def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
+    """Return an assertion, or None where a server is to hand over credentials."""
+    source = extra["assertion_file"]
+    if source or wanted.via == "paste":
+        text = (
+            _read_assertion(source)
+            if source
+            else means.prompt.ask_long("Paste the SAMLResponse: ", instead="give --assertion-file FILE")
+        )
+        assertion = clean_assertion(text)
+        return Proof(assertion, offers(assertion))
+    if wanted.via == "loopback":
+        raise BadUsage("SAML comes back to a server: sign in with --via browser, --via device, or --via paste.")
+    if not (extra["every"] or wanted.portal_url or any(_is_pattern(role) for role in wanted.role_arn)):
+        return None
+    handed = _hand_over(wanted, means, sealed=True)
+    found = tuple(
+        UnverifiedOffer(str(each.get("RoleArn", "")), str(each.get("PrincipalArn", "")))
+        for each in handed.answer.get("roles", [])
+        if isinstance(each, dict)
+    )
+    assertion = clean_assertion(handed.assertion)
+    # The role that was clicked; or, where all or a pattern was asked for, whatever the assertion offers.
+    single = bool(wanted.portal_url) and not extra["every"] and not any(map(_is_pattern, wanted.role_arn))
+    return Proof(assertion, found if single else offers(assertion) or found)
+
+
+def _read_assertion(source: str) -> str:
+    try:
+        if source == "-":
+            return sys.stdin.read(1_000_000)
+        with Path(source).expanduser().open(encoding="utf-8") as file:
+            return file.read(1_000_000)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            f"The assertion file {source} cannot be read: {getattr(error, 'strerror', 'no text')}."
+        ) from error
+
+
+def matching_roles(proof: Proof, wanted: Wanted, means: Means, *, every: bool) -> tuple[str, ...]:
+    """Return the roles to sign in to: those that were named or match, or the one that the person picks."""
+    offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
+    if not offered:
+        if not wanted.role_arn:
+            raise BadUsage("Say which role with --role ARN.")
+        return role_arns(wanted.role_arn)[:1]
+    patterns = wanted.role_arn or ("*",)
+    found = tuple(role for role in offered if any(_matches(role, pattern) for pattern in patterns))
+    if not found:
+        listed = ", ".join(map(printable, offered))
+        raise BadUsage(f"None of the roles that are offered is {' or '.join(patterns)}; offered: {listed}.")
+    if len(found) == 1 or every or any(_is_pattern(pattern) for pattern in wanted.role_arn):
+        return found
+    return (_picked(found, means),)
+
+
+def _is_pattern(role: str) -> bool:
+    return "*" in role or "?" in role
+
+
+def _matches(role: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(role, pattern) or role.endswith(f"/{pattern}")
+
+
+def _picked(found: tuple[str, ...], means: Means) -> str:
+    listed = "\n".join(f"{number:>3}  {printable(role)}" for number, role in enumerate(found, 1))
+    instead = f"name one with --role, or take them with --all; offered: {', '.join(map(printable, found))}"
+    answer = means.prompt.ask(f"{listed}\nWhich role? ", instead=instead)
+    if answer.isascii() and answer.isdigit() and 0 < int(answer) <= len(found):
+        return found[int(answer) - 1]
+    matching = [role for role in found if _matches(role, answer)]
+    if len(matching) != 1:
+        raise BadUsage(f"{answer!r} is none of the roles; nothing was done.")
+    return matching[0]
+
+
+def by_hand_over(selection: Selection) -> tuple[Selection, Entry]:
+    """Return credentials that the server handed over after the click in the browser."""
+    wanted = selection.wanted
+    handed = _hand_over(wanted, selection.means, sealed=False)
+    answer = handed.answer
+    user = answer.get("AssumedRoleUser")
+    arn = printable(user.get("Arn", "")) if isinstance(user, dict) else ""
+    role = role_arns([str(answer.get("RoleArn", ""))])
+    entry = Entry(
+        key="",
+        credentials=verify_credentials(answer.get("Credentials") or {}),
+        profile=wanted.profile,
+        arn=arn,
+        endpoint_url=wanted.endpoint_url,
+        issuer=printable(answer.get("Issuer") or answer.get("Provider") or ""),
+        subject=printable(answer.get("Subject") or answer.get("SubjectFromWebIdentityToken") or ""),
+    )
+    return replace(selection, wanted=replace(wanted, role_arn=role)), entry
+
+
+def _hand_over(wanted: Wanted, means: Means, *, sealed: bool) -> Handed:
+    server = wanted.portal_url or wanted.endpoint_url
+    if not server:
+        raise BadUsage(
+            "There is no server to sign in at: name one with --endpoint-url, or for roles of AWS with --portal-url; "
+            "or use --via paste, --via loopback, --token-file or --assertion-file."
+        )
+    if not means.prompt.allowed:
+        raise SignInNeeded("A browser is needed and --no-input forbids it: give --token-file or --assertion-file.")
+    role = "" if sealed or not wanted.role_arn else role_arns(wanted.role_arn)[0]
+    asked = Asked(server, role, wanted.duration, sealed)
+    via = wanted.via or ("browser" if has_browser(os.environ) else "device")
+    if via == "device":
+        return by_code(asked, _tell_code)
+    return by_loopback(asked, _tell_browser)
+
+
+def _tell_browser(begun: Begun) -> None:
+    _say(f"The page in your browser must show the code {begun.user_code}.")
+    _opening("Sign in there")(begun.url)
+
+
+def _tell_code(begun: Begun) -> None:
+    _say(f"On any device, open {printable(begun.url)} and type the code {begun.user_code}.")
+
+
+def _opening(words: str) -> Callable[[str], None]:
+    def tell(url: str) -> None:
+        _say(f"{words}; if it does not open by itself: {printable(url)}")
+        open_browser(url)
+
+    return tell
+
+
+def _say(words: str) -> None:
+    print(f"daypass: {words}", file=sys.stderr, flush=True)

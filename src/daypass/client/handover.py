@@ -1,0 +1,192 @@
+"""A sign-in by browser at a Daypass server: ask, wait for the click, redeem. docs/handover.md is the protocol.
+
+Owns the command's side of it, by loopback or by short code, and opening an assertion that was sealed to us. Telling the
+person where to go is the caller's.
+"""
+
+import getpass
+import socket
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daypass.client.json_http import ask, checked_url
+from daypass.client.loopback import Listener
+from daypass.client.pkce import Pkce, base64url, make_pkce, make_state
+from daypass.client.problems import BadUsage, BrowserEnded, Expired, NoAnswer, Problem, Refused
+from daypass.client.words import printable, sentence
+
+_INFO = b"daypass assertion 1"
+_OK, _NO_SUCH_PAGE = 200, 404
+# What the protocol says -> what it means to the person.
+_ENDINGS: Mapping[str, tuple[type[Problem], str]] = {
+    "access_denied": (BrowserEnded, "The sign-in was declined in the browser; run the command again if it was you."),
+    "expired_token": (BrowserEnded, "Nobody signed in within five minutes; run the command again."),
+    "invalid_grant": (Refused, "The server did not take our proof; run the command again."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of the server. With `sealed` it hands over the assertion instead of credentials."""
+
+    server: str
+    role: str = ""
+    duration: int = 0
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the person needs to know."""
+
+    url: str
+    user_code: str
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What was handed over: STS's answer, or an assertion."""
+
+    answer: Mapping[str, Any]
+    assertion: str = ""
+
+
+Tell = Callable[[Begun], None]
+
+
+def by_loopback(asked: Asked, tell: Tell) -> Handed:
+    """Sign in with the browser of this machine."""
+    pkce, state = make_pkce(), make_state()
+    with Listener(state, done_url=f"{asked.server.rstrip('/')}/handover/done") as listener:
+        errand = _Errand(asked, pkce, {"mode": "loopback", "redirect_uri": listener.redirect_uri, "state": state})
+        begun = errand.begin()
+        tell(begun)
+        brought = listener.wait(begun.expires_in)
+    return errand.redeem(code=brought.get("code", ""))
+
+
+def by_code(asked: Asked, tell: Tell, *, sleep: Callable[[float], None] = time.sleep) -> Handed:
+    """Sign in with any browser, where the short code is typed."""
+    errand = _Errand(asked, make_pkce(), {"mode": "device"})
+    begun = errand.begin()
+    tell(begun)
+    return errand.poll(begun.expires_in, sleep)
+
+
+class _Errand:
+    """One hand-over, from asking to redeeming."""
+
+    def __init__(self, asked: Asked, pkce: Pkce, mode: Mapping[str, str]) -> None:
+        self._server = checked_url(asked.server, "The server").rstrip("/")
+        self._pkce = pkce
+        self._handle, self._interval = "", 2.0
+        self._document = {**mode, "code_challenge": pkce.challenge, "machine": _machine()}
+        if asked.role:
+            self._document["role"] = asked.role
+        if asked.duration:
+            self._document["duration"] = str(asked.duration)
+        self._private = _new_key() if asked.sealed else None
+        if self._private is not None:
+            self._document |= {"deliver": "assertion", "public_key": base64url(_public(self._private))}
+
+    def begin(self) -> Begun:
+        status, answer = self._ask("/handover", self._document)
+        if status != _OK:
+            raise _ending(answer, status)
+        try:
+            self._handle, self._interval = str(answer["handover"]), min(max(float(answer["interval"]), 0.2), 30.0)
+            begun = Begun(str(answer["url"]), printable(answer["user_code"]), min(float(answer["expires_in"]), 900.0))
+        except (KeyError, TypeError, ValueError) as error:
+            raise NoAnswer("The server's answer to a sign-in cannot be read; is it a Daypass server?") from error
+        checked_url(begun.url, "The sign-in page")
+        return begun
+
+    def redeem(self, *, code: str = "") -> Handed:
+        status, answer = self._try(code)
+        if status != _OK:
+            raise _ending(answer, status)
+        return self._opened(answer)
+
+    def poll(self, seconds: float, sleep: Callable[[float], None]) -> Handed:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            sleep(self._interval)
+            status, answer = self._try("")
+            if status == _OK:
+                return self._opened(answer)
+            if answer.get("error") == "slow_down":
+                self._interval += 5
+            elif answer.get("error") != "authorization_pending":
+                raise _ending(answer, status)
+        raise BrowserEnded(_ENDINGS["expired_token"][1])
+
+    def _try(self, code: str) -> tuple[int, dict[str, Any]]:
+        document = {"handover": self._handle, "code_verifier": self._pkce.verifier}
+        return self._ask("/handover/token", {**document, "code": code} if code else document)
+
+    def _ask(self, path: str, document: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        try:
+            return ask(self._server + path, document=document)
+        except NoAnswer as error:
+            if "no JSON" in str(error):
+                raise BadUsage(
+                    f"{printable(self._server)} has no sign-in pages: it is no Daypass server. Name one with "
+                    "--portal-url, or sign in with --via loopback, --via paste, --token-file or --assertion-file."
+                ) from error
+            raise
+
+    def _opened(self, answer: dict[str, Any]) -> Handed:
+        if self._private is None:
+            return Handed(answer)
+        return Handed(answer, _unseal(answer, self._private, self._pkce.challenge))
+
+
+def _ending(answer: Mapping[str, Any], status: int) -> Problem:
+    error = printable(answer.get("error", ""))
+    if error in _ENDINGS:
+        kind, words = _ENDINGS[error]
+        return kind(words)
+    said = printable(answer.get("error_description") or error or f"status {status}")
+    return Refused(f"The server refused the sign-in: {sentence(said)} Run the command again.")
+
+
+def _machine() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "somebody"
+    name = f"{user}@{socket.gethostname()}"[:100]
+    return name if name.isprintable() else "a command line"
+
+
+def _new_key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    return X25519PrivateKey.generate()
+
+
+def _public(private: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    raw: bytes = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return raw
+
+
+def _unseal(answer: Mapping[str, Any], private: Any, challenge: str) -> str:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    try:
+        theirs, sealed = (urlsafe_b64decode(str(answer[name]) + "==") for name in ("ephemeral_key", "sealed_assertion"))
+        secret = private.exchange(X25519PublicKey.from_public_bytes(theirs))
+        key = HKDF(algorithm=SHA256(), length=32, salt=theirs + _public(private), info=_INFO).derive(secret)
+        return AESGCM(key).decrypt(bytes(12), sealed, challenge.encode()).decode("ascii")
+    except (KeyError, ValueError, InvalidTag) as error:
+        raise Expired("What the server handed over was not sealed to us; run the command again.") from error

@@ -1,0 +1,135 @@
+"""Wait on this machine for the browser to come back, once, with the right state.
+
+Owns the listener. Whoever comes with another state is sent away and ends nothing. Source: RFC 8252, 7.3.
+"""
+
+import hmac
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+from daypass.client.problems import BrowserEnded, Misconfigured
+from daypass.client.words import printable
+
+PATH = "/callback"
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<title>Daypass</title><style>:root{color-scheme:light dark}body{font:1.1rem system-ui;margin:20vh auto;"
+    "max-width:30rem;padding:0 1rem}</style><h1>%s</h1><p>%s</p></html>"
+)
+_HEADERS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Connection", "close"),
+)
+
+
+class Listener:
+    """A listener on a free port of 127.0.0.1, used as a context. `done_url` is where the browser goes afterwards."""
+
+    def __init__(self, state: str, *, port: int = 0, done_url: str = "") -> None:
+        try:
+            self._server = _Server(("127.0.0.1", port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise Misconfigured(f"Port {port} cannot be listened on: {error}. Choose another.") from error
+        self._server.state, self._server.done_url = state, done_url
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where the browser shall come to."""
+        return f"http://127.0.0.1:{self._server.server_port}{PATH}"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def wait(self, seconds: float) -> Mapping[str, str]:
+        """Return what the browser brought. Raises BrowserEnded."""
+        if not self._server.came.wait(seconds):
+            raise BrowserEnded(
+                f"Nobody came back from the browser in {round(seconds / 60)} minutes; run the command again."
+            )
+        brought = self._server.brought
+        if "error" in brought:
+            words = printable(brought.get("error_description") or brought["error"])
+            raise BrowserEnded(f"The sign-in ended: {words}. Run the command again to try once more.")
+        return brought
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    state = ""
+    done_url = ""
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.came = threading.Event()
+        self.once = threading.Lock()
+        self.brought: Mapping[str, str] = {}
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: the browser has gone, and the terminal is the person's."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = "daypass"
+    sys_version = ""
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Take the browser's answer if it is ours."""
+        parts = urlsplit(self.path)
+        if parts.path != PATH:
+            self._say(404, "Not here", "There is nothing at this address.")
+            return
+        try:
+            query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=20).items()}
+        except ValueError:
+            query = {}
+        if not hmac.compare_digest(query.get("state", "").encode(), self.server.state.encode()):
+            self._say(400, "Not this sign-in", "This answer belongs to another sign-in, and was left alone.")
+            return
+        with self.server.once:
+            if self.server.came.is_set():
+                self._say(400, "Already done", "This sign-in has had its answer.")
+                return
+            self.server.brought = query
+            self._answer(query)
+            self.server.came.set()
+
+    def _answer(self, query: Mapping[str, str]) -> None:
+        if self.server.done_url and "error" not in query:
+            self.send_response(303)
+            self.send_header("Location", self.server.done_url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif "error" in query:
+            self._say(200, "Not signed in", "Your terminal says why. You may close this window.")
+        else:
+            self._say(200, "Signed in", "Go back to your terminal. You may close this window.")
+
+    def _say(self, status: int, title: str, words: str) -> None:
+        body = (_PAGE % (title, words)).encode()
+        self.send_response(status)
+        for name, value in _HEADERS:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: a code must not be printed."""

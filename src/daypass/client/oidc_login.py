@@ -1,0 +1,130 @@
+"""Sign in with an OpenID Connect provider directly: authorization code, PKCE, state and nonce, back to loopback.
+
+Owns the flow and the checks of what comes back. Whether the token is good is STS's to say, which knows the keys.
+Source: OpenID Connect Core 1.0, 3.1; RFC 8252; RFC 9207; RFC 9700.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from daypass.client.json_http import ask, checked_url
+from daypass.client.loopback import Listener
+from daypass.client.pkce import make_pkce, make_state
+from daypass.client.problems import BrowserEnded, Expired, Misconfigured, Refused
+from daypass.client.token_claims import read_claims
+from daypass.client.words import printable, sentence
+
+_OK = 200
+_MINUTES = 5 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where to send the browser, and where to trade the code."""
+
+    issuer: str
+    authorization: str
+    token: str
+    names_itself: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OidcClient:
+    """Who we are at the provider. `secret` is for providers that want one even of a program on a desk."""
+
+    issuer: str
+    client_id: str
+    scopes: str = "openid"
+    secret: str = ""
+    port: int = 0
+
+    def __repr__(self) -> str:
+        return f"OidcClient({self.issuer}, {self.client_id})"
+
+
+def discover(issuer: str) -> Provider:
+    """Return what the provider says of itself. Raises a Problem."""
+    issuer = checked_url(issuer, "The issuer", loopback=False)
+    status, document = ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if status != _OK:
+        raise Misconfigured(f"The issuer {printable(issuer)} has no discovery document (status {status}); check it.")
+    if document.get("issuer") != issuer:
+        named = printable(document.get("issuer"))
+        raise Misconfigured(f"The issuer calls itself {named!r}, not {printable(issuer)!r}; use its own name.")
+    return Provider(
+        issuer,
+        checked_url(str(document.get("authorization_endpoint", "")), "The authorization endpoint", loopback=False),
+        checked_url(str(document.get("token_endpoint", "")), "The token endpoint", loopback=False),
+        document.get("authorization_response_iss_parameter_supported") is True,
+    )
+
+
+def sign_in(client: OidcClient, tell: Callable[[str], None], *, now: Callable[[], datetime]) -> str:
+    """Return an ID token. `tell` shows the address to the person and opens the browser."""
+    provider = discover(client.issuer)
+    pkce, state, nonce = make_pkce(), make_state(), make_state()
+    with Listener(state, port=client.port) as listener:
+        query = {
+            "response_type": "code",
+            "client_id": client.client_id,
+            "redirect_uri": listener.redirect_uri,
+            "scope": client.scopes,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": pkce.challenge,
+            "code_challenge_method": "S256",
+        }
+        tell(f"{provider.authorization}{'&' if '?' in provider.authorization else '?'}{urlencode(query)}")
+        brought = listener.wait(_MINUTES)
+        redirect_uri = listener.redirect_uri
+    code = _code(brought, provider)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "client_id": client.client_id,
+        "code_verifier": pkce.verifier,
+    }
+    token = _trade(provider, form, (client.client_id, client.secret) if client.secret else None)
+    _check(token, provider, client, nonce, now())
+    return token
+
+
+def _code(brought: Mapping[str, str], provider: Provider) -> str:
+    # RFC 9207: an answer of another provider must not be traded at this one.
+    named = brought.get("iss")
+    if (named is None and provider.names_itself) or (named is not None and named != provider.issuer):
+        raise BrowserEnded("The browser came back from another identity provider; nothing was traded. Run it again.")
+    if not brought.get("code"):
+        raise BrowserEnded("The browser came back without a code; run the command again.")
+    return brought["code"]
+
+
+def _trade(provider: Provider, form: Mapping[str, str], client: tuple[str, str] | None) -> str:
+    status, answer = ask(provider.token, form=form, client=client)
+    token: Any = answer.get("id_token")
+    if status != _OK:
+        said = printable(answer.get("error_description") or answer.get("error") or f"status {status}")
+        raise Refused(
+            f"The identity provider refused the code: {sentence(said)} Check the client id and its redirect address."
+        )
+    if not isinstance(token, str):
+        raise Refused("The identity provider answered without an ID token; ask it for the scope openid.")
+    return token
+
+
+def _check(token: str, provider: Provider, client: OidcClient, nonce: str, now: datetime) -> None:
+    """Check what OpenID Connect asks of us for a token that came straight from its provider, over TLS (3.1.3.7)."""
+    claims = read_claims(token)
+    if claims.issuer != provider.issuer or client.client_id not in claims.audience:
+        raise Refused("The identity provider answered with a token for somebody else; nothing was done.")
+    if not hmac.compare_digest(claims.nonce.encode(), nonce.encode()):
+        raise Refused("The identity provider answered with a token of another sign-in; nothing was done.")
+    if claims.expires <= now.timestamp():
+        raise Expired(
+            "The identity provider's token has expired already; check this machine's clock with `daypass doctor`."
+        )

@@ -1,0 +1,91 @@
+"""`daypass login` and the portal: a person clicks in a real browser, and the command has credentials."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.client.machine import ACCOUNT, Machine
+from tests.portal.conftest import Portal, Visit, chromium, manners, portal, visit
+from tests.portal.test_handover import hand_over, sign_in
+
+__all__ = ["chromium", "manners", "portal", "visit"]  # fixtures, which pytest finds by name
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/"
+
+
+class Waiting:
+    """A `daypass login` that waits for its person."""
+
+    def __init__(self, machine: Machine, *words: str) -> None:
+        self.machine = machine
+        self.process = subprocess.Popen(
+            ["daypass", "login", "saml", "--endpoint-url", machine.server.url, *words],
+            env=machine.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.said = ""
+
+    def says(self, pattern: str) -> str:
+        """Return what the command says that matches."""
+        assert self.process.stderr is not None
+        for line in iter(self.process.stderr.readline, ""):
+            self.said += line
+            found = re.search(pattern, line)
+            if found:
+                return found[1]
+        raise AssertionError(self.said)
+
+    def ends(self) -> int:
+        """Return the exit code."""
+        self.said += self.process.communicate(timeout=30)[1]
+        return self.process.returncode
+
+
+@pytest.fixture
+def machine(tmp_path: Path, portal: Portal) -> Machine:
+    """Return a machine of a person with no keys at all, whose browser the test plays."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Machine(home, portal.server, {"BROWSER": "true %s"})
+
+
+def test_a_click_on_this_machine(machine: Machine, portal: Portal, visit: Visit) -> None:
+    """The page shows the code that the terminal shows; then every tool is somebody."""
+    waiting = Waiting(machine)
+    code, url = waiting.says(r"the code ([A-Z]{4}-[A-Z]{4})"), waiting.says(r"(http\S+)")
+    page = visit(url)
+    assert code in (page.get_by_role("region", name="A command line asks").text_content() or "")
+    sign_in(page, portal)
+    hand_over(page, "developer")
+    assert waiting.ends() == 0, waiting.said
+    shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "developer")
+    assert shown.json["Arn"] == f"{SESSION}developer/alice", shown
+
+
+def test_a_code_typed_elsewhere(machine: Machine, portal: Portal, visit: Visit) -> None:
+    """In a shell without a display, any browser will do."""
+    waiting = Waiting(machine, "--via", "device", "--profile", "far")
+    line = waiting.says(r"(open \S+ and type the code \S+)\.")
+    _, url, *_, code = line.split()
+    page = visit(url)
+    page.get_by_label("Code").fill(code)
+    page.keyboard.press("Enter")
+    sign_in(page, portal)
+    hand_over(page, "readonly")
+    assert waiting.ends() == 0, waiting.said
+    shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "far")
+    assert shown.json["Arn"] == f"{SESSION}readonly/alice", shown
+
+
+def test_every_role_at_once(machine: Machine, portal: Portal, visit: Visit) -> None:
+    """With --all the assertion comes sealed to the command, which redeems it for each role."""
+    waiting = Waiting(machine, "--all")
+    page = visit(waiting.says(r"(http\S+)"))
+    sign_in(page, portal)
+    hand_over(page, "admin")
+    assert waiting.ends() == 0, waiting.said
+    listed = machine.good("profile", "list", "--output", "json", "--query", "[].Name").json
+    assert listed == ["admin", "developer", "readonly"]

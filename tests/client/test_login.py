@@ -1,0 +1,234 @@
+"""Signing in: tokens and assertions from files and commands, and an OpenID Connect provider by loopback."""
+
+import base64
+import ipaddress
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from tests.client.machine import ACCOUNT, Machine
+
+from daypass.config import Config
+from daypass.testing.oidc import OidcIssuer
+from daypass.testing.oidc_sign_in import SignInPages
+from daypass.testing.plugin import client_factory
+from daypass.testing.saml import Assertion, SamlIdentityProvider
+from daypass.testing.server import RunningServer, running_server
+
+CLIENT = "daypass-cli"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
+SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/"
+# A browser without a face: it opens the page and goes wherever it is sent.
+BROWSER = """#!/usr/bin/env python3
+import os, ssl, sys, urllib.request
+context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+print(urllib.request.urlopen(sys.argv[1], context=context).read())
+"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server that knows an issuer and a SAML provider."""
+
+    server: RunningServer
+    issuer: OidcIssuer
+    idp: SamlIdentityProvider
+    port: int
+
+    def assertion(self, *roles: str) -> str:
+        """Return a response that offers roles."""
+        provider = f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"
+        offered = tuple(f"{ROLE}{role},{provider}" for role in roles)
+        return self.idp.response(Assertion(roles=offered, session_name="alice"), now=self.server.clock.now())
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _trust(iam: Any, name: str, provider: str, action: str) -> None:
+    statement = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action}
+    if "oidc" in provider:
+        key = provider.partition("oidc-provider/")[2] + ":aud"
+        statement["Condition"] = {"StringEquals": {key: CLIENT}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    """Run all of it."""
+    with OidcIssuer() as issuer:
+        networks = (ipaddress.ip_network("127.0.0.0/8"),)
+        config = Config(oidc_ca_bundle=str(issuer.ca_bundle), oidc_allowed_networks=networks)
+        with running_server(account=ACCOUNT, config=config) as server:
+            iam = client_factory(server)("iam")
+            known = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=[CLIENT])
+            _trust(iam, "web", known["OpenIDConnectProviderArn"], "sts:AssumeRoleWithWebIdentity")
+            idp = SamlIdentityProvider()
+            corp = iam.create_saml_provider(Name="corp", SAMLMetadataDocument=idp.metadata_xml())["SAMLProviderArn"]
+            for name in ("reader", "readonly", "admin"):
+                _trust(iam, name, corp, "sts:AssumeRoleWithSAML")
+            port = _free_port()
+            issuer.sign_in = SignInPages(CLIENT, "", f"http://127.0.0.1:{port}/callback", {"sub": "ann"})
+            yield Scene(server, issuer, idp, port)
+
+
+@pytest.fixture
+def machine(scene: Scene, tmp_path: Path) -> Machine:
+    """Return a machine with a browser of sorts."""
+    home = tmp_path / "home"
+    home.mkdir()
+    browser = home / "browser"
+    browser.write_text(BROWSER)
+    browser.chmod(0o755)
+    more = {
+        "AWS_ENDPOINT_URL": scene.server.url,
+        "AWS_CA_BUNDLE": str(scene.issuer.ca_bundle),
+        "BROWSER": f"{browser} %s",
+    }
+    return Machine(home, scene.server, more)
+
+
+def _by_provider(machine: Machine, scene: Scene, *words: str) -> Any:
+    place = ("--issuer", scene.issuer.url, "--client-id", CLIENT, "--redirect-port", str(scene.port))
+    return machine.daypass("login", "oidc", *place, "--role", f"{ROLE}web", *words)
+
+
+def test_one_command_signs_in_and_every_tool_is_somebody(machine: Machine, scene: Scene) -> None:
+    """By the provider's own page and loopback; afterwards the AWS CLI needs nothing but the profile's name."""
+    done = _by_provider(machine, scene)
+    assert done.code == 0, done
+    assert "export AWS_PROFILE=web" in done.err
+    assert machine.run("aws", "sts", "get-caller-identity", "--profile", "web").json["Arn"].startswith(f"{SESSION}web/")
+    assert not machine.credentials.exists()
+
+
+@pytest.mark.parametrize(
+    "claims", [{"nonce": "other"}, {"aud": "somebody-else"}, {"iss": "https://other.example"}, {"exp": 1}]
+)
+def test_a_token_that_is_not_of_this_sign_in_is_not_used(
+    machine: Machine, scene: Scene, claims: dict[str, Any]
+) -> None:
+    """Nonce, audience, issuer and end are checked before STS is asked."""
+    before, scene.issuer.sign_in = scene.issuer.sign_in, None
+    assert before is not None
+    scene.issuer.sign_in = replace(before, claims={"sub": "ann", **claims})
+    try:
+        done = _by_provider(machine, scene)
+    finally:
+        scene.issuer.sign_in = before
+    assert done.code in {4, 5}, done
+    assert not machine.config.exists()
+
+
+def test_a_person_who_declines_is_told_so(machine: Machine, scene: Scene) -> None:
+    """The provider's error ends the command with the browser's exit code."""
+    before = scene.issuer.sign_in
+    assert before is not None
+    scene.issuer.sign_in = replace(before, error="access_denied")
+    try:
+        done = _by_provider(machine, scene)
+    finally:
+        scene.issuer.sign_in = before
+    assert (done.code, "access_denied" in done.err) == (8, True), done
+
+
+def test_a_job_signs_in_with_its_token_file(machine: Machine, scene: Scene) -> None:
+    """No question is asked, and the profile renews itself as the file does."""
+    token = machine.home / "token"
+    token.write_text(scene.issuer.token(aud=CLIENT, sub="job"))
+    machine.good("login", "oidc", "--token-file", str(token), "--role", f"{ROLE}web", "--profile", "ci", "--no-input")
+    kept = machine.good("credential-process", "--profile", "ci").json
+    # Another subject in the same file is another person: their answer is another.
+    token.write_text(scene.issuer.token(aud=CLIENT, sub="other"))
+    assert machine.good("credential-process", "--profile", "ci").json["AccessKeyId"] != kept["AccessKeyId"]
+    (entry,) = [
+        each
+        for each in map(json.loads, (path.read_text() for path in (machine.home / ".cache").rglob("*.json")))
+        if each["credentials"]["AccessKeyId"] == kept["AccessKeyId"]
+    ]
+    assert entry["subject"] == "job"
+
+
+def test_plain_tools_use_a_token_file_by_themselves(machine: Machine, scene: Scene) -> None:
+    """--plain writes role_arn and web_identity_token_file, and the server's address."""
+    token = machine.home / "token"
+    token.write_text(scene.issuer.token(aud=CLIENT))
+    words = ("--role", f"{ROLE}web", "--token-file", str(token), "--plain", "--endpoint-url", scene.server.url)
+    machine.good("profile", "add", "job", *words)
+    assert "credential_process" not in machine.config.read_text()
+    done = machine.run("aws", "sts", "get-caller-identity", "--profile", "job", AWS_ENDPOINT_URL="")
+    assert done.json["Arn"].startswith(f"{SESSION}web/")
+
+
+@pytest.mark.parametrize("form", ["base64", "form", "xml"])
+def test_an_assertion_is_taken_as_people_have_it(machine: Machine, scene: Scene, form: str) -> None:
+    """The field's value, the whole form, or the XML: all of them are what browsers show."""
+    text = scene.assertion("reader")
+    given = {
+        "base64": text,
+        "form": urlencode({"RelayState": "x", "SAMLResponse": text}),
+        "xml": base64.b64decode(text).decode(),
+    }[form]
+    done = machine.daypass("login", "saml", "--assertion-file", "-", "--output", "json", stdin=given)
+    assert done.code == 0, done
+    assert done.json["Arn"] == f"{SESSION}reader/alice"
+
+
+def test_all_roles_that_match_are_signed_in_to(machine: Machine, scene: Scene) -> None:
+    """A pattern takes several, each with a profile of its own."""
+    machine.good(
+        "login",
+        "saml",
+        "--assertion-file",
+        "-",
+        "--role",
+        f"{ROLE}read*",
+        stdin=scene.assertion("reader", "admin", "readonly"),
+    )
+    listed = machine.good("profile", "list", "--output", "json", "--query", "[].Name").json
+    assert listed == ["reader", "readonly"]
+    shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "readonly")
+    assert shown.json["Arn"] == f"{SESSION}readonly/alice"
+
+
+def test_several_roles_and_nobody_to_ask_is_told_what_would_help(machine: Machine, scene: Scene) -> None:
+    """The roles that are offered are named."""
+    words = ("login", "saml", "--assertion-file", "-", "--no-input")
+    done = machine.daypass(*words, stdin=scene.assertion("reader", "admin"))
+    assert (done.code, done.out) == (3, "")
+    assert f"{ROLE}admin" in done.err
+    assert "--role" in done.err
+
+
+def test_keys_are_written_when_asked_for(machine: Machine, scene: Scene) -> None:
+    """--keys is the one way by which an assertion's keys reach the credentials file."""
+    machine.good("login", "saml", "--assertion-file", "-", "--keys", "--profile", "x", stdin=scene.assertion("reader"))
+    assert "aws_session_token" in machine.credentials.read_text()
+    assert machine.credentials.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_assertion_that_has_expired_has_its_exit_code(machine: Machine, scene: Scene) -> None:
+    """5: the person gets a new one."""
+    stale = scene.idp.response(
+        Assertion(roles=(f"{ROLE}reader,arn:aws:iam::{ACCOUNT}:saml-provider/corp",)),
+        now=scene.server.clock.now().replace(year=2020),
+    )
+    assert machine.daypass("login", "saml", "--assertion-file", "-", stdin=stale).code == 5
+
+
+def test_a_profile_that_must_be_signed_in_to_says_how(machine: Machine, scene: Scene) -> None:
+    """A credential process never opens a browser: it names the command that does."""
+    machine.good("profile", "add", "web", "--issuer", scene.issuer.url, "--client-id", CLIENT, "--role", f"{ROLE}web")
+    done = machine.daypass("credential-process", "--profile", "web")
+    assert (done.code, done.out) == (3, "")
+    assert "daypass login oidc --profile web" in done.err
+    assert machine.daypass("login", "--profile", "web", "--no-input").code == 3
