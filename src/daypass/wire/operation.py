@@ -13,7 +13,7 @@ from daypass.wire.text import json_bytes, xml_text
 Parse = Callable[[dict[str, str]], dict[str, Any]]
 
 # How an answer writes its times, in XML and in JSON: whether with milliseconds.
-_TIMES = {
+_TIMES: Mapping[bool, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     False: (writing.xml_seconds, writing.plain_seconds),
     True: (writing.xml_milliseconds, writing.plain_milliseconds),
 }
