@@ -35,6 +35,7 @@ from daypass.http.app import App
 from daypass.http.courier import Courier
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
+from daypass.http.metrics_port import serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle
@@ -262,9 +263,16 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
                 audit_file=_audit_file(config),
             )
         ),
-        on_start=(cache.start, upkeep.start, courier.start),
+        shows_metrics=not config.metrics_port,
+        on_start=(*_metrics_of(config, meter), cache.start, upkeep.start, courier.start),
         on_stop=(courier.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
     )
+
+
+def _metrics_of(config: Config, meter: Meter) -> tuple[Callable[[], None], ...]:
+    if not config.metrics_port:
+        return ()
+    return (lambda: serve_metrics(config.host, config.metrics_port, meter),)
 
 
 def _admits_everyone(_: str) -> bool:

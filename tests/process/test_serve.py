@@ -4,8 +4,10 @@ import json
 import os
 import select
 import signal
+import socket
 import ssl
 import stat
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -203,3 +205,26 @@ def _wait_for_end(pid: int) -> bool:
         return bool(select.select([descriptor], [], [], 30)[0])
     finally:
         os.close(descriptor)
+
+
+def test_the_figures_may_have_a_port_of_their_own(tmp_path: Path) -> None:
+    """DAYPASS_METRICS_PORT moves them away from the port that faces the world."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = dict(ROOT) | {"DAYPASS_METRICS_PORT": str(port)}
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", environment=environment) as server:
+        server.client("sts").get_caller_identity()
+        figures = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+        assert 'daypass_answers_total{action="GetCallerIdentity",code=""} 1.0' in figures
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{server.url}/metrics")  # noqa: S310 - our own
+
+
+def test_a_taken_port_makes_no_account(tmp_path: Path) -> None:
+    """The key of an account is shown once: by a server that can start."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", "--port", port, "--store", f"sqlite:///{tmp_path / 'd.db'}")
+    assert done.returncode == 6
+    assert "cannot listen" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,7 @@ from daypass.cli.first_key import show_first_key
 from daypass.cli.logs import set_up_logs
 from daypass.cli.store_options import config_option, read_config, read_keys, stopping, store_option
 from daypass.config import Config, ConfigurationError
-from daypass.http.server import CannotListen, serve
+from daypass.http.server import CannotListen, listen, serve
 from daypass.wiring import Keys, OpenedStore, build_app, open_everything
 
 _ROOT_SETTINGS = {
@@ -41,9 +41,11 @@ def command(config_file: Path | None, **flags: Any) -> None:
     config = read_config(flags, config_file)
     set_up_logs(config.log_level)
     keys = read_keys(os.environ)
-    prepare(config, keys)
     try:
-        code = serve(config, lambda: build_app(config, open_everything(config, keys)))
+        # Before the first account is made: a key that is shown by a server that cannot start is a key lost.
+        listener = listen(config)
+        prepare(config, keys)
+        code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
     except (CannotListen, ConfigurationError) as error:
         raise Stop(str(error), Exit.CONFIGURATION) from error
     sys.exit(code)

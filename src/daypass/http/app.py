@@ -54,6 +54,7 @@ class App:
     is_ready: Callable[[], bool]
     issuers: IssuerPages
     portal: Page | None = None
+    shows_metrics: bool = True
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
     _bodies: BodyReader = field(default_factory=BodyReader)
@@ -147,7 +148,7 @@ class App:
         elif path == "/readyz" and method in {"GET", "HEAD"}:
             ready = await self._see_if_ready()
             await _send(send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n"))
-        elif path == "/metrics" and method == "GET":
+        elif path == "/metrics" and method == "GET" and self.shows_metrics:
             await self._see_if_ready()
             await _send(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:

@@ -71,9 +71,8 @@ class _Server(uvicorn.Server):
             structlog.get_logger().info("tls_reloaded")
 
 
-def serve(config: Config, build: Callable[[], "App"]) -> int:
+def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
     """Serve until a signal says otherwise. Returns the exit code."""
-    listener = _listen(config)
     host, port = listener.getsockname()[:2]
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
     if config.workers == 1:
@@ -117,7 +116,8 @@ def _spare_what_stays() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
-def _listen(config: Config) -> socket.socket:
+def listen(config: Config) -> socket.socket:
+    """Return the socket to serve on. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
