@@ -125,6 +125,8 @@ def test_private_keys_are_exported_as_references_alone(directory: Directory) -> 
         ({"K0": "é"}, "PEM"),
         ({"K0": PEMS[1]}, f"another key: {NAMES[1]}"),
     ],
+    # The keys are new in each process, and so would their names be here.
+    ids=["absent", "nonsense", "not ASCII", "another"],
 )
 def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], says: str) -> None:
     """With the place, and without the key; nothing is made."""
@@ -144,6 +146,7 @@ def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], say
         ({"privateKeys": {NAMES[0]: PEMS[0]}}, f"privateKeys.{NAMES[0]}"),
         ({"privateKeys": {"mine": {"secret": "K0"}}}, "privateKeys.mine"),
     ],
+    ids=["lax", "mode", "key in the file", "key by name"],
 )
 def test_fields_of_the_wrong_form_are_refused(fields: dict[str, Any], place: str) -> None:
     """A key may not stand in the file, and is not repeated."""
