@@ -107,6 +107,12 @@ def _login(method: str, given: dict[str, Any]) -> None:
         _deliver(single, entry, output, shell, keys=keys)
 
 
+def sign_in_again(profile: str, method: str) -> None:
+    """Sign in to a profile as it says."""
+    given: dict[str, Any] = {"profile": profile, "roles": (), "via": "auto", "endpoint_url": "", "region": ""}
+    _login(method, {**given, "portal_url": "", "output": "profile", "shell": "auto", "keys": False})
+
+
 _EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port": 0}
 
 

@@ -51,7 +51,7 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quie
     wanted = with_role_arns(selection.wanted, selection.means)
     if wanted.policy and "\n" in wanted.policy:
         wanted = replace(wanted, policy=" ".join(wanted.policy.split()))
-    if wanted.method == "role" and not wanted.source_profile:
+    if wanted.method in {"role", "session"} and not wanted.source_profile:
         raise BadUsage("A profile needs a source that lasts: name the profile that has your keys with --profile.")
     known = selection.means.profiles.by_name.get(name)
     if known is not None and known.credentials.get("aws_access_key_id"):

@@ -99,12 +99,12 @@ def _table(value: Any) -> str:
 
 
 def _one_table(value: Any) -> Any:
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     if isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value):
         columns = list(dict.fromkeys(key for each in value for key in each))
-        table = Table(*columns)
+        table = Table(*(Column(name, overflow="fold") for name in columns))
         for each in value:
             table.add_row(*(Text(_cell(each.get(key, ""))) for key in columns))
         return table

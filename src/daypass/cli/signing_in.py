@@ -68,7 +68,7 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
     source = extra["assertion_file"]
     if source or wanted.via == "paste":
         text = (
-            _read_assertion(source)
+            read_assertion(source)
             if source
             else means.prompt.ask_long("Paste the SAMLResponse: ", instead="give --assertion-file FILE")
         )
@@ -90,7 +90,8 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
     return Proof(assertion, found if single else offers(assertion) or found)
 
 
-def _read_assertion(source: str) -> str:
+def read_assertion(source: str) -> str:
+    """Return what a file, or standard input, holds."""
     try:
         if source == "-":
             return sys.stdin.read(1_000_000)

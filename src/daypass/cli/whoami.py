@@ -14,6 +14,7 @@ from daypass.client.credentials import Credentials, instant
 from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.obtain import Means
+from daypass.client.problems import Problem
 from daypass.client.sources import Source, find_sources
 from daypass.client.words import printable
 
@@ -34,10 +35,13 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
     at_hand = profile_at_hand(means.environment, profile)
     endpoint_url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
     region = region or find_region(means.environment, means.profiles, at_hand)
+    sources = find_sources(means.environment, means.profiles, profile)
     credentials, method = own_credentials(profile)
     sts = connect("sts", Signer(credentials=credentials), endpoint_url=endpoint_url, region=region)
-    answer = {name: printable(value) for name, value in call(sts, "GetCallerIdentity", {}).items()}
-    sources = find_sources(means.environment, means.profiles, profile)
+    try:
+        answer = {name: printable(value) for name, value in call(sts, "GetCallerIdentity", {}).items()}
+    except Problem as problem:
+        raise type(problem)(f"{problem} {_say_sources(sources, method)}") from problem
     picture = {
         **answer,
         "AccessKeyId": credentials.access_key_id,
@@ -50,6 +54,12 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
         click.echo("\n".join(_lines(picture, sources)))
     else:
         show(picture, output, query)
+
+
+def _say_sources(sources: list[Source], method: str) -> str:
+    used = next((source.where for source in sources if source.used), method)
+    shadowed = ", ".join(source.where for source in sources if not source.used)
+    return f"The key is from {used}" + (f", which shadows {shadowed}." if shadowed else ".")
 
 
 def _end(credentials: Credentials, means: Means) -> str | None:

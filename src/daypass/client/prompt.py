@@ -5,6 +5,8 @@ Owns /dev/tty (CON on Windows). Where nobody can be asked it says which command 
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -28,9 +30,7 @@ class Prompt:
             raise SignInNeeded(f"{question.strip(': ')} is needed and --no-input forbids asking: {instead}.")
         try:
             with open(_READ, encoding="utf-8") as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
-                writer.write(question)
-                writer.flush()
-                answer = _read_hidden(reader, writer) if secret else reader.readline(_MOST)
+                answer = _read_hidden(reader, writer, question) if secret else _read_shown(reader, writer, question)
         except OSError as error:
             raise SignInNeeded(
                 f"{question.strip(': ')} is needed and there is no terminal to ask on: {instead}."
@@ -48,9 +48,7 @@ class Prompt:
             raise SignInNeeded(f"{question.strip(': ')} is needed and --no-input forbids asking: {instead}.")
         try:
             with open(_READ, "rb", buffering=0) as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
-                writer.write(question)
-                writer.flush()
-                return _read_pasted(reader.fileno(), writer)
+                return _read_pasted(reader.fileno(), writer, question)
         except OSError as error:
             raise SignInNeeded(
                 f"{question.strip(': ')} is needed and there is no terminal to ask on: {instead}."
@@ -67,38 +65,46 @@ class Prompt:
             return  # Nobody is there to be told.
 
 
-def _read_pasted(descriptor: int, writer: TextIO) -> str:
-    import termios
+def _read_shown(reader: TextIO, writer: TextIO, question: str) -> str:
+    _put(writer, question)
+    return reader.readline(_MOST)
 
-    before = termios.tcgetattr(descriptor)
-    raw = list(before)
-    raw[3] &= ~(termios.ECHO | termios.ICANON)
+
+def _read_hidden(reader: TextIO, writer: TextIO, question: str) -> str:
+    with _changed_terminal(reader.fileno(), writer, edits_lines=True):
+        _put(writer, question)
+        return reader.readline(_MOST)
+
+
+def _read_pasted(descriptor: int, writer: TextIO, question: str) -> str:
     text = bytearray()
-    try:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, raw)
+    with _changed_terminal(descriptor, writer, edits_lines=False):
+        _put(writer, question)
         while len(text) <= _LONGEST_PASTE:
             piece = os.read(descriptor, _MOST)
             text += piece
             if not piece or _ENDS.search(piece):
                 break
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-        writer.write("\n")
     # What a terminal puts around a paste, and what ended it, is no part of it.
     return text.decode("ascii", "replace").replace("\x1b[200~", "").replace("\x1b[201~", "").strip("\x04\r\n ")
 
 
-def _read_hidden(reader: TextIO, writer: TextIO) -> str:
+def _put(writer: TextIO, question: str) -> None:
+    writer.write(question)
+    writer.flush()
+
+
+@contextmanager
+def _changed_terminal(descriptor: int, writer: TextIO, *, edits_lines: bool) -> Iterator[None]:
+    """Show nothing that is typed. It begins before the question, so that no answer is early."""
     import termios
 
-    descriptor = reader.fileno()
     before = termios.tcgetattr(descriptor)
     silent = list(before)
-    silent[3] &= ~termios.ECHO
+    silent[3] &= ~(termios.ECHO if edits_lines else termios.ECHO | termios.ICANON)
     try:
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, silent)
-        line = reader.readline(_MOST)
+        yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
-        writer.write("\n")
-    return line
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        _put(writer, "\n")

@@ -35,8 +35,14 @@ ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
         "InvalidIdentityToken": (Expired, "Check the token with its issuer, and that the account knows the provider"),
         "IDPRejectedClaim": (Expired, "Sign in again with the identity provider"),
         "IDPCommunicationError": (NoAnswer, "The server cannot reach the identity provider; try again in a moment"),
-        "InvalidClientTokenId": (Refused, "The key is unknown at this endpoint; `daypass doctor` compares them"),
-        "UnrecognizedClientException": (Refused, "The key is unknown at this endpoint; `daypass doctor` compares them"),
+        "InvalidClientTokenId": (
+            Refused,
+            "The key is unknown at this endpoint; `daypass doctor` shows which key and endpoint count",
+        ),
+        "UnrecognizedClientException": (
+            Refused,
+            "The key is unknown at this endpoint; `daypass doctor` shows which key and endpoint count",
+        ),
         "SignatureDoesNotMatch": (Refused, "The secret key is wrong, or this machine's clock; see `daypass doctor`"),
         "RequestTimeTooSkewed": (Refused, "Set this machine's clock; `daypass doctor` says how far it is off"),
         "ValidationError": (BadUsage, "Mend the value and try again"),
@@ -124,7 +130,7 @@ def translated(error: Exception) -> Problem:
     """Return the Problem that an exception of botocore means."""
     if isinstance(error, exceptions.ClientError):
         return _refusal(error)
-    words = printable(error)
+    words = printable(str(error).replace("\n", "; ").replace(":;", ":"))
     for kinds, make in _TRANSLATIONS:
         if isinstance(error, kinds):
             return make(words)

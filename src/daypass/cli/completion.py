@@ -1,0 +1,18 @@
+"""`daypass completion SHELL`: the lines that teach a shell to complete our commands."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from daypass.client.problems import BadUsage
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the completion for SHELL: eval "$(daypass completion bash)" in its start file."""
+    from daypass.cli.main import cli
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise BadUsage(f"There is no completion for {shell}.")
+    click.echo(kind(cli, {}, "daypass", "_DAYPASS_COMPLETE").source())

@@ -1,0 +1,66 @@
+"""`daypass console`: a link that signs a browser in to a console, where a sign-in host is configured.
+
+Owns the trade of credentials for a sign-in token. Source: IAM User Guide, "Enable custom identity broker access".
+"""
+
+import json
+import os
+from urllib.parse import urlencode
+
+import click
+
+from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
+from daypass.client.browser import open_browser
+from daypass.client.json_http import ask, checked_url
+from daypass.client.obtain import completed
+from daypass.client.problems import BadUsage, Misconfigured, Refused
+from daypass.client.words import printable
+
+_AWS_SIGN_IN, _AWS_CONSOLE = "https://signin.aws.amazon.com/federation", "https://console.aws.amazon.com/"
+_OK = 200
+
+
+@click.command()
+@selecting("role", ROLE, ASSUMING)
+@click.option("--sign-in-url", default="", metavar="URL", help="The sign-in host. AWS's for AWS.")
+@click.option("--destination", default="", metavar="URL", help="The page to arrive at.")
+@click.option("--open", "opens", is_flag=True, help="Open it in the browser instead of printing it.")
+def command(selection: Selection, *, sign_in_url: str, destination: str, opens: bool) -> None:
+    """Print a link that signs a browser in with a role's credentials. It is as good as a password for minutes."""
+    wanted = completed(selection.wanted, selection.means)
+    host = _sign_in_host(selection, sign_in_url, wanted.endpoint_url)
+    entry = selection.obtain()
+    keys = entry.credentials
+    if not keys.session_token:
+        raise BadUsage("A console takes a session, not keys that last: name a role with --role.")
+    session = {
+        "sessionId": keys.access_key_id,
+        "sessionKey": keys.secret_access_key,
+        "sessionToken": keys.session_token,
+    }
+    # As a form: in an address the keys would stand in logs.
+    status, answer = ask(host, form={"Action": "getSigninToken", "Session": json.dumps(session)})
+    token = answer.get("SigninToken")
+    if status != _OK or not isinstance(token, str):
+        raise Refused(f"The sign-in host {printable(host)} refused the session (status {status}); is the URL right?")
+    arrive = destination or _AWS_CONSOLE
+    query = urlencode({"Action": "login", "Issuer": "daypass", "Destination": arrive, "SigninToken": token})
+    link = f"{host}?{query}"
+    if opens:
+        open_browser(link)
+    else:
+        click.echo(link)
+
+
+def _sign_in_host(selection: Selection, given: str, endpoint_url: str) -> str:
+    profile = selection.means.profiles.by_name.get(selection.wanted.profile or selection.wanted.source_profile)
+    said = profile.options.get("daypass_sign_in_url", "") if profile else ""
+    host = given or os.environ.get("DAYPASS_SIGN_IN_URL", "") or said
+    if not host and (not endpoint_url or endpoint_url.rstrip("/").endswith(".amazonaws.com")):
+        host = _AWS_SIGN_IN
+    if not host:
+        raise Misconfigured(
+            f"No sign-in host is configured for {printable(endpoint_url)}: give --sign-in-url URL, or set "
+            "daypass_sign_in_url in the profile."
+        )
+    return checked_url(host, "The sign-in host")

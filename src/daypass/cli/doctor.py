@@ -1,0 +1,173 @@
+"""`daypass doctor`: what stands in the way, checked one by one, each finding with its remedy.
+
+Owns the table of checks. Nothing is changed, and nothing is sent anywhere but to the endpoint at hand.
+"""
+
+import os
+import shlex
+import shutil
+import stat
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.cli.exit_codes import Exit
+from daypass.cli.saving import places
+from daypass.cli.selecting import PLACE, means_of
+from daypass.cli.selecting import options as with_options
+from daypass.cli.showing import output_option, show
+from daypass.client.endpoints import find_endpoint, profile_at_hand
+from daypass.client.obtain import Means
+from daypass.client.problems import Problem
+from daypass.client.sources import find_sources
+from daypass.client.words import printable
+
+_MOST_SKEW = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. `remedy` is empty where all is well."""
+
+    check: str
+    words: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    means: Means
+    profile: str
+    endpoint_url: str
+
+
+@click.command()
+@with_options(PLACE)
+@output_option
+def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int:  # noqa: ARG001 - PLACE's options
+    """Look for what stands between you and your credentials, and say what helps."""
+    means = means_of({})
+    at_hand = profile_at_hand(means.environment, profile)
+    url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
+    patient = _Patient(means, profile, url)
+    findings = [finding for check in CHECKS for finding in check(patient)]
+    if output == "text":
+        for finding in findings:
+            mark = "!!" if finding.remedy else "ok"
+            click.echo(f"{mark}  {finding.check}: {printable(finding.words)}")
+            if finding.remedy:
+                click.echo(f"      {printable(finding.remedy)}")
+    else:
+        show([{"Check": each.check, "Found": each.words, "Remedy": each.remedy} for each in findings], output)
+    return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
+
+
+def _files(_: _Patient) -> Iterator[Finding]:
+    for path in (places().config, places().credentials):
+        if not path.exists():
+            yield Finding("files", f"{path} is not there")
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        secret = path == places().credentials
+        remedy = f"chmod 600 {shlex.quote(str(path))}" if secret and mode & 0o077 else ""
+        yield Finding("files", f"{path} has mode {mode:04o}", remedy)
+
+
+def _sources(patient: _Patient) -> Iterator[Finding]:
+    found = find_sources(patient.means.environment, patient.means.profiles, patient.profile)
+    if not found:
+        yield Finding("credentials", "no place offers any", "`daypass login`, or `daypass profile add`.")
+        return
+    used, *others = found
+    shadowed = ", ".join(source.where for source in others)
+    yield Finding("credentials", f"from {used.where}" + (f"; it shadows {shadowed}" if shadowed else ""))
+    token = patient.means.environment.get("AWS_SESSION_TOKEN")
+    if used.kind == "environment" and used.key_id.startswith("ASIA") and not token:
+        yield Finding("credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or none.")
+
+
+def _processes(patient: _Patient) -> Iterator[Finding]:
+    for name, profile in sorted(patient.means.profiles.by_name.items()):
+        process = profile.options.get("credential_process", "")
+        if not process:
+            continue
+        try:
+            program = shlex.split(process)[0]
+        except (ValueError, IndexError):
+            program = ""
+        if not program or shutil.which(program) is None:
+            where = "give its full path in credential_process, or run `daypass profile set`"
+            yield Finding(
+                "profiles", f"{name} runs {program or process}, which is not there", f"Install it, or {where}."
+            )
+        if profile.credentials.get("aws_access_key_id"):
+            yield Finding("profiles", f"{name} has keys that shadow its process", f"`daypass profile remove {name}`.")
+
+
+def _references(patient: _Patient) -> Iterator[Finding]:
+    known = patient.means.profiles.by_name
+    for name, profile in sorted(known.items()):
+        for key in ("source_profile", "daypass_source_profile"):
+            source = profile.options.get(key)
+            if source and source not in known:
+                yield Finding("profiles", f"{name} names {source} as its source", f"There is no profile {source}.")
+        try:
+            _ = profile.wanted
+        except Problem as problem:
+            yield Finding("profiles", str(problem), f"`daypass profile show {name}`")
+
+
+def _endpoint(patient: _Patient) -> Iterator[Finding]:
+    url = patient.endpoint_url or "https://sts.amazonaws.com"
+    begun = time.time()
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": "daypass"})  # noqa: S310 - the user's endpoint
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
+            date = answer.headers.get("Date")
+    except urllib.error.HTTPError as error:
+        date = error.headers.get("Date")
+    except (OSError, ValueError) as error:
+        words = f"{url} cannot be reached: {getattr(error, 'reason', error)}"
+        yield Finding("endpoint", words, "Is the server running, and the address right? AWS_ENDPOINT_URL sets it.")
+        return
+    yield Finding("endpoint", f"{url} answers" + ("" if patient.endpoint_url else " (AWS: no endpoint is configured)"))
+    yield from _clock(date, (begun + time.time()) / 2)
+
+
+def _clock(date: str | None, at: float) -> Iterator[Finding]:
+    try:
+        skew = round(at - parsedate_to_datetime(date or "").timestamp())
+    except (ValueError, TypeError):
+        return
+    off = f"{abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the server's" if skew else "the same as the server's"
+    remedy = (
+        "Set this machine's clock: signatures older than five minutes are refused." if abs(skew) > _MOST_SKEW else ""
+    )
+    yield Finding("clock", f"this machine's clock is {off}", remedy)
+
+
+def _surroundings(patient: _Patient) -> Iterator[Finding]:
+    bundle = patient.means.environment.get("AWS_CA_BUNDLE")
+    if bundle and not Path(bundle).is_file():
+        yield Finding(
+            "surroundings", f"AWS_CA_BUNDLE names {bundle}, which is not there", "Unset it, or mend the path."
+        )
+    if not os.access("/dev/tty", os.R_OK | os.W_OK):
+        yield Finding("surroundings", "there is no terminal to ask on; questions will fail at once")
+
+
+CHECKS: tuple[Callable[[Any], Iterator[Finding]], ...] = (
+    _files,
+    _sources,
+    _processes,
+    _references,
+    _endpoint,
+    _surroundings,
+)

@@ -1,0 +1,43 @@
+"""`daypass renew`: fetch anew what profiles ask for, before it ends."""
+
+from dataclasses import replace
+
+import click
+
+from daypass.cli.emitting import describe
+from daypass.cli.login import sign_in_again
+from daypass.cli.selecting import means_of
+from daypass.client.obtain import Means, obtain
+from daypass.client.problems import BadUsage, SignInNeeded
+from daypass.client.wanted import Wanted
+from daypass.client.words import printable
+
+
+@click.command()
+@click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
+@click.option("--all", "every", is_flag=True, help="Every profile that asks Daypass for something.")
+@click.option("--no-input", is_flag=True, help="Never ask, and open no browser.")
+def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
+    """Renew the credentials of PROFILEs, signing in again where that is what it takes."""
+    means = replace(means_of({"no_input": no_input}), fresh=True)
+    asking = {name: profile.wanted for name, profile in means.profiles.by_name.items() if profile.wanted}
+    names = tuple(asking) if every else profiles
+    if not names:
+        raise BadUsage(f"Name a profile, or give --all; there are: {', '.join(sorted(asking)) or 'none'}.")
+    for name in names:
+        means.profiles.get(name)
+        wanted = asking.get(name)
+        if wanted is None:
+            raise BadUsage(f"Profile {name!r} asks Daypass for nothing; there is nothing to renew.")
+        _renew(name, wanted, means)
+
+
+def _renew(name: str, wanted: Wanted, means: Means) -> None:
+    try:
+        entry = obtain(wanted, means)
+    except SignInNeeded:
+        if wanted.method not in {"saml", "oidc"} or not means.prompt.allowed:
+            raise
+        sign_in_again(name, wanted.method)
+    else:
+        click.echo(f"{printable(name)}: {describe(entry)}")

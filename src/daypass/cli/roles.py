@@ -1,0 +1,66 @@
+"""`daypass roles`: the roles that one could take: those of the profiles, of an assertion, or of one's account."""
+
+from typing import Any
+
+import click
+
+from daypass.cli.selecting import PLACE, select
+from daypass.cli.selecting import options as with_options
+from daypass.cli.showing import output_option, query_option, show
+from daypass.cli.signing_in import read_assertion
+from daypass.client.assertions import clean_assertion, offers
+from daypass.client.obtain import completed, obtain
+from daypass.client.words import printable
+
+
+@click.command()
+@with_options(PLACE)
+@click.option("--assertion-file", default="", metavar="FILE", help="List what this SAMLResponse offers; - reads input.")
+@click.option("--in-account", is_flag=True, help="List the roles of your account too, where you may (iam:ListRoles).")
+@output_option
+@query_option
+def command(*, assertion_file: str, in_account: bool, output: str, query: str, **place: Any) -> None:
+    """List roles: those that profiles ask for, that an assertion offers, or that your account has."""
+    rows = _offered(assertion_file) if assertion_file else _of_profiles(place)
+    if in_account:
+        rows += _of_account(place)
+    if output == "text" and not query:
+        for row in rows:
+            click.echo(f"{row['Arn']}  {row['From']}")
+    else:
+        show(rows, output, query)
+
+
+def _offered(source: str) -> list[dict[str, str]]:
+    found = offers(clean_assertion(read_assertion(source)))
+    return [{"Arn": printable(each.role_arn), "From": printable(each.provider_arn)} for each in found]
+
+
+def _of_profiles(place: dict[str, Any]) -> list[dict[str, str]]:
+    means = select("role", dict(place)).means
+    rows = []
+    for name, profile in sorted(means.profiles.by_name.items()):
+        own = profile.wanted
+        roles = own.role_arn[-1:] if own else (profile.options.get("role_arn", ""),)
+        rows += [{"Arn": printable(role), "From": f"profile {printable(name)}"} for role in roles if role]
+    return rows
+
+
+def _of_account(place: dict[str, Any]) -> list[dict[str, str]]:
+    from daypass.client.endpoints import find_endpoint, profile_at_hand
+    from daypass.client.sts_call import Signer, call, connect
+
+    selection = select("role", dict(place))
+    means, wanted = selection.means, completed(selection.wanted, selection.means)
+    at_hand = profile_at_hand(means.environment, wanted.profile or wanted.source_profile)
+    url = place["endpoint_url"] or find_endpoint(means.environment, means.profiles, at_hand, "iam")
+    signer = Signer(credentials=obtain(wanted, means).credentials)
+    iam = connect("iam", signer, endpoint_url=url, region=wanted.region)
+    rows: list[dict[str, str]] = []
+    marker: dict[str, str] = {}
+    while True:
+        answer = call(iam, "ListRoles", {"MaxItems": 1000, **marker})
+        rows += [{"Arn": printable(role["Arn"]), "From": "the account"} for role in answer["Roles"]]
+        if not answer.get("IsTruncated"):
+            return rows
+        marker = {"Marker": answer["Marker"]}

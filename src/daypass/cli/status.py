@@ -1,0 +1,67 @@
+"""`daypass status`: what is kept, for how long; `--check` tells a script whether a profile is good."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from daypass.cli.exit_codes import Exit
+from daypass.cli.selecting import Duration, means_of, now
+from daypass.cli.showing import output_option, query_option, show
+from daypass.client.cache import Entry
+from daypass.client.credentials import instant
+from daypass.client.durations import say_duration
+from daypass.client.words import printable
+
+
+@click.command()
+@click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
+@click.option("--check", is_flag=True, help="Print nothing; exit with 0 where all are good, else with 3 or 5.")
+@click.option("--for", "least", type=Duration(), default=900, help="How long they must last. 15m by default.")
+@output_option
+@query_option
+def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, query: str) -> int:
+    """Show the sessions that are kept, and how long they last."""
+    means = means_of({})
+    for name in profiles:
+        means.profiles.get(name)
+    entries = [entry for entry in means.cache.entries() if not profiles or entry.profile in profiles]
+    if check:
+        names = profiles or tuple(sorted({entry.profile for entry in entries if entry.profile}))
+        return _check(entries, names, now(), timedelta(seconds=least))
+    rows = [_row(entry) for entry in entries]
+    if output != "text" or query:
+        show(rows, output, query)
+        return Exit.OK
+    for row in rows:
+        click.echo(f"{row['Profile'] or '-':20}  {row['Left']:>12}  {row['Arn']}")
+    if not rows:
+        click.echo("Nothing is kept; `daypass login` or `daypass assume` begins.", err=True)
+    return Exit.OK
+
+
+def _check(entries: Sequence[Entry], names: Sequence[str], at: datetime, least: timedelta) -> int:
+    """Return 0 where every profile has credentials that last, 5 where one's have expired, 3 where it has none."""
+    code = Exit.OK if names else Exit.SIGN_IN_NEEDED
+    for name in names:
+        mine = [entry for entry in entries if entry.profile == name]
+        if any(entry.credentials.lasts(least, now=at) for entry in mine):
+            continue
+        if not mine:
+            return Exit.SIGN_IN_NEEDED
+        code = Exit.EXPIRED
+    return code
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    end = entry.credentials.expires
+    left = (end - now()).total_seconds() if end else 0.0
+    return {
+        "Profile": printable(entry.profile),
+        "Arn": printable(entry.arn) or entry.credentials.access_key_id,
+        "Endpoint": printable(entry.endpoint_url),
+        "Expires": instant(end) if end else None,
+        "Left": say_duration(left) if left > 0 else "expired",
+        "Subject": printable(entry.subject),
+    }

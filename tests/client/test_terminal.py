@@ -1,0 +1,144 @@
+"""Questions at a terminal: asked of the person, whatever has become of standard input, output and error."""
+
+import base64
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from tests.client.machine import ACCOUNT, Machine, trusting
+from tests.sts.authenticator import Authenticator, enrol, new_device
+
+from daypass.testing.server import RunningServer
+
+# The first terminal that a leader of a session opens becomes its own.
+_ON_A_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
+
+
+class Seated:
+    """A command at a terminal, whose standard streams lead elsewhere."""
+
+    def __init__(self, machine: Machine, *words: str) -> None:
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _ON_A_TERMINAL, os.ttyname(slave), *words],
+            env=machine.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+        self._slave = slave
+        self.screen = ""
+
+    def sees(self, pattern: str) -> None:
+        """Wait until the terminal shows something."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end and not re.search(pattern, self.screen):
+            if select.select([self._master], [], [], 0.1)[0]:
+                self.screen += os.read(self._master, 65_536).decode()
+        assert re.search(pattern, self.screen), self.screen
+
+    def types(self, text: str) -> None:
+        """Type a text, as fast as the terminal takes it."""
+        data = text.encode()
+        while data:
+            data = data[os.write(self._master, data[:1024]) :]
+            time.sleep(0.002)  # a person's terminal takes a paste in pieces
+
+    def ends(self) -> tuple[int, str, str]:
+        """Return the exit code and what went to the two streams."""
+        out, err = self.process.communicate(timeout=30)
+        os.close(self._master)
+        os.close(self._slave)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def device(machine: Machine, served: RunningServer) -> Iterator[Authenticator]:
+    """Give the machine's user an MFA device, and make a role that wants it."""
+    iam = machine.iam
+    authenticator = new_device(iam, served.clock, "phone")
+    enrol(iam, authenticator, "ann")
+    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    policy = trusting(f"arn:aws:iam::{ACCOUNT}:root", Condition=condition)
+    iam.create_role(RoleName="careful", AssumeRolePolicyDocument=policy)
+    served.clock.move(timedelta(seconds=90))  # both codes are used up
+    yield authenticator
+    served.clock.move(timedelta(seconds=-90))
+    iam.deactivate_mfa_device(UserName="ann", SerialNumber=authenticator.serial)
+    iam.delete_virtual_mfa_device(SerialNumber=authenticator.serial)
+    iam.delete_role(RoleName="careful")
+
+
+def test_a_credential_process_asks_on_the_terminal_alone(machine: Machine, device: Authenticator) -> None:
+    """The code is asked past standard output and error; the answer is one JSON document."""
+    words = ("profile", "add", "careful", "--role", "careful", "--source-profile", "ann", "--mfa-serial", "auto")
+    machine.good(*words)
+    seated = Seated(machine, "daypass", "credential-process", "--profile", "careful")
+    seated.sees("MFA code for .*phone: ")
+    seated.types(device.code() + "\n")
+    code, out, err = seated.ends()
+    assert (code, err) == (0, ""), (out, err)
+    assert json.loads(out)["Version"] == 1
+    # The session is kept: tools that start now are asked nothing.
+    shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "careful")
+    assert shown.json["Arn"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/careful/")
+
+
+def test_a_code_comes_from_a_command(machine: Machine, device: Authenticator) -> None:
+    """No terminal is needed where a command has the code; a wrong one has the exit code of what has expired."""
+    words = ("assume", "careful", "--profile", "ann", "--mfa-serial", device.serial, "--output", "process")
+    assert machine.daypass(*words, "--mfa-command", f"echo {device.code()}").code == 0
+    done = machine.daypass(*words, "--fresh", "--mfa-code", device.wrong())
+    assert done.code == 5, done
+    assert "next code" in done.err
+
+
+def test_without_a_terminal_the_way_out_is_named(machine: Machine, device: Authenticator) -> None:
+    """Nobody waits for an answer that cannot come."""
+    done = machine.daypass("assume", "careful", "--profile", "ann", "--mfa-serial", "auto")
+    assert (done.code, done.out) == (3, "")
+    assert "--mfa-command" in done.err
+
+
+def test_a_secret_is_typed_without_being_seen(machine: Machine) -> None:
+    """Whoever looks over the shoulder sees the question alone."""
+    words = ("profile", "add", "typed", "--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--region", "eu-west-1")
+    seated = Seated(machine, "daypass", *words)
+    seated.sees("Secret access key: ")
+    seated.types("abcdefghij" * 4 + "\n")
+    assert seated.ends()[0] == 0
+    assert "abcdefghij" not in seated.screen
+    assert "abcdefghij" * 4 in machine.credentials.read_text()
+
+
+def test_a_long_response_is_pasted_whole(machine: Machine) -> None:
+    """A terminal cuts lines at 4,096 characters; a SAML response is longer and arrives whole, and unseen."""
+    text = base64.b64encode(b"<Response>" + b"x" * 20_000 + b"</Response>").decode()
+    words = ("login", "saml", "--via", "paste", "--endpoint-url", machine.server.url, "--role", "123456789012/deploy")
+    seated = Seated(machine, "daypass", *words, "--provider-arn", f"arn:aws:iam::{ACCOUNT}:saml-provider/none")
+    seated.sees("Paste the SAMLResponse: ")
+    seated.types(f"\x1b[200~{text}\x1b[201~\r")
+    code, out, err = seated.ends()
+    assert (code, out) in {(4, ""), (5, "")}, err
+    assert "copy the" not in err
+    assert text[:100] not in seated.screen
+
+
+def test_a_profile_that_is_its_own_source_does_not_run_for_ever(machine: Machine) -> None:
+    """Two processes that ask each other stop at the second."""
+    with machine.config.open("a") as config:
+        config.write("[profile loop]\ndaypass_method = session\n")
+        config.write("credential_process = daypass credential-process --profile loop\n")
+    done = machine.daypass("credential-process", "--profile", "loop", AWS_PROFILE="loop")
+    assert done.code in {3, 6}, done
+    assert "its own source" in done.err
