@@ -6,6 +6,7 @@ Owns the story. Every command's answer is checked; the exit code is 0 only if ea
 import json
 import sys
 
+from demo.delegation import a_delegation
 from demo.federation import a_root_session, a_saml_assertion, a_web_identity_token, an_outbound_token
 from demo.stage import DemoFailed, Stage, say, set_stage
 from demo.totp import code
@@ -155,6 +156,7 @@ def main() -> int:
             a_saml_assertion(stage, account)
             a_web_identity_token(stage, account, issuer)
             an_outbound_token(stage)
+            a_delegation(stage, account, issuer.authority, stage.folder / "daypass.db")
             a_root_session(stage, stage.folder / "daypass.db")
     except DemoFailed as failed:
         print(f"\ndemo: {failed}", file=sys.stderr)

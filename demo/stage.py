@@ -158,6 +158,9 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, server, folder)
+        # Or the AWS CLI would fetch every parameter that is a URL.
+        (folder / ".aws").mkdir()
+        (folder / ".aws" / "config").write_text("[default]\ncli_follow_urlparam = false\n")
         stage = Stage(url, folder, _first_key(folder))
         stage.become(stage.root)
         yield stage
