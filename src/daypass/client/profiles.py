@@ -1,6 +1,7 @@
 """Profiles: what the two files say about each, and what is written for one that plain AWS tools can use.
 
-Owns the meaning of sections. Reading and replacing files is aws_files.py's, editing text ini_edit.py's.
+Owns the meaning of sections. Reading and replacing files is aws_files.py's, editing text ini_edit.py's, which is
+imported only to write: a credential process that answers from its cache must be quick.
 Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Service-specific endpoints".
 """
 
@@ -10,11 +11,14 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from daypass.client.aws_files import Edit, Places, edit, read_sections
-from daypass.client.ini_edit import Value, remove_section, rename_section, section_names, set_options
 from daypass.client.problems import BadUsage, Misconfigured
 from daypass.client.wanted import Wanted, wanted_from
+
+if TYPE_CHECKING:
+    from daypass.client.ini_edit import Value
 
 _NAME = re.compile(r"[A-Za-z0-9._@:/+=,-]{1,128}")
 SECRETS = frozenset({"aws_secret_access_key", "aws_session_token", "aws_security_token"})
@@ -102,6 +106,8 @@ def checked_name(name: str) -> str:
 
 def config_header(text: str, name: str) -> str:
     """Return the header of a profile in the config file, as it stands there or as a new one is written."""
+    from daypass.client.ini_edit import section_names
+
     for header in section_names(text):
         if section_kind(header) == ("profile", name):
             return header
@@ -109,9 +115,10 @@ def config_header(text: str, name: str) -> str:
 
 
 def write_config(
-    places: Places, name: str, options: Mapping[str, Value], *, services: tuple[str, str] | None = None, dry_run: bool
+    places: Places, name: str, options: Mapping[str, "Value"], *, services: tuple[str, str] | None = None, dry_run: bool
 ) -> Edit:
     """Set options of a profile in the config file, and a services section (name, URL) beside it."""
+    from daypass.client.ini_edit import set_options
 
     def change(text: str) -> str:
         if services is not None:
@@ -122,14 +129,18 @@ def write_config(
     return edit(places.config, change, dry_run=dry_run)
 
 
-def write_keys(places: Places, name: str, options: Mapping[str, Value], *, dry_run: bool) -> Edit:
+def write_keys(places: Places, name: str, options: Mapping[str, "Value"], *, dry_run: bool) -> Edit:
     """Set options of a profile in the credentials file."""
+    from daypass.client.ini_edit import set_options
+
     header = name if name == "default" else checked_name(name)
     return edit(places.credentials, lambda text: set_options(text, header, options), dry_run=dry_run)
 
 
 def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
     """Take a profile out of both files."""
+    from daypass.client.ini_edit import remove_section
+
     return [
         edit(places.config, lambda text: remove_section(text, config_header(text, name)), dry_run=dry_run),
         edit(places.credentials, lambda text: remove_section(text, name), dry_run=dry_run),
@@ -138,6 +149,8 @@ def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
 
 def rename(places: Places, old: str, new: str, *, dry_run: bool = False) -> list[Edit]:
     """Give a profile another name in both files, and in the settings that mean it."""
+    from daypass.client.ini_edit import rename_section, set_options
+
     profiles = load_profiles(places)
     profiles.get(old)
     if new in profiles.by_name:
@@ -159,7 +172,7 @@ def rename(places: Places, old: str, new: str, *, dry_run: bool = False) -> list
     ]
 
 
-def _renamed_references(profile: Profile, old: str, new: str) -> dict[str, Value]:
+def _renamed_references(profile: Profile, old: str, new: str) -> dict[str, "Value"]:
     changes: dict[str, Value] = {
         key: new for key in ("source_profile", "daypass_source_profile") if profile.config.get(key) == old
     }
