@@ -89,9 +89,9 @@ def manners(portal: Portal) -> Iterator[None]:
     portal.idp.assertion, portal.idp.answers, portal.idp.waits = before.assertion, before.answers, before.waits
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Run Chromium."""
+    """Run Chromium, for one file: while it runs, no other test of the process may start an event loop."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}")
     with sync_playwright() as playwright:
