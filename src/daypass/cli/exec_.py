@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from daypass.cli.emitting import own_variables, region_of
-from daypass.cli.exit_codes import Stop
+from daypass.cli.exit_codes import Stop, show_usage_error
 from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 from daypass.client.child import OWN_FAILURE, CannotRun, run_child
 from daypass.client.container_endpoint import serving_credentials
@@ -30,7 +30,7 @@ class _Exec(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            error.show()
+            show_usage_error(error)
             ctx.exit(OWN_FAILURE)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -35,3 +35,14 @@ class Stop(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence to standard error."""
         click.echo(f"daypass: {self.format_message()}", file=file, err=file is None)
+
+
+def show_usage_error(error: click.UsageError) -> None:
+    """Print what was wrong with the command line in one sentence, and where the help is; or the help itself."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    words = error.format_message()
+    ended = words if words.endswith((".", "?", "!")) else f"{words}."
+    path = error.ctx.command_path if error.ctx is not None else "daypass"
+    click.echo(f"daypass: {ended} `{path} --help` shows what there is.", err=True)

@@ -1,6 +1,6 @@
 """The command `daypass`: finds a subcommand and imports it only then, so that the others cost nothing.
 
-Owns the table of commands and the exit codes. Each command is a file of its own.
+Owns the table of commands and which exit code an error has. Each command is a file of its own.
 """
 
 import importlib
@@ -9,45 +9,51 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
-from daypass.cli.exit_codes import Exit
+from daypass.cli.exit_codes import Exit, show_usage_error
 
-# Command name -> the module that holds `command`.
-COMMANDS: Mapping[str, str] = {
-    "account": "daypass.cli.account",
-    "assume": "daypass.cli.assume",
-    "completion": "daypass.cli.completion",
-    "console": "daypass.cli.console",
-    "credential-process": "daypass.cli.credential_process",
-    "doctor": "daypass.cli.doctor",
-    "env": "daypass.cli.env",
-    "exec": "daypass.cli.exec_",
-    "federation-token": "daypass.cli.federation_token",
-    "logout": "daypass.cli.logout",
-    "login": "daypass.cli.login",
-    "profile": "daypass.cli.profile",
-    "renew": "daypass.cli.renew",
-    "roles": "daypass.cli.roles",
-    "session-token": "daypass.cli.session_token",
-    "shell": "daypass.cli.shell",
-    "status": "daypass.cli.status",
-    "sts": "daypass.cli.sts",
-    "whoami": "daypass.cli.whoami",
-    "apply": "daypass.cli.apply",
-    "explain": "daypass.cli.explain",
-    "export": "daypass.cli.export",
-    "import": "daypass.cli.import_",
-    "organization": "daypass.cli.organization",
-    "graph": "daypass.cli.graph",
-    "keys": "daypass.cli.keys",
-    "lint": "daypass.cli.lint",
-    "mfa": "daypass.cli.mfa",
-    "oidc": "daypass.cli.oidc",
-    "saml": "daypass.cli.saml",
-    "serve": "daypass.cli.serve",
-    "sessions": "daypass.cli.sessions",
-    "token": "daypass.cli.token",
+# Command name -> the module that holds `command`, and what `daypass --help` says of it: to ask the modules themselves
+# would import the whole server. The headings are those of the help.
+FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
+    "login": ("daypass.cli.login", "Sign in, and have a profile that every AWS tool can use."),
+    "whoami": ("daypass.cli.whoami", "Show who you are, by which credentials, until when."),
+    "status": ("daypass.cli.status", "Show the sessions that are kept, and how long they last."),
+    "renew": ("daypass.cli.renew", "Fetch credentials anew, signing in again if it must be."),
+    "logout": ("daypass.cli.logout", "Forget the credentials that are kept."),
+    "doctor": ("daypass.cli.doctor", "Find what stands between you and your credentials."),
+    "assume": ("daypass.cli.assume", "Assume a role, or a chain of roles."),
+    "session-token": ("daypass.cli.session_token", "Get a session for your own keys, with MFA."),
+    "federation-token": ("daypass.cli.federation_token", "Get credentials for somebody else, limited by policies."),
+    "env": ("daypass.cli.env", "Print the lines that put credentials into your shell."),
+    "exec": ("daypass.cli.exec_", "Run a command with credentials."),
+    "shell": ("daypass.cli.shell", "Start a shell with credentials."),
+    "console": ("daypass.cli.console", "Print a link that signs a browser in to a console."),
+    "credential-process": ("daypass.cli.credential_process", "Answer AWS's tools with credentials."),
+    "profile": ("daypass.cli.profile", "List, show, add, set, rename and remove profiles."),
+    "roles": ("daypass.cli.roles", "List the roles that you could take."),
+    "sts": ("daypass.cli.sts", "Call any operation of STS."),
+    "completion": ("daypass.cli.completion", "Teach your shell to complete these commands."),
 }
+FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
+    "serve": ("daypass.cli.serve", "Run the server: STS and IAM at one URL."),
+    "account": ("daypass.cli.account", "Make and list accounts."),
+    "organization": ("daypass.cli.organization", "Show and change the store's organization."),
+    "apply": ("daypass.cli.apply", "Make the store what a file says."),
+    "export": ("daypass.cli.export", "Write the store as such a file."),
+    "import": ("daypass.cli.import_", "Bring in the IAM of an AWS account."),
+    "keys": ("daypass.cli.keys", "List and rotate the keys that seal session tokens."),
+    "sessions": ("daypass.cli.sessions", "End sessions before their time."),
+    "mfa": ("daypass.cli.mfa", "List MFA devices, register hardware tokens, unlock devices."),
+    "saml": ("daypass.cli.saml", "Find out why a SAML response is refused; set switches."),
+    "oidc": ("daypass.cli.oidc", "List OpenID Connect providers; set what they may say."),
+    "token": ("daypass.cli.token", "Find out why a web identity token is refused."),
+    "explain": ("daypass.cli.explain", "Say why a call is allowed or refused."),
+    "graph": ("daypass.cli.graph", "Draw who can assume what."),
+    "lint": ("daypass.cli.lint", "Warn of what is legal in a policy and probably not meant."),
+}
+COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
+_HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))
 
 
 class _Lazy(click.Group):
@@ -59,11 +65,34 @@ class _Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Import one command, or return None where there is none of that name."""
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(module).command
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed, or say which ones look like it."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            import difflib
+
+            near = [f"`daypass {name}`" for name in difflib.get_close_matches(args[0], COMMANDS, n=2)]
+            ctx.fail(f"There is no command {args[0]!r}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands that begin so, without importing them."""
+        found = [
+            CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """Write what there is, without importing any of it."""
+        for heading, commands in _HEADINGS:
+            with formatter.section(heading):
+                formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(args=None if arguments is None else list(arguments), prog_name="daypass", standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        show_usage_error(error)
         sys.exit(Exit.USAGE)
     except click.ClickException as error:
         error.show()
@@ -108,7 +137,11 @@ def _explain(error: Exception) -> int:
         problems.Locked: Exit.LOCKED,
     }
     code = codes.get(type(error), Exit.UNEXPECTED)
-    if code is Exit.UNEXPECTED:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        # A file of the person's that cannot be used is theirs to mend, wherever we met it.
+        code = Exit.LOCKED
+        words = f"{error.filename} cannot be used: {error.strerror}. Is it yours, and is there room?"
+    elif code is Exit.UNEXPECTED:
         name = type(error).__name__
         words = f"something unexpected happened ({name}: {error}); run it again with DAYPASS_DEBUG=1 and report it."
     else:

@@ -1,0 +1,98 @@
+"""The command line as a whole: its help, its completion, and what it says of words that it does not know."""
+
+import importlib
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from daypass.cli.main import COMMANDS, FOR_OPERATORS, FOR_PEOPLE
+
+HEAVY = ("botocore", "rich", "sqlalchemy", "lxml", "starlette", "cryptography", "daypass.wiring", "daypass.storage")
+RUN = """
+import contextlib, json, sys
+sys.argv[0] = "daypass"
+from daypass.cli.main import main
+try:
+    main(json.loads(sys.argv[1]))
+except SystemExit as error:
+    code = error.code
+loaded = [name for name in json.loads(sys.argv[2]) if name in sys.modules]
+print(json.dumps([code, loaded]), file=sys.stderr)
+"""
+
+
+def run(*words: str) -> tuple[str, str, int, list[str]]:
+    """Return what a command printed to both streams, its exit code, and what it imported that is heavy."""
+    program = [sys.executable, "-c", RUN, json.dumps(words), json.dumps(HEAVY)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    said, _, last = done.stderr.rstrip("\n").rpartition("\n")
+    code, loaded = json.loads(last)
+    return done.stdout, said, int(code or 0), loaded
+
+
+def test_the_help_lists_every_command_and_imports_none() -> None:
+    """Who asks what there is waits for nothing."""
+    out, _, code, loaded = run("--help")
+    assert (code, loaded) == (0, [])
+    for name, (_, words) in COMMANDS.items():
+        assert name in out
+        assert words.split()[0] in out
+
+
+@pytest.mark.parametrize("name", sorted(FOR_PEOPLE))
+def test_the_help_of_a_command_for_people_is_light(name: str) -> None:
+    """None of them loads the server, botocore or rich before it is used."""
+    out, _, code, loaded = run(name, "--help")
+    assert (code, loaded) == (0, [])
+    assert out.startswith("Usage: daypass")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_of_the_table_is_there(name: str) -> None:
+    """The module holds a command, with a help text for it and for each of its options."""
+    command = importlib.import_module(COMMANDS[name][0]).command
+    assert isinstance(command, click.Command)
+    ends = [command] if not isinstance(command, click.Group) else [command, *command.commands.values()]
+    for each in ends:
+        assert each.help, each.name
+        assert all(option.help for option in each.params if isinstance(option, click.Option)), each.name
+
+
+def test_no_command_stands_twice() -> None:
+    """It is for people or for operators."""
+    assert not set(FOR_PEOPLE) & set(FOR_OPERATORS)
+
+
+@pytest.mark.parametrize(
+    ("words", "help_words"),
+    [
+        (("logn",), "Did you mean `daypass login`"),
+        (("xyzzy",), "`daypass --help`"),
+        (("whoami", "--profil", "x"), "--profile"),
+        (("profile", "lst"), "list"),
+        (("assume",), "`daypass assume --help`"),
+        (("sts",), "`daypass sts --help`"),
+        (("login", "--via", "telepathy"), "device"),
+        (("--nonsense",), "`daypass --help`"),
+        (("assume", "r", "--duration", "soon"), "45m"),
+    ],
+)
+def test_a_word_that_is_not_known_is_one_sentence(words: tuple[str, ...], help_words: str) -> None:
+    """Exit code 2, one line, and what would do."""
+    out, said, code, _ = run(*words)
+    assert (code, out) == (2, "")
+    assert len(said.splitlines()) == 1, said
+    assert said.startswith("daypass: ")
+    assert help_words in said
+
+
+def test_commands_are_completed_without_importing_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is pressed must not take seconds."""
+    for name, value in (("_DAYPASS_COMPLETE", "bash_complete"), ("COMP_WORDS", "daypass "), ("COMP_CWORD", "1")):
+        monkeypatch.setenv(name, value)
+    out, _, _, loaded = run()
+    assert loaded == []
+    assert {line.removeprefix("plain,") for line in out.split()} == set(COMMANDS)
