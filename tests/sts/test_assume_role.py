@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -198,9 +198,9 @@ def test_durations(shared: RunningServer, sts: Any) -> None:
     over = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     for seconds in (900, 3600, 7200):
         made = sts.assume_role(RoleArn=SHARED, RoleSessionName="s1", DurationSeconds=seconds)["Credentials"]
-        assert abs((made["Expiration"] - shared.clock.now()).total_seconds() - seconds) < 5
+        assert abs((made["Expiration"] - shared.clock.now()).total_seconds() - seconds) < 60
     made = sts.assume_role(RoleArn=SHARED, RoleSessionName="s1")["Credentials"]
-    assert abs((made["Expiration"] - datetime.now(UTC)).total_seconds() - 3600) < 5
+    assert abs((made["Expiration"] - shared.clock.now()).total_seconds() - 3600) < 60
     with refused("ValidationError", over, 400):
         sts.assume_role(RoleArn=SHARED, RoleSessionName="s1", DurationSeconds=7201)
     for seconds in (0, 899, 43201):

@@ -169,6 +169,7 @@ def test_a_closed_role_looks_like_a_missing_one(
     sts = as_caller("sts", root)
     client = as_caller("sts", new_user("alice", *own))
     there = f"arn:aws:iam::{owner.account}:role/"
+    server.clock.freeze()  # both messages tell the time
     closed, missing = (
         refused(client.assume_role, RoleArn=there + name, RoleSessionName="tuesday") for name in ("closed", "absent")
     )
