@@ -15,6 +15,7 @@ from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Store, StoreUnavailable
 from daypass.mint.keyring import tend
 from daypass.mint.lifecycle import NoActiveKeyError
+from daypass.operations.saml_request_keys import drop_request_keys, has_expired_keys
 from daypass.ports import Clock, Entropy
 
 INTERVAL = 60.0  # seconds
@@ -67,6 +68,7 @@ class KeyUpkeep:
         now = int(self._clock.now().timestamp())
         self._tend_sealing_keys(now)
         self._tend_token_keys(now)
+        self._drop_request_keys(now)
 
     def _tend_sealing_keys(self, now: int) -> None:
         with self._store.read() as reader:
@@ -85,3 +87,11 @@ class KeyUpkeep:
         for account in due:
             with self._store.write() as writer:
                 tend_token_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
+
+    def _drop_request_keys(self, now: int) -> None:
+        # These are rotated by hand: providers must hear of a new one first.
+        with self._store.read() as reader:
+            if not has_expired_keys(reader, now=now):
+                return
+        with self._store.write() as writer:
+            drop_request_keys(writer, now=now)

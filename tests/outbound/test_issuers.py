@@ -15,7 +15,7 @@ from daypass.directory.identity import load_account
 from daypass.directory.outbound import KEYS, load_documents, rotate_token_keys
 from daypass.directory.outbound_entities import TokenSigningKey
 from daypass.directory.records import replace, to_entity
-from daypass.storage.vault import Unopenable
+from daypass.directory.secret_box import Unopenable
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 from daypass.upkeep import KeyUpkeep

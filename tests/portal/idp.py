@@ -3,7 +3,7 @@
 import base64
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
@@ -27,7 +27,8 @@ class IdpSite:
     """Pages on http://localhost: another site than 127.0.0.1 to a browser, as a real provider's is.
 
     `assertion` is what it says about whoever comes. `answers` changes the InResponseTo; `waits` leaves the click to
-    the person. `seen` keeps the requests.
+    the person. `seen` keeps the requests and `addresses` where they came to. With `moves_to` a form is sent on to
+    another address, with all that it holds, as providers do that sign people in on another host.
     """
 
     key: KeyPair
@@ -38,13 +39,29 @@ class IdpSite:
     waits: bool = False
     seen: list[Any] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
+    moves_to: str = ""
 
     def __enter__(self) -> Self:
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = site.page(self.path).encode()
+                query = parse_qs(urlsplit(self.path).query)
+                self.answer(query, inflate=True)
+
+            def do_POST(self) -> None:
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                if site.moves_to:
+                    self.send_response(307)
+                    self.send_header("Location", site.moves_to)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                self.answer(parse_qs(form), inflate=False)
+
+            def answer(self, fields: Mapping[str, list[str]], *, inflate: bool) -> None:
+                site.addresses.append(self.path)
+                body = site.page(fields, inflate=inflate).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
@@ -66,13 +83,12 @@ class IdpSite:
         self.server.server_close()
         self.thread.join()
 
-    def page(self, path: str) -> str:
-        """Return the page that posts a response, to the request in the address or to none."""
-        self.addresses.append(path)
-        query = parse_qs(urlsplit(path).query)
+    def page(self, fields: Mapping[str, list[str]], *, inflate: bool) -> str:
+        """Return the page that posts a response, to the request that came or to none."""
         asked = ""
-        if "SAMLRequest" in query:
-            request = etree.fromstring(zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -15))
+        if "SAMLRequest" in fields:
+            sent = base64.b64decode(fields["SAMLRequest"][0])
+            request = etree.fromstring(zlib.decompress(sent, -15) if inflate else sent)
             self.seen.append(request)
             asked = request.get("ID") or ""
         assertion = replace(self.assertion, recipient=self.consumer, in_response_to=self.answers(asked))
@@ -80,7 +96,7 @@ class IdpSite:
         return _FORM.format(
             consumer=escape(self.consumer),
             response=response,
-            relay=escape(query.get("RelayState", [""])[0]),
+            relay=escape(fields.get("RelayState", [""])[0]),
             who=escape(assertion.name_id),
             script="" if self.waits else _SCRIPT,
         )

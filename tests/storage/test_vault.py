@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daypass.directory.secret_box import Unopenable
 from daypass.directory.store import Store
 from daypass.storage.master_key import MasterKey
 from daypass.storage.refusals import StoreRefused, WrongMasterKey
-from daypass.storage.vault import Unopenable, Vault, open_vault, rewrap
+from daypass.storage.vault import Vault, open_vault, rewrap
 
 OURS, THEIRS = MasterKey(b"o" * 32), MasterKey(b"t" * 32)
 VAULT = Vault(b"k" * 32)

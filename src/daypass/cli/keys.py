@@ -1,7 +1,9 @@
 """`daypass keys list|rotate`: the keys that seal session tokens, and those that sign web identity tokens and notices.
 
-They work on the store itself, also beside live servers, which see the change within a second. What a key's state is
-and when it ends is mint/lifecycle.py's rule; a server rotates by itself as `rotate_keys_days` says.
+The keys that sign requests to SAML providers are listed too; `daypass saml rotate-key` rotates them, since providers
+must hear of a new one first. The commands work on the store itself, also beside live servers, which see the change
+within a second. What a key's state is and when it ends is mint/lifecycle.py's rule; a server rotates by itself as
+`rotate_keys_days` says.
 """
 
 from datetime import UTC, datetime
@@ -14,10 +16,12 @@ from daypass.cli.store_options import config_option, opened, output_option, prin
 from daypass.directory.outbound import issuer_accounts, load_token_rings, rotate_token_keys, tend_token_keys
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader
+from daypass.federation.saml.request_key import LONGEST_REQUEST, certificate_ends
 from daypass.mint.durations import LONGEST
 from daypass.mint.keyring import rotate, tend
 from daypass.mint.lifecycle import SKEW, KeyRing, RingKey
 from daypass.mint.web_identity import LONGEST_TOKEN
+from daypass.operations.saml_request_keys import load_request_ring
 from daypass.wiring import OpenedStore
 
 M = TypeVar("M")
@@ -25,7 +29,7 @@ M = TypeVar("M")
 
 @click.group()
 def command() -> None:
-    """List and rotate the keys that seal session tokens and sign web identity tokens."""
+    """List and rotate the keys that seal session tokens and sign web identity tokens; list those of SAML requests."""
 
 
 @command.command(name="list")
@@ -70,13 +74,28 @@ def _all_keys(reader: Reader, there: OpenedStore) -> list[dict[str, Any]]:
         for ring in load_token_rings(reader, account, there.vault).rings.values():
             more = {"Purpose": "signing", "AccountId": account}
             shown += [_shown(ring, key, now, longest=LONGEST_TOKEN) | more for key in ring.keys]
-    return shown
+    return shown + request_keys(reader, now)
+
+
+def request_keys(reader: Reader, now: int) -> list[dict[str, Any]]:
+    """Return what is shown of the keys that sign requests to SAML providers."""
+    ring = load_request_ring(reader)
+    return [
+        _shown(ring, key, now, longest=LONGEST_REQUEST)
+        | {"Purpose": "saml", "CertificateEnds": certificate_ends(key.material.certificate).isoformat()}
+        for key in ring.keys
+    ]
 
 
 def _print(shown: list[dict[str, Any]], output: str) -> None:
     if output == "json":
         print_json({"Keys": shown})
-        return
+    else:
+        print_keys(shown)
+
+
+def print_keys(shown: list[dict[str, Any]]) -> None:
+    """Print keys, one a line."""
     for key in shown:
         until = f"destroyed after {key['DestroyedAfter']}" if key["DestroyedAfter"] else ""
         words = (key["KeyId"], key["Purpose"], f"{key['State']:<9}", f"active from {key['ActiveFrom']}")

@@ -1,4 +1,4 @@
-"""`daypass saml inspect|providers|set`: why a SAML response is refused, and what an operator may allow a provider.
+"""`daypass saml inspect|providers|set|rotate-key`: why a SAML response is refused, and what an operator may decide.
 
 Owns where the provider comes from that a response is judged with: a metadata file, or the store. The switches of `set`
 make checks weaker, and so are not to be had through the API: no permission of IAM's reaches them.
@@ -15,6 +15,7 @@ import click
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.paste import read_text
 from daypass.cli.saml_report import as_document, is_failed, print_report
+from daypass.cli.saml_rotate_key import rotate_key
 from daypass.cli.store_options import (
     config_option,
     opened,
@@ -45,7 +46,10 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def command() -> None:
-    """Find out why a SAML response is refused; list providers and set their switches."""
+    """Find out why a SAML response is refused; list providers and set their switches; rotate our key."""
+
+
+command.add_command(rotate_key)
 
 
 @command.command()

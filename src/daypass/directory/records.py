@@ -29,7 +29,7 @@ from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.outbound_entities import Issuer, TokenSigningKey
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
 
@@ -77,6 +77,14 @@ KINDS: dict[type[Entity], Kind] = {
     ManagedPolicy: _named("policy", ManagedPolicy),
     InstanceProfile: _named("instance_profile", InstanceProfile),
     SamlProvider: _named("saml_provider", SamlProvider),
+    SamlRequestKey: Kind(
+        name="saml_request_key",
+        account=lambda _: "",
+        key=lambda key: key.id,
+        unique_id=lambda _: None,
+        sort=lambda key: key.id,
+        decoder=msgspec.json.Decoder(SamlRequestKey),
+    ),
     # Listed by their ends, so that those that are over come first.
     SignIn: Kind(
         name="sign_in",

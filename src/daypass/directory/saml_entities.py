@@ -1,4 +1,4 @@
-"""SAML providers as frozen values: an account's word that an identity provider may vouch for people.
+"""SAML providers as frozen values: an account's word that an identity provider may vouch for people; and our own keys.
 
 Owns their fields. What their metadata means is federation/saml's work, which of them trust whom the roles say.
 Source: IAM API Reference, CreateSAMLProvider and GetSAMLProvider.
@@ -44,3 +44,22 @@ class SamlProvider(Named, frozen=True, kw_only=True):
     def key_name(self, key_id: str) -> str:
         """Return what a sealed private key is bound to: this provider and no other."""
         return f"saml-key:{self.id}:{key_id}"
+
+
+class SamlRequestKey(Entity, frozen=True, kw_only=True):
+    """A key that signs our requests to providers.
+
+    The certificate is for everybody to see; the private key is encrypted at rest under the master key. Times are whole
+    seconds since 1970.
+    """
+
+    id: str
+    certificate: bytes
+    sealed_private: bytes
+    created: int
+    activates: int
+
+    @property
+    def key_name(self) -> str:
+        """What the sealed private key is bound to: this key and no other."""
+        return f"saml-request-key:{self.id}"

@@ -1,9 +1,13 @@
 """The promise of a box for secrets at rest.
 
-Owns the Protocol alone; storage/vault.py keeps it under the master key.
+Owns the Protocol and its one refusal; storage/vault.py keeps it under the master key.
 """
 
 from typing import Protocol
+
+
+class Unopenable(Exception):  # noqa: N818 - read as a sentence: decrypting raises Unopenable
+    """The sealed secret is damaged, or belongs to something else."""
 
 
 class SecretBox(Protocol):
@@ -14,5 +18,5 @@ class SecretBox(Protocol):
         ...
 
     def decrypt(self, sealed: bytes, /, *, bound_to: str) -> bytes:
-        """Return what was sealed."""
+        """Return what was sealed, or raise Unopenable."""
         ...

@@ -137,6 +137,8 @@ def _routes(portal: Portal) -> list[Route]:
     gets: tuple[tuple[str, Step], ...] = (
         ("/login", login.landing),
         ("/login/saml/{key}", login.begin_saml),
+        ("/saml/metadata.xml", saml.metadata),
+        ("/saml/certificate.pem", saml.certificate),
         ("/device", device.ask),
         ("/operator", operator.graph),
         ("/operator/refusals", operator.refusals),
@@ -167,11 +169,7 @@ def _routes(portal: Portal) -> list[Route]:
         token = await oidc.redeem(request, carried, client)
         return await portal.work(oidc.offer, request, carried, client, token, request_id)
 
-    async def metadata(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature
-        return saml.metadata()
-
     return [
-        Route("/saml/metadata.xml", metadata, methods=["GET"]),
         Route("/login/oidc/callback", portal.waits(end_oidc), methods=["GET"]),
         Route("/login/oidc/{key}", portal.waits(begin_oidc), methods=["GET"]),
         Route("/assets/{version}/{name}", _asset, methods=["GET"]),

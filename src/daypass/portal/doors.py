@@ -57,8 +57,7 @@ def _door(provider: SamlProvider) -> SamlDoor | None:
     except Fault:
         return None
     redirect, post = _location(metadata, REDIRECT), _location(metadata, POST)
-    # We have no key to sign requests with; whoever wants them signed starts at the provider.
-    if metadata.wants_signed_requests or not (redirect or post):
+    if not (redirect or post):
         return None
     name = f"{metadata.entity_id}\n{redirect}\n{post}"
     key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]

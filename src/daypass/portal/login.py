@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.directory.identity import load_account
-from daypass.errors import ExpiredTokenException, SenderFault
+from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailable
 from daypass.federation.oidc.client import Client
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
@@ -53,7 +53,11 @@ class Login:
             if door is None:
                 raise NoSuchProvider("There is no such identity provider.")
             handover = bound_handover(handle, request, world).name if handle else ""
-            return self.saml.begin(door, handover, world)
+            try:
+                return self.saml.begin(door, handover, world)
+            except ServiceUnavailable as fault:
+                self.site.record("SAMLSignIn", request, request_id, fault=fault)
+                raise
 
     def hand_over(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /handover/at/HANDLE: where a command on this machine sends its browser."""

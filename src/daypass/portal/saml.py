@@ -18,7 +18,9 @@ from daypass.errors import Fault, InvalidIdentityToken
 from daypass.federation.saml.attributes import RolePair
 from daypass.federation.saml.authn_request import AuthnRequest
 from daypass.federation.saml.identity import SamlIdentity
+from daypass.federation.saml.request_key import certificate_pem
 from daypass.federation.saml.service_provider import describe_service_provider
+from daypass.operations.saml_request_keys import find_signer, published_certificates
 from daypass.operations.sts.assume_role_with_saml import saml_caller
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.world import World
@@ -33,7 +35,7 @@ from daypass.portal.site import Site, as_sent, origin_of
 # A response of 100,000 characters, each of them escaped, and whatever else a provider sends beside it.
 LARGEST_RESPONSE = 400_000
 _LONGEST_ELSEWHERE = 43_200
-_METADATA = "application/samlmetadata+xml"
+_METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
 _NOT_ASKED = "The response answers a sign-in that this browser did not begin. Begin again at the sign-in page."
 
 
@@ -44,15 +46,26 @@ class SamlSignIn:
     site: Site
     choice: Choice
 
-    def metadata(self) -> Response:
-        """Return our metadata, for whoever sets up an identity provider."""
+    def metadata(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /saml/metadata.xml: what somebody needs who sets up an identity provider."""
         settings = self.site.settings
-        document = describe_service_provider(entity_id=settings.saml_entity_id, consumers=(settings.saml_consumer,))
+        with self.site.world() as world:
+            certificates = published_certificates(world)
+        document = describe_service_provider(
+            entity_id=settings.saml_entity_id, consumers=(settings.saml_consumer,), certificates=certificates
+        )
         return Response(document, media_type=_METADATA, headers=dict(pages.HEADERS))
 
+    def certificate(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /saml/certificate.pem: the certificates alone, for providers that do not read metadata."""
+        with self.site.world() as world:
+            certificates = published_certificates(world)
+        text = "".join(certificate_pem(certificate) for certificate in certificates)
+        return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
+
     def begin(self, door: SamlDoor, handover: str, world: World) -> Response:
-        """Send the browser to a provider, with a request that the browser can answer for."""
-        settings = self.site.settings
+        """Send the browser to a provider, with a signed request that the browser can answer for."""
+        settings, signer = self.site.settings, find_signer(world)
         carried = Begun("saml", begun.new_id(world), begun.last_second(world), door.entity_id, handover)
         asking = AuthnRequest(
             identifier=carried.id,
@@ -62,9 +75,9 @@ class SamlSignIn:
             destination=door.redirect or door.post,
         )
         if door.redirect:
-            answer = pages.redirect(asking.to_url(carried.id))
+            answer = pages.redirect(asking.to_url(carried.id, signer))
         else:
-            values = {"door": door, "request": asking.to_field(), "relay_state": carried.id}
+            values = {"door": door, "request": asking.to_field(signer), "relay_state": carried.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(door.post),))
         return begun.remember(answer, carried, world)
 

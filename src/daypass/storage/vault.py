@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from daypass.directory.secret_box import Unopenable
 from daypass.directory.store import Reader, Record, Store, Writer
 from daypass.ports import Entropy
 from daypass.storage.master_key import KEY_BYTES, MasterKey
@@ -29,10 +30,6 @@ _SECRETS = b"daypass vault secret v1"
 _DATA_KEY = b"daypass vault data key v1"
 
 _KIND, _KEY = "vault", "data-key"
-
-
-class Unopenable(Exception):  # noqa: N818 - read as a sentence: decrypting raises Unopenable
-    """The sealed secret is damaged, or belongs to something else."""
 
 
 class Vault:

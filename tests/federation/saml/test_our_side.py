@@ -1,5 +1,7 @@
 """What we show to providers, and the keys they encrypt to."""
 
+import base64
+
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from lxml import etree
@@ -18,15 +20,20 @@ def _pem(key: KeyPair, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
 
 
 def test_our_metadata_names_us_and_asks_for_what_we_check() -> None:
-    """Entity ID, addresses, signed assertions, and the attributes without which there is no role."""
+    """Entity ID, addresses, our keys, signed assertions, and the attributes without which there is no role."""
     document = describe_service_provider(
-        entity_id="https://sts.example.net/a&b", consumers=[OUR_URL, "https://other/x"]
+        entity_id="https://sts.example.net/a&b", consumers=[OUR_URL, "https://other/x"], certificates=[b"one", b"two"]
     )
     root = etree.fromstring(document.encode())
     assert root.get("entityID") == "https://sts.example.net/a&b"
     role = root.find(f"{_MD}SPSSODescriptor")
     assert role is not None
     assert role.get("WantAssertionsSigned") == "true"
+    assert role.get("AuthnRequestsSigned") == "true"
+    keys = role.findall(f"{_MD}KeyDescriptor")
+    assert list(role)[:2] == keys  # the schema wants them first
+    assert [key.get("use") for key in keys] == ["signing", "signing"]
+    assert [base64.b64decode("".join(str(text) for text in key.itertext())) for key in keys] == [b"one", b"two"]
     services = role.findall(f"{_MD}AssertionConsumerService")
     assert [(each.get("Location"), each.get("isDefault")) for each in services] == [
         (OUR_URL, "true"),

@@ -1,23 +1,34 @@
 """Describe Daypass to identity providers: the SAML metadata of a service provider.
 
 Owns the document behind /saml/metadata.xml. It asks for what the checks need: signed assertions, a persistent name, and
-the two attributes without which nobody gets a role.
-Rules: SAML metadata 2.0, 2.4.4.
+the two attributes without which nobody gets a role. It names the keys that sign our requests.
+Rules: SAML metadata 2.0, 2.4.1.1 and 2.4.4.
 """
 
+import base64
 from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
 from daypass.federation.saml.attributes import AWS
-from daypass.federation.saml.names import MD, NAME_ID_FORMAT, SAMLP
+from daypass.federation.saml.names import DS, MD, NAME_ID_FORMAT, SAMLP
 
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 _WANTED = ("Role", "RoleSessionName")
 
 
-def describe_service_provider(*, entity_id: str, consumers: Sequence[str]) -> str:
-    """Return the metadata of a service provider. The first of its `consumers` is the default address for responses."""
+def describe_service_provider(*, entity_id: str, consumers: Sequence[str], certificates: Sequence[bytes]) -> str:
+    """Return the metadata of a service provider.
+
+    The first of its `consumers` is the default address for responses. `certificates`, in DER, are those of the keys
+    that sign requests, now or soon.
+    """
+    keys = "".join(
+        f'<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>'
+        f"{base64.b64encode(certificate).decode()}"
+        "</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
+        for certificate in certificates
+    )
     services = "".join(
         f'<md:AssertionConsumerService Binding="{_POST}" Location={quoteattr(address)} index="{index}"'
         f"{' isDefault=' + quoteattr('true') if index == 0 else ''}/>"
@@ -31,9 +42,9 @@ def describe_service_provider(*, entity_id: str, consumers: Sequence[str]) -> st
         f"<md:NameIDFormat>{NAME_ID_FORMAT}{name}</md:NameIDFormat>" for name in ("persistent", "transient")
     )
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<md:EntityDescriptor xmlns:md="{MD}" entityID={quoteattr(entity_id)}>'
-        f'<md:SPSSODescriptor AuthnRequestsSigned="false" WantAssertionsSigned="true" '
-        f'protocolSupportEnumeration="{SAMLP}">{formats}{services}'
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<md:EntityDescriptor xmlns:md="{MD}" xmlns:ds="{DS}" '
+        f'entityID={quoteattr(entity_id)}><md:SPSSODescriptor AuthnRequestsSigned="true" WantAssertionsSigned="true" '
+        f'protocolSupportEnumeration="{SAMLP}">{keys}{formats}{services}'
         '<md:AttributeConsumingService index="0" isDefault="true">'
         f'<md:ServiceName xml:lang="en">Daypass</md:ServiceName>{attributes}'
         "</md:AttributeConsumingService></md:SPSSODescriptor></md:EntityDescriptor>\n"

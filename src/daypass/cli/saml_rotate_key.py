@@ -1,0 +1,89 @@
+"""`daypass saml rotate-key`: a new key for our requests to SAML providers, in two steps or at once.
+
+Owns the command. It works on the store itself, also beside live servers, which see the change within a second. How one
+key succeeds another is federation/saml/request_key.py's rule.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from daypass.cli.keys import print_keys, request_keys
+from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.federation.saml.request_key import make_key_pair
+from daypass.mint.lifecycle import SKEW
+from daypass.operations.saml_request_keys import (
+    activate_request_key,
+    add_request_key,
+    drop_request_keys,
+    load_request_ring,
+)
+from daypass.wiring import OpenedStore
+
+_DAY = 86_400
+
+
+@click.command(name="rotate-key")
+@click.option(
+    "--after", "days", metavar="DAYS", type=click.IntRange(1, 365), default=7, help="When it signs. Default 7."
+)
+@click.option("--now", "at_once", is_flag=True, help="Let the key that waits, or else a new one, sign from now on.")
+@store_option
+@config_option
+@output_option
+def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path | None, output: str) -> None:
+    """Publish a new key that signs requests to SAML providers, and list the keys.
+
+    It stands in /saml/metadata.xml and /saml/certificate.pem beside the present one, which signs until DAYS are over:
+    time to give the new certificate to each provider that checks signatures and does not read our metadata by itself.
+    While a new key waits, this changes nothing; `--now` ends the waiting.
+    """
+    with opened(store, config_file) as there:
+        moment = there.clock.now()
+        now = int(moment.timestamp())
+        says = _sign_now(there, now, moment) if at_once else _publish(there, now + days * _DAY, moment)
+        with there.store.read() as reader:
+            shown = request_keys(reader, now)
+    if output == "json":
+        print_json({"Keys": shown})
+        return
+    print_keys(shown)
+    click.echo(says, err=True)
+
+
+def _publish(there: OpenedStore, activates: int, moment: datetime) -> str:
+    now = int(moment.timestamp())
+    made = make_key_pair(moment)
+    with there.store.write() as writer:
+        drop_request_keys(writer, now=now)
+        ring = load_request_ring(writer)
+        waiting = next((key for key in ring.keys if key.activates > now), None)
+        if waiting is not None:
+            return (
+                f"A new key waits already; it signs from {_instant(waiting.activates)} on. --now lets it sign at once."
+            )
+        # The first key has nobody before it, and so nothing to wait for.
+        begins = activates if ring.keys else now - SKEW
+        key = add_request_key(writer, made, created=now, activates=begins, vault=there.vault)
+    if not ring.keys:
+        return f"The first key, {key.id}, signs from now on."
+    return (
+        f"The new key, {key.id}, signs from {_instant(begins)} on. Give it to your providers until then (docs/saml.md)."
+    )
+
+
+def _sign_now(there: OpenedStore, now: int, moment: datetime) -> str:
+    made = make_key_pair(moment)
+    with there.store.write() as writer:
+        drop_request_keys(writer, now=now)
+        waiting = next((key for key in load_request_ring(writer).keys if key.activates > now), None)
+        if waiting is not None:
+            key = activate_request_key(writer, waiting.material, now=now)
+        else:
+            key = add_request_key(writer, made, created=now, activates=now, vault=there.vault)
+    return f"The key {key.id} signs from now on. Providers that check signatures must have its certificate."
+
+
+def _instant(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,123 @@
+"""The keys that sign our requests to identity providers, as the store keeps them: one deployment, one ring.
+
+Owns making the first one when somebody needs it, on whatever node that is, and opening the one that signs. How one key
+succeeds another is federation/saml/request_key.py's rule, and an operator's decision.
+"""
+
+from threading import Lock
+from typing import TypeAlias
+
+import msgspec
+
+from daypass.directory import records
+from daypass.directory.saml_entities import SamlRequestKey
+from daypass.directory.secret_box import SecretBox, Unopenable
+from daypass.directory.store import Reader, Writer
+from daypass.errors import ServiceUnavailable
+from daypass.federation.saml.request_key import (
+    LONGEST_REQUEST,
+    KeyPair,
+    RequestSigner,
+    UnusableKeyError,
+    first_activation,
+    make_key_pair,
+    published,
+)
+from daypass.mint.lifecycle import KeyRing, NoActiveKeyError, RingKey, drop_expired
+from daypass.operations.world import World
+
+RequestRing: TypeAlias = KeyRing[SamlRequestKey]
+
+_MOST = 1000
+_UNUSABLE = (
+    "The key that signs sign-in requests cannot be used. "
+    "Whoever runs this server makes a new one with `daypass saml rotate-key --now`."
+)
+_NONE_ACTIVE = "No key that signs sign-in requests is active yet: the clock of this server is behind."
+# Making a key keeps a processor busy: strangers who ask at once for what is not there yet wait for one.
+_making = Lock()
+
+
+def load_request_ring(reader: Reader) -> RequestRing:
+    """Return the keys, each still sealed."""
+    found = reader.page(records.kind_name(SamlRequestKey), "", limit=_MOST)
+    keys = (records.to_entity(SamlRequestKey, record) for record in found)
+    return KeyRing(tuple(RingKey(key.id, key, key.created, key.activates) for key in keys))
+
+
+def load_signer(reader: Reader, key_id: str, vault: SecretBox) -> RequestSigner:
+    """Return one key, opened. Raises Unopenable or UnusableKeyError where it is damaged."""
+    key = records.find(reader, SamlRequestKey, "", key_id)
+    if key is None:
+        raise UnusableKeyError("it is gone")
+    return RequestSigner(vault.decrypt(key.sealed_private, bound_to=key.key_name), key.certificate)
+
+
+def published_certificates(world: World) -> list[bytes]:
+    """Return the certificates that our metadata names, the one of the key that signs now first."""
+    try:
+        return [key.material.certificate for key in published(_ring(world), int(world.now.timestamp()))]
+    except NoActiveKeyError as error:
+        raise ServiceUnavailable(_NONE_ACTIVE) from error
+
+
+def find_signer(world: World) -> RequestSigner:
+    """Return what signs a request now. Raises ServiceUnavailable, in a sentence, where the key cannot be used."""
+    try:
+        key = _ring(world).active(int(world.now.timestamp()))
+        return world.views.get(load_signer, key.id, world.vault)
+    except NoActiveKeyError as error:
+        raise ServiceUnavailable(_NONE_ACTIVE) from error
+    except (Unopenable, UnusableKeyError) as error:
+        raise ServiceUnavailable(_UNUSABLE, detail=f"the key of SAML requests {key.id}: {error}") from error
+
+
+def add_request_key(writer: Writer, made: KeyPair, *, created: int, activates: int, vault: SecretBox) -> SamlRequestKey:
+    """Keep a new key that signs from `activates` on, and return it."""
+    bare = SamlRequestKey(
+        id=made.id, certificate=made.certificate, sealed_private=b"", created=created, activates=activates
+    )
+    key = msgspec.structs.replace(bare, sealed_private=vault.encrypt(made.private, bound_to=bare.key_name))
+    records.insert(writer, key)
+    return key
+
+
+def activate_request_key(writer: Writer, key: SamlRequestKey, *, now: int) -> SamlRequestKey:
+    """Let a key that waits sign from now on, and return it."""
+    active = msgspec.structs.replace(key, activates=now)
+    records.replace(writer, active)
+    return active
+
+
+def drop_request_keys(writer: Writer, *, now: int) -> None:
+    """Destroy the keys whose last request is over."""
+    ring = load_request_ring(writer)
+    kept = drop_expired(ring, now=now, longest=LONGEST_REQUEST)
+    for key in ring.keys:
+        if kept.find(key.id) is None:
+            records.delete(writer, key.material)
+
+
+def has_expired_keys(reader: Reader, *, now: int) -> bool:
+    """Tell whether there are keys to destroy."""
+    ring = load_request_ring(reader)
+    return drop_expired(ring, now=now, longest=LONGEST_REQUEST) is not ring
+
+
+def _ring(world: World) -> RequestRing:
+    ring = world.views.get(load_request_ring)
+    return ring if ring.keys else _first_ring(world)
+
+
+def _first_ring(world: World) -> RequestRing:
+    with _making:
+        ring = world.views.get(load_request_ring)
+        if ring.keys:
+            return ring
+        made, now = make_key_pair(world.now), int(world.now.timestamp())
+        with world.apart() as writer:
+            ring = load_request_ring(writer)
+            if not ring.keys:  # another node may have been first
+                add_request_key(writer, made, created=now, activates=first_activation(now), vault=world.vault)
+                ring = load_request_ring(writer)
+        return ring
