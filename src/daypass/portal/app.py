@@ -198,11 +198,15 @@ def _refused(request: Request, fault: Fault, request_id: str) -> Response:
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
-    """Answer a path or a method that is none, in a sentence."""
+    """Answer a path or a method that is none, in a sentence, and a browser with a page that leads on."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     headers = dict(getattr(error, "headers", None) or {}) | {"cache-control": "no-store"}
     if status == 405:  # noqa: PLR2004 - Method Not Allowed
-        text = f"{request.url.path} takes {headers.get('Allow', 'POST')} alone.\n"
+        title, text = "That is not the way", f"{request.url.path} takes {headers.get('Allow', 'POST')} alone."
     else:
-        text = "There is nothing here. The API is at /.\n"
-    return PlainTextResponse(text, status, headers)
+        title, text = "There is nothing here", "The API is at /."
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(f"{title}. {text}\n", status, headers)
+    page = pages.page("nothing.html", {"title": title, "text": text}, status=status)
+    page.headers.update(headers)
+    return page

@@ -1,0 +1,225 @@
+"""Every page that the portal can show, in every state that looks different: for whoever checks or looks at them all.
+
+Owns the scene behind the pages: a server whose roles, providers, log and clock make each state happen.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+from tests.portal.command import Command
+from tests.portal.conftest import ACCOUNT, Visit, furnish
+from tests.portal.idp import IdpSite
+
+from daypass.config import ClientSetting, Config
+from daypass.testing.plugin import client_factory
+from daypass.testing.saml import Assertion
+from daypass.testing.saml_forge import make_key_pair
+from daypass.testing.server import RunningServer, running_server
+
+Shown = tuple[str, Page]
+
+MANY = 12
+MAY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:*", "Resource": "*"}}
+# What callers may call themselves: markup, a text that runs backwards, one without an end, characters without width.
+HOSTILE = "</pre><script>alert(1)</script>\u202etxt.exe\u2066\u200b" + "x" * 400
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server, its providers of both kinds, and its log."""
+
+    server: RunningServer
+    idp: IdpSite
+    post_only: IdpSite
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where the server answers."""
+        return self.server.url
+
+    def log_refusals(self, *events: dict[str, Any]) -> None:
+        """Let the server's log hold events, and nothing else."""
+        self.log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+
+
+@contextmanager
+def scene(folder: Path) -> Iterator[Scene]:
+    """Run it all."""
+    log = folder / "audit.jsonl"
+    # Nobody lives at this address, and the server may not go there either.
+    away = ClientSetting("https://127.0.0.1:9", "daypass")
+    with (
+        running_server(account=ACCOUNT, config=Config(audit_log=str(log), oidc_clients=(away,))) as server,
+        IdpSite(make_key_pair(), f"{server.url}/saml", server.clock.now) as idp,
+        IdpSite(make_key_pair(), f"{server.url}/saml", server.clock.now) as post_only,
+    ):
+        iam = client_factory(server)("iam")
+        names = ["developer", "readonly", *(f"project-{number:02}" for number in range(MANY))]
+        pairs = furnish(iam, idp, dict.fromkeys(names, 43_200))
+        iam.put_role_policy(RoleName="developer", PolicyName="look", PolicyDocument=json.dumps(MAY))
+        iam.create_account_alias(AccountAlias="acme-production")
+        metadata = post_only.idp.metadata_xml()
+        redirect = metadata.index("<md:SingleSignOnService")
+        metadata = metadata[:redirect] + metadata[metadata.index("<md:SingleSignOnService", redirect + 1) :]
+        iam.create_saml_provider(Name="formal", SAMLMetadataDocument=metadata)
+        closed = f"arn:aws:iam::{ACCOUNT}:role/nobody,{pairs[0].partition(',')[2]}"
+        idp.assertion = Assertion(roles=(*pairs, closed), session_name="alice", name_id="alice@example.org")
+        yield Scene(server, idp, post_only, log)
+
+
+def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+    page = visit(f"{there.url}/login", **look)
+    yield "sign in", page
+    page.get_by_role("link", name=_host(there.idp)).click()
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    yield "roles", page
+    page.get_by_label("Find a role").fill("project-03")
+    yield "roles, found", page
+    page.get_by_role("button", name="Get credentials").locator("visible=true").click()
+    page.get_by_role("heading", name="In this terminal").wait_for()
+    yield "credentials", page
+    there.server.clock.move(timedelta(hours=13))
+    page.get_by_role("button", name="Operator pages").click()
+    page.get_by_role("heading", name="did not work").wait_for()
+    there.server.clock.reset()
+    yield "credentials that are over", page
+    page = visit(f"{there.url}/login", **look)
+    # A script sends this form at once. Whoever answers that there is nothing keeps the page where it is.
+    page.route("**/sso", lambda route: route.fulfill(status=204))
+    page.get_by_role("link", name=_host(there.post_only)).click()
+    page.get_by_role("button", name="Go on").wait_for()
+    yield "on to the provider", page
+
+
+def _refused(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+    page = visit(f"{there.url}/login/saml/none", **look)
+    yield "no such provider", page
+    page.goto(f"{there.url}/no/such/page")
+    yield "nothing here", page
+    page.goto(f"{there.url}/login/oidc/callback?state=x&code=y")
+    yield "an answer nobody asked for", page
+    page.goto(f"{there.url}/login")
+    page.get_by_role("link", name="127.0.0.1:9").click()
+    page.get_by_role("heading", name="did not work").wait_for()
+    yield "a provider that is away", page
+    page.goto(f"{there.url}/login")
+    page.get_by_role("link", name=_host(there.idp)).click()
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    there.server.clock.move(timedelta(minutes=6))
+    page.get_by_role("button", name="Get credentials").first.click()
+    page.get_by_role("heading", name="did not work").wait_for()
+    there.server.clock.reset()
+    yield "the choice is over", page
+
+
+def _hand_over(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+    page = visit(f"{there.url}/device", **look)
+    yield "type the code", page
+    _type(page, "BBBB-BBBB")
+    page.get_by_text("no code that waits").wait_for()
+    yield "a wrong code", page
+    for outcome in ("Hand over", "Decline"):
+        page.goto(f"{there.url}/device")
+        _type(page, Command(there.url, "device", machine="alice@laptop").begun["user_code"])
+        page.get_by_role("heading", name="Sign in for your terminal").wait_for()
+        yield f"who asks, before: {outcome}", page
+        page.get_by_role("link", name=_host(there.idp)).click()
+        page.get_by_role("heading", name="Hand over a role").wait_for()
+        yield f"roles to hand over, before: {outcome}", page
+        page.get_by_role("button", name=outcome).first.click()
+        page.wait_for_url("**/handover/d*")
+        yield f"the end: {outcome}", page
+    command = Command(there.url, "loopback", redirect_uri="http://127.0.0.1:9/", state="s" * 32)
+    page.goto(command.begun["url"])
+    yield "who asks, on this machine", page
+    page.goto(f"{there.url}/handover/at/none")
+    yield "a hand-over that is over", page
+
+
+def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+    page = visit(f"{there.url}/operator", **look)
+    yield "operators sign in first", page
+    enter(page, there.url, _host(there.idp), "readonly")
+    page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
+    yield "not every role may look", page
+    enter(page, there.url, _host(there.idp), "developer")
+    page.get_by_role("heading", name="Who can assume what").wait_for()
+    yield "graph", page
+    there.log_refusals()
+    page.goto(f"{there.url}/operator/refusals")
+    yield "no refusals", page
+    there.log_refusals(*(refusal(number) for number in range(12)))
+    page.goto(f"{there.url}/operator/refusals")
+    yield "refusals", page
+    page.goto(f"{there.url}/operator/keys")
+    yield "keys", page
+
+
+def _empty(_: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+    with running_server(account=ACCOUNT) as bare:
+        yield "no provider yet", visit(f"{bare.url}/login", **look)
+
+
+JOURNEYS: Mapping[str, Callable[..., Iterator[Shown]]] = {
+    "signing in": _sign_in,
+    "refusals": _refused,
+    "handing over": _hand_over,
+    "operators": _operate,
+    "nobody to sign in with": _empty,
+}
+
+
+def walk(there: Scene, visit: Visit, **look: Any) -> Iterator[Shown]:
+    """Go through all pages, one after the other. Each is there when it is yielded."""
+    for journey in JOURNEYS.values():
+        yield from journey(there, visit, look)
+
+
+def refusal(number: int) -> dict[str, Any]:
+    """Return one event of a log, with hostile texts in every third."""
+    hostile = number % 3 == 2
+    return {
+        "eventTime": f"2026-11-23T03:{number:02}:00Z",
+        "eventSource": "sts.amazonaws.com",
+        "eventName": "AssumeRole",
+        "awsRegion": "us-east-1",
+        "sourceIPAddress": "192.0.2.7",
+        "userAgent": HOSTILE if hostile else "aws-cli/2.31.0 md/Botocore#1.40.0 exec-env/terminal",
+        "requestID": f"{number:08}-aaaa-bbbb-cccc-dddddddddddd",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "principalId": "AROAEXAMPLEEXAMPLE000:alice",
+            "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/{HOSTILE if hostile else 'alice'}",
+            "accountId": ACCOUNT,
+        },
+        "requestParameters": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/admin"},
+        "errorCode": "AccessDenied" if number % 2 else "ValidationError",
+        "errorMessage": f"User: arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice is not authorized to perform: "
+        f"sts:AssumeRole on resource: arn:aws:iam::{ACCOUNT}:role/admin",
+        "additionalEventData": {"detail": "because no resource-based policy allows the sts:AssumeRole action"},
+    }
+
+
+def enter(page: Page, url: str, provider: str, role: str) -> None:
+    """Sign in, take a role and go on to the operator pages."""
+    page.goto(f"{url}/login")
+    page.get_by_role("link", name=provider).click()
+    page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
+    page.get_by_role("button", name="Operator pages").click()
+    page.wait_for_load_state()
+
+
+def _host(idp: IdpSite) -> str:
+    return idp.url.partition("://")[2]
+
+
+def _type(page: Page, code: str) -> None:
+    page.get_by_label("Code").fill(code)
+    page.keyboard.press("Enter")
