@@ -8,7 +8,8 @@ import sys
 import click
 import pytest
 
-from daypass.cli.main import COMMANDS, FOR_OPERATORS, FOR_PEOPLE
+from daypass.cli.main import COMMANDS, FOR_OPERATORS, FOR_PEOPLE, cli, main
+from daypass.client import problems
 
 HEAVY = ("botocore", "rich", "sqlalchemy", "lxml", "starlette", "cryptography", "daypass.wiring", "daypass.storage")
 RUN = """
@@ -96,3 +97,47 @@ def test_commands_are_completed_without_importing_them(monkeypatch: pytest.Monke
     out, _, _, loaded = run()
     assert loaded == []
     assert {line.removeprefix("plain,") for line in out.split()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (problems.BadUsage("Words."), 2),
+        (problems.SignInNeeded("Words."), 3),
+        (problems.Refused("Words."), 4),
+        (problems.Expired("Words."), 5),
+        (problems.Misconfigured("Words."), 6),
+        (problems.NoAnswer("Words."), 7),
+        (problems.BrowserEnded("Words."), 8),
+        (problems.Locked("Words."), 9),
+        (PermissionError(13, "Permission denied", "/x"), 9),
+        (OSError(28, "No space left on device", "/x"), 9),
+        (ZeroDivisionError("division by zero\n\x1b[2J"), 1),
+        (RecursionError("too deep"), 1),
+        (click.UsageError("Words."), 2),
+        (click.Abort(), 130),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_failure_has_its_exit_code(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scripts rely on the numbers, people on one sentence; the traceback is for DAYPASS_DEBUG."""
+
+    @cli.command("fail")
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "fail", (__name__, ""))
+    monkeypatch.setattr(sys.modules[__name__], "command", fail, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["fail"])
+    seen = capsys.readouterr()
+    assert (ended.value.code, seen.out) == (code, "")
+    assert len(seen.err.strip().splitlines()) == (0 if code == 130 else 1), seen.err
+    assert "\x1b" not in seen.err
+    monkeypatch.setenv("DAYPASS_DEBUG", "1")
+    with pytest.raises(SystemExit):
+        main(["fail"])
+    assert ("Traceback" in capsys.readouterr().err) == (not isinstance(error, click.UsageError) and code != 130)

@@ -220,11 +220,11 @@ def test_a_failure_is_a_sentence_with_the_next_step(
     assert "Traceback" not in done.err
 
 
-def test_what_nobody_expected_is_one_sentence_too(machine: Machine) -> None:
-    """A fault of ours is exit code 1; the traceback is for DAYPASS_DEBUG."""
+def test_a_cache_that_cannot_be_is_no_obstacle(machine: Machine) -> None:
+    """Where nothing can be kept, credentials are fetched each time; nobody sees a traceback."""
     folder = machine.home / ".cache/daypass"
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("a file where a folder should be")
-    done = machine.daypass("assume", "deploy", "--profile", "ann")
-    assert done.code in {1, 9}
-    assert "Traceback" not in done.err
+    assert machine.daypass("assume", "deploy", "--profile", "ann").code == 0
+    assert machine.daypass("status").code == 0
+    assert machine.daypass("logout", "--all").code == 0

@@ -23,11 +23,12 @@ from daypass.cli.saving import places
 from daypass.cli.selecting import PLACE, means_of
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, show
+from daypass.client.aws_files import find_fault
 from daypass.client.endpoints import find_endpoint, profile_at_hand
 from daypass.client.obtain import Means
 from daypass.client.problems import Problem
 from daypass.client.sources import find_sources
-from daypass.client.words import printable
+from daypass.client.words import printable, reason
 
 _MOST_SKEW = 240
 
@@ -53,11 +54,20 @@ class _Patient:
 @output_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int:  # noqa: ARG001 - PLACE's options
     """Look for what stands between you and your credentials, and say what helps."""
+    broken = list(_unreadable())
+    if broken:
+        _say(broken, output)
+        return Exit.CONFIGURATION
     means = means_of({})
     at_hand = profile_at_hand(means.environment, profile)
     url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
     patient = _Patient(means, profile, url)
     findings = [finding for check in CHECKS for finding in check(patient)]
+    _say(findings, output)
+    return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
+
+
+def _say(findings: list[Finding], output: str) -> None:
     if output == "text":
         for finding in findings:
             mark = "!!" if finding.remedy else "ok"
@@ -66,7 +76,14 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int
                 click.echo(f"      {printable(finding.remedy)}")
     else:
         show([{"Check": each.check, "Found": each.words, "Remedy": each.remedy} for each in findings], output)
-    return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
+
+
+def _unreadable() -> Iterator[Finding]:
+    """Find what keeps every AWS tool from reading the two files: nothing else can be looked at before."""
+    for path in (places().config, places().credentials):
+        fault = find_fault(path)
+        if fault:
+            yield Finding("files", fault, "No AWS tool can read the file as it is. Mend it with an editor.")
 
 
 def _files(_: _Patient) -> Iterator[Finding]:
@@ -134,7 +151,7 @@ def _endpoint(patient: _Patient) -> Iterator[Finding]:
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
     except (OSError, ValueError) as error:
-        words = f"{url} cannot be reached: {getattr(error, 'reason', error)}"
+        words = f"{url} cannot be reached: {reason(getattr(error, 'reason', error))}"
         yield Finding("endpoint", words, "Is the server running, and the address right? AWS_ENDPOINT_URL sets it.")
         return
     yield Finding("endpoint", f"{url} answers" + ("" if patient.endpoint_url else " (AWS: no endpoint is configured)"))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from daypass.cli.emitting import describe, emit, shell_option
-from daypass.cli.saving import save_keys, save_profile, saved_wanted
+from daypass.cli.saving import must_write, places, save_keys, save_profile, saved_wanted
 from daypass.cli.selecting import LASTING, Selection, means_of, select
 from daypass.cli.selecting import options as with_options
 from daypass.cli.signing_in import Proof, by_hand_over, get_assertion, get_token, matching_roles
@@ -102,6 +102,10 @@ def _login(method: str, given: dict[str, Any]) -> None:
         given["via"] = "file"
     selection = _with_own(select(method, {**given, "profile": ""}), own, given)
     selection = replace(selection, means=means)
+    if output == "profile":
+        must_write(places())  # Now, and not when the person has signed in for it.
+        if not keys:
+            means.cache.must_keep()
     entries = _sign_in(selection, method, extra)
     for single, entry in entries:
         _deliver(single, entry, output, shell, keys=keys)
@@ -160,7 +164,8 @@ def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, key
     means = means_of({})
     key = cache_key(completed(kept, means), means)
     if entry.credentials.lasts(LEAST, now=means.now()):
-        means.cache.keep(replace(entry, key=key, profile=name))
+        with means.cache.alone(key):
+            means.cache.keep(replace(entry, key=key, profile=name))
     click.echo(f"daypass: you are {describe(entry)}. Use it anywhere: export AWS_PROFILE={name}", err=True)
 
 

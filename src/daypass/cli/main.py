@@ -125,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _explain(error: Exception) -> int:
     """Say what happened in one sentence, and return the exit code. DAYPASS_DEBUG=1 shows the rest."""
     from daypass.client import problems
+    from daypass.client.words import printable
 
     codes: dict[type[Exception], Exit] = {
         problems.BadUsage: Exit.USAGE,
@@ -140,10 +141,10 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         # A file of the person's that cannot be used is theirs to mend, wherever we met it.
         code = Exit.LOCKED
-        words = f"{error.filename} cannot be used: {error.strerror}. Is it yours, and is there room?"
+        words = f"{printable(error.filename)} cannot be used: {error.strerror}. Is it yours, and is there room?"
     elif code is Exit.UNEXPECTED:
-        name = type(error).__name__
-        words = f"something unexpected happened ({name}: {error}); run it again with DAYPASS_DEBUG=1 and report it."
+        what = f"{type(error).__name__}: {printable(error)}"
+        words = f"something unexpected happened ({what}); run it again with DAYPASS_DEBUG=1 and report it."
     else:
         words = str(error)
     click.echo(f"daypass: {words}", err=True)

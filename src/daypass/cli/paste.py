@@ -6,7 +6,6 @@ each character as it comes.
 
 import os
 import sys
-import termios
 from pathlib import Path
 
 import click
@@ -27,6 +26,8 @@ def read_text(source: str, *, what: str) -> str:
 
 
 def _read_pasted(terminal: int, prompt: str) -> bytes:
+    import termios  # Only here: a machine without it can read files all the same.
+
     before = termios.tcgetattr(terminal)
     changed = [*before[:6], [*before[6]]]
     changed[3] &= ~(termios.ICANON | termios.ECHO)

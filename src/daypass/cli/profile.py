@@ -21,6 +21,7 @@ from daypass.cli.selecting import LASTING, LIMITS, MFA, SESSION, TAGS, Selection
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, query_option, show
 from daypass.client.credentials import verify_credentials
+from daypass.client.endpoints import find_region
 from daypass.client.ini_edit import Value
 from daypass.client.problems import BadUsage
 from daypass.client.profiles import SECRETS, Profile, load_profiles, write_config
@@ -133,7 +134,10 @@ def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -
     verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": "x"})
     secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
     credentials = verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": secret})
-    save_keys(name, credentials, given["endpoint_url"], given["region"], dry_run=dry_run)
+    # Some tools refuse to do anything without a region, and no profile has another's.
+    means = means_of({})
+    region = given["region"] or find_region(means.environment, means.profiles, name)
+    save_keys(name, credentials, given["endpoint_url"], region, dry_run=dry_run)
     if not dry_run:
         click.echo(
             f"Profile {name} is written, with its keys on disk. Use it: AWS_PROFILE={shlex.quote(name)}", err=True
@@ -143,7 +147,12 @@ def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -
 def _ask_secret(*, allowed: bool) -> str:
     if not allowed:
         return sys.stdin.readline().strip()
-    return Prompt().ask("Secret access key: ", instead="give it on standard input, with --no-input", secret=True)
+    return Prompt().ask(
+        "Secret access key: ",
+        noun="The secret access key",
+        instead="give it on standard input, with --no-input",
+        secret=True,
+    )
 
 
 def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:

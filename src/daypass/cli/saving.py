@@ -21,7 +21,7 @@ from daypass.client.aws_files import Edit, Places
 from daypass.client.credentials import Credentials
 from daypass.client.ini_edit import Value
 from daypass.client.obtain import with_role_arns
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsage, Locked
 from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
 from daypass.client.wanted import PREFIX, SETTINGS, Wanted, options_of
 
@@ -32,6 +32,14 @@ save_option = click.option("--save", default="", metavar="NAME", help="Write a p
 def places() -> Places:
     """Return where this user's files are."""
     return Places.of(os.environ)
+
+
+def must_write(places: Places) -> None:
+    """See that the config file can be written before somebody signs in for a profile. Raises Locked."""
+    folder = Path(os.path.realpath(places.config)).parent
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Locked(f"{there} may not be written; name another file with AWS_CONFIG_FILE, or print with --output env.")
 
 
 def process_command(name: str) -> str:

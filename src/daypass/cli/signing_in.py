@@ -45,7 +45,7 @@ def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | No
     if wanted.token_command:
         return Proof(run_for_text(wanted.token_command, "--token-command"))
     if wanted.via == "paste":
-        typed = means.prompt.ask_long("Paste the ID token: ", instead="give --token-file FILE")
+        typed = means.prompt.ask_long("The ID token", instead="give --token-file FILE")
         read_claims(typed)
         return Proof(typed)
     if wanted.via == "loopback" or (not wanted.via and wanted.issuer and wanted.client_id):
@@ -70,7 +70,7 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
         text = (
             read_assertion(source)
             if source
-            else means.prompt.ask_long("Paste the SAMLResponse: ", instead="give --assertion-file FILE")
+            else means.prompt.ask_long("The SAMLResponse", instead="give --assertion-file FILE")
         )
         assertion = clean_assertion(text)
         return Proof(assertion, offers(assertion))
@@ -131,7 +131,7 @@ def _matches(role: str, pattern: str) -> bool:
 def _picked(found: tuple[str, ...], means: Means) -> str:
     listed = "\n".join(f"{number:>3}  {printable(role)}" for number, role in enumerate(found, 1))
     instead = f"name one with --role, or take them with --all; offered: {', '.join(map(printable, found))}"
-    answer = means.prompt.ask(f"{listed}\nWhich role? ", instead=instead)
+    answer = means.prompt.ask(f"{listed}\nWhich role? ", noun="A choice of the role", instead=instead)
     if answer.isascii() and answer.isdigit() and 0 < int(answer) <= len(found):
         return found[int(answer) - 1]
     matching = [role for role in found if _matches(role, answer)]

@@ -1,7 +1,7 @@
 """`daypass status`: what is kept, for how long; `--check` tells a script whether a profile is good."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -9,7 +9,7 @@ import click
 from daypass.cli.exit_codes import Exit
 from daypass.cli.selecting import Duration, means_of, now
 from daypass.cli.showing import output_option, query_option, show
-from daypass.client.cache import Entry
+from daypass.client.cache import Cache, Kept
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
 from daypass.client.words import printable
@@ -29,7 +29,7 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
     entries = [entry for entry in means.cache.entries() if not profiles or entry.profile in profiles]
     if check:
         names = profiles or tuple(sorted({entry.profile for entry in entries if entry.profile}))
-        return _check(entries, names, now(), timedelta(seconds=least))
+        return _check(means.cache, entries, names, timedelta(seconds=least))
     rows = [_row(entry) for entry in entries]
     if output != "text" or query:
         show(rows, output, query)
@@ -41,12 +41,12 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
     return Exit.OK
 
 
-def _check(entries: Sequence[Entry], names: Sequence[str], at: datetime, least: timedelta) -> int:
+def _check(cache: Cache, entries: Sequence[Kept], names: Sequence[str], least: timedelta) -> int:
     """Return 0 where every profile has credentials that last, 5 where one's have expired, 3 where it has none."""
     code = Exit.OK if names else Exit.SIGN_IN_NEEDED
     for name in names:
         mine = [entry for entry in entries if entry.profile == name]
-        if any(entry.credentials.lasts(least, now=at) for entry in mine):
+        if any(cache.find(entry.key, now=now(), least=least) for entry in mine):
             continue
         if not mine:
             return Exit.SIGN_IN_NEEDED
@@ -54,12 +54,12 @@ def _check(entries: Sequence[Entry], names: Sequence[str], at: datetime, least: 
     return code
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    end = entry.credentials.expires
+def _row(entry: Kept) -> dict[str, Any]:
+    end = entry.expires
     left = (end - now()).total_seconds() if end else 0.0
     return {
         "Profile": printable(entry.profile),
-        "Arn": printable(entry.arn) or entry.credentials.access_key_id,
+        "Arn": printable(entry.arn) or printable(entry.access_key_id),
         "Endpoint": printable(entry.endpoint_url),
         "Expires": instant(end) if end else None,
         "Left": say_duration(left) if left > 0 else "expired",

@@ -71,8 +71,8 @@ def _end(credentials: Credentials, means: Means) -> str | None:
         if said:
             return said
     for entry in means.cache.entries():
-        if entry.credentials.access_key_id == credentials.access_key_id and entry.credentials.expires:
-            return instant(entry.credentials.expires)
+        if entry.access_key_id == credentials.access_key_id and entry.expires:
+            return instant(entry.expires)
     return None
 
 

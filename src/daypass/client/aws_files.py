@@ -17,6 +17,8 @@ from daypass.client.problems import Locked, Misconfigured
 _PRIVATE = 0o600
 _TRIES = 5
 _MOST = 4_000_000
+# Byte order marks, as read_text returns them: of UTF-8, and of UTF-16, which PowerShell's `>` writes.
+_MARKS = ("\ufeff", "\udcff\udcfe", "\udcfe\udcff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}.") from error
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}; is it yours?") from error
     if len(content) > _MOST:
         raise Misconfigured(f"{path} is larger than 4 MB; that is no AWS configuration file.")
     return content.decode("utf-8", "surrogateescape")
@@ -63,18 +65,48 @@ def read_text(path: Path) -> str:
 
 def read_sections(path: Path) -> dict[str, dict[str, str]]:
     """Return what every section says. Sections that stand there twice are joined, as some tools do."""
-    parser = configparser.RawConfigParser(default_section="\0", strict=False)
+    parser = _parsed(path, strict=False)
+    return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
+
+
+def find_fault(path: Path) -> str:
+    """Return what AWS's own tools would not read in a file, though we may, as a sentence; or nothing."""
     try:
-        parser.read_string(read_text(path))
+        _parsed(path, strict=True)
+    except configparser.DuplicateSectionError as error:
+        return f"{path} has the section [{error.section}] twice, the second time in line {error.lineno}."
+    except configparser.DuplicateOptionError as error:
+        return f"{path} has {error.option} twice in [{error.section}], the second time in line {error.lineno}."
+    except Misconfigured as problem:
+        return str(problem)
+    return ""
+
+
+def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(default_section="\0", strict=strict)
+    text = read_text(path)
+    if text.startswith(_MARKS):
+        raise Misconfigured(
+            f"{path} begins with a byte order mark, with which no AWS tool can read it; save it as plain UTF-8."
+        )
+    try:
+        parser.read_string(text)
+    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError):
+        raise
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((each[0] for each in getattr(error, "errors", [])), "?")
-        raise Misconfigured(f"{path} cannot be read: line {line} is neither a [section] nor a setting.") from error
-    return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
+        raise Misconfigured(
+            f"{path} cannot be read: line {line} is neither a [section] nor a setting; mend that line."
+        ) from error
+    return parser
 
 
 def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> Edit:
     """Replace a file's text by what `change` makes of it, at once or not at all."""
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        # To put a file in the place of /dev/null would be the end of more than a profile.
+        raise Misconfigured(f"{path} is no file and is left alone; unset AWS_CONFIG_FILE, or name a file.")
     if dry_run:
         before = read_text(target)
         return Edit(path, before, change(before))
@@ -95,7 +127,9 @@ def _explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Locked(f"{path} cannot be written: {error.strerror}. Nothing was changed.") from error
+        raise Locked(
+            f"{path} cannot be written: {error.strerror}; nothing was changed. Is the directory yours?"
+        ) from error
 
 
 def _look(path: Path) -> tuple[int, ...] | None:

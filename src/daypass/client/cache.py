@@ -1,9 +1,10 @@
 """Credentials that were already fetched, kept in files that only their owner may read.
 
 Owns the folder, the fifteen minutes below which nothing is served, and the one refresh at a time. Where the person
-wants it (`DAYPASS_KEYRING=1`), the secrets lie in the keyring and the file holds what is no secret.
+wants it (`DAYPASS_KEYRING=1`), the secrets lie in the keyring (secret_keeper.py) and the file holds what is no secret.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -13,11 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from daypass.client.credentials import Credentials, instant, sts_form, verify_credentials
-from daypass.client.problems import Misconfigured, Problem
+from daypass.client.credentials import Credentials, read_end, sts_form, verify_credentials
+from daypass.client.problems import Locked, Problem
 
 LEAST = timedelta(minutes=15)
-_SERVICE = "daypass"
 _NOT_SECRET = ("AccessKeyId", "Expiration")
 
 
@@ -32,6 +32,20 @@ class Entry:
     endpoint_url: str
     issuer: str = ""
     subject: str = ""
+    kept: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of kept credentials without looking at the secrets."""
+
+    key: str
+    access_key_id: str
+    expires: datetime | None
+    profile: str
+    arn: str
+    endpoint_url: str
+    subject: str
 
 
 class Cache:
@@ -58,12 +72,28 @@ class Cache:
             return None
         return entry
 
+    def can_keep(self) -> bool:
+        """Tell whether the folder may be written: on a read-only disk credentials are fetched and not kept."""
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.access(self._folder, os.W_OK | os.X_OK)
+
+    def must_keep(self) -> None:
+        """See, before somebody signs in for it, that something can be kept. Raises Problem."""
+        if not self.can_keep():
+            raise Locked(f"{self._folder} cannot be written; name another place with DAYPASS_CACHE_DIR.")
+        if self._keyring:
+            from daypass.client.secret_keeper import find_secret
+
+            find_secret("nothing")
+
     def keep(self, entry: Entry) -> None:
         """Keep credentials. What is there is replaced at once or not at all."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         form = sts_form(entry.credentials)
         if self._keyring:
-            _ask_keyring("set_password", _SERVICE, entry.key, json.dumps(form))
+            from daypass.client.secret_keeper import keep_secret
+
+            keep_secret(entry.key, json.dumps(form))
             form = {name: form[name] for name in _NOT_SECRET if name in form}
         document = {
             "key": entry.key,
@@ -73,34 +103,57 @@ class Cache:
             "endpoint_url": entry.endpoint_url,
             "issuer": entry.issuer,
             "subject": entry.subject,
-            "kept": instant(datetime.now(UTC)),
+            "kept": datetime.now(UTC).isoformat(),
             "in_keyring": self._keyring,
         }
-        beside = self._folder / f".{entry.key}.{os.getpid()}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._write(entry.key, document)
+        except OSError as error:
+            raise Locked(
+                f"{self._folder} cannot be written: {error.strerror}; name another place with DAYPASS_CACHE_DIR, or "
+                "keep nothing with --no-cache."
+            ) from error
+
+    def _write(self, key: str, document: Mapping[str, Any]) -> None:
+        beside = self._folder / f".{key}.{os.getpid()}"
         beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-        beside.replace(self._folder / f"{entry.key}.json")
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(document, file)
+            beside.replace(self._folder / f"{key}.json")
+        finally:
+            beside.unlink(missing_ok=True)
 
     def drop(self, key: str) -> None:
-        """Forget what is kept under `key`."""
+        """Forget what is kept under `key`, in the keyring too."""
         path = self._folder / f"{key}.json"
         document = _load(path)
         if document is not None and document.get("in_keyring"):
-            try:
-                _ask_keyring("delete_password", _SERVICE, key)
-            except Problem:
-                if self._keyring:
-                    raise
+            from daypass.client.secret_keeper import drop_secret
+
+            drop_secret(key)
+        for half in self._folder.glob(f".{key}.*"):
+            half.unlink(missing_ok=True)  # What a process left that was killed as it wrote.
         path.unlink(missing_ok=True)
 
-    def entries(self) -> Iterator[Entry]:
-        """Return everything that is kept and can be read, the oldest name first."""
+    def entries(self) -> Iterator[Kept]:
+        """Return what is known of everything that is kept, the oldest name first. No keyring is asked."""
         for path in sorted(self._folder.glob("*.json")):
-            entry = self._read(path)
-            if entry is not None:
-                yield entry
+            document = _load(path) or {}
+            try:
+                form = document["credentials"]
+                texts = {name: str(document[name]) for name in ("profile", "arn", "endpoint_url")}
+                yield Kept(
+                    key=path.stem,
+                    access_key_id=str(form["AccessKeyId"]),
+                    expires=read_end(form.get("Expiration")),
+                    subject=str(document.get("subject", "")),
+                    **texts,
+                )
+            except (KeyError, TypeError, AttributeError, Problem):
+                continue  # Somebody else's file, or half of one.
 
     def alone(self, key: str) -> AbstractContextManager[None]:
         """Return a context in which no other process refreshes `key`."""
@@ -112,19 +165,32 @@ class Cache:
         document = _load(path)
         if document is None:
             return None
+        form = document.get("credentials")
+        if document.get("in_keyring"):
+            form = self._from_keyring(str(document.get("key", "")))
         try:
-            form = document["credentials"]
-            if document.get("in_keyring"):
-                form = json.loads(_ask_keyring("get_password", _SERVICE, document["key"]) or "{}")
             texts = {name: str(document[name]) for name in ("key", "profile", "arn", "endpoint_url")}
             return Entry(
-                credentials=verify_credentials(form),
+                credentials=verify_credentials(form),  # type: ignore[arg-type] # whatever it is, it is looked at
                 issuer=str(document.get("issuer", "")),
                 subject=str(document.get("subject", "")),
+                kept=datetime.fromisoformat(document["kept"]) if "kept" in document else None,
                 **texts,
             )
         except (KeyError, TypeError, ValueError, AttributeError, Problem):
             return None  # A file that cannot be understood is worth a new sign-in, not a failure.
+
+    def _from_keyring(self, key: str) -> Any:
+        from daypass.client.secret_keeper import find_secret
+
+        try:
+            return json.loads(find_secret(key) or "null")
+        except ValueError:
+            return None
+        except Problem:
+            if self._keyring:
+                raise
+            return None  # It is no longer wanted: what lies there is fetched anew, and kept in the file.
 
 
 def _load(path: Path) -> dict[str, Any] | None:
@@ -136,19 +202,3 @@ def _load(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
-
-
-def _ask_keyring(what: str, *words: str) -> Any:
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError as error:
-        raise Misconfigured(
-            "DAYPASS_KEYRING is set, but keyring is not installed: pip install 'daypass[keyring]'."
-        ) from error
-    try:
-        return getattr(keyring, what)(*words)
-    except KeyringError as error:
-        raise Misconfigured(
-            f"The keyring does not work ({type(error).__name__}); unset DAYPASS_KEYRING to do without."
-        ) from error

@@ -40,7 +40,7 @@ def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
     key_id = _matching(_KEY_ID, unverified.get("AccessKeyId"), "access key id")
     secret = _matching(_SECRET, unverified.get("SecretAccessKey"), "secret access key")
     token = _matching(_TOKEN, unverified.get("SessionToken") or unverified.get("Token") or "", "session token")
-    return Credentials(key_id, secret, token, _read_end(unverified.get("Expiration")))
+    return Credentials(key_id, secret, token, read_end(unverified.get("Expiration")))
 
 
 def _matching(shape: re.Pattern[str], unverified: Any, noun: str) -> str:
@@ -51,7 +51,8 @@ def _matching(shape: re.Pattern[str], unverified: Any, noun: str) -> str:
     return unverified
 
 
-def _read_end(unverified: Any) -> datetime | None:
+def read_end(unverified: Any) -> datetime | None:
+    """Return when credentials end, or None where they do not. Raises Refused."""
     if unverified is None:
         return None
     try:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from daypass.client.problems import Misconfigured, NoAnswer
-from daypass.client.words import printable
+from daypass.client.words import printable, reason, sentence
 
 _MOST = 1_000_000
 _SECONDS = 20
@@ -30,7 +30,14 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 def checked_url(url: str, noun: str, *, loopback: bool = True) -> str:
     """Return an https URL, or an http one of this machine. Raises Misconfigured."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise Misconfigured(f"{noun} {printable(url)!r} is no URL; {printable(error)}.") from error
+    if "://" not in url:
+        near = f"{'http' if url.partition(':')[0] in _LOOPBACK and loopback else 'https'}://{url}"
+        raise Misconfigured(f"{noun} {printable(url)!r} is no URL; did you mean {printable(near)}?")
     plain = parts.scheme == "http" and loopback and parts.hostname in _LOOPBACK
     if (parts.scheme != "https" and not plain) or not parts.hostname or parts.username or "\\" in url:
         raise Misconfigured(f"{noun} {printable(url)!r} must begin with https://; secrets do not travel in the clear.")
@@ -66,11 +73,18 @@ def ask(
         with error:
             return error.code, _read(error, host)
     except urllib.error.URLError as error:
-        reason = printable(getattr(error.reason, "verify_message", "") or error.reason)
-        hint = "AWS_CA_BUNDLE names the file of your own authorities" if "ertificate" in reason else "Is it running"
-        raise NoAnswer(f"{host} cannot be reached: {reason}. {hint}{'' if hint.endswith('es') else '?'}") from error
+        why = printable(getattr(error.reason, "verify_message", "")) or reason(error.reason)
+        is_trust = isinstance(error.reason, ssl.SSLCertVerificationError)
+        hint = (
+            "AWS_CA_BUNDLE names the file of your own authorities."
+            if is_trust
+            else "Is it running, and the name right?"
+        )
+        raise NoAnswer(f"{host} cannot be reached: {sentence(why)} {hint}") from error
     except (OSError, HTTPException) as error:
-        raise NoAnswer(f"{host} did not answer: {printable(error) or type(error).__name__}. Try again.") from error
+        raise NoAnswer(
+            f"{host} did not answer: {sentence(reason(error) or type(error).__name__)} Try again."
+        ) from error
 
 
 def _opener() -> urllib.request.OpenerDirector:

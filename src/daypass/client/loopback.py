@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from daypass.client.problems import BrowserEnded, Misconfigured
-from daypass.client.words import printable
+from daypass.client.words import printable, reason, sentence
 
 PATH = "/callback"
 _PAGE = (
@@ -36,7 +36,10 @@ class Listener:
         try:
             self._server = _Server(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
-            raise Misconfigured(f"Port {port} cannot be listened on: {error}. Choose another.") from error
+            raise Misconfigured(
+                f"Port {port} cannot be listened on: {sentence(reason(error))} Does another sign-in wait there? "
+                "--redirect-port names another."
+            ) from error
         self._server.state, self._server.done_url = state, done_url
 
     @property

@@ -9,6 +9,7 @@ import subprocess
 
 from daypass.client.problems import Expired, Misconfigured
 from daypass.client.prompt import Prompt
+from daypass.client.words import printable
 
 _CODE = re.compile(r"[0-9]{6}")
 _SECONDS = 120
@@ -20,7 +21,11 @@ def find_code(serial: str, *, given: str, command: str, prompt: Prompt) -> str:
         return _checked(given)
     if command:
         return _checked(run_for_text(command, "--mfa-command"))
-    typed = prompt.ask(f"MFA code for {serial}: ", instead="give --mfa-code CODE or --mfa-command COMMAND")
+    typed = prompt.ask(
+        f"MFA code for {printable(serial)}: ",
+        noun=f"A code of the MFA device {printable(serial)}",
+        instead="give --mfa-code CODE or --mfa-command COMMAND",
+    )
     return _checked(typed)
 
 

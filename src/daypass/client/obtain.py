@@ -88,10 +88,12 @@ def obtain(wanted: Wanted, means: Means) -> Entry:
     kept = None if means.fresh else means.cache.find(key, now=begun)
     if kept is not None:
         return kept
+    if not means.cache.can_keep():
+        return _fetch(wanted, means, key)
     with means.cache.alone(key):
-        # Whoever held the lock has perhaps just done our work.
-        kept = None if means.fresh else means.cache.find(key, now=means.now())
-        if kept is not None:
+        # Whoever held the lock has perhaps just done our work. What was kept after we were asked is fresh.
+        kept = means.cache.find(key, now=means.now())
+        if kept is not None and (not means.fresh or (kept.kept is not None and kept.kept >= begun)):
             return kept
         entry = _fetch(wanted, means, key)
         if entry.credentials.lasts(LEAST, now=means.now()):

@@ -15,6 +15,8 @@ from daypass.client.problems import BadUsage, SignInNeeded
 _READ, _WRITE = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
 _MOST = 65_536
 _LONGEST_PASTE = 1_000_000
+# A machine may also lack the module by which a terminal is told to be silent.
+_NO_TERMINAL = (OSError, ImportError)
 _ENDS = re.compile(rb"[\r\n\x04]")
 
 
@@ -24,35 +26,36 @@ class Prompt:
 
     allowed: bool = True
 
-    def ask(self, question: str, *, instead: str, secret: bool = False) -> str:
-        """Return one line that the person typed. `instead` is the command that needs no question."""
-        if not self.allowed:
-            raise SignInNeeded(f"{question.strip(': ')} is needed and --no-input forbids asking: {instead}.")
+    def ask(self, question: str, *, noun: str, instead: str, secret: bool = False) -> str:
+        """Return one line that the person typed: a `noun`. `instead` is the option that needs no question."""
+        self._must_be_allowed(noun, instead)
         try:
             with open(_READ, encoding="utf-8") as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
                 answer = _read_hidden(reader, writer, question) if secret else _read_shown(reader, writer, question)
-        except OSError as error:
-            raise SignInNeeded(
-                f"{question.strip(': ')} is needed and there is no terminal to ask on: {instead}."
-            ) from error
-        if not answer:
+        except _NO_TERMINAL as error:
+            raise SignInNeeded(f"{noun} is needed and there is no terminal to ask on: {instead}.") from error
+        if not answer.strip():
             raise BadUsage("Nothing was typed; nothing was done.")
         return answer.strip()
 
-    def ask_long(self, question: str, *, instead: str) -> str:
-        """Return a text of any length that was pasted, up to the end of its line; it is not shown.
+    def ask_long(self, noun: str, *, instead: str) -> str:
+        """Return a `noun`, a text of any length that was pasted, up to the end of its line; it is not shown.
 
         A terminal that edits lines cuts them at 4,096 characters, and a SAML response is longer.
         """
-        if not self.allowed:
-            raise SignInNeeded(f"{question.strip(': ')} is needed and --no-input forbids asking: {instead}.")
+        self._must_be_allowed(noun, instead)
         try:
             with open(_READ, "rb", buffering=0) as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
-                return _read_pasted(reader.fileno(), writer, question)
-        except OSError as error:
-            raise SignInNeeded(
-                f"{question.strip(': ')} is needed and there is no terminal to ask on: {instead}."
-            ) from error
+                pasted = _read_pasted(reader.fileno(), writer, f"Paste {noun[0].lower()}{noun[1:]}: ")
+        except _NO_TERMINAL as error:
+            raise SignInNeeded(f"{noun} is needed and there is no terminal to ask on: {instead}.") from error
+        if not pasted:
+            raise BadUsage(f"Nothing was pasted; try again, or {instead}.")
+        return pasted
+
+    def _must_be_allowed(self, noun: str, instead: str) -> None:
+        if not self.allowed:
+            raise SignInNeeded(f"{noun} is needed and --no-input forbids asking: {instead}.")
 
     def tell(self, words: str) -> None:
         """Say something to the person, if there is a terminal and they may be spoken to."""

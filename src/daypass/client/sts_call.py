@@ -28,7 +28,10 @@ _WHO = "`daypass whoami` shows who you are"
 # Code of a refusal -> its kind and the next step.
 ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
     {
-        "AccessDenied": (Refused, f"{_WHO}; a role must trust you, and your own policies must allow the action"),
+        "AccessDenied": (
+            Refused,
+            f"{_WHO}; a role must be there and trust you, and your own policies must allow the action",
+        ),
         "AccessDeniedException": (Refused, f"{_WHO}; your policies must allow the action"),
         "ExpiredToken": (Expired, "Sign in again: `daypass renew`, or `daypass login`"),
         "ExpiredTokenException": (Expired, "Get a new token or assertion and redeem it within its minutes"),
@@ -162,7 +165,11 @@ _TRANSLATIONS: tuple[tuple[Any, Callable[[str], Problem]], ...] = (
         lambda words: SignInNeeded(sentence(words.partition("Error when retrieving credentials from ")[2] or words)),
     ),
     (
-        (exceptions.ProfileNotFound, exceptions.ConfigNotFound, exceptions.ConfigParseError),
+        exceptions.ConfigParseError,
+        lambda words: Misconfigured(f"{sentence(words)} `daypass doctor` says which line is wrong."),
+    ),
+    (
+        (exceptions.ProfileNotFound, exceptions.ConfigNotFound),
         lambda words: Misconfigured(f"{sentence(words)} `daypass profile list` shows what there is."),
     ),
     (

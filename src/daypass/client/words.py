@@ -11,6 +11,11 @@ def printable(text: object) -> str:
     return _UNFIT.sub(" ", str(text))[:_MOST].strip()
 
 
+def reason(error: object) -> str:
+    """Return why something failed in the system's words, without its number."""
+    return printable(getattr(error, "strerror", "") or error)
+
+
 def sentence(text: str) -> str:
     """Return a text that ends as a sentence does."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
