@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.why.conftest import allow, document, trusting
 
 from daypass.cli.graph import command
-from daypass.cli.graph_layout import BOX_HEIGHT, BOX_WIDTH, lay_out
+from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, lay_out
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 

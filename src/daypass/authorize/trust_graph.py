@@ -1,6 +1,6 @@
 """The graph of who can assume what: every way to every role, as nodes and edges.
 
-Owns what is a node, and putting people together who can do the very same. How it is drawn is cli/graph_*.py's.
+Owns what is a node, and putting people together who can do the very same. How it is drawn is drawing/'s.
 """
 
 from collections.abc import Iterator

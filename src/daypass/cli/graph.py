@@ -1,7 +1,7 @@
 """`daypass graph`: a picture of who can assume what.
 
-Owns the command and where the picture goes. What is in the graph is authorize/trust_graph.py's, where it stands
-graph_layout.py's, how it looks graph_svg.py's and graph_page.py's.
+Owns the command and where the picture goes. What is in the graph is authorize/trust_graph.py's, how it is drawn
+drawing/'s, and the page around it graph_page.py's.
 """
 
 import sys
@@ -14,9 +14,9 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, trust_graph
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.graph_page import page
-from daypass.cli.graph_svg import draw
 from daypass.cli.store_options import config_option, opened, store_option
 from daypass.directory.identity import load_account
+from daypass.drawing.trust_svg import draw
 
 
 @click.command()

@@ -10,14 +10,14 @@ from importlib.resources import files
 from typing import Any
 
 from daypass.authorize.trust_graph import Edge, Graph
-from daypass.cli.graph_svg import colours_of, draw, summary, where
+from daypass.drawing.trust_svg import colours_of, draw_inside, summary, where
 
 
 def page(graph: Graph) -> str:
     """Return the page."""
     parts = {
         "legend": _legend(graph),
-        "picture": draw(graph, standalone=False),
+        "picture": draw_inside(graph),
         "panel": f"<p>{escape(summary(graph))}</p><p class='soft'>Click a box or an arrow to see the statements. "
         "Escape shows everything again.</p>",
         "ways": _data([_way(edge, graph) for edge in graph.edges]),

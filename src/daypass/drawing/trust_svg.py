@@ -1,16 +1,19 @@
 """The graph as SVG: boxes for people and roles, arrows for who can assume whom.
 
 Owns shapes, colours and words in the picture. Everything in it has a title, which browsers show on hover and screen
-readers read. It names no font file, no style sheet and no script of anybody else's.
+readers read. It names no font file, no style sheet and no script of anybody else's. Alone it brings its style along;
+a page with a strict policy has STYLE among its own files.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from daypass.authorize.trust_graph import Edge, Graph, Node
-from daypass.cli.graph_layout import BOX_HEIGHT, BOX_WIDTH, Box, Layout, lay_out
+from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, Box, Layout, lay_out
 from daypass.policy.decision import StatementRef
+from daypass.wire.visible import visible
 
 MARGIN, TOP = 28.0, 92.0
 _NAMES, _NAME_LENGTH, _LABEL_LENGTH = 3, 24, 22
@@ -24,7 +27,11 @@ _KINDS: Mapping[str, str] = {
     "federated": "identity provider",
     "service": "service",
     "account": "another account",
+    "everybody": "with or without an account here",
 }
+_NAMED = {"account": "account {}", "everybody": "everybody"}
+_FOCUS = ' tabindex="0" role="img"'
+_MOST_TITLED = 20
 _SHORT = {"multifactorauthpresent": "MFA", "multifactorauthage": "recent MFA"}
 STYLE = """
 .box{fill:var(--box,#fff);stroke:var(--line,#9aa3af);stroke-width:1}
@@ -43,27 +50,59 @@ paint-order:stroke;stroke:var(--page,#fff);stroke-width:4px}
 """
 
 
-def draw(graph: Graph, *, standalone: bool = True) -> str:
-    """Return the picture. Standing alone it brings its own heading, legend and background."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a picture brings along: a heading and legend, its style, and where a click on a box leads.
+
+    Without links each box and arrow takes the focus, for a page whose script answers.
+    """
+
+    heading: bool = False
+    style: bool = True
+    link: Callable[[Node], str] | None = None
+
+
+def draw(graph: Graph) -> str:
+    """Return the picture as a file of its own, with heading, legend and background."""
+    return _draw(graph, _Look(heading=True))
+
+
+def draw_inside(graph: Graph) -> str:
+    """Return the picture for a page that says the rest, and whose script answers clicks."""
+    return _draw(graph, _Look())
+
+
+def draw_linked(graph: Graph, link: Callable[[Node], str]) -> str:
+    """Return the picture for a page without scripts, which has STYLE and says everything in a table too.
+
+    Its boxes lead where `link` says, by mouse alone: readers and keyboards have the table.
+    """
+    return _draw(graph, _Look(style=False, link=link))
+
+
+def _draw(graph: Graph, look: _Look) -> str:
     names = [node.id for node in graph.nodes]
     arrows = list(dict.fromkeys((edge.source, edge.target) for edge in graph.edges))
     layout = lay_out(names, arrows, leftmost={node.id for node in graph.nodes if node.kind != "role"})
     colours = colours_of(graph)
-    top = TOP if standalone else 16.0
+    top = TOP if look.heading else 26.0
     width = max(layout.width + 2 * MARGIN, 620.0)
-    height = layout.height + top + MARGIN + (24.0 if graph.closed and standalone else 0.0)
+    height = layout.height + top + MARGIN + (24.0 if graph.closed and look.heading else 0.0)
+    told = 'aria-hidden="true"' if look.link else 'role="img" aria-labelledby="graph-title graph-desc"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"',
-        f'width="{width:.0f}" height="{height:.0f}" role="img" aria-labelledby="graph-title graph-desc">',
-        '<title id="graph-title">Who can assume which role</title>',
-        f'<desc id="graph-desc">{escape(summary(graph))}</desc>',
-        f"<style>{STYLE}</style>",
+        f'width="{width:.0f}" height="{height:.0f}" {told}>',
     ]
-    if standalone:
+    if not look.link:
+        parts.append('<title id="graph-title">Who can assume which role</title>')
+        parts.append(f'<desc id="graph-desc">{escape(summary(graph))}</desc>')
+    if look.style:
+        parts.append(f"<style>{STYLE}</style>")
+    if look.heading:
         parts += _heading(graph, colours, width, height)
     parts.append(f'<g transform="translate({MARGIN:.0f} {top:.0f})">')
-    parts += _arrows(graph, layout)
-    parts += [_box(node, layout.boxes[node.id], colours) for node in graph.nodes]
+    parts += _arrows(graph, layout, "" if look.link else _FOCUS)
+    parts += [_box(node, layout.boxes[node.id], colours, look) for node in graph.nodes]
     parts.append("</g></svg>")
     return "\n".join(parts) + "\n"
 
@@ -107,22 +146,23 @@ def _heading(graph: Graph, colours: Mapping[str, str], width: float, height: flo
         yield f'<text class="note" x="{MARGIN:.0f}" y="{height - 14:.0f}">{escape(_closed(graph))}</text>'
 
 
-def _box(node: Node, box: Box, colours: Mapping[str, str]) -> str:
+def _box(node: Node, box: Box, colours: Mapping[str, str], look: _Look) -> str:
     outside = "" if node.account in colours and node.kind in {"user", "role"} else " outside"
     colour = colours.get(node.account, _OUTSIDE)
     round_by = BOX_HEIGHT / 2 if node.kind == "user" else 5.0
     kind = _KINDS.get(node.kind, node.kind)
     count = len(node.members)
-    kind = f"{count} users" if count > 1 else kind
-    title = f"{kind}: {', '.join(node.members)}"
-    return (
-        f'<g class="node{outside}" data-node="{escape(node.id)}" tabindex="0" role="img" '
+    kind = f"{count} {node.kind}s" if count > 1 else kind
+    title = f"{kind}: {', '.join(node.members[:_MOST_TITLED])}" + ("…" if count > _MOST_TITLED else "")
+    drawn = (
+        f'<g class="node{outside}" data-node="{escape(node.id)}"{"" if look.link else _FOCUS} '
         f'transform="translate({box.x:.1f} {box.y:.1f})"><title>{escape(title)}</title>'
         f'<rect class="box" width="{BOX_WIDTH:.0f}" height="{BOX_HEIGHT:.0f}" rx="{round_by:.0f}"/>'
         f"{_mark(node.kind, colour)}"
         f'<text class="name" x="46" y="21">{escape(_node_name(node))}</text>'
         f'<text class="kind" x="46" y="37">{escape(_node_note(node, kind))}</text></g>'
     )
+    return f'<a href="{escape(look.link(node))}" tabindex="-1">{drawn}</a>' if look.link else drawn
 
 
 def _node_name(node: Node) -> str:
@@ -131,13 +171,15 @@ def _node_name(node: Node) -> str:
         names = ["/".join(node.id.split("/")[-2:])]
     if node.kind in {"federated", "service"} or not names[0]:
         names = [node.id.partition("-provider/")[2] or node.id]
+    if node.kind in _NAMED:
+        names = [_NAMED[node.kind].format(node.account)]
     more = f" +{len(names) - _NAMES}" if len(names) > _NAMES else ""
     return _cut(", ".join(names[:_NAMES]), _NAME_LENGTH - len(more)) + more
 
 
 def _node_note(node: Node, kind: str) -> str:
     session = " session" if ":assumed-role/" in node.id else ""
-    return kind + session + (f" in {node.account}" if node.account and node.kind != "account" else "")
+    return kind + session + (f" in {node.account}" if node.account and node.kind not in _NAMED else "")
 
 
 def _mark(kind: str, colour: str) -> str:
@@ -154,7 +196,7 @@ def _mark(kind: str, colour: str) -> str:
     return f'<g transform="translate(24 {BOX_HEIGHT / 2:.0f})" fill="{colour}">{shape}</g>'
 
 
-def _arrows(graph: Graph, layout: Layout) -> Iterator[str]:
+def _arrows(graph: Graph, layout: Layout, focus: str) -> Iterator[str]:
     by_arrow: dict[tuple[str, str], list[Edge]] = {}
     for edge in graph.edges:
         by_arrow.setdefault((edge.source, edge.target), []).append(edge)
@@ -170,7 +212,7 @@ def _arrows(graph: Graph, layout: Layout) -> Iterator[str]:
         label = _label(words, run) if is_new and run is not None else ""
         yield (
             f'<g class="edge{" conditional" if words else ""}" data-from="{escape(source)}" '
-            f'data-to="{escape(target)}" tabindex="0" role="img"><title>{escape(_tell(edges))}</title>'
+            f'data-to="{escape(target)}"{focus}><title>{escape(_tell(edges))}</title>'
             f'<path class="wide" d="{line}"/><path class="arrow" d="{line}"/><path class="tip" d="{tip}"/>{label}</g>'
         )
 
@@ -241,6 +283,11 @@ def _loop(box: Box) -> tuple[str, str]:
     """Return an arc over a box's corner and its tip, for a role that can assume itself."""
     x, y = box.x + BOX_WIDTH - 48, box.y
     return f"M{x:.1f} {y:.1f}c2 -24 30 -24 34 -7", f"M{x + 34:.1f} {y:.1f}l-5 -8h9z"
+
+
+def escape(text: str) -> str:
+    """Return a text as it may stand in the picture: neither markup nor signs that nobody sees, line by line."""
+    return html.escape("\n".join(visible(line) for line in text.split("\n")))
 
 
 def _cut(text: str, most: int) -> str:
