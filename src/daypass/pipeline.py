@@ -132,7 +132,8 @@ class Pipeline:
             asked = operation.parse(parameters)
             self.readings.keep(request, Reading(call, operation, parameters, asked))
         else:
-            trail.parameters, asked = known.parameters, known.asked
+            trail.parameters = known.parameters
+            asked = known.understood()
         region = signer.region if signer else self.home_region
         with face.open(operation.touches(asked), now, region) as world:
             trail.caller = signer.caller if signer else None

@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daypass.audit.event import HIDDEN
+from daypass.errors import Fault, InvalidIdentityToken
 from daypass.operations.readings import Reading, Readings
 from daypass.operations.registry import full_registry
+from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
 from daypass.wire.decode import decode
 from daypass.wire.http import HttpRequest
@@ -85,3 +89,70 @@ def test_the_oldest_leave_first() -> None:
         _keep(readings, _request(body))
     assert readings.find(_request(bodies[0])) is None
     assert readings.find(_request(bodies[-1])) is not None
+
+
+_KEY = SigningKey.generate("ES256", "one")
+_TOKENS = tuple(
+    compact({"alg": "ES256", "typ": "JWT"}, {"iss": "https://issuer.example", "sub": name}, _KEY)
+    for name in ("alice", "bob")
+)
+_WEB = (
+    "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=session"
+    "&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Freader&WebIdentityToken="
+)
+
+
+def test_a_token_is_read_each_time_and_never_kept() -> None:
+    """The form around a token is remembered, the token is not: another one in its place is what is asked then."""
+    readings = Readings(HIDDEN)
+    _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
+    assert _TOKENS[0].split(".")[1] not in repr(vars(readings))
+    assert "alice" not in repr(vars(readings))
+    found = readings.find(_request((_WEB + _TOKENS[1]).encode()))
+    assert found is not None
+    assert found.parameters["WebIdentityToken"] == _TOKENS[1]
+    assert found.understood().unverified_token.unverified_claims["sub"] == "bob"
+
+
+def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
+    """A form that was read before is no reason to believe what stands in it now."""
+    readings = Readings(HIDDEN)
+    _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
+    found = readings.find(_request((_WEB + "none.of.these").encode()))
+    assert found is not None
+    with pytest.raises(InvalidIdentityToken):
+        found.understood()
+
+
+_VALUES = st.sampled_from(["", "abcd", *_TOKENS, "%41" + _TOKENS[0][1:], _TOKENS[0] + "%0A", "x" * 1100])
+_PAIRS = st.lists(
+    st.builds(
+        "{}={}".format,
+        st.sampled_from(["WebIdentityToken", "%57ebIdentityToken", "WebIdentityToken%00", "Policy", "other"]),
+        _VALUES,
+    ),
+    max_size=3,
+)
+_FORMS = st.tuples(_PAIRS, _PAIRS).map(
+    lambda around: "&".join([*around[0], _WEB.removesuffix("&WebIdentityToken="), *around[1]]).encode()
+)
+
+
+@given(first=_FORMS, second=_FORMS, token=st.sampled_from(_TOKENS))
+def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: bytes, token: str) -> None:
+    """However names are spelled and repeated, what is found is what would have been read."""
+    readings = Readings(HIDDEN)
+    for body in (first, second, first.replace(_TOKENS[0].encode(), token.encode())):
+        request = _request(body)
+        found = readings.find(request)
+        try:
+            fresh = _keep(Readings(HIDDEN), request)
+        except Fault:
+            if found is not None:
+                with pytest.raises(Fault):
+                    found.understood()
+            continue
+        if found is not None:
+            assert found.understood() == fresh.asked
+            assert found.parameters == fresh.parameters
+        _keep(readings, request)

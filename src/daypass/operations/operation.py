@@ -6,6 +6,7 @@ what it does (`run`). Only the pipeline calls these, in that order, so no operat
 does not type-check. The two actions that need no permission are named in NEEDS_NO_PERMISSION.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -136,6 +137,21 @@ class Signed(Generic[A]):
         if signer is None:
             raise ValueError("a signed operation without a signer")
         return signer
+
+
+class ProvedApart(ABC):
+    """An operation whose proof is one parameter, WebIdentityToken, that is read by itself.
+
+    What else is asked may then be remembered without it.
+    """
+
+    @abstractmethod
+    def apart(self, asked: Any) -> Any:
+        """Return what is asked, with nothing of the proof."""
+
+    @abstractmethod
+    def together(self, apart: Any, proof: str) -> Any:
+        """Return what is asked, with another proof, as `parse` would. Raises a Fault for a proof that is none."""
 
 
 AnyOperation = Operation[Any]

@@ -2,7 +2,7 @@
 
 Owns a bounded memory in the process. A reading is a pure function of the bytes that it is found by, so none can be
 stale; who sent them, and whether they may have what they ask, is found out anew every time. What proves something, or
-may hold what does, is not kept.
+may hold what does, is not kept: where a token is the proof, the form is remembered without it, and each token is read.
 """
 
 from collections.abc import Mapping
@@ -10,24 +10,37 @@ from typing import Any
 
 import msgspec
 
-from daypass.operations.operation import AnyOperation, Touches
+from daypass.operations.operation import AnyOperation, ProvedApart, Touches
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
 
 _MOST = 1024
-_LONGEST = 1024  # bytes of a body, and of the two headers that say how it is read
+_LONGEST = 1024  # bytes of a body without its proof, and of the two headers that say how it is read
 _LONGEST_HEADER = 128
+
+# A proof that spells itself: what a token is made of needs no escape, so cutting it out needs no reading of the form.
+_PROOF = "WebIdentityToken"
+_MARK = b"&WebIdentityToken="
+_SHORTEST_PROOF, _LONGEST_PROOF = 4, 20_000
+_OF_TOKENS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 _Key = tuple[bytes, bytes | None, bytes | None]
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A request's body as its operation understands it."""
+    """A request's body as its operation understands it. `proof` is what was left out of `asked`, if anything was."""
 
     call: Call
     operation: AnyOperation
     parameters: Mapping[str, Any]
     asked: Any
+    proof: str = ""
+
+    def understood(self) -> Any:
+        """Return what is asked. Raises a Fault for a proof that is none."""
+        if self.proof and isinstance(self.operation, ProvedApart):
+            return self.operation.together(self.asked, self.proof)
+        return self.asked
 
 
 class Readings:
@@ -43,30 +56,69 @@ class Readings:
     def find(self, request: HttpRequest) -> Reading | None:
         """Return what a request says, if the same was read before."""
         # Only a whole form without a query is ever kept. A key holds all else that its reading was made from.
-        if request.method != "POST" or request.query or request.truncated or len(request.body) > _LONGEST:
+        if request.method != "POST" or request.query or request.truncated:
             return None
-        return self._readings.get(_key(request))
+        body, proof = _part(request.body)
+        if len(body) > _LONGEST:
+            return None
+        known = self._readings.get(_key(request, body))
+        if known is None or not proof:
+            return known
+        text = proof.decode("ascii")
+        return Reading(known.call, known.operation, {**known.parameters, _PROOF: text}, known.asked, text)
 
     def keep(self, request: HttpRequest, reading: Reading) -> None:
         """Remember what a request says, where it is small, keeps no secret and will be served from the cache."""
-        if request.method != "POST" or request.query or request.truncated or len(request.body) > _LONGEST:
+        if request.method != "POST" or request.query or request.truncated:
             return
-        key = _key(request)
+        if reading.operation.touches(reading.asked) is not Touches.CACHE:
+            return
+        body, proof = _part(request.body)
+        kept = _without(reading, body, proof.decode("ascii")) if proof else reading
+        if kept is None or len(body) > _LONGEST or self._secret & kept.parameters.keys():
+            return
+        key = _key(request, body)
         if any(header is not None and len(header) > _LONGEST_HEADER for header in key[1:]):
-            return
-        if reading.operation.touches(reading.asked) is not Touches.CACHE or self._secret & reading.parameters.keys():
             return
         while len(self._readings) >= _MOST:
             # Another thread may have taken the same oldest one out already.
             self._readings.pop(next(iter(self._readings), key), None)
-        self._readings[key] = reading
+        self._readings[key] = kept
 
 
-def _key(request: HttpRequest) -> _Key:
+def _part(body: bytes) -> tuple[bytes, bytes]:
+    """Return a form with an empty value where its first plainly named token is, and the token."""
+    at = body.find(_MARK, 0, _LONGEST) + len(_MARK)
+    if at < len(_MARK):
+        return body, b""
+    end = body.find(b"&", at, at + _LONGEST_PROOF + 1)
+    proof = body[at:] if end < 0 else body[at:end]
+    if not _SHORTEST_PROOF <= len(proof) <= _LONGEST_PROOF or proof.translate(None, _OF_TOKENS):
+        return body, b""
+    return body[:at] + body[at + len(proof) :], proof
+
+
+def _without(reading: Reading, body: bytes, proof: str) -> Reading | None:
+    """Return a reading without its proof, or None where what was cut out is not what the operation took for it."""
+    operation, params = reading.operation, reading.call.params
+    if not isinstance(operation, ProvedApart) or params.get(_PROOF) != proof:
+        return None
+    # An escape can spell the same name before it, and the first of two counts: the form must know no earlier one.
+    if list(params).index(_PROOF) != body.count(b"&", 0, body.index(_MARK)) + 1:
+        return None
+    return Reading(
+        msgspec.structs.replace(reading.call, params={}),
+        operation,
+        {name: value for name, value in reading.parameters.items() if name != _PROOF},
+        operation.apart(reading.asked),
+    )
+
+
+def _key(request: HttpRequest, body: bytes) -> _Key:
     content_type = accept = None
     for name, value in request.headers:
         if name == b"content-type" and content_type is None:
             content_type = value
         elif name == b"accept" and accept is None:
             accept = value
-    return request.body, content_type, accept
+    return body, content_type, accept

@@ -99,7 +99,7 @@ def _worth_asking(unverified: UnverifiedToken, world: World) -> list[Candidate]:
 
 def _ask(arn: str, unverified: UnverifiedToken, name: str, around: Surroundings, world: World) -> Bearer:
     """Return whom the token speaks for to one role that lets it in, or raise the refusal."""
-    asked = Asked(read_role_arn(arn), AskedRole(arn, name, ""), SessionPolicies(), unverified)
+    asked = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
     bearer = _OPERATION.prove(asked, None, world)
     authorize(_OPERATION, asked, bearer, around, world)
     return bearer
@@ -107,7 +107,7 @@ def _ask(arn: str, unverified: UnverifiedToken, name: str, around: Surroundings,
 
 def prove_token(unverified_token: str, role: str, name: str, world: World) -> Bearer:
     """Return whom a token speaks for to one role. Raises KeysNeeded where its issuer has to be asked first."""
-    asked = Asked(read_role_arn(role), AskedRole(role, name, ""), SessionPolicies(), read_token(unverified_token))
+    asked = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
     return _OPERATION.prove(asked, None, world)
 
 

@@ -328,3 +328,20 @@ def test_built_in_providers() -> None:
 def test_the_form_of_issuers(url: str, *, expected: bool) -> None:
     """An issuer is a plain https URL; nothing in it can be read in two ways."""
     assert is_issuer_url(url) is expected
+
+
+@pytest.mark.parametrize(
+    ("issuer", "claim"),
+    [("https://issuer.example", "email"), ("https://gitlab.com", "user_login"), ("https://gitlab.com", "email")],
+)
+def test_a_claim_that_policies_test_has_a_shape_that_they_can(issuer: str, claim: str) -> None:
+    """A list is a set of texts. What no condition can test is refused: a Deny on it would miss, were it left out."""
+    key_name = f"{issuer.removeprefix('https://')}:{claim}"
+    assert from_issuer(issuer, **{claim: ["a", "b"]}).condition_keys[key_name] == ("a", "b")
+    assert from_issuer(issuer, **{claim: 7}).condition_keys[key_name] == "7"
+    nothings: tuple[object, ...] = (None, [])
+    for nothing in nothings:
+        assert key_name not in from_issuer(issuer, **{claim: nothing}).condition_keys
+    for odd in ({"is": "a"}, [["a"]], ["a", None], 1.5):
+        with pytest.raises(InvalidIdentityToken):
+            from_issuer(issuer, **{claim: odd})

@@ -8,15 +8,15 @@ Source: IAM User Guide, "Available keys for AWS OIDC federation"; service author
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import words
-from daypass.federation.oidc.further_claims import ClaimUnusable, Value, find_text
+from daypass.federation.oidc.further_claims import ClaimUnusable, Value, find_value
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.federation.oidc.tags import parse_tags
 from daypass.federation.oidc.verify import VerifiedToken
@@ -27,7 +27,7 @@ ROLE_AUTHORIZED_KEY = "sts:roleauthorizedbyidp"
 _SOURCE_IDENTITY = re.compile(r"[A-Za-z0-9_+=,.@-]{2,256}")
 
 # Claims that later calls of the session can still test; all others end with AssumeRoleWithWebIdentity.
-KEPT_IN_SESSION = frozenset({"amr", "aud", "id", "sub"})
+KEPT_IN_SESSION = ("amr", "aud", "id", "sub")
 
 _GITHUB = (
     "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref",
@@ -57,8 +57,7 @@ ISSUER_CLAIMS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WebIdentity:
+class WebIdentity(msgspec.Struct, frozen=True):
     """Who a verified token speaks for, in the words of trust policies. Keys of conditions are in lower case.
 
     `roles` is None where the identity provider did not restrict the roles; an empty tuple allows none.
@@ -79,16 +78,19 @@ class WebIdentity:
 
 def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
     """Return what the token says about its bearer, or refuse claims that address STS and cannot be read."""
-    named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
-    prefix = provider.key_prefix
+    try:
+        named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
+    except ClaimUnusable as fault:
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail=str(fault)) from None
+    prefix = provider.key_prefix.lower() + ":"
     session = parse_tags(token.claims)
     return WebIdentity(
         issuer=token.issuer,
         subject=token.subject,
         audience=token.audience,
         provider_arn=provider.arn,
-        condition_keys=_keys(prefix, named),
-        session_keys=_keys(prefix, {name: named[name] for name in named if name in KEPT_IN_SESSION}),
+        condition_keys={prefix + name.lower(): value for name, value in named.items()},
+        session_keys={prefix + name: named[name] for name in KEPT_IN_SESSION if name in named},
         tags=session.tags,
         transitive=session.transitive,
         source_identity=_source_identity(token.claims),
@@ -110,10 +112,6 @@ def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
     return {ROLE_AUTHORIZED_KEY: "true"}
 
 
-def _keys(prefix: str, named: Mapping[str, Value]) -> Mapping[str, Value]:
-    return MappingProxyType({f"{prefix}:{name}".lower(): value for name, value in named.items()})
-
-
 def _standard_claims(token: VerifiedToken) -> dict[str, Value]:
     named: dict[str, Value] = {
         "sub": token.subject,
@@ -122,7 +120,7 @@ def _standard_claims(token: VerifiedToken) -> dict[str, Value]:
     }
     if token.authorized_party is not None:
         named["azp"] = token.authorized_party
-    if isinstance(email := token.claims.get("email"), str):
+    if (email := find_value("email", token.claims.get("email"))) is not None:
         named["email"] = email
     if methods := _methods(token.claims.get("amr")):
         named["amr"] = methods
@@ -140,8 +138,8 @@ def _methods(value: object) -> tuple[str, ...]:
 
 def _issuer_claims(token: VerifiedToken, provider: ProviderTerms) -> dict[str, Value]:
     names = _claims_of_issuer(provider.key_prefix)
-    found = ((name, find_text(_find(token.claims, name))) for name in names)
-    return {name: text for name, text in found if text is not None}
+    found = ((name, find_value(name, _find(token.claims, name))) for name in names)
+    return {name: value for name, value in found if value is not None}
 
 
 @lru_cache(maxsize=1024)
@@ -160,10 +158,7 @@ def _find(claims: Mapping[str, Any], name: str) -> object:
 def _further_claims(token: VerifiedToken, provider: ProviderTerms) -> dict[str, Value]:
     named: dict[str, Value] = {}
     for further in provider.further_claims:
-        try:
-            value = further.find(token.claims)
-        except ClaimUnusable as fault:
-            raise InvalidIdentityToken(words.NOT_VALIDATED, detail=str(fault)) from None
+        value = further.find(token.claims)
         if value is not None:
             named[further.name] = value
     return named

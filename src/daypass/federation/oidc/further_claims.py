@@ -45,18 +45,13 @@ class FurtherClaim:
     def find(self, claims: Mapping[str, Any]) -> Value | None:
         """Return the claim's value as policies see it, None where the token lacks it.
 
-        A list becomes a set of texts. Anything else that is no text, number or truth value is refused
-        rather than left out: a Deny that tests the key must not miss because an issuer changed a claim's
-        shape.
+        Raises ClaimUnusable for a shape that no condition can test.
         """
         flat = claims.get(self.claim)
         nested = self._walk(claims)
         if flat is not None and nested is not None:
             raise ClaimUnusable(f"claim {self.claim} stands in the token twice")
-        value = nested if flat is None else flat
-        if isinstance(value, list):
-            return tuple(self._text(item) for item in value) or None
-        return None if value is None else self._text(value)
+        return find_value(self.claim, nested if flat is None else flat)
 
     def _walk(self, claims: Mapping[str, Any]) -> object:
         steps = self.claim.split("/")
@@ -69,17 +64,23 @@ class FurtherClaim:
             here = here.get(step)
         return here
 
-    def _text(self, value: object) -> str:
-        text = find_text(value)
-        if text is None:
-            raise ClaimUnusable(f"claim {self.claim} is neither text nor a list of texts")
-        return text
+
+def find_value(claim: str, value: object) -> Value | None:
+    """Return what a claim says as policies see it, None where it says nothing. A list becomes a set of texts.
+
+    Anything else that is no text, number or truth value is refused rather than left out: a Deny that tests the key
+    must not miss because an issuer changed a claim's shape.
+    """
+    if isinstance(value, list):
+        return tuple(_text(claim, item) for item in value) or None
+    return None if value is None else _text(claim, value)
 
 
-def find_text(value: object) -> str | None:
-    """Return a scalar as policies spell it, or None where it is not a text, an integer or a truth value."""
+def _text(claim: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return value if isinstance(value, str) else None
+    if not isinstance(value, str):
+        raise ClaimUnusable(f"claim {claim} is neither text nor a list of texts")
+    return value

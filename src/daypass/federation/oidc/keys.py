@@ -27,15 +27,20 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
-HASHES: Mapping[str, hashes.HashAlgorithm] = {
+_PADDING = padding.PKCS1v15()
+_HASHES: Mapping[str, hashes.HashAlgorithm] = {
     "RS256": hashes.SHA256(),
     "RS384": hashes.SHA384(),
     "RS512": hashes.SHA512(),
-    "ES256": hashes.SHA256(),
-    "ES384": hashes.SHA384(),
-    "ES512": hashes.SHA512(),
 }
-RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512"})
+_ECDSA: Mapping[str, ec.ECDSA] = {
+    "ES256": ec.ECDSA(hashes.SHA256()),
+    "ES384": ec.ECDSA(hashes.SHA384()),
+    "ES512": ec.ECDSA(hashes.SHA512()),
+}
+# Bytes of r, and of s.
+_HALF: Mapping[str, int] = {"ES256": 32, "ES384": 48, "ES512": 66}
+RSA_ALGORITHMS = frozenset(_HASHES)
 # The curve decides the algorithm: ES256 with a P-384 key is not a weaker choice, it is no choice at all.
 CURVES: Mapping[str, tuple[ec.EllipticCurve, frozenset[str]]] = {
     "P-256": (ec.SECP256R1(), frozenset({"ES256"})),
@@ -65,10 +70,9 @@ class VerificationKey:
         """Tell whether `signature` is this key's over `signing_input`. The caller checked `algorithm`."""
         try:
             if isinstance(self.public, rsa.RSAPublicKey):
-                self.public.verify(signature, signing_input, padding.PKCS1v15(), HASHES[algorithm])
+                self.public.verify(signature, signing_input, _PADDING, _HASHES[algorithm])
             else:
-                der = _der(signature, (self.public.curve.key_size + 7) // 8)
-                self.public.verify(der, signing_input, ec.ECDSA(HASHES[algorithm]))
+                self.public.verify(_der(signature, _HALF[algorithm]), signing_input, _ECDSA[algorithm])
         except (InvalidSignature, ValueError):
             return False
         return True

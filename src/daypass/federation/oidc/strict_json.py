@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 MAX_DEPTH = 16
 _MAX_DIGITS = 19
+_BLANK = " \t\n\r"
 # A string that never ends is taken to the end at once: trying again from each later quote would be quadratic.
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 _UNSAFE_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -33,9 +34,12 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise NotStrict("not UTF-8") from None
     _refuse_depth(text)
     try:
-        value = _DECODER.decode(text)
+        text = text.strip(_BLANK)
+        value, end = _DECODER.raw_decode(text)
     except (json.JSONDecodeError, RecursionError):
         raise NotStrict("not JSON") from None
+    if end != len(text):
+        raise NotStrict("not JSON")
     if not isinstance(value, dict):
         raise NotStrict("not an object")
     _refuse_unsafe_text(text, value)
@@ -55,7 +59,7 @@ def _refuse_depth(text: str) -> None:
 
 def _refuse_unsafe_text(text: str, value: object) -> None:
     # Only an escape can spell these, and honest documents seldom have one, so the walk is seldom needed.
-    if not _UNSAFE_ESCAPE.search(text):
+    if "\\u" not in text or not _UNSAFE_ESCAPE.search(text):
         return
     for found in _texts(value):
         if "\0" in found or _SURROGATE.search(found):

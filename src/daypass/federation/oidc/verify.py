@@ -7,10 +7,10 @@ Source: answers recorded from AWS STS; OpenID Connect Core 1.0 section 3.1.3.7; 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from daypass.errors import ExpiredTokenException, InvalidIdentityToken
 from daypass.federation.oidc import words
@@ -33,8 +33,7 @@ class SignatureInvalid(InvalidIdentityToken):
     """The fitting key did not make this signature. Looking again helps only if a key id was reused."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(msgspec.Struct, frozen=True):
     """A web identity token whose signature, issuer, audience and times were checked."""
 
     issuer: str
@@ -42,26 +41,29 @@ class VerifiedToken:
     audience: str
     audiences: tuple[str, ...]
     authorized_party: str | None
-    issued: datetime
     expires: datetime
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Return what may stand in a log."""
+        return f"VerifiedToken({self.issuer!r}, {self.subject!r}, {self.audience!r})"
 
 
 def verify_token(unverified: UnverifiedToken, *, keys: KeySet, provider: ProviderTerms, now: datetime) -> VerifiedToken:
     """Return what the token proves under the provider's terms, or refuse it."""
     verify_signature(unverified, keys)
-    claims = unverified.unverified_claims
-    for check in CLAIM_CHECKS.values():
-        check(claims, provider, int(now.timestamp()))
+    claims, moment = unverified.unverified_claims, int(now.timestamp())
+    for check in _CHECKS:
+        check(claims, provider, moment)
+    audiences, party = _audiences(claims), claims.get("azp")
     return VerifiedToken(
         issuer=provider.issuer,
         subject=claims["sub"],
-        audience=claims.get("azp") or _audiences(claims)[0],
-        audiences=_audiences(claims),
-        authorized_party=claims.get("azp"),
-        issued=datetime.fromtimestamp(claims["iat"], UTC),
+        audience=audiences[0] if party is None else party,
+        audiences=audiences,
+        authorized_party=party,
         expires=datetime.fromtimestamp(claims["exp"], UTC),
-        claims=MappingProxyType(dict(claims)),
+        claims=claims,
     )
 
 
@@ -161,12 +163,15 @@ CLAIM_CHECKS: Mapping[str, Check] = {
 }
 
 
+_CHECKS = tuple(CLAIM_CHECKS.values())
+
+
 def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     found = claims["aud"]
-    audiences = found if isinstance(found, list) else [found]
-    if not audiences or not all(is_plain_text(audience) for audience in audiences):
+    audiences = tuple(found) if isinstance(found, list) else (found,)
+    if not audiences or not all(map(is_plain_text, audiences)):
         raise InvalidIdentityToken(words.NOT_VALIDATED, detail="aud is not a text or a list of texts")
-    return tuple(audiences)
+    return audiences
 
 
 def is_plain_text(value: object, longest: int = 1024) -> bool:

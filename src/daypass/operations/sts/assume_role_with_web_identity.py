@@ -18,7 +18,7 @@ from daypass.federation.oidc.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.mint.durations import role_duration
-from daypass.operations.operation import Asking, Authorized, Params, Result, Touches
+from daypass.operations.operation import Asking, Authorized, Params, ProvedApart, Result, Touches
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
@@ -37,11 +37,10 @@ from daypass.policy.question import Principal, PrincipalKind
 
 
 class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
-    """The parameters of AssumeRoleWithWebIdentity."""
+    """The parameters of AssumeRoleWithWebIdentity but the token."""
 
     role_arn: str
     role_session_name: str
-    web_identity_token: str
     provider_id: str | None = None
     policy_arns: tuple[PolicyArn, ...] = ()
     policy: str = ""
@@ -70,7 +69,7 @@ class Bearer(Caller, frozen=True, kw_only=True):
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
-class AssumeRoleWithWebIdentity:
+class AssumeRoleWithWebIdentity(ProvedApart):
     """Mints a role session for the bearer of a token."""
 
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
@@ -87,8 +86,16 @@ class AssumeRoleWithWebIdentity:
         if given.provider_id is not None:
             raise refuse_access_token(given.provider_id)
         # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is no part of the token.
-        token = given.web_identity_token.removesuffix("\n").removesuffix("\r")
+        token = params["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
         return Asked(role, given, policies, read_token(token))
+
+    def apart(self, asked: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
+        """Return what is asked, with nothing of the token."""
+        return asked.role, asked.params, asked.policies
+
+    def together(self, apart: tuple[RoleName, AskedRole, SessionPolicies], proof: str) -> Asked:
+        """Return what is asked by the bearer of another token. Raises a Fault for one that is none."""
+        return Asked(*apart, read_token(proof))
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
         """Return the bearer of the token. Raises KeysNeeded where the issuer has to be asked first."""
