@@ -117,6 +117,9 @@ class Portal:
 def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]:
     """Return the application that serves every path that is nobody else's."""
     application = Starlette(routes=_routes(portal), exception_handlers={HTTPException: _nothing_here})
+    # Starlette would send a browser that asks for /saml/ on to /saml, with all that it posted, at whatever host the
+    # request names and without TLS where a proxy ended it. A path has one spelling here.
+    application.router.redirect_slashes = False
 
     async def serve(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         await application(dict(scope), receive, send)

@@ -18,7 +18,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.errors import AccessDenied, ExpiredTokenException
+from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue
 from daypass.operations.world import World
 from daypass.portal import waiting
 from daypass.portal.credentials import Credentials
@@ -54,14 +54,17 @@ class OperatorSessions:
 
     def enter(self, request: Request, credentials: Credentials, request_id: str, answer: Response) -> Response:
         """Let the holder of credentials in, if they may see what the pages show."""
-        held = Held(credentials.key_id, credentials.secret, credentials.token, "", "")
+        held, claimed_end = (
+            Held(credentials.key_id, credentials.secret, credentials.token, "", ""),
+            _end_of(credentials),
+        )
         who = self._call(request, held, "sts", {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, request_id)
         identity = who["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
         held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
         self._require_may(request, held, request_id)
         with self.site.world() as world:
             name = world.entropy(_NAME_CHARACTERS // 2).hex()
-            ends = min(world.now + _LONGEST, datetime.fromisoformat(credentials.ends))
+            ends = min(world.now + _LONGEST, claimed_end)
             with world.apart() as writer:
                 waiting.put(writer, f"operator:{name}", msgspec.json.encode(held), ends=ends, world=world)
         seconds = int(_LONGEST.total_seconds())
@@ -116,6 +119,14 @@ class OperatorSessions:
         if "Error" in document:
             raise AccessDenied(document["Error"].get("Message") or "You may not see this.")
         return document
+
+
+def _end_of(credentials: Credentials) -> datetime:
+    """Return when credentials end, as the page that sends them along says. A form may say any digits."""
+    try:
+        return datetime.fromisoformat(credentials.ends)
+    except ValueError as error:
+        raise InvalidParameterValue("These are no credentials of this server.") from error
 
 
 def _name(request: Request) -> str:
