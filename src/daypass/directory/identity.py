@@ -132,7 +132,10 @@ def load_boundary(reader: Reader, arn: str) -> PolicySet | None:
 
 
 def load_session_policies(reader: Reader, arns: tuple[str, ...], inline: str) -> PolicySet:
-    """Return a session's policies as one set. Managed ones act as they stand now; one that is gone allows nothing."""
+    """Return a session's policies as one set. Managed ones act as they stand now.
+
+    Where one of them is gone the session may do nothing: what it denied nobody can say any more.
+    """
     found = []
     if inline:
         # Whoever may assume a role may invent any number of these, so they are kept with their weight or not at all.
@@ -140,8 +143,9 @@ def load_session_policies(reader: Reader, arns: tuple[str, ...], inline: str) ->
         found.append(compile_document(document, Source(PolicyType.SESSION, "session-policy")))
     for arn in arns:
         text = managed_text(reader, arn)
-        if text is not None:
-            found.append(compiled(text, DocumentKind.IDENTITY, Source(PolicyType.SESSION, arn)))
+        if text is None:
+            return compile_set(())
+        found.append(compiled(text, DocumentKind.IDENTITY, Source(PolicyType.SESSION, arn)))
     return compile_set(found)
 
 
