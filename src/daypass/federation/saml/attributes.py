@@ -194,7 +194,7 @@ RULES: Sequence[Rule] = (
         "Every transitive key must be the key of a PrincipalTag in the same assertion.",
     ),
     Rule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or leave it out."),
-    Rule("Condition keys", read_conditions, "Send shorter values, or leave the attribute out."),
+    Rule("Condition keys", read_conditions, "Send plain text of at most 2,048 characters, or leave the attribute out."),
 )
 
 

@@ -66,17 +66,15 @@ CONDITION_KEYS: Mapping[str, tuple[ConditionKey, ...]] = {
 
 
 def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
-    """Return the condition keys that the attributes become. Values that are not plain text are left out.
+    """Return the condition keys that the attributes become.
 
-    One that is too long is refused, not left out: people may write some of these attributes themselves, and a Deny
-    that tests a key misses whoever has none.
+    A value that is too long or no plain text is refused, not left out: people may write some of these attributes
+    themselves, and a Deny that tests a key misses whoever has none.
     """
     found: dict[str, list[str]] = {}
     many: set[str] = set()
     for attribute, keys in CONDITION_KEYS.items():
-        texts = [value for value in values.get(attribute, ()) if value is not None]
-        if any(len(text) > _CONDITION_VALUE for text in texts):
-            raise invalid(f"A value of {attribute} in AuthnResponse is longer than {_CONDITION_VALUE} characters")
+        texts = _texts(attribute, values.get(attribute, ()))
         for key in keys:
             if texts:
                 found.setdefault(key.name, []).extend(texts)
@@ -86,3 +84,13 @@ def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
         name: tuple(dict.fromkeys(texts)) if name in many or len(set(texts)) > 1 else texts[0]
         for name, texts in found.items()
     }
+
+
+def _texts(attribute: str, given: tuple[str | None, ...]) -> list[str]:
+    """Return an attribute's values, or refuse one that no condition can test."""
+    texts = [value for value in given if value is not None]
+    if len(texts) < len(given):
+        raise invalid(f"A value of {attribute} in AuthnResponse is not plain text")
+    if any(len(text) > _CONDITION_VALUE for text in texts):
+        raise invalid(f"A value of {attribute} in AuthnResponse is longer than {_CONDITION_VALUE} characters")
+    return texts
