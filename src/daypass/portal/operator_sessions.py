@@ -54,10 +54,8 @@ class OperatorSessions:
 
     def enter(self, request: Request, credentials: Credentials, request_id: str, answer: Response) -> Response:
         """Let the holder of credentials in, if they may see what the pages show."""
-        held, claimed_end = (
-            Held(credentials.key_id, credentials.secret, credentials.token, "", ""),
-            _end_of(credentials),
-        )
+        claimed_end = _end_of(credentials)
+        held = Held(credentials.key_id, credentials.secret, credentials.token, "", "")
         who = self._call(request, held, "sts", {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, request_id)
         identity = who["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
         held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
