@@ -11,7 +11,16 @@ import click
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.profile_block import profile_block
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import (
+    config_option,
+    opened,
+    output_option,
+    print_json,
+    read_config,
+    say_none,
+    store_option,
+)
+from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.directory.store import Reader
@@ -56,10 +65,10 @@ def create(  # noqa: PLR0913 - one parameter an option
                 key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
         except CannotCreate as error:
             raise Stop(str(error), Exit.CONFIGURATION) from error
-    _print_created(key, output)
+    _print_created(key, output, read_config({"store": store}, config_file))
 
 
-def _print_created(key: RootKey, output: str) -> None:
+def _print_created(key: RootKey, output: str, config: Config) -> None:
     if output == "json":
         print_json(
             {
@@ -69,7 +78,13 @@ def _print_created(key: RootKey, output: str) -> None:
         )
         return
     click.echo(f"Account {key.account}. Its root access key is shown this once:\n", err=True)
-    click.echo(profile_block(key))
+    click.echo(profile_block(key, config.url))
+    if not config.public_url:
+        click.echo(
+            "\nPaste it into ~/.aws/credentials. If your server is elsewhere, its address is the one to write: set "
+            "DAYPASS_PUBLIC_URL.",
+            err=True,
+        )
 
 
 @command.command(name="list")
@@ -83,6 +98,7 @@ def list_accounts(store: str | None, config_file: Path | None, output: str) -> N
     if output == "json":
         print_json({"Accounts": [_shown(account) for account in accounts]})
         return
+    say_none(accounts, "There is no account; `daypass account create` makes one.")
     for account in accounts:
         click.echo(f"{account.id}  {account.standing:<10}  {account.created:%Y-%m-%d}  {account.name}")
 

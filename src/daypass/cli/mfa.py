@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from daypass.cli.account_choice import account_option, choose_account
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import config_option, opened, output_option, print_json, say_none, store_option
 from daypass.directory import records
 from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import HARDWARE, MfaDevice
@@ -47,6 +47,7 @@ def list_devices(account: str | None, store: str | None, config_file: Path | Non
     for device in devices:
         state = "locked" if is_locked(device) else "enabled" if device.owner else "nobody's"
         click.echo(f"{device.serial}  {device.kind}  {state}  {device.owner}".rstrip())
+    say_none(devices, "There is no MFA device; `aws iam create-virtual-mfa-device` makes one.")
 
 
 @command.command(name="add-hardware")

@@ -12,7 +12,7 @@ import click
 
 from daypass.arn import Arn
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import config_option, opened, output_option, print_json, say_none, store_option
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
@@ -45,6 +45,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
         click.echo(
             "  ".join(filter(None, (each["Arn"], ",".join(each["ClientIds"]) or "no client ids", claims, pinned)))
         )
+    say_none(found, "There is no OpenID Connect provider; `aws iam create-open-id-connect-provider` registers one.")
 
 
 @command.command(name="set")

@@ -49,6 +49,8 @@ def list_all(*, output: str, query: str) -> None:
     if output == "text" and not query:
         for row in rows:
             click.echo(f"{printable(row['Name']):24}  {printable(row['How'])}")
+        if not rows:
+            click.echo("daypass: There is no profile; `daypass login` or `daypass profile add` makes one.", err=True)
     else:
         show(rows, output, query)
 

@@ -27,8 +27,18 @@ def command(*, assertion_file: str, in_account: bool, output: str, query: str, *
     if output == "text" and not query:
         for row in rows:
             click.echo(f"{row['Arn']}  {row['From']}")
+        if not rows:
+            click.echo(f"daypass: {_say_none(assertion_file, in_account=in_account)}", err=True)
     else:
         show(rows, output, query)
+
+
+def _say_none(assertion_file: str, *, in_account: bool) -> str:
+    if assertion_file:
+        return "The assertion offers no role that can be read; an encrypted one is for STS alone to read."
+    if in_account:
+        return "Neither your profiles nor your account have a role."
+    return "No profile asks for a role; --in-account lists those of your account, --assertion-file those of a sign-in."
 
 
 def _offered(source: str) -> list[dict[str, str]]:

@@ -22,6 +22,7 @@ from daypass.cli.store_options import (
     output_option,
     print_json,
     read_config,
+    say_none,
     store_option,
 )
 from daypass.config import Config
@@ -151,6 +152,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
     for each in found:
         switches = [word for word, is_on in (("lax", each["Lax"]), ("sha-1", each["AllowSha1"])) if is_on]
         click.echo("  ".join([each["Arn"], each["EntityId"], *switches]))
+    say_none(found, "There is no SAML provider; `aws iam create-saml-provider` registers one.")
 
 
 @command.command(name="set")

@@ -6,7 +6,7 @@ serve.py alone.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +81,12 @@ def stopping() -> Iterator[None]:
         raise Stop(str(error), Exit.CONFIGURATION) from error
     except StoreUnavailable as error:
         raise Stop(f"The store is away: {error.detail}", Exit.CONFIGURATION) from error
+
+
+def say_none(found: Sized, words: str) -> None:
+    """Tell a person, past standard output, that a list is empty and what would fill it: silence could be a failure."""
+    if not found:
+        click.echo(f"daypass: {words}", err=True)
 
 
 def print_json(value: Any) -> None:
