@@ -19,7 +19,7 @@ from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import KeyPair
 from daypass.testing.server import running_server
 
-COOKIE = "__Host-daypass-saml"
+COOKIE = "__Host-daypass-choice-"
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,18 @@ class Site:
         """Return a browser without cookies."""
         return Browser(self.authority.pem)
 
-    def hand_in(self, browser: Browser, *roles: str, accept: str = JSON, **assertion: Any) -> Answer:
+    def hand_in(
+        self,
+        browser: Browser,
+        *roles: str,
+        accept: str = JSON,
+        headers: dict[str, str] | None = None,
+        **assertion: Any,
+    ) -> Answer:
         """Send a good response that grants roles, made for this very site."""
         given = granting(*roles, recipient=self.url, **assertion)
         fields = {"SAMLResponse": self.stage.response(given), "RelayState": "https://elsewhere.example.org/"}
-        return browser.send(self.url, fields, accept=accept)
+        return browser.send(self.url, fields, accept=accept, **headers or {})
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +117,7 @@ def test_the_browser_never_holds_the_response(site: Site) -> None:
     assert response[:60] not in page.text
     assert "SAMLResponse" not in page.text
     flags = {part.strip().lower() for part in page.headers["set-cookie"].split(";")[1:]}
-    assert page.headers["set-cookie"].startswith(f"{COOKIE}=")
+    assert page.headers["set-cookie"].startswith(COOKIE)
     assert {"secure", "httponly", "path=/", "samesite=strict"} <= flags
     assert not any(flag.startswith("domain") for flag in flags)
 
@@ -128,6 +135,33 @@ def test_a_handle_is_worth_nothing_without_its_cookie(site: Site) -> None:
         forged = json.dumps({**choice, "Handle": handle}).encode()
         assert browser.send(url, forged, accept=JSON, Content_Type=JSON).status == 400
     assert browser.send(url, choice, accept=JSON).status == 200
+
+
+def test_each_choice_has_its_own_cookie(site: Site) -> None:
+    """Two in one browser: a handle opens with its own cookie alone, each once, and neither stays behind."""
+    browser = site.browser()
+    url = f"{site.url}/role"
+    choices = []
+    for _ in range(2):
+        offer = site.hand_in(browser, FIRST).document
+        choices.append({"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER})
+    one, other = (cookie for cookie in browser.cookies if cookie.name.startswith(COOKIE))
+    one.value, other.value = other.value, one.value
+    for choice in choices:
+        assert browser.send(url, choice, accept=JSON).document["Error"]["Code"] == "ExpiredTokenException"
+    one.value, other.value = other.value, one.value
+    for choice in choices:
+        assert browser.send(url, choice, accept=JSON).status == 200
+        assert browser.send(url, choice, accept=JSON).document["Error"]["Code"] == "ExpiredTokenException"
+    assert list(browser.cookies) == []
+
+
+@pytest.mark.parametrize("listed", ["x", "." * 40, "0123456789ab." * 99 + "0123456789ab", "../../etc", '"'])
+def test_a_list_of_cookies_that_we_did_not_write_is_passed_over(site: Site, listed: str) -> None:
+    """It names cookies to take away, and nothing else; nonsense in it harms nobody."""
+    answer = site.hand_in(site.browser(), FIRST, headers={"Cookie": f"__Host-daypass-choices={listed}"})
+    assert answer.status == 200
+    assert len(answer.headers["set-cookie"]) < 400
 
 
 def test_a_choice_waits_five_minutes(site: Site) -> None:

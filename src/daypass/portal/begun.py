@@ -1,7 +1,8 @@
 """Sign-ins that this server began: what the browser carries until the identity provider's answer comes back.
 
 Owns the cookie: sealed, readable by nobody but us, one for each sign-in so that two tabs do not disturb each other,
-good once and for ten minutes. An answer without its cookie is an answer to somebody else's question.
+a few in one browser at most, good once and for ten minutes. An answer without its cookie is an answer to somebody
+else's question.
 """
 
 from datetime import timedelta
@@ -17,7 +18,10 @@ from daypass.operations.world import World
 
 _MINUTES = timedelta(minutes=10)
 _BOUND = "sign-in begun"
-_PREFIX = "__Host-daypass-begun-"
+PREFIX = "__Host-daypass-begun-"
+MOST = 8
+"""How many sign-ins of one browser may wait for their answers. Whoever begins one more loses the oldest."""
+
 _NAMED = 12  # characters of the identifier in the cookie's name
 
 
@@ -50,8 +54,9 @@ def last_second(world: World) -> int:
     return int((world.now + _MINUTES).timestamp())
 
 
-def remember(response: Response, begun: Begun, world: World) -> Response:
+def remember(response: Response, begun: Begun, request: Request, world: World) -> Response:
     """Let the browser carry a sign-in that has begun."""
+    _make_room(response, request, world)
     now = int(world.now.timestamp())
     sealed = seal(Purpose.PORTAL, _encode(begun), bound_to=_BOUND, ring=world.ring, now=now, entropy=world.entropy)
     response.set_cookie(
@@ -67,15 +72,29 @@ def remember(response: Response, begun: Begun, world: World) -> Response:
     return response
 
 
+def _make_room(response: Response, request: Request, world: World) -> None:
+    """Take from the browser what is over and, where it carries too many, what is oldest.
+
+    Whoever may open pages in it could otherwise fill it until its requests are too large to be read.
+    """
+    waiting: list[tuple[int, str]] = []
+    for name, sealed in request.cookies.items():
+        if name.startswith(PREFIX):
+            begun = _opened(sealed, world)
+            waiting.append((0 if begun is None else begun.ends, name))
+    now = int(world.now.timestamp())
+    kept = [name for ends, name in sorted(waiting) if ends > now][1 - MOST :]
+    for _, name in waiting:
+        if name not in kept:
+            _delete(response, name)
+
+
 def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, world: World) -> Begun | None:
     """Return the sign-in of this identifier if this browser began it, or None."""
-    try:
-        sealed = request.cookies.get(_cookie(identifier), "")
-        begun = _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, ring=world.ring))
-    except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError):
+    begun = _opened(request.cookies.get(_cookie(identifier), ""), world)
+    if begun is None or (begun.kind, begun.id) != (kind, identifier):
         return None
-    is_this = (begun.kind, begun.id) == (kind, identifier)
-    return begun if is_this and int(world.now.timestamp()) < begun.ends else None
+    return begun if int(world.now.timestamp()) < begun.ends else None
 
 
 def use_up(begun: Begun, world: World) -> bool:
@@ -86,10 +105,20 @@ def use_up(begun: Begun, world: World) -> bool:
 
 def forget(response: Response, begun: Begun) -> Response:
     """Take the cookie from the browser."""
-    samesite: Literal["none", "lax"] = "none" if begun.kind == "saml" else "lax"
-    response.delete_cookie(_cookie(begun.id), path="/", secure=True, httponly=True, samesite=samesite)
+    _delete(response, _cookie(begun.id))
     return response
 
 
+def _opened(sealed: str, world: World) -> Begun | None:
+    try:
+        return _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, ring=world.ring))
+    except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
 def _cookie(identifier: str) -> str:
-    return _PREFIX + identifier[1 : 1 + _NAMED]
+    return PREFIX + identifier[1 : 1 + _NAMED]
+
+
+def _delete(response: Response, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="none")

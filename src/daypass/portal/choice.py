@@ -69,7 +69,7 @@ class Choice:
         ticket = sign_ins.keep(proof, world)
         document = _document(offered, roles, ticket, world)
         if pages.is_json_wanted(request):
-            return sign_ins.with_cookie(pages.json_answer(document), ticket)
+            return sign_ins.with_cookie(pages.json_answer(document), ticket, request)
         values = {
             "it": document,
             "accounts": _by_account(document["Roles"], wanted=handover.duration if handover else ""),
@@ -77,7 +77,7 @@ class Choice:
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
         page = pages.page("roles.html", values, forms_to=_forms_to(handover))
-        return sign_ins.with_cookie(page, ticket)
+        return sign_ins.with_cookie(page, ticket, request)
 
     def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Trade the proof that was put aside for one role's credentials."""
@@ -86,24 +86,33 @@ class Choice:
         if not role or not provider:
             raise InvalidParameterValue("RoleArn and PrincipalArn say which role is chosen.")
         proof = self._take(request, fields, request_id)
-        if proof.handover:
-            with self.site.world() as world:
-                handover = handovers.get_waiting(proof.handover, world)
-                _require_asked(handover, proof, role)
-                if handover.deliver == "assertion":
-                    pair = {"RoleArn": role, "PrincipalArn": provider}
-                    result = {**relay(proof.text, handover, world.entropy), "roles": [pair]}
-                    return sign_ins.without_cookie(
-                        _back_to(handovers.settle(proof.handover, "approved", result, world))
-                    )
-        status, document = self._redeem(request, proof, (role, provider, duration), request_id)
+        answer = self._relayed(proof, role, provider) or self._redeemed(
+            request, proof, (role, provider, duration), request_id
+        )
+        return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
+
+    def _relayed(self, proof: Proof, role: str, provider: str) -> Response | None:
+        """Give the proof itself to a command that asks for it, or return None where none does."""
+        if not proof.handover:
+            return None
+        with self.site.world() as world:
+            handover = handovers.get_waiting(proof.handover, world)
+            _require_asked(handover, proof, role)
+            if handover.deliver != "assertion":
+                return None
+            pair = {"RoleArn": role, "PrincipalArn": provider}
+            result = {**relay(proof.text, handover, world.entropy), "roles": [pair]}
+            return _back_to(handovers.settle(proof.handover, "approved", result, world))
+
+    def _redeemed(self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str) -> Response:
+        """Give the role's credentials to the page, or to the command that waits."""
+        role, provider, _ = chosen
+        status, document = self._redeem(request, proof, chosen, request_id)
         if "Error" in document:
-            return sign_ins.without_cookie(pages.answer(request, "refusal.html", document, status=status))
+            return pages.answer(request, "refusal.html", document, status=status)
         if proof.handover:
-            answer = self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider})
-        else:
-            answer = self._show(request, document, role)
-        return sign_ins.without_cookie(answer)
+            return self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider})
+        return self._show(request, document, role)
 
     def require_keys(self, request: Request, fields: Mapping[str, str], world: World) -> None:
         """See that the keys are at hand that a proof will be judged by, before it is taken: that happens once.
@@ -123,11 +132,11 @@ class Choice:
         """Tell the command that waits that it gets nothing."""
         self.site.require_our_page(request)
         proof = self._take(request, fields, request_id)
-        if not proof.handover:
-            return sign_ins.without_cookie(pages.redirect("/login"))
-        with self.site.world() as world:
-            settled = handovers.settle(proof.handover, "declined", None, world)
-        return sign_ins.without_cookie(_back_to(settled))
+        answer = pages.redirect("/login")
+        if proof.handover:
+            with self.site.world() as world:
+                answer = _back_to(handovers.settle(proof.handover, "declined", None, world))
+        return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """Return credentials, which the page sends along, as a file. Nothing of them stays here."""

@@ -4,6 +4,7 @@ Owns the link between the code and the browser: what it leads to is good in that
 somebody else a link that skips the typing.
 """
 
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from daypass.portal.site import Site, peer_of
 
 _COOKIE = "__Host-daypass-device"
 _LONGEST = 64
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _WRONG = "That is no code that waits. Look at your terminal again; codes are good for five minutes."
 _TOO_MANY = "Too many wrong codes came from your network. Wait five minutes, then run the command again."
 
@@ -45,7 +47,10 @@ class DevicePage:
             if handover is None:
                 handovers.count_wrong_code(peer, world)
                 return _form(_WRONG, status=400)
-            secret = urlsafe_b64encode(world.entropy(32)).rstrip(b"=").decode()
+            # A browser keeps its secret for as many codes as are typed in its tabs.
+            known = request.cookies.get(_COOKIE, "")
+            new = urlsafe_b64encode(world.entropy(32)).rstrip(b"=").decode()
+            secret = known if _SECRET.fullmatch(known) else new
             handle = handovers.handle_of(handover, world, bound_to=secret)
             page = self.providers(world, handover, handle)
         seconds = int(handovers.MINUTES.total_seconds())

@@ -54,7 +54,7 @@ class Login:
                 raise NoSuchProvider("There is no such identity provider.")
             handover = bound_handover(handle, request, world).name if handle else ""
             try:
-                return self.saml.begin(door, handover, world)
+                return self.saml.begin(request, door, handover, world)
             except ServiceUnavailable as fault:
                 self.site.record("SAMLSignIn", request, request_id, fault=fault)
                 raise

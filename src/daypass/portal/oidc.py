@@ -84,7 +84,7 @@ class OidcSignIn:
             url = authorization_url(
                 client, endpoints, redirect_uri=self.redirect_uri, state=carried.id, nonce=nonce, verifier=verifier
             )
-            return begun.remember(pages.redirect(url), carried, world)
+            return begun.remember(pages.redirect(url), carried, request, world)
 
     def returned(self, request: Request, request_id: str) -> tuple[Begun, Client]:
         """Return the sign-in that a browser comes back from, which this takes the one answer of."""

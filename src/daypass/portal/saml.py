@@ -63,7 +63,7 @@ class SamlSignIn:
         text = "".join(certificate_pem(certificate) for certificate in certificates)
         return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
 
-    def begin(self, door: SamlDoor, handover: str, world: World) -> Response:
+    def begin(self, request: Request, door: SamlDoor, handover: str, world: World) -> Response:
         """Send the browser to a provider, with a signed request that the browser can answer for."""
         settings, signer = self.site.settings, find_signer(world)
         carried = Begun("saml", begun.new_id(world), begun.last_second(world), door.entity_id, handover)
@@ -79,7 +79,7 @@ class SamlSignIn:
         else:
             values = {"door": door, "request": asking.to_field(signer), "relay_state": carried.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(door.post),))
-        return begun.remember(answer, carried, world)
+        return begun.remember(answer, carried, request, world)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Judge a response and offer its roles."""

@@ -2,10 +2,14 @@
 
 Owns the promise that neither is worth anything without the other, that both are good once and for a few minutes, and
 that the proof itself never goes back to the browser. The handle is sealed and bound to the cookie's secret; the proof
-lies encrypted in the store, so that any node can take the second step.
+lies encrypted in the store, so that any node can take the second step. Each sign-in has a cookie of its own, so that
+two tabs do not disturb each other, and a browser has a few of them at most.
 """
 
+import hashlib
+import re
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -20,11 +24,16 @@ from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.world import World
 from daypass.portal import waiting
 
-COOKIE = "__Host-daypass-saml"
+COOKIE = "__Host-daypass-choice-"
+LIST = "__Host-daypass-choices"
+MOST = 8
+"""How many choices may be open in one browser. Whoever opens one more loses the oldest."""
+
 MINUTES = timedelta(minutes=5)
 _OVER = "This sign-in has ended, or a role was chosen already. Sign in again at your identity provider."
 _ID_BYTES, _SECRET_BYTES = 16, 32
 _LONGEST_COOKIE = 64
+_LISTED = re.compile(r"[0-9a-f]{12}(?:\.[0-9a-f]{12}){0,15}")
 
 
 class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,6 +57,11 @@ class Ticket:
 
     def __repr__(self) -> str:
         return "<secret>"
+
+    @property
+    def name(self) -> str:
+        """What tells its cookie from those of other tabs. It says nothing of the handle, nor of the secret."""
+        return _name(self.handle)
 
 
 _decode = msgspec.json.Decoder(Proof).decode
@@ -99,17 +113,56 @@ def _read(found: bytes | None) -> Proof:
 
 def ticket_of(request: Request, handle: str) -> Ticket:
     """Return the two halves as a browser sends them."""
-    return Ticket(handle, request.cookies.get(COOKIE, "")[:_LONGEST_COOKIE])
+    return Ticket(handle, request.cookies.get(COOKIE + _name(handle), "")[:_LONGEST_COOKIE])
 
 
-def with_cookie(response: Response, ticket: Ticket) -> Response:
+def with_cookie(response: Response, ticket: Ticket, request: Request) -> Response:
     """Give the browser its secret half. It comes back from pages of ours alone."""
-    seconds = int(MINUTES.total_seconds())
-    response.set_cookie(COOKIE, ticket.secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
+    opened = [*_listed(request), ticket.name]
+    for name in opened[:-MOST]:
+        _delete(response, name)
+    _list(response, opened[-MOST:])
+    response.set_cookie(
+        COOKIE + ticket.name,
+        ticket.secret,
+        max_age=int(MINUTES.total_seconds()),
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="strict",
+    )
     return response
 
 
-def without_cookie(response: Response) -> Response:
+def without_cookie(response: Response, handle: str, request: Request) -> Response:
     """Take the secret half from the browser."""
-    response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+    taken = _name(handle)
+    _delete(response, taken)
+    _list(response, [name for name in _listed(request) if name != taken])
     return response
+
+
+def _name(handle: str) -> str:
+    return hashlib.sha256(handle.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _listed(request: Request) -> list[str]:
+    """Return the names of the cookies that a browser has, oldest first, as it tells.
+
+    A provider's form brings no strict cookie along, and so they are listed, by name alone, in one that it does bring.
+    """
+    listed = request.cookies.get(LIST, "")
+    return listed.split(".") if _LISTED.fullmatch(listed) else []
+
+
+def _list(response: Response, names: Sequence[str]) -> None:
+    if not names:
+        response.delete_cookie(LIST, path="/", secure=True, httponly=True, samesite="none")
+        return
+    seconds = int(MINUTES.total_seconds())
+    listed = ".".join(names)
+    response.set_cookie(LIST, listed, max_age=seconds, path="/", secure=True, httponly=True, samesite="none")
+
+
+def _delete(response: Response, name: str) -> None:
+    response.delete_cookie(COOKIE + name, path="/", secure=True, httponly=True, samesite="strict")

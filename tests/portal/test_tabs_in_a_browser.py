@@ -1,0 +1,96 @@
+"""Several sign-ins in one browser: each tab is for itself, a browser holds a few, and nothing is worth more for it."""
+
+from playwright.sync_api import Page
+from tests.portal.command import Command
+from tests.portal.conftest import Portal, Visit
+from tests.portal.test_saml_in_a_browser import shown, take
+
+from daypass.portal import begun, sign_ins
+
+
+def tab(page: Page, url: str) -> Page:
+    """Open another tab of the same browser."""
+    other = page.context.new_page()
+    other.goto(url)
+    return other
+
+
+def cookies(page: Page, prefix: str) -> list[str]:
+    """Return the names of a browser's cookies of one sort."""
+    return [each["name"] for each in page.context.cookies() if each["name"].startswith(prefix)]
+
+
+def test_two_tabs_both_get_their_role(portal: Portal, visit: Visit) -> None:
+    """The second sign-in leaves the first one's choice alone, and nothing is left of either."""
+    first = visit(f"{portal.url}/login")
+    first.get_by_role("link", name="localhost").click()
+    first.get_by_role("heading", name="Choose a role").wait_for()
+    second = tab(first, f"{portal.url}/login")
+    second.get_by_role("link", name="localhost").click()
+    second.get_by_role("heading", name="Choose a role").wait_for()
+    assert len(cookies(first, sign_ins.COOKIE)) == 2
+    take(first, "developer")
+    assert portal.whoami(*shown(first)).endswith("assumed-role/developer/alice")
+    take(second, "readonly")
+    assert portal.whoami(*shown(second)).endswith("assumed-role/readonly/alice")
+    assert first.context.cookies() == []
+
+
+def test_two_tabs_may_be_on_their_way_at_once(portal: Portal, visit: Visit) -> None:
+    """Both have gone to the provider before either comes back, and they come back the other way round."""
+    portal.idp.waits = True
+    first = visit(f"{portal.url}/login")
+    first.get_by_role("link", name="localhost").click()
+    second = tab(first, f"{portal.url}/login")
+    second.get_by_role("link", name="localhost").click()
+    for page in (second, first):
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("heading", name="Choose a role").wait_for()
+    for page in (first, second):
+        take(page, "developer")
+    assert shown(first) != shown(second)
+
+
+def test_a_browser_holds_a_few_choices(portal: Portal, visit: Visit) -> None:
+    """The oldest gives way to the newest, and its page says that it is over."""
+    oldest = visit(f"{portal.idp.url}/dashboard")
+    oldest.get_by_role("heading", name="Choose a role").wait_for()
+    newest = oldest
+    for _ in range(sign_ins.MOST):
+        newest = tab(oldest, f"{portal.idp.url}/dashboard")
+        newest.get_by_role("heading", name="Choose a role").wait_for()
+    assert len(cookies(oldest, sign_ins.COOKIE)) == sign_ins.MOST
+    oldest.get_by_role("button", name="Get credentials").first.click()
+    oldest.get_by_text("has ended").wait_for()
+    take(newest, "developer")
+    assert len(cookies(oldest, sign_ins.COOKIE)) == sign_ins.MOST - 1
+
+
+def test_a_browser_holds_a_few_beginnings(portal: Portal, visit: Visit) -> None:
+    """However many pages somebody opens in it, its requests stay small, and the latest sign-in is answered."""
+    portal.idp.waits = True
+    page = visit(f"{portal.url}/login")
+    for _ in range(begun.MOST + 3):
+        page.goto(f"{portal.url}/login")
+        page.get_by_role("link", name="localhost").click()
+        page.get_by_role("button", name="Continue").wait_for()
+    assert len(cookies(page, begun.PREFIX)) == begun.MOST
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("heading", name="Choose a role").wait_for()
+    assert len(cookies(page, begun.PREFIX)) == begun.MOST - 1
+
+
+def test_two_codes_may_be_typed_in_two_tabs(portal: Portal, visit: Visit) -> None:
+    """Two commands wait; the second code leaves the first one's way to the provider open."""
+    commands = [Command(portal.url, "device") for _ in range(2)]
+    first = visit(f"{portal.url}/device")
+    pages = [first, tab(first, f"{portal.url}/device")]
+    for page, command in zip(pages, commands, strict=True):
+        page.get_by_label("Code").fill(command.begun["user_code"])
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="localhost").wait_for()
+    for page, command in zip(pages, commands, strict=True):
+        page.get_by_role("link", name="localhost").click()
+        page.get_by_role("button", name="Hand over").first.click()
+        page.get_by_role("heading", name="Handed over").wait_for()
+        assert command.redeem()[0] == 200
