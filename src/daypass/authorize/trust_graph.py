@@ -3,8 +3,10 @@
 Owns what is a node, and putting people together who can do the very same. How it is drawn is drawing/'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from daypass.arn import Arn
 from daypass.authorize.named import Assumed
@@ -12,6 +14,7 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.directory.entities import Account, Role
 from daypass.directory.identity import AssumableRole, load_role
+from daypass.directory.store import Reader
 from daypass.operations.iam.paging import each_by_path
 
 _ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
@@ -54,9 +57,30 @@ def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Gr
     roles = [role for account in accounts for role in _roles(account, views)]
     edges = [edge for role in roles for edge in _edges(role, views, assumed)]
     kept = [edge for edge in edges if only in {"", edge.way.account, _account_of(edge.target)}]
-    reached = {edge.target for edge in edges}
+    return _graph(roles, kept, {edge.target for edge in edges}, accounts, only)
+
+
+def account_graph(views: SnapshotViews, assumed: Assumed, account: str) -> Graph:
+    """Return the graph of one account's roles, as that account may be told it.
+
+    Of other accounts there is what its own trust policies name, and nothing that only their policies say.
+    """
+    accounts = tuple(one for one in accounts_of(views) if one.id == account)
+    roles = [role for one in accounts for role in _roles(one, views)]
+    edges = [edge for role in roles for edge in _edges(role, views, assumed, inside=account)]
+    return _graph(roles, edges, {edge.target for edge in edges}, accounts, account)
+
+
+def load_account_graph(reader: Reader, account: str, minute: int) -> Graph:
+    """Return the graph of one account as it is in a minute since 1970, for a cache to keep."""
+    return account_graph(SnapshotViews(reader), Assumed(datetime.fromtimestamp(minute * 60, UTC)), account)
+
+
+def _graph(
+    roles: Iterable[AssumableRole], edges: list[Edge], reached: AbstractSet[str], accounts: Iterable[Account], only: str
+) -> Graph:
     closed = tuple(role.arn for role in roles if role.arn not in reached and only in {"", role.account})
-    nodes, joined = _join(kept)
+    nodes, joined = _join(edges)
     shown = {node.account for node in nodes}
     return Graph(nodes, joined, tuple(account for account in accounts if account.id in shown), closed)
 
@@ -68,9 +92,9 @@ def _roles(account: Account, views: SnapshotViews) -> Iterator[AssumableRole]:
             yield found
 
 
-def _edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed) -> Iterator[Edge]:
+def _edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed, *, inside: str = "") -> Iterator[Edge]:
     for action in _ACTIONS:
-        for way in who_can(action, role, views, assumed):
+        for way in who_can(action, role, views, assumed, inside=inside):
             # A federated principal needs the action of its kind; nobody signs for it.
             if (action == _ACTIONS[0]) == (way.kind != "federated"):
                 yield Edge(way.principal, role.arn, action, way)

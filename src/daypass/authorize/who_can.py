@@ -3,6 +3,9 @@
 Owns the search through all accounts. Each answer is the engine's, for a request in which everything is as named.py
 assumes. Where that is refused the engine is asked once more with conditions left out: what it allows then is possible
 on conditions, and these are told.
+
+Owns also what one account may be told. Asked from inside of it, nobody else's users, roles and policies are looked at:
+of the others it learns what its own trust policies name, and of the organization's policies that they have conditions.
 """
 
 import json
@@ -10,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from daypass.arn import Arn, assumed_role_arn, is_account_id
+from daypass.arn import Arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
 from daypass.authorize.named import SESSION_NAME, Assumed, ask_named, pose_named, session_of
 from daypass.authorize.readable import readable
@@ -18,16 +21,22 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
 from daypass.directory.identity import AssumableRole, load_account, load_identity
+from daypass.directory.store import Reader
 from daypass.operations.iam.paging import each_by_path
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import Part, Trace, explain
+from daypass.policy.explain import Outcome, Part, Trace, explain
 from daypass.policy.principal import Reach
 from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.source import PolicyType
+from daypass.policy.statement import PrincipalName
 from daypass.policy.story import describe
 
 _PAGE = 500
+_OF_ORGANIZATION = frozenset({PolicyType.SERVICE_CONTROL, PolicyType.RESOURCE_CONTROL})
+_TOO = "the policies of the caller's own account allow it too"
+_CONDITIONS_ABOVE = "the organization's policies have conditions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,15 @@ class _Search:
     views: SnapshotViews
     assumed: Assumed
     allows: tuple[CompiledStatement, ...]
+    inside: str
+
+    def accounts(self) -> tuple[str, ...]:
+        """Return the accounts whose users and roles are asked about."""
+        return (self.inside,) if self.inside else tuple(account.id for account in accounts_of(self.views))
+
+    def may_tell(self, of_type: PolicyType) -> bool:
+        """Tell whether what policies of a type say may be told."""
+        return not self.inside or of_type not in _OF_ORGANIZATION
 
     def may_mean(self, principal: Principal) -> bool:
         """Tell whether an Allow means this principal or its account. Whom none means need not be asked about."""
@@ -72,22 +90,35 @@ class _Search:
         )
 
 
-def who_can(action: str, role: AssumableRole, views: SnapshotViews, assumed: Assumed) -> Iterator[Way]:
-    """Yield the ways to a role: users and roles of all accounts first, then whoever else its trust policy names."""
+def who_can(
+    action: str, role: AssumableRole, views: SnapshotViews, assumed: Assumed, *, inside: str = ""
+) -> Iterator[Way]:
+    """Yield the ways to a role: users and roles of all accounts first, then whoever else its trust policy names.
+
+    With `inside`, the role's own account, as that account may be told it.
+    """
     allows = tuple(
         statement
         for policy in role.trust.policies
         for statement in policy.statements
         if statement.statement.allow and statement.action.covers(action)
     )
-    search = _Search(action, role, views, assumed, allows)
-    for account in accounts_of(views) if allows else ():
-        for _, user in each_by_path(views.reader, User, account.id, "/", ""):
+    search = _Search(action, role, views, assumed, allows, inside)
+    for account in search.accounts() if allows else ():
+        for user in views.get(_load_users, account):
             yield from _ways_of_user(user, search)
-        for _, other in each_by_path(views.reader, Role, account.id, "/", ""):
+        for other in views.get(_load_roles, account):
             yield from _ways_of_role(other, search)
     for statement in allows:
-        yield from _ways_of_others(statement, role, views)
+        yield from _ways_of_others(statement, search)
+
+
+def _load_users(reader: Reader, account: str) -> tuple[User, ...]:
+    return tuple(user for _, user in each_by_path(reader, User, account, "/", ""))
+
+
+def _load_roles(reader: Reader, account: str) -> tuple[Role, ...]:
+    return tuple(role for _, role in each_by_path(reader, Role, account, "/", ""))
 
 
 def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
@@ -133,23 +164,28 @@ def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
     decision = decide(question, policies)
     if isinstance(decision, Allowed):
-        yield Way(shown, kind, caller.account, decision.statements, _quote(decision.statements, policies, search.views))
+        yield _way(shown, kind, caller, decision.statements, policies, search)
         return
     # The second answer is never more than a hint: nothing is done on it.
     possible = decide(question, _without_conditions(policies))
     if isinstance(possible, Denied):
         return
     trace = explain(question, policies)
-    conditions = tuple(dict.fromkeys(_conditions(trace, possible.statements)))
+    conditions = tuple(dict.fromkeys(_conditions(trace, possible.statements, search)))
     if conditions:
-        yield Way(
-            shown,
-            kind,
-            caller.account,
-            possible.statements,
-            _quote(possible.statements, policies, search.views),
-            conditions,
-        )
+        yield replace(_way(shown, kind, caller, possible.statements, policies, search), conditions=conditions)
+
+
+def _way(
+    shown: str,
+    kind: str,
+    caller: Caller,
+    statements: tuple[StatementRef, ...],
+    policies: Policies,
+    search: _Search,
+) -> Way:
+    told = tuple(ref for ref in statements if search.may_tell(ref.source.type))
+    return Way(shown, kind, caller.account, told, _quote(told, policies, search.views))
 
 
 def _quote(refs: tuple[StatementRef, ...], policies: Policies, views: SnapshotViews) -> tuple[str, ...]:
@@ -171,8 +207,12 @@ def _statements(text: str) -> tuple[str, ...]:
     return tuple(json.dumps(statement, ensure_ascii=False) for statement in listed)
 
 
-def _conditions(trace: Trace, wanted: tuple[StatementRef, ...]) -> Iterator[str]:
+def _conditions(trace: Trace, wanted: tuple[StatementRef, ...], search: _Search) -> Iterator[str]:
     for of_type in trace.types:
+        if not search.may_tell(of_type.type):
+            if of_type.outcome is not Outcome.ALLOWED:
+                yield _CONDITIONS_ABOVE
+            continue
         for policy in of_type.policies:
             for statement in policy.statements:
                 if statement.allow and statement.ref in wanted:
@@ -213,28 +253,52 @@ def _relaxed(policy_set: PolicySet) -> PolicySet:
     )
 
 
-def _ways_of_others(statement: CompiledStatement, role: AssumableRole, views: SnapshotViews) -> Iterator[Way]:
+def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[Way]:
     """Yield the providers, services and foreign accounts that a statement names."""
     if statement.statement.not_principal:
         return
-    texts = _quote((statement.ref,), Policies(identity=role.trust), views)
+    texts = _quote((statement.ref,), Policies(identity=search.role.trust), search.views)
     conditions = tuple(
         f"{test.operator} {test.key}: {', '.join(test.values)}" for test in statement.statement.conditions
     )
     for name in statement.statement.principals or ():
-        kind = _kind_of(name.type, name.value, views)
+        shown = _name_of(name, search.views)
+        account = _account_of(shown)
+        kind = _kind_outside(shown, account, search) if name.type == "AWS" else name.type.lower()
         if kind:
-            yield Way(name.value, kind, _account_of(name.value), (statement.ref,), texts, conditions)
+            too = (_TOO,) if search.inside and kind in _SIGNING else ()
+            yield Way(shown, kind, account, (statement.ref,), texts, (*conditions, *too))
+
+
+_SIGNING = frozenset({"user", "role", "account", "everybody"})
+
+
+def _name_of(name: PrincipalName, views: SnapshotViews) -> str:
+    """Return the ARN of who is named: users and roles are kept by id, and accounts have two names."""
+    if name.type != "AWS":
+        return name.value
+    if is_account_id(name.value):
+        return root_arn(name.value)
+    return readable(f"AWS:{name.value}", views).removeprefix("AWS:")
 
 
 def _account_of(value: str) -> str:
     arn = Arn.find(value)
-    return value if is_account_id(value) else "" if arn is None else arn.account
+    return "" if arn is None else arn.account
 
 
-def _kind_of(type_: str, value: str, views: SnapshotViews) -> str:
-    if type_ != "AWS":
-        return type_.lower()
-    account = _account_of(value)
-    # Users and roles of accounts that are here were asked about above; a bare unique id is one of somebody gone.
-    return "account" if is_account_id(account) and views.get(load_account, account) is None else ""
+def _kind_outside(shown: str, account: str, search: _Search) -> str:
+    """Return what a principal is that was not asked about above, or nothing where it was, or is gone."""
+    if shown == "*" and search.inside:
+        return "everybody"
+    if not is_account_id(account):
+        return ""  # a bare unique id is one of somebody gone
+    if search.inside:
+        return "" if account == search.inside else _kind_by_name(shown)
+    return "account" if search.views.get(load_account, account) is None else ""
+
+
+def _kind_by_name(arn: str) -> str:
+    if ":user/" in arn:
+        return "user"
+    return "role" if ":role/" in arn or ":assumed-role/" in arn else "account"

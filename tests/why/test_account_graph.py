@@ -1,0 +1,117 @@
+"""The graph that one account may be told: all of its own, and of the others what its own trust policies name."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.why.conftest import allow, document, trusting
+
+from daypass.authorize.named import Assumed
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.authorize.trust_graph import Graph, account_graph
+from daypass.directory import organization_changes as changes
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import RunningServer, running_server
+
+OURS, THEIRS = "111122223333", "444455556666"
+HERE, THERE = f"arn:aws:iam::{OURS}:", f"arn:aws:iam::{THEIRS}:"
+
+
+@dataclass(frozen=True)
+class Two:
+    """Two accounts of one server."""
+
+    server: RunningServer
+    iam: Any
+    abroad: Any
+
+    def graph(self) -> Graph:
+        """Return what the first may be told."""
+        with self.server.there.store.read() as reader:
+            return account_graph(SnapshotViews(reader), Assumed(self.server.clock.now()), OURS)
+
+
+@pytest.fixture
+def two() -> Iterator[Two]:
+    """Run a server."""
+    with running_server(account=OURS) as server:
+        make = client_factory(server)
+        yield Two(server, make("iam"), make("iam", server.new_account(THEIRS)))
+
+
+def role(iam: Any, name: str, *statements: dict[str, Any]) -> None:
+    """Make a role."""
+    statements = tuple({**one, "Action": one.get("Action", "sts:AssumeRole")} for one in statements)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(*statements))
+
+
+def test_who_of_another_account_may_is_not_told(two: Two) -> None:
+    """A trust policy that names an account says no more than that, though the server knows who in there may."""
+    two.abroad.create_user(UserName="spy")
+    two.abroad.put_user_policy(UserName="spy", PolicyName="p", PolicyDocument=document(allow("sts:*")))
+    role(two.iam, "shared", trusting({"AWS": THEIRS}))
+    (edge,) = two.graph().edges
+    assert (edge.way.kind, edge.source) == ("account", f"{THERE}root")
+    assert edge.way.conditions == ("the policies of the caller's own account allow it too",)
+    assert "spy" not in repr(two.graph())
+
+
+def test_what_another_accounts_role_asks_for_is_not_told(two: Two) -> None:
+    """Its trust policy, with the external ID in it, is its own account's business."""
+    two.iam.create_user(UserName="alice")
+    two.iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=document(allow("sts:*")))
+    secret = {"StringEquals": {"sts:ExternalId": "blue-42"}}
+    role(two.abroad, "vendor", trusting({"AWS": f"{HERE}user/alice"}, Condition=secret))
+    assert two.graph() == Graph((), (), ())
+
+
+def test_whom_our_own_policies_name_is_told(two: Two) -> None:
+    """Users and roles of other accounts by name, providers, services, and everybody."""
+    for name in ("bob", "carl"):
+        two.abroad.create_user(UserName=name)
+    role(two.abroad, "build", trusting({"Service": "ec2.amazonaws.com"}))
+    named = [f"{THERE}user/bob", f"{THERE}role/build", THEIRS]
+    role(two.iam, "shared", trusting({"AWS": named}), trusting({"Service": "ec2.amazonaws.com"}))
+    role(two.iam, "open", trusting({"AWS": "*"}, Condition={"StringEquals": {"sts:ExternalId": "x"}}))
+    found = {(edge.way.kind, edge.source, edge.target.rpartition("/")[2]) for edge in two.graph().edges}
+    assert found == {
+        ("user", f"{THERE}user/bob", "shared"),
+        ("role", f"{THERE}role/build", "shared"),
+        ("account", f"{THERE}root", "shared"),
+        ("service", "ec2.amazonaws.com", "shared"),
+        ("everybody", "*", "open"),
+        ("role", f"{HERE}role/open", "open"),
+        ("role", f"{HERE}role/shared", "open"),
+    }
+
+
+def test_our_own_are_told_with_their_policies(two: Two) -> None:
+    """Statements on both sides, as who wrote them wrote them."""
+    two.iam.create_user(UserName="alice")
+    role(two.iam, "admin", trusting({"AWS": f"{HERE}user/alice"}, Sid="Alice"))
+    (edge,) = two.graph().edges
+    assert [json.loads(text)["Sid"] for text in edge.way.texts] == ["Alice"]
+
+
+def test_an_organizations_policies_are_obeyed_and_not_quoted(two: Two) -> None:
+    """Who may not see a control policy learns that there are conditions, not which."""
+    two.server.new_account(standing="management")
+    member = two.server.new_account()
+    iam = client_factory(two.server)("iam", member)
+    for name in ("alice", "bob"):
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document(allow("sts:*")))
+    role(iam, "admin", trusting({"AWS": member.account}))
+    alice, admin = f"arn:aws:iam::{member.account}:user/alice", f"arn:aws:iam::{member.account}:role/admin"
+    without_mfa = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}, "ArnEquals": {"aws:PrincipalArn": alice}}
+    guards = (allow("*"), {"Effect": "Deny", "Action": "*", "Resource": admin, "Condition": without_mfa})
+    with two.server.there.store.write() as writer:
+        changes.set_policy(writer, member.account, "service", "guard", document(*guards))
+    with two.server.there.store.read() as reader:
+        graph = account_graph(SnapshotViews(reader), Assumed(two.server.clock.now()), member.account)
+    found = {edge.source.rpartition("/")[2]: edge.way.conditions for edge in graph.edges}
+    assert found == {"alice": ("the organization's policies have conditions",), "bob": ()}
+    assert "MultiFactorAuthPresent" not in repr(graph)
+    assert '"Deny"' not in repr(graph)
