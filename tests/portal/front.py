@@ -1,0 +1,79 @@
+"""One address before several servers, as a load balancer is: each request goes to the next of them."""
+
+import http.client
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import Self
+from urllib.parse import urlsplit
+
+_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
+
+
+class Front:
+    """Passes requests on, each over a connection of its own. `went` tells which server answered what, in order.
+
+    Files of the pages are not counted, so that the steps of a sign-in go round whatever a browser fetches beside.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: Sequence[str] = ()
+        self.went: list[tuple[str, int]] = []
+        self._turn, self._lock = count(), threading.Lock()
+        front = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                front.pass_on(self)
+
+            def do_POST(self) -> None:
+                front.pass_on(self)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def pass_on(self, asked: BaseHTTPRequestHandler) -> None:
+        """Answer a request with what the next server says."""
+        node = self._next(asked.path)
+        body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
+        headers = {name: value for name, value in asked.headers.items() if name.lower() not in _HOP}
+        onward = http.client.HTTPConnection(urlsplit(self.nodes[node]).netloc, timeout=30)
+        try:
+            onward.request(asked.command, asked.path, body, {**headers, "X-Forwarded-For": "127.0.0.1"})
+            answer = onward.getresponse()
+            given = answer.read()
+        finally:
+            onward.close()
+        asked.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _HOP | {"content-length"}:
+                asked.send_header(name, value)
+        asked.send_header("Content-Length", str(len(given)))
+        asked.end_headers()
+        asked.wfile.write(given)
+
+    def _next(self, path: str) -> int:
+        if path.startswith("/assets/"):
+            return 0
+        with self._lock:
+            node = next(self._turn) % len(self.nodes)
+            self.went.append((path.partition("?")[0], node))
+        return node
+
+    def nodes_of(self, *beginnings: str) -> list[int]:
+        """Return which servers answered the first request to a path with each of these beginnings."""
+        return [next(node for path, node in self.went if path.startswith(each)) for each in beginnings]

@@ -1,0 +1,234 @@
+"""Several servers behind one address: any of them takes any step of a sign-in, and what is good once is good once.
+
+On SQLite two servers with two workers each share the file; on PostgreSQL there are three servers.
+"""
+
+import json
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from playwright.sync_api import Browser as Chromium
+from tests.portal.command import Command
+from tests.portal.conftest import ACCOUNT, furnish
+from tests.portal.front import Front
+from tests.portal.idp import IdpSite
+from tests.process.daypass import ROOT, Running, serving
+from tests.saml.browser import JSON, Answer, Browser
+from tests.storage.postgresql import fresh_database
+
+from daypass.testing.saml import Assertion
+from daypass.testing.saml_forge import make_key_pair
+
+_WAIT = 30.0  # seconds; a change is seen by every node within one
+
+
+@dataclass(frozen=True)
+class Site:
+    """The address, the servers behind it, and the provider that people sign in with."""
+
+    front: Front
+    nodes: list[Running]
+    idp: IdpSite
+    role: str
+    provider: str
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        return self.front.url
+
+    def browser(self) -> Browser:
+        """Return a browser that takes secure cookies from a loopback address, as real ones do."""
+        browser = Browser()
+        browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        return browser
+
+    def response(self, browser: Browser) -> dict[str, str]:
+        """Begin a sign-in and return what the provider's page would send."""
+        door = Browser().send(f"{self.url}/login").text.partition('href="/login/saml/')[2].partition('"')[0]
+        [(consumer, fields)] = browser.send(f"{self.url}/login/saml/{door}").forms
+        assert consumer == f"{self.url}/saml"
+        return fields
+
+    def choice(self, offered: Answer) -> dict[str, str]:
+        """Return the choice of the role that was offered."""
+        return {"Handle": offered.document["Handle"], "RoleArn": self.role, "PrincipalArn": self.provider}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Start the servers, each with what it needs to know and nothing else in common but the store."""
+    with ExitStack() as stack:
+        front = stack.enter_context(Front())
+        shared = {
+            "DAYPASS_PUBLIC_URL": front.url,
+            "DAYPASS_AUDIT_LOG": "none",
+            "DAYPASS_TRUSTED_PROXIES": "127.0.0.0/8",
+        }
+        words: tuple[str, ...] = ()
+        if request.param == "sqlite":
+            store, count, words = f"sqlite:///{_folder(tmp_path_factory)}/d.db", 2, ("--workers", "2")
+        else:
+            store, count = stack.enter_context(fresh_database()), 3
+            shared["DAYPASS_MASTER_KEY"] = secrets.token_hex(32)
+        nodes = []
+        for number in range(count):
+            environment = {**shared, **ROOT} if number == 0 else shared
+            nodes.append(stack.enter_context(serving(store, *words, environment=environment)))
+            stack.callback(_end, nodes[-1])
+        front.nodes = [node.url for node in nodes]
+        idp = stack.enter_context(IdpSite(make_key_pair(), f"{front.url}/saml", lambda: datetime.now(UTC)))
+        [pair] = furnish(nodes[0].client("iam"), idp, {"developer": 3_600})
+        idp.assertion = Assertion(roles=(pair,), session_name="alice", name_id="alice@example.org")
+        role, provider = pair.split(",")
+        made = Site(front, nodes, idp, role, provider)
+        for node in nodes:
+            until(partial(_knows_the_provider, node))
+        yield made
+
+
+def _folder(factory: pytest.TempPathFactory) -> Path:
+    return factory.mktemp("nodes")
+
+
+def _knows_the_provider(node: Running) -> bool:
+    return "localhost" in Browser().send(f"{node.url}/login").text
+
+
+def _end(node: Running) -> None:
+    # Workers end with their server when it is asked to end, not when it is killed.
+    node.process.send_signal(signal.SIGTERM)
+    node.process.wait(20)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask again until something is so."""
+    end = time.monotonic() + _WAIT
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)  # another process has no other way to tell
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Return what calls answer that are made at the same time."""
+    answers: list[Any] = [None] * len(calls)
+
+    def run(number: int) -> None:
+        answers[number] = calls[number]()
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return answers
+
+
+def whoami(site: Site, credentials: dict[str, str]) -> str:
+    """Return whom credentials belong to, as the next node sees it."""
+    sts = boto3.client(
+        "sts",
+        endpoint_url=site.url,
+        region_name="us-east-1",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+    arn: str = sts.get_caller_identity()["Arn"]
+    return arn
+
+
+def test_all_nodes_make_one_key_for_requests(site: Site) -> None:
+    """Whoever is asked first makes it; those that are asked at the same time have the same one."""
+    documents = at_once([partial(Browser().send, f"{node.url}/saml/metadata.xml") for node in site.nodes * 2])
+    assert len({answer.text for answer in documents}) == 1
+    assert documents[0].text.count("<ds:X509Certificate>") == 1
+
+
+def test_a_hand_over_goes_round_all_nodes(site: Site, chromium: Chromium) -> None:
+    """Asked at one, begun at another, answered at a third, chosen and redeemed wherever the next request goes."""
+    site.front.went.clear()
+    command = Command(site.url, "device")
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(command.begun["url"])
+    page.get_by_label("Code").fill(command.begun["user_code"])
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("button", name="Hand over").click()
+    page.get_by_role("heading", name="Handed over").wait_for()
+    answers: list[dict[str, Any]] = []
+
+    def is_redeemed() -> bool:
+        status, answer = command.redeem()
+        answers.append(answer)
+        return status == 200
+
+    until(is_redeemed)
+    assert {answer["error"] for answer in answers[:-1]} <= {"authorization_pending"}
+    assert whoami(site, answers[-1]["Credentials"]) == f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"
+    context.close()
+    steps = site.front.nodes_of("/handover", "/login/saml/", "/saml", "/login/role", "/handover/token")
+    assert len(set(steps)) == len(site.nodes)
+    _, begun, answered, chosen, _ = steps
+    assert begun != answered != chosen
+
+
+def test_every_order_of_nodes_signs_somebody_in(site: Site) -> None:
+    """Start, response, choice and use, with every node at every step."""
+    for first in range(len(site.nodes)):
+        for _ in range(first):
+            Browser().send(f"{site.url}/healthz")  # turns the order of the nodes by one
+        browser = site.browser()
+        offered = browser.send(f"{site.url}/saml", site.response(browser), accept=JSON)
+        answer = browser.send(f"{site.url}/saml/role", site.choice(offered), accept=JSON)
+        assert answer.status == 200, answer.text
+        assert whoami(site, answer.document["Credentials"]).endswith("/developer/alice")
+
+
+def test_one_answer_to_one_request_whoever_is_asked(site: Site) -> None:
+    """The same response is handed in at all nodes in the same moment: one of them takes it."""
+    browser = site.browser()
+    fields = site.response(browser)
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+    calls = [
+        partial(Browser().send, f"{node.url}/saml", fields, accept=JSON, Cookie=cookies) for node in site.nodes * 3
+    ]
+    answers = at_once(calls)
+    assert sorted(answer.status for answer in answers) == [200] + [400] * (len(calls) - 1)
+    assert all("did not begin" in answer.text for answer in answers if answer.status == 400)
+
+
+def test_one_choice_whoever_is_asked(site: Site) -> None:
+    """The same choice is sent to all nodes in the same moment: one of them gives credentials."""
+    browser = site.browser()
+    choice = site.choice(browser.send(f"{site.url}/saml", site.response(browser), accept=JSON))
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+    calls = [
+        partial(Browser().send, f"{node.url}/saml/role", choice, accept=JSON, Cookie=cookies) for node in site.nodes * 3
+    ]
+    answers = at_once(calls)
+    assert sorted(answer.status for answer in answers) == [200] + [400] * (len(calls) - 1)
+    codes = {json.loads(answer.text)["Error"]["Code"] for answer in answers if answer.status == 400}
+    assert codes == {"ExpiredTokenException"}
+
+
+def test_five_wrong_verifiers_end_a_hand_over_wherever_they_are_tried(site: Site) -> None:
+    """The tries are counted for all nodes together."""
+    command = Command(site.url, "device")
+    answers = at_once([lambda: command.redeem(code_verifier="guess")[1]["error"]] * 9)
+    assert answers.count("invalid_grant") == 5
+    assert answers.count("expired_token") == 4
+    assert command.redeem()[1]["error"] == "expired_token"
