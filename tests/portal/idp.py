@@ -1,6 +1,7 @@
 """A tiny identity provider with pages: it reads the AuthnRequest that a browser brings, and posts its response back."""
 
 import base64
+import ssl
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -40,6 +41,7 @@ class IdpSite:
     seen: list[Any] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     moves_to: str = ""
+    tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
         site = self
@@ -72,7 +74,9 @@ class IdpSite:
                 """Say nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://localhost:{self.server.server_port}"
+        if self.tls is not None:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'' if self.tls is None else 's'}://localhost:{self.server.server_port}"
         self.idp = SamlIdentityProvider(self.url, keys=[self.key])
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()

@@ -36,6 +36,9 @@ from daypass.portal.site import Site, as_sent, origin_of
 LARGEST_RESPONSE = 400_000
 _LONGEST_ELSEWHERE = 43_200
 _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
+# A provider may take the form at one host and sign people in at another, and browsers hold each hop to the policy of
+# the page that the form was on. That page has one form and no text of anybody else's.
+_ONWARD = ("https:",)
 _NOT_ASKED = "The response answers a sign-in that this browser did not begin. Begin again at the sign-in page."
 
 
@@ -78,7 +81,7 @@ class SamlSignIn:
             answer = pages.redirect(asking.to_url(carried.id, signer))
         else:
             values = {"door": door, "request": asking.to_field(signer), "relay_state": carried.id}
-            answer = pages.page("send.html", values, forms_to=(origin_of(door.post),))
+            answer = pages.page("send.html", values, forms_to=(origin_of(door.post), *_ONWARD))
         return begun.remember(answer, carried, request, world)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
