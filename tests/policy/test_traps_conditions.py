@@ -65,11 +65,14 @@ def test_trap_25_set_operators_negate_the_comparison_not_the_whole(
 
 
 def test_trap_26_a_multivalued_key_needs_a_set_operator() -> None:
-    """Under a plain operator it never matches, negated or not; a single value serves as a set of one."""
+    """Under a plain operator it allows nothing, negated or not; a single value serves as a set of one."""
     several = {"aws:tagkeys": ("a", "b")}
     for operator in ("StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists", "StringNotLike"):
         assert not holds(operator, "aws:TagKeys", "a", several)
         assert not holds(operator, "aws:TagKeys", "z", several)
+        # Whoever asks chooses how many values there are, and shall not choose past a Deny.
+        assert stops(operator, "aws:TagKeys", "a", several)
+        assert stops(operator, "aws:TagKeys", "a", {"aws:tagkeys": ("z",)})
     assert holds("ForAnyValue:StringEquals", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "a"})
     assert not holds("ForAllValues:StringEquals", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "b"})
 
@@ -92,6 +95,13 @@ def test_trap_28_null_asks_whether_the_key_is_there(wanted: Any, absent: object,
     assert holds("Null", "aws:TagKeys", wanted, {"aws:tagkeys": ()}) is absent
     assert holds("Null", "aws:PrincipalTag/x", wanted, {"aws:principaltag/x": ""}) is absent
     assert holds("Null", "aws:PrincipalTag/x", wanted, {"aws:principaltag/x": "v"}) is present
+
+
+def test_null_with_anything_else_takes_the_closed_side() -> None:
+    """It says neither absent nor present, so it opens no Allow and stops no Deny from applying."""
+    for context in ({}, {"aws:principaltag/x": "v"}):
+        assert not holds("Null", "aws:PrincipalTag/x", "False ", context)
+        assert stops("Null", "aws:PrincipalTag/x", "False ", context)
 
 
 def test_trap_29_the_empty_text_is_a_value() -> None:
@@ -223,6 +233,26 @@ def test_trap_34_bytes_are_compared_decoded() -> None:
 def test_trap_35_arns_are_matched_part_by_part(operator: str, pattern: str, expected: object) -> None:
     """Each of six parts by itself; ArnEquals is ArnLike; what is no ARN never matches."""
     assert holds(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN}) is expected
+
+
+@pytest.mark.parametrize("pattern", ["arn:aws:iam::*", "*", "foo", "", [f"arn:aws:iam::{A}:role/other", "*"]])
+@pytest.mark.parametrize("operator", ["ArnNotLike", "ArnNotEquals"])
+def test_what_is_no_arn_is_not_thereby_another_arn(operator: str, pattern: Any) -> None:
+    """A slip in the pattern opens no Allow for everybody, and stops no Deny from applying."""
+    assert not holds(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN})
+    assert stops(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN})
+    assert not holds(operator, "aws:PrincipalArn", ARN, {"aws:principalarn": "anonymous"})
+
+
+def test_a_variable_may_stand_for_a_whole_arn() -> None:
+    """The Arn operators take variables; one that is all of the pattern is an ARN, and no wildcard."""
+    context = {"aws:principalarn": ARN, "aws:sourcearn": ARN}
+    assert holds("ArnEquals", "aws:SourceArn", "${aws:PrincipalArn}", context)
+    assert stops("ArnEquals", "aws:SourceArn", "${aws:PrincipalArn}", context)
+    assert not holds("ArnNotLike", "aws:SourceArn", "${aws:PrincipalArn}", context)
+    other = {**context, "aws:sourcearn": f"{ARN}s"}
+    assert not holds("ArnEquals", "aws:SourceArn", "${aws:PrincipalArn}", other)
+    assert holds("ArnNotLike", "aws:SourceArn", "${aws:PrincipalArn}", other)
 
 
 def test_trap_35_the_sixth_part_holds_colons_and_string_like_crosses_them() -> None:

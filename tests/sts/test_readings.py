@@ -124,6 +124,14 @@ def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
         found.understood()
 
 
+@pytest.mark.parametrize("value", ["", "abc", "%41%41%41%41", "a b c d"])
+def test_a_form_without_a_token_is_none_that_was_remembered(value: str) -> None:
+    """What is kept lacks its token, and is no reading of a form that has none."""
+    readings = Readings(HIDDEN)
+    _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
+    assert readings.find(_request((_WEB + value).encode())) is None
+
+
 _VALUES = st.sampled_from(["", "abcd", *_TOKENS, "%41" + _TOKENS[0][1:], _TOKENS[0] + "%0A", "x" * 1100])
 _PAIRS = st.lists(
     st.builds(

@@ -24,7 +24,8 @@ _MARK = b"&WebIdentityToken="
 _SHORTEST_PROOF, _LONGEST_PROOF = 4, 20_000
 _OF_TOKENS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
-_Key = tuple[bytes, bytes | None, bytes | None]
+# A form without its proof, whether one was cut out, Content-Type and Accept.
+_Key = tuple[bytes, bool, bytes | None, bytes | None]
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class Readings:
         body, proof = _part(request.body)
         if len(body) > _LONGEST:
             return None
-        known = self._readings.get(_key(request, body))
+        known = self._readings.get(_key(request, body, proof))
         if known is None or not proof:
             return known
         text = proof.decode("ascii")
@@ -77,8 +78,8 @@ class Readings:
         kept = _without(reading, body, proof.decode("ascii")) if proof else reading
         if kept is None or len(body) > _LONGEST or self._secret & kept.parameters.keys():
             return
-        key = _key(request, body)
-        if any(header is not None and len(header) > _LONGEST_HEADER for header in key[1:]):
+        key = _key(request, body, proof)
+        if any(header is not None and len(header) > _LONGEST_HEADER for header in key[2:]):
             return
         while len(self._readings) >= _MOST:
             # Another thread may have taken the same oldest one out already.
@@ -114,11 +115,11 @@ def _without(reading: Reading, body: bytes, proof: str) -> Reading | None:
     )
 
 
-def _key(request: HttpRequest, body: bytes) -> _Key:
+def _key(request: HttpRequest, body: bytes, proof: bytes) -> _Key:
     content_type = accept = None
     for name, value in request.headers:
         if name == b"content-type" and content_type is None:
             content_type = value
         elif name == b"accept" and accept is None:
             accept = value
-    return body, content_type, accept
+    return body, bool(proof), content_type, accept

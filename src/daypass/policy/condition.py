@@ -7,8 +7,8 @@ The laws, in one place:
 - key missing: a positive operator is false, a negated one true, IfExists true, ForAllValues true, ForAnyValue
   false;
 - a negated operator with several values asks for none of them;
-- a multivalued key under an operator without a set prefix never matches, negated or not;
-- what cannot be read counts against the caller: false in an Allow, true in a Deny (`on_doubt`).
+- what cannot be read, or cannot be compared, counts against the caller: false in an Allow, true in a Deny (`on_doubt`).
+  That goes for several values under an operator without a set prefix too, negated or not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +19,7 @@ from daypass.policy.operators.table import Family, Operator, OperatorUse, Quanti
 from daypass.policy.operators.text import (
     Fits,
     arn_like,
+    arn_unlike,
     boolean,
     fixed_texts,
     string_equals,
@@ -56,11 +57,11 @@ def compile_condition(test: ConditionTest, *, variables: bool, on_doubt: bool) -
         raise UnknownOperatorError(test.operator)
     key = test.key.lower()
     if use.operator.family is Family.NULL:
-        return _null(key, test.values)
+        return _null(key, test.values, on_doubt=on_doubt)
     if use.quantifier is Quantifier.NONE:
         fixed = _fixed(use, test.values, variables=variables)
         if fixed is not None:
-            return lambda context: context.get(key) in fixed
+            return _one_of(key, fixed, on_doubt=on_doubt)
     fits = _comparison(use.operator, test.values, variables=variables)
     if not test.values and use.operator.negated:
         fits = _nothing_to_compare
@@ -74,6 +75,8 @@ def compile_condition(test: ConditionTest, *, variables: bool, on_doubt: bool) -
 
 
 def _comparison(row: Operator, values: Sequence[str], *, variables: bool) -> Fits:
+    if row.family is Family.ARN and row.negated:
+        return arn_unlike(values, variables=variables)
     if row.family in _TEXT:
         return _TEXT[row.family](values, variables=variables)
     if row.family is Family.ADDRESS:
@@ -88,6 +91,17 @@ def _fixed(use: OperatorUse, values: Sequence[str], *, variables: bool) -> froze
     return fixed_texts(values, variables=variables)
 
 
+def _one_of(key: str, fixed: frozenset[str], *, on_doubt: bool) -> Holds:
+    if not on_doubt:
+        return lambda context: context.get(key) in fixed
+
+    def holds(context: Context) -> bool:
+        value = context.get(key)
+        return value in fixed or (bool(value) and not isinstance(value, str))
+
+    return holds
+
+
 def _nothing_to_compare(_value: str, _context: Context) -> None:
     """Doubt: that none of an empty list matches shall not open an Allow."""
 
@@ -97,9 +111,7 @@ def _positive(key: str, fits: Fits, *, if_exists: bool, on_doubt: bool) -> Holds
         value = context.get(key)
         if value is None or value == ():
             return if_exists
-        if not isinstance(value, str):
-            return False
-        found = fits(value, context)
+        found = fits(value, context) if isinstance(value, str) else None
         return on_doubt if found is None else found
 
     return holds
@@ -110,9 +122,7 @@ def _negated(key: str, fits: Fits, *, on_doubt: bool) -> Holds:
         value = context.get(key)
         if value is None or value == ():
             return True
-        if not isinstance(value, str):
-            return False
-        found = fits(value, context)
+        found = fits(value, context) if isinstance(value, str) else None
         return on_doubt if found is None else not found
 
     return holds
@@ -160,10 +170,11 @@ def _for_any(key: str, fits: Fits, use: OperatorUse, *, on_doubt: bool) -> Holds
     return holds
 
 
-def _null(key: str, values: Sequence[str]) -> Holds:
+def _null(key: str, values: Sequence[str], *, on_doubt: bool) -> Holds:
     """Ask whether the key is absent (`true`) or present (`false`). A key with nothing in it is absent."""
     wanted = {text.lower() for text in values}
-    absent, present = "true" in wanted, "false" in wanted
+    unreadable = on_doubt and not wanted <= {"true", "false"}
+    absent, present = "true" in wanted or unreadable, "false" in wanted or unreadable
 
     def holds(context: Context) -> bool:
         return present if any(_values(context, key)) else absent

@@ -85,7 +85,10 @@ def _quantifier(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
             continue
         plain = use.quantifier is Quantifier.NONE
         if known.multivalued and plain:
-            yield path, f"{test.key} may have several values, so this never matches; use ForAnyValue"
+            yield (
+                path,
+                f"{test.key} may have several values: an Allow does not apply then, a Deny does; use ForAnyValue",
+            )
         if not known.multivalued and not plain and not is_foreign(test.key):
             yield path, f"{test.key} has one value; {use.quantifier.value} is not needed"
 

@@ -345,3 +345,19 @@ def test_a_claim_that_policies_test_has_a_shape_that_they_can(issuer: str, claim
     for odd in ({"is": "a"}, [["a"]], ["a", None], 1.5):
         with pytest.raises(InvalidIdentityToken):
             from_issuer(issuer, **{claim: odd})
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        (f"{TAGS}/principal_tags", {"Team": ["red"]}),
+        (f"{TAGS}/principal_tag/Team", "red"),
+        (f"{TAGS}/", {"principal_tags": {"Team": ["red"]}}),
+        (TAGS, {"Principal_tags": {"Team": ["red"]}}),
+        (TAGS, {"principal_tags": {}, "tags": {"Team": ["red"]}}),
+    ],
+)
+def test_a_misspelt_tag_is_refused(claim: str, value: object) -> None:
+    """Passed over, it would slip past a Deny that tests the tag."""
+    with pytest.raises(InvalidIdentityToken):
+        judge(payload(claim, value))

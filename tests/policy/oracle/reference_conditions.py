@@ -4,6 +4,7 @@ Written from the documentation: IAM User Guide, "Condition operators", "Set oper
 """
 
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -82,7 +83,7 @@ def _one_holds(
     # "The key exists and its value is not null." The empty text counts as null.
     null = not any(values)
     if full_name == "Null":
-        return any(truth(text) == null for text in texts)
+        return any(truth(text) == null for text in texts) or (doubt and None in map(truth, texts))
     quantifier, _, name = full_name.rpartition(":")
     name, if_exists = name.removesuffix("IfExists"), name.endswith("IfExists")
 
@@ -97,8 +98,8 @@ def _one_holds(
         return all(map(passes, values)) or (null and doubt)
     if quantifier == "ForAnyValue":
         return any(map(passes, values))
-    # "Requires a set operator": a key of many values answers no plain one.
-    return isinstance(present, str) and passes(present)
+    # "Requires a set operator": of a key of many values a plain one cannot say anything.
+    return passes(present) if isinstance(present, str) else doubt
 
 
 def _passes(name: str, value: str, texts: list[str], context: Context, *, variables: bool, doubt: bool) -> bool:
@@ -118,9 +119,15 @@ def _passes(name: str, value: str, texts: list[str], context: Context, *, variab
         patterns = [pieces(text, variables=variables, context=context) for text in texts]
         # A pattern with an unfilled variable matches nothing.
         hits = [pattern is not None and PATTERNED[positive](value, pattern) for pattern in patterns]
+        if name in {"ArnNotEquals", "ArnNotLike"} and not all(map(_is_arn, [value, *texts])) and True not in hits:
+            return doubt
     if True not in hits and (None in hits or (name in NEGATED and not hits)):
         return doubt
     return (True in hits) != (name in NEGATED)
+
+
+def _is_arn(text: str) -> bool:
+    return re.match(r"arn(:[^:]*){4}:|\$\{[^{}]+\}$", text) is not None
 
 
 def _text(value: Any) -> str:

@@ -18,6 +18,7 @@ FLAT_PREFIX = f"{TAGS_CLAIM}/principal_tags/"
 FLAT_TRANSITIVE = f"{TAGS_CLAIM}/transitive_tag_keys"
 MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 128, 256
 _CATEGORIES = frozenset("LZN")  # letters, separators, numbers: [\p{L}\p{Z}\p{N}_.:/=+\-@]
+_MEMBERS = {"principal_tags", "transitive_tag_keys"}
 _PUNCTUATION = frozenset("_.:/=+-@")
 
 
@@ -52,6 +53,8 @@ def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
 
 
 def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not nested.keys() <= _MEMBERS:
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim has a member that is none of AWS's")
     principal = nested.get("principal_tags", {})
     if not isinstance(principal, Mapping):
         raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="principal_tags is not an object")
@@ -64,6 +67,9 @@ def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in claims.items():
+        # Passed over, a misspelt name would slip past a Deny that tests the tag.
+        if name.startswith(f"{TAGS_CLAIM}/") and name != FLAT_TRANSITIVE and not name.startswith(FLAT_PREFIX):
+            raise InvalidIdentityToken(words.BAD_TAGS, detail="a claim below the tags claim is none of AWS's")
         if name.startswith(FLAT_PREFIX):
             single = value[0] if isinstance(value, list) and len(value) == 1 else value
             yield _checked(name.removeprefix(FLAT_PREFIX), single)

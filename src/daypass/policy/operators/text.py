@@ -19,6 +19,7 @@ from daypass.policy.template import (
     parse_template,
     parts_of_arn,
     pattern_tokens,
+    substitute,
 )
 from daypass.policy.wildcard import Match, Token, compile_wildcard
 
@@ -90,7 +91,16 @@ def string_like(values: Sequence[str], *, variables: bool) -> Fits:
 
 def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
     """Match the six parts of an ARN one by one. What is no ARN never matches, on either side."""
-    patterns = [parts_of_arn(pattern_tokens(parse_template(text, variables=variables))) for text in values]
+    fits = arn_unlike(values, variables=variables)
+    return lambda value, context: fits(value, context) is True
+
+
+def arn_unlike(values: Sequence[str], *, variables: bool) -> Fits:
+    """Match the same for a negated operator: what is no ARN, on either side, is not thereby another ARN."""
+    templates = [parse_template(text, variables=variables) for text in values]
+    # A variable that is the whole pattern stands for a whole ARN, in which nothing is a wildcard.
+    alone = [parts[0] for parts in templates if len(parts) == 1 and isinstance(parts[0], Variable)]
+    patterns = [parts_of_arn(pattern_tokens(parts)) for parts in templates]
     whole = [parts for parts in patterns if len(parts) == _ARN_PARTS and parts[0] == ["arn"]]
     fixed = [
         tuple(compile_wildcard(_settled(tokens)) for tokens in parts[1:])
@@ -100,11 +110,12 @@ def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
     with_variables = [
         parts for parts in whole if any(isinstance(token, Variable) for tokens in parts for token in tokens)
     ]
+    unmatched = False if len(whole) + len(alone) == len(patterns) else None
 
-    def fits(value: str, context: Context) -> bool:
+    def fits(value: str, context: Context) -> bool | None:
         cut = value.split(":", _ARN_PARTS - 1)
         if len(cut) != _ARN_PARTS or cut[0] != "arn":
-            return False
+            return None
         for matchers in fixed:
             if _all_match(matchers, cut):
                 return True
@@ -112,7 +123,9 @@ def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
             filled = [fill_tokens(tokens, context) for tokens in parts[1:]]
             if _all_match([compile_wildcard(tokens) for tokens in filled if tokens is not None], cut):
                 return True
-        return False
+        if any(substitute(variable, context) == value for variable in alone):
+            return True
+        return unmatched
 
     return fits
 
