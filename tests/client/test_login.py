@@ -111,6 +111,20 @@ def test_one_command_signs_in_and_every_tool_is_somebody(machine: Machine, scene
     assert not machine.credentials.exists()
 
 
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_a_secret_is_shown_as_the_provider_wants_it(machine: Machine, scene: Scene, method: str) -> None:
+    """Some providers want a secret even of a program on a desk, and hold it to one way of showing it."""
+    honest = scene.issuer.sign_in
+    assert honest is not None
+    scene.issuer.sign_in = replace(honest, secret="s3:cr%t", method=method)
+    (machine.home / "secret").write_text("s3:cr%t\n")
+    try:
+        done = _by_provider(machine, scene, "--client-secret-file", str(machine.home / "secret"))
+    finally:
+        scene.issuer.sign_in = honest
+    assert done.code == 0, done
+
+
 @pytest.mark.parametrize(
     "claims", [{"nonce": "other"}, {"aud": "somebody-else"}, {"iss": "https://other.example"}, {"exp": 1}]
 )

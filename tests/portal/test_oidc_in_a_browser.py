@@ -67,7 +67,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def scene(shared: Scene) -> Iterator[Scene]:
     """Return both, with an honest issuer."""
     honest = {"sub": "sub-1", "email": "alice+x@example.org"}
-    shared.issuer.sign_in = replace(shared.pages, claims=honest, error="", codes={})
+    shared.issuer.sign_in = replace(shared.pages, claims=honest, error="", method="client_secret_basic", codes={})
     yield shared
     shared.issuer.answers.clear()
 
@@ -84,6 +84,13 @@ def test_a_person_signs_in_and_gets_credentials(scene: Scene, visit: Visit) -> N
     given = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": token}
     arn = client_factory(scene.server)("sts", given).get_caller_identity()["Arn"]
     assert arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/engineer/alice+x@example.org"
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_the_secret_is_shown_as_the_provider_wants_it(scene: Scene, visit: Visit, method: str) -> None:
+    """Glewlwyd holds each client to one way, whatever its discovery document lists."""
+    scene.pages.method = method
+    assert sign_in(scene, visit).locator(".role-name").count() == 2
 
 
 def test_a_waiting_command_gets_it(scene: Scene, visit: Visit) -> None:

@@ -19,6 +19,7 @@ from daypass.client.token_claims import read_claims
 from daypass.client.words import printable, sentence
 
 _OK = 200
+_DENIED = frozenset({401, 403})
 _MINUTES = 5 * 60
 
 
@@ -106,6 +107,9 @@ def _code(brought: Mapping[str, str], provider: Provider) -> str:
 
 def _trade(provider: Provider, form: Mapping[str, str], client: tuple[str, str] | None) -> str:
     status, answer = ask(provider.token, form=form, client=client)
+    if client is not None and status in _DENIED:
+        # Some providers hold each client to one way of showing its secret.
+        status, answer = ask(provider.token, form={**form, "client_secret": client[1]})
     token: Any = answer.get("id_token")
     if status != _OK:
         said = printable(answer.get("error_description") or answer.get("error") or f"status {status}")

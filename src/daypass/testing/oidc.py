@@ -242,10 +242,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         pages = self.server.issuer.sign_in
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
-        answered = None
+        status, answer = 404, {"error": "not_found"}
         if pages is not None and self.path == TOKEN:
-            answered = pages.redeem(body, self.headers.get("Authorization", ""), self.server.issuer.token)
-        self._plain(400 if answered is None else 200, json.dumps(answered or {"error": "invalid_grant"}).encode())
+            status, answer = pages.redeem(body, self.headers.get("Authorization", ""), self.server.issuer.token)
+        self._plain(status, json.dumps(answer).encode())
 
     def _plain(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)

@@ -1,7 +1,7 @@
 """The sign-in side of the issuer for tests: an authorization endpoint that asks nobody, a token endpoint that checks.
 
-Owns what an honest provider holds a client to: the redirect address that it registered, its secret, PKCE, and a code
-that is good once. `changes` are put into the ID tokens.
+Owns what an honest provider holds a client to: the redirect address that it registered, its secret and the way in which
+it shows it, PKCE, and a code that is good once. `claims` are put into the ID tokens.
 """
 
 import base64
@@ -18,13 +18,14 @@ Claims = dict[str, Any]
 
 @dataclass(slots=True)
 class SignInPages:
-    """Signs everybody in as whoever `claims` say."""
+    """Signs everybody in as whoever `claims` say. `method` is the one in which the client shows its secret."""
 
     client_id: str
     secret: str
     redirect_uri: str
     claims: Claims = field(default_factory=dict)
     error: str = ""
+    method: str = "client_secret_basic"
     codes: dict[str, Claims] = field(default_factory=dict)
 
     def discovery(self, root: str) -> Claims:
@@ -45,21 +46,25 @@ class SignInPages:
         self.codes[code] = asked
         return f"{self.redirect_uri}?{urlencode({**answer, 'code': code})}"
 
-    def redeem(self, body: str, authorization: str, sign: Callable[[Claims], str]) -> Claims | None:
-        """Return the answer to a token request, or None where it is refused."""
+    def redeem(self, body: str, authorization: str, sign: Callable[[Claims], str]) -> tuple[int, Claims]:
+        """Return the status of the answer to a token request, and the answer."""
         form = {name: values[0] for name, values in parse_qs(body).items()}
+        if not self._is_client(form, authorization):
+            return 401, {"error": "invalid_client"}
         asked = self.codes.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         if asked is None or asked["code_challenge"] != challenge or form.get("redirect_uri") != self.redirect_uri:
-            return None
-        if not self._is_client(form, authorization):
-            return None
+            return 400, {"error": "invalid_grant"}
         claims = {"aud": self.client_id, "nonce": asked.get("nonce"), **self.claims}
-        return {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": sign(claims)}
+        return 200, {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": sign(claims)}
 
     def _is_client(self, form: dict[str, str], authorization: str) -> bool:
         if not self.secret:
             return form.get("client_id") == self.client_id
-        given = base64.b64decode(authorization.removeprefix("Basic ")).decode()
-        return tuple(map(unquote, given.split(":"))) == (self.client_id, self.secret)
+        if authorization:
+            method, given = "client_secret_basic", base64.b64decode(authorization.removeprefix("Basic ")).decode()
+            shown = [unquote(part) for part in given.split(":")]
+        else:
+            method, shown = "client_secret_post", [form.get("client_id", ""), form.get("client_secret", "")]
+        return method == self.method and shown == [self.client_id, self.secret]

@@ -1,5 +1,7 @@
 """The report on a token, check by check."""
 
+import base64
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.federation.oidc.setting import NOW, PROVIDER, jwks, token
@@ -47,6 +49,14 @@ def test_a_bad_signature_does_not_hide_the_claims() -> None:
     assert failed(found) == ["signature"]
     assert found.unverified_claims["sub"] == "user-1"
     assert not found.condition_keys
+
+
+def test_an_algorithm_that_is_not_taken_has_a_remedy_of_its_own() -> None:
+    """LemonLDAP::NG signs with the client's secret unless it is told otherwise; the token's form is not at fault."""
+    head = base64.urlsafe_b64encode(b'{"typ":"JWT","alg":"HS512"}').rstrip(b"=").decode()
+    found = report(f"{head}.{token().partition('.')[2]}")
+    assert failed(found) == ["form"]
+    assert "RS256 or ES256" in found.checks[0].hint
 
 
 def test_what_is_missing_is_skipped_and_said() -> None:

@@ -163,6 +163,21 @@ def test_discovery_documents_that_lie(issuer: OidcIssuer, changes: dict[str, obj
     assert issuer.requests[KEYS] == 0
 
 
+def test_another_name_in_the_discovery_document_is_told(issuer: OidcIssuer) -> None:
+    """Mostly a slash at the end that was left out: the audit log shows which name the issuer has for itself."""
+    issuer.discovery_changes["issuer"] = f"{issuer.url}/"
+    refusal = attempt(issuer)
+    assert refusal is not None
+    assert refusal.detail == f"its discovery document names another issuer, '{issuer.url}/'"
+    issuer.requests.clear()
+    issuer.discovery_changes["issuer"] = "\n\x1b[2J" + "é" * 10_000
+    refusal = attempt(issuer)
+    assert refusal is not None
+    assert refusal.detail.isascii()
+    assert refusal.detail.isprintable()
+    assert len(refusal.detail) < 2_000
+
+
 def test_a_discovery_document_with_the_issuer_twice(issuer: OidcIssuer) -> None:
     """Two issuers in one document are none."""
     issuer.answers[DISCOVERY] = Answer(

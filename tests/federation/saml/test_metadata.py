@@ -1,5 +1,6 @@
 """Metadata documents as providers publish them, and as an attacker or a mistake would write them."""
 
+import re
 import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,14 @@ def test_a_key_without_use_signs_and_an_encryption_key_does_not(keys: tuple[KeyP
     assert parse_metadata(idp.metadata_xml(use=None), now=NOW).signing_keys
     with pytest.raises(InvalidInput, match="no signing certificate"):
         parse_metadata(idp.metadata_xml(use="encryption"), now=NOW)
+
+
+def test_a_key_without_a_certificate_is_refused_with_what_to_do(keys: tuple[KeyPair, ...]) -> None:
+    """AWS wants certificates; LemonLDAP::NG shows a bare key where it was given no certificate."""
+    idp = SamlIdentityProvider(keys=keys[:1])
+    shown = re.sub("<ds:X509Data>.*</ds:X509Data>", "<ds:KeyValue/>", idp.metadata_xml(), flags=re.DOTALL)
+    with pytest.raises(InvalidInput, match=r"no signing certificate; .* X509Certificate"):
+        parse_metadata(shown.ljust(1_000), now=NOW)
 
 
 def test_certificates_wrapped_in_lines_are_read(world: World) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc.fetch import Fetcher, Unacceptable
-from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH
+from daypass.federation.oidc.fetch import Denied, Fetcher, Unacceptable
+from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH, require_name
 from daypass.federation.oidc.provider import is_issuer_url, is_keys_url
 from daypass.federation.oidc.strict_json import NotStrict, parse_object
 
@@ -55,8 +55,7 @@ async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
     if not is_issuer_url(client.issuer):
         raise Unacceptable("the issuer is not a plain https URL")
     document = _read(await fetcher.get(client.issuer.rstrip("/") + DISCOVERY_PATH))
-    if document.get("issuer") != client.issuer:
-        raise Unacceptable("its discovery document names another issuer")
+    require_name(document, client.issuer)
     found = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
     authorization, token = (each if isinstance(each, str) and is_keys_url(each) else "" for each in found)
     if not authorization or not token:
@@ -96,18 +95,26 @@ async def redeem_code(
         "client_id": client.client_id,
         "code_verifier": verifier,
     }
-    headers: dict[str, str] = {}
-    if client.secret and endpoints.takes_basic:
-        # RFC 6749 2.3.1: both parts are form-encoded first.
-        pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    elif client.secret:
-        form["client_secret"] = client.secret
-    answer = _read(await fetcher.post(endpoints.token, form, headers))
+    answer = _read(await _authenticated(client, endpoints, fetcher, form))
     token = answer.get("id_token")
     if not isinstance(token, str):
         raise Unacceptable("its answer has no id_token")
     return token
+
+
+async def _authenticated(client: Client, endpoints: Endpoints, fetcher: Fetcher, form: Mapping[str, str]) -> bytes:
+    """Send a form as the client that we are."""
+    in_form = {**form, "client_secret": client.secret} if client.secret else form
+    if not (client.secret and endpoints.takes_basic):
+        return await fetcher.post(endpoints.token, in_form, {})
+    # RFC 6749 2.3.1: both parts are form-encoded first.
+    pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
+    basic = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    try:
+        return await fetcher.post(endpoints.token, form, basic)
+    except Denied:
+        # Glewlwyd and others hold each client to one way, which the discovery document cannot know.
+        return await fetcher.post(endpoints.token, in_form, {})
 
 
 def require_nonce(claims: Mapping[str, Any], nonce: str) -> None:

@@ -26,6 +26,7 @@ from daypass.federation.oidc.trust_store import ThumbprintMismatch, create_conte
 MAX_DOCUMENT = 256 * 1024
 _CHUNK = 16 * 1024
 _OK, _TOO_MANY, _SERVER_FAULTS = 200, 429, 500
+_DENIED = frozenset({401, 403})
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -44,6 +45,10 @@ class Unacceptable(Exception):  # noqa: N818 - it says what the answer is
 
 class WrongThumbprint(Unacceptable):
     """The issuer's certificate is trusted, but an operator demands another."""
+
+
+class Denied(Unacceptable):
+    """It answered 401 or 403: it does not take us for who we say we are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,8 @@ class _Line:
 def _check_answer(response: aiohttp.ClientResponse) -> None:
     if response.status == _TOO_MANY or response.status >= _SERVER_FAULTS:
         raise Unreachable(f"it answered {response.status}")
+    if response.status in _DENIED:
+        raise Denied(f"it answered {response.status}")
     if response.status != _OK:
         raise Unacceptable(f"it answered {response.status}, and redirects are not followed")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -168,8 +168,14 @@ def _signing_keys(roles: list[etree._Element]) -> tuple[SigningKey, ...]:
     if len(found) > _KEYS:
         raise _unusable(f"more than {_KEYS} signing certificates")
     if not found:
-        raise _unusable("; ".join(reasons[:3]) or "no signing certificate")
+        raise _unusable("; ".join(reasons[:3]) or f"no signing certificate{_instead(roles)}")
     return tuple(found.values())
+
+
+def _instead(roles: list[etree._Element]) -> str:
+    """Return what to do about a provider that publishes its key alone, as LemonLDAP::NG does with a public key."""
+    bare = any(role.find(f"{md('KeyDescriptor')}//{ds('KeyValue')}") is not None for role in roles)
+    return "; its key stands there alone (KeyValue): let it publish an X509Certificate" if bare else ""
 
 
 def _signing_certificates(roles: list[etree._Element]) -> Iterator[str]:
