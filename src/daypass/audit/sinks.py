@@ -1,8 +1,9 @@
 """Where audit events go: a file, standard output, or nowhere.
 
-Owns the writing, off the request's path: events are queued and a thread of its own writes them in batches, one JSON
-document a line. The queue is bounded: whoever fills it writes it out, so that no event is lost unseen. Nothing that a
-caller sends, and no full disk, ends the writing.
+Owns the writing, off the request's path: lines of JSON are queued, and a thread of its own writes them in batches. A
+line is made at once, while all that it tells is at hand, so that no request is kept for its record. The queue is
+bounded: whoever fills it writes it out, so that no event is lost unseen. Nothing that a caller sends, and no full disk,
+ends the writing.
 """
 
 import os
@@ -53,7 +54,7 @@ class LineSink:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._queued: deque[Happening] = deque()
+        self._queued: deque[bytes] = deque()
         self._unwritten = b""
         self._lost = 0
         self._is_failing = False
@@ -64,7 +65,7 @@ class LineSink:
 
     def __call__(self, happening: Happening, /) -> None:
         """Queue one event. A full queue is written here and now."""
-        self._queued.append(happening)
+        self._queued.append(_line(happening))
         if len(self._queued) >= _MOST_QUEUED:
             self._flush()
 
@@ -92,7 +93,7 @@ class LineSink:
                 self._note_success()
 
     def _take_in(self) -> None:
-        lines = [_line(self._queued.popleft()) for _ in range(len(self._queued))]
+        lines = [self._queued.popleft() for _ in range(len(self._queued))]
         if lines and len(self._unwritten) > _MOST_UNWRITTEN:
             self._lost += len(lines)
         elif lines:
