@@ -1,12 +1,18 @@
 """Signing in by SAML with a real browser, from the sign-in page to credentials that work."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 from playwright.sync_api import Error, Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
+
+from daypass.portal.credentials import Credentials, sign_in_command
 
 
 def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:
@@ -105,6 +111,59 @@ def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#text-sh").text_content()
     assert re.fullmatch(r"59:\d\d left|1:00:00 left", page.locator("[data-left]").text_content() or "")
+
+
+AWS = Path(sys.executable).parent / "aws"
+
+
+def identity(command: list[str], home: Path) -> str:
+    """Return what the AWS CLI says who it is, run by somebody who has nothing but what was copied."""
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["sh", "fish"])
+def test_what_is_pasted_into_a_shell_is_enough(portal: Portal, visit: Visit, tmp_path: Path, shell: str) -> None:
+    """On a machine that was never set up: no region, no endpoint, no file."""
+    if which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    page = signed_in(portal, visit, "developer")
+    pasted = page.locator(f"#text-{shell}").text_content() or ""
+    said = identity([shell, "-c", f"{pasted}{AWS} sts get-caller-identity"], tmp_path)
+    assert json.loads(said)["Arn"].endswith("/developer/alice")
+
+
+def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) -> None:
+    """The profile works with the command that the page names, from the files that it lets one download."""
+    page = signed_in(portal, visit, "developer")
+    folder = tmp_path / ".aws"
+    folder.mkdir()
+    for name in ("credentials", "config"):
+        with page.expect_download() as caught:
+            page.get_by_role("button", name=f"Download {name}", exact=True).click()
+        assert caught.value.suggested_filename == name
+        caught.value.save_as(folder / name)
+    command = page.locator("code.whole").text_content() or ""
+    assert command == "aws --profile developer sts get-caller-identity"
+    assert json.loads(identity([str(AWS), *command.split()[1:]], tmp_path))["Arn"].endswith("/developer/alice")
+
+
+def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, visit: Visit) -> None:
+    """It can be pasted as it is: the server and the role are in it."""
+    page = signed_in(portal, visit, "developer")
+    assert page.locator("#text-command").text_content() == (
+        f"daypass login saml --endpoint-url {portal.url} --role arn:aws:iam::{ACCOUNT}:role/developer"
+    )
+
+
+@pytest.mark.parametrize("path", ["/$(id)/", "/`id`/", "/a;b/", "/a&b/", "/%PATH%/", "/a,b/", "/@a/", '/"/', "/'/"])
+def test_a_role_that_a_shell_would_read_otherwise_is_not_in_the_command(path: str) -> None:
+    """Whoever makes a role chooses its path, and must not choose what others paste."""
+    given = Credentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", "https://sts.example.com")
+    command = sign_in_command(given, f"arn:aws:iam::{ACCOUNT}:role{path}dev", "saml")
+    assert command == "daypass login saml --endpoint-url https://sts.example.com"
 
 
 def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path) -> None:

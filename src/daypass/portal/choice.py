@@ -17,7 +17,7 @@ from daypass.errors import AccessDenied, Fault, InvalidParameterValue
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.operations.world import World
 from daypass.portal import handovers, pages, sign_ins
-from daypass.portal.credentials import FORMS, SHELLS, Credentials, services_block
+from daypass.portal.credentials import FORMS, SHELLS, Credentials, sign_in_command
 from daypass.portal.handovers import Handover
 from daypass.portal.loopback import loopback_origin, returning_url
 from daypass.portal.relay import relay
@@ -147,7 +147,8 @@ class Choice:
         key_id, secret, token, ends, name = (
             fields.get(each, "") for each in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         )
-        text = form.write(Credentials(key_id, secret, token, ends, name, self.site.settings.public_url))
+        endpoint, region = self.site.settings.public_url, self.site.region
+        text = form.write(Credentials(key_id, secret, token, ends, name, endpoint, region))
         headers = {**pages.HEADERS, "content-disposition": f'attachment; filename="{form.file}"'}
         return Response(text, 200, headers, "application/octet-stream")
 
@@ -177,21 +178,25 @@ class Choice:
             return _back_to(handovers.settle(proof.handover, "approved", result, world))
 
     def _show(self, request: Request, document: dict[str, Any], role: str) -> Response:
+        with self.site.world() as world:
+            alias = account_alias(role.split(":")[4], world)
         endpoint, name = self.site.settings.public_url, role.rpartition("/")[2]
         document = {**document, "EndpointUrl": endpoint, "RoleName": name}
         if pages.is_json_wanted(request):
             return pages.json_answer(document)
         given = document["Credentials"]
-        credentials = Credentials(
-            given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], given["Expiration"], name, endpoint
-        )
+        secret, token, ends = given["SecretAccessKey"], given["SessionToken"], given["Expiration"]
+        credentials = Credentials(given["AccessKeyId"], secret, token, ends, name, endpoint, self.site.region)
+        method = "oidc" if "SubjectFromWebIdentityToken" in document else "saml"
         values = {
             "it": document,
-            "ends": _instant(datetime.fromisoformat(given["Expiration"])),
+            "ends": _instant(datetime.fromisoformat(ends)),
             "account": role.split(":")[4],
+            "alias": alias,
             "shells": [(key, form.label, form.file, form.write(credentials)) for key, form in SHELLS.items()],
             "profile": FORMS["profile"].write(credentials),
-            "services": services_block(credentials),
+            "services": FORMS["config"].write(credentials),
+            "command": sign_in_command(credentials, role, method),
         }
         return pages.page("credentials.html", values)
 
@@ -241,21 +246,27 @@ def _document(offered: Offered, roles: Sequence[OfferedRole], ticket: Ticket, wo
 
 def _role(offered: OfferedRole, world: World) -> dict[str, Any]:
     account = offered.role.split(":")[4]
-    found = world.views.get(load_account, account)
     return {
         "RoleArn": offered.role,
         "PrincipalArn": offered.provider,
         "RoleName": offered.role.rpartition("/")[2],
         "Account": account,
-        "AccountAlias": "" if found is None else found.alias or found.name,
+        "AccountAlias": account_alias(account, world),
         "LongestSession": offered.longest,
     }
+
+
+def account_alias(account: str, world: World) -> str:
+    """Return what people call an account, or nothing where it was never given a name."""
+    found = world.views.get(load_account, account)
+    name = "" if found is None else found.alias or found.name
+    return "" if name == f"account-{account}" else name
 
 
 def _by_account(roles: Sequence[Mapping[str, Any]], *, wanted: str) -> list[dict[str, Any]]:
     """Return the roles by account, each with the sessions that can be chosen, and which is the usual one."""
     found: dict[str, dict[str, Any]] = {}
-    for role in sorted(roles, key=lambda role: (role["AccountAlias"] or role["Account"], role["Account"])):
+    for role in sorted(roles, key=_place):
         account = found.setdefault(role["Account"], {"id": role["Account"], "alias": role["AccountAlias"], "roles": []})
         longest = role["LongestSession"]
         usual = min(int(wanted) if wanted.isdecimal() else _USUAL, longest)
@@ -264,6 +275,11 @@ def _by_account(roles: Sequence[Mapping[str, Any]], *, wanted: str) -> list[dict
             {**role, "sessions": [(step, in_words(step)) for step in steps], "usual": usual, "most": in_words(longest)}
         )
     return list(found.values())
+
+
+def _place(role: Mapping[str, Any]) -> tuple[str, ...]:
+    """Accounts by name, those without one last; their roles by name."""
+    return (role["AccountAlias"].lower() or "\uffff", role["Account"], role["RoleName"].lower(), role["RoleArn"])
 
 
 def in_words(seconds: int) -> str:

@@ -17,12 +17,17 @@ _SECRET = re.compile(r"[A-Za-z0-9+/]{40}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{1,16000}")
 _ENDS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)")
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_REGION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_PLAIN_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9_+=./-]+")
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]/_~-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Temporary credentials of one role, the name for their profile, and the server that knows them."""
+    """Temporary credentials of one role, the name for their profile, and the server that knows them.
+
+    `region` is one that the server serves: without any, the AWS tools refuse to ask.
+    """
 
     key_id: str
     secret: str
@@ -30,6 +35,7 @@ class Credentials:
     ends: str
     name: str
     endpoint: str
+    region: str = "us-east-1"
 
     def __post_init__(self) -> None:
         checks = (
@@ -39,6 +45,7 @@ class Credentials:
             (_ENDS, self.ends),
             (_NAME, self.name),
             (_URL, self.endpoint),
+            (_REGION, self.region),
         )
         if not all(pattern.fullmatch(text) for pattern, text in checks):
             raise InvalidParameterValue("These are no credentials of this server.")
@@ -53,6 +60,8 @@ class Credentials:
             "AWS_ACCESS_KEY_ID": self.key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_SESSION_TOKEN": self.token,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
             "AWS_ENDPOINT_URL_STS": self.endpoint,
             "AWS_ENDPOINT_URL_IAM": self.endpoint,
         }
@@ -95,10 +104,19 @@ def _json(credentials: Credentials) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
-def services_block(credentials: Credentials) -> str:
+def sign_in_command(credentials: Credentials, role: str, method: str) -> str:
+    """Return the command that gets these credentials by itself, in a form that every shell reads alike.
+
+    A role whose path holds signs that a shell would expand is left to be chosen on the page.
+    """
+    which = f" --role {role}" if _PLAIN_ROLE.fullmatch(role) else ""
+    return f"daypass login {method} --endpoint-url {credentials.endpoint}{which}"
+
+
+def _services_block(credentials: Credentials) -> str:
     """Return what ~/.aws/config needs beside the profile, so that plain tools find this server."""
     return (
-        f"[profile {credentials.name}]\nservices = daypass\n\n[services daypass]\n"
+        f"[profile {credentials.name}]\nregion = {credentials.region}\nservices = daypass\n\n[services daypass]\n"
         f"sts =\n  endpoint_url = {credentials.endpoint}\niam =\n  endpoint_url = {credentials.endpoint}\n"
     )
 
@@ -112,5 +130,6 @@ SHELLS: Mapping[str, Form] = {
 FORMS: Mapping[str, Form] = {
     **SHELLS,
     "profile": Form("credentials file", "credentials", _profile),
+    "config": Form("config file", "config", _services_block),
     "json": Form("JSON", "credentials.json", _json),
 }

@@ -35,6 +35,11 @@ class SamlDoor:
     post: str
     accounts: tuple[str, ...]
 
+    @property
+    def address(self) -> str:
+        """Where the browser is sent, without the scheme: it tells apart what one host has several of."""
+        return (self.redirect or self.post).partition("://")[2]
+
 
 def load_saml_doors(reader: Reader) -> tuple[SamlDoor, ...]:
     """Return every SAML provider that can be asked to sign somebody in, by host."""

@@ -3,6 +3,7 @@
 Owns the landing page and the page of a hand-over, which is the same with the command that asks above it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.directory.identity import load_account
 from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailable
 from daypass.federation.oidc.client import Client
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
-from daypass.portal.choice import asking_of
+from daypass.portal.choice import account_alias, asking_of
 from daypass.portal.device import bound_handover
 from daypass.portal.doors import SamlDoor, load_saml_doors
 from daypass.portal.handovers import Handover
@@ -73,32 +73,40 @@ class Login:
         asking = None
         if handover is not None:
             asking = asking_of(handover)
+        doors = [
+            *(_shown_client(client) for client in self.oidc.clients),
+            *(_shown(door, world) for door in world.views.get(load_saml_doors)),
+        ]
+        hosts = Counter(door["host"] for door in doors)
         values = {
-            "doors": [
-                *(_shown_client(client) for client in self.oidc.clients),
-                *(_shown(door, world) for door in world.views.get(load_saml_doors)),
-            ],
+            # Realms and tenants share a host: then people see more of the address.
+            "doors": [{**door, "where": door["address"] if hosts[door["host"]] > 1 else ""} for door in doors],
             "handover": asking,
             "suffix": f"?handover={handle}" if handle else "",
             "host": self.site.settings.public_url.partition("://")[2],
             "consumer": self.site.settings.saml_consumer,
+            "callback": self.oidc.redirect_uri,
         }
         return pages.page("login.html", values)
 
 
 def _shown_client(client: Client) -> dict[str, Any]:
-    return {"href": f"/login/oidc/{client.key}", "host": client.host, "kind": "OpenID Connect", "accounts": ""}
+    return {
+        "href": f"/login/oidc/{client.key}",
+        "host": client.host,
+        "address": client.issuer.partition("://")[2],
+        "kind": "OpenID Connect",
+        "accounts": "",
+    }
 
 
 def _shown(door: SamlDoor, world: World) -> dict[str, Any]:
-    names = []
-    for account in door.accounts[:_MOST_ACCOUNTS]:
-        found = world.views.get(load_account, account)
-        names.append((found.alias or found.name if found else "") or account)
+    names = [account_alias(account, world) or account for account in door.accounts[:_MOST_ACCOUNTS]]
     more = len(door.accounts) - len(names)
     return {
         "href": f"/login/saml/{door.key}",
         "host": door.host,
+        "address": door.address,
         "kind": "SAML",
         "accounts": ", ".join(names) + (f" and {more} more" if more > 0 else ""),
     }

@@ -38,6 +38,12 @@ class Site:
         """Open what a step may use."""
         return self.face.open(Touches.WAITS, self.pipeline.now(), self.pipeline.home_region)
 
+    @property
+    def region(self) -> str:
+        """A region that is served: our own, unless the operator serves others alone."""
+        home, served = self.pipeline.home_region, self.settings.regions
+        return home if not served or home in served else min(served)
+
     def call(
         self, request: Request, action: str, parameters: Mapping[str, str], request_id: str
     ) -> tuple[int, dict[str, Any]]:

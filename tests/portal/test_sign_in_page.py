@@ -1,0 +1,108 @@
+"""The sign-in page: which identity providers stand on it, and what tells them apart."""
+
+import urllib.request
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from lxml import html
+
+from daypass.config import ClientSetting, Config
+from daypass.testing.plugin import client_factory
+from daypass.testing.saml import SamlIdentityProvider
+from daypass.testing.saml_forge import KeyPair, make_key_pair
+from daypass.testing.server import RunningServer, running_server
+
+KEY = make_key_pair()
+TENANT, ACCOUNTS = "https://login.example.org/tenant-1/v2.0", "https://accounts.example.com"
+OIDC = (ClientSetting(TENANT, "a"), ClientSetting(ACCOUNTS, "b"))
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    """Run a server with two OpenID Connect providers."""
+    with running_server(config=Config(oidc_clients=OIDC)) as running:
+        yield running
+
+
+def register(iam: Any, name: str, entity_id: str, *, location: str = "", key: KeyPair = KEY) -> None:
+    """Register a SAML provider."""
+    metadata = SamlIdentityProvider(entity_id, keys=[key]).metadata_xml()
+    if location:
+        metadata = metadata.replace(f'Location="{entity_id}/sso"', f'Location="{location}"')
+    iam.create_saml_provider(Name=name, SAMLMetadataDocument=metadata)
+
+
+def doors(server: RunningServer) -> list[list[str]]:
+    """Return what the page says of each provider, line by line."""
+    with urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - the test's own server
+        tree = html.fromstring(answer.read().decode())
+    links = [link for link in tree.iter("a") if link.get("class") == "door"]
+    return [[text.strip() for text in _lines(link) if text.strip() not in {"", "→"}] for link in links]
+
+
+def _lines(link: Any) -> Sequence[str]:
+    return [str(text) for text in link.itertext()]
+
+
+def test_providers_of_both_kinds_stand_by_their_hosts(server: RunningServer) -> None:
+    """One line says where the browser goes, the other how, and for which accounts."""
+    iam = client_factory(server)("iam")
+    register(iam, "corp", "https://idp.example.net/saml")
+    iam.create_account_alias(AccountAlias="acme")
+    assert doors(server) == [
+        ["login.example.org", "OpenID Connect"],
+        ["accounts.example.com", "OpenID Connect"],
+        ["idp.example.net", "SAML · acme"],
+    ]
+
+
+def test_realms_and_tenants_of_one_host_are_told_apart(server: RunningServer) -> None:
+    """By the address that the browser goes to, which nobody can dress up as another."""
+    iam = client_factory(server)("iam")
+    register(iam, "acme", "https://keycloak.example.net/realms/acme")
+    register(iam, "beta", "https://keycloak.example.net/realms/beta")
+    register(iam, "entra", "https://sts.example.org/1/", location="https://login.example.org/tenant-1/saml2?a=1")
+    account = server.root.account
+    assert doors(server) == [
+        ["login.example.org", "login.example.org/tenant-1/v2.0", "OpenID Connect"],
+        ["accounts.example.com", "OpenID Connect"],
+        ["keycloak.example.net", "keycloak.example.net/realms/acme/sso", f"SAML · {account}"],
+        ["keycloak.example.net", "keycloak.example.net/realms/beta/sso", f"SAML · {account}"],
+        ["login.example.org", "login.example.org/tenant-1/saml2?a=1", f"SAML · {account}"],
+    ]
+
+
+def test_one_provider_of_many_accounts_stands_there_once(server: RunningServer) -> None:
+    """With the accounts' names, or their numbers where they have none, and no more than three of them."""
+    make = client_factory(server)
+    others = [server.new_account(f"{number}" * 12, name=f"team-{number}") for number in range(5, 9)]
+    for root in (None, *others):
+        register(make("iam", root) if root else make("iam"), "corp", "https://idp.example.net/saml")
+    [*_, door] = doors(server)
+    assert door == ["idp.example.net", "SAML · 123456789012, team-5, team-6 and 2 more"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "javascript:alert(1)",
+        "http://idp.example.net/sso",
+        "https://idp.example.net;a/sso",
+        "//idp.example.net",
+        "https://[x/",
+        "https://idp.example.net/s so",
+    ],
+)
+def test_an_address_that_no_browser_should_go_to_is_no_door(server: RunningServer, location: str) -> None:
+    """Only https, and plain http on this machine."""
+    register(client_factory(server)("iam"), "corp", "https://idp.example.net/saml", location=location)
+    assert len(doors(server)) == len(OIDC)
+
+
+def test_without_providers_the_page_says_how_to_have_some() -> None:
+    """Both kinds, with what whoever sets them up needs."""
+    with running_server() as server, urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - our own
+        page = answer.read().decode()
+        for needed in ("create-saml-provider", f"{server.url}/saml", "DAYPASS_OIDC_CLIENTS", "/login/oidc/callback"):
+            assert needed in page
