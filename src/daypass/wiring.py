@@ -261,6 +261,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
                 report_bug=_report_bug,
                 workers=workers,
                 audit_file=_audit_file(config),
+                rotate_days=config.rotate_keys_days,
             )
         ),
         shows_metrics=not config.metrics_port,

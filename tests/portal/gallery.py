@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 from tests.portal.command import Command
-from tests.portal.conftest import ACCOUNT, Visit, furnish
+from tests.portal.conftest import ACCOUNT, OTHER, Visit, furnish, trusting
 from tests.portal.idp import IdpSite
 
 from daypass.config import ClientSetting, Config
@@ -24,7 +24,8 @@ from daypass.testing.server import RunningServer, running_server
 
 Shown = tuple[str, Page]
 
-MANY = 12
+MANY, VAST = 12, 300
+CHAINS = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
 MAY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:*", "Resource": "*"}}
 # What callers may call themselves: markup, a text that runs backwards, one without an end, characters without width.
 HOSTILE = "</pre><script>alert(1)</script>\u202etxt.exe\u2066\u200b" + "x" * 400
@@ -69,9 +70,54 @@ def scene(folder: Path) -> Iterator[Scene]:
         redirect = metadata.index("<md:SingleSignOnService")
         metadata = metadata[:redirect] + metadata[metadata.index("<md:SingleSignOnService", redirect + 1) :]
         iam.create_saml_provider(Name="formal", SAMLMetadataDocument=metadata)
+        pairs += _furnish_vast(client_factory(server)("iam", server.new_account(OTHER)), idp)
+        _furnish_chains(iam)
         closed = f"arn:aws:iam::{ACCOUNT}:role/nobody,{pairs[0].partition(',')[2]}"
         idp.assertion = Assertion(roles=(*pairs, closed), session_name="alice", name_id="alice@example.org")
         yield Scene(server, idp, post_only, log)
+
+
+def _furnish_chains(iam: Any) -> None:
+    """Make users, a chain of roles, and each kind of condition that the graph can show."""
+    here = f"arn:aws:iam::{ACCOUNT}:"
+    for name in ("carol", "dave", "erin"):
+        iam.create_user(UserName=name)
+    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    hostile = {"StringEquals": {"sts:ExternalId": HOSTILE[:200]}}
+    for name, who, condition in (
+        ("build", [f"{here}user/carol", f"{here}user/dave"], {}),
+        ("deploy", [f"{here}role/build"], {}),
+        ("admin", [f"{here}role/deploy", f"{here}user/erin"], mfa),
+        ("vendor", [OTHER], hostile),
+    ):
+        statement = {"Effect": "Allow", "Principal": {"AWS": who}, "Action": "sts:AssumeRole", "Condition": condition}
+        trust = {"Version": "2012-10-17", "Statement": statement}
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        iam.put_role_policy(RoleName=name, PolicyName="chain", PolicyDocument=json.dumps(CHAINS))
+    iam.create_role(
+        RoleName="machines",
+        AssumeRolePolicyDocument=json.dumps(
+            {**trust, "Statement": {**statement, "Principal": {"Service": "ec2.amazonaws.com"}, "Condition": {}}}
+        ),
+    )
+    gone = {**trust, "Statement": {**statement, "Effect": "Deny", "Principal": {"AWS": ACCOUNT}, "Condition": {}}}
+    iam.create_role(RoleName="closed", AssumeRolePolicyDocument=json.dumps(gone))
+
+
+def _furnish_vast(iam: Any, idp: IdpSite) -> list[str]:
+    """Make an account with three hundred roles: half of them alike, half each with a user of its own."""
+    pairs = furnish(iam, idp, {"vast": 3_600})
+    iam.put_role_policy(RoleName="vast", PolicyName="look", PolicyDocument=json.dumps(MAY))
+    iam.create_account_alias(AccountAlias="acme-vast")
+    provider = pairs[0].partition(",")[2]
+    for number in range(VAST // 2):
+        iam.create_role(RoleName=f"team-{number:03}", AssumeRolePolicyDocument=trusting(provider))
+        iam.create_user(UserName=f"user-{number:03}")
+        user = f"arn:aws:iam::{OTHER}:user/user-{number:03}"
+        statement = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "sts:AssumeRole"}
+        trust = {"Version": "2012-10-17", "Statement": statement}
+        iam.create_role(RoleName=f"own-{number:03}", AssumeRolePolicyDocument=json.dumps(trust))
+    return pairs
 
 
 def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
@@ -152,6 +198,15 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     enter(page, there.url, _host(there.idp), "developer")
     page.get_by_role("heading", name="Who can assume what").wait_for()
     yield "graph", page
+    page.get_by_label("Find", exact=True).fill("mfa")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_text("with mfa").wait_for()
+    yield "graph, found", page
+    page.locator("td").get_by_role("link", name="role/admin").first.click()
+    page.get_by_role("heading", name="Who can become it").wait_for()
+    yield "graph, one role", page
+    page.goto(f"{there.url}/operator?q=nobody+is+called+so")
+    yield "graph, nothing found", page
     there.log_refusals()
     page.goto(f"{there.url}/operator/refusals")
     yield "no refusals", page
@@ -160,6 +215,9 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "refusals", page
     page.goto(f"{there.url}/operator/keys")
     yield "keys", page
+    enter(page, there.url, _host(there.idp), "vast")
+    page.get_by_role("heading", name="Who can assume what").wait_for()
+    yield "graph of very many", page
 
 
 def _empty(_: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
@@ -211,6 +269,8 @@ def enter(page: Page, url: str, provider: str, role: str) -> None:
     """Sign in, take a role and go on to the operator pages."""
     page.goto(f"{url}/login")
     page.get_by_role("link", name=provider).click()
+    # Without scripts the provider's form waits for a click.
+    page.get_by_role("button", name="Continue as").or_(page.get_by_role("heading", name="Choose a role")).first.click()
     page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
     page.get_by_role("button", name="Operator pages").click()
     page.wait_for_load_state()

@@ -1,17 +1,22 @@
-"""The pages for operators: seen by those who may, and by nobody else."""
+"""The pages for operators: seen by those who may and nobody else, of their own account, in words that harm nobody."""
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import date, timedelta
 
 import pytest
 from playwright.sync_api import Page
-from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
+from tests.portal.conftest import OTHER, Portal, Visit
+from tests.portal.gallery import HOSTILE, MAY, Scene, enter, refusal, scene
 
-from daypass.portal.operator import _refusals
 from daypass.testing.plugin import client_factory
 
-MAY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:*", "Resource": "*"}}
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Run a server with users, chains of roles, a log, and an account of three hundred roles beside it."""
+    with scene(tmp_path_factory.mktemp("operators")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -23,18 +28,20 @@ def allowed(portal: Portal) -> Iterator[None]:
     iam.delete_role_policy(RoleName="developer", PolicyName="look")
 
 
+# Who may look
+
+
 def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowed: None) -> None:
     """The graph, the refusals and the keys; nothing of another account."""
-    page = enter(portal, visit, "developer")
+    page = _enter(portal, visit, "developer")
     page.get_by_role("heading", name="Who can assume what").wait_for()
     text = page.locator("main").text_content() or ""
     assert "role/developer" in text
     assert OTHER not in text
-    assert page.locator("svg .line").count() == page.locator("tbody tr").count() > 0
     page.get_by_role("link", name="Refusals").click()
     page.get_by_role("heading", name="Recent refusals").wait_for()
     page.get_by_role("link", name="Keys").click()
-    page.get_by_text("active", exact=True).wait_for()
+    page.get_by_text("in use", exact=True).first.wait_for()
     page.get_by_role("button", name="Leave").click()
     page.wait_for_url("**/login")
     page.goto(f"{portal.url}/operator")
@@ -43,7 +50,7 @@ def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowe
 
 def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
     """The permission is that of iam:GetAccountAuthorizationDetails, asked as AWS asks it."""
-    page = enter(portal, visit, "readonly")
+    page = _enter(portal, visit, "readonly")
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
     page.goto(f"{portal.url}/operator/keys")
     page.get_by_text("not signed in").wait_for()
@@ -51,7 +58,7 @@ def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
 
 def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Visit, allowed: None) -> None:
     """Each page asks anew."""
-    page = enter(portal, visit, "developer")
+    page = _enter(portal, visit, "developer")
     page.get_by_role("heading", name="Who can assume what").wait_for()
     iam = client_factory(portal.server)("iam")
     iam.put_role_policy(
@@ -61,24 +68,171 @@ def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Vi
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
 
 
-def test_refusals_are_read_from_the_end_of_the_log(tmp_path: Path) -> None:
-    """Newest first, of one account alone, and a half line is no harm."""
-    log = tmp_path / "audit.jsonl"
-    events = [
-        {"eventName": f"A{number}", "errorCode": "AccessDenied", "userIdentity": {"accountId": account}}
-        for number, account in enumerate((ACCOUNT, OTHER, ACCOUNT))
-    ]
-    fine = {"eventName": "B", "userIdentity": {"accountId": ACCOUNT}}
-    log.write_text("half a line}\n" + "\n".join(map(json.dumps, [*events, fine])) + "\n")
-    assert [each["action"] for each in _refusals(str(log), ACCOUNT)] == [":A2", ":A0"]
-    assert _refusals(str(tmp_path / "none"), ACCOUNT) == []
+# The graph
 
 
-def enter(portal: Portal, visit: Visit, role: str) -> Page:
-    """Sign in, take a role and go on to the operator pages."""
+def test_the_table_says_what_the_picture_shows(there: Scene, visit: Visit) -> None:
+    """Each arrow is a row, though roles that are alike share a box; all of it without a script."""
+    page = _operator(there, visit, java_script_enabled=False)
+    rows = page.locator("table.ways tbody tr")
+    assert rows.count() == int((page.locator(".lead").text_content() or "").split("account,")[1].split()[0])
+    drawn = {text for text in page.locator(".graph svg .name").all_text_contents() if text}
+    assert {"carol, dave", "build", "deploy", "admin", "vendor", f"account {OTHER}", "ec2.amazonaws.com"} <= drawn
+    assert page.locator(".graph svg[aria-hidden] a:not([tabindex='-1'])").count() == 0
+    assert "role/closed" in (page.locator("#closed").text_content() or "")
+
+
+def test_a_role_shows_the_chains_that_lead_to_it(there: Scene, visit: Visit) -> None:
+    """A click on a box shows whoever may get there in several steps, and on what conditions."""
+    page = _operator(there, visit)
+    page.locator(".graph svg a", has=page.locator("[data-node$='role/admin']")).click()
+    page.get_by_role("heading", name="Who can become it").wait_for()
+    chains = [" ".join(text.split()) for text in page.locator(".chains li").all_text_contents()]
+    assert "user/carol, user/dave → role/build → role/deploy → role/admin on conditions" in chains
+    assert "project-03" not in (page.locator("#found").text_content() or "")
+
+
+def test_words_find_ways(there: Scene, visit: Visit) -> None:
+    """A plain form: every word must stand in a way, and chains may be followed from what is found."""
+    page = _operator(there, visit, java_script_enabled=False)
+    for search, chains, found in (
+        ("mfa", False, {"role/admin"}),
+        ("deploy mfa", False, {"role/admin"}),
+        ("carol", False, {"role/build"}),
+        ("carol", True, {"role/build", "role/deploy", "role/admin"}),
+        ("nobody is called so", False, set()),
+    ):
+        page.get_by_label("Find").fill(search)
+        page.get_by_label("with chains").set_checked(chains)
+        page.get_by_role("button", name="Show").click()
+        roles = page.locator("table.ways td[data-label='Role']").all_text_contents()
+        assert {" ".join(text.split()) for text in roles} == found, search
+    page.get_by_text("Nothing here has").wait_for()
+
+
+def test_why_quotes_the_statements(there: Scene, visit: Visit) -> None:
+    """Each way opens to the statements behind it, in a text that its author cannot break out of."""
+    page = _operator(there, visit, java_script_enabled=False)
+    page.locator("tr", has_text="role/vendor").locator("summary", has_text="Why").click()
+    told = page.locator("tr", has_text="role/vendor")
+    assert '"sts:ExternalId"' in (told.locator("pre").text_content() or "")
+    assert "the policies of the caller's own account allow it too" in (told.text_content() or "")
+    _is_harmless(page)
+
+
+def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
+    """No picture that nobody could read: where to begin, pages of a table, and a search that leads to a picture."""
+    page = visit(f"{there.url}/login", java_script_enabled=False)
+    _sign_in(page, there, "vast")
+    page.get_by_role("heading", name="Too much for one picture").wait_for()
+    assert page.locator("table.ways tbody tr").count() == 50
+    page.get_by_role("link", name="Next").click()
+    page.get_by_role("heading", name="Ways 51 to 100 of 301").wait_for()
+    page.get_by_label("Find").fill("team-0")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_text("100 ways with").wait_for()
+    assert page.locator(".graph svg .node").count() == 2  # the provider, and a hundred roles in one box
+    page.get_by_label("Find").fill("own-007")
+    page.get_by_role("button", name="Show").click()
+    assert page.locator(".graph svg .name").all_text_contents() == ["user-007", "own-007"]
+
+
+# Refusals
+
+
+def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -> None:
+    """With the reason that the caller was not told, by words and by error."""
+    there.log_refusals(*(refusal(number) for number in range(6)))
+    page = _operator(there, visit, java_script_enabled=False)
+    page.get_by_role("link", name="Refusals").click()
+    minutes = [(text or "")[14:16] for text in page.locator("time").all_text_contents()]
+    assert minutes == ["05", "04", "03", "02", "01", "00"]
+    assert page.get_by_text("because no resource-based policy allows").count() == 6
+    page.get_by_label("Error").select_option("AccessDenied")
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("li.card").count() == 3
+    page.get_by_label("Find").fill("00000003-")
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("li.card").count() == 1
+    page.get_by_role("link", name="Show all").click()
+    assert page.locator("li.card").count() == 6
+    page.get_by_label("Find").fill("nobody is called so")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("heading", name="Nothing like that").wait_for()
+
+
+def test_hostile_texts_are_texts(there: Scene, visit: Visit) -> None:
+    """Markup, texts that run backwards, and names without an end, from a caller's program or session."""
+    there.log_refusals(refusal(2))
+    page = _operator(there, visit)
+    page.get_by_role("link", name="Refusals").click()
+    page.get_by_text("</pre><script>alert(1)</script>").first.wait_for()
+    _is_harmless(page)
+    assert "x" * 250 not in (page.locator("main").text_content() or "")
+    page.goto(f"{there.url}/operator/refusals?q={'%3Cscript%3E' * 3}&code=%22%3E%3Cscript%3E&before=%F0")
+    page.goto(f"{there.url}/operator?q=%E2%80%AE%3Cscript%3E&from=-1")
+    page.get_by_text("\\u{202e}<script>").wait_for()
+    _is_harmless(page)
+
+
+def test_the_page_says_whose_log_it_reads(there: Scene, visit: Visit) -> None:
+    """One server's alone, in plain words, and what to do where there are several."""
+    there.log_refusals()
+    page = _operator(there, visit)
+    page.get_by_role("link", name="Refusals").click()
+    page.get_by_role("heading", name="Nothing was refused").wait_for()
+    page.get_by_text("of the server that answered you, and of no other").wait_for()
+    page.get_by_text("gather the files in one place").wait_for()
+
+
+def test_a_server_without_a_file_says_so(portal: Portal, visit: Visit, allowed: None) -> None:
+    """There is nothing to read, and the setting that would change that is named."""
+    page = _enter(portal, visit, "developer")
+    page.get_by_role("link", name="Refusals").click()
+    page.get_by_role("heading", name="There is no log to read here").wait_for()
+    page.get_by_text("--audit-log").wait_for()
+
+
+# Keys
+
+
+def test_keys_tell_their_age_and_their_rotation(there: Scene, visit: Visit) -> None:
+    """When the next one comes by itself, what rotating does, and the command for it; no key is ever shown."""
+    there.server.clock.freeze()
+    page = _operator(there, visit)
+    page.get_by_role("link", name="Keys").click()
+    rotation = page.locator(".card", has_text="Session tokens").first.text_content() or ""
+    assert "less than a day" in rotation
+    assert "No session ends" in rotation
+    assert "daypass keys rotate" in rotation
+    due = rotation.partition("made by itself on ")[2][:10]
+    days = date.fromisoformat(due) - there.server.clock.now().date()
+    assert timedelta(days=89) <= days <= timedelta(days=90)
+    page.get_by_role("heading", name="SAML sign-in requests").wait_for()
+    there.server.clock.reset()
+
+
+def _is_harmless(page: Page) -> None:
+    """See that nothing of a hostile text became markup, or turns or hides what stands around it."""
+    text = page.locator("main").text_content() or ""
+    assert not set(HOSTILE) & set("\u202e\u2066\u200b") & set(text)
+    assert page.evaluate("[...document.scripts].every(script => script.src.startsWith(location.origin))")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def _operator(there: Scene, visit: Visit, **how: object) -> Page:
+    page = visit(f"{there.url}/login", **how)
+    _sign_in(page, there, "developer")
+    return page
+
+
+def _sign_in(page: Page, there: Scene, role: str) -> None:
+    there.idp.waits = True
+    enter(page, there.url, there.idp.url.partition("://")[2], role)
+    page.get_by_role("heading", name="Who can assume what").wait_for()
+
+
+def _enter(portal: Portal, visit: Visit, role: str) -> Page:
     page = visit(f"{portal.url}/login")
-    page.get_by_role("link", name="localhost").click()
-    page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
-    page.get_by_role("button", name="Operator pages").click()
-    page.wait_for_load_state()
+    enter(page, portal.url, "localhost", role)
     return page

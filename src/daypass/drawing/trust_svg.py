@@ -21,13 +21,13 @@ _MOST_LABELS = 60
 # Okabe and Ito's palette: told apart by everybody, colour-blind or not.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31")
 _OUTSIDE = "#6b7280"
-_KINDS: Mapping[str, str] = {
+KINDS: Mapping[str, str] = {
     "user": "user",
     "role": "role",
     "federated": "identity provider",
     "service": "service",
     "account": "another account",
-    "everybody": "with or without an account here",
+    "everybody": "whoever has an account",
 }
 _NAMED = {"account": "account {}", "everybody": "everybody"}
 _FOCUS = ' tabindex="0" role="img"'
@@ -101,7 +101,7 @@ def _draw(graph: Graph, look: _Look) -> str:
     if look.heading:
         parts += _heading(graph, colours, width, height)
     parts.append(f'<g transform="translate({MARGIN:.0f} {top:.0f})">')
-    parts += _arrows(graph, layout, "" if look.link else _FOCUS)
+    parts += _arrows(graph, layout, look)
     parts += [_box(node, layout.boxes[node.id], colours, look) for node in graph.nodes]
     parts.append("</g></svg>")
     return "\n".join(parts) + "\n"
@@ -150,7 +150,7 @@ def _box(node: Node, box: Box, colours: Mapping[str, str], look: _Look) -> str:
     outside = "" if node.account in colours and node.kind in {"user", "role"} else " outside"
     colour = colours.get(node.account, _OUTSIDE)
     round_by = BOX_HEIGHT / 2 if node.kind == "user" else 5.0
-    kind = _KINDS.get(node.kind, node.kind)
+    kind = KINDS.get(node.kind, node.kind)
     count = len(node.members)
     kind = f"{count} {node.kind}s" if count > 1 else kind
     title = f"{kind}: {', '.join(node.members[:_MOST_TITLED])}" + ("…" if count > _MOST_TITLED else "")
@@ -196,12 +196,14 @@ def _mark(kind: str, colour: str) -> str:
     return f'<g transform="translate(24 {BOX_HEIGHT / 2:.0f})" fill="{colour}">{shape}</g>'
 
 
-def _arrows(graph: Graph, layout: Layout, focus: str) -> Iterator[str]:
+def _arrows(graph: Graph, layout: Layout, look: _Look) -> Iterator[str]:
     by_arrow: dict[tuple[str, str], list[Edge]] = {}
     for edge in graph.edges:
         by_arrow.setdefault((edge.source, edge.target), []).append(edge)
     ends = {arrow: layout.paths[arrow][-1][1] if arrow in layout.paths else 0.0 for arrow in by_arrow}
     said: set[tuple[str, str]] = set()
+    focus = "" if look.link else _FOCUS
+    names = {node.id: _node_name(node) for node in graph.nodes}
     # From above, so that words shared by several arrows stand above the first of them, once.
     for (source, target), edges in sorted(by_arrow.items(), key=lambda item: ends[item[0]]):
         words = _condition_words(edges)
@@ -209,10 +211,11 @@ def _arrows(graph: Graph, layout: Layout, focus: str) -> Iterator[str]:
         said.add((target, words))
         run = layout.paths.get((source, target))
         line, tip = _loop(layout.boxes[source]) if run is None else (_curve(run), _tip_of(run))
+        told = _tell_briefly(names[source], names[target], edges) if look.link else _tell(edges)
         label = _label(words, run) if is_new and run is not None else ""
         yield (
             f'<g class="edge{" conditional" if words else ""}" data-from="{escape(source)}" '
-            f'data-to="{escape(target)}"{focus}><title>{escape(_tell(edges))}</title>'
+            f'data-to="{escape(target)}"{focus}><title>{escape(told)}</title>'
             f'<path class="wide" d="{line}"/><path class="arrow" d="{line}"/><path class="tip" d="{tip}"/>{label}</g>'
         )
 
@@ -225,6 +228,13 @@ def _tell(edges: Sequence[Edge]) -> str:
         lines += [
             f"through {where(ref)}: {text}" for ref, text in zip(edge.way.statements, edge.way.texts, strict=True)
         ]
+    return "\n".join(lines)
+
+
+def _tell_briefly(source: str, target: str, edges: Sequence[Edge]) -> str:
+    lines = [f"{source} → {target}"]
+    for edge in edges:
+        lines += [edge.action, *(f"if: {condition}" for condition in edge.way.conditions)]
     return "\n".join(lines)
 
 

@@ -56,6 +56,7 @@ class Portal:
     report_bug: Callable[[str, Exception], None]
     workers: ThreadPoolExecutor
     audit_file: str = ""
+    rotate_days: int = 0
 
     def shows(self, step: Step) -> Handler:
         """Return the handler of a page that is got."""
@@ -135,7 +136,7 @@ def _routes(portal: Portal) -> list[Route]:
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
     commands = HandoverApi(site)
-    operator = OperatorPages(site, OperatorSessions(site), portal.audit_file)
+    operator = OperatorPages(site, OperatorSessions(site), portal.audit_file, portal.rotate_days)
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (
         ("/login", login.landing),

@@ -15,13 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from daypass.drawing.trust_svg import STYLE
 from daypass.wire.text import json_bytes
+from daypass.wire.visible import visible
 
 _ASSETS: Mapping[str, str] = {
     "portal.css": "text/css; charset=utf-8",
     "portal.js": "text/javascript; charset=utf-8",
     "daypass.svg": "image/svg+xml",
 }
+_DRAWN = "graph.css"
 _SAFE: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",
@@ -49,6 +52,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 _bodies = {name: files("daypass.portal").joinpath("assets", name).read_bytes() for name in _ASSETS}
+_bodies[_DRAWN] = STYLE.encode()
 # A changed file has another address, so that a browser may keep each for ever.
 _addresses = {name: f"/assets/{hashlib.sha256(body).hexdigest()[:16]}/{name}" for name, body in _bodies.items()}
 _by_address = {address: name for name, address in _addresses.items()}
@@ -61,6 +65,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.globals["assets"] = _addresses
+_environment.filters["visible"] = visible
 
 
 def asset(path: str) -> Response | None:
@@ -69,7 +74,7 @@ def asset(path: str) -> Response | None:
     if name is None:
         return None
     headers = {**_SAFE, "cache-control": "public, max-age=31536000, immutable"}
-    return Response(_bodies[name], 200, headers, _ASSETS[name])
+    return Response(_bodies[name], 200, headers, _ASSETS.get(name, "text/css; charset=utf-8"))
 
 
 def is_json_wanted(request: Request) -> bool:

@@ -1,0 +1,143 @@
+"""The keys of the server and of an account as the page shows them: how old, what becomes of them when.
+
+Owns which rings there are and what each is for. The rules of a key's life are mint/lifecycle.py's; of the keys
+themselves nothing gets into what is shown.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from daypass.directory.outbound import issuer_accounts, load_token_rings
+from daypass.directory.store import Reader
+from daypass.federation.saml.request_key import LONGEST_REQUEST
+from daypass.mint.durations import LONGEST
+from daypass.mint.lifecycle import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey
+from daypass.mint.web_identity import LONGEST_TOKEN
+from daypass.operations.saml_request_keys import load_request_ring
+from daypass.operations.world import World
+
+M = TypeVar("M")
+_DAY = 86_400
+_WORDS = {
+    KeyState.PUBLISHED: "waits for its hour",
+    KeyState.ACTIVE: "in use",
+    KeyState.RETIRED: "opens what it made",
+    KeyState.DESTROYED: "is being destroyed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """One key. Times are whole seconds since 1970, `ends` is 0 while it has no successor."""
+
+    id: str
+    state: str
+    is_active: bool
+    made: datetime
+    age: str
+    active_from: datetime
+    ends: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRing:
+    """Keys of one purpose, newest first, and the command that rotates them.
+
+    `next` is when the server makes a new one by itself, None where it does not.
+    """
+
+    title: str
+    purpose: str
+    rotation: str
+    command: str
+    keys: Sequence[ShownKey]
+    next: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """A kind of ring in words, how long at most what a key makes lives, and whether servers rotate by themselves."""
+
+    title: str
+    purpose: str
+    rotation: str
+    command: str
+    longest: int
+    by_itself: bool
+
+
+_SEALING = _Terms(
+    title="Session tokens",
+    purpose="Seals the session token of all temporary credentials that this server hands out, in every account.",
+    rotation="A new key seals a minute later, when every server knows it. The one before it goes on opening what it "
+    "sealed until the last of these sessions is over, and is destroyed then. No session ends.",
+    command="daypass keys rotate",
+    longest=LONGEST,
+    by_itself=True,
+)
+_SIGNING = _Terms(
+    title="Web identity tokens",
+    purpose="Signs the tokens that sts:GetWebIdentityToken gives to callers of this account.",
+    rotation="A new key stands in the published key set for a day before it signs, so that every relying party knows "
+    "it. The one before it stays there until its last token has expired. No token ends.",
+    command="daypass keys rotate",
+    longest=LONGEST_TOKEN,
+    by_itself=True,
+)
+_ASKING = _Terms(
+    title="SAML sign-in requests",
+    purpose="Signs what this server asks of the identity providers that want its requests signed, for every account.",
+    rotation="A new key stands in the metadata for seven days before it signs: give the metadata to your identity "
+    "providers anew in that time. It is never replaced without an operator.",
+    command="daypass saml rotate-key",
+    longest=LONGEST_REQUEST,
+    by_itself=False,
+)
+
+
+def shown_rings(world: World, reader: Reader, account: str, rotate_days: int) -> Iterator[ShownRing]:
+    """Yield the rings that concern an account."""
+    now = int(world.now.timestamp())
+    yield _ring(world.ring, _SEALING, now, rotate_days)
+    if account in issuer_accounts(reader):
+        for algorithm, ring in load_token_rings(reader, account, world.vault).rings.items():
+            terms = replace(_SIGNING, title=f"{_SIGNING.title}, {algorithm.value}")
+            yield _ring(ring, terms, now, rotate_days)
+    requests = load_request_ring(reader)
+    if requests.keys:
+        yield _ring(requests, _ASKING, now, rotate_days)
+
+
+def _ring(ring: KeyRing[M], terms: _Terms, now: int, rotate_days: int) -> ShownRing:
+    keys = [_key(ring, key, now, terms.longest) for key in reversed(ring.keys)]
+    try:
+        due = ring.active(now).activates + rotate_days * _DAY
+    except NoActiveKeyError:
+        due = 0
+    by_itself = terms.by_itself and rotate_days and due and not ring.has_pending(now)
+    following = _instant(due) if by_itself else None
+    return ShownRing(terms.title, terms.purpose, terms.rotation, terms.command, keys, following)
+
+
+def _key(ring: KeyRing[M], key: RingKey[M], now: int, longest: int) -> ShownKey:
+    state, retires = ring.state(key, now=now, longest=longest), ring.retires(key)
+    return ShownKey(
+        id=key.id,
+        state=_WORDS[state],
+        is_active=state is KeyState.ACTIVE,
+        made=_instant(key.created),
+        age=_age(now - key.created),
+        active_from=_instant(key.activates),
+        ends=None if retires is None else _instant(retires + longest + SKEW),
+    )
+
+
+def _age(seconds: int) -> str:
+    days = max(0, seconds) // _DAY
+    return "less than a day" if not days else f"{days} day{'s' if days > 1 else ''}"
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

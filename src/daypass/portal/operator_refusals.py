@@ -1,0 +1,191 @@
+"""Recent refusals: what the page of them reads in this server's audit log, for whom, and how far back.
+
+Owns the reading, newest first and from the end, of a file that may be large, damaged or written to meanwhile, and which
+events are one account's: its callers', and those of nobody that is known who asked for one of its roles.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlencode
+
+import msgspec
+
+from daypass.arn import Arn
+from daypass.wire.visible import visible
+
+ADDRESS = "/operator/refusals"
+_BLOCK = 1_048_576
+_FURTHEST = 16 * _BLOCK  # bytes that are read for one page
+_LONGEST_LINE = 262_144
+_SHOWN = 50
+_MOST_REASONS = 12
+_LONGEST_SEARCH, _LONGEST_CODE = 200, 100
+_SHORT, _LONG = 200, 1_100
+# Who calls these proves who they are by what they bring along: where that fails, there is no caller to name.
+_UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
+
+
+class _Who(msgspec.Struct, rename="camel"):
+    account_id: str = ""
+    arn: str = ""
+    principal_id: str = ""
+    access_key_id: str = ""
+
+
+class _Event(msgspec.Struct, rename="camel"):
+    error_code: str = ""
+    event_time: str = ""
+    event_source: str = ""
+    event_name: str = ""
+    error_message: str = ""
+    request_id: str = msgspec.field(default="", name="requestID")
+    source: str = msgspec.field(default="", name="sourceIPAddress")
+    user_agent: str = ""
+    user_identity: _Who = msgspec.field(default_factory=_Who)
+    request_parameters: dict[str, Any] | None = None
+    additional_event_data: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What a reader looks for: words, one code, and from where in the log backwards (0: from its end)."""
+
+    text: str = ""
+    code: str = ""
+    before: int = 0
+
+    def address(self, **changes: Any) -> str:
+        """Return where the same is shown with a change."""
+        changed = replace(self, **changes)
+        given = {"q": changed.text, "code": changed.code, "before": changed.before}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"{ADDRESS}?{query}" if query else ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refusal, in texts that are safe to look at."""
+
+    at: str
+    who: str
+    action: str
+    resource: str
+    code: str
+    message: str
+    reason: str
+    source: str
+    agent: str
+    id: str
+
+    def has(self, words: Sequence[str]) -> bool:
+        """Tell whether all words stand somewhere in it."""
+        whole = " ".join(getattr(self, name) for name in self.__slots__).lower()
+        return all(word in whole for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found. `codes` counts all in the part that was read; `older` is where to go on, 0 where it ends."""
+
+    refusals: Sequence[Refusal]
+    codes: Sequence[tuple[str, int]]
+    older: int
+
+
+def read_sought(query: Mapping[str, str]) -> Sought:
+    """Return what an address asks for. What cannot be read is left out."""
+    before = query.get("before", "")
+    is_number = before.isascii() and before.isdecimal() and len(before) < 16  # noqa: PLR2004 - a petabyte of log
+    text, code = query.get("q", "").strip()[:_LONGEST_SEARCH], query.get("code", "")[:_LONGEST_CODE]
+    return Sought(text, code, int(before) if is_number else 0)
+
+
+def find_refusals(file: str, account: str, sought: Sought) -> Found:
+    """Return the latest refusals that an account may be told, newest first."""
+    codes, refusals = Counter[str](), list[Refusal]()
+    words, older = sought.text.lower().split(), 0
+    for place, line in _lines_from_end(Path(file), sought.before):
+        event = _refusal_in(line, account)
+        if event is not None:
+            codes[event.error_code] += 1
+        if len(refusals) == _SHOWN:
+            continue  # The rest of the part is counted, and shown on the next page.
+        older = place
+        if event is not None and sought.code in {"", event.error_code} and _shown(event).has(words):
+            refusals.append(_shown(event))
+    return Found(refusals, codes.most_common(_MOST_REASONS), older)
+
+
+def _refusal_in(line: bytes, account: str) -> _Event | None:
+    # Most lines are no refusals of this account, and need not be read to see it.
+    if b'"errorCode"' not in line or account.encode() not in line:
+        return None
+    try:
+        event = _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None  # half a line, or another program's
+    return event if event.error_code and _is_of(event, account) else None
+
+
+def _is_of(event: _Event, account: str) -> bool:
+    if event.user_identity.account_id:
+        return event.user_identity.account_id == account
+    role = Arn.find(_role(event)) if event.event_name in _UNSIGNED else None
+    return role is not None and role.account == account
+
+
+def _role(event: _Event) -> str:
+    named = (event.request_parameters or {}).get("roleArn", "")
+    return named if isinstance(named, str) else ""
+
+
+def _shown(event: _Event) -> Refusal:
+    who = event.user_identity
+    reason = (event.additional_event_data or {}).get("detail", "")
+    service = event.event_source.partition(".")[0]
+    return Refusal(
+        at=visible(event.event_time, _SHORT),
+        who=visible(who.arn or who.principal_id or who.access_key_id, _SHORT),
+        action=visible(f"{service}:{event.event_name}", _SHORT),
+        resource=visible(_role(event), _SHORT),
+        code=visible(event.error_code, _SHORT),
+        message=visible(event.error_message, _LONG),
+        reason=visible(reason if isinstance(reason, str) else "", _LONG),
+        source=visible(event.source, _SHORT),
+        agent=visible(event.user_agent, _SHORT),
+        id=visible(event.request_id, _SHORT),
+    )
+
+
+def _lines_from_end(path: Path, before: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file from the last on, each with its place. A file that is not there has none."""
+    try:
+        with path.open("rb") as file:
+            end = path.stat().st_size
+            yield from _lines_before(file, min(before or end, end))
+    except OSError:
+        return
+
+
+def _lines_before(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
+    rest, furthest = b"", max(0, end - _FURTHEST)
+    while end > furthest:
+        start = max(furthest, end - _BLOCK)
+        file.seek(start)
+        block = file.read(end - start) + rest
+        # The first line of a block goes on in the one before it; one that is all too long is nobody's event.
+        first, *others = block.split(b"\n")
+        at = start + len(block)
+        for line in reversed(others):
+            at -= len(line)
+            yield at, line
+            at -= 1
+        rest, end = first if len(first) <= _LONGEST_LINE else b"", start
+    # The next part ends where the first whole line of this one begins.
+    yield (furthest + len(rest), b"") if furthest else (0, rest)

@@ -1,0 +1,175 @@
+"""What the operator pages read, without a browser: a log from its end, a graph too large, texts of strangers."""
+
+import json
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.portal.conftest import ACCOUNT, OTHER
+from tests.portal.gallery import refusal
+
+from daypass.authorize.trust_graph import Edge, Graph, Node
+from daypass.authorize.who_can import Way
+from daypass.portal import operator_refusals
+from daypass.portal.operator_graph import Wanted, gather, read_wanted, to_values
+from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
+from daypass.wire.visible import visible
+
+
+def _log(path: Path, *events: dict[str, Any] | str) -> str:
+    lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def _ids(file: str, sought: Sought | None = None) -> list[str]:
+    found = find_refusals(file, ACCOUNT, sought or Sought())
+    return [each.id[:8] for each in found.refusals]
+
+
+def test_one_accounts_refusals_and_no_others(tmp_path: Path) -> None:
+    """What was answered, other accounts' events, other programs' lines and half a line are passed over."""
+    theirs = refusal(1) | {"userIdentity": {"accountId": OTHER, "arn": f"arn:aws:iam::{ACCOUNT}:user/liar"}}
+    fine = {name: value for name, value in refusal(2).items() if name != "errorCode"}
+    odd = ('{"errorCode":', f'["errorCode", "{ACCOUNT}"]', f'{{"errorCode":7,"userIdentity":"{ACCOUNT}"}}', "")
+    file = _log(tmp_path / "log", refusal(0), theirs, fine, *odd, refusal(3))
+    assert _ids(file) == ["00000003", "00000000"]
+    assert _ids(str(tmp_path / "none")) == []
+
+
+def test_whoever_proved_nothing_is_told_by_the_role_that_they_asked_for(tmp_path: Path) -> None:
+    """A token or an assertion that does not hold has no caller; the role's account may see why."""
+    nobody = {"type": "Unknown"}
+    ours = refusal(0) | {"eventName": "AssumeRoleWithWebIdentity", "userIdentity": nobody}
+    abroad = refusal(1) | {
+        "eventName": "AssumeRoleWithSAML",
+        "userIdentity": nobody,
+        "requestParameters": {"roleArn": f"arn:aws:iam::{OTHER}:role/x", "principalArn": ACCOUNT},
+    }
+    # A call that is signed belongs to its caller; whose key it was is not known here.
+    signed = refusal(2) | {"eventName": "AssumeRole", "userIdentity": nobody}
+    strange = ours | {"requestParameters": {"roleArn": ["x", ACCOUNT]}}
+    assert _ids(_log(tmp_path / "log", ours, abroad, signed, strange)) == ["00000000"]
+
+
+def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:
+    """Each page goes on where the one before it ended; nothing is shown twice or left out, and errors are counted."""
+    file = _log(tmp_path / "log", *(refusal(number) for number in range(130)))
+    seen, before, pages = list[str](), 0, 0
+    while not pages or before:
+        found = find_refusals(file, ACCOUNT, Sought(before=before))
+        seen += [each.id[:8] for each in found.refusals]
+        pages, before = pages + 1, found.older
+    assert pages == 3
+    assert seen == [f"{number:08}" for number in reversed(range(130))]
+    assert dict(find_refusals(file, ACCOUNT, Sought()).codes) == {"AccessDenied": 65, "ValidationError": 65}
+
+
+def test_a_part_may_end_within_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the parts fall, every event is whole in one of them, and the way back comes to its end."""
+    monkeypatch.setattr(operator_refusals, "_BLOCK", 999)
+    monkeypatch.setattr(operator_refusals, "_FURTHEST", 2_500)
+    file = _log(tmp_path / "log", *(refusal(number) for number in (0, 1, 3, 4, 6, 7, 9)))
+    seen, before = list[str](), 0
+    for _ in range(9):
+        found = find_refusals(file, ACCOUNT, Sought(before=before))
+        seen += [each.id[:8] for each in found.refusals]
+        before = found.older
+        if not before:
+            break
+    assert seen == [f"{number:08}" for number in (9, 7, 6, 4, 3, 1, 0)]
+
+
+def test_a_line_without_an_end_stops_nobody(tmp_path: Path) -> None:
+    """What is no event may be as long as it likes."""
+    file = _log(tmp_path / "log", refusal(0), "x" * 3_000_000, refusal(1))
+    assert _ids(file) == ["00000001", "00000000"]
+
+
+@pytest.mark.parametrize("query", [{"before": "²"}, {"before": "-1"}, {"before": "9" * 40}, {"q": "x" * 9_999}])
+def test_an_address_that_says_nonsense_shows_what_there_is(tmp_path: Path, query: dict[str, str]) -> None:
+    """Whatever stands in the address, the page comes."""
+    sought = read_sought(query)
+    assert len(sought.text) <= 200
+    assert _ids(_log(tmp_path / "log", refusal(0)), replace(sought, text="")) == ["00000000"]
+    assert read_wanted({"from": query.get("before", "")}).first == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60), st.integers(0, 40))
+def test_what_is_visible_is_all_there_is(text: str, most: int) -> None:
+    """No character of the answer is hidden or turns the others round, and it is no longer than asked."""
+    shown = visible(text, most)
+    assert not most or len(shown) <= most
+    assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def test_marks_do_not_pile_up() -> None:
+    """Some marks make a letter; a tower of them paints over its neighbours and is spelled out."""
+    assert visible("Zoe\u0308 a\u0323\u0302") == "Zoe\u0308 a\u0323\u0302"
+    assert "\\u{301}" in visible("e" + "\u0301" * 30)
+
+
+# The graph
+
+
+def _role(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def _graph(*pairs: tuple[str, str]) -> Graph:
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    nodes = tuple(Node(_role(name), "role", ACCOUNT, (_role(name),)) for name in names)
+    way = Way("", "role", ACCOUNT, (), ())
+    edges = tuple(Edge(_role(a), _role(b), "sts:AssumeRole", replace(way, principal=_role(a))) for a, b in pairs)
+    return Graph(nodes, edges, ())
+
+
+_PAIRS = st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("abcdefg")), unique=True, max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_PAIRS)
+def test_gathering_keeps_every_way(pairs: list[tuple[str, str]]) -> None:
+    """Boxes of roles that are alike say the same as the roles alone: each way is there, and none that was not."""
+    drawn = gather(_graph(*pairs))
+    members = {node.id: node.members for node in drawn.nodes}
+    told = {(a, b) for edge in drawn.edges for a in members[edge.source] for b in members[edge.target]}
+    assert told == {(_role(a), _role(b)) for a, b in pairs}
+    assert sorted(name for node in drawn.nodes for name in node.members) == sorted(
+        {name for pair in told for name in pair}
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(_PAIRS)
+def test_chains_are_the_shortest(pairs: list[tuple[str, str]]) -> None:
+    """From one role: whoever can be reached in however many steps, each once, by a way that exists; circles too."""
+    graph = _graph(("a", "b"), *(pair for pair in pairs if pair != ("a", "b")))
+    values = to_values(graph, Wanted(_role("a")))
+    reached, steps = {"a"}, {"a": 0}
+    waiting = ["a"]
+    for name in waiting:
+        for a, b in [("a", "b"), *pairs]:
+            if a == name and b not in reached:
+                reached.add(b)
+                steps[b] = steps[name] + 1
+                waiting.append(b)
+    found = {
+        chain["stations"][-1]["members"][0].rpartition("/")[2]: len(chain["stations"]) - 1 for chain in values["onward"]
+    }
+    assert found == {name: count for name, count in steps.items() if name != "a"}
+
+
+def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
+    """Rather than a thousand arrows, where to begin; and a search draws what it finds."""
+    pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]
+    graph = _graph(*pairs)
+    values = to_values(graph, Wanted())
+    assert values["picture"] == ""
+    assert values["starts"][0]["count"] == max(sum(a == name for a, _ in pairs) for name, _ in pairs)
+    assert "<svg" in to_values(graph, Wanted("role/s0"))["picture"]
