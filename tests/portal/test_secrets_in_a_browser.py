@@ -1,0 +1,156 @@
+"""What leaves a trace of a sign-in: addresses, referrers, caches, cookies, the audit log. None of it is a secret."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, Response
+from tests.portal.command import Command, Listener
+from tests.portal.conftest import Portal
+from tests.portal.test_handover import hand_over, sign_in
+from tests.portal.test_saml_in_a_browser import shown, take
+
+from daypass.audit.event import to_event
+
+KEPT_FOR_EVER = "/assets/"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What our server answered to a browser."""
+
+    path: str
+    headers: dict[str, str]
+    cookies: list[str]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """All that a browser asked anybody and got from us, and the secrets of what it did."""
+
+    asked: list[tuple[str, dict[str, str]]]
+    answers: list[Answer]
+    secrets: list[str]
+
+
+@pytest.fixture(scope="module")
+def traffic(portal: Portal, chromium: Browser) -> Traffic:
+    """Sign in, take credentials as a file, hand over by loopback and by code, decline, and be refused."""
+    context = chromium.new_context(accept_downloads=True)
+    context.set_default_timeout(10_000)
+    requests: list[Request] = []
+    responses: list[Response] = []
+    # Playwright wants functions that it can mark.
+    context.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - see above
+    context.on("response", lambda response: responses.append(response))  # noqa: PLW0108 - see above
+    secrets = _play(context.new_page(), portal)
+    answers = [_read(response, portal) for response in responses if response.url.startswith(portal.url)]
+    asked = [(request.url, request.headers) for request in requests]
+    context.close()
+    return Traffic(asked, answers, secrets)
+
+
+def _play(page: Page, portal: Portal) -> list[str]:
+    secrets: list[str] = []
+    page.goto(f"{portal.url}/")
+    sign_in(page, portal)
+    secrets.append(page.locator("input[name=Handle]").first.get_attribute("value") or "")
+    take(page, "developer")
+    secrets += shown(page)[1:]
+    with page.expect_download():
+        page.get_by_role("button", name="Download as JSON").click()
+    with Listener(portal.url) as listener:
+        command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
+        page.goto(command.begun["url"])
+        sign_in(page, portal)
+        hand_over(page, "readonly")
+        page.get_by_role("heading", name="Handed over").wait_for()
+        secrets += _given(command.redeem(code=listener.got["code"])[1]["Credentials"])
+        secrets.append(command.verifier)
+    for outcome in ("Hand over", "Decline"):
+        command = Command(portal.url, "device")
+        page.goto(f"{portal.url}/device")
+        page.get_by_label("Code").fill(command.begun["user_code"])
+        page.keyboard.press("Enter")
+        sign_in(page, portal)
+        page.get_by_role("button", name=outcome).first.click()
+        page.get_by_text("You may close this page").wait_for()
+        secrets.append(command.verifier)
+        command.redeem()
+    page.goto(f"{portal.url}/login/saml/none")
+    return secrets
+
+
+def _read(response: Response, portal: Portal) -> Answer:
+    pairs = [(each["name"].lower(), each["value"]) for each in response.headers_array()]
+    cookies = [line for name, value in pairs if name == "set-cookie" for line in value.split("\n")]
+    return Answer(response.url.removeprefix(portal.url), dict(pairs), cookies)
+
+
+def _given(credentials: dict[str, str]) -> list[str]:
+    return [credentials["SecretAccessKey"], credentials["SessionToken"]]
+
+
+def test_no_address_and_no_referrer_holds_a_secret(portal: Portal, traffic: Traffic) -> None:
+    """Neither credentials nor responses, handles, verifiers or cookies; and nobody is told where a browser was."""
+    cookies = [line.partition("=")[2].partition(";")[0] for answer in traffic.answers for line in answer.cookies]
+    secrets = [each for each in {*traffic.secrets, *cookies} if len(each) > 16]
+    assert len(secrets) > 12
+    for url, headers in traffic.asked:
+        address = unquote_plus(url)
+        assert [each for each in secrets if each in address] == []
+        assert "SAMLResponse" not in address
+        assert not headers.get("referer", "").startswith(portal.url)
+
+
+def test_every_cookie_is_for_this_host_and_no_script(traffic: Traffic) -> None:
+    """`__Host-`, Secure, HttpOnly, Path=/, no Domain; SameSite=None only where a provider's form must bring it."""
+    kinds: dict[str, set[str]] = {}
+    for line in (line for answer in traffic.answers for line in answer.cookies):
+        name, *flags = (part.strip().lower() for part in line.split(";"))
+        assert name.startswith("__host-daypass-")
+        assert {"secure", "httponly", "path=/"} <= set(flags)
+        assert not [flag for flag in flags if flag.startswith("domain")]
+        assert not [flag for flag in flags if flag.startswith("max-age") and int(flag[8:]) > 3_600]
+        kind = name.removeprefix("__host-daypass-").partition("=")[0].partition("-")[0]
+        kinds.setdefault(kind, set()).update(flag for flag in flags if flag.startswith("samesite"))
+    strict, none = {"samesite=strict"}, {"samesite=none"}
+    assert kinds == {"choice": strict, "device": strict, "begun": none, "choices": none}
+
+
+def test_no_answer_is_kept_or_framed(traffic: Traffic) -> None:
+    """But for the style, the script and the picture, which say nothing of anybody."""
+    paths = set()
+    for answer in traffic.answers:
+        headers, path = answer.headers, answer.path.partition("?")[0]
+        if path == "/":  # the API's own address, which sends browsers to /login
+            continue
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["referrer-policy"] == "no-referrer", path
+        if path.startswith(KEPT_FOR_EVER):
+            continue
+        paths.add(path)
+        assert headers["cache-control"] == "no-store", path
+        assert headers["x-frame-options"] == "DENY", path
+        assert headers["cross-origin-opener-policy"] == "same-origin", path
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action")
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+    assert {"/login", "/saml", "/login/role", "/login/decline", "/device", "/handover/done"} <= paths
+
+
+def test_the_audit_log_tells_of_it_without_secrets(portal: Portal, traffic: Traffic) -> None:
+    """Who signed in and which role was taken; never with what."""
+    log = "".join(str(to_event(each)) for each in portal.server.audit.happenings)
+    assert "SAMLSignIn" in log
+    assert "AssumeRoleWithSAML" in log
+    assert [each for each in traffic.secrets if each in log] == []
+
+
+def test_scripts_and_styles_are_files_of_ours(portal: Portal, traffic: Traffic) -> None:
+    """The policy would stop anything else, and there is nothing else."""
+    served = {answer.path for answer in traffic.answers if answer.path.startswith(KEPT_FOR_EVER)}
+    assert {path.rpartition("/")[2] for path in served} >= {"portal.css", "portal.js"}
+    fetched = [url for url, _ in traffic.asked if url.endswith((".js", ".css", ".svg", ".woff2", ".png"))]
+    assert all(url.startswith(f"{portal.url}{KEPT_FOR_EVER}") for url in fetched)
