@@ -88,6 +88,19 @@ def test_people_s_mistakes_are_named(text: str, hint: str, tmp_path: Path, nowhe
     assert hint in done.stdout
 
 
+def test_it_says_as_which_server_it_judges(
+    idp: SamlIdentityProvider, metadata: str, tmp_path: Path, nowhere: Mapping[str, str]
+) -> None:
+    """A port given on the server's command line is known to no other command: the report says which it takes."""
+    response = idp.response(granting(ROLE, recipient="http://127.0.0.1:9000/saml"), now=datetime.now(UTC))
+    done = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
+    assert done.exit_code == 5
+    assert "Server:   http://127.0.0.1:7878" in done.stdout
+    assert "--public-url say so" in done.stdout
+    url = ("--public-url", "http://127.0.0.1:9000")
+    assert _inspect(response, tmp_path, "--metadata", metadata, *url, environment=nowhere).exit_code == 0
+
+
 def test_without_a_provider_there_is_no_verdict(
     idp: SamlIdentityProvider, tmp_path: Path, nowhere: Mapping[str, str]
 ) -> None:

@@ -88,9 +88,9 @@ def inspect(  # noqa: PLR0913 - one parameter an option
         trusts = _from_store(response, provider, store, config_file, config)
     report, name = _judge(response, trusts, config)
     if output == "json":
-        print_json(as_document(report, name))
+        print_json(as_document(report, name, config.url))
     else:
-        print_report(report, name)
+        print_report(report, name, config.url)
     if is_failed(report) or (name is not None and report.refusal is not None):
         sys.exit(Exit.EXPIRED)
     sys.exit(Exit.OK if name is not None else Exit.CONFIGURATION)

@@ -20,7 +20,7 @@ def is_failed(report: Report) -> bool:
     return any(finding.outcome is Outcome.FAIL for finding in report.findings)
 
 
-def print_report(report: Report, provider: str | None) -> None:
+def print_report(report: Report, provider: str | None, server: str) -> None:
     """Print the report check by check, then what the response says, then the verdict."""
     for finding in report.findings:
         mark, colour = _MARKS[finding.outcome]
@@ -33,7 +33,8 @@ def print_report(report: Report, provider: str | None) -> None:
         click.echo("\nThe response says:")
         for name, value in _sayings(report.unverified_statement):
             click.echo(f"      {name + ':':<17}{_printable(value)}")
-    click.echo(f"\nProvider: {provider or 'none named; use --metadata FILE, or --store and --provider'}")
+    click.echo(f"\nServer:   {server} (--public-url)")
+    click.echo(f"Provider: {provider or 'none named; use --metadata FILE, or --store and --provider'}")
     if provider is None:
         click.echo("No verdict without a provider: nobody verified a signature.")
     elif report.refusal is None:
@@ -42,7 +43,7 @@ def print_report(report: Report, provider: str | None) -> None:
         click.echo(f"STS would refuse this response: {_printable(report.refusal)}")
 
 
-def as_document(report: Report, provider: str | None) -> dict[str, Any]:
+def as_document(report: Report, provider: str | None, server: str) -> dict[str, Any]:
     """Return the report as one JSON document."""
     verdict = "unknown" if provider is None else "accepted" if report.refusal is None else "refused"
     statement = report.unverified_statement
@@ -50,6 +51,7 @@ def as_document(report: Report, provider: str | None) -> dict[str, Any]:
         "Verdict": verdict,
         "Answer": report.refusal,
         "Provider": provider,
+        "Server": server,
         "Checks": [
             {
                 "Name": finding.name,

@@ -11,6 +11,7 @@ from daypass.errors import Fault
 from daypass.federation.saml.inspect import Outcome, Report, inspect_response
 from daypass.federation.saml.settings import SamlSettings
 from daypass.testing.saml import SamlIdentityProvider
+from daypass.testing.saml_forge import Signing
 
 
 def _inspect(world: World, response: str, *, known: bool = True) -> Report:
@@ -53,6 +54,14 @@ def test_a_rotated_certificate_is_named(world: World) -> None:
     shown = next(finding for finding in report.findings if finding.name == "certificate in the message")
     assert world.trust.metadata.signing_keys[0].fingerprint in shown.why
     assert _outcomes(report)["audience"] is Outcome.PASS
+
+
+def test_sha_1_has_a_remedy_of_its_own(world: World) -> None:
+    """Pysaml2 signs with it unless it is told otherwise; the registered certificate is not at fault."""
+    report = _inspect(world, world.response(how=Signing(method="rsa-sha1", digest="sha1")))
+    failed = [finding for finding in report.findings if finding.outcome is Outcome.FAIL]
+    assert [finding.name for finding in failed] == ["assertion signature"]
+    assert "--allow-sha1" in failed[0].hint
 
 
 def test_a_role_value_that_is_passed_over_is_mentioned(world: World) -> None:

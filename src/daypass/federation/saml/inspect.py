@@ -77,6 +77,10 @@ _KEYS = (
     "Register the provider's present metadata (UpdateSAMLProvider): its signing certificate may have been rotated. "
     "Sign with RSA or ECDSA and SHA-256 or better. If that does not help, something changed the message on its way."
 )
+_SHA1 = (
+    "Let the provider sign with SHA-256, digest and signature (pysaml2: signing_algorithm and digest_algorithm). "
+    "Where it cannot, `daypass saml set ARN --allow-sha1` believes SHA-1 of this provider."
+)
 _SIGN = "Let the provider sign the assertion, not only the response."
 _OPEN = "Give the provider the certificate of a private key that is registered here (AddPrivateKey), and use OAEP."
 _READ = "A required part is missing or written in another way; 'why' names it."
@@ -212,6 +216,8 @@ class _Walk:
         self.findings.append(Finding(name, Outcome.SKIP, why=why))
 
     def _fail(self, name: str, fault: Fault, hint: str) -> None:
+        if hint is _KEYS and "sha1' is not allowed" in fault.detail:
+            hint = _SHA1
         self.findings.append(Finding(name, Outcome.FAIL, _answer(fault), fault.detail or fault.message, hint))
 
 

@@ -174,7 +174,8 @@ CHECKS: Sequence[Check] = (
         "recipient",
         _recipient,
         "Set the assertion consumer service (ACS) URL to this server's /saml address or "
-        "https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS.",
+        "https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS. Where it is this "
+        "server's own address, let DAYPASS_PUBLIC_URL or --public-url say so.",
         aws_lets_pass=True,
     ),
     Check(
