@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import which
 
@@ -111,6 +112,23 @@ def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#text-sh").text_content()
     assert re.fullmatch(r"59:\d\d left|1:00:00 left", page.locator("[data-left]").text_content() or "")
+
+
+def test_a_machine_whose_clock_is_wrong_counts_right(portal: Portal, visit: Visit) -> None:
+    """What is left is the server's word; the person's own clock only shows it going by."""
+    page = visit("about:blank")
+    page.clock.install(time=datetime(2031, 1, 1, 12, 0, tzinfo=UTC))
+    page.goto(f"{portal.url}/login")
+    page.get_by_role("link", name="localhost").click()
+    left = page.locator("[data-until]")
+    left.wait_for()
+    assert re.fullmatch(r"for (05:00|04:\d\d)", left.text_content() or "")
+    page.clock.run_for(6 * 60_000)
+    page.get_by_text("The time for this choice is over.").wait_for()
+    take(page, "developer")
+    assert re.fullmatch(r"(1:00:00|5\d:\d\d) left", page.locator("[data-left]").text_content() or "")
+    page.clock.run_for(61 * 60_000)
+    page.get_by_text("Expired", exact=True).wait_for()
 
 
 AWS = Path(sys.executable).parent / "aws"

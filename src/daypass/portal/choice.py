@@ -25,7 +25,6 @@ from daypass.portal.sign_ins import MINUTES, Proof, Ticket
 from daypass.portal.site import Site
 from daypass.portal.web_offer import prove_token
 
-_EVENTS = {"saml": "SAMLSignIn", "oidc": "OIDCSignIn"}
 _USUAL = 3_600
 _STEPS = (900, 3_600, 7_200, 14_400, 28_800, 43_200)
 _MOST_FOLDED = 6  # accounts that stand open on one page
@@ -74,6 +73,7 @@ class Choice:
             "it": document,
             "accounts": _by_account(document["Roles"], wanted=handover.duration if handover else ""),
             "handover": None if handover is None else asking_of(handover),
+            "seconds": _seconds_until(document["Expiration"], world.now),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
         page = pages.page("roles.html", values, forms_to=_forms_to(handover))
@@ -157,7 +157,7 @@ class Choice:
             with self.site.world() as world:
                 return sign_ins.take(sign_ins.ticket_of(request, fields.get("Handle", "")), world)
         except Fault as fault:
-            self.site.record("SAMLSignIn", request, request_id, parameters={"SAMLAssertion": ""}, fault=fault)
+            self.site.record("ChooseRole", request, request_id, fault=fault)
             raise
 
     def _redeem(
@@ -191,6 +191,7 @@ class Choice:
         values = {
             "it": document,
             "ends": _instant(datetime.fromisoformat(ends)),
+            "seconds": _seconds_until(ends, self.site.pipeline.now()),
             "account": role.split(":")[4],
             "alias": alias,
             "shells": [(key, form.label, form.file, form.write(credentials)) for key, form in SHELLS.items()],
@@ -304,3 +305,7 @@ def longest_session(role_maximum: int, *, asserted: int | None, ends: datetime |
 
 def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds_until(ends: str, now: datetime) -> int:
+    return max(0, int((datetime.fromisoformat(ends) - now).total_seconds()))

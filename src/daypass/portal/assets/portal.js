@@ -31,8 +31,11 @@ const left = (milliseconds) => {
 };
 const every = (seconds, tick) => { if (tick()) { const timer = setInterval(() => tick() || clearInterval(timer), seconds * 1000); } };
 
+// The server says how many seconds are left: the clocks of people's machines are often wrong.
+const end = (seconds) => new Date(Date.now() + Number(seconds) * 1000);
+
 for (const clock of document.querySelectorAll("[data-clock]")) {
-  const ends = new Date(clock.dataset.clock);
+  const ends = end(clock.dataset.clock);
   const shown = clock.querySelector("[data-left]");
   clock.querySelector("[data-local]").textContent =
     `until ${ends.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" })}`;
@@ -45,7 +48,7 @@ for (const clock of document.querySelectorAll("[data-clock]")) {
 }
 
 for (const choice of document.querySelectorAll("[data-until]")) {
-  const ends = new Date(choice.dataset.until);
+  const ends = end(choice.dataset.until);
   every(1, () => {
     const remains = ends - Date.now();
     choice.textContent = remains > 0 ? `for ${left(remains)}` : `no longer. ${choice.dataset.over}`;
