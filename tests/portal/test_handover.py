@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -96,6 +97,31 @@ def test_a_response_that_comes_unasked_completes_nothing(portal: Portal, visit: 
         page.get_by_role("heading", name="In this terminal").wait_for()
         assert not listener.got
     assert command.redeem()[1]["error"] == "authorization_pending"
+
+
+def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal, visit: Visit) -> None:
+    """Two commands wait in one browser. What answers the first's request never gives the second anything."""
+    portal.idp.waits = True
+    first, second = Command(portal.url, "device"), Command(portal.url, "device")
+    page = visit(f"{portal.url}/device")
+    other = page.context.new_page()
+    other.goto(f"{portal.url}/device")
+    for tab, command in ((page, first), (other, second)):
+        tab.get_by_label("Code").fill(command.begun["user_code"])
+        tab.keyboard.press("Enter")
+        tab.get_by_role("link", name="localhost").click()
+        tab.get_by_role("button", name="Continue").wait_for()
+    asked = portal.idp.seen[-2].get("ID")
+    portal.idp.answers = lambda _: asked
+    other.reload()  # the provider's page, which now answers the first request
+    other.get_by_role("button", name="Continue").click()
+    shows_who_asks(other, first)
+    hand_over(other, "developer")
+    other.get_by_role("heading", name="Handed over").wait_for()
+    assert first.redeem()[0] == 200
+    assert second.redeem()[1]["error"] == "authorization_pending"
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_text("did not begin").wait_for()  # that request has had its answer
 
 
 def test_a_code_cannot_be_skipped_by_a_link(portal: Portal, visit: Visit) -> None:
@@ -228,13 +254,43 @@ def whose(portal: Portal, given: dict[str, dict[str, str]]) -> str:
     return portal.whoami(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
 
-def test_an_assertion_for_another_sts_is_sealed_to_the_command(portal: Portal, visit: Visit) -> None:
+ELSEWHERE = ("arn:aws:iam::999999999999:role/admin", "arn:aws:iam::999999999999:saml-provider/corp")
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A command's own key, to which an assertion is sealed."""
+
+    private: X25519PrivateKey
+
+    @property
+    def asks(self) -> dict[str, str]:
+        """What it asks for."""
+        return {"deliver": "assertion", "public_key": text_of(self.private.public_key().public_bytes_raw())}
+
+    def open(self, given: dict[str, str], command: Command) -> bytes:
+        """Return the response in what was redeemed."""
+        ephemeral = bytes_of(given["ephemeral_key"])
+        shared = self.private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
+        salt = ephemeral + self.private.public_key().public_bytes_raw()
+        key = HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"daypass assertion 1").derive(shared)
+        challenge = text_of(hashlib.sha256(command.verifier.encode()).digest())
+        sealed = AESGCM(key).decrypt(bytes(12), bytes_of(given["sealed_assertion"]), challenge.encode())
+        return base64.b64decode(sealed)
+
+
+@pytest.fixture
+def recipient(portal: Portal) -> Recipient:
+    """Make a key, and let the provider speak of a role of another STS."""
+    portal.idp.assertion = replace(portal.idp.assertion, roles=(",".join(ELSEWHERE),))
+    return Recipient(X25519PrivateKey.generate())
+
+
+def test_an_assertion_for_another_sts_is_sealed_to_the_command(
+    portal: Portal, visit: Visit, recipient: Recipient
+) -> None:
     """With deliver=assertion the command gets what it can take to AWS, and nobody else can read it."""
-    elsewhere = f"arn:aws:iam::999999999999:role/admin,{'arn:aws:iam::999999999999:saml-provider/corp'}"
-    portal.idp.assertion = replace(portal.idp.assertion, roles=(elsewhere,))
-    private = X25519PrivateKey.generate()
-    public = private.public_key().public_bytes_raw()
-    command = Command(portal.url, "device", deliver="assertion", public_key=text_of(public))
+    command = Command(portal.url, "device", **recipient.asks)
     page = visit(command.begun["url"])
     page.get_by_label("Code").fill(command.begun["user_code"])
     page.keyboard.press("Enter")
@@ -244,13 +300,38 @@ def test_an_assertion_for_another_sts_is_sealed_to_the_command(portal: Portal, v
     page.get_by_role("heading", name="Handed over").wait_for()
     status, given = command.redeem()
     assert status == 200
-    ephemeral = bytes_of(given["ephemeral_key"])
-    shared = private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
-    key = HKDF(algorithm=SHA256(), length=32, salt=ephemeral + public, info=b"daypass assertion 1").derive(shared)
-    challenge = text_of(hashlib.sha256(command.verifier.encode()).digest())
-    assertion = AESGCM(key).decrypt(bytes(12), bytes_of(given["sealed_assertion"]), challenge.encode())
-    assert b"arn:aws:iam::999999999999:role/admin" in base64.b64decode(assertion)
-    assert given["roles"] == [dict(zip(("RoleArn", "PrincipalArn"), elsewhere.split(","), strict=True))]
+    assert ELSEWHERE[0].encode() in recipient.open(given, command)
+    assert given["roles"] == [dict(zip(("RoleArn", "PrincipalArn"), ELSEWHERE, strict=True))]
+    assert command.redeem()[1]["error"] == "expired_token"
+
+
+def test_an_assertion_goes_to_a_command_on_this_machine(portal: Portal, visit: Visit, recipient: Recipient) -> None:
+    """The same by loopback: nothing of it is in the address that the browser goes to."""
+    with Listener(portal.url) as listener:
+        asks = {**recipient.asks, "redirect_uri": listener.uri, "state": listener.state}
+        command = Command(portal.url, "loopback", **asks)
+        page = visit(command.begun["url"])
+        sign_in(page, portal)
+        hand_over(page, "admin")
+        page.get_by_role("heading", name="Handed over").wait_for()
+    assert set(listener.got) == {"code", "state"}
+    status, given = command.redeem(code=listener.got["code"])
+    assert status == 200
+    assert ELSEWHERE[0].encode() in recipient.open(given, command)
+    with pytest.raises(InvalidTag):
+        Recipient(X25519PrivateKey.generate()).open(given, command)
+
+
+def test_an_assertion_that_came_unasked_goes_to_no_command(portal: Portal, visit: Visit, recipient: Recipient) -> None:
+    """Without InResponseTo it is a sign-in of its own, and roles of another STS are of no use here."""
+    command = Command(portal.url, "device", **recipient.asks)
+    page = visit(command.begun["url"])
+    page.get_by_label("Code").fill(command.begun["user_code"])
+    page.keyboard.press("Enter")
+    portal.idp.answers = lambda _: None
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_text("Not authorized to perform sts:AssumeRoleWithSAML").wait_for()
+    assert command.redeem()[1]["error"] == "authorization_pending"
 
 
 @pytest.mark.parametrize("key", ["", "abc", text_of(bytes(32)), text_of(bytes(31))])
