@@ -1,0 +1,95 @@
+"""Responses as identity providers wrote them to this server, taken down without their signatures and signed anew.
+
+The files in `shapes` are named after the provider and its version. Times, names and addresses are ours.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from string import Template
+
+import pytest
+from lxml import etree
+from tests.federation.saml.attack import SAML, child
+from tests.federation.saml.conftest import NOW, PROVIDER, ROLE, World
+
+from daypass.errors import Fault
+from daypass.testing.saml import encode, instant
+from daypass.testing.saml_forge import sign
+
+SHAPES = {path.stem: path.read_text(encoding="utf-8") for path in Path(__file__).with_name("shapes").glob("*.xml")}
+# What each signed, as it was set up by default or by its manual's example.
+SIGNED = {
+    "lemonldap-ng-2.16.1": ("assertion", "response"),
+    "pysaml2-7.5.5": ("assertion", "response"),
+    "saml-idp-1.2.1": ("assertion", "response"),
+    "samlify-2.13.1": ("assertion",),
+    "simplesamlphp-1.19.7": ("assertion", "response"),
+}
+
+
+def response(shape: str, *, name: str = "alice@example.org", asked: str = "_asked") -> etree._Element:
+    """Return a provider's response of this moment, unsigned."""
+    end = NOW + timedelta(minutes=5)
+    text = Template(SHAPES[shape]).substitute(
+        idp="https://idp.example.org",
+        acs="https://signin.aws.amazon.com/saml",
+        audience="urn:amazon:webservices",
+        role=ROLE,
+        provider=PROVIDER,
+        name=name,
+        now=instant(NOW),
+        milli=f"{NOW:%Y-%m-%dT%H:%M:%S}.123Z",
+        end=instant(end),
+        end_milli=f"{end:%Y-%m-%dT%H:%M:%S}.123Z",
+        later=instant(NOW + timedelta(hours=8)),
+    )
+    return etree.fromstring(text.replace('InResponseTo="_asked"', f'InResponseTo="{asked}"').encode())
+
+
+def seal(root: etree._Element, world: World, shape: str) -> None:
+    """Sign as the provider does. Pysaml2 gives its signatures an Id of their own."""
+    for number, what in enumerate(SIGNED[shape], 1):
+        signature = sign(child(root, f"{SAML}Assertion") if what == "assertion" else root, world.idp.key)
+        if shape.startswith("pysaml2"):
+            signature.set("Id", f"Signature{number}")
+
+
+def test_each_provider_has_its_shape() -> None:
+    """A provider without its file would be tested by nobody."""
+    assert set(SHAPES) == set(SIGNED)
+
+
+@pytest.mark.parametrize("shape", SIGNED)
+def test_a_provider_s_response_is_taken(world: World, shape: str) -> None:
+    """The same identity comes out of each; in_response_to is kept for whoever asked."""
+    root = response(shape)
+    seal(root, world, shape)
+    identity = world.judge(root)
+    assert identity.session_name == "alice@example.org"
+    assert [(pair.role, pair.provider) for pair in identity.roles] == [(ROLE, PROVIDER)]
+
+
+@pytest.mark.parametrize("shape", SIGNED)
+def test_a_provider_s_response_is_refused_once_touched(world: World, shape: str) -> None:
+    """One letter of the session's name, and the signature is another's."""
+    root = response(shape)
+    seal(root, world, shape)
+    value = next(each for each in root.iter(f"{SAML}AttributeValue") if each.text == "alice@example.org")
+    value.text = "alicf@example.org"
+    with pytest.raises(Fault, match="Response signature invalid"):
+        world.judge(root)
+
+
+@pytest.mark.parametrize("shape", SIGNED)
+def test_a_provider_s_response_survives_encryption(world: World, shape: str) -> None:
+    """Namespaces that were declared outside the assertion come along where it needs them."""
+    root = response(shape)
+    world.idp.seal(root, signed="both" if len(SIGNED[shape]) > 1 else "assertion", encryption=world.encryption)
+    assert world.judge(encode(root)).session_name == "alice@example.org"
+
+
+def test_an_empty_in_response_to_answers_nobody(world: World) -> None:
+    """Samlify's template leaves the attribute empty where the sign-in began at the provider."""
+    root = response("samlify-2.13.1", asked="")
+    seal(root, world, "samlify-2.13.1")
+    assert not world.judge(root).in_response_to
