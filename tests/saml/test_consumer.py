@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -120,6 +120,25 @@ def test_the_browser_never_holds_the_response(site: Site) -> None:
     assert page.headers["set-cookie"].startswith(COOKIE)
     assert {"secure", "httponly", "path=/", "samesite=strict"} <= flags
     assert not any(flag.startswith("domain") for flag in flags)
+
+
+def test_a_session_that_ends_soon_at_the_provider_can_be_taken(site: Site) -> None:
+    """Ten minutes are offered where the provider leaves no more, though nobody may ask STS for less than fifteen."""
+    browser = site.browser()
+    page = site.hand_in(browser, FIRST, accept="text/html", session_lifetime=timedelta(minutes=10, seconds=30))
+    [select] = html.fromstring(page.text).iter("select")
+    assert [(option.get("value"), option.text) for option in select] == [("900", "10 minutes")]
+    [(action, fields)] = page.forms
+    answer = browser.send(action, {**fields, "DurationSeconds": "900"}, accept=JSON)
+    assert answer.status == 200
+    ends = datetime.fromisoformat(answer.document["Credentials"]["Expiration"])
+    assert ends - site.stage.server.clock.now() <= timedelta(minutes=10, seconds=30)
+
+
+def test_roles_stand_in_order(site: Site) -> None:
+    """By name, however the provider lists them."""
+    page = site.hand_in(site.browser(), SECOND, FIRST, accept="text/html")
+    assert [fields["RoleArn"] for _, fields in page.forms] == [FIRST, SECOND]
 
 
 def test_a_handle_is_worth_nothing_without_its_cookie(site: Site) -> None:

@@ -6,13 +6,12 @@ the same pipeline, with the proof that was put aside; what it gives goes to the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.directory.identity import load_account
 from daypass.errors import AccessDenied, Fault, InvalidParameterValue
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.operations.world import World
@@ -21,12 +20,11 @@ from daypass.portal.credentials import FORMS, SHELLS, Credentials, sign_in_comma
 from daypass.portal.handovers import Handover
 from daypass.portal.loopback import loopback_origin, returning_url
 from daypass.portal.relay import relay
+from daypass.portal.role_list import account_alias, by_account, describe_role
 from daypass.portal.sign_ins import MINUTES, Proof, Ticket
 from daypass.portal.site import Site
 from daypass.portal.web_offer import prove_token
 
-_USUAL = 3_600
-_STEPS = (900, 3_600, 7_200, 14_400, 28_800, 43_200)
 _MOST_FOLDED = 6  # accounts that stand open on one page
 
 
@@ -71,7 +69,7 @@ class Choice:
             return sign_ins.with_cookie(pages.json_answer(document), ticket, request)
         values = {
             "it": document,
-            "accounts": _by_account(document["Roles"], wanted=handover.duration if handover else ""),
+            "accounts": by_account(document["Roles"], wanted=handover.duration if handover else ""),
             "handover": None if handover is None else asking_of(handover),
             "seconds": _seconds_until(document["Expiration"], world.now),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
@@ -240,67 +238,9 @@ def _document(offered: Offered, roles: Sequence[OfferedRole], ticket: Ticket, wo
         "RoleSessionName": offered.session_name,
         "Handle": ticket.handle,
         "Expiration": _instant(min(world.now + MINUTES, offered.ends)),
-        "Roles": [_role(each, world) for each in roles],
+        "Roles": [describe_role(each.role, each.provider, each.longest, world) for each in roles],
         "ClosedRoles": offered.closed,
     }
-
-
-def _role(offered: OfferedRole, world: World) -> dict[str, Any]:
-    account = offered.role.split(":")[4]
-    return {
-        "RoleArn": offered.role,
-        "PrincipalArn": offered.provider,
-        "RoleName": offered.role.rpartition("/")[2],
-        "Account": account,
-        "AccountAlias": account_alias(account, world),
-        "LongestSession": offered.longest,
-    }
-
-
-def account_alias(account: str, world: World) -> str:
-    """Return what people call an account, or nothing where it was never given a name."""
-    found = world.views.get(load_account, account)
-    name = "" if found is None else found.alias or found.name
-    return "" if name == f"account-{account}" else name
-
-
-def _by_account(roles: Sequence[Mapping[str, Any]], *, wanted: str) -> list[dict[str, Any]]:
-    """Return the roles by account, each with the sessions that can be chosen, and which is the usual one."""
-    found: dict[str, dict[str, Any]] = {}
-    for role in sorted(roles, key=_place):
-        account = found.setdefault(role["Account"], {"id": role["Account"], "alias": role["AccountAlias"], "roles": []})
-        longest = role["LongestSession"]
-        usual = min(int(wanted) if wanted.isdecimal() else _USUAL, longest)
-        steps = sorted({*(step for step in _STEPS if step < longest), longest, usual})
-        account["roles"].append(
-            {**role, "sessions": [(step, in_words(step)) for step in steps], "usual": usual, "most": in_words(longest)}
-        )
-    return list(found.values())
-
-
-def _place(role: Mapping[str, Any]) -> tuple[str, ...]:
-    """Accounts by name, those without one last; their roles by name."""
-    return (role["AccountAlias"].lower() or "\uffff", role["Account"], role["RoleName"].lower(), role["RoleArn"])
-
-
-def in_words(seconds: int) -> str:
-    """Return a length of time as people say it."""
-    parts = []
-    for size, word in ((3_600, "hour"), (60, "minute")):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {word}{'s' if count > 1 else ''}")
-    return " ".join(parts) or f"{seconds} seconds"
-
-
-def longest_session(role_maximum: int, *, asserted: int | None, ends: datetime | None, now: datetime) -> int:
-    """Return how long a session of a role may be at most, as the provider and the role have it."""
-    limits = [timedelta(seconds=role_maximum)]
-    if asserted is not None:
-        limits.append(timedelta(seconds=asserted))
-    if ends is not None:
-        limits.append(ends - now)
-    return max(0, int(min(limits).total_seconds()))
 
 
 def _instant(moment: datetime) -> str:

@@ -15,11 +15,12 @@ from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailabl
 from daypass.federation.oidc.client import Client
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
-from daypass.portal.choice import account_alias, asking_of
+from daypass.portal.choice import asking_of
 from daypass.portal.device import bound_handover
 from daypass.portal.doors import SamlDoor, load_saml_doors
 from daypass.portal.handovers import Handover
 from daypass.portal.oidc import OidcSignIn
+from daypass.portal.role_list import account_alias
 from daypass.portal.saml import SamlSignIn, find_door
 from daypass.portal.site import Site
 

@@ -26,9 +26,10 @@ from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.world import World
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
-from daypass.portal.choice import Choice, Offered, OfferedRole, longest_session
+from daypass.portal.choice import Choice, Offered, OfferedRole
 from daypass.portal.doors import SamlDoor, load_saml_doors
 from daypass.portal.offer import judge, offer_roles
+from daypass.portal.role_list import longest_session
 from daypass.portal.sign_ins import Proof
 from daypass.portal.site import Site, as_sent, origin_of
 
