@@ -306,9 +306,15 @@ def _secret(file: str) -> str:
     if not file:
         return ""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        secret = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: {error}") from error
+        # What a file that is no text holds is not repeated: it may still be the secret.
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: {reason}") from None
+    if not secret:
+        # A client that has lost its secret must not pass for one that never had any.
+        raise ConfigurationError(f"oidc_clients: there is no secret in {file}")
+    return secret
 
 
 def saml_rules(config: Config) -> SamlRules:

@@ -149,7 +149,7 @@ def _refused(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "no such provider", page
     page.goto(f"{there.url}/no/such/page")
     yield "nothing here", page
-    page.goto(f"{there.url}/login/oidc/callback?state=x&code=y")
+    page.goto(f"{there.url}/login/oidc/callback/127.0.0.1:9?state=x&code=y")
     yield "an answer nobody asked for", page
     page.goto(f"{there.url}/login")
     page.get_by_role("link", name="127.0.0.1:9").click()

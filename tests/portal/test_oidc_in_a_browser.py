@@ -1,9 +1,6 @@
 """Signing in by OpenID Connect with a real browser, from the sign-in page to credentials that work."""
 
-import ipaddress
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,70 +8,30 @@ import pytest
 from playwright.sync_api import Page
 from tests.portal.command import Command, Listener
 from tests.portal.conftest import ACCOUNT, Visit
+from tests.portal.oidc_scene import Scene, be_honest, scene
 
-from daypass.config import ClientSetting, Config, load_config
+from daypass.config import ClientSetting, load_config
 from daypass.testing.oidc import Answer, OidcIssuer
-from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.plugin import client_factory
-from daypass.testing.server import RunningServer, running_server
-
-CLIENT, SECRET = "daypass at acme", "s3cret:%+ä"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A server, and the issuer that its people sign in with."""
-
-    server: RunningServer
-    issuer: OidcIssuer
-
-    @property
-    def pages(self) -> SignInPages:
-        """The issuer's sign-in."""
-        assert self.issuer.sign_in is not None
-        return self.issuer.sign_in
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Run both. The client's id and secret hold signs that have to be encoded."""
-    secret = tmp_path_factory.mktemp("oidc") / "secret"
-    secret.write_text(f"{SECRET}\n", encoding="utf-8")
-    with OidcIssuer() as issuer:
-        config = Config(
-            oidc_ca_bundle=str(issuer.ca_bundle),
-            oidc_allowed_networks=(ipaddress.ip_network("127.0.0.0/8"),),
-            oidc_clients=(ClientSetting(issuer.url, CLIENT, str(secret)),),
-        )
-        with running_server(account=ACCOUNT, config=config) as server:
-            issuer.sign_in = SignInPages(CLIENT, SECRET, f"{server.url}/login/oidc/callback")
-            iam = client_factory(server)("iam")
-            provider = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=[CLIENT])
-            name = issuer.url.removeprefix("https://")
-            for role, subject in (("engineer", "sub-1"), ("auditor", "sub-1"), ("elsewhere", "sub-2")):
-                statement = {
-                    "Effect": "Allow",
-                    "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
-                    "Action": "sts:AssumeRoleWithWebIdentity",
-                    "Condition": {"StringEquals": {f"{name}:sub": subject, f"{name}:aud": CLIENT}},
-                }
-                document = json.dumps({"Version": "2012-10-17", "Statement": statement})
-                iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)
-            yield Scene(server, issuer)
+    """Run the server and its providers."""
+    with scene(tmp_path_factory.mktemp("oidc")) as running:
+        yield running
 
 
 @pytest.fixture
-def scene(shared: Scene) -> Iterator[Scene]:
-    """Return both, with an honest issuer."""
-    honest = {"sub": "sub-1", "email": "alice+x@example.org"}
-    shared.issuer.sign_in = replace(shared.pages, claims=honest, error="", method="client_secret_basic", codes={})
-    yield shared
-    shared.issuer.answers.clear()
+def there(shared: Scene) -> Scene:
+    """Return them, with honest providers."""
+    be_honest(shared)
+    return shared
 
 
-def test_a_person_signs_in_and_gets_credentials(scene: Scene, visit: Visit) -> None:
+def test_a_person_signs_in_and_gets_credentials(there: Scene, visit: Visit) -> None:
     """Code, PKCE, state and nonce; the roles whose trust policies let the person in; credentials that work."""
-    page = sign_in(scene, visit)
+    page = sign_in(there, visit)
     offered = [each.text_content() for each in page.locator(".role-name").all()]
     assert offered == ["auditor", "engineer"]
     assert "code=" not in page.url
@@ -82,24 +39,32 @@ def test_a_person_signs_in_and_gets_credentials(scene: Scene, visit: Visit) -> N
     page.get_by_role("heading", name="In this terminal").wait_for()
     key, secret, token = (page.locator(f"#value-{name}").text_content() for name in ("key", "secret", "token"))
     given = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": token}
-    arn = client_factory(scene.server)("sts", given).get_caller_identity()["Arn"]
+    arn = client_factory(there.server)("sts", given).get_caller_identity()["Arn"]
     assert arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/engineer/alice+x@example.org"
 
 
+def test_each_of_several_providers_opens_its_own_roles(there: Scene, visit: Visit) -> None:
+    """A provider with a path in its name, and without a secret for us, stands beside the other."""
+    page = sign_in(there, visit, there.other)
+    assert page.locator(".role-name").all_text_contents() == ["partner"]
+    page.get_by_role("button", name="Get credentials").click()
+    page.get_by_role("heading", name="In this terminal").wait_for()
+
+
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_the_secret_is_shown_as_the_provider_wants_it(scene: Scene, visit: Visit, method: str) -> None:
+def test_the_secret_is_shown_as_the_provider_wants_it(there: Scene, visit: Visit, method: str) -> None:
     """Glewlwyd holds each client to one way, whatever its discovery document lists."""
-    scene.pages.method = method
-    assert sign_in(scene, visit).locator(".role-name").count() == 2
+    there.pages.method = method
+    assert sign_in(there, visit).locator(".role-name").count() == 2
 
 
-def test_a_waiting_command_gets_it(scene: Scene, visit: Visit) -> None:
+def test_a_waiting_command_gets_it(there: Scene, visit: Visit) -> None:
     """The hand-over is the same as with SAML."""
-    server = scene.server.url
+    server = there.server.url
     with Listener(server) as listener:
         command = Command(server, "loopback", redirect_uri=listener.uri, state=listener.state)
         page = visit(command.begun["url"], ignore_https_errors=True)
-        page.get_by_role("link", name="localhost").click()
+        page.get_by_role("link", name=host(there.issuer)).click()
         page.get_by_role("button", name="Hand over").first.click()
         assert listener.arrived.wait(10)
     status, answer = command.redeem(code=listener.got["code"])
@@ -118,19 +83,21 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_token_that_is_not_for_this_sign_in_offers_nothing(scene: Scene, visit: Visit, case: str) -> None:
-    """The token is held to what every web identity is held to, and to the nonce."""
-    scene.pages.claims |= REFUSED[case]
-    page = sign_in(scene, visit)
+def test_a_token_that_is_not_for_this_sign_in_offers_nothing(there: Scene, visit: Visit, case: str) -> None:
+    """The token is held to what every web identity is held to, and to the nonce; why stands in the audit log."""
+    before = len(there.details)
+    there.pages.claims |= REFUSED[case]
+    page = sign_in(there, visit)
     page.get_by_role("heading", name="That did not work").wait_for()
+    assert len(there.details) == before + 1
 
 
-def test_who_did_not_begin_does_not_end(scene: Scene, visit: Visit) -> None:
+def test_who_did_not_begin_does_not_end(there: Scene, visit: Visit) -> None:
     """The state is worth nothing without its cookie, and nothing twice."""
     back: list[str] = []
-    page = visit(f"{scene.server.url}/login", ignore_https_errors=True)
-    page.on("request", lambda request: back.append(request.url) if "/callback?" in request.url else None)
-    page.get_by_role("link", name="localhost").click()
+    page = visit(f"{there.server.url}/login", ignore_https_errors=True)
+    page.on("request", lambda request: back.append(request.url) if "/callback/" in request.url else None)
+    page.get_by_role("link", name=host(there.issuer)).click()
     page.locator("li.role").first.wait_for()
     victim = visit(back[0])
     victim.get_by_text("did not begin").wait_for()
@@ -138,16 +105,18 @@ def test_who_did_not_begin_does_not_end(scene: Scene, visit: Visit) -> None:
     page.get_by_text("did not begin").wait_for()
 
 
-def test_a_provider_that_declines_or_fails_is_told_of(scene: Scene, visit: Visit) -> None:
-    """Its error is no reason to show what it says; one that is away is said to be."""
-    scene.pages.error = "access_denied<script>"
-    page = sign_in(scene, visit)
-    page.get_by_text("did not sign you in").wait_for()
-    scene.pages.error = ""
-    scene.issuer.answers["/.well-known/openid-configuration"] = Answer.fail()
-    page = visit(f"{scene.server.url}/login")
-    page.get_by_role("link", name="localhost").click()
-    page.get_by_text("does not answer as it should").wait_for()
+def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit) -> None:
+    """By its host and in our own words: a page of ours lends no name to what others write. A link leads back."""
+    there.pages.error, there.pages.description = "access_denied", "<script>alert(1)</script> call 555-0100"
+    page = sign_in(there, visit)
+    page.get_by_text(f"{host(there.issuer)} did not sign you in: you declined").wait_for()
+    assert "555-0100" not in page.content()
+    assert there.details[-1] == "error 'access_denied': '<script>alert(1)</script> call 555-0100'"
+    there.pages.error = ""
+    there.issuer.answers["/.well-known/openid-configuration"] = Answer.fail()
+    page.get_by_role("link", name="Back to the sign-in page").click()
+    page.get_by_role("link", name=host(there.issuer)).click()
+    page.get_by_text(f"{host(there.issuer)} cannot be reached").wait_for()
 
 
 def test_a_client_is_configured_in_one_line(tmp_path: Path) -> None:
@@ -160,9 +129,14 @@ def test_a_client_is_configured_in_one_line(tmp_path: Path) -> None:
     )
 
 
-def sign_in(scene: Scene, visit: Visit) -> Page:
-    """Go to the issuer and come back."""
-    page = visit(f"{scene.server.url}/login", ignore_https_errors=True)
-    page.get_by_role("link", name="localhost").click()
+def host(issuer: OidcIssuer) -> str:
+    """Return what the sign-in page calls a provider."""
+    return issuer.root.removeprefix("https://")
+
+
+def sign_in(there: Scene, visit: Visit, issuer: OidcIssuer | None = None) -> Page:
+    """Go to an issuer and come back."""
+    page = visit(f"{there.server.url}/login", ignore_https_errors=True)
+    page.get_by_role("link", name=host(issuer or there.issuer)).click()
     page.wait_for_load_state()
     return page

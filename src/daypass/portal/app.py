@@ -170,11 +170,11 @@ def _routes(portal: Portal) -> list[Route]:
 
     async def end_oidc(request: Request, request_id: str) -> Response:
         carried, client = await portal.work(oidc.returned, request, request_id)
-        token = await oidc.redeem(request, carried, client)
+        token = await oidc.redeem(request, carried, client, request_id)
         return await portal.work(oidc.offer, request, carried, client, token, request_id)
 
     return [
-        Route("/login/oidc/callback", portal.waits(end_oidc), methods=["GET"]),
+        Route("/login/oidc/callback/{issuer:path}", portal.waits(end_oidc), methods=["GET"]),
         Route("/login/oidc/{key}", portal.waits(begin_oidc), methods=["GET"]),
         Route("/assets/{version}/{name}", _asset, methods=["GET"]),
         *(Route(path, handler, methods=["POST"]) for path, handler in posts),

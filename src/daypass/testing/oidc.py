@@ -94,8 +94,8 @@ class OidcIssuer:
     """An issuer on https://localhost, used as a context manager.
 
     `url` is its name and `ca_bundle` the file that makes its certificate trusted. `now` tells its time, so
-    that a test with a movable clock gets tokens of that time. `answers` maps DISCOVERY or KEYS to a
-    misbehaviour.
+    that a test with a movable clock gets tokens of that time. `answers` maps DISCOVERY, KEYS or TOKEN to
+    a misbehaviour.
     """
 
     def __init__(
@@ -242,10 +242,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         pages = self.server.issuer.sign_in
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
-        status, answer = 404, {"error": "not_found"}
+        answer = self.server.issuer.answer(self.path)
+        if answer.silence and self.server.issuer.stopping.wait(answer.silence):
+            return
+        if answer.body is not None:
+            self._plain(answer.status, answer.body)
+            return
+        status, said = 404, {"error": "not_found"}
         if pages is not None and self.path == TOKEN:
-            status, answer = pages.redeem(body, self.headers.get("Authorization", ""), self.server.issuer.token)
-        self._plain(status, json.dumps(answer).encode())
+            status, said = pages.redeem(body, self.headers.get("Authorization", ""), self.server.issuer.token)
+        self._plain(status, json.dumps(said).encode())
 
     def _plain(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)

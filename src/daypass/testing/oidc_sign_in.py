@@ -18,13 +18,20 @@ Claims = dict[str, Any]
 
 @dataclass(slots=True)
 class SignInPages:
-    """Signs everybody in as whoever `claims` say. `method` is the one in which the client shows its secret."""
+    """Signs everybody in as whoever `claims` say. `method` is the one in which the client shows its secret.
+
+    With `error` it answers that instead of a code, as `description` has it. `names_itself` puts `iss` into its answers,
+    and `checks_verifier` is the whole of PKCE; a provider may leave out either.
+    """
 
     client_id: str
     secret: str
     redirect_uri: str
     claims: Claims = field(default_factory=dict)
     error: str = ""
+    description: str = ""
+    names_itself: bool = True
+    checks_verifier: bool = True
     method: str = "client_secret_basic"
     codes: dict[str, Claims] = field(default_factory=dict)
 
@@ -39,9 +46,10 @@ class SignInPages:
             return None
         if asked.get("response_type") != "code" or asked.get("code_challenge_method") != "S256":
             return None
-        answer = {"state": asked.get("state", ""), "iss": issuer}
+        answer = {"state": asked.get("state", "")} | ({"iss": issuer} if self.names_itself else {})
         if self.error:
-            return f"{self.redirect_uri}?{urlencode({**answer, 'error': self.error})}"
+            said = {"error": self.error, "error_description": self.description}
+            return f"{self.redirect_uri}?{urlencode({**answer, **said})}"
         code = secrets.token_urlsafe(24)
         self.codes[code] = asked
         return f"{self.redirect_uri}?{urlencode({**answer, 'code': code})}"
@@ -54,7 +62,9 @@ class SignInPages:
         asked = self.codes.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if asked is None or asked["code_challenge"] != challenge or form.get("redirect_uri") != self.redirect_uri:
+        if asked is None or form.get("redirect_uri") != self.redirect_uri:
+            return 400, {"error": "invalid_grant"}
+        if self.checks_verifier and asked["code_challenge"] != challenge:
             return 400, {"error": "invalid_grant"}
         claims = {"aud": self.client_id, "nonce": asked.get("nonce"), **self.claims}
         return 200, {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": sign(claims)}

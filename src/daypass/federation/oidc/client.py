@@ -16,10 +16,10 @@ from urllib.parse import quote, urlencode
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc.fetch import Denied, Fetcher, Unacceptable
 from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH, require_name
-from daypass.federation.oidc.provider import is_issuer_url, is_keys_url
+from daypass.federation.oidc.provider import SCHEME, is_issuer_url, is_keys_url
 from daypass.federation.oidc.strict_json import NotStrict, parse_object
 
-_SCOPES = "openid email profile"
+_SCOPES = ("openid", "email", "profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Client:
         return hashlib.sha256(f"{self.issuer}\n{self.client_id}".encode()).hexdigest()[:32]
 
     @property
+    def name(self) -> str:
+        """The issuer without its scheme, as condition keys and addresses of ours have it."""
+        return self.issuer.removeprefix(SCHEME)
+
+    @property
     def host(self) -> str:
         """Where people are sent, as the page says it."""
         return self.issuer.partition("://")[2].partition("/")[0]
@@ -43,11 +48,13 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What a provider's discovery document says of its sign-in."""
+    """What a provider's discovery document says of its sign-in. `names_itself` promises `iss` in each answer."""
 
     authorization: str
     token: str
     takes_basic: bool
+    names_itself: bool
+    scopes: str
 
 
 async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
@@ -61,7 +68,19 @@ async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
     if not authorization or not token:
         raise Unacceptable("its discovery document has no https addresses to sign in at")
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-    return Endpoints(authorization, token, isinstance(methods, list) and "client_secret_basic" in methods)
+    return Endpoints(
+        authorization,
+        token,
+        takes_basic=isinstance(methods, list) and "client_secret_basic" in methods,
+        names_itself=document.get("authorization_response_iss_parameter_supported") is True,
+        scopes=_scopes(document.get("scopes_supported")),
+    )
+
+
+def _scopes(supported: object) -> str:
+    """Return what is asked for. The session's name comes from the last two; a provider may know neither."""
+    listed = supported if isinstance(supported, list) else _SCOPES
+    return " ".join(scope for scope in _SCOPES if scope == "openid" or scope in listed)
 
 
 def authorization_url(
@@ -74,7 +93,7 @@ def authorization_url(
             "response_type": "code",
             "client_id": client.client_id,
             "redirect_uri": redirect_uri,
-            "scope": _SCOPES,
+            "scope": endpoints.scopes,
             "state": state,
             "nonce": nonce,
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),

@@ -1,0 +1,139 @@
+"""A server whose people sign in at two OpenID Connect providers, and a browser of a few lines to be lied to."""
+
+import http.client
+import ipaddress
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.portal.conftest import ACCOUNT
+
+from daypass.config import ClientSetting, Config
+from daypass.federation.oidc.client import Client
+from daypass.testing.oidc import OidcIssuer
+from daypass.testing.oidc_sign_in import SignInPages
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import RunningServer, running_server
+
+CLIENT, SECRET, OTHER_CLIENT = "daypass at acme", "s3cret:%+ä", "daypass at beta"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A server, the issuer that its people sign in with, and another one, whose client has no secret."""
+
+    server: RunningServer
+    issuer: OidcIssuer
+    other: OidcIssuer
+
+    @property
+    def pages(self) -> SignInPages:
+        """The issuer's sign-in."""
+        return pages_of(self.issuer)
+
+    @property
+    def details(self) -> list[str]:
+        """What the audit log has of the sign-ins that were refused."""
+        events = self.server.audit.happenings
+        return [one.fault.detail for one in events if one.action == "OIDCSignIn" and one.fault is not None]
+
+
+def pages_of(issuer: OidcIssuer) -> SignInPages:
+    """Return an issuer's sign-in."""
+    assert issuer.sign_in is not None
+    return issuer.sign_in
+
+
+def callback(server: str, issuer: OidcIssuer) -> str:
+    """Return the address that a provider sends browsers back to."""
+    return f"{server}/login/oidc/callback/{issuer.url.removeprefix('https://')}"
+
+
+@contextmanager
+def scene(folder: Path) -> Iterator[Scene]:
+    """Run them. The client's id and secret hold signs that have to be encoded."""
+    secret = folder / "secret"
+    secret.write_text(f"{SECRET}\n", encoding="utf-8")
+    with OidcIssuer() as issuer, OidcIssuer(path="/realms/beta", authority=issuer.authority) as other:
+        config = Config(
+            oidc_ca_bundle=str(issuer.ca_bundle),
+            oidc_allowed_networks=(ipaddress.ip_network("127.0.0.0/8"),),
+            oidc_clients=(ClientSetting(issuer.url, CLIENT, str(secret)), ClientSetting(other.url, OTHER_CLIENT)),
+        )
+        with running_server(account=ACCOUNT, config=config) as server:
+            issuer.sign_in = SignInPages(CLIENT, SECRET, callback(server.url, issuer))
+            other.sign_in = SignInPages(OTHER_CLIENT, "", callback(server.url, other))
+            iam = client_factory(server)("iam")
+            _roles(iam, issuer, CLIENT, (("engineer", "sub-1"), ("auditor", "sub-1"), ("elsewhere", "sub-2")))
+            _roles(iam, other, OTHER_CLIENT, (("partner", "sub-1"),))
+            yield Scene(server, issuer, other)
+
+
+def _roles(iam: Any, issuer: OidcIssuer, client: str, roles: tuple[tuple[str, str], ...]) -> None:
+    provider = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=[client])
+    name = issuer.url.removeprefix("https://")
+    for role, subject in roles:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{name}:sub": subject, f"{name}:aud": client}},
+        }
+        document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)
+
+
+def be_honest(there: Scene) -> None:
+    """Let both providers be what they should."""
+    honest = {"sub": "sub-1", "email": "alice+x@example.org"}
+    for issuer, client in ((there.issuer, CLIENT), (there.other, OTHER_CLIENT)):
+        secret = SECRET if client == CLIENT else ""
+        issuer.sign_in = SignInPages(client, secret, callback(there.server.url, issuer), claims=dict(honest))
+        issuer.answers.clear()
+        issuer.discovery_changes.clear()
+        issuer.requests.clear()
+
+
+@dataclass
+class Errand:
+    """A browser that begins a sign-in, and brings back whatever it is told to."""
+
+    server: str
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, issuer: OidcIssuer) -> dict[str, str]:
+        """Begin at a provider, and return what the provider is asked."""
+        client = Client(issuer.url, pages_of(issuer).client_id)
+        status, headers, _ = self.get(f"/login/oidc/{client.key}")
+        assert status == 303
+        return dict(parse_qsl(urlsplit(headers["location"]).query))
+
+    def get(self, address: str) -> tuple[int, dict[str, str], str]:
+        """Get an address of the server's, with its cookies."""
+        connection = http.client.HTTPConnection(urlsplit(self.server).netloc, timeout=30)
+        path = address.removeprefix(self.server)
+        sent = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        connection.request("GET", path, headers=sent)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                pair = value.partition(";")[0].partition("=")
+                self.cookies[pair[0]] = pair[2]
+        connection.close()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
+
+    def come_back(self, address: str, **answer: str) -> str:
+        """Come back to an address with an answer, and return the page's text."""
+        return self.get(f"{address}?{urlencode(answer)}")[2]
+
+
+def code_for(issuer: OidcIssuer, asked: dict[str, str]) -> str:
+    """Return the code that a provider gives for a request."""
+    back = pages_of(issuer).authorize(f"/authorize?{urlencode(asked)}", issuer.url)
+    assert back is not None
+    return dict(parse_qsl(urlsplit(back).query))["code"]

@@ -1,0 +1,338 @@
+"""Attacks on the sign-in by OpenID Connect, and providers that fail: nobody gets in, nothing is told, nothing hangs."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.portal.conftest import ACCOUNT
+from tests.portal.oidc_scene import CLIENT, SECRET, Errand, Scene, be_honest, callback, code_for, pages_of, scene
+
+from daypass.audit.event import to_event
+from daypass.authenticate.keychain import Keychain
+from daypass.authorize.context import Surroundings
+from daypass.config import ClientSetting, Config, ConfigurationError
+from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.keys import KeySet, parse_jwks
+from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_keys_url
+from daypass.federation.oidc.token import read_token
+from daypass.operations.operation import Touches
+from daypass.operations.settings import ServiceSettings
+from daypass.portal.web_offer import WebOffer, offer_roles
+from daypass.storage.cache import Cache
+from daypass.testing.oidc import DISCOVERY, Answer
+from daypass.testing.oidc_sign_in import TOKEN
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import running_server
+from daypass.testing.tokens import SigningKey, compact
+from daypass.wire.http import HttpRequest
+from daypass.wiring import WaitingFace, oidc_clients
+
+NOT_BEGUN = "a sign-in that this browser did not begin"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Run the server and its providers."""
+    with scene(tmp_path_factory.mktemp("oidc")) as running:
+        yield running
+
+
+@pytest.fixture
+def there(shared: Scene) -> Scene:
+    """Return them, with honest providers."""
+    be_honest(shared)
+    return shared
+
+
+def home(there: Scene) -> str:
+    """Return where the honest provider sends browsers back to."""
+    return callback(there.server.url, there.issuer)
+
+
+def test_a_sign_in_goes_through(there: Scene) -> None:
+    """What the attacks below leave out of it is all that stops them."""
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
+    assert asked["redirect_uri"] == home(there)
+    assert asked["scope"] == "openid email profile"
+    page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
+    assert "Choose a role" in page
+
+
+# Mix-up (RFC 9700, 4.4)
+
+
+@pytest.mark.parametrize("case", ["it says who it is", "it does not"])
+def test_a_code_of_one_provider_never_goes_to_another(there: Scene, case: str) -> None:
+    """One provider sends its visitor on to the other, with its own sign-in's state, to be brought the other's code.
+
+    Nonce and challenge are its own choice, so neither secret nor PKCE would stop it. The address does.
+    """
+    evil, honest = there.other, there.issuer
+    errand = Errand(there.server.url)
+    asked = errand.begin(evil)
+    sent_on = {**asked, "client_id": CLIENT, "redirect_uri": home(there), "code_challenge": "x" * 43}
+    code = code_for(honest, sent_on)
+    more = {"iss": honest.url} if case == "it says who it is" else {}
+    page = errand.come_back(home(there), state=asked["state"], code=code, **more)
+    assert NOT_BEGUN in page
+    assert there.details[-1] == "the answer came to another provider's address"
+    assert evil.requests[TOKEN] == honest.requests[TOKEN] == 0
+    assert code in pages_of(honest).codes
+
+
+def test_providers_know_one_address_each(there: Scene) -> None:
+    """The other half of it: a provider sends nobody to an address that belongs to another."""
+    asked = Errand(there.server.url).begin(there.other)
+    sent_on = {**asked, "client_id": CLIENT}
+    assert there.pages.authorize(f"/authorize?client_id={CLIENT}&redirect_uri={asked['redirect_uri']}", "x") is None
+    assert sent_on["redirect_uri"] != home(there)
+
+
+# The answer
+
+
+def test_an_answer_says_whose_it_is(there: Scene) -> None:
+    """RFC 9207: another issuer's answer is refused, and a missing name where the provider promises it."""
+    cases: tuple[tuple[dict[str, str], bool, str], ...] = (
+        ({"iss": "https://evil.example.org"}, False, "another issuer answers"),
+        ({"iss": f"{there.issuer.url}/"}, False, "another issuer answers"),
+        ({"iss": ""}, False, "another issuer answers"),
+        ({}, True, "the provider says who it is, and the answer does not"),
+    )
+    for said, promised, detail in cases:
+        there.issuer.discovery_changes["authorization_response_iss_parameter_supported"] = promised
+        errand = Errand(there.server.url)
+        asked = errand.begin(there.issuer)
+        page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), **said)
+        assert NOT_BEGUN in page
+        assert there.details[-1] == detail
+    assert there.issuer.requests[TOKEN] == 0
+    there.issuer.discovery_changes["authorization_response_iss_parameter_supported"] = False
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    assert "Choose a role" in errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
+
+
+@pytest.mark.parametrize("twice", ["state", "code", "iss", "error"])
+def test_nothing_is_said_twice(there: Scene, twice: str) -> None:
+    """Two readers of one address must not read two answers in it."""
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    answer = f"state={asked['state']}&code={code_for(there.issuer, asked)}&iss={there.issuer.url}&error=x"
+    said = dict(part.split("=") for part in answer.split("&"))
+    status, _, _ = errand.get(f"{home(there)}?{answer}&{twice}={said[twice]}")
+    assert status == 400
+    assert there.issuer.requests[TOKEN] == 0
+
+
+def test_a_state_is_good_once_and_in_one_browser(there: Scene) -> None:
+    """A replayed answer, one without its cookie, with a made-up state, or after ten minutes signs nobody in."""
+    errand, other = Errand(there.server.url), Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    kept = dict(errand.cookies)
+    answer = {"state": asked["state"], "code": code_for(there.issuer, asked), "iss": there.issuer.url}
+    assert NOT_BEGUN in other.come_back(home(there), **answer)
+    other.begin(there.issuer)
+    assert NOT_BEGUN in other.come_back(home(there), **answer)
+    assert "Choose a role" in errand.come_back(home(there), **answer)
+    errand.cookies = kept
+    assert NOT_BEGUN in errand.come_back(home(there), **answer | {"code": code_for(there.issuer, asked)})
+    assert NOT_BEGUN in errand.come_back(home(there), **answer | {"state": f"_{'0' * 40}"})
+    assert NOT_BEGUN in errand.come_back(home(there), code="x")
+
+
+INJECTED = {"PKCE": "{}: it answered 400, and redirects are not followed", "the nonce": "another nonce"}
+
+
+@pytest.mark.parametrize("stops", INJECTED)
+def test_somebody_elses_code_is_good_for_nobody(there: Scene, stops: str) -> None:
+    """Code injection (RFC 9700, 4.5): the provider sees another challenge, or else we see another nonce."""
+    there.pages.checks_verifier = stops == "PKCE"
+    attacker, victim = Errand(there.server.url), Errand(there.server.url)
+    stolen = code_for(there.issuer, attacker.begin(there.issuer))
+    asked = victim.begin(there.issuer)
+    page = victim.come_back(home(there), state=asked["state"], code=stolen, iss=there.issuer.url)
+    assert "That did not work" in page
+    assert there.details[-1] == INJECTED[stops].format(there.issuer.url)
+
+
+# What providers say instead
+
+
+SAID = {
+    "access_denied": "you declined, or it does not let you use this application",
+    "login_required": "wants something of you first",
+    "consent_required": "wants something of you first",
+    "temporarily_unavailable": "has trouble of its own",
+    "unauthorized_client": "compares client id and addresses",
+    "<script>alert(1)</script>": "did not sign you in.",
+}
+
+
+@pytest.mark.parametrize("number", range(len(SAID)))
+def test_errors_are_told_in_our_own_words(there: Scene, number: int) -> None:
+    """Each with what to do about it; what the provider writes beside it is for the audit log."""
+    error, words = list(SAID.items())[number]
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    said = {"error": error, "error_description": "</p><script>call 555-0100</script>\u202e" + "x" * 9_000}
+    page = errand.come_back(home(there), state=asked["state"], iss=there.issuer.url, **said)
+    assert words in page
+    assert "555-0100" not in page
+    assert "<script>alert" not in page
+    assert "Back to the sign-in page" in page
+    assert there.details[-1].startswith(f"error {error!r}: '</p><script>call")
+    assert len(there.details[-1]) < 500
+
+
+def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
+    """Whoever wants to sign in there is told in seconds, and meanwhile everybody else is served."""
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    there.issuer.answers |= {DISCOVERY: Answer.hang(), TOKEN: Answer.hang()}
+    with ThreadPoolExecutor(12) as pool:
+        link = f"/login/oidc/{Client(there.issuer.url, CLIENT).key}"
+        waiting = [pool.submit(Errand(there.server.url).get, link) for _ in range(10)]
+        answer = {"state": asked["state"], "code": code_for(there.issuer, asked), "iss": there.issuer.url}
+        waiting_too = pool.submit(errand.come_back, home(there), **answer)
+        assert "Sign in" in Errand(there.server.url).get("/login")[2]
+        assert all("cannot be reached, or does not answer in time" in each.result()[2] for each in waiting)
+        assert "cannot be reached" in waiting_too.result()
+
+
+ODD: dict[str, dict[str, Answer]] = {
+    "no documents": {DISCOVERY: Answer.document([])},
+    "another issuer's document": {DISCOVERY: Answer.document({"issuer": "https://evil.example.org"})},
+    "addresses that are none": {DISCOVERY: Answer.redirect("https://evil.example.org")},
+    "a flood": {DISCOVERY: Answer.flood()},
+    "a code that it does not know any more": {TOKEN: Answer.document({"access_token": "x"})},
+    "no JSON": {TOKEN: Answer(body=b"<html>")},
+    "a token that is none": {TOKEN: Answer.document({"id_token": "x.y.z"})},
+    "a token of a strange kind": {TOKEN: Answer.document({"id_token": ["x"]})},
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> None:
+    """Whatever comes instead of an answer, the person reads a sentence, and an operator finds the reason."""
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    there.issuer.answers |= ODD[case]
+    before = len(there.details)
+    page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
+    assert "That did not work" in page
+    assert "InternalFailure" not in page
+    assert len(there.details) == before + 1
+    assert there.details[-1]
+
+
+def test_only_scopes_that_there_are_are_asked_for(there: Scene) -> None:
+    """A provider may refuse a request for a scope that it does not know."""
+    there.issuer.discovery_changes["scopes_supported"] = ["openid", "offline_access"]
+    assert Errand(there.server.url).begin(there.issuer)["scope"] == "openid"
+
+
+# The secret
+
+
+def test_a_secret_is_in_no_page_and_no_log(there: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is read from its file when the server starts, and goes to the provider alone."""
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer)
+    pages = [errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))]
+    there.pages.secret = "another"
+    asked = errand.begin(there.issuer)
+    pages.append(errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked)))
+    assert "not as a sign-in needs it" in pages[-1]
+    assert there.details[-1] == f"{there.issuer.url}: it answered 401"
+    pages += [errand.get("/login")[2], json.dumps(asked)]
+    log = b"".join(msgspec.json.encode(to_event(one)) for one in there.server.audit.happenings).decode()
+    clients = repr(oidc_clients(there.server.config)) + repr(there.server.config)
+    for text in (*pages, log, clients, *capfd.readouterr()):
+        assert SECRET not in text
+        assert "s3cret" not in text
+
+
+def test_a_server_without_its_secret_does_not_start(tmp_path: Path) -> None:
+    """A file that is away, empty or no text is named; what is in it is not."""
+    (tmp_path / "empty").write_text(" \n", encoding="utf-8")
+    (tmp_path / "odd").write_bytes(b"\xff\xfes3cret")
+    for name in ("away", "empty", "odd"):
+        config = Config(oidc_clients=(ClientSetting("https://login.example.org", "x", str(tmp_path / name)),))
+        with pytest.raises(ConfigurationError, match=name) as caught:
+            oidc_clients(config)
+        assert "s3cret" not in str(caught.value)
+
+
+# An issuer that every account knows
+
+GOOGLE = "https://accounts.google.com"
+
+
+class GooglesKeys:
+    """One key, at hand: nobody is asked."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self._keys = parse_jwks(json.dumps({"keys": [key.jwk()]}).encode())
+
+    def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet:  # noqa: ARG002 - a promise
+        """Return it for Google alone."""
+        assert provider.issuer == GOOGLE
+        return self._keys
+
+    def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
+        """There is nothing more."""
+        return False
+
+
+def test_google_needs_no_provider_in_the_account() -> None:
+    """A role that trusts accounts.google.com for our client id is offered, and no other client's is."""
+    key = SigningKey.generate("RS256", "k")
+    with running_server(account=ACCOUNT) as server:
+        for name, audience in (("ours", CLIENT), ("theirs", "another client")):
+            _trusting_google(client_factory(server)("iam"), name, audience)
+        there = server.there
+        settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
+        face = WaitingFace(
+            there, Cache(there.store).loading, Keychain(there.vault), settings, GooglesKeys(key), lambda _: True
+        )
+        now = int(server.clock.now().timestamp())
+        claims = {"iss": GOOGLE, "sub": "10769", "aud": CLIENT, "azp": CLIENT, "iat": now, "exp": now + 3_600}
+        claims |= {"email": "alice@example.org", "email_verified": True, "hd": "example.org"}
+        token = compact({"alg": "RS256", "kid": "k"}, claims, key)
+        request = HttpRequest("GET", b"/", b"", (), b"", "127.0.0.1", secure=True)
+        with face.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
+            around = Surroundings(world.now, request, "us-east-1")
+            found = offer_roles(read_token(token), "alice@example.org", around, world)
+    assert _names(found) == ["ours"]
+    assert {provider for _, provider in found.roles} == {"accounts.google.com"}
+    assert found.bearer.web.audience == CLIENT
+
+
+def test_googles_addresses_are_such_as_we_go_to() -> None:
+    """As its discovery document has them; the token's is on another host than the issuer."""
+    assert is_issuer_url(GOOGLE)
+    assert is_keys_url(f"{GOOGLE}/o/oauth2/v2/auth")
+    assert is_keys_url("https://oauth2.googleapis.com/token")
+
+
+def _trusting_google(iam: Any, name: str, audience: str) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": "accounts.google.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {"accounts.google.com:aud": audience}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)
+
+
+def _names(offer: WebOffer) -> list[str]:
+    return [candidate.arn.rpartition("/")[2] for candidate, _ in offer.roles]
