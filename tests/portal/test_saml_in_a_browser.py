@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Error, Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
 
-from daypass.portal.credentials import Credentials, sign_in_command
+from daypass.cli.saving import service_name
+from daypass.portal.credentials import FORMS, Credentials, sign_in_command
 
 
 def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:
@@ -166,6 +167,13 @@ def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) 
     command = page.locator("code.whole").text_content() or ""
     assert command == "aws --profile developer sts get-caller-identity"
     assert json.loads(identity([str(AWS), *command.split()[1:]], tmp_path))["Arn"].endswith("/developer/alice")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:7878", "https://STS.Example.com", "http://[::1]:80", "https://a_b"])
+def test_the_page_and_the_command_name_a_server_alike(url: str) -> None:
+    """One section for one server, whoever writes it; two servers have two."""
+    given = Credentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", url)
+    assert f"\n[services {service_name(url)}]\n" in FORMS["config"].write(given)
 
 
 def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, visit: Visit) -> None:

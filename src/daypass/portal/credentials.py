@@ -7,6 +7,7 @@ that no form can be made to say anything else.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -114,9 +115,13 @@ def sign_in_command(credentials: Credentials, role: str, method: str) -> str:
 
 
 def _services_block(credentials: Credentials) -> str:
-    """Return what ~/.aws/config needs beside the profile, so that plain tools find this server."""
+    """Return what ~/.aws/config needs beside the profile, so that plain tools find this server.
+
+    The section is named after the server, as `daypass login` names it: people may have several servers.
+    """
+    server = "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(credentials.endpoint).netloc.lower()).strip("-")
     return (
-        f"[profile {credentials.name}]\nregion = {credentials.region}\nservices = daypass\n\n[services daypass]\n"
+        f"[profile {credentials.name}]\nregion = {credentials.region}\nservices = {server}\n\n[services {server}]\n"
         f"sts =\n  endpoint_url = {credentials.endpoint}\niam =\n  endpoint_url = {credentials.endpoint}\n"
     )
 
