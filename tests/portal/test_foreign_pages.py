@@ -1,0 +1,44 @@
+"""Forms that another site's page sends: refused, whatever they hold and whatever the browser brings along."""
+
+import pytest
+from playwright.sync_api import expect
+from tests.portal.command import Command
+from tests.portal.conftest import Portal, Visit
+from tests.saml.browser import JSON, Browser
+
+FORMS = ("/login/role", "/saml/role", "/login/decline", "/login/file", "/device", "/operator", "/operator/leave")
+FOREIGN = {
+    "another origin": {"Origin": "https://evil.example.org"},
+    "another port of this machine": {"Origin": "http://127.0.0.1:1"},
+    "no origin that it would tell": {"Origin": "null"},
+    "another site, as the browser knows": {"Sec_Fetch_Site": "cross-site"},
+    "a neighbour of our site": {"Sec_Fetch_Site": "same-site"},
+    "our origin, but not as the browser knows": {"Origin": "OURS", "Sec_Fetch_Site": "cross-site"},
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("case", FOREIGN)
+def test_a_form_comes_from_a_page_of_ours(portal: Portal, path: str, case: str) -> None:
+    """Asked before anything else is: before the handle, the code and the cookie are looked at."""
+    headers = {name: portal.url if value == "OURS" else value for name, value in FOREIGN[case].items()}
+    command = Command(portal.url, "device")
+    fields = {"Handle": "x", "RoleArn": "x", "PrincipalArn": "x", "Format": "sh", "code": command.begun["user_code"]}
+    answer = Browser().send(f"{portal.url}{path}", fields, accept=JSON, **headers)
+    assert answer.status == 403
+    assert answer.document["Error"]["Code"] == "AccessDenied"
+    assert "set-cookie" not in answer.headers
+    assert command.redeem()[1]["error"] == "authorization_pending"
+
+
+def test_a_page_that_sends_a_code_for_somebody_gets_nowhere(portal: Portal, visit: Visit) -> None:
+    """The attack on typed codes, with a real browser: a page types the attacker's code for whoever looks at it."""
+    command = Command(portal.url, "device")
+    page = visit(f"{portal.idp.url}/dashboard", java_script_enabled=False)  # a page of another site
+    page.set_content(
+        f'<form method="post" action="{portal.url}/device"><input name="code" value="{command.begun["user_code"]}">'
+        "<button>Win a prize</button></form>"
+    )
+    page.get_by_role("button", name="Win a prize").click()
+    expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
+    expect(page.get_by_role("link", name="localhost")).to_have_count(0)
