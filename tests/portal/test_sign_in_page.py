@@ -1,7 +1,7 @@
 """The sign-in page: which identity providers stand on it, and what tells them apart."""
 
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -37,12 +37,8 @@ def doors(server: RunningServer) -> list[list[str]]:
     """Return what the page says of each provider, line by line."""
     with urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - the test's own server
         tree = html.fromstring(answer.read().decode())
-    links = [link for link in tree.iter("a") if link.get("class") == "door"]
-    return [[text.strip() for text in _lines(link) if text.strip() not in {"", "→"}] for link in links]
-
-
-def _lines(link: Any) -> Sequence[str]:
-    return [str(text) for text in link.itertext()]
+    texts = [text for text in tree.iter("span") if text.get("class") == "door-text"]
+    return [[line.strip() for line in map(str, text.itertext()) if line.strip()] for text in texts]
 
 
 def test_providers_of_both_kinds_stand_by_their_hosts(server: RunningServer) -> None:
