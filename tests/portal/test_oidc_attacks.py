@@ -250,7 +250,7 @@ def test_a_secret_is_in_no_page_and_no_log(there: Scene, capfd: pytest.CaptureFi
     there.pages.secret = "another"
     asked = errand.begin(there.issuer)
     pages.append(errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked)))
-    assert "not as a sign-in needs it" in pages[-1]
+    assert "Nobody can sign in with" in pages[-1]
     assert there.details[-1] == f"{there.issuer.url}: it answered 401"
     pages += [errand.get("/login")[2], json.dumps(asked)]
     log = b"".join(msgspec.json.encode(to_event(one)) for one in there.server.audit.happenings).decode()

@@ -9,6 +9,8 @@ from playwright.sync_api import Page
 from tests.portal.conftest import OTHER, Portal, Visit
 from tests.portal.gallery import HOSTILE, MAY, Scene, enter, refusal, scene
 
+from daypass.directory import records
+from daypass.directory.sign_in_entities import SignIn
 from daypass.testing.plugin import client_factory
 
 
@@ -210,6 +212,55 @@ def test_keys_tell_their_age_and_their_rotation(there: Scene, visit: Visit) -> N
     assert timedelta(days=89) <= days <= timedelta(days=90)
     page.get_by_role("heading", name="SAML sign-in requests").wait_for()
     there.server.clock.reset()
+
+
+def test_operator_pages_are_kept_by_nobody(there: Scene, visit: Visit) -> None:
+    """No cache and no frame; a cookie for this host alone; and what the store has of it opens nothing."""
+    page = _operator(there, visit)
+    for path in ("/operator", "/operator/refusals", "/operator/keys", "/operator?q=nothing"):
+        answer = page.goto(f"{there.url}{path}")
+        assert answer is not None
+        headers = answer.headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-frame-options"] == "DENY"
+        assert "unsafe" not in headers["content-security-policy"]
+        assert page.locator("[style], style, script:not([src])").count() == 0
+    (cookie,) = (each for each in page.context.cookies() if "operator" in each["name"])
+    assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Strict")
+    with there.server.there.store.read() as reader:
+        kept = [record.key for record in reader.page(records.kind_name(SignIn), "", limit=100)]
+    assert [each for each in kept if "operator:" in each]
+    assert not [each for each in kept if cookie["value"] in each]
+
+
+def test_no_other_page_ends_a_session(there: Scene, visit: Visit) -> None:
+    """The form says what only this session's pages know."""
+    page = _operator(there, visit)
+    page.evaluate("document.querySelector('input[name=Form]').value = 'x'.repeat(32)")
+    page.get_by_role("button", name="Leave").click()
+    page.get_by_text("This form is of another session").wait_for()
+    page.goto(f"{there.url}/operator/keys")
+    page.get_by_role("heading", name="Keys and their rotation").wait_for()
+
+
+def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
+    """Tab reaches the places, the search and the table, and does not stop at each box of a picture."""
+    page = _operator(there, visit)
+    reached = list[str]()
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "(({tagName, id, textContent}) => tagName + ' ' + (id || textContent.trim()))(document.activeElement)"
+            ).partition("\n")[0]
+        )
+    for wanted in ("A Refusals", "A Keys", "BUTTON Leave", "INPUT q", "INPUT chains", "BUTTON Show"):
+        assert wanted in reached
+    page.get_by_label("Find").focus()
+    page.keyboard.type("admin")
+    page.keyboard.press("Enter")
+    page.get_by_text("ways with admin").wait_for()
+    assert not [each for each in reached if each.startswith("a ")]
 
 
 def _is_harmless(page: Page) -> None:

@@ -10,7 +10,7 @@ from tests.why.conftest import allow, document, trusting
 
 from daypass.authorize.named import Assumed
 from daypass.authorize.snapshot import SnapshotViews
-from daypass.authorize.trust_graph import Graph, account_graph
+from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
 from daypass.directory import organization_changes as changes
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
@@ -115,3 +115,11 @@ def test_an_organizations_policies_are_obeyed_and_not_quoted(two: Two) -> None:
     assert found == {"alice": ("the organization's policies have conditions",), "bob": ()}
     assert "MultiFactorAuthPresent" not in repr(graph)
     assert '"Deny"' not in repr(graph)
+
+
+def test_a_graph_without_an_end_is_given_up(two: Two) -> None:
+    """Whoever waits for it says when it is enough; part of a graph would say that the rest is closed."""
+    two.iam.create_user(UserName="alice")
+    role(two.iam, "admin", trusting({"AWS": f"{HERE}user/alice"}))
+    with two.server.there.store.read() as reader, pytest.raises(GraphTooLarge):
+        account_graph(SnapshotViews(reader), Assumed(two.server.clock.now()), OURS, is_over=lambda: True)

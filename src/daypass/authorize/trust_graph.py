@@ -3,10 +3,9 @@
 Owns what is a node, and putting people together who can do the very same. How it is drawn is drawing/'s.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from daypass.arn import Arn
 from daypass.authorize.named import Assumed
@@ -14,11 +13,14 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.directory.entities import Account, Role
 from daypass.directory.identity import AssumableRole, load_role
-from daypass.directory.store import Reader
 from daypass.operations.iam.paging import each_by_path
 
 _ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
 _TOGETHER = 2  # so many people who can do the same stand in one box
+
+
+class GraphTooLarge(Exception):  # noqa: N818 - read as a sentence
+    """There are more users and roles than can be asked about in the time that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +62,22 @@ def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Gr
     return _graph(roles, kept, {edge.target for edge in edges}, accounts, only)
 
 
-def account_graph(views: SnapshotViews, assumed: Assumed, account: str) -> Graph:
+def account_graph(
+    views: SnapshotViews, assumed: Assumed, account: str, *, is_over: Callable[[], bool] = lambda: False
+) -> Graph:
     """Return the graph of one account's roles, as that account may be told it.
 
     Of other accounts there is what its own trust policies name, and nothing that only their policies say.
+    Raises GraphTooLarge once `is_over` says so, before it has asked about every role.
     """
     accounts = tuple(one for one in accounts_of(views) if one.id == account)
     roles = [role for one in accounts for role in _roles(one, views)]
-    edges = [edge for role in roles for edge in _edges(role, views, assumed, inside=account)]
+    edges: list[Edge] = []
+    for role in roles:
+        if is_over():
+            raise GraphTooLarge
+        edges += _edges(role, views, assumed, inside=account)
     return _graph(roles, edges, {edge.target for edge in edges}, accounts, account)
-
-
-def load_account_graph(reader: Reader, account: str, minute: int) -> Graph:
-    """Return the graph of one account as it is in a minute since 1970, for a cache to keep."""
-    return account_graph(SnapshotViews(reader), Assumed(datetime.fromtimestamp(minute * 60, UTC)), account)
 
 
 def _graph(

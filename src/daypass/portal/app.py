@@ -188,12 +188,14 @@ async def _asset(request: Request) -> Response:
 
 def _done(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
     """GET /handover/done: where a hand-over ends for the person."""
-    return pages.page("end.html", {"title": "Handed over", "text": "Your terminal has what it waited for."})
+    return pages.page(
+        "end.html", {"title": "Handed over", "text": "Your terminal has what it waited for.", "good": True}
+    )
 
 
 def _declined(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
     """GET /handover/declined: the same, where the person did not want it."""
-    return pages.page("end.html", {"title": "Declined", "text": "Your terminal gets nothing."})
+    return pages.page("end.html", {"title": "Declined", "text": "Your terminal gets nothing.", "good": False})
 
 
 def _refused(request: Request, fault: Fault, request_id: str) -> Response:

@@ -40,7 +40,7 @@ from daypass.portal.web_offer import WebOffer, offer_roles, session_name
 
 _NOT_ASKED = "The answer is to a sign-in that this browser did not begin. Begin again at the sign-in page."
 _AWAY = "{} cannot be reached, or does not answer in time. Try again in a moment."
-_ODD = "{} answers, but not as a sign-in needs it. Whoever runs this server finds what is wrong in its audit log."
+_ODD = "Nobody can sign in with {} as it is set up. Whoever runs this server finds what is wrong in its audit log."
 _ONCE = ("state", "code", "iss", "error")
 _LONGEST_CODE = 4_096
 _LONGEST_STATE = 64

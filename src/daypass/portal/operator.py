@@ -4,6 +4,8 @@ Owns the three steps and who may take them when. What each page shows, all of it
 operator_graph.py's, operator_refusals.py's and operator_keys.py's; who may look is operator_sessions.py's.
 """
 
+import hmac
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Lock
@@ -12,18 +14,24 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.authorize.trust_graph import Graph, load_account_graph
-from daypass.errors import Throttling
+from daypass.authorize.named import Assumed
+from daypass.authorize.snapshot import SnapshotViews
+from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
+from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
 from daypass.operations.operation import Touches
 from daypass.portal import pages
 from daypass.portal.credentials import Credentials
 from daypass.portal.operator_graph import read_wanted, to_values
 from daypass.portal.operator_keys import shown_rings
 from daypass.portal.operator_refusals import find_refusals, read_sought
-from daypass.portal.operator_sessions import Held, OperatorSessions
+from daypass.portal.operator_sessions import Held, OperatorSessions, form_token
 from daypass.portal.site import Site
 
 _BUSY = "Other graphs are being made. Try again in a moment."
+_TOO_LARGE = (
+    "This account has too many users and roles for a graph that is made while you wait. "
+    "Whoever has the store draws it with `daypass graph --account {}`."
+)
 _PATIENCE = 10.0  # seconds
 _drawing, _waiting = Lock(), BoundedSemaphore(3)
 
@@ -48,13 +56,18 @@ class OperatorPages:
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /operator/leave: end the session."""
         self.site.require_our_page(request)
+        if not hmac.compare_digest(fields.get("Form", "").encode(), form_token(request).encode()):
+            raise AccessDenied("This form is of another session. Open the page anew.")
         return self.sessions.leave(request, pages.redirect("/login"))
 
     def graph(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator: who can assume what."""
         held = self.sessions.require(request, request_id)
         return self._page(
-            "operator_graph.html", held, to_values(self._graph(held.account), read_wanted(request.query_params))
+            request,
+            "operator_graph.html",
+            held,
+            to_values(self._graph(held.account), read_wanted(request.query_params)),
         )
 
     def refusals(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
@@ -62,7 +75,7 @@ class OperatorPages:
         held = self.sessions.require(request, request_id)
         sought = read_sought(request.query_params)
         found = find_refusals(self.audit_file, held.account, sought) if self.audit_file else None
-        return self._page("operator_refusals.html", held, {"sought": sought, "found": found})
+        return self._page(request, "operator_refusals.html", held, {"sought": sought, "found": found})
 
     def keys(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator/keys: the keys that seal and sign, and their rotation."""
@@ -70,7 +83,7 @@ class OperatorPages:
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
         with self.site.face.open(Touches.READS, now, region) as world:
             rings = list(shown_rings(world, world.reader, held.account, self.rotate_days))
-        return self._page("operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
+        return self._page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
 
     def _graph(self, account: str) -> Graph:
         """Return the graph. Making a large one keeps a processor busy for seconds: one at a time, and few may wait."""
@@ -80,12 +93,22 @@ class OperatorPages:
             if not _drawing.acquire(timeout=_PATIENCE):
                 raise Throttling(_BUSY)
             try:
-                with self.site.world() as world:
-                    return world.views.get(load_account_graph, account, int(world.now.timestamp()) // 60)
+                return self._make_graph(account)
             finally:
                 _drawing.release()
         finally:
             _waiting.release()
 
-    def _page(self, template: str, held: Held, values: Mapping[str, Any]) -> Response:
-        return pages.page(template, {**values, "arn": held.arn, "account": held.account})
+    def _make_graph(self, account: str) -> Graph:
+        ends = time.monotonic() + _PATIENCE
+        now, region = self.site.pipeline.now(), self.site.pipeline.home_region
+        with self.site.face.open(Touches.READS, now, region) as world:
+            views = SnapshotViews(world.reader)
+            try:
+                return account_graph(views, Assumed(now), account, is_over=lambda: time.monotonic() > ends)
+            except GraphTooLarge as error:
+                raise ServiceUnavailable(_TOO_LARGE.format(account)) from error
+
+    def _page(self, request: Request, template: str, held: Held, values: Mapping[str, Any]) -> Response:
+        more = {"arn": held.arn, "account": held.account, "form": form_token(request)}
+        return pages.page(template, {**values, **more})

@@ -5,6 +5,7 @@ that very call, signed with the session's credentials, through the same pipeline
 and each look is in the audit log. The credentials lie encrypted in the store, the browser has a name for them.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,8 +27,11 @@ from daypass.portal.site import Site, as_sent
 
 COOKIE = "__Host-daypass-operator"
 _LONGEST = timedelta(hours=1)
-_OVER = "You are not signed in to the operator pages, or no longer."
-_NAME_CHARACTERS = 64
+_OVER = (
+    "You are not signed in to the operator pages, or no longer. "
+    "Sign in, take a role that may look, and choose the operator pages below its credentials."
+)
+_SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -61,12 +65,12 @@ class OperatorSessions:
         held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
         self._require_may(request, held, request_id)
         with self.site.world() as world:
-            name = world.entropy(_NAME_CHARACTERS // 2).hex()
+            secret = world.entropy(_SECRET_BYTES).hex()
             ends = min(world.now + _LONGEST, claimed_end)
             with world.apart() as writer:
-                waiting.put(writer, f"operator:{name}", msgspec.json.encode(held), ends=ends, world=world)
+                waiting.put(writer, _name_of(secret), msgspec.json.encode(held), ends=ends, world=world)
         seconds = int(_LONGEST.total_seconds())
-        answer.set_cookie(COOKIE, name, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
+        answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
     def leave(self, request: Request, answer: Response) -> Response:
@@ -104,12 +108,13 @@ class OperatorSessions:
         signer.add_auth(signed)
         host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
         headers = {**{name.lower(): value for name, value in signed.headers.items()}, "host": host}
+        agent = sent.header(b"user-agent") or b""
         call = msgspec.structs.replace(
             sent,
             method="POST",
             path=b"/",
             query=b"",
-            headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
+            headers=(*((name.encode(), value.encode()) for name, value in headers.items()), (b"user-agent", agent)),
             body=body.encode(),
         )
         answered = self.site.pipeline.answer_at_last(call, request_id, self.site.face)
@@ -127,8 +132,22 @@ def _end_of(credentials: Credentials) -> datetime:
         raise InvalidParameterValue("These are no credentials of this server.") from error
 
 
+def form_token(request: Request) -> str:
+    """Return what a form of this session's pages says, and no page of anybody else can."""
+    return hashlib.sha256(f"form {_secret(request)}".encode()).hexdigest()[:32]
+
+
+def _secret(request: Request) -> str:
+    return request.cookies.get(COOKIE, "")[:_SECRET_CHARACTERS]
+
+
 def _name(request: Request) -> str:
-    return f"operator:{request.cookies.get(COOKIE, '')[:_NAME_CHARACTERS]}"
+    return _name_of(_secret(request))
+
+
+def _name_of(secret: str) -> str:
+    # Whoever reads the store learns no cookie from it.
+    return f"operator:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 def _find(request: Request, world: World) -> Held:
