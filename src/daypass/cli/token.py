@@ -136,12 +136,12 @@ def _judge(
         keys = _Keys(None, "the issuer was not asked")
     else:
         keys = asyncio.run(_ask(terms, config))
-    return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now()), keys
+    return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
 def _judge_alone(token: str, jwks: Path | None) -> tuple[Report, _Keys]:
     keys = _Keys(None, "the issuer is not asked where nobody believes it") if jwks is None else _from_file(jwks)
-    return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now()), keys
+    return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
 def _from_file(path: Path) -> _Keys:
@@ -161,7 +161,7 @@ async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
     try:
         found = issuer_keys.cached_keys(terms, clock.now())
     except Fault as fault:
-        return _Keys(None, f"none: {fault.detail or fault.message}")
+        return _Keys(None, f"no keys: {fault.detail or fault.message}")
     finally:
         await issuer_keys.close()
-    return _Keys(found, f"fetched from {terms.issuer}") if isinstance(found, KeySet) else _Keys(None, "none in time")
+    return _Keys(found, f"fetched from {terms.issuer}") if isinstance(found, KeySet) else _Keys(None, "no keys in time")

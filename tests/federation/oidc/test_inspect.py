@@ -63,6 +63,8 @@ def test_what_is_missing_is_skipped_and_said() -> None:
     """Without a provider or keys the report says what could not be judged."""
     found = inspect_token(token(), provider=None, keys=None, now=NOW)
     assert {check.name for check in found.checks if check.outcome is Outcome.PASSED} == {"form"}
+    found = inspect_token(token(), provider=PROVIDER, keys=None, now=NOW, no_keys="the issuer is away")
+    assert [check.why for check in found.checks if check.name == "signature"] == ["the issuer is away"]
     assert not found.is_accepted
 
 

@@ -201,6 +201,7 @@ def test_an_authority_that_nobody_trusts(issuer: OidcIssuer) -> None:
     """Without the operator's bundle the system's authorities alone decide."""
     refusal = attempt(issuer, Fetcher(FetchLimits(LOOPBACK, None, SECONDS)))
     assert isinstance(refusal, InvalidIdentityToken)
+    assert "DAYPASS_OIDC_CA_BUNDLE" in refusal.detail
     assert not issuer.requests
 
 
@@ -208,6 +209,7 @@ def test_loopback_is_refused_by_default(issuer: OidcIssuer) -> None:
     """No network is allowed unless an operator says so, and no connection is opened."""
     refusal = attempt(issuer, Fetcher(FetchLimits((), issuer.ca_bundle, SECONDS)))
     assert isinstance(refusal, InvalidIdentityToken)
+    assert "DAYPASS_OIDC_ALLOWED_NETWORKS" in refusal.detail
     assert not issuer.requests
 
 

@@ -193,11 +193,11 @@ def _certificate_fault(fault: Exception) -> Unacceptable:
     if isinstance(cause, ThumbprintMismatch):
         return WrongThumbprint("no certificate of its chain has a thumbprint of the provider")
     reason = getattr(cause, "verify_message", None) or type(cause).__name__
-    return Unacceptable(f"its certificate is not trusted: {reason}")
+    return Unacceptable(f"its certificate is not trusted: {reason}; DAYPASS_OIDC_CA_BUNDLE names further authorities")
 
 
 def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:
     causes: Sequence[BaseException | None] = (fault, fault.__cause__, getattr(fault, "os_error", None))
     if any(isinstance(cause, AddressRefused) for cause in causes):
-        return Unacceptable("the host's addresses are not allowed")
+        return Unacceptable("the host has private addresses, which DAYPASS_OIDC_ALLOWED_NETWORKS does not allow")
     return Unreachable(f"no connection: {type(fault).__name__}")

@@ -22,6 +22,7 @@ from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verify_token
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_MISSING = "what it looks at is missing"
 
 # What to look at first when a check fails.
 HINTS: Mapping[str, str] = {
@@ -81,14 +82,19 @@ class Report:
         return all(check.outcome is Outcome.PASSED for check in self.checks)
 
 
-def inspect_token(text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime) -> Report:
-    """Report on a token. Without a provider or keys, what depends on them is skipped and says so."""
+def inspect_token(
+    text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime, no_keys: str = _MISSING
+) -> Report:
+    """Report on a token. Without a provider or keys, what depends on them is skipped and says so.
+
+    `no_keys` is why there are none.
+    """
     try:
         found = read_token(text)
     except Fault as fault:
         return _unreadable(text, fault)
     checks = [CheckResult("form", Outcome.PASSED), _provider_check(provider)]
-    checks.append(_run("signature", keys is not None, lambda: verify_signature(found, keys or KeySet(()))))
+    checks.append(_signature_check(found, keys, no_keys))
     checks.extend(_claim_checks(found, provider, now))
     condition_keys: Mapping[str, Value] = {}
     if provider is not None and keys is not None and all(check.outcome is Outcome.PASSED for check in checks):
@@ -96,6 +102,16 @@ def inspect_token(text: str, *, provider: ProviderTerms | None, keys: KeySet | N
         checks.append(last)
     header = _decode(text.partition(".")[0])
     return Report(tuple(checks), header, found.unverified_claims, condition_keys)
+
+
+def _signature_check(found: UnverifiedToken, keys: KeySet | None, no_keys: str) -> CheckResult:
+    if keys is None:
+        return CheckResult("signature", Outcome.SKIPPED, why=no_keys)
+    try:
+        verify_signature(found, keys)
+    except Fault as fault:
+        return _failed("signature", fault)
+    return CheckResult("signature", Outcome.PASSED)
 
 
 def _claim_checks(found: UnverifiedToken, provider: ProviderTerms | None, now: datetime) -> list[CheckResult]:
@@ -138,7 +154,7 @@ def _provider_check(provider: ProviderTerms | None) -> CheckResult:
 
 def _run(name: str, possible: bool, check: Callable[[], None]) -> CheckResult:  # noqa: FBT001 - a fact, not a switch
     if not possible:
-        return CheckResult(name, Outcome.SKIPPED, why="what it looks at is missing")
+        return CheckResult(name, Outcome.SKIPPED, why=_MISSING)
     try:
         check()
     except Fault as fault:
