@@ -4,6 +4,7 @@ On SQLite two servers with two workers each share the file; on PostgreSQL there 
 """
 
 import json
+import re
 import secrets
 import signal
 import threading
@@ -24,10 +25,14 @@ from tests.portal.command import Command
 from tests.portal.conftest import ACCOUNT, furnish
 from tests.portal.front import Front
 from tests.portal.idp import IdpSite
+from tests.portal.oidc_scene import callback
 from tests.process.daypass import ROOT, Running, serving
 from tests.saml.browser import JSON, Answer, Browser
 from tests.storage.postgresql import fresh_database
 
+from daypass.federation.oidc.client import Client
+from daypass.testing.oidc import OidcIssuer
+from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
 
@@ -43,15 +48,16 @@ class Site:
     idp: IdpSite
     role: str
     provider: str
+    issuer: OidcIssuer
 
     @property
     def url(self) -> str:
         """The address."""
         return self.front.url
 
-    def browser(self) -> Browser:
+    def browser(self, authority: bytes | None = None) -> Browser:
         """Return a browser that takes secure cookies from a loopback address, as real ones do."""
-        browser = Browser()
+        browser = Browser(authority)
         browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
         return browser
 
@@ -83,6 +89,13 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         else:
             store, count = stack.enter_context(fresh_database()), 3
             shared["DAYPASS_MASTER_KEY"] = secrets.token_hex(32)
+        issuer = stack.enter_context(OidcIssuer())
+        issuer.sign_in = SignInPages("daypass", "", callback(front.url, issuer), claims={"sub": "sub-1"})
+        shared |= {
+            "DAYPASS_OIDC_CLIENTS": f"{issuer.url} daypass",
+            "DAYPASS_OIDC_CA_BUNDLE": str(issuer.ca_bundle),
+            "DAYPASS_OIDC_ALLOWED_NETWORKS": "127.0.0.0/8",
+        }
         nodes = []
         for number in range(count):
             environment = {**shared, **ROOT} if number == 0 else shared
@@ -90,10 +103,12 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             stack.callback(_end, nodes[-1])
         front.nodes = [node.url for node in nodes]
         idp = stack.enter_context(IdpSite(make_key_pair(), f"{front.url}/saml", lambda: datetime.now(UTC)))
+        # Before the other provider: a node that knows that one then knows this one too.
+        _trust(nodes[0].client("iam"), issuer)
         [pair] = furnish(nodes[0].client("iam"), idp, {"developer": 3_600})
         idp.assertion = Assertion(roles=(pair,), session_name="alice", name_id="alice@example.org")
         role, provider = pair.split(",")
-        made = Site(front, nodes, idp, role, provider)
+        made = Site(front, nodes, idp, role, provider, issuer)
         for node in nodes:
             until(partial(_knows_the_provider, node))
         yield made
@@ -103,8 +118,21 @@ def _folder(factory: pytest.TempPathFactory) -> Path:
     return factory.mktemp("nodes")
 
 
+def _trust(iam: Any, issuer: OidcIssuer) -> None:
+    """Make a role for the people of an OpenID Connect provider."""
+    arn = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=["daypass"])["OpenIDConnectProviderArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": arn},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{issuer.url.removeprefix('https://')}:aud": "daypass"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.create_role(RoleName="partner", AssumeRolePolicyDocument=document)
+
+
 def _knows_the_provider(node: Running) -> bool:
-    return "localhost" in Browser().send(f"{node.url}/login").text
+    return 'href="/login/saml/' in Browser().send(f"{node.url}/login").text
 
 
 def _end(node: Running) -> None:
@@ -166,7 +194,7 @@ def test_a_hand_over_goes_round_all_nodes(site: Site, chromium: Chromium) -> Non
     page.goto(command.begun["url"])
     page.get_by_label("Code").fill(command.begun["user_code"])
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("link", name=re.compile(r"localhost.*SAML")).click()
     page.get_by_role("button", name="Hand over").click()
     page.get_by_role("heading", name="Handed over").wait_for()
     answers: list[dict[str, Any]] = []
@@ -196,6 +224,21 @@ def test_every_order_of_nodes_signs_somebody_in(site: Site) -> None:
         answer = browser.send(f"{site.url}/saml/role", site.choice(offered), accept=JSON)
         assert answer.status == 200, answer.text
         assert whoami(site, answer.document["Credentials"]).endswith("/developer/alice")
+
+
+def test_every_order_of_nodes_signs_somebody_in_by_openid_connect(site: Site) -> None:
+    """The same with a code: the secrets of the request travel in the browser, and any node redeems it."""
+    door = Client(site.issuer.url, "daypass").key
+    for first in range(len(site.nodes)):
+        for _ in range(first):
+            Browser().send(f"{site.url}/healthz")
+        browser = site.browser(site.issuer.authority.pem)
+        page = browser.send(f"{site.url}/login/oidc/{door}")
+        action, fields = next((action, fields) for action, fields in page.forms if "RoleArn" in fields)
+        answer = browser.send(f"{site.url}/login/role", fields, accept=JSON)
+        assert action.endswith("/login/role")
+        assert answer.status == 200, answer.text
+        assert "/partner/" in whoami(site, answer.document["Credentials"])
 
 
 def test_one_answer_to_one_request_whoever_is_asked(site: Site) -> None:
