@@ -123,3 +123,24 @@ def test_a_graph_without_an_end_is_given_up(two: Two) -> None:
     role(two.iam, "admin", trusting({"AWS": f"{HERE}user/alice"}))
     with two.server.there.store.read() as reader, pytest.raises(GraphTooLarge):
         account_graph(SnapshotViews(reader), Assumed(two.server.clock.now()), OURS, is_over=lambda: True)
+
+
+def test_a_deny_of_the_trust_policy_counts_for_those_who_cannot_be_asked_about(two: Two) -> None:
+    """Whom it means without conditions has no way; for the others it is one more thing that must not be so."""
+    services = {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}
+    deny = {"Effect": "Deny"}
+    role(two.iam, "machines", trusting(services), trusting({"Service": "lambda.amazonaws.com"}, **deny))
+    role(two.iam, "nobody", trusting(services), trusting("*", **deny))
+    office = {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    role(two.iam, "office", trusting(services), trusting("*", **deny, Condition=office))
+    unless = ("no Deny of the trust policy applies",)
+    found = {
+        (edge.source.partition(".")[0], edge.target.rpartition("/")[2]): edge.way.conditions
+        for edge in two.graph().edges
+    }
+    assert found == {
+        ("ec2", "machines"): unless,
+        ("ec2", "office"): unless,
+        ("lambda", "office"): unless,
+    }
+    assert two.graph().closed == (f"{HERE}role/nobody",)

@@ -12,7 +12,7 @@ from daypass.authorize.named import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.directory.entities import Account, Role
-from daypass.directory.identity import AssumableRole, load_role
+from daypass.directory.identity import AssumableRole, load_account, load_role
 from daypass.operations.iam.paging import each_by_path
 
 _ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
@@ -70,7 +70,8 @@ def account_graph(
     Of other accounts there is what its own trust policies name, and nothing that only their policies say.
     Raises GraphTooLarge once `is_over` says so, before it has asked about every role.
     """
-    accounts = tuple(one for one in accounts_of(views) if one.id == account)
+    found = views.get(load_account, account)
+    accounts = () if found is None else (found,)
     roles = [role for one in accounts for role in _roles(one, views)]
     edges: list[Edge] = []
     for role in roles:

@@ -36,6 +36,7 @@ from daypass.policy.story import describe
 _PAGE = 500
 _OF_ORGANIZATION = frozenset({PolicyType.SERVICE_CONTROL, PolicyType.RESOURCE_CONTROL})
 _TOO = "the policies of the caller's own account allow it too"
+_UNLESS = "no Deny of the trust policy applies"
 _CONDITIONS_ABOVE = "the organization's policies have conditions"
 
 
@@ -65,13 +66,17 @@ def accounts_of(views: SnapshotViews) -> Iterator[Account]:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What is asked of everybody. `allows` are the Allows of the role's trust policy that speak of the action."""
+    """What is asked of everybody.
+
+    `allows` and `denies` are the statements of the role's trust policy that speak of the action.
+    """
 
     action: str
     role: AssumableRole
     views: SnapshotViews
     assumed: Assumed
     allows: tuple[CompiledStatement, ...]
+    denies: tuple[CompiledStatement, ...]
     inside: str
 
     def accounts(self) -> tuple[str, ...]:
@@ -97,13 +102,16 @@ def who_can(
 
     With `inside`, the role's own account, as that account may be told it.
     """
-    allows = tuple(
+    speaking = [
         statement
         for policy in role.trust.policies
         for statement in policy.statements
-        if statement.statement.allow and statement.action.covers(action)
+        if statement.action.covers(action)
+    ]
+    allows, denies = (
+        tuple(statement for statement in speaking if statement.statement.allow is allow) for allow in (True, False)
     )
-    search = _Search(action, role, views, assumed, allows, inside)
+    search = _Search(action, role, views, assumed, allows, denies, inside)
     for account in search.accounts() if allows else ():
         for user in views.get(_load_users, account):
             yield from _ways_of_user(user, search)
@@ -265,9 +273,19 @@ def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[W
         shown = _name_of(name, search.views)
         account = _account_of(shown)
         kind = _kind_outside(shown, account, search) if name.type == "AWS" else name.type.lower()
-        if kind:
+        denied = _denial(name, search)
+        if kind and denied is not None:
             too = (_TOO,) if search.inside and kind in _SIGNING else ()
-            yield Way(shown, kind, account, (statement.ref,), texts, (*conditions, *too))
+            yield Way(shown, kind, account, (statement.ref,), texts, (*conditions, *too, *denied))
+
+
+def _denial(name: PrincipalName, search: _Search) -> tuple[str, ...] | None:
+    """Return what must not be so for somebody who cannot be asked about, or None where a Deny is for them anyhow."""
+    for deny in search.denies:
+        means = any(other == name or other.value == "*" for other in deny.statement.principals or ())
+        if means and not deny.statement.not_principal and not deny.statement.conditions:
+            return None
+    return (_UNLESS,) if search.denies else ()
 
 
 _SIGNING = frozenset({"user", "role", "account", "everybody"})

@@ -27,7 +27,7 @@ from daypass.operations.world import World
 
 _OPERATION = AssumeRoleWithWebIdentity()
 _BATCH = 200
-_MOST_TRIED = 2_000
+_MOST_TRIED = 10_000
 _SHORTEST, _LONGEST = 2, 64
 _NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _NAMING_CLAIMS = ("email", "preferred_username", "upn", "sub")
