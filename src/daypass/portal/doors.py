@@ -36,9 +36,9 @@ class SamlDoor:
     accounts: tuple[str, ...]
 
     @property
-    def address(self) -> str:
-        """Where the browser is sent, without the scheme: it tells apart what one host has several of."""
-        return (self.redirect or self.post).partition("://")[2]
+    def path(self) -> str:
+        """Where on the host the browser is sent: it tells apart what one host has several of."""
+        return (self.redirect or self.post).partition("://")[2].removeprefix(self.host)
 
 
 def load_saml_doors(reader: Reader) -> tuple[SamlDoor, ...]:

@@ -81,7 +81,7 @@ class Login:
         hosts = Counter(door["host"] for door in doors)
         values = {
             # Realms and tenants share a host: then people see more of the address.
-            "doors": [{**door, "where": door["address"] if hosts[door["host"]] > 1 else ""} for door in doors],
+            "doors": [{**door, "where": door["path"] if hosts[door["host"]] > 1 else ""} for door in doors],
             "handover": asking,
             "suffix": f"?handover={handle}" if handle else "",
             "host": self.site.settings.public_url.partition("://")[2],
@@ -95,7 +95,7 @@ def _shown_client(client: Client) -> dict[str, Any]:
     return {
         "href": f"/login/oidc/{client.key}",
         "host": client.host,
-        "address": client.issuer.partition("://")[2],
+        "path": client.issuer.partition("://")[2].removeprefix(client.host),
         "kind": "OpenID Connect",
         "accounts": "",
     }
@@ -107,7 +107,7 @@ def _shown(door: SamlDoor, world: World) -> dict[str, Any]:
     return {
         "href": f"/login/saml/{door.key}",
         "host": door.host,
-        "address": door.address,
+        "path": door.path,
         "kind": "SAML",
         "accounts": ", ".join(names) + (f" and {more} more" if more > 0 else ""),
     }
