@@ -241,6 +241,31 @@ def test_a_response_that_sts_would_refuse_offers_nothing(site: Site, case: str) 
     assert "set-cookie" not in answer.headers
 
 
+_SAID: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "for no open role": ({"roles": (f"{CLOSED},{PROVIDER}",)}, {}, "the roles here do not let you in"),
+    "for no role": ({"roles": ()}, {}, "named no role of this server for you"),
+    "unsigned": ({}, {"signed": "none"}, "Nothing that you did is wrong"),
+    "for somebody else": ({"audiences": ("https://elsewhere",)}, {}, "Nothing that you did is wrong"),
+    "expired": ({"lifetime": timedelta(minutes=-1)}, {}, "a clock is wrong"),
+}
+
+
+@pytest.mark.parametrize("case", _SAID)
+def test_a_page_says_what_to_do_beside_aws_s_words(site: Site, case: str) -> None:
+    """For people; what scripts get are the words alone."""
+    assertion, how, says = _SAID[case]
+    given = granting(FIRST, **{"recipient": site.url, **assertion})
+    page, answer = (
+        site.browser().send(site.url, {"SAMLResponse": site.stage.response(given, **how)}, accept=accept)
+        for accept in ("text/html", JSON)
+    )
+    assert says in page.text
+    assert page.status == answer.status
+    assert says not in answer.text
+    shown = "".join(map(str, html.fromstring(page.text).itertext()))
+    assert answer.document["Error"]["Message"][:40] in shown
+
+
 @pytest.mark.parametrize("text", ["", "A", "AAAA", "<xml>", "%", "PD94bWwgdmVyc2lvbj0iMS4wIj8+"])
 def test_what_is_no_response_is_refused_on_a_page(site: Site, text: str) -> None:
     """Whatever arrives is answered with a page in the same shape, never with a traceback."""

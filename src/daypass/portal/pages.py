@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from daypass.drawing.trust_svg import STYLE
+from daypass.portal.next_steps import next_step
 from daypass.wire.text import json_bytes
 from daypass.wire.visible import visible
 
@@ -66,6 +67,7 @@ _environment = Environment(
 )
 _environment.globals["assets"] = _addresses
 _environment.filters["visible"] = visible
+_environment.filters["next_step"] = next_step
 
 
 def asset(path: str) -> Response | None:
