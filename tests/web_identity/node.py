@@ -1,0 +1,90 @@
+"""Node with somebody's packages, where a machine has both.
+
+DAYPASS_NODE_PACKAGES names the directory that holds `node_modules`; without it the repository's own is looked at.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def packages_with(*needed: str) -> Path:
+    """Return the directory whose packages Node shall find, or skip with what is missing."""
+    named = Path(os.environ.get("DAYPASS_NODE_PACKAGES") or REPOSITORY).absolute()
+    if shutil.which("node") is None:
+        pytest.skip("there is no node")
+    for package in needed:
+        if not (named / "node_modules" / package).is_dir():
+            pytest.skip(f"{named} has no node_modules/{package}; DAYPASS_NODE_PACKAGES names another directory")
+    return named
+
+
+def environment_of(home: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with nothing of this machine's user in it."""
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "NODE_NO_WARNINGS": "1", **more}
+
+
+class Talking:
+    """A script that runs: one line goes in, one line comes out."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def ask(self, line: str) -> str:
+        """Send a line and return the answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self.hear()
+
+    def hear(self) -> str:
+        """Return the next line that the script says, after `> `. Packages say things too."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("> "):
+                return line.removeprefix("> ").strip()
+        raise AssertionError("the script ended")
+
+
+def run_script(script: Path, packages: Path, home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script to its end, with its packages."""
+    return subprocess.run(
+        _command(script),
+        cwd=packages,
+        env=environment_of(home, more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def talking(script: Path, packages: Path, home: Path, **more: str) -> Iterator[Talking]:
+    """Run a script that reads its standard input, with its packages, and end it with the block."""
+    process = subprocess.Popen(
+        _command(script),
+        cwd=packages,
+        env=environment_of(home, more),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield Talking(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _command(script: Path) -> list[str]:
+    # Handed over as text: Node looks for packages from where a script lies, and for one without a place from here.
+    return ["node", "--input-type=module", "--eval", script.read_text(encoding="utf-8")]
