@@ -133,7 +133,7 @@ def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "credentials", page
     there.server.clock.move(timedelta(hours=13))
     page.get_by_role("button", name="Operator pages").click()
-    page.get_by_role("heading", name="did not work").wait_for()
+    page.get_by_text("These credentials are over").wait_for()
     there.server.clock.reset()
     yield "credentials that are over", page
     page = visit(f"{there.url}/login", **look)

@@ -16,6 +16,7 @@ from daypass.policy.decision import StatementRef
 from daypass.wire.visible import visible
 
 MARGIN, TOP = 28.0, 92.0
+_ROOM, _SHRINKABLE = 1_130, 1_500
 _NAMES, _NAME_LENGTH, _LABEL_LENGTH = 3, 24, 22
 _MOST_LABELS = 60
 # Okabe and Ito's palette: told apart by everybody, colour-blind or not.
@@ -89,8 +90,10 @@ def _draw(graph: Graph, look: _Look) -> str:
     width = max(layout.width + 2 * MARGIN, 620.0)
     height = layout.height + top + MARGIN + (24.0 if graph.closed and look.heading else 0.0)
     told = 'aria-hidden="true"' if look.link else 'role="img" aria-labelledby="graph-title graph-desc"'
+    # A page makes what is a little too broad for it smaller; what is broader still can be moved about.
+    fits = ' class="fits"' if look.link and _ROOM < width <= _SHRINKABLE else ""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"',
+        f'<svg{fits} xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"',
         f'width="{width:.0f}" height="{height:.0f}" {told}>',
     ]
     if not look.link:

@@ -10,12 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as BotoCredentials
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +19,7 @@ from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameter
 from daypass.operations.world import World
 from daypass.portal import waiting
 from daypass.portal.credentials import Credentials
+from daypass.portal.signed_call import Signer, signed_call
 from daypass.portal.site import Site, as_sent
 
 COOKIE = "__Host-daypass-operator"
@@ -31,6 +28,8 @@ _OVER = (
     "You are not signed in to the operator pages, or no longer. "
     "Sign in, take a role that may look, and choose the operator pages below its credentials."
 )
+_CREDENTIALS_OVER = "These credentials are over. Sign in again, and take a role anew."
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
 
@@ -94,34 +93,18 @@ class OperatorSessions:
     def _call(
         self, request: Request, held: Held, service: str, parameters: Mapping[str, str], request_id: str
     ) -> dict[str, Any]:
-        """Make a signed call as the session's own tools would. Raises AccessDenied where it is refused."""
-        sent, body = as_sent(request), urlencode(parameters)
-        signed = AWSRequest(
-            "POST",
-            self.site.settings.public_url + "/",
-            {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
-            body,
-        )
-        signer = SigV4Auth(
-            BotoCredentials(held.key_id, held.secret, held.token), service, self.site.pipeline.home_region
-        )
-        signer.add_auth(signed)
+        """Make a signed call as the session's own tools would. Raises a Fault where it is refused."""
+        pipeline = self.site.pipeline
+        signer = Signer(held.key_id, held.secret, held.token, service, pipeline.home_region, pipeline.now())
         host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
-        headers = {**{name.lower(): value for name, value in signed.headers.items()}, "host": host}
-        agent = sent.header(b"user-agent") or b""
-        call = msgspec.structs.replace(
-            sent,
-            method="POST",
-            path=b"/",
-            query=b"",
-            headers=(*((name.encode(), value.encode()) for name, value in headers.items()), (b"user-agent", agent)),
-            body=body.encode(),
-        )
-        answered = self.site.pipeline.answer_at_last(call, request_id, self.site.face)
-        document: dict[str, Any] = msgspec.json.decode(answered.body)
-        if "Error" in document:
-            raise AccessDenied(document["Error"].get("Message") or "You may not see this.")
-        return document
+        call = signed_call(as_sent(request), parameters, host=host, signer=signer)
+        document: dict[str, Any] = msgspec.json.decode(pipeline.answer_at_last(call, request_id, self.site.face).body)
+        error = document.get("Error")
+        if error is None:
+            return document
+        if error.get("Code") in _EXPIRED:
+            raise ExpiredTokenException(_CREDENTIALS_OVER)
+        raise AccessDenied(error.get("Message") or "You may not see this.")
 
 
 def _end_of(credentials: Credentials) -> datetime:
