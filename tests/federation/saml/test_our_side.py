@@ -31,9 +31,9 @@ def test_our_metadata_names_us_and_asks_for_what_we_check() -> None:
     assert role.get("WantAssertionsSigned") == "true"
     assert role.get("AuthnRequestsSigned") == "true"
     keys = role.findall(f"{_MD}KeyDescriptor")
-    assert list(role)[:2] == keys  # the schema wants them first
-    assert [key.get("use") for key in keys] == ["signing", "signing"]
-    assert [base64.b64decode("".join(str(text) for text in key.itertext())) for key in keys] == [b"one", b"two"]
+    assert list(role)[:3] == keys  # the schema wants them first
+    assert [key.get("use") for key in keys] == ["signing", "signing", "signing"]
+    assert [base64.b64decode("".join(str(text) for text in key.itertext())) for key in keys] == [b"one", b"two", b"one"]
     services = role.findall(f"{_MD}AssertionConsumerService")
     assert [(each.get("Location"), each.get("isDefault")) for each in services] == [
         (OUR_URL, "true"),

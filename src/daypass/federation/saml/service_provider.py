@@ -21,13 +21,15 @@ def describe_service_provider(*, entity_id: str, consumers: Sequence[str], certi
     """Return the metadata of a service provider.
 
     The first of its `consumers` is the default address for responses. `certificates`, in DER, are those of the keys
-    that sign requests, now or soon.
+    that sign requests: the one that does so now, then the others.
     """
+    # Of several keys some providers keep the first (WSO2), others the last (Keycloak): both are the one that signs now.
+    named = [*certificates, *(certificates[:1] if len(certificates) > 1 else ())]
     keys = "".join(
         f'<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>'
         f"{base64.b64encode(certificate).decode()}"
         "</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
-        for certificate in certificates
+        for certificate in named
     )
     services = "".join(
         f'<md:AssertionConsumerService Binding="{_POST}" Location={quoteattr(address)} index="{index}"'
