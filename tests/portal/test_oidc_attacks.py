@@ -148,7 +148,7 @@ def test_a_state_is_good_once_and_in_one_browser(there: Scene) -> None:
     assert NOT_BEGUN in errand.come_back(home(there), code="x")
 
 
-INJECTED = {"PKCE": "{}: it answered 400, and redirects are not followed", "the nonce": "another nonce"}
+INJECTED = {"PKCE": "{}: it answered 400", "the nonce": "another nonce"}
 
 
 @pytest.mark.parametrize("stops", INJECTED)

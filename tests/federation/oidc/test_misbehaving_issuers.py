@@ -119,6 +119,15 @@ def test_what_will_not_pass_is_not(issuer: OidcIssuer, name: str, path: str) -> 
     assert refusal.message == NO_KEY
 
 
+@pytest.mark.parametrize("path", [DISCOVERY, KEYS])
+def test_the_document_that_could_not_be_read_is_named(issuer: OidcIssuer, path: str) -> None:
+    """For the audit log: glewlwyd's discovery document, for one, is not where its issuer's name would put it."""
+    issuer.answers[path] = Answer.fail(404)
+    refusal = attempt(issuer)
+    assert refusal is not None
+    assert refusal.detail == f"{issuer.root}{path}: it answered 404"
+
+
 def test_header_lines_that_never_end(issuer: OidcIssuer) -> None:
     """The number and size of header lines are bounded, too."""
     issuer.answers[KEYS] = Answer.header_flood()
@@ -193,7 +202,7 @@ def test_bad_certificates(flaw: Flaw) -> None:
     with OidcIssuer(algorithms=("ES256",), flaw=flaw) as bad:
         refusal = attempt(bad)
         assert isinstance(refusal, InvalidIdentityToken)
-        assert refusal.detail.startswith("its certificate is not trusted: ")
+        assert refusal.detail.startswith(f"{bad.url}{DISCOVERY}: its certificate is not trusted: ")
         assert not bad.requests
 
 

@@ -26,7 +26,7 @@ from daypass.federation.oidc.trust_store import ThumbprintMismatch, create_conte
 MAX_DOCUMENT = 256 * 1024
 _CHUNK = 16 * 1024
 _OK, _TOO_MANY, _SERVER_FAULTS = 200, 429, 500
-_DENIED = frozenset({401, 403})
+_DENIED, _REDIRECTS = frozenset({401, 403}), range(300, 400)
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -172,7 +172,8 @@ def _check_answer(response: aiohttp.ClientResponse) -> None:
     if response.status in _DENIED:
         raise Denied(f"it answered {response.status}")
     if response.status != _OK:
-        raise Unacceptable(f"it answered {response.status}, and redirects are not followed")
+        moved = ", and redirects are not followed" if response.status in _REDIRECTS else ""
+        raise Unacceptable(f"it answered {response.status}{moved}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Unacceptable("its answer is compressed")
     if (response.content_length or 0) > MAX_DOCUMENT:

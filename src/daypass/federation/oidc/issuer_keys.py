@@ -179,12 +179,19 @@ class IssuerKeys:
     async def _read_keys(self, provider: ProviderTerms) -> KeySet:
         if not is_issuer_url(provider.issuer):
             raise Unacceptable("the issuer is not a plain https URL")
-        discovery = await self._fetcher.get(provider.issuer.rstrip("/") + DISCOVERY_PATH)
+        discovery = await self._get(provider.issuer.rstrip("/") + DISCOVERY_PATH)
         address = _keys_address(parse_object(discovery), provider.issuer)
         thumbprints = provider.thumbprints if self._enforces else frozenset[str]()
         if self._enforces and not thumbprints:
             raise Unacceptable("thumbprints are enforced, and the provider has none")
-        return parse_jwks(await self._fetcher.get(address, thumbprints))
+        return parse_jwks(await self._get(address, thumbprints))
+
+    async def _get(self, address: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
+        try:
+            return await self._fetcher.get(address, thumbprints)
+        except (Unreachable, Unacceptable) as fault:
+            # Whoever looks for the reason wants to know which of the two documents it is about.
+            raise type(fault)(f"{address}: {fault}") from None
 
 
 def require_name(document: Mapping[str, Any], issuer: str) -> None:
