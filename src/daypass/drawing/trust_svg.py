@@ -182,7 +182,8 @@ def _node_name(node: Node) -> str:
 
 def _node_note(node: Node, kind: str) -> str:
     session = " session" if ":assumed-role/" in node.id else ""
-    return kind + session + (f" in {node.account}" if node.account and node.kind not in _NAMED else "")
+    place = f" in {node.account}" if node.account and node.kind not in _NAMED else ""
+    return (kind.removeprefix("identity ") if place else kind) + session + place
 
 
 def _mark(kind: str, colour: str) -> str:
