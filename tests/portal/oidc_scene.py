@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -58,13 +59,19 @@ def scene(folder: Path) -> Iterator[Scene]:
     """Run them. The client's id and secret hold signs that have to be encoded."""
     secret = folder / "secret"
     secret.write_text(f"{SECRET}\n", encoding="utf-8")
-    with OidcIssuer() as issuer, OidcIssuer(path="/realms/beta", authority=issuer.authority) as other:
+    running: list[RunningServer] = []
+
+    def now() -> float:
+        return running[0].clock.now().timestamp()
+
+    with OidcIssuer(now=now) as issuer, OidcIssuer(path="/realms/beta", authority=issuer.authority, now=now) as other:
         config = Config(
             oidc_ca_bundle=str(issuer.ca_bundle),
             oidc_allowed_networks=(ipaddress.ip_network("127.0.0.0/8"),),
             oidc_clients=(ClientSetting(issuer.url, CLIENT, str(secret)), ClientSetting(other.url, OTHER_CLIENT)),
         )
         with running_server(account=ACCOUNT, config=config) as server:
+            running.append(server)
             issuer.sign_in = SignInPages(CLIENT, SECRET, callback(server.url, issuer))
             other.sign_in = SignInPages(OTHER_CLIENT, "", callback(server.url, other))
             iam = client_factory(server)("iam")
@@ -87,8 +94,14 @@ def _roles(iam: Any, issuer: OidcIssuer, client: str, roles: tuple[tuple[str, st
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)
 
 
+def later(there: Scene) -> None:
+    """Let as much time pass as the server remembers where providers sign people in; a sign-in takes longer."""
+    there.server.clock.move(timedelta(minutes=6))
+
+
 def be_honest(there: Scene) -> None:
-    """Let both providers be what they should."""
+    """Let both providers be what they should, and the server remember nothing of what they were."""
+    later(there)
     honest = {"sub": "sub-1", "email": "alice+x@example.org"}
     for issuer, client in ((there.issuer, CLIENT), (there.other, OTHER_CLIENT)):
         secret = SECRET if client == CLIENT else ""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.portal.conftest import ACCOUNT
-from tests.portal.oidc_scene import CLIENT, SECRET, Errand, Scene, be_honest, callback, code_for, pages_of, scene
+from tests.portal.oidc_scene import CLIENT, SECRET, Errand, Scene, be_honest, callback, code_for, later, pages_of, scene
 
 from daypass.audit.event import to_event
 from daypass.authenticate.keychain import Keychain
@@ -107,6 +107,7 @@ def test_an_answer_says_whose_it_is(there: Scene) -> None:
         ({}, True, "the provider says who it is, and the answer does not"),
     )
     for said, promised, detail in cases:
+        later(there)
         there.issuer.discovery_changes["authorization_response_iss_parameter_supported"] = promised
         errand = Errand(there.server.url)
         asked = errand.begin(there.issuer)
@@ -114,6 +115,7 @@ def test_an_answer_says_whose_it_is(there: Scene) -> None:
         assert NOT_BEGUN in page
         assert there.details[-1] == detail
     assert there.issuer.requests[TOKEN] == 0
+    later(there)
     there.issuer.discovery_changes["authorization_response_iss_parameter_supported"] = False
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
@@ -196,6 +198,8 @@ def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
     """Whoever wants to sign in there is told in seconds, and meanwhile everybody else is served."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
+    later(there)
+    there.issuer.requests.clear()
     there.issuer.answers |= {DISCOVERY: Answer.hang(), TOKEN: Answer.hang()}
     with ThreadPoolExecutor(12) as pool:
         link = f"/login/oidc/{Client(there.issuer.url, CLIENT).key}"
@@ -205,6 +209,8 @@ def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
         assert "Sign in" in Errand(there.server.url).get("/login")[2]
         assert all("cannot be reached, or does not answer in time" in each.result()[2] for each in waiting)
         assert "cannot be reached" in waiting_too.result()
+    # All of them waited for few questions, and not each for one of its own.
+    assert there.issuer.requests[DISCOVERY] < 10
 
 
 ODD: dict[str, dict[str, Answer]] = {
@@ -224,6 +230,7 @@ def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> 
     """Whatever comes instead of an answer, the person reads a sentence, and an operator finds the reason."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
+    later(there)
     there.issuer.answers |= ODD[case]
     before = len(there.details)
     page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
@@ -231,6 +238,22 @@ def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> 
     assert "InternalFailure" not in page
     assert len(there.details) == before + 1
     assert there.details[-1]
+
+
+def test_a_provider_is_not_asked_each_time(there: Scene) -> None:
+    """Discovery is remembered for five minutes, for all; a change is seen then."""
+    for _ in range(3):
+        errand = Errand(there.server.url)
+        asked = errand.begin(there.issuer)
+        page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
+        assert "Choose a role" in page
+    assert there.issuer.requests[DISCOVERY] <= 2  # once for signing in, and perhaps once for the keys
+    later(there)
+    there.issuer.answers[DISCOVERY] = Answer.fail()
+    link = f"/login/oidc/{Client(there.issuer.url, CLIENT).key}"
+    assert "cannot be reached" in Errand(there.server.url).get(link)[2]
+    there.issuer.answers.clear()
+    assert Errand(there.server.url).get(link)[0] == 303
 
 
 def test_only_scopes_that_there_are_are_asked_for(there: Scene) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 from tests.portal.command import Command, Listener
 from tests.portal.conftest import ACCOUNT, Visit
-from tests.portal.oidc_scene import Scene, be_honest, scene
+from tests.portal.oidc_scene import Scene, be_honest, later, scene
 
 from daypass.config import ClientSetting, load_config
 from daypass.testing.oidc import Answer, OidcIssuer
@@ -113,6 +113,7 @@ def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit
     assert "555-0100" not in page.content()
     assert there.details[-1] == "error 'access_denied': '<script>alert(1)</script> call 555-0100'"
     there.pages.error = ""
+    later(there)
     there.issuer.answers["/.well-known/openid-configuration"] = Answer.fail()
     page.get_by_role("link", name="Back to the sign-in page").click()
     page.get_by_role("link", name=host(there.issuer)).click()

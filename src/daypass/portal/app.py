@@ -23,6 +23,7 @@ from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.fetch import Fetcher
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.sign_in_places import SignInPlaces
 from daypass.portal import pages
 from daypass.portal.choice import Choice
 from daypass.portal.device import DevicePage
@@ -132,7 +133,8 @@ def _routes(portal: Portal) -> list[Route]:
     site = portal.site
     choice = Choice(site)
     saml = SamlSignIn(site, choice)
-    oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher)
+    places = SignInPlaces(portal.fetcher, site.pipeline.now)
+    oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher, places)
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
     commands = HandoverApi(site)

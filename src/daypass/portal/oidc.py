@@ -23,12 +23,12 @@ from daypass.federation.oidc.client import (
     Client,
     Endpoints,
     authorization_url,
-    discover,
     redeem_code,
     require_nonce,
 )
 from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
 from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.sign_in_places import SignInPlaces
 from daypass.federation.oidc.token import read_token
 from daypass.portal import begun, pages
 from daypass.portal.begun import Begun
@@ -81,6 +81,7 @@ class OidcSignIn:
     choice: Choice
     clients: Sequence[Client]
     fetcher: Fetcher
+    places: SignInPlaces
 
     @property
     def redirect_uri(self) -> str:
@@ -101,7 +102,7 @@ class OidcSignIn:
     async def endpoints(self, client: Client) -> Endpoints:
         """Ask a provider where people sign in."""
         try:
-            return await discover(client, self.fetcher)
+            return await self.places.find(client)
         except (Unreachable, Unacceptable) as fault:
             _refuse_provider(client, fault)
 
