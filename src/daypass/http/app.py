@@ -14,6 +14,7 @@ from daypass.directory.store import WouldBlock
 from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.http.answering import Send, send_answer
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
 from daypass.http.delegation import PREFIX as DELEGATIONS
 from daypass.http.delegation import delegation_page
@@ -25,7 +26,6 @@ from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Face, Pipeline, refuse
 from daypass.wire.http import HttpRequest, HttpResponse
 
-Send = Callable[[Any], Awaitable[None]]
 Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, Face], HttpResponse]
@@ -81,16 +81,20 @@ class App:
         except ClientGone:
             return
         except TooSlow:
-            await _send(send, HttpResponse(408, _PLAIN, b""))
+            await send_answer(send, HttpResponse(408, _PLAIN, b""))
             return
+        answer = self.at_once(scope, body)
+        await send_answer(send, answer if isinstance(answer, HttpResponse) else await answer)
+
+    def at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
+        """Answer a call now, or return what will once the waiting is over. A body of None was too large."""
         request, request_id = self._request(scope, body), self._request_ids()
         try:
-            response = self.pipeline.answer(request, request_id, self.hot)
+            return self.pipeline.answer(request, request_id, self.hot)
         except WouldBlock:
-            response = await self._answer_waiting(request, request_id)
+            return self._answer_waiting(request, request_id)
         except KeysNeeded as needed:
-            response = await self._answer_with_keys(needed, request, request_id)
-        await _send(send, response)
+            return self._answer_with_keys(needed, request, request_id)
 
     async def _answer_waiting(self, request: HttpRequest, request_id: str) -> HttpResponse:
         try:
@@ -144,21 +148,23 @@ class App:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if path == "/healthz" and method in {"GET", "HEAD"}:
-            await _send(send, HttpResponse(200, _PLAIN, b"ok\n"))
+            await send_answer(send, HttpResponse(200, _PLAIN, b"ok\n"))
         elif path == "/readyz" and method in {"GET", "HEAD"}:
             ready = await self._see_if_ready()
-            await _send(send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n"))
+            await send_answer(
+                send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n")
+            )
         elif path == "/metrics" and method == "GET" and self.shows_metrics:
             await self._see_if_ready()
-            await _send(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
+            await send_answer(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
-            await _send(send, await self.issuers.answer(path))
+            await send_answer(send, await self.issuers.answer(path))
         elif path.startswith(DELEGATIONS) and method in {"GET", "HEAD"}:
-            await _send(send, delegation_page(path))
+            await send_answer(send, delegation_page(path))
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:
-            await _send(send, HttpResponse(404, _PLAIN, b"There is nothing here. The API is at /.\n"))
+            await send_answer(send, HttpResponse(404, _PLAIN, b"There is nothing here. The API is at /.\n"))
 
     async def _see_if_ready(self) -> bool:
         ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
@@ -178,9 +184,3 @@ class App:
                     stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-async def _send(send: Send, response: HttpResponse) -> None:
-    length = (b"content-length", b"%d" % len(response.body))
-    await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
-    await send({"type": "http.response.body", "body": response.body})
