@@ -3,20 +3,26 @@
 import json
 import unicodedata
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.portal.conftest import ACCOUNT, OTHER
 from tests.portal.gallery import refusal
 
+from daypass.audit.event import to_event
 from daypass.authorize.trust_graph import Edge, Graph, Node
 from daypass.authorize.who_can import Way
 from daypass.portal import operator_refusals
 from daypass.portal.operator_graph import Wanted, gather, read_wanted, to_values
 from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import running_server
 from daypass.wire.visible import visible
 
 
@@ -54,6 +60,17 @@ def test_whoever_proved_nothing_is_told_by_the_role_that_they_asked_for(tmp_path
     signed = refusal(2) | {"eventName": "AssumeRole", "userIdentity": nobody}
     strange = ours | {"requestParameters": {"roleArn": ["x", ACCOUNT]}}
     assert _ids(_log(tmp_path / "log", ours, abroad, signed, strange)) == ["00000000"]
+
+
+def test_why_anothers_role_is_closed_is_not_told(tmp_path: Path) -> None:
+    """A missing role and a closed one look the same to who may not see them, and to their account's operators."""
+    abroad = refusal(0) | {"requestParameters": {"roleArn": f"arn:aws:iam::{OTHER}:role/x"}}
+    root = refusal(1) | {"requestParameters": {"targetPrincipal": OTHER}}
+    nested = refusal(3) | {"requestParameters": {"policyArns": [{"arn": f"arn:aws:iam::{OTHER}:policy/x"}]}}
+    found = find_refusals(_log(tmp_path / "log", abroad, root, nested, refusal(4)), ACCOUNT, Sought()).refusals
+    hidden = "what another account's side says is not told here"
+    told = "because no resource-based policy allows the sts:AssumeRole action"
+    assert [each.reason for each in found] == [told, hidden, hidden, hidden]
 
 
 def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:
@@ -173,3 +190,31 @@ def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
     assert values["picture"] == ""
     assert values["starts"][0]["count"] == max(sum(a == name for a, _ in pairs) for name, _ in pairs)
     assert "<svg" in to_values(graph, Wanted("role/s0"))["picture"]
+
+
+def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
+    """Real refusals: of a signed call, of a token that does not hold, and of a key that nobody has."""
+    with running_server(account=ACCOUNT) as server:
+        make = client_factory(server)
+        key = make("iam").create_access_key(UserName=make("iam").create_user(UserName="alice")["User"]["UserName"])
+        sts = make("sts", key["AccessKey"])
+        role = f"arn:aws:iam::{ACCOUNT}:role/admin"
+        token = "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOiJoaWRkZW4ifQ.c2lnbmF0dXJl"
+        given = {"RoleArn": role, "RoleSessionName": "session"}
+        for call in (
+            partial(sts.assume_role, **given, ExternalId="external-42"),
+            partial(make("sts").assume_role_with_web_identity, **given, WebIdentityToken=token),
+            make("sts", {**key["AccessKey"], "AccessKeyId": "AKIANOBODYNOBODYNOBO"}).get_caller_identity,
+        ):
+            with pytest.raises(ClientError):
+                call()
+        events = [msgspec.json.encode(to_event(one)).decode() for one in server.audit.happenings]
+    found = find_refusals(_log(tmp_path / "log", *events), ACCOUNT, Sought()).refusals
+    assert [(each.action, each.resource) for each in found] == [
+        ("sts:AssumeRoleWithWebIdentity", role),
+        ("sts:AssumeRole", role),
+    ]
+    assert all(each.reason or each.message for each in found)
+    assert found[1].who == f"arn:aws:iam::{ACCOUNT}:user/alice"
+    for secret in (token, token.split(".")[1], key["AccessKey"]["SecretAccessKey"]):
+        assert secret not in repr(found)

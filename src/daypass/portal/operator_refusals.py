@@ -1,9 +1,11 @@
 """Recent refusals: what the page of them reads in this server's audit log, for whom, and how far back.
 
 Owns the reading, newest first and from the end, of a file that may be large, damaged or written to meanwhile, and which
-events are one account's: its callers', and those of nobody that is known who asked for one of its roles.
+events are one account's: its callers', and those of nobody that is known who asked for one of its roles. Why another
+account's role was closed to a caller is not told: it would show whether there is such a role, and what it asks for.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +27,8 @@ _MOST_REASONS = 12
 _LONGEST_SEARCH, _LONGEST_CODE = 200, 100
 _SHORT, _LONG = 200, 1_100
 # Who calls these proves who they are by what they bring along: where that fails, there is no caller to name.
+_ACCOUNTS = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
+_OTHER_SIDE = "what another account's side says is not told here"
 _UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 
 
@@ -117,8 +121,9 @@ def find_refusals(file: str, account: str, sought: Sought) -> Found:
         if len(refusals) == _SHOWN:
             continue  # The rest of the part is counted, and shown on the next page.
         older = place
-        if event is not None and sought.code in {"", event.error_code} and _shown(event).has(words):
-            refusals.append(_shown(event))
+        if event is not None and sought.code in {"", event.error_code}:
+            shown = _shown(event, account)
+            refusals += [shown] if shown.has(words) else []
     return Found(refusals, codes.most_common(_MOST_REASONS), older)
 
 
@@ -145,9 +150,16 @@ def _role(event: _Event) -> str:
     return named if isinstance(named, str) else ""
 
 
-def _shown(event: _Event) -> Refusal:
-    who = event.user_identity
+def _reason(event: _Event, account: str) -> str:
     reason = (event.additional_event_data or {}).get("detail", "")
+    if not isinstance(reason, str) or not reason:
+        return ""
+    named = _ACCOUNTS.findall(msgspec.json.encode(event.request_parameters).decode())
+    return reason if set(named) <= {account} else _OTHER_SIDE
+
+
+def _shown(event: _Event, account: str) -> Refusal:
+    who = event.user_identity
     service = event.event_source.partition(".")[0]
     return Refusal(
         at=visible(event.event_time, _SHORT),
@@ -156,7 +168,7 @@ def _shown(event: _Event) -> Refusal:
         resource=visible(_role(event), _SHORT),
         code=visible(event.error_code, _SHORT),
         message=visible(event.error_message, _LONG),
-        reason=visible(reason if isinstance(reason, str) else "", _LONG),
+        reason=visible(_reason(event, account), _LONG),
         source=visible(event.source, _SHORT),
         agent=visible(event.user_agent, _SHORT),
         id=visible(event.request_id, _SHORT),
