@@ -124,15 +124,19 @@ def test_the_browser_never_holds_the_response(site: Site) -> None:
 
 def test_a_session_that_ends_soon_at_the_provider_can_be_taken(site: Site) -> None:
     """Ten minutes are offered where the provider leaves no more, though nobody may ask STS for less than fifteen."""
-    browser = site.browser()
-    page = site.hand_in(browser, FIRST, accept="text/html", session_lifetime=timedelta(minutes=10, seconds=30))
-    [select] = html.fromstring(page.text).iter("select")
-    assert [(option.get("value"), option.text) for option in select] == [("900", "10 minutes")]
-    [(action, fields)] = page.forms
-    answer = browser.send(action, {**fields, "DurationSeconds": "900"}, accept=JSON)
-    assert answer.status == 200
-    ends = datetime.fromisoformat(answer.document["Credentials"]["Expiration"])
-    assert ends - site.stage.server.clock.now() <= timedelta(minutes=10, seconds=30)
+    browser, clock = site.browser(), site.stage.server.clock
+    clock.freeze()
+    try:
+        page = site.hand_in(browser, FIRST, accept="text/html", session_lifetime=timedelta(minutes=10, seconds=30))
+        [select] = html.fromstring(page.text).iter("select")
+        assert [(option.get("value"), option.text) for option in select] == [("900", "10 minutes")]
+        [(action, fields)] = page.forms
+        answer = browser.send(action, {**fields, "DurationSeconds": "900"}, accept=JSON)
+        assert answer.status == 200
+        ends = datetime.fromisoformat(answer.document["Credentials"]["Expiration"])
+        assert ends - clock.now() <= timedelta(minutes=10, seconds=30)
+    finally:
+        clock.reset()
 
 
 def test_roles_stand_in_order(site: Site) -> None:
