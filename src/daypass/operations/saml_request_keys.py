@@ -114,10 +114,12 @@ def _first_ring(world: World) -> RequestRing:
         ring = world.views.get(load_request_ring)
         if ring.keys:
             return ring
-        made, now = make_key_pair(world.now), int(world.now.timestamp())
+        # Made inside the transaction: other writers wait for it once in a deployment's life, and while the store is
+        # away nobody can let us make key after key in vain.
         with world.apart() as writer:
             ring = load_request_ring(writer)
             if not ring.keys:  # another node may have been first
+                made, now = make_key_pair(world.now), int(world.now.timestamp())
                 add_request_key(writer, made, created=now, activates=first_activation(now), vault=world.vault)
                 ring = load_request_ring(writer)
         return ring
