@@ -177,7 +177,8 @@ def test_chains_are_the_shortest(pairs: list[tuple[str, str]]) -> None:
                 steps[b] = steps[name] + 1
                 waiting.append(b)
     found = {
-        chain["stations"][-1]["members"][0].rpartition("/")[2]: len(chain["stations"]) - 1 for chain in values["onward"]
+        chain["stations"][-1]["members"][0].rpartition("/")[2]: len(chain["stations"]) - 1
+        for chain in values["onward"]["chains"]
     }
     assert found == {name: count for name, count in steps.items() if name != "a"}
 

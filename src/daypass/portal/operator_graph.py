@@ -61,8 +61,8 @@ def to_values(graph: Graph, wanted: Wanted) -> dict[str, Any]:
     return {
         "wanted": wanted,
         "focus": None if focus is None else _shown_node(focus),
-        "into": _chains(graph, nodes, focus, forward=False) if focus else (),
-        "onward": _chains(graph, nodes, focus, forward=True) if focus else (),
+        "into": _chains(graph, nodes, focus, forward=False) if focus else {},
+        "onward": _chains(graph, nodes, focus, forward=True) if focus else {},
         "count": {"roles": _roles(graph), "ways": len(graph.edges), "found": len(edges)},
         "rows": [_shown_way(edge, nodes) for edge in rows],
         "until": wanted.first + len(rows),
@@ -127,11 +127,11 @@ def _reached(graph: Graph, names: Iterable[str], *, forward: bool) -> dict[str, 
     return reached
 
 
-def _chains(graph: Graph, nodes: Mapping[str, Node], focus: Node, *, forward: bool) -> list[dict[str, Any]]:
-    """Return whom one may become, or who may become it, with the shortest way."""
-    reached = _reached(graph, (focus.id,), forward=forward)
+def _chains(graph: Graph, nodes: Mapping[str, Node], focus: Node, *, forward: bool) -> dict[str, Any]:
+    """Return whom one may become, or who may become it, nearest first, each with a shortest way."""
+    ways = list(_reached(graph, (focus.id,), forward=forward).values())[1:]
     found = []
-    for edges in list(reached.values())[1 : _MOST_CHAINS + 1]:
+    for edges in ways[:_MOST_CHAINS]:
         stations = [edges[0].source, *(edge.target for edge in edges)]
         found.append(
             {
@@ -139,7 +139,7 @@ def _chains(graph: Graph, nodes: Mapping[str, Node], focus: Node, *, forward: bo
                 "conditional": any(edge.way.conditions for edge in edges),
             }
         )
-    return found
+    return {"chains": found, "more": len(ways) - len(found)}
 
 
 # The table
