@@ -193,6 +193,17 @@ def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
     assert "<svg" in to_values(graph, Wanted("role/s0"))["picture"]
 
 
+def test_one_role_among_very_many_is_drawn_with_what_is_next_to_it() -> None:
+    """Where all that follows is too much, the nearest steps are a picture still, and said to be no more."""
+    pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]
+    values = to_values(
+        _graph(("a", "s1"), *((f"s{number}", f"s{number + 1}") for number in range(40)), *pairs), Wanted(_role("s1"))
+    )
+    assert "<svg" in values["picture"]
+    assert values["nearest"]
+    assert not to_values(_graph(("a", "b")), Wanted(_role("a")))["nearest"]
+
+
 def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
     """Real refusals: of a signed call, of a token that does not hold, and of a key that nobody has."""
     with running_server(account=ACCOUNT) as server:

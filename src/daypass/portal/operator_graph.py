@@ -69,7 +69,7 @@ def to_values(graph: Graph, wanted: Wanted) -> dict[str, Any]:
         "before": wanted.address(first=max(0, wanted.first - _ROWS)) if wanted.first else "",
         "after": wanted.address(first=wanted.first + _ROWS) if len(edges) > wanted.first + _ROWS else "",
         "closed": graph.closed if not wanted.text else (),
-        **_picture(_part(graph, edges)),
+        **(_picture_of(graph, edges) if focus is None else _picture_around(graph, edges, focus)),
     }
 
 
@@ -177,6 +177,17 @@ def _part(graph: Graph, edges: Sequence[Edge]) -> Graph:
     """Return the graph of some of the ways."""
     names = {edge.source for edge in edges} | {edge.target for edge in edges}
     return replace(graph, nodes=tuple(node for node in graph.nodes if node.id in names), edges=tuple(edges), closed=())
+
+
+def _picture_around(graph: Graph, edges: Sequence[Edge], focus: Node) -> dict[str, Any]:
+    """Return the picture of all that leads to one principal and on from it, or else of the nearest steps."""
+    whole = _picture_of(graph, edges)
+    nearest = _picture_of(graph, [edge for edge in edges if focus.id in {edge.source, edge.target}])
+    return whole if whole["picture"] or not nearest["picture"] else {**nearest, "nearest": True}
+
+
+def _picture_of(graph: Graph, edges: Sequence[Edge]) -> dict[str, Any]:
+    return {**_picture(_part(graph, edges)), "nearest": False}
 
 
 def _picture(graph: Graph) -> dict[str, Any]:
