@@ -105,6 +105,27 @@ def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
     page.get_by_text("did not begin").wait_for()
 
 
+def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> None:
+    """Who clicks twice, or on another role at once, gets the credentials of the first click and no refusal."""
+    page = visit(f"{portal.url}/login")
+    page.get_by_role("link", name="localhost").click()
+    page.locator("li.role").first.wait_for()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+    slow = {"offline": False, "latency": 700, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.evaluate(
+        """() => {
+            const [first, second] = document.querySelectorAll("li.role button");
+            first.click();
+            setTimeout(() => first.click(), 150);
+            setTimeout(() => second.click(), 300);
+        }"""
+    )
+    page.get_by_role("heading", name="In this terminal").wait_for()
+    assert asked == [f"{portal.url}/login/role"]
+
+
 def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
     """Copying puts the whole text on the clipboard; the clock counts down."""
     page = signed_in(portal, visit, "developer", permissions=["clipboard-read", "clipboard-write"])

@@ -76,6 +76,19 @@ if (box) {
   });
 }
 
+// What is good once is sent once: a second click would throw away the answer to the first.
+let sent = false;
+addEventListener("pageshow", () => { sent = false; });
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", (event) => {
+    if (sent) { event.preventDefault(); return; }
+    sent = true;
+    event.submitter?.setAttribute("aria-busy", "true");
+    say("One moment");
+    setTimeout(() => { sent = false; event.submitter?.removeAttribute("aria-busy"); }, 15000);
+  });
+}
+
 const send = document.querySelector("form[data-send]");
 if (send) send.submit();
 if (location.search.includes("code=")) history.replaceState(null, "", location.pathname);
