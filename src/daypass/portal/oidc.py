@@ -38,7 +38,10 @@ from daypass.portal.sign_ins import Proof
 from daypass.portal.site import Site, as_sent
 from daypass.portal.web_offer import WebOffer, offer_roles, session_name
 
-_NOT_ASKED = "The answer is to a sign-in that this browser did not begin. Begin again at the sign-in page."
+_NOT_ASKED = (
+    "The answer is to a sign-in that this browser did not begin, or that has its answer already. "
+    "Begin again at the sign-in page."
+)
 _AWAY = "{} cannot be reached, or does not answer in time. Try again in a moment."
 _ODD = "Nobody can sign in with {} as it is set up. Whoever runs this server finds what is wrong in its audit log."
 _ONCE = ("state", "code", "iss", "error")

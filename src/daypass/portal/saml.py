@@ -40,7 +40,10 @@ _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
 # A provider may take the form at one host and sign people in at another, and browsers hold each hop to the policy of
 # the page that the form was on. That page has one form and no text of anybody else's.
 _ONWARD = ("https:",)
-_NOT_ASKED = "The response answers a sign-in that this browser did not begin. Begin again at the sign-in page."
+_NOT_ASKED = (
+    "The response answers a sign-in that this browser did not begin, or that has its answer already. "
+    "Begin again at the sign-in page."
+)
 
 
 @dataclass(frozen=True, slots=True)
