@@ -13,10 +13,10 @@ from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 from daypass.client.browser import open_browser
 from daypass.client.json_http import ask, checked_url
 from daypass.client.obtain import completed
+from daypass.client.partitions import AWS, find_partition
 from daypass.client.problems import BadUsage, Misconfigured, Refused
 from daypass.client.words import printable
 
-_AWS_SIGN_IN, _AWS_CONSOLE = "https://signin.aws.amazon.com/federation", "https://console.aws.amazon.com/"
 _OK = 200
 
 
@@ -28,7 +28,8 @@ _OK = 200
 def command(selection: Selection, *, sign_in_url: str, destination: str, opens: bool) -> None:
     """Print a link that signs a browser in with a role's credentials. It is as good as a password for minutes."""
     wanted = completed(selection.wanted, selection.means)
-    host = _sign_in_host(selection, sign_in_url, wanted.endpoint_url)
+    partition = find_partition(wanted.region, wanted.endpoint_url)
+    host = _sign_in_host(selection, sign_in_url, partition.sign_in if partition else "", wanted.endpoint_url)
     entry = selection.obtain()
     keys = entry.credentials
     if not keys.session_token:
@@ -43,7 +44,7 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
     token = answer.get("SigninToken")
     if status != _OK or not isinstance(token, str):
         raise Refused(f"The sign-in host {printable(host)} refused the session (status {status}); is the URL right?")
-    arrive = destination or _AWS_CONSOLE
+    arrive = destination or (partition or AWS).console or AWS.console
     query = urlencode({"Action": "login", "Issuer": "daypass", "Destination": arrive, "SigninToken": token})
     link = f"{host}?{query}"
     if opens:
@@ -52,15 +53,13 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
         click.echo(link)
 
 
-def _sign_in_host(selection: Selection, given: str, endpoint_url: str) -> str:
+def _sign_in_host(selection: Selection, given: str, of_aws: str, endpoint_url: str) -> str:
     profile = selection.means.profiles.by_name.get(selection.wanted.profile or selection.wanted.source_profile)
     said = profile.options.get("daypass_sign_in_url", "") if profile else ""
-    host = given or os.environ.get("DAYPASS_SIGN_IN_URL", "") or said
-    if not host and (not endpoint_url or endpoint_url.rstrip("/").endswith(".amazonaws.com")):
-        host = _AWS_SIGN_IN
+    host = given or os.environ.get("DAYPASS_SIGN_IN_URL", "") or said or of_aws
     if not host:
         raise Misconfigured(
-            f"No sign-in host is configured for {printable(endpoint_url)}: give --sign-in-url URL, or set "
-            "daypass_sign_in_url in the profile."
+            f"No sign-in host is configured for {printable(endpoint_url) or 'this region'}: give --sign-in-url URL, "
+            "or set daypass_sign_in_url in the profile."
         )
     return checked_url(host, "The sign-in host")

@@ -24,7 +24,8 @@ from daypass.cli.selecting import PLACE, means_of
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, show
 from daypass.client.aws_files import find_fault
-from daypass.client.endpoints import find_endpoint, profile_at_hand
+from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.json_http import opener
 from daypass.client.obtain import Means
 from daypass.client.problems import Problem
 from daypass.client.sources import find_sources
@@ -47,12 +48,13 @@ class _Patient:
     means: Means
     profile: str
     endpoint_url: str
+    region: str
 
 
 @click.command()
 @with_options(PLACE)
 @output_option
-def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int:  # noqa: ARG001 - PLACE's options
+def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int:
     """Look for what stands between you and your credentials, and say what helps."""
     broken = list(_unreadable())
     if broken:
@@ -61,7 +63,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int
     means = means_of({})
     at_hand = profile_at_hand(means.environment, profile)
     url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
-    patient = _Patient(means, profile, url)
+    patient = _Patient(means, profile, url, region or find_region(means.environment, means.profiles, at_hand))
     findings = [finding for check in CHECKS for finding in check(patient)]
     _say(findings, output)
     return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
@@ -142,14 +144,25 @@ def _references(patient: _Patient) -> Iterator[Finding]:
 
 
 def _endpoint(patient: _Patient) -> Iterator[Finding]:
-    url = patient.endpoint_url or "https://sts.amazonaws.com"
+    from daypass.client.sts_call import Signer, connect
+
     begun = time.time()
     try:
+        url = connect(
+            "sts", Signer(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
+        ).meta.endpoint_url
+    except Problem as problem:
+        yield Finding("endpoint", str(problem), "AWS_ENDPOINT_URL or the profile's services section sets it.")
+        return
+    try:
         request = urllib.request.Request(url, headers={"User-Agent": "daypass"})  # noqa: S310 - the user's endpoint
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
+        with opener().open(request, timeout=10) as answer:
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
+    except Problem as problem:
+        yield Finding("endpoint", str(problem), "Unset AWS_CA_BUNDLE, or mend the path.")
+        return
     except (OSError, ValueError) as error:
         words = f"{url} cannot be reached: {reason(getattr(error, 'reason', error))}"
         yield Finding("endpoint", words, "Is the server running, and the address right? AWS_ENDPOINT_URL sets it.")

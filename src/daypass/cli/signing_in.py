@@ -20,8 +20,9 @@ from daypass.client.handover import Asked, Begun, Handed, by_code, by_loopback
 from daypass.client.mfa import run_for_text
 from daypass.client.obtain import Means
 from daypass.client.oidc_login import OidcClient, sign_in
+from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
-from daypass.client.roles import role_arns
+from daypass.client.roles import first_role, needs_account, role_arns
 from daypass.client.token_claims import read_claims, read_token_file
 from daypass.client.wanted import Wanted
 from daypass.client.words import printable
@@ -76,7 +77,8 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
         return Proof(assertion, offers(assertion))
     if wanted.via == "loopback":
         raise BadUsage("SAML comes back to a server: sign in with --via browser, --via device, or --via paste.")
-    if not (extra["every"] or wanted.portal_url or any(_is_pattern(role) for role in wanted.role_arn)):
+    is_named = needs_account(wanted.role_arn)  # By a name alone: which account has it, the assertion says.
+    if not (extra["every"] or wanted.portal_url or is_named or any(_is_pattern(role) for role in wanted.role_arn)):
         return None
     handed = _hand_over(wanted, means, sealed=True)
     found = tuple(
@@ -86,7 +88,8 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
     )
     assertion = clean_assertion(handed.assertion)
     # The role that was clicked; or, where all or a pattern was asked for, whatever the assertion offers.
-    single = bool(wanted.portal_url) and not extra["every"] and not any(map(_is_pattern, wanted.role_arn))
+    chosen = extra["every"] or is_named or any(map(_is_pattern, wanted.role_arn))
+    single = bool(wanted.portal_url) and not chosen
     return Proof(assertion, found if single else offers(assertion) or found)
 
 
@@ -107,9 +110,7 @@ def matching_roles(proof: Proof, wanted: Wanted, means: Means, *, every: bool) -
     """Return the roles to sign in to: those that were named or match, or the one that the person picks."""
     offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
     if not offered:
-        if not wanted.role_arn:
-            raise BadUsage("Say which role with --role ARN.")
-        return role_arns(wanted.role_arn)[:1]
+        return (first_role(wanted.role_arn, partition_name(wanted.region, wanted.endpoint_url)),)
     patterns = wanted.role_arn or ("*",)
     found = tuple(role for role in offered if any(_matches(role, pattern) for pattern in patterns))
     if not found:
@@ -169,7 +170,11 @@ def _hand_over(wanted: Wanted, means: Means, *, sealed: bool) -> Handed:
         )
     if not means.prompt.allowed:
         raise SignInNeeded("A browser is needed and --no-input forbids it: give --token-file or --assertion-file.")
-    role = "" if sealed or not wanted.role_arn else role_arns(wanted.role_arn)[0]
+    role = (
+        ""
+        if sealed or not wanted.role_arn
+        else first_role(wanted.role_arn, partition_name(wanted.region, wanted.endpoint_url))
+    )
     asked = Asked(server, role, wanted.duration, sealed)
     via = wanted.via or ("browser" if has_browser(os.environ) else "device")
     if via == "device":

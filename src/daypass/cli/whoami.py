@@ -18,8 +18,6 @@ from daypass.client.problems import Problem
 from daypass.client.sources import Source, find_sources
 from daypass.client.words import printable
 
-_AWS = "AWS (no endpoint is configured)"
-
 
 @click.command()
 @options(PLACE)
@@ -45,7 +43,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
     picture = {
         **answer,
         "AccessKeyId": credentials.access_key_id,
-        "Endpoint": endpoint_url or _AWS,
+        "Endpoint": sts.meta.endpoint_url,
         "Expires": _end(credentials, means),
         "From": next((source.where for source in sources if source.used), method),
         "Shadowed": [source.where for source in sources if not source.used],

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from daypass.client.assertions import provider_for
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.mfa import find_code, run_for_text
+from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
-from daypass.client.roles import needs_account, role_arns, session_name
+from daypass.client.roles import first_role, needs_account, role_arns, session_name
 from daypass.client.sts_call import Signer, call, connect, own_credentials
 from daypass.client.token_claims import read_token_file
 from daypass.client.wanted import Wanted
@@ -59,14 +60,18 @@ def found_roles(wanted: Wanted, means: "Means", obtain: Obtain) -> tuple[str, ..
     """Return the ARNs of the roles that are wanted, asking STS for the account where only a name is given."""
     if wanted.method == "role" and needs_account(wanted.role_arn):
         return _found_roles(wanted, _source(wanted, means, obtain))
-    return role_arns(wanted.role_arn) if wanted.role_arn else ()
+    return role_arns(wanted.role_arn, partition=_partition(wanted)) if wanted.role_arn else ()
+
+
+def _partition(wanted: Wanted) -> str:
+    return partition_name(wanted.region, wanted.endpoint_url)
 
 
 def _found_roles(wanted: Wanted, signer: Signer) -> tuple[str, ...]:
-    account = ""
-    if needs_account(wanted.role_arn):
-        account = str(_call(wanted, signer, "GetCallerIdentity", {})["Account"])
-    return role_arns(wanted.role_arn, account)
+    if not needs_account(wanted.role_arn):
+        return role_arns(wanted.role_arn, partition=_partition(wanted))
+    caller = _call(wanted, signer, "GetCallerIdentity", {})
+    return role_arns(wanted.role_arn, str(caller["Account"]), str(caller["Arn"]).split(":")[1])
 
 
 def _source(wanted: Wanted, means: "Means", obtain: Obtain) -> Signer:
@@ -131,7 +136,7 @@ def _roles(wanted: Wanted, means: "Means", signer: Signer) -> Exchanged:
 
 
 def _chain(wanted: Wanted, found: Exchanged, roles: tuple[str, ...]) -> Exchanged:
-    roles = role_arns(wanted.role_arn)[1:] if roles else ()
+    roles = role_arns(wanted.role_arn, partition=_partition(wanted))[1:] if roles else ()
     for position, role in enumerate(roles, 1):
         signer = Signer(credentials=found.credentials)
         step = _assume(wanted, signer, role, first=False, last=position == len(roles), more={})
@@ -168,7 +173,7 @@ def _with_token(wanted: Wanted, means: "Means") -> Exchanged:
         raise SignInNeeded(f"Nobody is signed in: run `{login_command(wanted)}`.")
     only = len(wanted.role_arn) == 1
     parameters = {
-        "RoleArn": _first_role(wanted),
+        "RoleArn": first_role(wanted.role_arn, _partition(wanted)),
         "RoleSessionName": wanted.session_name or default_session_name(),
         "WebIdentityToken": token,
         **({"DurationSeconds": wanted.duration, **_policies(wanted)} if only else {}),
@@ -181,7 +186,7 @@ def _with_token(wanted: Wanted, means: "Means") -> Exchanged:
 def _with_assertion(wanted: Wanted, means: "Means") -> Exchanged:
     if not means.proof:
         raise SignInNeeded(f"Nobody is signed in: run `{login_command(wanted)}`.")
-    role = _first_role(wanted)
+    role = first_role(wanted.role_arn, _partition(wanted))
     only = len(wanted.role_arn) == 1
     parameters = {
         "RoleArn": role,
@@ -192,14 +197,6 @@ def _with_assertion(wanted: Wanted, means: "Means") -> Exchanged:
     answer = _call(wanted, Signer(unsigned=True), "AssumeRoleWithSAML", parameters)
     issuer, subject = printable(answer.get("Issuer", "")), printable(answer.get("Subject", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=issuer, subject=subject)
-
-
-def _first_role(wanted: Wanted) -> str:
-    if not wanted.role_arn:
-        raise BadUsage("Say which role with --role ARN.")
-    if needs_account(wanted.role_arn):
-        raise BadUsage("Give the role's ARN, or ACCOUNT/NAME: before the sign-in there is no account to look in.")
-    return role_arns(wanted.role_arn)[0]
 
 
 def login_command(wanted: Wanted) -> str:

@@ -67,7 +67,7 @@ def ask(
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked_url saw every one
     host = urlsplit(url).netloc
     try:
-        with _opener().open(request, timeout=_SECONDS) as answer:
+        with opener().open(request, timeout=_SECONDS) as answer:
             return answer.status, _read(answer, host)
     except urllib.error.HTTPError as error:
         with error:
@@ -87,7 +87,8 @@ def ask(
         ) from error
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def opener() -> urllib.request.OpenerDirector:
+    """Return what opens URLs: with the person's authorities, and without following anybody elsewhere."""
     bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
     try:
         context = ssl.create_default_context()

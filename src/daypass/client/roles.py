@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from daypass.client.problems import BadUsage
 
-_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
+_ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
 _ACCOUNT = re.compile(r"(?P<account>\d{12})[/:](?:role/)?(?P<name>[\w+=,.@/-]{1,576})", re.ASCII)
 _NAME = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
 
@@ -15,21 +15,30 @@ def needs_account(roles: Sequence[str]) -> bool:
     return bool(roles) and not _ARN.fullmatch(roles[0]) and not _ACCOUNT.fullmatch(roles[0])
 
 
-def role_arns(roles: Sequence[str], account: str = "") -> tuple[str, ...]:
+def role_arns(roles: Sequence[str], account: str = "", partition: str = "aws") -> tuple[str, ...]:
     """Return the roles' ARNs. A bare name is in the account of the role before it, the first one in `account`."""
     found = []
     for role in roles:
         arn, pair = _ARN.fullmatch(role), _ACCOUNT.fullmatch(role)
         if arn:
-            account = arn["account"]
+            account, partition = arn["account"], arn["partition"]
             found.append(role)
             continue
         if pair:
             account, role = pair["account"], pair["name"]  # noqa: PLW2901 - the name within it
         elif not _NAME.fullmatch(role) or role.startswith("arn:"):
             raise BadUsage(f"{role!r} is no role; give its ARN, ACCOUNT/NAME or its name.")
-        found.append(f"arn:aws:iam::{account}:role/{role.lstrip('/')}")
+        found.append(f"arn:{partition}:iam::{account}:role/{role.lstrip('/')}")
     return tuple(found)
+
+
+def first_role(roles: Sequence[str], partition: str) -> str:
+    """Return the ARN of the first role. Raises BadUsage where there is none, or nobody could tell its account."""
+    if not roles:
+        raise BadUsage("Say which role with --role ARN.")
+    if needs_account(roles):
+        raise BadUsage("Give the role's ARN, or ACCOUNT/NAME: before the sign-in there is no account to look in.")
+    return role_arns(roles, partition=partition)[0]
 
 
 def session_name(user: str, host: str) -> str:
