@@ -3,7 +3,9 @@
 import base64
 import ipaddress
 import json
+import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,6 +172,37 @@ def test_a_job_signs_in_with_its_token_file(machine: Machine, scene: Scene) -> N
         if each["credentials"]["AccessKeyId"] == kept["AccessKeyId"]
     ]
     assert entry["subject"] == "job"
+
+
+def test_processes_that_sign_in_at_once_do_not_disturb_each_other(machine: Machine, scene: Scene) -> None:
+    """Each gets its profile and its credentials, and what stood in the file before stands there still."""
+    machine.config.parent.mkdir()
+    machine.config.write_text("# mine\n[default]\nregion = eu-west-1\n")
+    names = [f"job-{number}" for number in range(6)]
+    running = []
+    for name in names:
+        token = machine.home / name
+        token.write_text(scene.issuer.token(aud=CLIENT, sub=name))
+        words = ("daypass", "login", "oidc", "--token-file", str(token), "--role", f"{ROLE}web", "--no-input")
+        running.append(
+            subprocess.Popen(
+                [*words, "--profile", name],
+                env=machine.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
+    for process in running:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    text = machine.config.read_text()
+    assert text.startswith("# mine\n[default]\nregion = eu-west-1\n")
+    assert sorted(re.findall(r"^\[profile (.*)\]$", text, re.MULTILINE)) == names
+    keys = {machine.good("credential-process", "--profile", name).json["AccessKeyId"] for name in names}
+    assert len(keys) == len(names)
 
 
 def test_plain_tools_use_a_token_file_by_themselves(machine: Machine, scene: Scene) -> None:

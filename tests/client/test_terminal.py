@@ -142,3 +142,31 @@ def test_a_profile_that_is_its_own_source_does_not_run_for_ever(machine: Machine
     done = machine.daypass("credential-process", "--profile", "loop", AWS_PROFILE="loop")
     assert done.code in {3, 6}, done
     assert "its own source" in done.err
+
+
+_HOSTILE = "a\x9b31mb\u202ec\x85"
+
+
+@pytest.mark.parametrize("output", ["text", "json", "yaml", "table"])
+def test_a_terminal_shows_what_strangers_wrote_and_does_not_obey_it(machine: Machine, output: str) -> None:
+    """Colours, cursors and the reading direction are the person's own; a program gets every character."""
+    words = ("daypass", "profile", "list", "--output", output, "--query", f"'{_HOSTILE}'")
+    master, slave = pty.openpty()
+    with subprocess.Popen(words, env=machine.environment, stdin=subprocess.DEVNULL, stdout=slave) as process:
+        os.close(slave)
+        shown = bytearray()
+        while True:
+            try:
+                piece = os.read(master, 65_536)
+            except OSError:  # the last who could write has gone
+                break
+            if not piece:
+                break
+            shown += piece
+        assert process.wait() == 0
+    os.close(master)
+    text = shown.decode()
+    assert "31mb" in text
+    assert not {"\x9b", "\u202e", "\x85"} & set(text)
+    if output in {"text", "json"}:
+        assert _HOSTILE in machine.good(*words[1:]).out

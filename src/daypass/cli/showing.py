@@ -5,6 +5,7 @@ of their own that begin with their name.
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -14,7 +15,7 @@ import click
 
 from daypass.client.credentials import instant
 from daypass.client.problems import BadUsage
-from daypass.client.words import printable
+from daypass.client.words import harmless, printable
 
 output_option = click.option(
     "--output", type=click.Choice(["text", "json", "table", "yaml"]), default="text", help="How to print the answer."
@@ -23,9 +24,11 @@ query_option = click.option("--query", default="", metavar="JMESPATH", help="The
 
 
 def show(value: Any, output: str, query: str = "") -> None:
-    """Print an answer."""
+    """Print an answer: to a terminal without what a terminal would obey, to a program to the letter."""
     plain = _plain(value)
-    click.echo(FORMS[output](_chosen(plain, query) if query else plain))
+    text = FORMS[output](_chosen(plain, query) if query else plain)
+    # A table is for people wherever it goes, its cells are harmless, and what colours it is our own.
+    click.echo(harmless(text) if output != "table" and sys.stdout.isatty() else text)
 
 
 def _plain(value: Any) -> Any:
@@ -104,7 +107,7 @@ def _one_table(value: Any) -> Any:
 
     if isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value):
         columns = list(dict.fromkeys(key for each in value for key in each))
-        table = Table(*(Column(name, overflow="fold") for name in columns))
+        table = Table(*(Column(harmless(name), overflow="fold") for name in columns))
         for each in value:
             table.add_row(*(Text(_cell(each.get(key, ""))) for key in columns))
         return table
@@ -114,12 +117,12 @@ def _one_table(value: Any) -> Any:
         return Text(_cell(value))
     table = Table(show_header=False)
     for key, each in value.items():
-        table.add_row(key, _one_table(each) if isinstance(each, dict | list) and each else Text(_cell(each)))
+        table.add_row(harmless(key), _one_table(each) if isinstance(each, dict | list) and each else Text(_cell(each)))
     return table
 
 
 def _cell(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _scalar(value)
+    return harmless(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _scalar(value))
 
 
 FORMS: Mapping[str, Callable[[Any], str]] = MappingProxyType(
