@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -58,8 +58,11 @@ _bodies[_DRAWN] = STYLE.encode()
 _addresses = {name: f"/assets/{hashlib.sha256(body).hexdigest()[:16]}/{name}" for name, body in _bodies.items()}
 _by_address = {address: name for name, address in _addresses.items()}
 
+# Read once: pages of a newer version, put in place under a running server, would not fit the program that fills them.
+_templates = files("daypass.portal").joinpath("templates")
 _environment = Environment(
-    loader=PackageLoader("daypass.portal"),
+    loader=DictLoader({page.name: page.read_text(encoding="utf-8") for page in _templates.iterdir() if page.is_file()}),
+    auto_reload=False,
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
