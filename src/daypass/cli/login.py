@@ -13,7 +13,15 @@ from daypass.cli.emitting import describe, emit, shell_option
 from daypass.cli.saving import must_write, places, save_keys, save_profile, saved_wanted
 from daypass.cli.selecting import LASTING, Selection, means_of, select
 from daypass.cli.selecting import options as with_options
-from daypass.cli.signing_in import Proof, by_hand_over, get_assertion, get_token, matching_roles
+from daypass.cli.signing_in import (
+    Proof,
+    by_hand_over,
+    get_assertion,
+    get_token,
+    is_by_server,
+    matching_roles,
+    with_known_server,
+)
 from daypass.client.cache import LEAST, Entry
 from daypass.client.obtain import cache_key, completed, obtain
 from daypass.client.problems import BadUsage
@@ -101,7 +109,11 @@ def _login(method: str, given: dict[str, Any]) -> None:
     if extra["assertion_file"]:
         given["via"] = "file"
     selection = _with_own(select(method, {**given, "profile": ""}), own, given)
-    selection = replace(selection, means=means)
+    selection = replace(selection, wanted=completed(selection.wanted, means), means=means)
+    wanted = selection.wanted
+    # A profile that is there and names no server is one of AWS's.
+    if own is None and not wanted.endpoint_url and not wanted.portal_url and is_by_server(method, wanted, extra):
+        selection = replace(selection, wanted=with_known_server(wanted, means))
     if output == "profile":
         must_write(places())  # Now, and not when the person has signed in for it.
         if not keys:
@@ -132,8 +144,7 @@ def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selectio
 
 
 def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[tuple[Selection, Entry]]:
-    wanted, means = completed(selection.wanted, selection.means), selection.means
-    selection = replace(selection, wanted=wanted)
+    wanted, means = selection.wanted, selection.means
     proof = get_token(wanted, means, extra) if method == "oidc" else get_assertion(wanted, means, extra)
     if proof is None:
         return [by_hand_over(selection)]

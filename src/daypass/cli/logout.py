@@ -3,20 +3,25 @@
 import click
 
 from daypass.cli.selecting import means_of
+from daypass.client.endpoints import named_at_hand
 from daypass.client.problems import BadUsage
+from daypass.client.words import printable
 
 
 @click.command()
 @click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
 @click.option("--all", "every", is_flag=True, help="Everything that is kept.")
 def command(*, profiles: tuple[str, ...], every: bool) -> None:
-    """Forget the credentials that are kept for PROFILEs. The profiles themselves stay."""
-    if not profiles and not every:
-        raise BadUsage("Name a profile, or give --all.")
+    """Forget the credentials that are kept for PROFILEs (AWS_PROFILE by default). The profiles themselves stay."""
     means = means_of({})
+    profiles = profiles if profiles or every else named_at_hand(means.environment)
+    if not profiles and not every:
+        raise BadUsage("Name a profile, set AWS_PROFILE, or give --all.")
     for name in profiles:
         means.profiles.get(name)
     gone = [entry for entry in means.cache.entries() if every or entry.profile in profiles]
     for entry in gone:
         means.cache.drop(entry.key)
-    click.echo(f"{len(gone)} {'session is' if len(gone) == 1 else 'sessions are'} forgotten.", err=True)
+    whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
+    are = "is" if len(gone) == 1 else "are"
+    click.echo(f"{len(gone)} {'session' if len(gone) == 1 else 'sessions'}{whose} {are} forgotten.", err=True)

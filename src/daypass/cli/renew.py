@@ -7,6 +7,7 @@ import click
 from daypass.cli.emitting import describe
 from daypass.cli.login import sign_in_again
 from daypass.cli.selecting import means_of
+from daypass.client.endpoints import named_at_hand
 from daypass.client.obtain import Means, obtain
 from daypass.client.problems import BadUsage, SignInNeeded
 from daypass.client.wanted import Wanted
@@ -18,12 +19,13 @@ from daypass.client.words import printable
 @click.option("--all", "every", is_flag=True, help="Every profile that asks Daypass for something.")
 @click.option("--no-input", is_flag=True, help="Never ask, and open no browser.")
 def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
-    """Renew the credentials of PROFILEs, signing in again where that is what it takes."""
+    """Renew the credentials of PROFILEs (AWS_PROFILE by default), signing in again where that is what it takes."""
     means = replace(means_of({"no_input": no_input}), fresh=True)
     asking = {name: profile.wanted for name, profile in means.profiles.by_name.items() if profile.wanted}
-    names = tuple(asking) if every else profiles
+    names = tuple(asking) if every else profiles or named_at_hand(means.environment)
     if not names:
-        raise BadUsage(f"Name a profile, or give --all; there are: {', '.join(sorted(asking)) or 'none'}.")
+        listed = ", ".join(map(printable, sorted(asking))) or "none"
+        raise BadUsage(f"Name a profile, set AWS_PROFILE, or give --all; there are: {listed}.")
     for name in names:
         means.profiles.get(name)
         wanted = asking.get(name)

@@ -16,6 +16,7 @@ from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.browser import has_browser, open_browser
 from daypass.client.cache import Entry
 from daypass.client.credentials import verify_credentials
+from daypass.client.endpoints import known_servers
 from daypass.client.handover import Asked, Begun, Handed, by_code, by_loopback
 from daypass.client.mfa import run_for_text
 from daypass.client.obtain import Means
@@ -39,6 +40,33 @@ class Proof:
         return "<secret>"
 
 
+def is_by_server(method: str, wanted: Wanted, extra: dict[str, Any]) -> bool:
+    """Tell whether the proof is to come from a server's own sign-in page, and not from here or from a provider."""
+    if wanted.via in {"paste", "loopback"}:
+        return False
+    if method == "saml":
+        return not extra["assertion_file"]
+    at_provider = not wanted.via and wanted.issuer and wanted.client_id
+    return not (wanted.token_file or wanted.token_command or at_provider)
+
+
+def with_known_server(wanted: Wanted, means: Means) -> Wanted:
+    """Return the wish with the only server that the profiles know. Raises BadUsage where they know several.
+
+    For sign-ins at a server's own page alone, which without one could not begin. Whatever else names no endpoint means
+    AWS: its keys sign, and its tokens and assertions are shown, nowhere else.
+    """
+    known = known_servers(means.environment, means.profiles)
+    if len(known) > 1:
+        listed = ", ".join(map(printable, known))
+        raise BadUsage(f"Your profiles know several servers; name one with --endpoint-url: {listed}.")
+    if not known:
+        return wanted
+    if means.prompt.allowed:
+        _say(f"Signing in at {printable(known[0])}, the only server that your profiles know.")
+    return replace(wanted, endpoint_url=known[0])
+
+
 def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
     """Return a token, or None where a server is to hand over credentials."""
     if wanted.token_file:
@@ -49,9 +77,9 @@ def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | No
         typed = means.prompt.ask_long("The ID token", instead="give --token-file FILE")
         read_claims(typed)
         return Proof(typed)
-    if wanted.via == "loopback" or (not wanted.via and wanted.issuer and wanted.client_id):
-        return Proof(_by_provider(wanted, means, extra["redirect_port"]))
-    return None
+    if is_by_server("oidc", wanted, extra):
+        return None
+    return Proof(_by_provider(wanted, means, extra["redirect_port"]))
 
 
 def _by_provider(wanted: Wanted, means: Means, port: int) -> str:

@@ -3,7 +3,8 @@
 Pure. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", order of precedence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from daypass.client.profiles import Profiles
 
@@ -24,9 +25,38 @@ def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: s
     return next((url for url in candidates if url), "")
 
 
+def known_servers(environment: Mapping[str, str], profiles: Profiles) -> tuple[str, ...]:
+    """Return the servers other than AWS that the profiles know, each once, in order."""
+    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return ()
+    return tuple(sorted({url.rstrip("/") for url in _every_endpoint(profiles) if url and not _is_of_aws(url)}))
+
+
+def _every_endpoint(profiles: Profiles) -> Iterator[str]:
+    for name in profiles.services:
+        yield profiles.named_endpoint(name, "sts")
+    for profile in profiles.by_name.values():
+        yield profile.options.get("daypass_endpoint_url", "")
+        yield profile.options.get("endpoint_url", "")
+
+
+def _is_of_aws(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False  # Listed as it stands there, so that the person sees it.
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
 def profile_at_hand(environment: Mapping[str, str], profile: str = "") -> str:
     """Return the profile that counts where none, or this one, is named."""
     return profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or "default"
+
+
+def named_at_hand(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the profile that the environment names, as a command takes its profiles; none where it names none."""
+    named = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE")
+    return (named,) if named else ()
 
 
 def find_region(environment: Mapping[str, str], profiles: Profiles, profile: str) -> str:

@@ -65,7 +65,11 @@ class Profiles:
 
     def service_endpoint(self, profile: Profile, service: str) -> str:
         """Return the URL that a profile's services section gives for a service, or nothing."""
-        block = self.services.get(profile.options.get("services", ""), {}).get(service, "")
+        return self.named_endpoint(profile.options.get("services", ""), service)
+
+    def named_endpoint(self, name: str, service: str) -> str:
+        """Return the URL that a services section gives for a service, or nothing."""
+        block = self.services.get(name, {}).get(service, "")
         match = re.search(r"^\s*endpoint_url\s*=\s*(\S+)", block, re.MULTILINE)
         return match[1] if match else ""
 
