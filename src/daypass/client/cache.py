@@ -46,14 +46,15 @@ class Kept:
     arn: str
     endpoint_url: str
     subject: str
+    in_keyring: bool
 
 
 class Cache:
     """The folder of kept credentials."""
 
     def __init__(self, folder: Path, *, keyring: bool = False) -> None:
-        self._folder = folder
-        self._keyring = keyring
+        self.folder = folder
+        self.keyring = keyring
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Cache":
@@ -67,7 +68,7 @@ class Cache:
 
     def find(self, key: str, *, now: datetime, least: timedelta = LEAST) -> Entry | None:
         """Return what is kept under `key` if it lasts for `least` more."""
-        entry = self._read(self._folder / f"{key}.json")
+        entry = self._read(self.folder / f"{key}.json")
         if entry is None or entry.key != key or not entry.credentials.lasts(least, now=now):
             return None
         return entry
@@ -75,22 +76,23 @@ class Cache:
     def can_keep(self) -> bool:
         """Tell whether the folder may be written: on a read-only disk credentials are fetched and not kept."""
         with contextlib.suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return os.access(self._folder, os.W_OK | os.X_OK)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.access(self.folder, os.W_OK | os.X_OK)
 
     def must_keep(self) -> None:
         """See, before somebody signs in for it, that something can be kept. Raises Problem."""
         if not self.can_keep():
-            raise Locked(f"{self._folder} cannot be written; name another place with DAYPASS_CACHE_DIR.")
-        if self._keyring:
+            raise Locked(f"{self.folder} cannot be written; name another place with DAYPASS_CACHE_DIR.")
+        if self.keyring:
             from daypass.client.secret_keeper import find_secret
 
             find_secret("nothing")
 
     def keep(self, entry: Entry) -> None:
-        """Keep credentials. What is there is replaced at once or not at all."""
+        """Keep credentials. What is there is replaced at once or not at all; what ended long ago goes."""
+        now = datetime.now(UTC)
         form = sts_form(entry.credentials)
-        if self._keyring:
+        if self.keyring:
             from daypass.client.secret_keeper import keep_secret
 
             keep_secret(entry.key, json.dumps(form))
@@ -103,63 +105,73 @@ class Cache:
             "endpoint_url": entry.endpoint_url,
             "issuer": entry.issuer,
             "subject": entry.subject,
-            "kept": datetime.now(UTC).isoformat(),
-            "in_keyring": self._keyring,
+            "kept": now.isoformat(),
+            "in_keyring": self.keyring,
         }
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._write(entry.key, document)
         except OSError as error:
             raise Locked(
-                f"{self._folder} cannot be written: {error.strerror}; name another place with DAYPASS_CACHE_DIR, or "
+                f"{self.folder} cannot be written: {error.strerror}; name another place with DAYPASS_CACHE_DIR, or "
                 "keep nothing with --no-cache."
             ) from error
+        from daypass.client.sweeping import sweep
+
+        sweep(self, now=now)
 
     def _write(self, key: str, document: Mapping[str, Any]) -> None:
-        beside = self._folder / f".{key}.{os.getpid()}"
+        beside = self.folder / f".{key}.{os.getpid()}"
         beside.unlink(missing_ok=True)
         try:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(document, file)
-            beside.replace(self._folder / f"{key}.json")
+            beside.replace(self.folder / f"{key}.json")
         finally:
             beside.unlink(missing_ok=True)
 
     def drop(self, key: str) -> None:
         """Forget what is kept under `key`, in the keyring too."""
-        path = self._folder / f"{key}.json"
+        path = self.folder / f"{key}.json"
         document = _load(path)
         if document is not None and document.get("in_keyring"):
             from daypass.client.secret_keeper import drop_secret
 
             drop_secret(key)
-        for half in self._folder.glob(f".{key}.*"):
+        for half in self.folder.glob(f".{key}.*"):
             half.unlink(missing_ok=True)  # What a process left that was killed as it wrote.
         path.unlink(missing_ok=True)
 
     def entries(self) -> Iterator[Kept]:
         """Return what is known of everything that is kept, the oldest name first. No keyring is asked."""
-        for path in sorted(self._folder.glob("*.json")):
-            document = _load(path) or {}
-            try:
-                form = document["credentials"]
-                texts = {name: str(document[name]) for name in ("profile", "arn", "endpoint_url")}
-                yield Kept(
-                    key=path.stem,
-                    access_key_id=str(form["AccessKeyId"]),
-                    expires=read_end(form.get("Expiration")),
-                    subject=str(document.get("subject", "")),
-                    **texts,
-                )
-            except (KeyError, TypeError, AttributeError, Problem):
-                continue  # Somebody else's file, or half of one.
+        for path in sorted(self.folder.glob("*.json")):
+            kept = self.look(path.stem)
+            if kept is not None:
+                yield kept
 
-    def alone(self, key: str) -> AbstractContextManager[None]:
-        """Return a context in which no other process refreshes `key`."""
+    def look(self, key: str) -> Kept | None:
+        """Return what is known of `key`, or None where there is nothing, somebody else's file or half of one."""
+        document = _load(self.folder / f"{key}.json") or {}
+        try:
+            form = document["credentials"]
+            texts = {name: str(document[name]) for name in ("profile", "arn", "endpoint_url")}
+            return Kept(
+                key=key,
+                access_key_id=str(form["AccessKeyId"]),
+                expires=read_end(form.get("Expiration")),
+                subject=str(document.get("subject", "")),
+                in_keyring=bool(document.get("in_keyring")),
+                **texts,
+            )
+        except (KeyError, TypeError, AttributeError, Problem):
+            return None
+
+    def alone(self, key: str, *, seconds: float = 300) -> AbstractContextManager[None]:
+        """Return a context in which no other process refreshes `key`. It waits so long for one that does."""
         from daypass.client.file_lock import locked
 
-        return locked(self._folder / f"{key}.lock", seconds=300, what="another sign-in for these credentials")
+        return locked(self.folder / f"{key}.lock", seconds=seconds, what="another sign-in for these credentials")
 
     def _read(self, path: Path) -> Entry | None:
         document = _load(path)
@@ -188,7 +200,7 @@ class Cache:
         except ValueError:
             return None
         except Problem:
-            if self._keyring:
+            if self.keyring:
                 raise
             return None  # It is no longer wanted: what lies there is fetched anew, and kept in the file.
 
