@@ -6,7 +6,7 @@ can assume a role. The answers are the engine's; explain_text.py and explain_jso
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +27,9 @@ from daypass.operations.sts.role_session import read_role_arn
 from daypass.policy.explain import explain
 from daypass.policy.known_keys import find_key
 from daypass.policy.question import ContextValue
-from daypass.wiring import OpenedStore
+
+if TYPE_CHECKING:
+    from daypass.wiring import OpenedStore
 
 
 def _read_context(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
@@ -100,7 +102,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 Answer = Callable[
-    [SnapshotViews, OpenedStore, str, dict[str, ContextValue | None]], tuple[Iterable[str], dict[str, Any]]
+    [SnapshotViews, "OpenedStore", str, dict[str, ContextValue | None]], tuple[Iterable[str], dict[str, Any]]
 ]
 
 
@@ -122,7 +124,7 @@ def _answer_call(
     asked: tuple[str, str],
     context: dict[str, ContextValue | None],
     views: SnapshotViews,
-    there: OpenedStore,
+    there: "OpenedStore",
 ) -> tuple[Iterable[str], dict[str, Any]]:
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
@@ -131,12 +133,12 @@ def _answer_call(
     return trace_lines(trace, caller), show_trace(trace, caller)
 
 
-def _answer_message(text: str, views: SnapshotViews, there: OpenedStore) -> tuple[Iterable[str], dict[str, Any]]:
+def _answer_message(text: str, views: SnapshotViews, there: "OpenedStore") -> tuple[Iterable[str], dict[str, Any]]:
     note = _open(text.strip(), views, there)
     return message_lines(note), show_note(note)
 
 
-def _open(text: str, views: SnapshotViews, there: OpenedStore) -> DenialNote:
+def _open(text: str, views: SnapshotViews, there: "OpenedStore") -> DenialNote:
     """Return what a message tells. It does not say whose it is, so every account's seal is tried."""
     ring = views.get(load_ring, there.vault)
     for account in accounts_of(views):
@@ -148,7 +150,7 @@ def _open(text: str, views: SnapshotViews, there: OpenedStore) -> DenialNote:
 
 
 def _answer_who_can(
-    action: str, arn: str, views: SnapshotViews, there: OpenedStore
+    action: str, arn: str, views: SnapshotViews, there: "OpenedStore"
 ) -> tuple[Iterable[str], dict[str, Any]]:
     role = _get_role(arn, views)
     ways: list[Way] = list(who_can(action, role, views, Assumed(there.clock.now())))

@@ -8,7 +8,7 @@ within a second. What a key's state is and when it ends is mint/lifecycle.py's r
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,7 +22,9 @@ from daypass.mint.keyring import rotate, tend
 from daypass.mint.lifecycle import SKEW, KeyRing, RingKey
 from daypass.mint.web_identity import LONGEST_TOKEN
 from daypass.operations.saml_request_keys import load_request_ring
-from daypass.wiring import OpenedStore
+
+if TYPE_CHECKING:
+    from daypass.wiring import OpenedStore
 
 M = TypeVar("M")
 
@@ -66,7 +68,7 @@ def rotate_keys(store: str | None, config_file: Path | None, output: str) -> Non
             _print(_all_keys(reader, there), output)
 
 
-def _all_keys(reader: Reader, there: OpenedStore) -> list[dict[str, Any]]:
+def _all_keys(reader: Reader, there: "OpenedStore") -> list[dict[str, Any]]:
     now = int(there.clock.now().timestamp())
     sealing = load_ring(reader, there.vault)
     shown = [_shown(sealing, key, now, longest=LONGEST) | {"Purpose": "sealing"} for key in sealing.keys]

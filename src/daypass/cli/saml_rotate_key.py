@@ -6,6 +6,7 @@ key succeeds another is federation/saml/request_key.py's rule.
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +20,9 @@ from daypass.operations.saml_request_keys import (
     drop_request_keys,
     load_request_ring,
 )
-from daypass.wiring import OpenedStore
+
+if TYPE_CHECKING:
+    from daypass.wiring import OpenedStore
 
 _DAY = 86_400
 
@@ -52,7 +55,7 @@ def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path
     click.echo(says, err=True)
 
 
-def _publish(there: OpenedStore, activates: int, moment: datetime) -> str:
+def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
     now = int(moment.timestamp())
     made = make_key_pair(moment)
     with there.store.write() as writer:
@@ -73,7 +76,7 @@ def _publish(there: OpenedStore, activates: int, moment: datetime) -> str:
     )
 
 
-def _sign_now(there: OpenedStore, now: int, moment: datetime) -> str:
+def _sign_now(there: "OpenedStore", now: int, moment: datetime) -> str:
     made = make_key_pair(moment)
     with there.store.write() as writer:
         drop_request_keys(writer, now=now)

@@ -8,6 +8,7 @@ import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +20,9 @@ from daypass.directory.entities import Role, User
 from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
 from daypass.directory.revocations import revoke_key
 from daypass.directory.store import Writer
-from daypass.wiring import OpenedStore
+
+if TYPE_CHECKING:
+    from daypass.wiring import OpenedStore
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 
@@ -86,7 +89,7 @@ def _whole_second(instant: datetime) -> datetime:
     return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
 
 
-def _revoke_key(writer: Writer, access_key: str, before: datetime, there: OpenedStore) -> None:
+def _revoke_key(writer: Writer, access_key: str, before: datetime, there: "OpenedStore") -> None:
     if not _KEY_ID.fullmatch(access_key):
         raise Stop(f"{access_key!r} is no access key id.", Exit.CONFIGURATION)
     now = int(there.clock.now().timestamp())

@@ -1,7 +1,7 @@
 """What the operators' commands share: where the store is, the master key, and how to print.
 
 Owns the options and the translation of a store's refusals into exit codes. The environment is read here and in
-serve.py alone.
+serve.py alone. The server is imported when the store is opened: who asks for help waits for none of it.
 """
 
 import json
@@ -9,16 +9,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.config import Config, ConfigurationError, load_config
-from daypass.directory.store import StoreUnavailable
-from daypass.storage.address import SqliteAddress, parse_address
-from daypass.storage.refusals import StoreRefused
-from daypass.wiring import Keys, OpenedStore, open_everything
+
+if TYPE_CHECKING:
+    from daypass.config import Config
+    from daypass.wiring import Keys, OpenedStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,8 +34,10 @@ output_option = click.option(
 )
 
 
-def read_config(flags: Mapping[str, Any], config_file: Path | None) -> Config:
+def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
     """Return the settings in force, or stop with exit code 6."""
+    from daypass.config import ConfigurationError, load_config
+
     try:
         toml = None if config_file is None else config_file.read_text(encoding="utf-8")
         return load_config(flags, os.environ, toml)
@@ -44,14 +45,18 @@ def read_config(flags: Mapping[str, Any], config_file: Path | None) -> Config:
         raise Stop(str(error), Exit.CONFIGURATION) from error
 
 
-def read_keys(environment: Mapping[str, str]) -> Keys:
+def read_keys(environment: Mapping[str, str]) -> "Keys":
     """Return where the master key comes from."""
+    from daypass.wiring import Keys
+
     return Keys(text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", ""))
 
 
 @contextmanager
-def opened(store: str | None, config_file: Path | None = None, *, makes: bool = False) -> Iterator[OpenedStore]:
+def opened(store: str | None, config_file: Path | None = None, *, makes: bool = False) -> "Iterator[OpenedStore]":
     """Open the store for one command, or stop with exit code 6. One that is not there is made where `makes` says so."""
+    from daypass.wiring import open_everything
+
     config = read_config({"store": store}, config_file)
     with stopping():
         if not makes:
@@ -65,6 +70,8 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
 
 def _see_that_it_is_there(url: str) -> None:
     """Stop where a SQLite file is missing: a wrong path must not look like a store with nothing in it."""
+    from daypass.storage.address import SqliteAddress, parse_address
+
     address = parse_address(url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         raise Stop(
@@ -75,6 +82,9 @@ def _see_that_it_is_there(url: str) -> None:
 @contextmanager
 def stopping() -> Iterator[None]:
     """Turn a store that cannot be used into a sentence and exit code 6."""
+    from daypass.directory.store import StoreUnavailable
+    from daypass.storage.refusals import StoreRefused
+
     try:
         yield
     except StoreRefused as error:
