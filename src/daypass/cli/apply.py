@@ -5,19 +5,18 @@ Owns the options and what is printed. What the file may hold is apply/schema.py'
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.apply.apply import Manner, Outcome, apply_file
-from daypass.apply.desired import read_desired
-from daypass.apply.reading import MAX_BYTES, read_text
-from daypass.apply.showing import plain_plan, show_plan
 from daypass.cli.files_beside import FilesBeside
 from daypass.cli.operator_tools import audited, explaining, read_file, tools_for
 from daypass.cli.profile_block import profile_block
 from daypass.cli.secret_source import SecretSource
 from daypass.cli.store_options import config_option, opened, output_option, print_json, read_config, store_option
+
+if TYPE_CHECKING:
+    from daypass.apply.apply import Outcome
 
 
 @click.command()
@@ -46,6 +45,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     output: str,
 ) -> None:
     """Make the store what FILE (YAML or JSON) says, in one transaction. FILE may be - for standard input."""
+    from daypass.apply.apply import Manner, apply_file
+    from daypass.apply.desired import read_desired
+    from daypass.apply.reading import MAX_BYTES, read_text
+
     config = read_config({"store": store}, config_file)
     content = read_file(file, MAX_BYTES)
     secrets = SecretSource(os.environ, secrets_dir)
@@ -57,7 +60,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     _print(outcome, output, is_done=not dry_run)
 
 
-def _print(outcome: Outcome, output: str, *, is_done: bool) -> None:
+def _print(outcome: "Outcome", output: str, *, is_done: bool) -> None:
+    from daypass.apply.showing import plain_plan, show_plan
+
     if output == "json":
         shown: dict[str, Any] = {"Applied": is_done, **plain_plan(outcome.plan)}
         shown["RootAccessKeys"] = [

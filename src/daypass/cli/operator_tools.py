@@ -10,19 +10,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from daypass.apply.api import Source
-from daypass.apply.apply import Tools
-from daypass.apply.nodes import Mistake
-from daypass.apply.secret_names import Secrets
-from daypass.apply.world import operator_world
-from daypass.audit.sinks import LineSink, Sink, open_sink
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.config import Config
-from daypass.operations.registry import full_registry
-from daypass.operations.settings import Quotas, ServiceSettings
-from daypass.wire.catalog import Catalog
-from daypass.wiring import HOME_REGION, OpenedStore, audit_target
+
+if TYPE_CHECKING:
+    from daypass.apply.apply import Tools
+    from daypass.apply.secret_names import Secrets
+    from daypass.audit.sinks import Sink
+    from daypass.config import Config
+    from daypass.operations.settings import Quotas
+    from daypass.wiring import OpenedStore
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -44,6 +42,8 @@ def read_file(path: Path, most: int) -> bytes:
 @contextmanager
 def explaining(path: Path) -> Iterator[None]:
     """Turn a Mistake into a sentence that says where. 4 is what the rules refuse, 2 a file that cannot be read."""
+    from daypass.apply.nodes import Mistake
+
     try:
         yield
     except Mistake as mistake:
@@ -52,8 +52,11 @@ def explaining(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def audited(config: Config) -> Iterator[Sink]:
+def audited(config: "Config") -> Iterator["Sink"]:
     """Open the server's own audit log. What goes to standard output there goes to standard error here."""
+    from daypass.audit.sinks import LineSink, open_sink
+    from daypass.wiring import audit_target
+
     target = audit_target(config)
     try:
         sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
@@ -65,13 +68,21 @@ def audited(config: Config) -> Iterator[Sink]:
         sink.close()
 
 
-def tools_for(there: OpenedStore, config: Config, sink: Sink, *, command: str, secrets: Secrets) -> Tools:
+def tools_for(there: "OpenedStore", config: "Config", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
     """Return the tools of a command."""
     return tools_with(there, config.quotas, sink, command=command, secrets=secrets)
 
 
-def tools_with(there: OpenedStore, quotas: Quotas, sink: Sink, *, command: str, secrets: Secrets) -> Tools:
+def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
     """Return the tools of a command that has quotas of its own."""
+    from daypass.apply.api import Source
+    from daypass.apply.apply import Tools
+    from daypass.apply.world import operator_world
+    from daypass.operations.registry import full_registry
+    from daypass.operations.settings import ServiceSettings
+    from daypass.wire.catalog import Catalog
+    from daypass.wiring import HOME_REGION
+
     settings = ServiceSettings(quotas=quotas)
     now = there.clock.now()
     return Tools(

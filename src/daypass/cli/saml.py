@@ -38,8 +38,6 @@ from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import find_unverified_issuer
 from daypass.operations.saml_trust import load_trust
 from daypass.operations.settings import ServiceSettings
-from daypass.storage.address import SqliteAddress, parse_address
-from daypass.wiring import SystemClock, saml_rules
 
 _PAGE = 500
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -98,6 +96,8 @@ def inspect(  # noqa: PLR0913 - one parameter an option
 
 def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[Report, str | None]:
     """Return the report of the first provider that takes the response, else of the first one."""
+    from daypass.wiring import SystemClock, saml_rules
+
     settings = ServiceSettings(public_url=config.url, saml=saml_rules(config)).for_saml()
     now = SystemClock().now()
     reports = [
@@ -124,6 +124,8 @@ def _from_file(metadata: Path, private_keys: Sequence[Path], config: Config) -> 
 def _from_store(
     response: str, provider: str | None, store: str | None, config_file: Path | None, config: Config
 ) -> list[Trust]:
+    from daypass.storage.address import SqliteAddress, parse_address
+
     address = parse_address(config.store_url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or provider:

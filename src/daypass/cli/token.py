@@ -31,8 +31,6 @@ from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.known_issuers import terms_of
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
 from daypass.federation.oidc.token import read_token
-from daypass.storage.address import SqliteAddress, parse_address
-from daypass.wiring import SystemClock, make_issuer_keys
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -109,6 +107,8 @@ def _ad_hoc(issuer: str, audiences: Sequence[str]) -> list[ProviderTerms]:
 def _from_store(
     issuer: str, account: str | None, config: Config, store: str | None, config_file: Path | None
 ) -> list[ProviderTerms]:
+    from daypass.storage.address import SqliteAddress, parse_address
+
     built_in = find_built_in(issuer)
     address = parse_address(config.store_url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
@@ -128,6 +128,8 @@ def _from_store(
 def _judge(
     token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
 ) -> tuple[Report, _Keys]:
+    from daypass.wiring import SystemClock
+
     if jwks is not None:
         keys = _from_file(jwks)
     elif terms.pinned is not None:
@@ -140,6 +142,8 @@ def _judge(
 
 
 def _judge_alone(token: str, jwks: Path | None) -> tuple[Report, _Keys]:
+    from daypass.wiring import SystemClock
+
     keys = _Keys(None, "the issuer is not asked where nobody believes it") if jwks is None else _from_file(jwks)
     return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
@@ -152,6 +156,8 @@ def _from_file(path: Path) -> _Keys:
 
 
 async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
+    from daypass.wiring import SystemClock, make_issuer_keys
+
     clock = SystemClock()
     try:
         issuer_keys = make_issuer_keys(config, clock)
