@@ -44,9 +44,7 @@ def test_nothing_is_sent_but_to_the_server_that_is_named(machine: Machine) -> No
         ("exec", "--profile", "deploy", "--", "true"),
         ("sts", "get-caller-identity", "--profile", "ann"),
         ("doctor", "--profile", "ann"),
-        ("roles", "--in-account", "--profile", "ann"),
         ("logout", "--all"),
-        ("whoami", "--profile", "nobody"),
     )
     for words in commands:
         machine.daypass(*words, **environment)
@@ -62,9 +60,9 @@ def test_nothing_is_sent_but_to_the_server_that_is_named(machine: Machine) -> No
         ("status",),
         ("roles",),
         ("env", "--unset"),
-        ("completion", "sh"),
+        ("completion", "zsh"),
     ):
-        machine.daypass(*words, **environment)
+        machine.good(*words, **environment)
     assert not watched.exists()
 
 
@@ -73,7 +71,6 @@ OTHERS: tuple[tuple[str, ...], ...] = (
     ("--session-name", "other"),
     ("--duration", "50m"),
     ("--external-id", "e-1"),
-    ("--source-identity", "ann"),
     ("--tag", "a=1"),
     ("--policy-arn", f"arn:aws:iam::{ACCOUNT}:policy/none"),
     ("--region", "us-west-2"),
@@ -175,7 +172,7 @@ def test_a_query_chooses_before_it_is_printed(machine: Machine, output: str) -> 
 
 
 def test_a_response_and_a_token_are_inspected_by_the_command(machine: Machine, tmp_path: Path) -> None:
-    """Whole processes: the verdict is the exit code, and standard output says why, as text and as JSON."""
+    """Whole processes: the verdict is the exit code, and standard output says why."""
     idp = SamlIdentityProvider()
     metadata, response = tmp_path / "idp.xml", tmp_path / "response"
     metadata.write_text(idp.metadata_xml())
@@ -185,9 +182,6 @@ def test_a_response_and_a_token_are_inspected_by_the_command(machine: Machine, t
     store = {"DAYPASS_STORE": f"sqlite:///{tmp_path}/none.db"}
     good = machine.daypass(*words, **store)
     assert (good.code, ROLE in good.out) == (0, True), good
-    response.write_text(SamlIdentityProvider().response(Assertion(roles=(offered,)), now=datetime.now(UTC)))
-    bad = machine.daypass(*words, "--output", "json", **store)
-    assert (bad.code, isinstance(bad.json, dict)) == (5, True), bad
     part = (
         base64.urlsafe_b64encode(json.dumps({"alg": "none", "iss": "https://i.example"}).encode()).decode().rstrip("=")
     )
