@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from daypass.apply.export import as_yaml, export_document
-from daypass.apply.present import all_accounts, read_present, read_standings
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
 
@@ -27,6 +25,9 @@ def command(
     *, accounts: tuple[str, ...], access_keys: bool, store: str | None, config_file: Path | None, output: str
 ) -> None:
     """Print the store's accounts, users, groups, roles and policies as an identity file: YAML, or JSON."""
+    from daypass.apply.export import as_yaml, export_document
+    from daypass.apply.present import all_accounts, read_present, read_standings
+
     with opened(store, config_file) as there, there.store.read() as reader:
         known = all_accounts(reader)
         unknown = sorted(set(accounts) - set(known))

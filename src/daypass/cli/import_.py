@@ -8,20 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.apply.carry_out import Progress
-from daypass.apply.plan import Verb
-from daypass.apply.showing import plain_plan, summary
 from daypass.cli.operator_tools import audited, explaining, read_file, tools_with
 from daypass.cli.profile_block import profile_block
 from daypass.cli.secret_source import SecretSource
 from daypass.cli.store_options import config_option, opened, output_option, print_json, read_config, store_option
-from daypass.importing.bring import Imported, Wish, bring, roomy
-from daypass.importing.carried import Loss
-from daypass.importing.details import MAX_BYTES, read_details
+
+if TYPE_CHECKING:
+    from daypass.apply.carry_out import Progress
+    from daypass.importing.bring import Imported
+    from daypass.importing.carried import Loss
 
 _NAMED = 5
 
@@ -45,6 +44,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     output: str,
 ) -> None:
     """Import FILE, what `aws iam get-account-authorization-details` prints. FILE may be - for standard input."""
+    from daypass.importing.bring import Wish, bring, roomy
+    from daypass.importing.details import MAX_BYTES, read_details
+
     config = read_config({"store": store}, config_file)
     wish = Wish(account, rewrite=rewrite, is_trial=dry_run)
     with explaining(file):
@@ -56,7 +58,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress() -> Iterator["Progress"]:
     """Show a bar on a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
@@ -71,10 +73,12 @@ def _progress() -> Iterator[Progress]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print(imported: Imported, output: str, *, is_done: bool) -> None:
+def _print(imported: "Imported", output: str, *, is_done: bool) -> None:
     if output == "json":
         print_json(_plain(imported, is_done=is_done))
         return
+    from daypass.apply.showing import summary
+
     click.echo(f"Account {imported.origin} {'went' if is_done else 'would go'} into account {imported.account}.")
     click.echo(summary(imported.outcome.plan, is_done=is_done))
     if imported.losses:
@@ -86,7 +90,7 @@ def _print(imported: Imported, output: str, *, is_done: bool) -> None:
         click.echo(profile_block(key))
 
 
-def _told(losses: tuple[Loss, ...]) -> Iterator[str]:
+def _told(losses: tuple["Loss", ...]) -> Iterator[str]:
     """Tell each reason once, with the first things that it is true of."""
     by_words: dict[str, list[str]] = {}
     for loss in losses:
@@ -96,7 +100,10 @@ def _told(losses: tuple[Loss, ...]) -> Iterator[str]:
         yield f"{', '.join(things[:_NAMED])}{more}: {words}"
 
 
-def _plain(imported: Imported, *, is_done: bool) -> dict[str, Any]:
+def _plain(imported: "Imported", *, is_done: bool) -> dict[str, Any]:
+    from daypass.apply.plan import Verb
+    from daypass.apply.showing import plain_plan
+
     plan = imported.outcome.plan
     return {
         "Applied": is_done,
