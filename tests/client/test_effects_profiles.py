@@ -137,17 +137,19 @@ ADDED: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("words", "written"), ADDED, ids=range(len(ADDED)))
-def test_each_option_of_add_is_written(machine: Machine, words: tuple[str, ...], written: dict[str, str]) -> None:
+def test_each_option_of_add_is_written(machine: Machine) -> None:
     """And read again by `show`; the server stands in a services section that AWS's tools read."""
-    words = tuple(word.replace("1/x", f"{ACCOUNT}/x") for word in words)
-    machine.good("profile", "add", "new", *words, "--endpoint-url", "https://sts.example.com")
-    shown = machine.good("profile", "show", "new", "--output", "json").json
-    assert written.items() <= shown.items()
-    assert shown["services"] == "daypass-sts.example.com"
-    assert machine.config.read_text().count("endpoint_url = https://sts.example.com\n") >= 2
-    assert ("credential_process" in shown) == ("--plain" not in words)
-    assert shown.get("credential_process", "--profile new").endswith("--profile new")
+    for number, (words, written) in enumerate(ADDED):
+        name = f"new{number}"
+        told = tuple(word.replace("1/x", f"{ACCOUNT}/x") for word in words)
+        machine.good("profile", "add", name, *told, "--endpoint-url", "https://sts.example.com")
+        shown = machine.good("profile", "show", name, "--output", "json").json
+        assert written.items() <= shown.items()
+        assert shown["services"] == "daypass-sts.example.com"
+        assert ("credential_process" in shown) == ("--plain" not in words)
+        assert shown.get("credential_process", name).endswith(name)
+    (section,) = re.findall(r"(?ms)^\[services daypass-sts\.example\.com\]\n(.*?)^\[", machine.config.read_text() + "[")
+    assert section.count("endpoint_url = https://sts.example.com\n") == 2
 
 
 REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
