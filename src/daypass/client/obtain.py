@@ -10,13 +10,10 @@ from datetime import datetime
 from daypass.client.aws_files import Places
 from daypass.client.cache import LEAST, Cache, Entry
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
-from daypass.client.problems import Misconfigured
 from daypass.client.profiles import Profiles, load_profiles
 from daypass.client.prompt import Prompt
-from daypass.client.token_claims import read_claims, read_token_file
+from daypass.client.source_keys import source_key
 from daypass.client.wanted import Wanted
-
-_DEEPEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +49,9 @@ def completed(wanted: Wanted, means: Means) -> Wanted:
 
 
 def cache_key(wanted: Wanted, means: Means) -> str:
-    """Return the key of a completed wish."""
-    return wanted.cache_key(_source_key(wanted, means))
-
-
-def _source_key(wanted: Wanted, means: Means, depth: int = 0) -> str:
-    """Return what tells whose proof it is: the keys that sign, or the issuer and the subject."""
-    if wanted.method == "oidc":
-        if wanted.token_file:
-            claims = read_claims(read_token_file(wanted.token_file))
-            return f"token {claims.issuer} {claims.subject}"
-        return f"profile {wanted.profile}"
-    if wanted.method == "saml":
-        return f"profile {wanted.profile}"
-    if depth > _DEEPEST:
-        raise Misconfigured(f"Profile {wanted.source_profile!r} is its own source; change one daypass_source_profile.")
-    if not wanted.source_profile and means.environment.get("AWS_ACCESS_KEY_ID"):
-        return f"key {means.environment['AWS_ACCESS_KEY_ID']}"
-    name = profile_at_hand(means.environment, wanted.source_profile)
-    source = means.profiles.by_name.get(name)
-    if source is None:
-        return f"elsewhere {name}"
-    own = source.wanted
-    further = _source_key(own, means, depth + 1) if own else ""
-    return f"profile {source.fingerprint()} {further}"
+    """Return the key of a completed wish, or nothing where its answer may not be kept."""
+    source = source_key(wanted, means.profiles, means.environment)
+    return wanted.cache_key(source) if source else ""
 
 
 def obtain(wanted: Wanted, means: Means) -> Entry:
@@ -84,6 +60,8 @@ def obtain(wanted: Wanted, means: Means) -> Entry:
     if wanted.method == "keys" or not means.keeps:
         return _fetch(wanted, means, "")
     key = cache_key(wanted, means)
+    if not key:
+        return _fetch(wanted, means, "")
     begun = means.now()
     kept = None if means.fresh else means.cache.find(key, now=begun)
     if kept is not None:

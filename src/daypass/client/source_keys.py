@@ -1,0 +1,76 @@
+"""Whose proof a session will rest on, as far as this machine can tell without asking anybody.
+
+Owns what a kept session is found by beside its parameters. Where only whoever is asked could say whose keys come, as
+with another program's credential_process, nothing is kept: the next answer might be somebody else's.
+Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from daypass.client.endpoints import profile_at_hand
+from daypass.client.problems import Misconfigured
+from daypass.client.profiles import Profile, Profiles
+from daypass.client.token_claims import read_claims, read_token_file
+from daypass.client.wanted import Wanted
+
+_DEEPEST = 5
+_OF_CONTAINERS = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)
+
+
+def source_key(wanted: Wanted, profiles: Profiles, environment: Mapping[str, str], depth: int = 0) -> str:
+    """Return what tells whose proof it is: the keys that sign, or the issuer and the subject. Nothing if nobody can."""
+    if wanted.method == "oidc" and wanted.token_file:
+        return _of_token(wanted.token_file)
+    if wanted.method in {"oidc", "saml"}:
+        return f"profile {wanted.profile}"
+    if not wanted.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
+        return f"key {environment['AWS_ACCESS_KEY_ID']}"
+    return _of_profile(profile_at_hand(environment, wanted.source_profile), profiles, environment, depth)
+
+
+def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
+    if depth > _DEEPEST:
+        raise Misconfigured(f"Profile {name!r} is its own source; change one daypass_source_profile or source_profile.")
+    profile = profiles.by_name.get(name)
+    if profile is None:
+        return _of_surroundings(environment)
+    own = profile.wanted
+    if own is not None:
+        further = source_key(own, profiles, environment, depth + 1)
+    else:
+        further = _of_others(profile, profiles, environment, depth)
+    return f"profile {profile.fingerprint()} {further}" if further else ""
+
+
+def _of_others(profile: Profile, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
+    """Return whose a profile of other tools is, in the order in which they look."""
+    options = profile.options
+    source = options.get("source_profile", "")
+    if options.get("role_arn") and source and source != profile.name:
+        return _of_profile(source, profiles, environment, depth + 1)
+    if options.get("web_identity_token_file"):
+        return _of_token(options["web_identity_token_file"])
+    if options.get("aws_access_key_id") or any(option.startswith("sso_") for option in options):
+        return "its own"
+    return "" if options.get("credential_process") else _of_surroundings(environment)
+
+
+def _of_surroundings(environment: Mapping[str, str]) -> str:
+    if environment.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        role = environment.get("AWS_ROLE_ARN", "")
+        return f"{_of_token(environment['AWS_WEB_IDENTITY_TOKEN_FILE'])} {role}"
+    container = "\n".join(environment.get(name, "") for name in _OF_CONTAINERS)
+    if container.strip():
+        return f"container {hashlib.sha256(container.encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return "machine"
+
+
+def _of_token(path: str) -> str:
+    claims = read_claims(read_token_file(path))
+    return f"token {claims.issuer} {claims.subject}"
