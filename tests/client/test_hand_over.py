@@ -2,12 +2,17 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.client.machine import ACCOUNT, Machine
-from tests.portal.conftest import Portal, Visit, chromium, manners, portal, visit
+from tests.portal.conftest import Portal, Visit, chromium, furnish, manners, portal, visit
 from tests.portal.test_handover import hand_over, sign_in
+
+from daypass.config import Config
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import running_server
 
 __all__ = ["chromium", "manners", "portal", "visit"]  # fixtures, which pytest finds by name
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/"
@@ -89,3 +94,22 @@ def test_every_role_at_once(machine: Machine, portal: Portal, visit: Visit) -> N
     assert waiting.ends() == 0, waiting.said
     listed = machine.good("profile", "list", "--output", "json", "--query", "[].Name").json
     assert listed == ["admin", "developer", "readonly"]
+
+
+def test_an_assertion_is_taken_to_another_sts(tmp_path: Path, portal: Portal, visit: Visit) -> None:
+    """The portal relays it to the command that began, sealed; that one redeems it elsewhere, as it would at AWS."""
+    recipients = Config(saml_recipients=(f"{portal.url}/saml",))
+    with running_server(account="345678901234", config=recipients) as elsewhere:
+        pairs = furnish(client_factory(elsewhere)("iam"), portal.idp, {"far": 3_600})
+        said = portal.idp.assertion
+        portal.idp.assertion = replace(said, roles=(*said.roles, *pairs))
+        home = tmp_path / "home"
+        home.mkdir()
+        machine = Machine(home, elsewhere, {"BROWSER": "true %s"})
+        waiting = Waiting(machine, "--portal-url", portal.url)
+        page = visit(waiting.says(r"(http\S+)"))
+        sign_in(page, portal)
+        hand_over(page, "far")
+        assert waiting.ends() == 0, waiting.said
+        shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "far")
+        assert shown.json["Arn"] == "arn:aws:sts::345678901234:assumed-role/far/alice", shown
