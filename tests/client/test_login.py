@@ -174,6 +174,19 @@ def test_a_job_signs_in_with_its_token_file(machine: Machine, scene: Scene) -> N
     assert entry["subject"] == "job"
 
 
+def test_a_command_that_prints_another_persons_token_gets_another_session(machine: Machine, scene: Scene) -> None:
+    """The same person's session is served from the cache; the command says each time whose that is."""
+    token = machine.home / "token"
+    token.write_text(scene.issuer.token(aud=CLIENT, sub="job"))
+    words = ("--token-command", f"cat {token}", "--role", f"{ROLE}web", "--profile", "ci", "--no-input")
+    machine.good("login", "oidc", *words)
+    ask = ("credential-process", "--profile", "ci")
+    kept = machine.good(*ask).json["AccessKeyId"]
+    assert machine.good(*ask).json["AccessKeyId"] == kept
+    token.write_text(scene.issuer.token(aud=CLIENT, sub="other"))
+    assert machine.good(*ask).json["AccessKeyId"] != kept
+
+
 def test_processes_that_sign_in_at_once_do_not_disturb_each_other(machine: Machine, scene: Scene) -> None:
     """Each gets its profile and its credentials, and what stood in the file before stands there still."""
     machine.config.parent.mkdir()

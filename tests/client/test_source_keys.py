@@ -92,3 +92,12 @@ def test_another_key_in_a_source_profile_is_another_persons_session(machine: Mac
         f"[ann]\naws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = {key['SecretAccessKey']}\n"
     )
     assert machine.good(*words).json["AccessKeyId"] != before["AccessKeyId"]
+
+
+def test_a_command_s_token_is_whose_it_says() -> None:
+    """Its subject may change while the command does not; without a token nobody can tell."""
+    wish = Wanted(profile="x", method="oidc", token_command="print it")
+    tokens = [compact({"alg": "ES256"}, {"iss": "https://issuer.example", "sub": name}, KEY) for name in ("ann", "eve")]
+    keys = [source_key(wish, Profiles({}, {}), {}, proof=token) for token in tokens]
+    assert keys[0] != keys[1]
+    assert source_key(wish, Profiles({}, {}), {}) == ""

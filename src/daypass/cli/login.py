@@ -172,7 +172,7 @@ def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, key
         return
     save_profile(name, replace(selection, wanted=replace(wanted, profile=name)), quiet=True)
     kept = saved_wanted(name)
-    means = means_of({})
+    means = replace(means_of({}), proof=selection.means.proof)
     key = cache_key(completed(kept, means), means)
     if entry.credentials.lasts(LEAST, now=means.now()):
         with means.cache.alone(key):

@@ -50,7 +50,7 @@ def completed(wanted: Wanted, means: Means) -> Wanted:
 
 def cache_key(wanted: Wanted, means: Means) -> str:
     """Return the key of a completed wish, or nothing where its answer may not be kept."""
-    source = source_key(wanted, means.profiles, means.environment)
+    source = source_key(wanted, means.profiles, means.environment, proof=means.proof)
     return wanted.cache_key(source) if source else ""
 
 
@@ -59,6 +59,10 @@ def obtain(wanted: Wanted, means: Means) -> Entry:
     wanted = completed(wanted, means)
     if wanted.method == "keys" or not means.keeps:
         return _fetch(wanted, means, "")
+    if wanted.method == "oidc" and wanted.token_command and not (wanted.token_file or means.proof):
+        from daypass.client.mfa import run_for_text
+
+        means = replace(means, proof=run_for_text(wanted.token_command, "--token-command"))
     key = cache_key(wanted, means)
     if not key:
         return _fetch(wanted, means, "")

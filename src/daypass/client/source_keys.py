@@ -23,10 +23,17 @@ _OF_CONTAINERS = (
 )
 
 
-def source_key(wanted: Wanted, profiles: Profiles, environment: Mapping[str, str], depth: int = 0) -> str:
-    """Return what tells whose proof it is: the keys that sign, or the issuer and the subject. Nothing if nobody can."""
+def source_key(
+    wanted: Wanted, profiles: Profiles, environment: Mapping[str, str], depth: int = 0, *, proof: str = ""
+) -> str:
+    """Return what tells whose proof it is: the keys that sign, or the issuer and the subject. Nothing if nobody can.
+
+    `proof` is a token that is at hand. Without it, whose a command's next token is nobody can tell.
+    """
     if wanted.method == "oidc" and wanted.token_file:
         return _of_token(wanted.token_file)
+    if wanted.method == "oidc" and wanted.token_command:
+        return of_proof(proof) if proof else ""
     if wanted.method in {"oidc", "saml"}:
         return f"profile {wanted.profile}"
     if not wanted.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
@@ -72,5 +79,10 @@ def _of_surroundings(environment: Mapping[str, str]) -> str:
 
 
 def _of_token(path: str) -> str:
-    claims = read_claims(read_token_file(path))
+    return of_proof(read_token_file(path))
+
+
+def of_proof(token: str) -> str:
+    """Return whom a token is about."""
+    claims = read_claims(token)
     return f"token {claims.issuer} {claims.subject}"
