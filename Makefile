@@ -17,8 +17,11 @@ help: ## list the targets
 demo: $(READY) ## start a scratch server and walk through it with the real AWS CLI
 	@$(BIN)/python -m demo.demo
 
-test: $(READY) ## run the whole test suite (PYTEST_ARGS=... adds to pytest's)
-	@$(BIN)/python $(PYTEST) $(PYTEST_ARGS)
+test: $(READY) ## run the test suite (PYTEST_ARGS=... adds to pytest's)
+	@$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(READY) ## run the tests that take long and rarely break
+	@$(BIN)/python $(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-all: ## run the suite on Python 3.12 and 3.13 too, where they are present
 	@.ci/other-pythons
@@ -44,4 +47,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-all check bench serve lock setup
+.PHONY: help demo test test-slow test-all check bench serve lock setup

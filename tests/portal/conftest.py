@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.components import find_program
 from tests.portal.idp import IdpSite
 
 from daypass.testing.plugin import client_factory
@@ -15,7 +15,6 @@ from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
 
-CHROMIUM = Path("/usr/bin/chromium")
 ACCOUNT, OTHER = "123456789012", "210987654321"
 _QUIET = (
     "--no-sandbox",
@@ -92,10 +91,8 @@ def manners(portal: Portal) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Run Chromium, for one file: while it runs, no other test of the process may start an event loop."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(_QUIET))
+        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=list(_QUIET))
         yield browser
         browser.close()
 

@@ -10,6 +10,9 @@ from playwright.sync_api import Page
 from tests.portal.conftest import Visit
 from tests.portal.gallery import JOURNEYS, Scene, scene
 
+# Twenty-five pages in four looks take longer than all other tests of the portal, and change rarely.
+pytestmark = pytest.mark.slow
+
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 # What the colours of the page have to do with; everything else is the same in the dark.
 EVERYTHING = {"resultTypes": ["violations"]}

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.components import COMPONENTS
 
 _ROOT = Path(__file__).parents[2]
 _TARGETS = ("demo", "test", "check", "bench", "serve", "help")
@@ -42,6 +43,13 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
         text = path.read_text(encoding="utf-8", errors="replace")
         found += [f"{path.relative_to(_ROOT)}: {match[0]}" for match in _FOREIGN.finditer(text)]
     assert not found
+
+
+def test_contributing_names_every_real_component() -> None:
+    """The table of real components in CONTRIBUTING has a row for each program that tests may need."""
+    page = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.partition("### Real components")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| ([a-z]+) \| [^-]", table, re.MULTILINE) == ["component", *COMPONENTS]
 
 
 @pytest.mark.parametrize("target", _TARGETS)

@@ -1,7 +1,6 @@
 """The AWS CLI as people use it: trade an assertion in a file for credentials, then work with them."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -39,11 +38,16 @@ aws --profile saml sts get-caller-identity --query Arn --output text
 """
 
 
-@pytest.mark.parametrize("script", [_TRADE + _INTO_THE_ENVIRONMENT, _TRADE + _INTO_THE_FILE, _CONFIGURE])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(_TRADE + _INTO_THE_ENVIRONMENT, marks=pytest.mark.component("jq")),
+        pytest.param(_TRADE + _INTO_THE_FILE, marks=pytest.mark.component("jq")),
+        _CONFIGURE,
+    ],
+)
 def test_the_aws_cli_trades_a_file_for_credentials(stage: Stage, tmp_path: Path, script: str) -> None:
     """The command needs no credentials; what it prints goes into the environment or the credentials file by jq."""
-    if "jq" in script and shutil.which("jq") is None:
-        pytest.skip("jq is not installed")
     role = stage.role("mission")
     (tmp_path / "saml-assertion.txt").write_text(stage.response(granting(role)) + "\n")
     done = subprocess.run(

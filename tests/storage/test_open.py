@@ -207,6 +207,7 @@ def test_a_server_that_is_not_there_is_unreachable(clock: HandClock) -> None:
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.component("postgresql")
 def test_a_database_that_does_not_let_us_in_is_unreachable(clock: HandClock) -> None:
     """A wrong password and a database that does not exist are told apart by the server's own words."""
     server = server_url()

@@ -1,29 +1,13 @@
-"""Node with somebody's packages, where a machine has both.
+"""Scripts that run in Node with the packages of package.json.
 
-DAYPASS_NODE_PACKAGES names the directory that holds `node_modules`; without it the repository's own is looked at.
+Tests that use it carry `pytest.mark.component("node")`, which finds both or skips (tests/components.py).
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-def packages_with(*needed: str) -> Path:
-    """Return the directory whose packages Node shall find, or skip with what is missing."""
-    named = Path(os.environ.get("DAYPASS_NODE_PACKAGES") or REPOSITORY).absolute()
-    if shutil.which("node") is None:
-        pytest.skip("there is no node")
-    for package in needed:
-        if not (named / "node_modules" / package).is_dir():
-            pytest.skip(f"{named} has no node_modules/{package}; DAYPASS_NODE_PACKAGES names another directory")
-    return named
 
 
 def environment_of(home: Path, more: Mapping[str, str]) -> dict[str, str]:

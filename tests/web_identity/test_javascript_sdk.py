@@ -1,14 +1,18 @@
-"""The JavaScript SDK v3 with web identities. Runs where Node is installed and the SDK's packages lie somewhere."""
+"""The JavaScript SDK v3 with web identities."""
 
 import json
 from pathlib import Path
 
+import pytest
+from tests.components import node_packages
 from tests.web_identity.conftest import Account, name_of
-from tests.web_identity.node import packages_with, run_script
+from tests.web_identity.node import run_script
 from tests.web_identity.test_workloads import pod_token
 
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.server import RunningServer
+
+pytestmark = pytest.mark.component("node")
 
 
 def test_every_way_to_a_session(account: Account, issuer: OidcIssuer, server: RunningServer, tmp_path: Path) -> None:
@@ -21,7 +25,7 @@ def test_every_way_to_a_session(account: Account, issuer: OidcIssuer, server: Ru
     token.write_text(pod_token(issuer) + "\n")
     done = run_script(
         Path(__file__).with_name("javascript.mjs"),
-        packages_with("@aws-sdk/client-sts", "@aws-sdk/credential-providers"),
+        node_packages(),
         tmp_path,
         AWS_ROLE_ARN=role,
         AWS_WEB_IDENTITY_TOKEN_FILE=str(token),

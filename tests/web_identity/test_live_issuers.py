@@ -1,4 +1,4 @@
-"""Issuers that somebody else wrote, live. Runs where Node is installed and their packages lie somewhere."""
+"""Tokens of issuers that other people wrote, run live in Node."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.components import node_packages
 from tests.web_identity.conftest import Account, Fleet, name_of, refused, take
-from tests.web_identity.node import Talking, packages_with, talking
+from tests.web_identity.node import Talking, talking
 
 from daypass.testing.server import RunningServer
+
+pytestmark = pytest.mark.component("node")
 
 CLIENT = "daypass"
 
@@ -19,9 +22,8 @@ def live(request: pytest.FixtureRequest, fleet: Fleet, tmp_path_factory: pytest.
     """Run the issuer, with a certificate of the fleet's authority."""
     home = tmp_path_factory.mktemp("live")
     identity = fleet.authority.write_server_identity(home / "server.pem", ["localhost"])
-    packages = packages_with(request.param)
     script = Path(__file__).with_name("issuers.mjs")
-    with talking(script, packages, home, ISSUER=request.param, IDENTITY=str(identity)) as running:
+    with talking(script, node_packages(), home, ISSUER=request.param, IDENTITY=str(identity)) as running:
         yield running
 
 

@@ -1,0 +1,175 @@
+"""The real programs that tests need: how each is found, and how many tests used it.
+
+Owns the table COMPONENTS and the pytest hooks that read it. A test names a program with
+`@pytest.mark.component("nginx")`; tests with a fixture or a parameter of FIXTURES or PARAMETERS are marked here. A test
+whose program is missing is skipped with the name of the Debian package. The summary counts the tests of each program.
+
+Two environment variables serve `.ci/run`, whose runs of pytest count together: DAYPASS_COMPONENTS_FILE is a file to
+which each run adds its counts; DAYPASS_COMPONENTS_REQUIRED names the programs, separated by spaces, that some test must
+have used by the end of the run that has it.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_REPOSITORY = Path(__file__).parents[1]
+_PROPERTY = "component"
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program, or None. Debian keeps servers in /usr/sbin, which is not on every PATH."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+
+
+def _find_postgresql() -> str | None:
+    given = os.environ.get("DAYPASS_TEST_POSTGRESQL")
+    installed = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")))
+    return given or (installed[-1] if installed else find_program("pg_ctl"))
+
+
+def node_packages() -> Path:
+    """Return the directory whose `node_modules` tests use: DAYPASS_NODE_PACKAGES, or the repository."""
+    return Path(os.environ.get("DAYPASS_NODE_PACKAGES") or _REPOSITORY).absolute()
+
+
+def _find_node() -> str | None:
+    listed = json.loads((_REPOSITORY / "tests/web_identity/package.json").read_text(encoding="utf-8"))
+    folder = node_packages() / "node_modules"
+    there = all((folder / name).is_dir() for name in listed["dependencies"])
+    return find_program("node") if there else None
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A program. `package` says what to install; `find` returns where it is, or None."""
+
+    package: str
+    find: Callable[[], str | None]
+
+
+def _program(package: str, name: str = "") -> Component:
+    return Component(f"Debian package {package}", lambda: find_program(name or package))
+
+
+COMPONENTS: Mapping[str, Component] = {
+    "caddy": _program("caddy"),
+    "chromium": _program("chromium"),
+    "fish": _program("fish"),
+    "haproxy": _program("haproxy"),
+    "jq": _program("jq"),
+    "nginx": _program("nginx"),
+    "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
+    "postgresql": Component("Debian package postgresql", _find_postgresql),
+    "zsh": _program("zsh"),
+}
+FIXTURES: Mapping[str, str] = {"chromium": "chromium", "postgresql_url": "postgresql"}
+PARAMETERS = frozenset({"fish", "postgresql", "zsh"})
+
+
+class Counts:
+    """How many tests used each program, and why tests were skipped, in all runs that share a file."""
+
+    def __init__(self, file: str | None) -> None:
+        self._file = Path(file) if file else None
+        self.ran: Counter[str] = Counter()
+        self.skipped: dict[str, str] = {}
+        if self._file is not None and self._file.exists():
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+            self.ran, self.skipped = Counter(kept["ran"]), kept["skipped"]
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Count one report of one test."""
+        for name in [str(value) for key, value in report.user_properties if key == _PROPERTY]:
+            if report.when == "call" and not report.skipped:
+                self.ran[name] += 1
+            elif report.skipped and isinstance(report.longrepr, tuple):
+                self.skipped[name] = report.longrepr[2].removeprefix("Skipped: ")
+
+    def keep(self) -> None:
+        """Write the counts to the file, for the next run."""
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps({"ran": self.ran, "skipped": self.skipped}), encoding="utf-8")
+
+    def rows(self) -> Iterator[str]:
+        """Return a line for each program."""
+        for name in COMPONENTS:
+            if self.ran[name]:
+                yield f"{name}: ran {self.ran[name]}"
+            else:
+                yield f"{name}: skipped: {self.skipped.get(name, 'no test of this run needs it')}"
+
+    def unused(self) -> list[str]:
+        """Return the programs of DAYPASS_COMPONENTS_REQUIRED that no test used."""
+        return [name for name in os.environ.get("DAYPASS_COMPONENTS_REQUIRED", "").split() if not self.ran[name]]
+
+
+_COUNTS = pytest.StashKey[Counts]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; the process that reports also counts."""
+    config.addinivalue_line("markers", "component(name): the test needs this real program (tests/components.py)")
+    if not hasattr(config, "workerinput"):
+        config.stash[_COUNTS] = Counts(os.environ.get("DAYPASS_COMPONENTS_FILE"))
+        config.pluginmanager.register(_Reporter(config.stash[_COUNTS]), "components")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that name a program by a fixture or by a parameter."""
+    for item in items:
+        for name in sorted(_implied(item)):
+            item.add_marker(pytest.mark.component(name))
+
+
+def _implied(item: pytest.Item) -> Iterator[str]:
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in FIXTURES:
+            yield FIXTURES[fixture]
+    call: Any = getattr(item, "callspec", None)
+    for value in () if call is None else call.params.values():
+        if isinstance(value, str) and value in PARAMETERS:
+            yield value
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose program is missing, before any fixture starts."""
+    names = {str(mark.args[0]) for mark in item.iter_markers("component")}
+    item.user_properties.extend((_PROPERTY, name) for name in sorted(names))
+    for name in sorted(names):
+        if COMPONENTS[name].find() is None:
+            pytest.skip(f"{name} is not installed ({COMPONENTS[name].package})")
+
+
+class _Reporter:
+    """Counts the reports of a whole run, prints the table, and fails a run whose programs were not used."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._counts.add(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._counts.keep()
+        if self._counts.unused() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if not self._counts.ran and not self._counts.skipped:
+            return
+        terminalreporter.section("real components")
+        for row in self._counts.rows():
+            terminalreporter.write_line(row)
+        for name in self._counts.unused():
+            terminalreporter.write_line(f"{name}: no test used it, although it was installed for the tests", red=True)
