@@ -128,6 +128,7 @@ class Pipeline:
         elif not face.admits(request.peer):
             raise Throttling("Rate exceeded")
         if known is None:
+            self.registry.require_supported(call.operation, call.params)
             parameters = trail.parameters = call.operation.parse(call.params)
             asked = operation.parse(parameters)
             self.readings.keep(request, Reading(call, operation, parameters, asked))

@@ -77,7 +77,7 @@ def test_requests_sent_at_once_are_answered_in_their_order(daypass_server: Runni
         (b"Action=ListUsers&Version=2010-05-08", 403, b"SignatureDoesNotMatch"),
         (WHO, 200, b"GetCallerIdentityResponse"),
         (b"Action=Nothing&Version=2011-06-15", 400, b"InvalidAction"),
-        (b"Action=GetCallerIdentity&Version=2011-06-15&Pad=" + b"x" * 70_000, 200, b"GetCallerIdentityResponse"),
+        (b"Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Pad=" + b"x" * 70_000, 200, b"GetCallerIdentityResponse"),
         (WHO, 200, b"GetCallerIdentityResponse"),
     ] * 5
     line.sendall(b"".join(as_bytes(daypass_server, body) for body, _, _ in bodies))

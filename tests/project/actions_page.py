@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS, Member
 from daypass.operations.iam import refusals
 from daypass.operations.iam.table import OPERATIONS as IAM
 from daypass.operations.operation import NEEDS_NO_PERMISSION, AnyOperation
+from daypass.operations.sts import refusals as sts_refusals
 from daypass.operations.sts.table import OPERATIONS as STS
 
 PAGE = Path(__file__).parents[2] / "docs" / "actions.md"
@@ -22,21 +24,35 @@ Every action in AWS's models of STS (2011-06-15) and IAM (2010-05-08) is answere
 the reason. This page is generated from the server's own tables: `.venv/bin/python -m tests.project.actions_page`.
 """
 
+_REFUSING = """\
+An action refuses each parameter that it does not read with `ValidationError` (400), and does nothing: a caller who
+asks for a restriction never gets an answer without it. That includes parameters that AWS added after this release.
+Only the parameters of a signature, such as `X-Amz-Date`, may always be sent. The actions that are refused as a whole,
+or that answer an empty list, take every parameter of AWS's models. All others refuse these:
+"""
+
 
 def page() -> str:
     """Return the text of docs/actions.md."""
-    return "\n".join((_HEAD, *_sts(), "", *_iam(), "", *_refusals()))
+    return "\n".join((_HEAD, *_sts(), "", *_iam(), "", *_members(), "", *_refusals()))
 
 
 def _sts() -> Iterator[str]:
-    yield f"## STS: {len(STS)} actions performed"
+    performed = [operation for operation in STS if not isinstance(operation, sts_refusals.Refused)]
+    yield f"## STS: {len(performed)} actions performed"
     yield ""
     yield "| action | called with | permission |"
     yield "| --- | --- | --- |"
-    for operation in sorted(STS, key=_name):
+    for operation in sorted(performed, key=_name):
         name = f"sts:{operation.action}"
         signed = "a signature" if operation.signed else "an assertion or a token"
         yield f"| `{operation.action}` | {signed} | {_permission(name)} |"
+    yield ""
+    yield "These are authorized like any other call, and then refused (`NotSupportedService`) with the reason."
+    yield ""
+    yield "| action | why |"
+    yield "| --- | --- |"
+    yield from (f"| `{action}` | {why} |" for action, why in sorted(sts_refusals.REFUSED.items()))
 
 
 def _permission(name: str) -> str:
@@ -53,6 +69,24 @@ def _iam() -> Iterator[str]:
     yield "| --- | --- |"
     by_file = groupby(sorted(performed, key=_file), key=_file)
     yield from (f"| {about.replace('_', ' ')} | {_listed(map(_name, group))} |" for about, group in by_file)
+
+
+def _members() -> Iterator[str]:
+    yield "## Parameters that are refused"
+    yield ""
+    yield _REFUSING
+    yield from _table(REFUSED_MEMBERS)
+    yield ""
+    yield "These are accepted without effect:"
+    yield ""
+    yield from _table(IGNORED_MEMBERS)
+
+
+def _table(members: Mapping[Member, str]) -> Iterator[str]:
+    yield "| action | parameter | why |"
+    yield "| --- | --- | --- |"
+    for (service, action, path), why in sorted(members.items()):
+        yield f"| `{service}:{action}` | `{path}` | {why} |"
 
 
 def _refusals() -> Iterator[str]:

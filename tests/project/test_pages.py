@@ -5,11 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from botocore.loaders import Loader
 from tests.project.actions_page import PAGE, page
 
 from daypass.config import Config
-from daypass.operations.registry import full_registry
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
@@ -18,13 +16,6 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 def test_the_list_of_actions_is_current() -> None:
     """docs/actions.md is what its generator writes: run `.venv/bin/python -m tests.project.actions_page`."""
     assert PAGE.read_text(encoding="utf-8") == page()
-
-
-@pytest.mark.parametrize(("service", "version"), [("sts", "2011-06-15"), ("iam", "2010-05-08")])
-def test_every_action_of_the_models_is_in_the_registry(service: str, version: str) -> None:
-    """An action that AWS's model names is performed or refused with its reason, never unknown."""
-    model = Loader().load_service_model(service, "service-2", version)
-    assert {f"{service}:{action}" for action in model["operations"]} <= set(full_registry().names())
 
 
 def test_every_setting_is_in_the_operators_table() -> None:

@@ -42,7 +42,7 @@ def botocores(service: str) -> Any:
 @QUICK
 @given(data=st.data())
 def test_what_a_client_sends_is_read(catalog: Catalog, service: str, action: str, data: st.DataObject) -> None:
-    """Any valid input, serialised as the AWS CLI does it, comes out equal."""
+    """Any valid input, serialised as the AWS CLI does it, comes out equal, and each of its names is known."""
     shape = OURS[service].operations[action].input
     params = data.draw(inputs(OURS[service].shapes, shape.shape)) if shape else {}
     operation = botocores(service).operation_model(action)
@@ -50,6 +50,7 @@ def test_what_a_client_sends_is_read(catalog: Catalog, service: str, action: str
     prepared = AWSRequest("POST", "http://sts/", data=sent["body"]).prepare()
     call = decode(post(prepared.body), catalog)
     assert (call.service, call.action) == (service, action)
+    call.operation.compile_supported(None)(call.params)
     assert call.operation.parse(call.params) == params
 
 

@@ -46,7 +46,9 @@ class Api:
         caller = root_caller(account, "")
         try:
             model = self.catalog.find(action, _VERSION)
-            values = model.parse(dict(flatten(params)))
+            flat = dict(flatten(params))
+            self.registry.require_supported(model, flat)
+            values = model.parse(flat)
             operation: Any = self.registry.find("iam", action)
             answer = self._perform(operation, values, caller)
         except SenderFault as fault:

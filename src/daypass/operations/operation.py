@@ -1,9 +1,10 @@
 """The contract of an operation, and the value that lets one run.
 
-An operation says what it needs to know (`parse`), who vouches (`prove`), what must be allowed (`question`) and
-what it does (`run`). Only the pipeline calls these, in that order, so no operation can forget a shared step.
-`run` takes an Authorized, which nobody can build without the engine's Allowed: minting without a decision
-does not type-check. The two actions that need no permission are named in NEEDS_NO_PERMISSION.
+An operation says which members of the service model it reads (`declared`), what it makes of them (`parse`), who
+vouches (`prove`), what must be allowed (`question`) and what it does (`run`). Only the pipeline calls these, in that
+order, so no operation can forget a shared step. `run` takes an Authorized, which nobody can build without the engine's
+Allowed: minting without a decision does not type-check. The two actions that need no permission are named in
+NEEDS_NO_PERMISSION.
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +18,11 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import AssumableRole
 from daypass.errors import Fault
+from daypass.operations.declared import declare
 from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet
 from daypass.policy.decision import Allowed
+from daypass.wire.supported import Declared
 
 Params = Mapping[str, Any]
 Result = Mapping[str, Any]
@@ -100,6 +103,11 @@ class Operation(Protocol[A]):
     action: str
     signed: bool
 
+    @property
+    def declared(self) -> Declared | None:
+        """The members of the service model that it reads; all others are refused. None where nothing comes of any."""
+        ...
+
     def touches(self, asked: A) -> Touches:
         """Return what it will ask of the store, known from the parameters alone."""
         ...
@@ -121,7 +129,29 @@ class Operation(Protocol[A]):
         ...
 
 
-class Signed(Generic[A]):
+class NoMembers(msgspec.Struct, frozen=True):
+    """The parameters of an operation that reads none."""
+
+
+class Declares:
+    """Declares the members that the struct `takes` has, and no others."""
+
+    service: str
+    action: str
+    takes: type[msgspec.Struct]
+
+    @property
+    def spelled(self) -> Mapping[str, str]:
+        """The model's names of those members of `takes` whose names differ from action to action."""
+        return {}
+
+    @property
+    def declared(self) -> Declared | None:
+        """The members that are supported."""
+        return declare(self.service, self.action, self.takes, self.spelled)
+
+
+class Signed(Declares, Generic[A]):
     """What most operations share: they are signed, and the signer vouches for itself."""
 
     service = "iam"

@@ -1,14 +1,16 @@
 """Every action that Daypass performs, by service and name.
 
-Owns the table. An action that AWS's models name and this table lacks is refused, never answered emptily.
+Owns the table. An action that AWS's models name and this table lacks is refused, never answered emptily; so is a
+parameter that its operation does not declare.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from daypass.errors import InvalidAction
 from daypass.operations.iam.table import OPERATIONS as IAM
 from daypass.operations.operation import AnyOperation
 from daypass.operations.sts.table import OPERATIONS as STS
+from daypass.wire.operation import OperationModel
 
 
 class Registry:
@@ -18,6 +20,7 @@ class Registry:
         self._operations: Mapping[tuple[str, str], AnyOperation] = {
             (operation.service, operation.action): operation for operation in operations
         }
+        self._checks: dict[OperationModel, Callable[[dict[str, str]], None]] = {}
 
     def find(self, service: str, action: str) -> AnyOperation:
         """Return the operation, or raise InvalidAction when Daypass does not perform it."""
@@ -25,6 +28,14 @@ class Registry:
         if operation is None:
             raise InvalidAction(f"Daypass does not perform {service}:{action}.")
         return operation
+
+    def require_supported(self, model: OperationModel, params: dict[str, str]) -> None:
+        """Raise ValidationError where a request has a parameter that its operation does not read."""
+        check = self._checks.get(model)
+        if check is None:
+            # Two threads may both compile it; the results are equal, and either may stay.
+            check = self._checks[model] = model.compile_supported(self.find(model.service, model.name).declared)
+        check(params)
 
     def names(self) -> list[str]:
         """Return the actions performed, such as `sts:AssumeRole`, in order."""

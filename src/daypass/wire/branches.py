@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from daypass.errors import MalformedInput
 
-# Deeper names belong to no shape of STS or IAM, so they are unknown, and unknown parameters are ignored.
+# Deeper names belong to no shape of STS or IAM; supported.py refuses them.
 MAX_DEPTH = 10
 
 _INDEX = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)

@@ -8,6 +8,7 @@ from msgspec import json
 from daypass.wire import writing
 from daypass.wire.model import MILLISECONDS, OperationShape, ServiceModel
 from daypass.wire.reading import compile_input
+from daypass.wire.supported import Declared, compile_supported
 from daypass.wire.text import json_bytes, xml_text
 
 Parse = Callable[[dict[str, str]], dict[str, Any]]
@@ -41,6 +42,10 @@ class OperationModel:
     def parse(self, params: dict[str, str]) -> dict[str, Any]:
         """Return the typed input, by the model's names. Raises ValidationError or MalformedInput."""
         return self._parse(params)
+
+    def compile_supported(self, declared: Declared | None) -> Callable[[dict[str, str]], None]:
+        """Return the check that refuses parameters which are not `declared`. See wire/supported.py."""
+        return compile_supported(self._model.shapes, self._shape.input.shape if self._shape.input else None, declared)
 
     def render(self, result: Mapping[str, Any], request_id: str) -> bytes:
         """Return the answer as XML. Members that are None are absent."""

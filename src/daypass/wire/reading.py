@@ -12,6 +12,7 @@ from daypass.wire.branches import Branch, find_elements, grow, indexes_of
 from daypass.wire.constraints import Report, Rule, quoted, rules_of, shortened
 from daypass.wire.model import Ref, Shape
 from daypass.wire.scalars import SCALARS, parse_scalar
+from daypass.wire.spelling import is_flattened, wire_name
 
 Shapes = Mapping[str, Shape]
 Values = dict[str, Any]
@@ -29,7 +30,7 @@ def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Value
     read = _members(shapes, shapes[name])
     members = shapes[name].members.items()
     compound = frozenset(
-        _wire_name(shapes, member, ref) for member, ref in members if shapes[ref.shape].type not in SCALARS
+        wire_name(shapes, member, ref) for member, ref in members if shapes[ref.shape].type not in SCALARS
     )
 
     def parse(params: dict[str, str]) -> Values:
@@ -41,16 +42,6 @@ def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Value
     return parse
 
 
-def _wire_name(shapes: Shapes, member: str, ref: Ref) -> str:
-    """Return the parameter's name. A flattened list may go by the name of its elements."""
-    element = shapes[ref.shape].member if _is_flattened(shapes, ref) else None
-    return ref.location_name or (element.location_name if element else None) or member
-
-
-def _is_flattened(shapes: Shapes, ref: Ref) -> bool:
-    return ref.flattened or shapes[ref.shape].flattened
-
-
 def _camel(member: str) -> str:
     return member[0].lower() + member[1:]
 
@@ -59,7 +50,7 @@ def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Va
     members = tuple(
         (
             member,
-            _wire_name(shapes, member, ref),
+            wire_name(shapes, member, ref),
             _camel(member),
             _reader(shapes, ref),
             member in shape.required,
@@ -69,11 +60,11 @@ def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Va
 
     def read(branch: Branch, prefix: str, report: Report) -> Values:
         values, texts, branches = {}, branch.texts, branch.branches
-        for member, wire_name, camel, reader, required in members:
+        for member, spelled, camel, reader, required in members:
             value = None
             # Most members of most calls are absent, and this is the hot path.
-            if wire_name in texts or wire_name in branches:
-                value = reader(branch, wire_name, prefix + camel, report)
+            if spelled in texts or spelled in branches:
+                value = reader(branch, spelled, prefix + camel, report)
             if value is not None:
                 values[member] = value
             elif required:
@@ -132,7 +123,7 @@ def _list(shapes: Shapes, ref: Ref) -> Reader:
     shape = shapes[ref.shape]
     element = _ref(shape.member)
     read_element, element_rules = _element_reader(shapes, element)
-    container = None if _is_flattened(shapes, ref) else element.location_name or "member"
+    container = None if is_flattened(shapes, ref) else element.location_name or "member"
     rules = rules_of(shape)
 
     def read(branch: Branch, name: str, path: str, report: Report) -> list[Any] | None:
@@ -156,7 +147,7 @@ def _map(shapes: Shapes, ref: Ref) -> Reader:
     read_key, key_rules = _element_reader(shapes, key)
     read_value, value_rules = _element_reader(shapes, value_ref)
     key_name, value_name = key.location_name or "key", value_ref.location_name or "value"
-    container = None if _is_flattened(shapes, ref) else "entry"
+    container = None if is_flattened(shapes, ref) else "entry"
     rules = rules_of(shape)
 
     def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:

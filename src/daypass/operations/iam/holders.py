@@ -4,7 +4,7 @@ Owns the table HOLDERS, and the shape of an action about one holder, which is th
 Source: IAM API Reference; Service Authorization Reference for resources and condition keys.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,11 @@ class AboutHolder(IamAction[Any]):
     def __init__(self, kind: HolderKind) -> None:
         self.kind = kind
         self.action = self.verb.format(kind.word)
+
+    @property
+    def spelled(self) -> Mapping[str, str]:
+        """The holder's name is UserName, GroupName or RoleName."""
+        return {"HolderName": self.kind.name_member}
 
     def parse(self, params: Params) -> Any:
         """Return the parameters; the name's member differs from kind to kind."""

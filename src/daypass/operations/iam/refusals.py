@@ -15,6 +15,7 @@ from daypass.operations.iam.action import Asked, Context, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Params
 from daypass.operations.world import World
+from daypass.wire.supported import Declared
 
 PASSWORDS = "Daypass has no passwords: people sign in through an identity provider, or with access keys."
 SSH = "Daypass keeps no SSH public keys: nothing it serves is reached by SSH."
@@ -24,6 +25,7 @@ SERVICES = "Daypass makes no service-specific credentials: there is no service h
 ACCESSED = "Daypass keeps no record of which services were used: it sees no calls but its own."
 TEMPLATES = "Daypass has no role templates."
 PROPERTIES = "Daypass keeps no account properties."
+PROPAGATION = "Trusted identity propagation is not implemented here: a provider has no context to change."
 
 # Action: why it is refused.
 REFUSED: Mapping[str, str] = {
@@ -36,6 +38,7 @@ REFUSED: Mapping[str, str] = {
     "GetAccountProperties": PROPERTIES,
     "GetRoleTemplateVersion": TEMPLATES,
     "PutAccountProperties": PROPERTIES,
+    "UpdateOpenIDConnectProvider": PROPAGATION,
     "UploadSSHPublicKey": SSH,
     "UploadServerCertificate": CERTIFICATES,
     "UploadSigningCertificate": SIGNING,
@@ -94,6 +97,11 @@ class Unperformed(IamAction[_Unperformed]):
     def __init__(self, action: str) -> None:
         self.action = action
         self._about_user = any(noun in action for noun in _ABOUT_USERS)
+
+    @property
+    def declared(self) -> Declared | None:
+        """Every member: nothing comes of any."""
+        return None
 
     def parse(self, params: Params) -> _Unperformed:
         """Return the parameters as they are."""

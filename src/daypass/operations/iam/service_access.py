@@ -12,7 +12,7 @@ from daypass.arn import Arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Group, Role, User
-from daypass.errors import InvalidInput, NoSuchEntity
+from daypass.errors import InvalidInput, NoSuchEntity, ValidationError
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.attachments import attached_to
 from daypass.operations.iam.holders import HolderEntity
@@ -42,6 +42,8 @@ class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
 
     def perform(self, asked: _Asked, caller: Caller, world: World) -> dict[str, Any]:
         """Return the policies of the entity, and of the groups that a user is in."""
+        if asked.marker:
+            raise ValidationError("Invalid Marker", detail="this list is never truncated")
         entity = _get(asked.arn, caller, world)
         owners = [entity, *(groups_of(world.reader, entity) if isinstance(entity, User) else ())]
         policies = [found for owner in owners for found in _policies(owner, world)]

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
@@ -55,7 +57,7 @@ _NAMES: Mapping[str, str] = {
 
 
 class _Create(Asked, frozen=True):
-    service: str
+    service: str = msgspec.field(name="AWSServiceName")
     description: str = ""
     custom_suffix: str = ""
 
@@ -74,10 +76,10 @@ class CreateServiceLinkedRole(IamAction[_Create]):
 
     def parse(self, params: Mapping[str, Any]) -> _Create:
         """Return the parameters. Raises InvalidInput for what is no service's name."""
-        service = params["AWSServiceName"]
-        if not _SERVICE.fullmatch(service):
-            raise InvalidInput(f"{service} is not the name of a service, such as ecs.amazonaws.com.")
-        return _Create(service, params.get("Description", ""), params.get("CustomSuffix", ""))
+        asked = super().parse(params)
+        if not _SERVICE.fullmatch(asked.service):
+            raise InvalidInput(f"{asked.service} is not the name of a service, such as ecs.amazonaws.com.")
+        return asked
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the role will have."""

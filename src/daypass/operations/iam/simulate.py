@@ -48,7 +48,6 @@ class _Simulation(Paged, frozen=True, kw_only=True):
     resource_owner: str = ""
     caller_arn: str = ""
     context_entries: tuple[ContextEntry, ...] = ()
-    resource_handling_option: str = ""
 
 
 class _Level(msgspec.Struct, frozen=True, rename="pascal"):

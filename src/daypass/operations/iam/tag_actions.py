@@ -4,7 +4,7 @@ Owns the table TAGGED; each action is the same for every row.
 Source: IAM API Reference, TagUser and its kin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,11 @@ class _AboutTags(IamAction[Any]):
     def __init__(self, kind: TaggedKind) -> None:
         self.kind = kind
         self.action = self.verb.format(kind.word)
+
+    @property
+    def spelled(self) -> Mapping[str, str]:
+        """The thing's name is UserName, PolicyArn or another, by its kind."""
+        return {"Which": self.kind.member}
 
     def parse(self, params: Params) -> Any:
         """Return the parameters; the name's member differs from kind to kind."""

@@ -70,10 +70,11 @@ class AssumeRole(Signed[Asked]):
     """Mints a role session."""
 
     service, action, reach = "sts", "AssumeRole", Touches.CACHE
+    takes = AskedRole
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters. Raises a Fault for an ARN that is none and for policies or tags that cannot be."""
-        given = msgspec.convert(params, AskedRole)
+        given = msgspec.convert(params, self.takes)
         if given.provided_contexts:
             provider = given.provided_contexts[0].provider_arn
             raise ValidationError(f"The context provider {provider} is not trusted by this server.")

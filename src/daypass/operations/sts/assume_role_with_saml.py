@@ -17,7 +17,7 @@ from daypass.directory.saml_providers import provider_name
 from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
-from daypass.operations.operation import Asking, Authorized, Params, Result, Touches
+from daypass.operations.operation import Asking, Authorized, Declares, Params, Result, Touches
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
     Context,
@@ -69,10 +69,11 @@ class SamlCaller(Caller, frozen=True, kw_only=True):
     claims: SamlIdentity
 
 
-class AssumeRoleWithSAML:
+class AssumeRoleWithSAML(Declares):
     """Mints a role session on the word of an identity provider."""
 
     service, action, signed = "sts", "AssumeRoleWithSAML", False
+    takes = AskedRole
 
     def touches(self, asked: Asked) -> Touches:
         """Return that it waits: a signature on XML costs more than the event loop can spare."""
@@ -80,7 +81,7 @@ class AssumeRoleWithSAML:
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters. Raises a Fault for an ARN that is none and for policies that cannot be."""
-        given = msgspec.convert(params, AskedRole)
+        given = msgspec.convert(params, self.takes)
         role = read_role_arn(given.role_arn)
         if provider_name(given.principal_arn) is None:
             raise ValidationError(f"{given.principal_arn} is invalid")

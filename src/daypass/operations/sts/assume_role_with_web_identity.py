@@ -18,7 +18,7 @@ from daypass.federation.oidc.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.mint.durations import role_duration
-from daypass.operations.operation import Asking, Authorized, Params, ProvedApart, Result, Touches
+from daypass.operations.operation import Asking, Authorized, Declares, Params, ProvedApart, Result, Touches
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
@@ -48,6 +48,12 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
     minimum_session_token_size: int = 0
 
 
+class AskedByBearer(AskedRole, frozen=True, kw_only=True):
+    """The same with the token, as the request has it."""
+
+    web_identity_token: str
+
+
 class Asked(msgspec.Struct, frozen=True):
     """What is asked, checked as far as it can be without looking anything up."""
 
@@ -69,10 +75,11 @@ class Bearer(Caller, frozen=True, kw_only=True):
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
-class AssumeRoleWithWebIdentity(ProvedApart):
+class AssumeRoleWithWebIdentity(Declares, ProvedApart):
     """Mints a role session for the bearer of a token."""
 
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
+    takes = AskedByBearer
 
     def touches(self, asked: Asked) -> Touches:
         """Return the same for every call: the cache has what the hot path needs."""

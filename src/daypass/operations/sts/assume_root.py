@@ -50,10 +50,11 @@ class AssumeRoot(Signed[Asked]):
     """Mints a session of a member's root user that can do one task."""
 
     service, action, reach = "sts", "AssumeRoot", Touches.CACHE
+    takes = AskedRoot
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters. Raises ValidationError for a target or a task that there cannot be."""
-        given = msgspec.convert(params, AskedRoot)
+        given = msgspec.convert(params, self.takes)
         account = _read_target(given.target_principal)
         task = ROOT_TASKS.get(given.task_policy_arn.arn)
         if task is None:

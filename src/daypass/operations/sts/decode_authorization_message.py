@@ -27,10 +27,11 @@ class DecodeAuthorizationMessage(Signed[Asked]):
     """Shows what a denial was about."""
 
     service, action, reach = "sts", "DecodeAuthorizationMessage", Touches.CACHE
+    takes = Asked
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, Asked)
+        return msgspec.convert(params, self.takes)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
         """Ask for sts:DecodeAuthorizationMessage, which names no resource."""

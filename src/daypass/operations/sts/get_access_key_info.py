@@ -25,10 +25,11 @@ class GetAccessKeyInfo(Signed[Asked]):
     """Answers with an account id."""
 
     service, action, reach = "sts", "GetAccessKeyInfo", Touches.CACHE
+    takes = Asked
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, Asked)
+        return msgspec.convert(params, self.takes)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
         """Ask for sts:GetAccessKeyInfo, which names no resource."""

@@ -1,7 +1,7 @@
 """sts:GetCallerIdentity: who am I? Needs no permission, and no policy can deny it."""
 
 from daypass.authenticate.caller import Caller
-from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, NoMembers, NoPermissionNeeded, Params, Result, Signed, Touches
 from daypass.operations.world import World
 
 _OPEN = NoPermissionNeeded("sts:GetCallerIdentity")
@@ -11,6 +11,7 @@ class GetCallerIdentity(Signed[None]):
     """Answers with the signer's account, ARN and unique id."""
 
     service, action, reach = "sts", "GetCallerIdentity", Touches.CACHE
+    takes = NoMembers
 
     def parse(self, params: Params) -> None:
         """Ask nothing."""

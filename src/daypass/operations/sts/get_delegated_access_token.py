@@ -34,10 +34,11 @@ class GetDelegatedAccessToken(Signed[Asked]):
     """Mints a session of whoever accepted the request."""
 
     service, action, reach = "sts", "GetDelegatedAccessToken", Touches.WRITES
+    takes = Asked
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, Asked)
+        return msgspec.convert(params, self.takes)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
         """Ask for sts:GetDelegatedAccessToken in the partner's own account."""

@@ -46,10 +46,11 @@ class GetFederationToken(Signed[Asked]):
     """Mints a session of a federated user."""
 
     service, action, reach = "sts", "GetFederationToken", Touches.CACHE
+    takes = AskedToken
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters. Raises a Fault for policies or tags that cannot be."""
-        given = msgspec.convert(params, AskedToken)
+        given = msgspec.convert(params, self.takes)
         return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:

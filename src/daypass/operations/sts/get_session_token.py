@@ -30,10 +30,11 @@ class GetSessionToken(Signed[Asked]):
     """Mints a session of the caller itself."""
 
     service, action, reach = "sts", "GetSessionToken", Touches.CACHE
+    takes = Asked
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, Asked)
+        return msgspec.convert(params, self.takes)
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Caller:
         """Return the signer, with the MFA that it presented."""

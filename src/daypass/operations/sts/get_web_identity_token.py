@@ -68,10 +68,11 @@ class GetWebIdentityToken(Signed[Asked]):
     """Mints a web identity token. It reads the store, so that signing never holds up the event loop."""
 
     service, action, reach = "sts", "GetWebIdentityToken", Touches.READS
+    takes = AskedToken
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters. Raises a Fault for an algorithm or tags that cannot be."""
-        given = msgspec.convert(params, AskedToken)
+        given = msgspec.convert(params, self.takes)
         names = [algorithm.value for algorithm in Algorithm]
         if given.signing_algorithm not in names:
             raise ValidationError(

@@ -1,6 +1,7 @@
-"""The actions of STS that Daypass performs."""
+"""The actions of STS that Daypass performs, and those that it refuses with a reason."""
 
 from daypass.operations.operation import AnyOperation
+from daypass.operations.sts import refusals
 from daypass.operations.sts.assume_role import AssumeRole
 from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAML
 from daypass.operations.sts.assume_role_with_web_identity import AssumeRoleWithWebIdentity
@@ -25,4 +26,5 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     GetFederationToken(),
     GetSessionToken(),
     GetWebIdentityToken(),
+    *refusals.OPERATIONS,
 )

@@ -1,0 +1,78 @@
+"""The members of the service model that an operation reads, and those that it does not.
+
+An operation declares its members by the struct `takes`: what the struct has, `parse` reads. Nested structs declare
+nested members. Everything else that a request sends is refused by wire/supported.py.
+
+Owns the two tables of decisions about members that no struct has. REFUSED_MEMBERS changes nothing at run time, since
+a member without a declaration is refused anyway: it records that somebody decided, and why. tests/project compares
+both tables and the structs with the installed service models.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from daypass.wire.supported import Declared
+
+Member = tuple[str, str, str]
+"""Service, action and the path of a member, such as `ContextProvider` or `Tags.Key`."""
+
+_SIMULATION = "A simulation judges exactly the resources that it is given, in EC2's scenarios too."
+
+# Members that are accepted without effect, and why that is harmless.
+IGNORED_MEMBERS: Mapping[Member, str] = {
+    ("iam", "SimulateCustomPolicy", "ResourceHandlingOption"): _SIMULATION,
+    ("iam", "SimulatePrincipalPolicy", "ResourceHandlingOption"): _SIMULATION,
+}
+
+_PROPAGATION = "Trusted identity propagation is not implemented."
+_IDENTITY_CENTER = "This server has no IAM Identity Center."
+_SIGN_IN = "The duration of a sign-in is not a property of a role here."
+
+# Members that are refused, and why.
+REFUSED_MEMBERS: Mapping[Member, str] = {
+    ("iam", "CreateOpenIDConnectProvider", "ContextProvider"): _PROPAGATION,
+    ("iam", "CreateOpenIDConnectProvider", "IdentityCenterInstanceArn"): _IDENTITY_CENTER,
+    ("iam", "CreateRole", "MaxSigninSessionDuration"): _SIGN_IN,
+    ("iam", "CreateSAMLProvider", "ContextProvider"): _PROPAGATION,
+    ("iam", "CreateSAMLProvider", "IdentityCenterInstanceArn"): _IDENTITY_CENTER,
+    ("iam", "UpdateRole", "MaxSigninSessionDuration"): _SIGN_IN,
+    ("iam", "UpdateRole", "ResetMaxSigninSessionDuration"): _SIGN_IN,
+    ("iam", "UpdateSAMLProvider", "ContextProvider"): _PROPAGATION,
+    ("iam", "UpdateSAMLProvider", "IdentityCenterInstanceArn"): _IDENTITY_CENTER,
+    ("iam", "UpdateSAMLProvider", "RemoveContextProvider"): _PROPAGATION,
+    ("iam", "UpdateSAMLProvider", "RemoveIdentityCenterInstance"): _IDENTITY_CENTER,
+    ("sts", "GetWebIdentityToken", "Scope"): _PROPAGATION,
+    ("sts", "GetWebIdentityToken", "SubjectMode"): _PROPAGATION,
+}
+
+
+def declare(service: str, action: str, takes: type[msgspec.Struct], spelled: Mapping[str, str]) -> Declared:
+    """Return the members that an operation supports: those of its struct, and those that it may ignore.
+
+    `spelled` gives the model's name of a field whose name differs from action to action.
+    """
+    ignored: Declared = {path: {} for owner, of, path in IGNORED_MEMBERS if (owner, of) == (service, action)}
+    read = {spelled.get(name, name): inner for name, inner in _members_of(takes).items()}
+    return {**read, **ignored}
+
+
+@cache
+def _members_of(takes: type[Any]) -> Declared:
+    return _declared(inspect.type_info(takes))
+
+
+def _declared(type_: inspect.Type) -> Declared:
+    """Return the members of the structs that a field may hold: itself, in a list, or as the values of a mapping."""
+    if isinstance(type_, inspect.StructType):
+        return {field.encode_name: _declared(field.type) for field in type_.fields}
+    if isinstance(type_, inspect.UnionType):
+        return {name: inner for one in type_.types for name, inner in _declared(one).items()}
+    if isinstance(type_, inspect.ListType | inspect.VarTupleType):
+        return _declared(type_.item_type)
+    if isinstance(type_, inspect.DictType):
+        return _declared(type_.value_type)
+    return {}

@@ -1,0 +1,150 @@
+"""Refuse request parameters that an action does not read.
+
+A caller that asks for a restriction and does not get it has been given too much. So every parameter name is checked:
+
+- A member that the operation declares is read, and may be sent.
+- A member that the service model knows and the operation does not declare is refused.
+- A name that the model does not know is refused too: a newer client may know a member that this model lacks.
+- Protocol parameters (PROTOCOL, `X-Amz-*`) belong to the request and not to the action, and may always be sent.
+- A value that stands where only nested values can stand, or the reverse, is MalformedInput.
+
+Owns the check of names. Whether a value is valid is reading.py's work; which members an operation declares is
+operations/declared.py's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from daypass.errors import MalformedInput, ValidationError
+from daypass.wire.constraints import shortened
+from daypass.wire.model import Ref, Shape
+from daypass.wire.scalars import SCALARS
+from daypass.wire.spelling import is_flattened, wire_name
+
+Shapes = Mapping[str, Shape]
+
+# The members that an operation reads, and in each of them the members that it reads there. A scalar has none.
+Declared = Mapping[str, "Declared"]
+
+# Signature version 2 spelled these as parameters. Whether a signature is accepted is not decided here.
+PROTOCOL = frozenset(
+    {
+        "Action",
+        "Version",
+        "AWSAccessKeyId",
+        "Expires",
+        "SecurityToken",
+        "Signature",
+        "SignatureMethod",
+        "SignatureVersion",
+        "Timestamp",
+    }
+)
+_PRESIGNED = "x-amz-"
+
+# How many refused names a message repeats, and how much of each.
+_MAX_NAMES = 10
+_MAX_ECHO = 128
+
+
+class _UnsupportedError(Exception):
+    """The parts of a name up to the one that is not supported."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """What may follow one part of a name: members by their names, or anything where `any_part` is set."""
+
+    members: Mapping[str, "_Node"]
+    any_part: "_Node | None" = None
+    scalar: bool = False
+    # A container is part of the spelling (`member`, `entry`, an index): a wrong one is malformed, not unsupported.
+    spelling: bool = False
+
+
+def compile_supported(shapes: Shapes, name: str | None, declared: Declared | None) -> Callable[[dict[str, str]], None]:
+    """Return the check of an action's parameter names.
+
+    `declared` is None for an action that supports its whole input shape. The check raises ValidationError for members
+    that are not supported, and MalformedInput for names that are spelled as no value of their type.
+    """
+    root = _Node({}) if name is None else _structure(shapes, shapes[name], declared)
+
+    def check(params: dict[str, str]) -> None:
+        unsupported: dict[str, None] = {}
+        for parameter, text in params.items():
+            node = root.members.get(parameter)
+            if node is not None and (node.scalar or not text):
+                continue
+            try:
+                _follow(root, parameter, text)
+            except _UnsupportedError as found:
+                if not _is_protocol(parameter, text):
+                    unsupported[".".join(parameter.split(".")[: found.length])] = None
+        if unsupported:
+            raise ValidationError(_words(unsupported))
+
+    return check
+
+
+def _follow(root: _Node, parameter: str, text: str) -> None:
+    node = root
+    for length, part in enumerate(parameter.split("."), 1):
+        following = node.members.get(part, node.any_part)
+        if following is None:
+            if node.spelling:
+                raise MalformedInput(detail=f"{shortened(parameter, _MAX_ECHO)} is not spelled as a list or map")
+            raise _UnsupportedError(length)
+        node = following
+    if text and not node.scalar:
+        raise MalformedInput(detail=f"{shortened(parameter, _MAX_ECHO)} has a value where members are expected")
+
+
+def _is_protocol(parameter: str, text: str) -> bool:
+    # An empty body is one parameter without a name and a value.
+    return parameter in PROTOCOL or parameter.lower().startswith(_PRESIGNED) or not (parameter or text)
+
+
+def _words(unsupported: Iterable[str]) -> str:
+    names = [shortened(name, _MAX_ECHO) for name in unsupported]
+    words = [f"{name} is not supported by this server." for name in names[:_MAX_NAMES]]
+    if len(names) > _MAX_NAMES:
+        words.append(f"{len(names) - _MAX_NAMES} more parameters are not supported.")
+    return " ".join(words)
+
+
+def _structure(shapes: Shapes, shape: Shape, declared: Declared | None) -> _Node:
+    return _Node(
+        {
+            wire_name(shapes, member, ref): _node(shapes, ref, None if declared is None else declared[member])
+            for member, ref in shape.members.items()
+            if declared is None or member in declared
+        }
+    )
+
+
+def _node(shapes: Shapes, ref: Ref, declared: Declared | None) -> _Node:
+    shape = shapes[ref.shape]
+    if shape.type in SCALARS:
+        return _Node({}, scalar=True)
+    if shape.type == "structure":
+        return _structure(shapes, shape, declared)
+    flattened = is_flattened(shapes, ref)
+    if shape.type == "list" and shape.member is not None:
+        element = _node(shapes, shape.member, declared)
+        container = None if flattened else shape.member.location_name or "member"
+        return _elements(container, element)
+    if shape.type == "map" and shape.key is not None and shape.value is not None:
+        key, value = _node(shapes, shape.key, declared), _node(shapes, shape.value, declared)
+        names = {shape.key.location_name or "key": key, shape.value.location_name or "value": value}
+        return _elements(None if flattened else "entry", _Node(names, spelling=True))
+    raise ValueError(f"{ref.shape} is of a type that a request cannot have")
+
+
+def _elements(container: str | None, element: _Node) -> _Node:
+    indexes = _Node({}, any_part=element, spelling=True)
+    return indexes if container is None else _Node({container: indexes}, spelling=True)

@@ -1,0 +1,193 @@
+"""A request that asks for more than its operation reads is refused by name and does nothing, whatever the operation."""
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from tests.http.raw import FORM, send, signed
+
+from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS
+from daypass.testing.plugin import ClientFactory, client_factory
+from daypass.testing.server import RunningServer, running_server
+from daypass.wire.model import SERVICES, ServiceModel, load_service
+
+MODELS = {service: load_service(service) for service in SERVICES}
+NEW = "NewMember"
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"AWS": "123456789012"},
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+        },
+    }
+)
+NOTHING = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """Run one server for the module, with one role and with outbound federation."""
+    with running_server() as running:
+        iam = client_factory(running)("iam")
+        iam.create_role(RoleName="deploy", AssumeRolePolicyDocument=TRUST)
+        iam.enable_outbound_web_identity_federation()
+        yield running
+
+
+def _nested(model: ServiceModel, name: str, prefix: str = "") -> Iterator[str]:
+    """Yield a new member for each structure of an input, spelled as a parameter."""
+    shape = model.shapes[name]
+    if shape.type == "structure":
+        yield f"{prefix}{NEW}"
+        for member, ref in shape.members.items():
+            yield from _nested(model, ref.shape, f"{prefix}{ref.location_name or member}.")
+    if shape.type == "list" and shape.member:
+        yield from _nested(model, shape.member.shape, f"{prefix}member.1.")
+
+
+def _undeclared() -> Iterator[tuple[str, str, str]]:
+    """Yield service, action and parameter: the refused members, and one that no model has, at each place."""
+    for service, model in MODELS.items():
+        for action, shape in model.operations.items():
+            yield from (
+                (service, action, name) for name in (_nested(model, shape.input.shape) if shape.input else [NEW])
+            )
+    yield from REFUSED_MEMBERS
+
+
+def _named(text: str, accept: str) -> tuple[str, str]:
+    """Return code and words of a refusal."""
+    if accept == "application/json":
+        error = json.loads(text)["Error"]
+        return error["Code"], error["Message"]
+    code, words = (text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0] for tag in ("Code", "Message"))
+    return code, words
+
+
+def _records(server: RunningServer) -> Any:
+    state = server.there.store._state  # type: ignore[attr-defined]
+    return {key: record for key, record in state.records.items() if "use" not in key[0]}, dict(state.claims)
+
+
+@pytest.mark.parametrize("accept", ["application/xml", "application/json"])
+def test_every_member_that_is_not_declared_is_refused_by_name(server: RunningServer, accept: str) -> None:
+    """In both protocols, before anything else is looked at, and without a trace in the store."""
+    before = _records(server)
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+    credentials = Credentials(server.root.access_key_id, server.root.secret_access_key)
+    for service, action, name in _undeclared():
+        body = urlencode({"Action": action, "Version": SERVICES[service], name: "x"})
+        request = AWSRequest("POST", f"{server.url}/", data=body, headers={"Content-Type": FORM})
+        SigV4Auth(credentials, service, "us-east-1").add_auth(request)
+        connection.request("POST", "/", body, {**request.headers, "Accept": accept})
+        answer = connection.getresponse()
+        code, words = _named(answer.read().decode(), accept)
+        assert (answer.status, code) == (400, "ValidationError"), (action, name, words)
+        top = name.partition(".")[0]
+        assert words in {f"{name} is not supported by this server.", f"{top} is not supported by this server."}, action
+    connection.close()
+    assert _records(server) == before
+
+
+CALLS: tuple[tuple[str, str, dict[str, str], Callable[[Any], bool]], ...] = (
+    ("iam", "CreateUser", {"UserName": "eve"}, lambda iam: "eve" not in str(iam.list_users())),
+    (
+        "iam",
+        "CreateRole",
+        {"RoleName": "wide", "AssumeRolePolicyDocument": TRUST},
+        lambda iam: [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["deploy"],
+    ),
+    (
+        "iam",
+        "UpdateRole",
+        {"RoleName": "deploy", "MaxSessionDuration": "7200"},
+        lambda iam: iam.get_role(RoleName="deploy")["Role"]["MaxSessionDuration"] == 3600,
+    ),
+    (
+        "iam",
+        "CreateOpenIDConnectProvider",
+        {"Url": "https://issuer.example.com"},
+        lambda iam: not iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
+    ),
+)
+
+
+@pytest.mark.parametrize(("service", "action", "params", "is_undone"), CALLS, ids=[call[1] for call in CALLS])
+@pytest.mark.parametrize(
+    "name", [NEW, "ContextProvider.SubjectSourceKey", "MaxSigninSessionDuration", "Tags.member.1.X"]
+)
+def test_a_valid_call_with_one_member_more_does_nothing(
+    server: RunningServer,
+    service: str,
+    action: str,
+    params: dict[str, str],
+    is_undone: Callable[[Any], bool],
+    name: str,
+) -> None:
+    """All that it asks for otherwise is fine."""
+    body, headers = signed(
+        server, {"Action": action, "Version": SERVICES[service], **params, name: "1"}, service=service
+    )
+    answer = send(server, body, headers)
+    assert (answer.status, _named(answer.text, "")[0]) == (400, "ValidationError")
+    assert is_undone(client_factory(server)("iam"))
+
+
+def _refusal(call: Callable[..., Any], **params: Any) -> tuple[str, int, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
+    return error["Code"], metadata["HTTPStatusCode"], error["Message"]
+
+
+def test_sdks_learn_that_a_restriction_is_not_there(server: RunningServer) -> None:
+    """A caller that asks for a restriction and does not get it has been given too much."""
+    make: ClientFactory = client_factory(server)
+    iam, sts = make("iam"), make("sts")
+    token = {"Audience": ["a"], "SigningAlgorithm": "ES384"}
+    assert sts.get_web_identity_token(**token)["WebIdentityToken"]
+    assert _refusal(sts.get_web_identity_token, **token, SubjectMode="OriginIdentity", Scope="read") == (
+        "ValidationError",
+        400,
+        "SubjectMode is not supported by this server. Scope is not supported by this server.",
+    )
+    context = {"SubjectSourceKey": "sub", "SubjectTypeValue": "person"}
+    url = "https://issuer.example.com"
+    assert _refusal(iam.create_open_id_connect_provider, Url=url, ContextProvider=context)[2] == (
+        "ContextProvider is not supported by this server."
+    )
+    assert _refusal(iam.create_role, RoleName="r", AssumeRolePolicyDocument=TRUST, MaxSigninSessionDuration=3600)[
+        2
+    ] == ("MaxSigninSessionDuration is not supported by this server.")
+    assert _refusal(sts.get_scoped_credentials, Policy=NOTHING)[:2] == ("NotSupportedService", 404)
+    arn = f"arn:aws:iam::{server.root.account}:oidc-provider/issuer.example.com"
+    assert _refusal(iam.update_open_id_connect_provider, OpenIDConnectProviderArn=arn, RemoveContextProvider=True)[
+        :2
+    ] == ("NotSupportedService", 404)
+
+
+def test_a_refused_action_is_authorized_first(server: RunningServer) -> None:
+    """A caller without the permission is denied, and learns nothing else."""
+    make = client_factory(server)
+    iam = make("iam")
+    iam.create_user(UserName="ann")
+    ann = make("sts", iam.create_access_key(UserName="ann")["AccessKey"])
+    assert _refusal(ann.get_scoped_credentials, Policy=NOTHING)[0] == "AccessDenied"
+
+
+def test_what_is_ignored_is_accepted(server: RunningServer) -> None:
+    """The members that the table lists have no effect, and no refusal either."""
+    assert {path for _, _, path in IGNORED_MEMBERS} == {"ResourceHandlingOption"}
+    answer = client_factory(server)("iam").simulate_custom_policy(
+        PolicyInputList=[NOTHING], ActionNames=["ec2:RunInstances"], ResourceHandlingOption="EC2-VPC-InstanceStore"
+    )
+    assert answer["EvaluationResults"][0]["EvalDecision"] == "explicitDeny"

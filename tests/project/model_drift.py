@@ -1,0 +1,124 @@
+"""Compare AWS's service models with what the server declares: no operation and no member may be overlooked.
+
+Owns the list of served models. A model's operation must be performed or refused by name, and each member of the input
+of a performed operation must be declared, ignored with a reason, or refused with a reason. Whatever else a newer model
+brings is a difference, until somebody decides.
+
+`python -m tests.project.model_drift [DATA]` compares the models below DATA, a `data` folder of botocore, or the
+installed ones. It prints the differences and then fails.
+"""
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore
+
+from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS
+from daypass.operations.registry import full_registry
+from daypass.wire.model import SERVICES
+from daypass.wire.supported import Declared
+
+INSTALLED = Path(botocore.__file__).parent / "data"
+
+Model = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One service model that the server speaks.
+
+    `operations` has each operation that is performed or refused by name, with the members that it declares. None
+    stands for an operation of which nothing comes, so that its members need no decision.
+    """
+
+    service: str
+    version: str
+    operations: Mapping[str, Declared | None]
+
+
+def _from_registry(service: str) -> Served:
+    registry = full_registry()
+    names = [name.partition(":") for name in registry.names()]
+    declared = {action: registry.find(owner, action).declared for owner, _, action in names if owner == service}
+    return Served(service, SERVICES[service], declared)
+
+
+# A service with another protocol is one more row: its name in botocore, its version, and what it declares.
+SERVED: tuple[Served, ...] = tuple(_from_registry(service) for service in SERVICES)
+
+
+def load_model(served: Served, data: Path) -> Model:
+    """Return the service model as botocore ships it."""
+    path = data / served.service / served.version / "service-2.json.gz"
+    model: Model = json.loads(gzip.decompress(path.read_bytes()))
+    return model
+
+
+def differences(served: Served, model: Model) -> Iterator[str]:
+    """Yield what the model has and nobody decided about, and what was decided about and the model does not have."""
+    for action in sorted(model["operations"].keys() - served.operations.keys()):
+        yield f"{served.service}:{action} is new. Perform it, or refuse it with a reason."
+    for action in sorted(served.operations.keys() - model["operations"].keys()):
+        yield f"{served.service}:{action} is not in the model."
+    for action, declared in served.operations.items():
+        if declared is not None and action in model["operations"]:
+            yield from _members(served.service, action, model, declared)
+
+
+def _members(service: str, action: str, model: Model, declared: Declared) -> Iterator[str]:
+    ref = model["operations"][action].get("input")
+    known = set(_paths(model["shapes"], ref["shape"])) if ref else set()
+    ours = set(_declared_paths(declared))
+    refused = {path for owner, of, path in REFUSED_MEMBERS if (owner, of) == (service, action)}
+    ignored = {path for owner, of, path in IGNORED_MEMBERS if (owner, of) == (service, action)}
+    for path in sorted(known - ours):
+        if not any(path == one or path.startswith(f"{one}.") for one in refused):
+            yield f"{service}:{action} has the new member {path}. Declare it, or refuse it with a reason."
+    for path in sorted((ours | refused | ignored) - known):
+        yield f"{service}:{action} has no member {path} in the model."
+    for path in sorted(refused & ours):
+        yield f"{service}:{action} both declares and refuses {path}."
+
+
+def _paths(shapes: Mapping[str, Any], name: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the path of each member below a shape. The elements of lists and maps add nothing to a path."""
+    shape = shapes[name]
+    if name in above:
+        return
+    for member, ref in shape.get("members", {}).items():
+        yield f"{prefix}{member}"
+        yield from _paths(shapes, ref["shape"], f"{prefix}{member}.", (*above, name))
+    for element in (shape.get("member"), shape.get("value")):
+        if element:
+            yield from _paths(shapes, element["shape"], prefix, (*above, name))
+
+
+def _declared_paths(declared: Declared, prefix: str = "") -> Iterator[str]:
+    for member, inner in declared.items():
+        yield f"{prefix}{member}"
+        yield from _declared_paths(inner, f"{prefix}{member}.")
+
+
+def newest_version(service: str, data: Path) -> str:
+    """Return the newest version of a service's API that botocore ships."""
+    return max(folder.name for folder in (data / service).iterdir() if folder.name[:1].isdigit())
+
+
+def all_differences(data: Path = INSTALLED) -> list[str]:
+    """Return the differences of every served model, new versions of its API included."""
+    found = []
+    for served in SERVED:
+        newest = newest_version(served.service, data)
+        if newest != served.version:
+            found.append(f"{served.service} has the new version {newest}.")
+        found += differences(served, load_model(served, data))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(all_differences(*map(Path, sys.argv[1:2]))) or None)
