@@ -77,7 +77,7 @@ def _json(result: Result) -> Any:
 
 
 def test_a_missing_allow_is_told_with_what_came_close(explain: Explain) -> None:
-    """The answer, the nearest statement with what did not fit, and a statement that would help."""
+    """The answer, the nearest statement with what did not fit, and what the request must be like to fit."""
     asked = ("--principal", f"{HERE}user/alice", "--action", "iam:ListUsers")
     text = explain(*asked, "--context", "aws:SourceIp=192.0.2.1").output
     assert text.startswith(
@@ -87,7 +87,12 @@ def test_a_missing_allow_is_told_with_what_came_close(explain: Explain) -> None:
         f'  came closest: statement 0 "Office" of identity-based policy own of {HERE}user/alice\n'
         "    but IpAddress aws:SourceIp asks for 10.0.0.0/8; the request has 192.0.2.1\n"
     )
-    assert '{"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}' in text
+    assert (
+        "What would help:\n"
+        f'  meet what statement 0 "Office" of identity-based policy own of {HERE}user/alice asks for:\n'
+        "    The address that the call comes from must be in 10.0.0.0/8. (IpAddress aws:SourceIp: 10.0.0.0/8)\n"
+    ) in text
+    assert '"Effect"' not in text
     allowed = _json(explain(*asked, "--context", "aws:SourceIp=10.9.9.9", "--output", "json"))
     assert allowed["Decision"] == "allowed"
     assert [one["Sid"] for one in allowed["DecidingStatements"]] == ["Office"]
@@ -101,6 +106,46 @@ def test_what_helps_is_what_it_says(town: Town, explain: Explain) -> None:
     helpful = document(refusal["HelpfulStatement"])
     town.iam.put_user_policy(UserName="carol", PolicyName="helpful", PolicyDocument=helpful)
     assert explain(*asked).output.startswith("ALLOWED")
+
+
+def test_a_missed_condition_is_never_left_out(explain: Explain) -> None:
+    """A role that asks for MFA is not opened without it: whoever lacks it is told to bring it."""
+    asked = ("--principal", f"{HERE}user/alice", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
+    text = explain(*asked).output
+    assert "Come with an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)" in text
+    assert '"Effect"' not in text
+    told = _json(explain(*asked, "--output", "json"))
+    assert told["HelpfulStatement"] is None
+    assert told["HelpfulStatements"] == []
+    (need,) = told["ConditionsToMeet"]
+    assert (need["Key"], need["Operator"], need["Values"]) == ("aws:MultiFactorAuthPresent", "Bool", ["true"])
+    assert (need["Effect"], need["Sid"], need["PolicyId"]) == ("Allow", "Mfa", "trust-policy")
+
+
+def test_a_statement_and_a_condition_are_told_together(town: Town, explain: Explain) -> None:
+    """Carol lacks the permission, and the role asks for MFA too: the statement alone opens nothing."""
+    asked = ("--principal", f"{HERE}user/carol", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
+    text = explain(*asked).output
+    assert f"  and a statement in an identity-based policy of {HERE}user/carol:\n" in text
+    assert "    Come with an MFA code" in text
+    (helpful,) = _json(explain(*asked, "--output", "json"))["HelpfulStatements"]
+    town.iam.put_user_policy(UserName="carol", PolicyName="roles", PolicyDocument=document(helpful["Statement"]))
+    assert explain(*asked).output.startswith("DENIED")
+    assert explain(*asked, "--context", "aws:MultiFactorAuthPresent=true").output.startswith("ALLOWED")
+    town.iam.delete_user_policy(UserName="carol", PolicyName="roles")
+
+
+def test_a_deny_with_conditions_is_to_be_avoided(town: Town, explain: Explain) -> None:
+    """The remedy against DenyWithoutMFA is MFA."""
+    without = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+    policy = document(allow("iam:*"), deny("iam:*", Sid="DenyWithoutMFA", Condition=without))
+    town.iam.create_user(UserName="dave")
+    town.iam.put_user_policy(UserName="dave", PolicyName="own", PolicyDocument=policy)
+    text = explain("--principal", f"{HERE}user/dave", "--action", "iam:ListUsers").output
+    assert "No Allow helps against a Deny, so the request itself has to change:\n" in text
+    assert '  avoid what statement 1 "DenyWithoutMFA" of identity-based policy own of' in text
+    assert "    Come with an MFA code: --mfa-serial auto. (BoolIfExists" in text
+    assert '"Effect"' not in text
 
 
 def test_an_explicit_deny_is_told(explain: Explain) -> None:

@@ -1,19 +1,60 @@
-"""What would have helped against a denial: the statements that nearly applied, and one that would.
+"""What would have helped against a denial, checked by the engine before anybody reads it.
 
-Owns which statements come close, and the statement to add. Nobody should add it unread: it answers one question.
+The rules:
+
+- Where an Allow fails on its conditions alone, the remedy is to meet them. No statement without them is written.
+- Where a Deny applies by its conditions, the remedy is a request to which it does not apply.
+- Where no Allow comes that near, the remedy is a statement with every condition of the nearest Allows.
+- The remedy as a whole must turn the decision into an Allowed, and no part of it may be needless.
+- With the statement, a request that misses one of its conditions must be refused, unless it was allowed without it.
+
+Owns the search; remedy_plan.py owns the check. A remedy that fails its check is not shown. Nobody should add a
+statement unread: it answers one question.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from daypass.policy.decision import Denied
+from daypass.authorize.helpful_statement import HelpfulStatement, write_statement
+from daypass.authorize.remedy_plan import Need, Plan, is_safe, without_needless
+from daypass.policy.compiled import CompiledStatement, PolicySet
+from daypass.policy.decision import Allowed, Denied
+from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, StatementTrace, Trace, TypeTrace
-from daypass.policy.question import PrincipalKind, Question
+from daypass.policy.principal import Reach
+from daypass.policy.question import Context, Question
 from daypass.policy.source import PolicyType
+from daypass.policy.witness import Requirement
 
 _MOST = 3
 # What is the farther away the more it counts: another principal is another statement, a condition can be met.
 _WEIGHT: Mapping[Part, int] = {Part.CONDITION: 1, Part.RESOURCE: 10, Part.PRINCIPAL: 100, Part.ACTION: 1000}
+# A remedy of more steps than this helps nobody, and a search must end.
+_MOST_STEPS = 8
+_MOST_TRIES = 200
+# The conditions that a caller can most easily do something about.
+_EASY = (
+    "aws:multifactorauthpresent",
+    "aws:multifactorauthage",
+    "aws:securetransport",
+    "sts:externalid",
+    "aws:sourceip",
+)
+
+_OWN_SIDE: Mapping[PolicyType, Reach] = {
+    PolicyType.IDENTITY: Reach.PAST_IDENTITY,
+    PolicyType.BOUNDARY: Reach.PAST_BOUNDARY,
+    PolicyType.SESSION: Reach.PAST_ALL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What makes a refused request allowed, all of it together. `context` is a request that meets the needs."""
+
+    needs: tuple[Need, ...]
+    statements: tuple[HelpfulStatement, ...]
+    context: Context
 
 
 def closest_statements(trace: Trace) -> tuple[StatementTrace, ...]:
@@ -30,21 +71,6 @@ def closest_statements(trace: Trace) -> tuple[StatementTrace, ...]:
     return tuple(sorted(near, key=_distance)[:_MOST])
 
 
-def helpful_statement(trace: Trace) -> dict[str, Any] | None:
-    """Return a statement that the lacking type of policy would have to hold, or None where no Allow can help."""
-    decision = trace.decision
-    if not isinstance(decision, Denied) or decision.explicit or decision.failure:
-        return None
-    question = trace.question
-    statement: dict[str, Any] = {"Effect": "Allow"}
-    if decision.by is PolicyType.RESOURCE:
-        statement["Principal"] = _principal(question)
-    statement["Action"] = question.action
-    if not (decision.trust and decision.by is PolicyType.RESOURCE):
-        statement["Resource"] = question.resource
-    return statement
-
-
 def _find_lacking(trace: Trace) -> TypeTrace | None:
     decision = trace.decision
     if not isinstance(decision, Denied) or decision.explicit:
@@ -59,10 +85,138 @@ def _distance(statement: StatementTrace) -> int:
     return sum(_WEIGHT[reason.part] for reason in statement.reasons)
 
 
-def _principal(question: Question) -> dict[str, str]:
-    caller = question.principal
-    if caller.kind in {PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML}:
-        return {"Federated": caller.federated}
-    if caller.kind is PrincipalKind.SERVICE:
-        return {"Service": caller.service}
-    return {"AWS": caller.issuer_arn if caller.kind is PrincipalKind.ROLE_SESSION else caller.arn}
+def find_remedy(question: Question, policies: Policies) -> Remedy | None:
+    """Return what helps against a denial, or None where no safe remedy is known."""
+    if isinstance(decide(question, policies), Allowed):
+        return None
+    found = _search(Plan(question, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
+    if found is None:
+        return None
+    plan = without_needless(found)
+    if not is_safe(plan):
+        return None
+    needs = tuple(need for need in plan.needs if not need.requirement.is_met(question.context))
+    return Remedy(needs, plan.statements, plan.asked.context)
+
+
+def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
+    """Return the first plan that works. `tries` limits how many are looked at in all."""
+    if not plan.possible or next(tries, None) is None:
+        return None
+    decision = decide(plan.asked, plan.changed)
+    if isinstance(decision, Allowed):
+        return plan
+    if not steps or decision.failure:
+        return None
+    options = _avoid_deny(plan, decision) if decision.explicit else _supply_allow(plan, decision)
+    found = (_search(option, steps - 1, tries) for option in options)
+    return next((one for one in found if one is not None), None)
+
+
+def _avoid_deny(plan: Plan, decision: Denied) -> Iterator[Plan]:
+    """Yield plans in which one condition of the Deny does not hold, those first that a caller can change easily."""
+    every = (policy_set for policy_set in _every_set(plan.changed))
+    denies = [one for policy_set in every for one in _statements(policy_set) if one.ref in decision.statements]
+    for deny in denies[:1]:
+        needs = [Need(deny.ref, requirement) for requirement in _requirements(deny, plan, wanted=False)]
+        for need in sorted(needs, key=lambda need: _ease(need.requirement)):
+            yield replace(plan, needs=(*plan.needs, need))
+
+
+def _ease(requirement: Requirement) -> int:
+    return _EASY.index(requirement.key) if requirement.key in _EASY else len(_EASY)
+
+
+def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
+    """Yield plans that meet the conditions of an Allow; or, if no Allow comes that near, one with a statement more."""
+    sets, level = _lacking_sets(plan, decision)
+    speaking = [_speaking(policy_set, plan.asked) for policy_set in sets]
+    near = [one for allows in speaking for one in allows if _fails_on_conditions(one, plan.asked, decision)]
+    for allow in sorted(near, key=lambda one: len(_missed(one, plan.asked))):
+        needs = (Need(allow.ref, requirement) for requirement in _requirements(allow, plan, wanted=True))
+        yield replace(plan, needs=(*plan.needs, *needs))
+    if not near:
+        trust = decision.trust and decision.by is PolicyType.RESOURCE
+        nearest = [one for allows in speaking for one in allows[:_MOST]]
+        # Text that an old policy takes as it stands would be read as a variable in the new statement.
+        if any("${" in value and not _has_variables(one, plan) for one in nearest for value in _values(one)):
+            return
+        written = write_statement(plan.asked, decision.by, level, nearest, trust=trust)
+        if written is not None:
+            yield replace(plan, statements=(*plan.statements, written))
+
+
+def _speaking(policy_set: PolicySet, asked: Question) -> list[CompiledStatement]:
+    """Return the Allows that speak of the action and do not apply, the nearest first."""
+    allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(asked.action))
+    return sorted((one for one in allows if _away(one, asked)), key=lambda one: _away(one, asked))
+
+
+def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
+    """Return the sets in which an Allow would help, and for control policies the level that lacks one."""
+    policies, asked = plan.changed, plan.asked
+    levels = {
+        PolicyType.SERVICE_CONTROL: policies.service_control,
+        PolicyType.RESOURCE_CONTROL: policies.resource_control,
+    }
+    for level, policy_set in enumerate(levels.get(decision.by, ())):
+        allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(asked.action))
+        if not any(one.applies(asked) for one in allows):
+            return [policy_set], level
+    own: dict[PolicyType, PolicySet | None] = {
+        PolicyType.IDENTITY: policies.identity,
+        PolicyType.BOUNDARY: policies.boundary,
+        PolicyType.SESSION: policies.session,
+        PolicyType.RESOURCE: policies.resource,
+    }
+    sets = [own.get(decision.by)]
+    if decision.by in _OWN_SIDE and asked.principal.account == asked.resource_account:
+        # In one account, the resource's own policy can do without the caller's.
+        sets.append(policies.resource)
+    return [policy_set for policy_set in sets if policy_set is not None], 0
+
+
+def _fails_on_conditions(allow: CompiledStatement, asked: Question, decision: Denied) -> bool:
+    if allow.principal is not None and allow.ref.source.type is PolicyType.RESOURCE:
+        least = _OWN_SIDE.get(decision.by, Reach.DELEGATED)
+        if allow.principal.reach(asked.principal) < least:
+            return False
+    if allow.resource is not None and not allow.resource(asked.resource, asked.context):
+        return False
+    return bool(_missed(allow, asked))
+
+
+def _missed(allow: CompiledStatement, asked: Question) -> list[int]:
+    return [at for at, holds in enumerate(allow.conditions) if not holds(asked.context)]
+
+
+def _away(allow: CompiledStatement, asked: Question) -> int:
+    is_meant = allow.principal is None or allow.principal.reach(asked.principal) > Reach.NOTHING
+    is_there = allow.resource is None or allow.resource(asked.resource, asked.context)
+    far = (0 if is_meant else _WEIGHT[Part.PRINCIPAL]) + (0 if is_there else _WEIGHT[Part.RESOURCE])
+    return far + len(_missed(allow, asked))
+
+
+def _requirements(statement: CompiledStatement, plan: Plan, *, wanted: bool) -> Iterator[Requirement]:
+    variables = _has_variables(statement, plan)
+    for test, holds in zip(statement.statement.conditions, statement.conditions, strict=True):
+        yield Requirement(test, holds, wanted, variables)
+
+
+def _has_variables(statement: CompiledStatement, plan: Plan) -> bool:
+    policies = (policy for policy_set in _every_set(plan.changed) for policy in policy_set.policies)
+    return any(policy.document.variables for policy in policies if statement in policy.statements)
+
+
+def _values(statement: CompiledStatement) -> Iterator[str]:
+    return (value for test in statement.statement.conditions for value in test.values)
+
+
+def _statements(policy_set: PolicySet) -> Iterator[CompiledStatement]:
+    return (statement for policy in policy_set.policies for statement in policy.statements)
+
+
+def _every_set(policies: Policies) -> Iterator[PolicySet]:
+    single = (policies.identity, policies.boundary, policies.session, policies.resource)
+    sets: Iterable[PolicySet | None] = (*policies.resource_control, *policies.service_control, *single)
+    return (policy_set for policy_set in sets if policy_set is not None)

@@ -12,6 +12,7 @@ import click
 
 from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, get_caller, pose_named
 from daypass.authorize.readable import readable
+from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.cli.exit_codes import Exit, Stop
@@ -129,8 +130,9 @@ def _answer_call(
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
     asking = ask_named(*asked, caller, views)
-    trace = explain(*pose_named(caller, asking, context, views, assumed))
-    return trace_lines(trace, caller), show_trace(trace, caller)
+    question, policies = pose_named(caller, asking, context, views, assumed)
+    trace, remedy = explain(question, policies), find_remedy(question, policies)
+    return trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy)
 
 
 def _answer_message(text: str, views: SnapshotViews, there: "OpenedStore") -> tuple[Iterable[str], dict[str, Any]]:

@@ -8,10 +8,13 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.authorize.context import as_written
-from daypass.authorize.remedy import closest_statements, helpful_statement
+from daypass.authorize.helpful_statement import HelpfulStatement
+from daypass.authorize.remedy import Remedy, closest_statements
+from daypass.authorize.remedy_plan import Need
 from daypass.authorize.who_can import Way
 from daypass.policy.decision import Allowed, StatementRef
 from daypass.policy.explain import Outcome, StatementTrace, Trace
+from daypass.policy.source import PolicyType
 from daypass.policy.story import describe
 from daypass.policy.words import because
 
@@ -21,8 +24,8 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def show_trace(trace: Trace, caller: Caller) -> dict[str, Any]:
-    """Return the story of one question."""
+def show_trace(trace: Trace, caller: Caller, remedy: Remedy | None) -> dict[str, Any]:
+    """Return the story of one question. `remedy` is what helps, None where no safe remedy is known."""
     decision, question = trace.decision, trace.question
     shown: dict[str, Any] = {
         "Decision": _decision(trace),
@@ -52,8 +55,36 @@ def show_trace(trace: Trace, caller: Caller) -> dict[str, Any]:
     if not isinstance(decision, Allowed):
         shown["Reason"] = because(decision)
         shown["ClosestStatements"] = [_statement(one) | _ref(one.ref) for one in closest_statements(trace)]
-        shown["HelpfulStatement"] = helpful_statement(trace)
+        shown |= _show_remedy(remedy)
     return shown
+
+
+def _show_remedy(remedy: Remedy | None) -> dict[str, Any]:
+    """Return what helps. HelpfulStatement is a statement that is enough alone, for the request as it stands."""
+    needs, statements = (remedy.needs, remedy.statements) if remedy else ((), ())
+    is_enough = len(statements) == 1 and not needs
+    return {
+        "HelpfulStatement": dict(statements[0].statement) if is_enough else None,
+        "ConditionsToMeet": [_need(need) for need in needs],
+        "HelpfulStatements": [_helpful(one) for one in statements],
+    }
+
+
+def _need(need: Need) -> dict[str, Any]:
+    test = need.requirement.test
+    return {
+        "Words": need.words,
+        "Operator": test.operator,
+        "Key": test.key,
+        "Values": list(test.values),
+        "Effect": "Allow" if need.requirement.wanted else "Deny",
+        **_ref(need.ref),
+    }
+
+
+def _helpful(one: HelpfulStatement) -> dict[str, Any]:
+    level = {"Level": one.level} if one.by in {PolicyType.SERVICE_CONTROL, PolicyType.RESOURCE_CONTROL} else {}
+    return {"PolicyType": one.by.value, **level, "Trust": one.trust, "Statement": dict(one.statement)}
 
 
 def show_way(way: Way) -> dict[str, Any]:

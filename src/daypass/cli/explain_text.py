@@ -5,9 +5,12 @@ Owns their order: the answer first, then what decided, then what would help, the
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.remedy import closest_statements, helpful_statement
+from daypass.authorize.helpful_statement import HELPFUL, HelpfulStatement
+from daypass.authorize.remedy import Remedy, closest_statements
+from daypass.authorize.remedy_plan import Need
 from daypass.authorize.who_can import Way
 from daypass.cli.explain_json import compact
 from daypass.operations.authorization_message import DenialNote, StatementNote
@@ -26,10 +29,15 @@ _WHERE = {
     PolicyType.RESOURCE_CONTROL: "a resource control policy at the level that lacks it",
     PolicyType.RESOURCE: "the resource's own policy",
 }
+_NO_REMEDY = "No safe remedy is known. Read what the statements above ask for before you change any of them."
+_NO_REMEDY_FOR_DENY = (
+    "No Allow helps against a Deny, and no request like this one is known that it lets pass. "
+    "Ask why the statement is there before you change it."
+)
 
 
-def trace_lines(trace: Trace, caller: Caller) -> Iterator[str]:
-    """Return the story of one question."""
+def trace_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator[str]:
+    """Return the story of one question. `remedy` is what helps, None where no safe remedy is known."""
     decision, question = trace.decision, trace.question
     yield f"{'ALLOWED' if isinstance(decision, Allowed) else 'DENIED'}: {question.action} on {question.resource}"
     yield f"  by {caller.arn}"
@@ -37,7 +45,7 @@ def trace_lines(trace: Trace, caller: Caller) -> Iterator[str]:
         yield f"  {because(decision)}"
     for ref in decision.statements:
         yield f"  decided by {_name(ref)}"
-    yield from _help_lines(trace, caller)
+    yield from _help_lines(trace, caller, remedy)
     yield ""
     yield "What was looked at, in this order:"
     for of_type in trace.types:
@@ -48,7 +56,7 @@ def trace_lines(trace: Trace, caller: Caller) -> Iterator[str]:
         yield "Give them with --context KEY=VALUE to see what then would be."
 
 
-def _help_lines(trace: Trace, caller: Caller) -> Iterator[str]:
+def _help_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator[str]:
     decision = trace.decision
     if isinstance(decision, Allowed):
         return
@@ -56,24 +64,43 @@ def _help_lines(trace: Trace, caller: Caller) -> Iterator[str]:
         yield f"  came closest: {_name(statement.ref)}"
         for reason in statement.reasons:
             yield f"    but {describe(reason)}"
-    helpful = helpful_statement(trace)
     yield ""
     yield "What would help:"
-    if helpful is None:
-        yield "  No Allow helps against a Deny. Change the statement that denies, or make the call as it wants it."
+    if remedy is None:
+        yield f"  {_NO_REMEDY_FOR_DENY if decision.explicit else _NO_REMEDY}"
         return
+    if decision.explicit:
+        yield "  No Allow helps against a Deny, so the request itself has to change:"
+    for place, (head, *lines) in enumerate(_remedy_parts(remedy, caller)):
+        yield f"  {'and ' if place else ''}{head}"
+        yield from (f"    {line}" for line in lines)
+
+
+def _remedy_parts(remedy: Remedy, caller: Caller) -> Iterator[list[str]]:
+    """Yield what helps, part by part, each with a line above it."""
+    by_statement = [(ref, list(needs)) for ref, needs in groupby(remedy.needs, key=_ref_of)]
+    for ref, needs in by_statement:
+        if ref.source.id != HELPFUL:
+            head = "meet what {} asks for:" if needs[0].requirement.wanted else "avoid what {} denies:"
+            yield [head.format(_name(ref)), *(need.words for need in needs)]
     owner = caller.arn if caller.identity is None else caller.identity.arn
-    where = "the role's trust policy" if _is_trust(decision) else _WHERE[decision.by].format(owner=owner)
-    yield f"  a statement in {where}:"
-    yield f"    {compact(helpful)}"
+    for one in remedy.statements:
+        yield [f"a statement in {_place_of(one, owner)}:", compact(one.statement)]
+    for ref, needs in by_statement:
+        if ref.source.id == HELPFUL:
+            yield ["meet what this statement asks for:", *(need.words for need in needs)]
+
+
+def _ref_of(need: Need) -> StatementRef:
+    return need.ref
+
+
+def _place_of(one: HelpfulStatement, owner: str) -> str:
+    return "the role's trust policy" if one.trust else _WHERE[one.by].format(owner=owner)
 
 
 def _name(ref: StatementRef) -> str:
     return name_statement(ref) + (f" of {ref.source.owner}" if ref.source.owner else "")
-
-
-def _is_trust(decision: Denied) -> bool:
-    return decision.trust and decision.by is PolicyType.RESOURCE
 
 
 def _type_lines(of_type: TypeTrace) -> Iterator[str]:

@@ -1,0 +1,126 @@
+"""Say in plain words what a request must be like so that a condition holds, or does not.
+
+Owns the sentences of remedies. Each sentence ends with the condition as its policy writes it, so that nobody has to
+guess what the words stand for.
+"""
+
+from collections.abc import Callable, Mapping
+
+from daypass.policy.operators.table import Family, OperatorUse, Quantifier, Relation, find_operator
+from daypass.policy.statement import ConditionTest
+
+_MFA = "Come with an MFA code: --mfa-serial auto."
+_TLS = "Make the call over TLS, to an https address."
+
+# How a value is, and how it is otherwise, by family and relation. `{}` stands for the policy's values.
+_IS: Mapping[Family, tuple[str, str]] = {
+    Family.EQUALS: ("be {}", "not be {}"),
+    Family.EQUALS_IGNORING_CASE: ("be {}, in upper or lower case", "not be {}, in upper or lower case"),
+    Family.LIKE: ("match {}", "not match {}"),
+    Family.ARN: ("match {}", "not match {}"),
+    Family.BOOL: ("be {}", "not be {}"),
+    Family.BINARY: ("be {}", "not be {}"),
+    Family.ADDRESS: ("be in {}", "be outside of {}"),
+}
+_ORDER: Mapping[Family, Mapping[Relation, tuple[str, str]]] = {
+    Family.NUMERIC: {
+        Relation.EQUAL: ("be {}", "not be {}"),
+        Relation.LESS: ("be less than {}", "be at least {}"),
+        Relation.LESS_OR_EQUAL: ("be at most {}", "be more than {}"),
+        Relation.GREATER: ("be more than {}", "be at most {}"),
+        Relation.GREATER_OR_EQUAL: ("be at least {}", "be less than {}"),
+    },
+    Family.DATE: {
+        Relation.EQUAL: ("be {}", "not be {}"),
+        Relation.LESS: ("be before {}", "not be before {}"),
+        Relation.LESS_OR_EQUAL: ("be no later than {}", "be after {}"),
+        Relation.GREATER: ("be after {}", "be no later than {}"),
+        Relation.GREATER_OR_EQUAL: ("be no earlier than {}", "be before {}"),
+    },
+}
+
+# What a key is called. A name that ends with a slash stands for a family of keys.
+_SUBJECTS: Mapping[str, str] = {
+    "aws:currenttime": "The time of the call",
+    "aws:epochtime": "The time of the call",
+    "aws:multifactorauthage": "The age of the MFA code in seconds (--mfa-serial auto)",
+    "aws:principalarn": "The ARN of the caller",
+    "aws:principaltag/": "The tag {} of the calling user, role or session",
+    "aws:requesttag/": "The tag {} that the request sends",
+    "aws:resourcetag/": "The tag {} of the resource",
+    "aws:sourceidentity": "The source identity of the calling session",
+    "aws:sourceip": "The address that the call comes from",
+    "aws:tagkeys": "The tag keys that the request sends",
+    "iam:resourcetag/": "The tag {} of the resource",
+    "sts:externalid": "The external ID that the request sends (--external-id)",
+    "sts:rolesessionname": "The role session name",
+    "sts:sourceidentity": "The source identity that the request sends",
+}
+
+
+def say_requirement(test: ConditionTest, *, wanted: bool) -> str:
+    """Return what the request must be like so that the condition holds or, where it is not `wanted`, does not."""
+    written = f"({test.operator} {test.key}: {', '.join(test.values) or 'no value'})"
+    use = find_operator(test.operator)
+    if use is None:
+        return f"The condition must {'hold' if wanted else 'not hold'}. {written}"
+    special = _SPECIAL.get(test.key.lower())
+    words = special(use, test, wanted) if special else ""
+    return f"{words or _general(use, test, wanted=wanted)} {written}"
+
+
+def _general(use: OperatorUse, test: ConditionTest, *, wanted: bool) -> str:
+    subject = _subject(test.key)
+    if use.operator.family is Family.NULL:
+        return f"{subject} must be {'absent' if _asks_absent(test) is wanted else 'present'}."
+    is_so, is_not = _predicates(use, test)
+    absent = ", or be absent" if _holds_absent(use) is wanted else ""
+    if use.quantifier is Quantifier.NONE:
+        return f"{subject} must {is_so if wanted else is_not}{absent}."
+    each = "Each value of" if (use.quantifier is Quantifier.ALL) is wanted else "At least one value of"
+    return f"{each} {subject[0].lower()}{subject[1:]} must {is_so if wanted else is_not}{absent}."
+
+
+def _predicates(use: OperatorUse, test: ConditionTest) -> tuple[str, str]:
+    row = use.operator
+    pair = _IS[row.family] if row.family in _IS else _ORDER[row.family][row.relation]
+    values = " or ".join(test.values) or "nothing"
+    is_so, is_not = (text.format(values) for text in pair)
+    return (is_not, is_so) if row.negated else (is_so, is_not)
+
+
+def _holds_absent(use: OperatorUse) -> bool:
+    """Tell whether a condition holds where the key is missing. See policy/condition.py."""
+    if use.quantifier is Quantifier.NONE:
+        return use.if_exists or use.operator.negated
+    return use.quantifier is Quantifier.ALL or use.if_exists
+
+
+def _asks_absent(test: ConditionTest) -> bool:
+    return "true" in {value.lower() for value in test.values}
+
+
+def _subject(key: str) -> str:
+    family, slash, name = key.partition("/")
+    known = _SUBJECTS.get(family.lower() + slash)
+    return f"The condition key {key}" if known is None else known.format(name)
+
+
+def _if_true(words: str) -> Callable[[OperatorUse, ConditionTest, bool], str]:
+    """Return the sentence for a key that has to be true, or present. All else is said in the general way."""
+
+    def say(use: OperatorUse, test: ConditionTest, wanted: bool) -> str:  # noqa: FBT001 - as say_requirement has it
+        if use.operator.family is Family.NULL:
+            return words if _asks_absent(test) is not wanted else ""
+        asks_true = {value.lower() for value in test.values} == {"true"}
+        asks_false = {value.lower() for value in test.values} == {"false"}
+        is_plain = use.operator.family is Family.BOOL and use.quantifier is Quantifier.NONE
+        return words if is_plain and ((asks_true and wanted) or (asks_false and not wanted)) else ""
+
+    return say
+
+
+_SPECIAL: Mapping[str, Callable[[OperatorUse, ConditionTest, bool], str]] = {
+    "aws:multifactorauthpresent": _if_true(_MFA),
+    "aws:securetransport": _if_true(_TLS),
+}

@@ -1,0 +1,113 @@
+"""Write the statement that a type of policy lacks, and put it beside the policies that are there.
+
+Owns what the statement says. It never asks for less than the nearest statements ask for: their conditions are part of
+it, all of them. Where they cannot stand together no statement is written.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from daypass.errors import MalformedPolicyDocument
+from daypass.policy.compiled import CompiledStatement, Policy, PolicySet, Source, compile_document
+from daypass.policy.document import VARIABLES_SINCE, DocumentKind, parse_document
+from daypass.policy.evaluate import Policies
+from daypass.policy.question import PrincipalKind, Question
+from daypass.policy.source import PolicyType
+
+# How the policy is called that holds the statement.
+HELPFUL = "helpful-statement"
+_KINDS: Mapping[PolicyType, DocumentKind] = {
+    PolicyType.IDENTITY: DocumentKind.IDENTITY,
+    PolicyType.BOUNDARY: DocumentKind.IDENTITY,
+    PolicyType.SESSION: DocumentKind.SESSION,
+    PolicyType.SERVICE_CONTROL: DocumentKind.SERVICE_CONTROL,
+    PolicyType.RESOURCE_CONTROL: DocumentKind.RESOURCE_CONTROL,
+    PolicyType.RESOURCE: DocumentKind.RESOURCE,
+}
+_WILD = {ord(letter): f"${{{letter}}}" for letter in "*?$"}
+
+
+@dataclass(frozen=True, slots=True)
+class HelpfulStatement:
+    """A statement for a type of policy. `level` counts control policies from the organization's root."""
+
+    by: PolicyType
+    level: int
+    trust: bool
+    statement: Mapping[str, Any]
+    compiled: Policy
+
+    def added_to(self, policies: Policies) -> Policies:
+        """Return the policies with this one too."""
+        if self.by is PolicyType.SERVICE_CONTROL:
+            return replace(policies, service_control=self._in_level(policies.service_control))
+        if self.by is PolicyType.RESOURCE_CONTROL:
+            return replace(policies, resource_control=self._in_level(policies.resource_control))
+        if self.by is PolicyType.IDENTITY:
+            return replace(policies, identity=self._with(policies.identity))
+        if self.by is PolicyType.BOUNDARY:
+            return replace(policies, boundary=self._with(policies.boundary))
+        if self.by is PolicyType.SESSION:
+            return replace(policies, session=self._with(policies.session))
+        return replace(policies, resource=self._with(policies.resource))
+
+    def _with(self, policy_set: PolicySet | None) -> PolicySet:
+        return PolicySet((*(() if policy_set is None else policy_set.policies), self.compiled))
+
+    def _in_level(self, levels: tuple[PolicySet, ...]) -> tuple[PolicySet, ...]:
+        return tuple(self._with(one) if at == self.level else one for at, one in enumerate(levels))
+
+
+def write_statement(
+    question: Question, by: PolicyType, level: int, nearest: Iterable[CompiledStatement], *, trust: bool
+) -> HelpfulStatement | None:
+    """Return the statement that allows the question on the conditions of the nearest ones, or None if there is none."""
+    conditions = _conditions(nearest)
+    if conditions is None:
+        return None
+    statement: dict[str, Any] = {"Effect": "Allow"}
+    if by is PolicyType.RESOURCE:
+        statement["Principal"] = _principal(question)
+    statement["Action"] = question.action
+    if not trust:
+        statement["Resource"] = question.resource if question.resource == "*" else question.resource.translate(_WILD)
+    if conditions:
+        statement["Condition"] = conditions
+    compiled = _compile(statement, by, trust=trust)
+    return None if compiled is None else HelpfulStatement(by, level, trust, statement, compiled)
+
+
+def _conditions(nearest: Iterable[CompiledStatement]) -> dict[str, dict[str, list[str]]] | None:
+    """Return all conditions in one element, or None where two of them cannot stand in it together."""
+    merged: dict[tuple[str, str], tuple[str, str, tuple[str, ...]]] = {}
+    for compiled in nearest:
+        for test in compiled.statement.conditions:
+            same = merged.setdefault((test.operator, test.key.lower()), (test.operator, test.key, test.values))
+            if set(same[2]) != set(test.values):
+                return None
+    written: dict[str, dict[str, list[str]]] = {}
+    for operator, key, values in merged.values():
+        written.setdefault(operator, {})[key] = list(values)
+    return written
+
+
+def _compile(statement: Mapping[str, Any], by: PolicyType, *, trust: bool) -> Policy | None:
+    kind = DocumentKind.TRUST if trust else _KINDS[by]
+    text = json.dumps({"Version": VARIABLES_SINCE, "Statement": [statement]})
+    try:
+        return compile_document(parse_document(text, kind), Source(by, HELPFUL))
+    except MalformedPolicyDocument:
+        return None  # A control policy of resources can only deny, and not every text is a resource.
+
+
+def _principal(question: Question) -> dict[str, str]:
+    caller = question.principal
+    if caller.kind in {PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML}:
+        return {"Federated": caller.federated}
+    if caller.kind is PrincipalKind.SERVICE:
+        return {"Service": caller.service}
+    return {"AWS": caller.issuer_arn if caller.kind is PrincipalKind.ROLE_SESSION else caller.arn}

@@ -1,0 +1,107 @@
+"""What a remedy changes about a refused request and its policies, and the engine's check of it.
+
+Owns when a plan works, what of it is needless, and whether it lets anybody past a condition. Finding plans is
+remedy.py's work.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from daypass.authorize.condition_words import say_requirement
+from daypass.authorize.helpful_statement import HelpfulStatement
+from daypass.policy.decision import Allowed, StatementRef
+from daypass.policy.evaluate import Policies, decide
+from daypass.policy.question import Question
+from daypass.policy.witness import Requirement, find_context
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A condition of one statement that the request must meet or, for a Deny, must not."""
+
+    ref: StatementRef
+    requirement: Requirement
+
+    @property
+    def words(self) -> str:
+        """What to do, as a sentence."""
+        return say_requirement(self.requirement.test, wanted=self.requirement.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A question, its policies, and what to change in both.
+
+    `needs` holds the conditions that hold already, too: what changes for one must not break another.
+    """
+
+    question: Question
+    policies: Policies
+    needs: tuple[Need, ...] = ()
+    statements: tuple[HelpfulStatement, ...] = ()
+    asked: Question = field(init=False)
+    changed: Policies = field(init=False)
+    possible: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        context = find_context((need.requirement for need in self.needs), self.question.context)
+        changed = self.policies
+        for one in self.statements:
+            changed = one.added_to(changed)
+        object.__setattr__(self, "possible", context is not None)
+        asked = self.question if context is None else msgspec.structs.replace(self.question, context=context)
+        object.__setattr__(self, "asked", asked)
+        object.__setattr__(self, "changed", changed)
+
+    def works(self) -> bool:
+        """Tell whether the request is allowed with all that the plan changes."""
+        return self.possible and isinstance(decide(self.asked, self.changed), Allowed)
+
+
+def without_needless(plan: Plan) -> Plan:
+    """Return the plan without what it works without."""
+    while True:
+        shorter = next((one for one in _shorter(plan) if one.works()), None)
+        if shorter is None:
+            return plan
+        plan = shorter
+
+
+def _shorter(plan: Plan) -> Iterator[Plan]:
+    for one in plan.statements:
+        yield replace(plan, statements=tuple(other for other in plan.statements if other is not one))
+    for need in plan.needs:
+        yield replace(plan, needs=tuple(other for other in plan.needs if other is not need))
+
+
+def is_safe(plan: Plan) -> bool:
+    """Tell whether a request that misses a condition stays refused: one of the needs, or one of a statement."""
+    if not plan.works() or any(isinstance(decide(one, plan.changed), Allowed) for one in _missing_one(plan)):
+        return False
+    return all(_keeps_conditions(one, plan) for one in plan.statements)
+
+
+def _missing_one(plan: Plan) -> Iterator[Question]:
+    """Yield the request with one key as it was, for each key that had to change."""
+    before = plan.question.context
+    for key in {need.requirement.key for need in plan.needs}:
+        context = {name: value for name, value in plan.asked.context.items() if name != key}
+        if key in before:
+            context[key] = before[key]
+        if context != plan.asked.context:
+            yield msgspec.structs.replace(plan.asked, context=context)
+
+
+def _keeps_conditions(added: HelpfulStatement, plan: Plan) -> bool:
+    before = replace(plan, statements=tuple(one for one in plan.statements if one is not added)).changed
+    (statement,) = added.compiled.statements
+    for test, holds in zip(statement.statement.conditions, statement.conditions, strict=True):
+        without = find_context([Requirement(test, holds, wanted=False, variables=True)], plan.asked.context)
+        if without is None:
+            continue  # Every request meets it.
+        asked = msgspec.structs.replace(plan.asked, context=without)
+        if isinstance(decide(asked, plan.changed), Allowed) and not isinstance(decide(asked, before), Allowed):
+            return False
+    return True

@@ -1,0 +1,129 @@
+"""Find a request context in which chosen conditions hold, and others do not.
+
+Owns the guesses: which values a key is tried with. Whether a condition holds is asked of the compiled condition alone,
+so that a wrong guess finds nothing and never a wrong answer. Pure, and not on the way of any decision.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+
+from daypass.policy.condition import Holds
+from daypass.policy.known_keys import find_key
+from daypass.policy.operators.quantity import find_instant, find_number
+from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
+from daypass.policy.question import Context, ContextValue
+from daypass.policy.statement import ConditionTest
+from daypass.policy.template import fill, fill_tokens, parse_template, pattern_tokens
+
+_ANYTHING = "x"
+# Values that a policy hardly names, by what an operator compares.
+_OTHERS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
+    {
+        Family.NUMERIC: ("0", "1000000000"),
+        Family.DATE: ("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
+        Family.BOOL: ("true", "false"),
+        Family.BINARY: ("b3RoZXI=",),
+        Family.ADDRESS: ("192.0.2.1", "198.51.100.1", "10.0.0.1", "2001:db8::1", "0.0.0.0"),  # noqa: S104 - a value, no socket
+        Family.ARN: ("arn:aws:iam::000000000000:user/other", "arn:aws:s3:::other"),
+    }
+)
+_TEXTS = ("other", "another")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One condition that must hold or, where it is not `wanted`, must not."""
+
+    test: ConditionTest
+    holds: Holds
+    wanted: bool
+    variables: bool
+
+    @property
+    def key(self) -> str:
+        """The key, as a context has it."""
+        return self.test.key.lower()
+
+    def is_met(self, context: Context) -> bool:
+        """Tell whether it is so in a context."""
+        return self.holds(context) is self.wanted
+
+
+def find_context(requirements: Iterable[Requirement], context: Context) -> Context | None:
+    """Return the context with as few keys changed as needed to meet every requirement, or None if none was found."""
+    every = tuple(requirements)
+    found = dict(context)
+    for key in dict.fromkeys(requirement.key for requirement in every):
+        about = [requirement for requirement in every if requirement.key == key]
+        if not all(requirement.is_met(found) for requirement in about):
+            changed = _changed(key, about, found)
+            if changed is None:
+                return None
+            found = changed
+    return found if all(requirement.is_met(found) for requirement in every) else None
+
+
+def _changed(key: str, about: list[Requirement], context: Context) -> dict[str, ContextValue] | None:
+    rest = {name: value for name, value in context.items() if name != key}
+    for value in _values(key, about, context):
+        tried = rest if value is None else {**rest, key: value}
+        if all(requirement.is_met(tried) for requirement in about):
+            return tried
+    return None
+
+
+def _values(key: str, about: list[Requirement], context: Context) -> Iterator[ContextValue | None]:
+    """Yield values for a key: those that the conditions name first, its absence last."""
+    known = find_key(key)
+    uses = [use for use in (find_operator(requirement.test.operator) for requirement in about) if use is not None]
+    several = (known is not None and known.multivalued) or any(use.quantifier is not Quantifier.NONE for use in uses)
+    texts = list(dict.fromkeys(text for requirement in about for text in _texts(requirement, context)))
+    texts += [text for use in uses for text in _OTHERS.get(use.operator.family, _TEXTS)] + list(_TEXTS)
+    had = context.get(key, ())
+    before = (had,) if isinstance(had, str) else had
+    for text in texts:
+        if several:
+            yield (text,)
+            yield (*before, text)
+        yield text
+    if several:
+        yield tuple(texts)
+        yield from (tuple(one for one in before if one != text) for text in before)
+        yield ()
+    yield None
+
+
+def _texts(requirement: Requirement, context: Context) -> Iterator[str]:
+    """Yield values that the condition names, and values beside them."""
+    use = find_operator(requirement.test.operator)
+    if use is None:
+        return
+    for text in requirement.test.values:
+        yield from _near(use, text, context, variables=requirement.variables)
+
+
+def _near(use: OperatorUse, text: str, context: Context, *, variables: bool) -> Iterator[str]:
+    family = use.operator.family
+    parts = parse_template(text, variables=variables)
+    if family in {Family.LIKE, Family.ARN}:
+        tokens = fill_tokens(pattern_tokens(parts), context)
+        if tokens is not None:
+            yield "".join(token if isinstance(token, str) else _ANYTHING for token in tokens)
+    elif family in {Family.EQUALS, Family.EQUALS_IGNORING_CASE}:
+        filled = fill(parts, context)
+        if filled is not None:
+            yield filled
+    elif family is Family.ADDRESS:
+        yield text.partition("/")[0]
+    elif family in {Family.NUMERIC, Family.DATE}:
+        yield text
+        number = (find_number if family is Family.NUMERIC else find_instant)(text)
+        yield from () if number is None else map(_plain, (number + 1, number - 1))
+    elif family is not Family.NULL:
+        yield text
+
+
+def _plain(number: Decimal) -> str:
+    return format(number, "f")
