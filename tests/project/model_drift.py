@@ -20,7 +20,7 @@ import botocore
 
 from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS
 from daypass.operations.registry import full_registry
-from daypass.wire.model import SERVICES
+from daypass.wire.model import SERVICES, VALUES
 from daypass.wire.supported import Declared
 
 INSTALLED = Path(botocore.__file__).parent / "data"
@@ -72,7 +72,8 @@ def differences(served: Served, model: Model) -> Iterator[str]:
 
 def _members(service: str, action: str, model: Model, declared: Declared) -> Iterator[str]:
     ref = model["operations"][action].get("input")
-    known = set(_paths(model["shapes"], ref["shape"])) if ref else set()
+    paths = dict(_paths(model["shapes"], ref["shape"])) if ref else {}
+    known = set(paths)
     ours = set(_declared_paths(declared))
     refused = {path for owner, of, path in REFUSED_MEMBERS if (owner, of) == (service, action)}
     ignored = {path for owner, of, path in IGNORED_MEMBERS if (owner, of) == (service, action)}
@@ -81,21 +82,34 @@ def _members(service: str, action: str, model: Model, declared: Declared) -> Ite
             yield f"{service}:{action} has the new member {path}. Declare it, or refuse it with a reason."
     for path in sorted((ours | refused | ignored) - known):
         yield f"{service}:{action} has no member {path} in the model."
+    for path, name in sorted(paths.items()):
+        values = model["shapes"][name].get("enum")
+        if path in ours and values and set(values) != set(VALUES.get((service, name), ())):
+            yield f"{service}:{action} has other values of {path} than VALUES in wire/model.py: {values}."
     for path in sorted(refused & ours):
         yield f"{service}:{action} both declares and refuses {path}."
 
 
-def _paths(shapes: Mapping[str, Any], name: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the path of each member below a shape. The elements of lists and maps add nothing to a path."""
+def _paths(
+    shapes: Mapping[str, Any], name: str, prefix: str = "", above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield each member below a shape: its path and its shape. The elements of lists and maps add nothing to a path."""
     shape = shapes[name]
     if name in above:
         return
     for member, ref in shape.get("members", {}).items():
-        yield f"{prefix}{member}"
+        yield f"{prefix}{member}", _innermost(shapes, ref["shape"])
         yield from _paths(shapes, ref["shape"], f"{prefix}{member}.", (*above, name))
     for element in (shape.get("member"), shape.get("value")):
         if element:
             yield from _paths(shapes, element["shape"], prefix, (*above, name))
+
+
+def _innermost(shapes: Mapping[str, Any], name: str) -> str:
+    """Return the shape of a list's elements, of their elements, and so on."""
+    while shapes[name]["type"] == "list":
+        name = shapes[name]["member"]["shape"]
+    return name
 
 
 def _declared_paths(declared: Declared, prefix: str = "") -> Iterator[str]:

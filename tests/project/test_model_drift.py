@@ -1,6 +1,7 @@
 """Nothing that AWS adds to a service model goes unnoticed: somebody decides, or the suite fails."""
 
 import ast
+import json
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 from msgspec import inspect
 from tests.project.model_drift import INSTALLED, SERVED, Served, all_differences, differences, load_model
 
+from daypass.errors import ValidationError
 from daypass.operations import operation
 from daypass.operations.registry import full_registry
+from daypass.wire.catalog import Catalog
+from daypass.wire.model import read_service
 
 _OPERATIONS = Path(operation.__file__).parent
 
@@ -53,6 +57,25 @@ def test_a_new_member_is_a_difference_wherever_it_stands(served: Served, model: 
             assert f"{served.service}:{action} has the new member News." in found
     nested = {"sts": "AssumeRole has the new member Tags.News.", "iam": "CreateUser has the new member Tags.News."}
     assert nested[served.service] in found
+
+
+def test_a_new_value_of_an_enumeration_is_a_difference(served: Served, model: dict[str, Any]) -> None:
+    """An operation that does not know it would take it for another."""
+    names = [name for name, shape in model["shapes"].items() if "enum" in shape]
+    for name in names:
+        model["shapes"][name]["enum"].append("News")
+    if served.service == "iam":
+        assert any("UpdateAccessKey has other values of Status" in line for line in differences(served, model))
+
+
+def test_a_new_value_of_an_enumeration_is_refused() -> None:
+    """A newer model than ours is no reason to accept what no operation knows."""
+    newer = json.loads(json.dumps(load_model(SERVED[1], INSTALLED)))
+    newer["shapes"]["policyScopeType"]["enum"].append("News")
+    found = Catalog({"iam": read_service("iam", json.dumps(newer).encode())}).find("ListPolicies", "2010-05-08")
+    assert found.parse({"Scope": "Local"}) == {"Scope": "Local"}
+    with pytest.raises(ValidationError, match="News"):
+        found.parse({"Scope": "News"})
 
 
 def test_a_decision_about_what_is_gone_is_a_difference(served: Served, model: dict[str, Any]) -> None:

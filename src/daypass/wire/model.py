@@ -83,6 +83,31 @@ OURS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("iam", "notificationChannelType"): {"pattern": r"^([a-zA-Z0-9:_.-]+|https://[!-~]+)$"},
 }
 
+_CONTEXT_TYPES = ("string", "numeric", "boolean", "ip", "binary", "date")
+
+# The values that operations tell apart: (service, shape) -> the enumeration. A value that a newer model adds is refused
+# until somebody adds it here, since an operation that does not know it would take it for another.
+VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("iam", "AttachmentType"): ("user", "group", "role"),
+    ("iam", "ContextKeyTypeEnum"): tuple(name for one in _CONTEXT_TYPES for name in (one, f"{one}List")),
+    ("iam", "EntityType"): ("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"),
+    ("iam", "PolicyIdentifierPolicyType"): (
+        "inline",
+        "aws-managed",
+        "user-managed",
+        "permission-boundary",
+        "scp",
+        "rcp",
+    ),
+    ("iam", "PolicyParameterTypeEnum"): ("string", "stringList"),
+    ("iam", "PolicyUsageType"): ("PermissionsPolicy", "PermissionsBoundary"),
+    ("iam", "assertionEncryptionModeType"): ("Required", "Allowed"),
+    ("iam", "assignmentStatusType"): ("Assigned", "Unassigned", "Any"),
+    ("iam", "globalEndpointTokenVersion"): ("v1Token", "v2Token"),
+    ("iam", "policyScopeType"): ("All", "AWS", "Local"),
+    ("iam", "statusType"): ("Active", "Inactive", "Expired"),
+}
+
 # What AWS was observed to do for one member: (service, structure, member) -> the shape it really has.
 OBSERVED_MEMBERS: Mapping[tuple[str, str, str], str] = {
     # Its length is a matter of the packed size, as AssumeRole's is, and not of validation.
@@ -96,7 +121,15 @@ MILLISECONDS = frozenset({("sts", "GetWebIdentityToken")})
 def load_service(service: str) -> ServiceModel:
     """Read the model of one of SERVICES, with what was OBSERVED put in."""
     path = files("botocore") / "data" / service / SERVICES[service] / "service-2.json.gz"
-    model = json.decode(gzip.decompress(path.read_bytes()), type=ServiceModel)
+    return read_service(service, gzip.decompress(path.read_bytes()))
+
+
+def read_service(service: str, text: bytes) -> ServiceModel:
+    """Return a model from its JSON, with what was OBSERVED put in."""
+    model = json.decode(text, type=ServiceModel)
+    for (owner, name), values in VALUES.items():
+        if owner == service and name in model.shapes:
+            model.shapes[name] = structs.replace(model.shapes[name], enum=values)
     for (owner, name), differences in (*OBSERVED.items(), *OURS.items()):
         if owner == service:
             model.shapes[name] = structs.replace(model.shapes[name], **differences)
