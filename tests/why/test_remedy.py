@@ -364,6 +364,15 @@ def test_what_no_request_can_meet_has_no_remedy() -> None:
     assert find_remedy(question(**TRUSTED), on_trust(trusting({"AWS": ALICE}, Condition=both))) is None
 
 
+def test_a_search_ends() -> None:
+    """Thirty Denies with ten conditions each would be ten to the thirtieth ways; so many are not looked at."""
+    denies = [
+        deny(Condition={"StringNotEquals": {f"ex:Key{key}": f"value{number}" for key in range(10)}})
+        for number in range(30)
+    ]
+    assert find_remedy(question(), Policies(identity=identity(allow(), *denies))) is None
+
+
 def test_a_star_in_a_resource_is_a_star() -> None:
     """Somebody who asks about the object named `*` is not handed a statement about all objects."""
     _, (statement,) = advice(Policies(identity=NOTHING), action="s3:GetObject", on="arn:aws:s3:::b/*")

@@ -7,6 +7,7 @@ so that a wrong guess finds nothing and never a wrong answer. Pure, and not on t
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from types import MappingProxyType
 
 from daypass.policy.condition import Holds
@@ -18,6 +19,8 @@ from daypass.policy.statement import ConditionTest
 from daypass.policy.template import fill, fill_tokens, parse_template, pattern_tokens
 
 _ANYTHING = "x"
+# How many values of one condition are tried: a policy can name hundreds, and a search must end.
+_MOST_TEXTS = 24
 # Values that a policy hardly names, by what an operator compares.
 _OTHERS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
     {
@@ -79,7 +82,8 @@ def _values(key: str, about: list[Requirement], context: Context) -> Iterator[Co
     known = find_key(key)
     uses = [use for use in (find_operator(requirement.test.operator) for requirement in about) if use is not None]
     several = (known is not None and known.multivalued) or any(use.quantifier is not Quantifier.NONE for use in uses)
-    texts = list(dict.fromkeys(text for requirement in about for text in _texts(requirement, context)))
+    named = (islice(_texts(requirement, context), _MOST_TEXTS) for requirement in about)
+    texts = list(dict.fromkeys(text for found in named for text in found))
     texts += [text for use in uses for text in _OTHERS.get(use.operator.family, _TEXTS)] + list(_TEXTS)
     had = context.get(key, ())
     before = (had,) if isinstance(had, str) else had
