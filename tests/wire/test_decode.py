@@ -4,10 +4,11 @@ import re
 import tracemalloc
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.wire.requests import get, post
+from tests.wire.requests import FORM, get, post
 
 from daypass.errors import (
     Fault,
@@ -16,6 +17,7 @@ from daypass.errors import (
     NoActionGiven,
     QueryTooLong,
     RequestEntityTooLarge,
+    ValidationError,
 )
 from daypass.wire.catalog import Catalog
 from daypass.wire.decode import MAX_BODY, MAX_QUERY, decode, is_json_wanted
@@ -44,6 +46,18 @@ def test_a_post_may_carry_its_parameters_in_the_query(catalog: Catalog) -> None:
     """AWS reads both."""
     assert decode(post("", query=WHOAMI.encode()), catalog).action == "GetCallerIdentity"
     assert decode(post("b=2", query=WHOAMI.encode() + b"&a=1"), catalog).params["b"] == "2"
+
+
+@pytest.mark.parametrize("content_type", [None, b"text/plain", b"application/json", b"multipart/form-data; boundary=x"])
+def test_a_body_that_is_not_read_is_refused(catalog: Catalog, content_type: bytes | None) -> None:
+    """A policy in it would fall away, and the session would be wider than its caller asked for."""
+    request = post("Policy=x", query=WHOAMI.encode(), content_type=content_type)
+    with pytest.raises(ValidationError, match="body of this request is not supported by this server"):
+        decode(request, catalog)
+    in_a_get = msgspec.structs.replace(get(WHOAMI.encode(), content_type=FORM), body=b"Policy=x")
+    with pytest.raises(ValidationError):
+        decode(in_a_get, catalog)
+    assert decode(post("", query=WHOAMI.encode(), content_type=content_type), catalog).action == "GetCallerIdentity"
 
 
 def test_query_and_body_may_not_contradict(catalog: Catalog) -> None:

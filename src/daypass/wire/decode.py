@@ -2,12 +2,13 @@
 
 Owns the limits on size. Parameters are those of the query and, for a POSTed form, of the body. Whoever
 relays a signed request (HashiCorp Vault does) looks at one of the two, so they may not contradict each
-other. A request that names no action and sends no form is somebody's browser, and is shown the way in.
+other. A body that is not read is refused: a session policy in it would fall away. A request that names no
+action and sends no form is somebody's browser, and is shown the way in.
 """
 
 import msgspec
 
-from daypass.errors import MalformedQueryString, NoActionGiven, QueryTooLong, RequestEntityTooLarge
+from daypass.errors import MalformedQueryString, NoActionGiven, QueryTooLong, RequestEntityTooLarge, ValidationError
 from daypass.wire.catalog import Catalog
 from daypass.wire.form import read_form
 from daypass.wire.http import HttpRequest
@@ -18,6 +19,10 @@ MAX_QUERY = 15_800
 
 _FORM = b"application/x-www-form-urlencoded"
 _JSON = b"application/json"
+_UNREAD = (
+    "The body of this request is not supported by this server. "
+    "Send it with POST and the Content-Type application/x-www-form-urlencoded."
+)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -40,6 +45,8 @@ def decode(request: HttpRequest, catalog: Catalog) -> Call:
         if not _is_form(request):
             raise NoActionGiven
         action = "NO_ACTION_SPECIFIED"
+    elif request.body and not _has_form(request):
+        raise ValidationError(_UNREAD)
     operation = catalog.find(action, version)
     return Call(operation.service, operation, params, is_json_wanted(request), action, version)
 
@@ -52,6 +59,11 @@ def is_json_wanted(request: HttpRequest) -> bool:
     return any(part.partition(b";")[0].strip().lower() == _JSON for part in accept.split(b","))
 
 
+def _has_form(request: HttpRequest) -> bool:
+    """Tell whether the body is read. Parameters in any other would fall away unseen."""
+    return request.method == "POST" and _is_form(request)
+
+
 def _is_form(request: HttpRequest) -> bool:
     content_type = request.header(b"content-type") or b""
     return content_type.partition(b";")[0].strip().lower() == _FORM
@@ -62,7 +74,7 @@ def _read_params(request: HttpRequest) -> dict[str, str]:
         raise RequestEntityTooLarge
     if len(request.query) > MAX_QUERY:
         raise QueryTooLong
-    if request.method != "POST" or not _is_form(request):
+    if not _has_form(request):
         return read_form(request.query)
     if not request.query:
         return read_form(request.body)
