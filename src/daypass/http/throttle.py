@@ -4,11 +4,11 @@ Owns one bucket a peer, bounded in number: unsigned calls cost us a signature ch
 who they are. Signed calls are never held back here.
 """
 
-import ipaddress
 from collections.abc import Callable
 
+from daypass.wire.peer_network import peer_network
+
 _MOST_PEERS = 10_000
-_IPV6_HOME = 64  # bits; whoever has one IPv6 address has all of its network
 
 
 class Throttle:
@@ -25,7 +25,7 @@ class Throttle:
         """Tell whether `peer` may make one more call now, and count it."""
         if not self._rate:
             return True
-        peer, now = _home(peer), self._clock()
+        peer, now = peer_network(peer), self._clock()
         left, then = self._buckets.pop(peer, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
         admitted = left >= 1
@@ -35,13 +35,3 @@ class Throttle:
         if not admitted:
             self._on_refusal()
         return admitted
-
-
-def _home(peer: str) -> str:
-    """Return the name that a peer is counted under."""
-    if ":" not in peer:
-        return peer
-    try:
-        return str(ipaddress.ip_network((peer.partition("%")[0], _IPV6_HOME), strict=False))
-    except ValueError:
-        return peer
