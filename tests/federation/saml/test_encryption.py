@@ -9,6 +9,7 @@ from tests.federation.saml.attack import SAML, Attack, Bent, Book, assertion_of,
 from tests.federation.saml.conftest import World
 
 from daypass.errors import Fault
+from daypass.federation.saml.xml import Limits, parse_xml
 from daypass.testing.saml_forge import encrypt, make_key_pair, sign
 
 BOOK = Book()
@@ -203,19 +204,75 @@ def test_every_failure_looks_the_same(world: World, cipher: str) -> None:
     elsewhere = world.unsigned()
     elsewhere.replace(assertion_of(elsewhere), encrypt(_signed_assertion(world), wrong_key))
     unsigned = etree.tostring(assertion_of(world.unsigned()), with_tail=False)
-    inside = [b"", b"<", b"\xff", b"<a/>", b"<!DOCTYPE a><a/>", unsigned]
+    evil = forged(assertion_of(world.unsigned()))
+    sign(evil, world.attacker)
+    changed = _signed_assertion(world).replace(b"alice", b"mallo")
+    inside = [
+        b"",
+        b"<",
+        b"\xff",
+        b"<a/>",
+        b"<!DOCTYPE a><a/>",
+        unsigned,
+        etree.tostring(evil, with_tail=False),
+        changed,
+    ]
     answers = set()
-    for response in [*spoiled, elsewhere, *(_sealed(world, text, cipher=cipher) for text in inside)]:
+    other_ways = [_spoiled(honest, *how) for how in _SPOILED]
+    for response in [*spoiled, elsewhere, *other_ways, *(_sealed(world, text, cipher=cipher) for text in inside)]:
         with pytest.raises(Fault) as refused:
             world.judge(response)
-        answers.add((refused.value.code, refused.value.message))
-    assert answers == {("InvalidIdentityToken", "Response signature invalid")}
+        answers.add((refused.value.code, refused.value.message, refused.value.detail))
+    [(code, message, detail)] = answers
+    assert (code, message) == ("InvalidIdentityToken", "Response signature invalid")
+    assert "padded" not in detail
 
 
-def _flipped(root: etree._Element, position: int) -> etree._Element:
+_SPOILED = [
+    ("EncryptedData", "EncryptionMethod", "http://www.w3.org/2001/04/xmlenc#tripledes-cbc"),
+    ("EncryptedData", "EncryptionMethod", ""),
+    ("EncryptedKey", "EncryptionMethod", "http://www.w3.org/2001/04/xmlenc#rsa-1_5"),
+    ("EncryptedData", "CipherData/{http://www.w3.org/2001/04/xmlenc#}CipherValue", "@@"),
+    ("EncryptedData", "CipherData/{http://www.w3.org/2001/04/xmlenc#}CipherValue", "AAAA"),
+    ("EncryptedData", "CipherData/{http://www.w3.org/2001/04/xmlenc#}CipherValue", "A" * 64),
+    ("EncryptedKey", "CipherData/{http://www.w3.org/2001/04/xmlenc#}CipherValue", "A" * 4),
+    ("EncryptedKey", "CipherData/{http://www.w3.org/2001/04/xmlenc#}CipherValue", "A" * 344),
+]
+
+
+def _spoiled(root: etree._Element, owner: str, path: str, value: str) -> etree._Element:
+    """Return a response with another algorithm or another cipher value."""
+    copied = etree.fromstring(etree.tostring(root))
+    found = child(next(copied.iter(f"{_XENC}{owner}")), f"{_XENC}{path}")
+    if path == "EncryptionMethod":
+        found.set("Algorithm", value)
+    else:
+        found.text = value
+    return copied
+
+
+@pytest.mark.parametrize("cipher", ["aes128-cbc", "aes256-cbc"])
+def test_bad_padding_costs_what_bad_xml_costs(world: World, cipher: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every last byte leads through the same steps: the content is parsed once, whether it was padded or not."""
+    parsed: list[int] = []
+
+    def counted(document: bytes, limits: Limits) -> etree._Element:
+        parsed.append(len(document))
+        return parse_xml(document, limits)
+
+    monkeypatch.setattr("daypass.federation.saml.encryption.parse_xml", counted)
+    honest = _sealed(world, b"\x8f" * 64, cipher=cipher)
+    for change in range(1, 256, 7):
+        parsed.clear()
+        with pytest.raises(Fault, match="Response signature invalid"):
+            world.judge(_flipped(honest, -17, change))
+        assert len(parsed) == 1
+
+
+def _flipped(root: etree._Element, position: int, change: int = 0x55) -> etree._Element:
     copied = etree.fromstring(etree.tostring(root))
     value = child(next(copied.iter(f"{_XENC}EncryptedData")), f"{_XENC}CipherData/{_XENC}CipherValue")
     octets = bytearray(base64.b64decode(str(value.text)))
-    octets[position] ^= 0x55
+    octets[position] ^= change
     value.text = base64.b64encode(octets).decode()
     return copied

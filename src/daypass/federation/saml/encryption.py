@@ -1,13 +1,17 @@
 """Open an encrypted assertion with the provider's private keys.
 
 Owns the grammar and the algorithms of encrypted assertions. What comes out is as hostile as what went in:
-encryption proves nothing about who wrote it. Every failure is the same Undecipherable, and verify.py answers
-it as it answers a bad signature, so that nobody can use us to guess at a plaintext byte by byte.
-Rules: XML Encryption 1.1; RSA PKCS#1 v1.5 key transport is refused (Bleichenbacher).
+encryption proves nothing about who wrote it.
+
+* verify.py answers and records every failure alike, so that nobody can use us to guess at a plaintext byte by byte.
+* Here too, all failures that depend on a private key or on the plaintext have one text, and do the same work: a
+  content key that no private key opens is replaced by another, and badly padded content is parsed before it is refused.
+* RSA PKCS#1 v1.5 key transport is refused (Bleichenbacher). Rules: XML Encryption 1.1.
 """
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,22 +71,70 @@ _ONE, _MAYBE = (1, 1), (0, 1)
 _MGF = f"{{{XENC11}}}MGF"
 _BLOCK = 16
 _NONCE = 12
+_BITS_A_BYTE = 8
+NOT_OPENED = "no private key of the provider opens it, or its content is not an assertion"
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedKey:
+    """The encrypted content key of an assertion: it tells whose private key the assertion is meant for."""
+
+    secret: bytes
+    scheme: padding.OAEP
+    length: int
+
+    def is_as_long_as(self, key: rsa.RSAPrivateKey) -> bool:
+        """Tell whether a private key could open it at all."""
+        return len(self.secret) == (key.key_size + _BITS_A_BYTE - 1) // _BITS_A_BYTE
+
+    def is_opened_by(self, key: rsa.RSAPrivateKey) -> bool:
+        """Tell whether a private key opens it."""
+        return _find_content_key(self, [key]) is not None
+
+
+def find_unverified_key(encrypted: etree._Element) -> UnverifiedKey | None:
+    """Return the content key of an encrypted assertion, or None if it has none that could be opened."""
+    try:
+        return _read(encrypted).wrapped
+    except (Fault, Undecipherable):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """An encrypted assertion whose algorithms are allowed."""
+
+    cipher: BlockCipher
+    wrapped: UnverifiedKey
+    content: bytes
 
 
 def decrypt_assertion(encrypted: etree._Element, keys: Sequence[rsa.RSAPrivateKey]) -> etree._Element:
-    """Return the root of what `encrypted` contains, read with the limits of a response."""
+    """Return the root of what `encrypted` contains, read with the limits of a response. Raises Undecipherable."""
     try:
-        data, wrapped = _parts(encrypted)
-        algorithm = _algorithm(data)
-        cipher = CONTENT.get(algorithm)
-        if cipher is None:
-            raise Undecipherable(f"the content cipher {algorithm[:100]!r} is not allowed")
-        content_key = _unwrap(wrapped, cipher.key_length, keys)
-        return parse_xml(_open(cipher, content_key, _cipher_value(data)), RESPONSE)
+        sealed = _read(encrypted)
     except Fault as problem:
         raise Undecipherable(problem.detail) from None
-    except UnreadableXml as problem:
-        raise Undecipherable(f"what was decrypted is not readable: {problem}") from None
+    found = _find_content_key(sealed.wrapped, keys)
+    stand_in = hashlib.sha256(sealed.wrapped.secret).digest()[: sealed.cipher.key_length]
+    plain, is_whole = _open(sealed.cipher, stand_in if found is None else found, sealed.content)
+    try:
+        root = parse_xml(plain, RESPONSE)
+    except UnreadableXml:
+        raise Undecipherable(NOT_OPENED) from None
+    if found is None or not is_whole:
+        raise Undecipherable(NOT_OPENED)
+    return root
+
+
+def _read(encrypted: etree._Element) -> _Sealed:
+    data, wrapped = _parts(encrypted)
+    algorithm = _algorithm(data)
+    cipher = CONTENT.get(algorithm)
+    if cipher is None:
+        raise Undecipherable(f"the content cipher {algorithm[:100]!r} is not allowed")
+    key = UnverifiedKey(_cipher_value(wrapped), _oaep(wrapped), cipher.key_length)
+    return _Sealed(cipher, key, _cipher_value(data))
 
 
 def _parts(encrypted: etree._Element) -> tuple[etree._Element, etree._Element]:
@@ -101,16 +153,15 @@ def _parts(encrypted: etree._Element) -> tuple[etree._Element, etree._Element]:
     return data, keys[0]
 
 
-def _unwrap(wrapped: etree._Element, length: int, keys: Sequence[rsa.RSAPrivateKey]) -> bytes:
-    scheme, secret = _oaep(wrapped), _cipher_value(wrapped)
+def _find_content_key(wrapped: UnverifiedKey, keys: Sequence[rsa.RSAPrivateKey]) -> bytes | None:
     for key in keys:
         try:
-            content_key = key.decrypt(secret, scheme)
+            content_key = key.decrypt(wrapped.secret, wrapped.scheme)
         except ValueError:
             continue
-        if len(content_key) == length:
+        if len(content_key) == wrapped.length:
             return content_key
-    raise Undecipherable("no private key of the provider opens the EncryptedKey")
+    return None
 
 
 def _oaep(wrapped: etree._Element) -> padding.OAEP:
@@ -134,20 +185,20 @@ def _chosen(given: list[etree._Element], table: Mapping[str, hashes.HashAlgorith
     return algorithm
 
 
-def _open(cipher: BlockCipher, key: bytes, sealed: bytes) -> bytes:
+def _open(cipher: BlockCipher, key: bytes, sealed: bytes) -> tuple[bytes, bool]:
+    """Return the content, and whether it is whole. Content that is not whole is for the same work alone."""
     if cipher.authenticated:
         try:
-            return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+            return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], None), True
         except (InvalidTag, ValueError):
-            raise Undecipherable("the content does not authenticate") from None
+            return sealed, False
     if len(sealed) < 2 * _BLOCK or len(sealed) % _BLOCK:
-        raise Undecipherable("the content is not of whole blocks")
+        return sealed, False
     decryptor = Cipher(algorithms.AES(key), modes.CBC(sealed[:_BLOCK])).decryptor()
     padded = decryptor.update(sealed[_BLOCK:]) + decryptor.finalize()
     # Only the last byte of the padding means anything (XML Encryption 5.2).
-    if not 1 <= padded[-1] <= _BLOCK:
-        raise Undecipherable("the content is not padded")
-    return padded[: -padded[-1]]
+    is_padded = 1 <= padded[-1] <= _BLOCK
+    return (padded[: -padded[-1]] if is_padded else padded), is_padded
 
 
 def _algorithm(element: etree._Element) -> str:

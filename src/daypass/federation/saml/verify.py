@@ -29,6 +29,10 @@ from daypass.federation.saml.xml import RESPONSE, UnreadableXml, parse_xml
 LONGEST = 100_000
 # Clocks differ. What begins a minute from now has begun; what has ended has ended.
 SKEW = timedelta(seconds=60)
+_NOT_ACCEPTED = (
+    "the encrypted assertion is not one that a key of the provider opens and that the provider signed; "
+    "`daypass saml inspect` finds out more where the store is"
+)
 _LOST_PLUS = "; it contains spaces, as when a + was decoded as a space in a form or URL"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # The mistakes that people make, each with what to do about it.
@@ -152,15 +156,14 @@ def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: 
 
 
 def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> etree._Element:
-    """Open and verify, with one and the same answer for every way this can fail.
+    """Open and verify, with one answer and one detail for every way this can fail.
 
-    A caller who could tell bad padding from bad XML from a bad signature could read what others encrypted.
+    A caller who could tell bad padding from bad XML from a bad signature could read what others encrypted. The detail
+    is for the audit, but an account's auditors may read it on the operator page.
     """
     try:
         assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)
         shape_assertion(assertion)
         return verify_element(assertion, keys, allow_sha1=trust.allow_sha1)
-    except Undecipherable as problem:
-        raise refusals.bad_signature(str(problem)) from None
-    except Fault as problem:
-        raise refusals.bad_signature(problem.detail) from None
+    except (Undecipherable, Fault):
+        raise refusals.bad_signature(_NOT_ACCEPTED) from None
