@@ -17,6 +17,8 @@ from daypass.directory.store import Reader
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 
+_BATCH = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -170,6 +172,15 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
 def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
     """Return a long-term key by its id."""
     return records.find_by_id(reader, AccessKey, key_id)
+
+
+def load_account_ids(reader: Reader) -> tuple[str, ...]:
+    """Return the twelve digits of every account."""
+    found, kind, after = list[str](), records.kind_name(Account), ""
+    while page := reader.page(kind, "", after=after, limit=_BATCH):
+        found += [record.key for record in page]
+        after = page[-1].sort
+    return tuple(found)
 
 
 def load_account(reader: Reader, account: str) -> Account | None:

@@ -21,11 +21,24 @@ class ProviderKey(Entity, frozen=True, kw_only=True):
     sealed: bytes
 
 
+class MetadataSummary(Entity, frozen=True, kw_only=True):
+    """What sign-ins need of a metadata document. It is read once, when the document is registered.
+
+    `digest` is the SHA-256 of that document: a summary of another document does not count. `certificates` are the
+    signing certificates in DER, `sign_on` pairs of a binding and the first address that the document gives for it.
+    """
+
+    digest: str
+    certificates: tuple[bytes, ...]
+    sign_on: tuple[tuple[str, str], ...] = ()
+    wants_signed_requests: bool = False
+
+
 class SamlProvider(Named, frozen=True, kw_only=True):
     """A registered identity provider. `entity_id` and `valid_until` are what its metadata says.
 
     `lax` and `allow_sha1` are an operator's to set, on the machine that has the store: no permission of IAM's can make
-    a check weaker.
+    a check weaker. `summary` is None in a record that a version before 0.2 wrote.
     """
 
     metadata: str
@@ -35,6 +48,7 @@ class SamlProvider(Named, frozen=True, kw_only=True):
     keys: tuple[ProviderKey, ...] = ()
     lax: bool = False
     allow_sha1: bool = False
+    summary: MetadataSummary | None = None
 
     @property
     def arn(self) -> str:

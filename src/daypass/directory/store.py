@@ -230,6 +230,24 @@ class Store(ReplayGuard, Protocol):
         ...
 
 
+L = TypeVar("L", bound=Callable[..., object])
+_LITTLE: set[Callable[..., object]] = set()
+
+
+def keeps_little(loader: L) -> L:
+    """Mark a loader whose value is small however large the records are that it reads.
+
+    A cache then weighs the value as a small one. Without the mark it assumes that a value is as large as its records.
+    """
+    _LITTLE.add(loader)
+    return loader
+
+
+def is_little(loader: Callable[..., object]) -> bool:
+    """Tell whether a loader is marked as one whose values are small."""
+    return loader in _LITTLE
+
+
 class Views(Protocol):
     """Derived values that are as fresh as the store: what a loader makes of it, kept until it would differ.
 

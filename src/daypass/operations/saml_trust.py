@@ -9,10 +9,10 @@ from dataclasses import replace
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader
-from daypass.federation.saml.metadata import read_metadata
-from daypass.federation.saml.private_key import parse_private_key
+from daypass.directory.store import Reader, keeps_little
+from daypass.federation.saml.private_key import read_private_key
 from daypass.federation.saml.settings import Trust
+from daypass.operations.saml_summaries import metadata_of
 from daypass.operations.world import World
 
 
@@ -24,6 +24,7 @@ def find_trust(arn: str, world: World) -> Trust | None:
     return trust
 
 
+@keeps_little
 def load_trust(reader: Reader, arn: str, vault: SecretBox) -> Trust | None:
     """Return a provider as it is registered, or None."""
     provider = find_provider(reader, arn)
@@ -36,10 +37,8 @@ def trust_of(provider: SamlProvider, vault: SecretBox) -> Trust:
     return Trust(
         account=provider.account,
         provider_name=provider.name,
-        metadata=read_metadata(provider.metadata),
-        decryption_keys=tuple(
-            parse_private_key(vault.decrypt(key, bound_to=name).decode("ascii")) for name, key in sealed
-        ),
+        metadata=metadata_of(provider),
+        decryption_keys=tuple(read_private_key(vault.decrypt(key, bound_to=name)) for name, key in sealed),
         require_encryption=provider.encryption == "Required",
         lax_like_aws=provider.lax,
         allow_sha1=provider.allow_sha1,

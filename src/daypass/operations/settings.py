@@ -10,7 +10,11 @@ from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """AWS's quotas for IAM, by name; each can be raised or lowered. Source: IAM User Guide, "IAM quotas"."""
+    """AWS's quotas for IAM, by name; each can be raised or lowered. Source: IAM User Guide, "IAM quotas".
+
+    AWS takes SAML metadata of 10,000,000 characters. Here all accounts share one server, so that the two quotas for it
+    are smaller: one document's, and that of all documents of an account together.
+    """
 
     access_keys_per_user: int = 2
     groups_per_user: int = 10
@@ -23,6 +27,8 @@ class Quotas:
     instance_profiles: int = 1000
     mfa_devices_per_user: int = 8
     providers: int = 100
+    saml_metadata_characters: int = 1_000_000
+    saml_metadata_account_characters: int = 8_000_000
     inline_user_characters: int = 2048
     inline_group_characters: int = 5120
     inline_role_characters: int = 10240

@@ -2,21 +2,29 @@
 
 Owns what of a registered SAML provider is shown: the host that the browser will be sent to, never a name that whoever
 registered it chose. Many accounts may have registered the same provider; it stands there once.
+
+* Each account's providers are read by themselves and only their summaries are kept, so that a page costs the same
+  however large the metadata is, and a change in one account does not let another account's metadata be read again.
+* Where there are more providers than a page lists, accounts take turns: none can fill the page for the others. A link
+  to a provider works whether the page lists it or not.
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import chain, islice, zip_longest
 from urllib.parse import urlsplit
 
 from daypass.directory import records
-from daypass.directory.saml_entities import SamlProvider
-from daypass.directory.store import Reader
-from daypass.errors import Fault
+from daypass.directory.identity import load_account_ids
+from daypass.directory.saml_entities import MetadataSummary, SamlProvider
+from daypass.directory.store import Reader, Views, keeps_little
 from daypass.federation.saml.authn_request import POST, REDIRECT
-from daypass.federation.saml.metadata import IdentityProviderMetadata, read_metadata
+from daypass.operations.saml_summaries import find_summary
 
-_BATCH = 200
+_BATCH = 5  # records that are in memory at once: each holds a whole metadata document
 _MOST = 500
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _ADDRESS = re.compile(
@@ -41,38 +49,89 @@ class SamlDoor:
         return (self.redirect or self.post).partition("://")[2].removeprefix(self.host)
 
 
-def load_saml_doors(reader: Reader) -> tuple[SamlDoor, ...]:
-    """Return every SAML provider that can be asked to sign somebody in, by host."""
-    found: dict[str, SamlDoor] = {}
-    kind, after = records.kind_name(SamlProvider), ""
-    while len(found) < _MOST and (page := reader.page(kind, None, after=after, limit=_BATCH)):
-        for record in page:
-            door = _door(records.to_entity(SamlProvider, record))
-            if door is not None:
-                known = found.get(door.key, door)
-                accounts = tuple(sorted({*known.accounts, *door.accounts}))
-                found[door.key] = SamlDoor(door.key, door.entity_id, door.host, door.redirect, door.post, accounts)
-        after = page[-1].place
-    return tuple(sorted(found.values(), key=lambda door: (door.host, door.entity_id)))
+@dataclass(frozen=True, slots=True)
+class RegisteredDoor:
+    """One account's registration of a SAML provider."""
+
+    door: SamlDoor
+    created: datetime
+
+
+@keeps_little
+def load_account_doors(reader: Reader, account: str) -> tuple[RegisteredDoor, ...]:
+    """Return the SAML providers of one account that can be asked to sign somebody in."""
+    found, kind, after = list[RegisteredDoor](), records.kind_name(SamlProvider), ""
+    while page := reader.page(kind, account, after=after, limit=_BATCH):
+        providers = (records.to_entity(SamlProvider, record) for record in page)
+        found += [RegisteredDoor(door, each.created) for each in providers if (door := _door(each)) is not None]
+        after = page[-1].sort
+    return tuple(found)
+
+
+def list_saml_doors(views: Views) -> tuple[SamlDoor, ...]:
+    """Return the SAML providers that the sign-in page lists, by host."""
+    every = _registered(views)
+    doors = _merged(chain.from_iterable(every))
+    listed = dict.fromkeys(each.door.key for each in _in_turns(every))
+    shown = (doors[key] for key in islice(listed, _MOST))
+    return tuple(sorted(shown, key=lambda door: (door.host, door.entity_id)))
+
+
+def find_saml_door(views: Views, key: str) -> SamlDoor | None:
+    """Return the SAML provider of a link, or None. It need not be on the page."""
+    return _merged(chain.from_iterable(_registered(views))).get(key)
+
+
+def _registered(views: Views) -> list[Sequence[RegisteredDoor]]:
+    every = (views.get(load_account_doors, account) for account in views.get(load_account_ids))
+    # Where one turn of all accounts is longer than a page, a number that nobody chose decides who is on it.
+    return sorted((doors for doors in every if doors), key=lambda doors: _place(doors[0].door.accounts[0]))
+
+
+def _place(account: str) -> bytes:
+    return hashlib.sha256(account.encode()).digest()
+
+
+def _in_turns(every: Sequence[Sequence[RegisteredDoor]]) -> Iterator[RegisteredDoor]:
+    """Yield the first provider of each account, then the second of each, and so on."""
+    for turn in zip_longest(*every):
+        yield from (each for each in turn if each is not None)
+
+
+def _merged(every: Iterator[RegisteredDoor]) -> dict[str, SamlDoor]:
+    """Return each provider once, with the accounts that registered it, the earliest first."""
+    found: dict[str, list[RegisteredDoor]] = {}
+    for each in every:
+        found.setdefault(each.door.key, []).append(each)
+    return {
+        key: replace(
+            alike[0].door,
+            accounts=tuple(
+                dict.fromkeys(
+                    account for each in sorted(alike, key=lambda each: each.created) for account in each.door.accounts
+                )
+            ),
+        )
+        for key, alike in found.items()
+    }
 
 
 def _door(provider: SamlProvider) -> SamlDoor | None:
-    try:
-        metadata = read_metadata(provider.metadata)
-    except Fault:
+    summary = find_summary(provider)
+    if summary is None:
         return None
-    redirect, post = _location(metadata, REDIRECT), _location(metadata, POST)
+    redirect, post = _location(summary, REDIRECT), _location(summary, POST)
     if not (redirect or post):
         return None
-    name = f"{metadata.entity_id}\n{redirect}\n{post}"
+    name = f"{provider.entity_id}\n{redirect}\n{post}"
     key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     host = urlsplit(redirect or post).netloc
-    return SamlDoor(key, metadata.entity_id, host, redirect, "" if redirect else post, (provider.account,))
+    return SamlDoor(key, provider.entity_id, host, redirect, "" if redirect else post, (provider.account,))
 
 
-def _location(metadata: IdentityProviderMetadata, binding: str) -> str:
+def _location(summary: MetadataSummary, binding: str) -> str:
     """Return where a provider signs people in, or nothing: no address but a web address is ever followed."""
-    location = metadata.find_sign_on(binding) or ""
+    location = dict(summary.sign_on).get(binding, "")
     if not _ADDRESS.fullmatch(location):
         return ""
     try:

@@ -17,11 +17,11 @@ from daypass.operations.world import World
 from daypass.portal import handovers, pages
 from daypass.portal.choice import asking_of
 from daypass.portal.device import bound_handover
-from daypass.portal.doors import SamlDoor, load_saml_doors
+from daypass.portal.doors import SamlDoor, find_saml_door, list_saml_doors
 from daypass.portal.handovers import Handover
 from daypass.portal.oidc import OidcSignIn
 from daypass.portal.role_list import account_alias
-from daypass.portal.saml import SamlSignIn, find_door
+from daypass.portal.saml import SamlSignIn
 from daypass.portal.site import Site
 
 _MOST_ACCOUNTS = 3
@@ -50,7 +50,7 @@ class Login:
         """GET /login/saml/KEY: go to a SAML provider."""
         handle = request.query_params.get("handover", "")
         with self.site.world() as world:
-            door = find_door(request.path_params["key"], world)
+            door = find_saml_door(world.views, request.path_params["key"])
             if door is None:
                 raise NoSuchProvider("There is no such identity provider.")
             handover = bound_handover(handle, request, world).name if handle else ""
@@ -76,7 +76,7 @@ class Login:
             asking = asking_of(handover)
         doors = [
             *(_shown_client(client) for client in self.oidc.clients),
-            *(_shown(door, world) for door in world.views.get(load_saml_doors)),
+            *(_shown(door, world) for door in list_saml_doors(world.views)),
         ]
         hosts = Counter(door["host"] for door in doors)
         values = {

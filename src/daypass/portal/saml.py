@@ -27,7 +27,7 @@ from daypass.operations.world import World
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
 from daypass.portal.choice import Choice, Offered, OfferedRole
-from daypass.portal.doors import SamlDoor, load_saml_doors
+from daypass.portal.doors import SamlDoor
 from daypass.portal.offer import judge, offer_roles
 from daypass.portal.role_list import longest_session
 from daypass.portal.sign_ins import Proof
@@ -117,11 +117,6 @@ class SamlSignIn:
         around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
         offer = offer_roles(proof.text, around, world, request_id=request_id)
         return _of(offer.identity, [_role(pair, offer.identity, world) for pair in offer.roles], offer.closed)
-
-
-def find_door(key: str, world: World) -> SamlDoor | None:
-    """Return the provider that a link of the sign-in page means, or None."""
-    return next((door for door in world.views.get(load_saml_doors) if door.key == key), None)
 
 
 def _find_begun(request: Request, identity: SamlIdentity, world: World) -> Begun | None:

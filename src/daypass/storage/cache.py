@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
-from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock
+from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, is_little
 from daypass.storage.entries import Entries, Entry
 from daypass.storage.recording import RecordingReader
 from daypass.storage.touched import disturbed
@@ -28,6 +28,7 @@ Ts = TypeVarTuple("Ts")
 POLL_SECONDS = 0.5  # how often news is asked for when nothing rings
 FRESH_SECONDS = 0.9  # how long the answer is good for, from the moment of asking
 _LONGEST_NAME = 256  # a longer argument is no name but a text that a value is made of, such as a session policy
+_LITTLE_BYTES = 16_384  # what a loader that keeps little of large records is weighed as
 _TEXT_WEIGHT = 6  # such a text against a stored body: it is all policy, and compiled it is largest
 
 
@@ -162,7 +163,8 @@ class Cache:
             recording = RecordingReader(reader)
             value = loader(recording, *args)
         texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
-        loaded = Entry(value, recording.asked, recording.read_bytes + _TEXT_WEIGHT * texts)
+        read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
+        loaded = Entry(value, recording.asked, read_bytes + _TEXT_WEIGHT * texts)
         with self._changing:
             if revision >= self._revision:
                 self._entries.put((loader, args), loaded)

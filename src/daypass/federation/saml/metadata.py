@@ -45,6 +45,7 @@ class SigningKey:
     fingerprint: str  # SHA-256 of the certificate, in hexadecimal
     not_before: datetime
     not_after: datetime
+    certificate: bytes = b""  # in DER
 
     def is_current(self, now: datetime) -> bool:
         """Tell whether the certificate's own dates include `now`."""
@@ -191,10 +192,18 @@ def _read_certificate(encoded: str) -> SigningKey:
     """Return the key in a base64 certificate, or raise UnusableCertificate."""
     try:
         octets = base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise UnusableCertificate("a signing certificate cannot be read") from None
+    return read_signing_key(octets)
+
+
+def read_signing_key(octets: bytes) -> SigningKey:
+    """Return the key in a DER certificate, or raise UnusableCertificate."""
+    try:
         certificate = x509.load_der_x509_certificate(octets)
         key = certificate.public_key()
         dates = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise UnusableCertificate("a signing certificate cannot be read") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _WEAKEST_RSA:
         raise UnusableCertificate(f"a signing certificate has an RSA key of {key.key_size} bits; 2,048 are the least")
@@ -202,7 +211,7 @@ def _read_certificate(encoded: str) -> SigningKey:
         raise UnusableCertificate(f"a signing certificate is on the curve {key.curve.name}")
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise UnusableCertificate("a signing certificate's key is neither RSA nor ECDSA")
-    return SigningKey(key, certificate.fingerprint(hashes.SHA256()).hex(), *dates)
+    return SigningKey(key, certificate.fingerprint(hashes.SHA256()).hex(), *dates, octets)
 
 
 def _unusable(why: str) -> InvalidInput:

@@ -31,12 +31,14 @@ from daypass.operations.iam.action import Asked, Context, IamAction, Nothing, wi
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Asking, Touches
+from daypass.operations.saml_summaries import summarize
 from daypass.operations.world import World
 
 _MOST_KEYS = 2
 _ID_BYTES = 13
 _CENTURY = 100
 _LEAP_DAY = (2, 29)
+_BATCH = 5  # documents that are in memory at once; versions before 0.2 took 10,000,000 characters each
 
 
 def get_provider(reader: Reader, account: str, arn: str) -> SamlProvider:
@@ -78,6 +80,7 @@ class CreateSAMLProvider(IamAction[_Create]):
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new provider's ARN."""
         quotas = world.settings.quotas
+        _require_room(asked.saml_metadata_document, None, caller.account, world)
         metadata = parse_metadata(asked.saml_metadata_document, now=world.now)
         provider = SamlProvider(
             id="SAMLSP" + _random(world),
@@ -88,6 +91,7 @@ class CreateSAMLProvider(IamAction[_Create]):
             metadata=asked.saml_metadata_document,
             entity_id=metadata.entity_id,
             valid_until=metadata.valid_until,
+            summary=summarize(metadata, asked.saml_metadata_document),
             encryption=asked.assertion_encryption_mode,
         )
         if asked.add_private_key:
@@ -161,12 +165,14 @@ class UpdateSAMLProvider(_AboutProvider):
         old = get_provider(world.reader, caller.account, asked.arn)
         new = old
         if asked.saml_metadata_document is not None:
+            _require_room(asked.saml_metadata_document, old, caller.account, world)
             metadata = parse_metadata(asked.saml_metadata_document, now=world.now)
             new = msgspec.structs.replace(
                 new,
                 metadata=asked.saml_metadata_document,
                 entity_id=metadata.entity_id,
                 valid_until=metadata.valid_until,
+                summary=summarize(metadata, asked.saml_metadata_document),
             )
         if asked.assertion_encryption_mode is not None:
             new = msgspec.structs.replace(new, encryption=asked.assertion_encryption_mode)
@@ -204,6 +210,25 @@ class DeleteSAMLProvider(_AboutProvider):
     def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> None:
         """Delete it."""
         delete_provider(world.writer, get_provider(world.reader, caller.account, asked.arn))
+
+
+def _require_room(document: str, old: SamlProvider | None, account: str, world: World) -> None:
+    """Refuse metadata that is larger than a quota. A document that does not grow is never refused."""
+    if old is not None and len(document) <= len(old.metadata):
+        return
+    quotas = world.settings.quotas
+    if len(document) > quotas.saml_metadata_characters:
+        raise LimitExceeded(f"Cannot exceed quota for SAMLMetadataSize: {quotas.saml_metadata_characters}")
+    left = quotas.saml_metadata_account_characters - len(document)
+    kind, after = records.kind_name(SamlProvider), ""
+    while left >= 0 and (page := world.reader.page(kind, account, after=after, limit=_BATCH)):
+        others = (records.to_entity(SamlProvider, record) for record in page)
+        left -= sum(len(other.metadata) for other in others if old is None or other.id != old.id)
+        after = page[-1].sort
+    if left < 0:
+        raise LimitExceeded(
+            f"Cannot exceed quota for SAMLMetadataSizePerAccount: {quotas.saml_metadata_account_characters}"
+        )
 
 
 def _with_key(provider: SamlProvider, pem: str, world: World) -> SamlProvider:

@@ -1,0 +1,110 @@
+"""Read a provider's metadata once, however often people sign in.
+
+Owns the summary that is stored beside a metadata document, and what replaces it where a record has none: a version
+before 0.2 wrote the record, or rewrites it while both versions run on one store. Such a document is parsed once in each
+process and its summary is remembered by the document's SHA-256, within a bounded number of bytes.
+
+* A summary counts only for the very document that it was made of, so that a stale one can never name a retired key.
+* Only the first address of each binding is kept, as that is the one that sign-ins use.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+
+from daypass.directory.saml_entities import MetadataSummary, SamlProvider
+from daypass.errors import Fault, InvalidInput
+from daypass.federation.saml.metadata import (
+    IdentityProviderMetadata,
+    SignOnLocation,
+    UnusableCertificate,
+    read_metadata,
+    read_signing_key,
+)
+
+_LONGEST_ADDRESS = 2_048  # browsers and servers do not agree on longer ones
+_MOST_BINDINGS = 8
+_REMEMBERED_BYTES = 16 * 2**20
+_OVERHEAD_BYTES = 512
+
+
+class _Memory:
+    """The summaries of documents that are stored without one. A None stands for a document that cannot be read."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most, self._bytes = most_bytes, 0
+        self._kept: OrderedDict[str, MetadataSummary | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: str, document: str) -> MetadataSummary | None:
+        """Return the summary of a document. One document is parsed at a time: a large one takes much memory."""
+        with self._lock:
+            if digest in self._kept:
+                self._kept.move_to_end(digest)
+                return self._kept[digest]
+            try:
+                summary = summarize(read_metadata(document), document)
+            except Fault:
+                summary = None
+            self._keep(digest, summary)
+            return summary
+
+    def _keep(self, digest: str, summary: MetadataSummary | None) -> None:
+        self._kept[digest] = summary
+        self._bytes += _weight(summary)
+        while self._bytes > self._most:
+            self._bytes -= _weight(self._kept.popitem(last=False)[1])
+
+
+_memory = _Memory(_REMEMBERED_BYTES)
+
+
+def summarize(metadata: IdentityProviderMetadata, document: str) -> MetadataSummary:
+    """Return what is stored beside a metadata document."""
+    sign_on: dict[str, str] = {}
+    for each in metadata.sign_on:
+        if len(sign_on) < _MOST_BINDINGS and max(len(each.binding), len(each.location)) <= _LONGEST_ADDRESS:
+            sign_on.setdefault(each.binding, each.location)
+    return MetadataSummary(
+        digest=_digest(document),
+        certificates=tuple(key.certificate for key in metadata.signing_keys),
+        sign_on=tuple(sign_on.items()),
+        wants_signed_requests=metadata.wants_signed_requests,
+    )
+
+
+def find_summary(provider: SamlProvider) -> MetadataSummary | None:
+    """Return the summary of a provider's metadata, or None if the metadata cannot be read."""
+    digest = _digest(provider.metadata)
+    if provider.summary is not None and provider.summary.digest == digest:
+        return provider.summary
+    return _memory.get(digest, provider.metadata)
+
+
+def metadata_of(provider: SamlProvider) -> IdentityProviderMetadata:
+    """Return a registered provider's metadata. Raises InvalidInput if it cannot be read."""
+    summary = find_summary(provider)
+    if summary is None:
+        return read_metadata(provider.metadata)  # It raises, and says why.
+    try:
+        keys = tuple(map(read_signing_key, summary.certificates))
+    except UnusableCertificate as problem:
+        raise InvalidInput("Could not parse metadata", detail=str(problem)) from None
+    return IdentityProviderMetadata(
+        entity_id=provider.entity_id,
+        signing_keys=keys,
+        sign_on=tuple(SignOnLocation(binding, location) for binding, location in summary.sign_on),
+        valid_until=provider.valid_until,
+        wants_signed_requests=summary.wants_signed_requests,
+    )
+
+
+def _digest(document: str) -> str:
+    return hashlib.sha256(document.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _weight(summary: MetadataSummary | None) -> int:
+    if summary is None:
+        return _OVERHEAD_BYTES
+    addresses = sum(len(binding) + len(location) for binding, location in summary.sign_on)
+    return _OVERHEAD_BYTES + sum(map(len, summary.certificates)) + addresses
