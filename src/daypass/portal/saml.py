@@ -28,7 +28,7 @@ from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
 from daypass.portal.choice import Choice, Offered, OfferedRole
 from daypass.portal.doors import SamlDoor
-from daypass.portal.offer import judge, offer_roles
+from daypass.portal.offer import Judged, judge, offer_roles
 from daypass.portal.role_list import longest_session
 from daypass.portal.sign_ins import Proof
 from daypass.portal.site import Site, as_sent, origin_of
@@ -95,10 +95,11 @@ class SamlSignIn:
                 unverified_response = fields.get("SAMLResponse", "")
                 if not unverified_response:
                     raise InvalidIdentityToken("No SAMLResponse was sent.")
-                identity = judge(unverified_response, world, request_id=request_id)
+                judged = judge(unverified_response, world, request_id=request_id)
+                identity = judged.identity
                 answered = _find_begun(request, identity, world)
                 proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
-                offered = self._offered(proof, identity, request, world, request_id)
+                offered = self._offered(proof, judged, request, world)
                 response = self.choice.offer(request, offered, proof, world)
         except Fault as fault:
             self.site.record("SAMLSignIn", request, request_id, parameters={"SAMLAssertion": ""}, fault=fault)
@@ -107,15 +108,14 @@ class SamlSignIn:
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
         return response if answered is None else begun.forget(response, answered)
 
-    def _offered(
-        self, proof: Proof, identity: SamlIdentity, request: Request, world: World, request_id: str
-    ) -> Offered:
+    def _offered(self, proof: Proof, judged: Judged, request: Request, world: World) -> Offered:
         """Return the roles that are open here or, where a command wants the assertion itself, those that it names."""
         if proof.handover and handovers.get_waiting(proof.handover, world).deliver == "assertion":
+            identity = judged.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
             return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
         around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
-        offer = offer_roles(proof.text, around, world, request_id=request_id)
+        offer = offer_roles(judged, around, world)
         return _of(offer.identity, [_role(pair, offer.identity, world) for pair in offer.roles], offer.closed)
 
 

@@ -55,6 +55,13 @@ def identify(
 ) -> SamlIdentity:
     """Return the identity in a base64 SAMLResponse, or raise the Fault that STS answers with."""
     verified = verify_response(unverified_response, trust=trust, now=now, request_id=request_id)
+    return identify_verified(verified, trust=trust, settings=settings, now=now, request_id=request_id)
+
+
+def identify_verified(
+    verified: VerifiedAssertion, *, trust: Trust, settings: SamlSettings, now: datetime, request_id: str = ""
+) -> SamlIdentity:
+    """Return the identity in an assertion that was verified for this provider, or for one that verifies it alike."""
     try:
         return read_identity(verified, trust=trust, settings=settings, now=now)
     except Fault as fault:

@@ -9,18 +9,46 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from lxml import etree
 
+from daypass.errors import Fault
 from daypass.federation.saml.gate import find_prefixes
 from daypass.federation.saml.names import DIGEST_METHODS, SIGNATURE_METHODS, SignatureMethod, ds
 from daypass.federation.saml.refusals import bad_signature
 from daypass.federation.saml.xml import CANONICAL, UnreadableXml, cut_out, parse_xml
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedSignature:
+    """The signature on an element's SignedInfo. It says who may have signed the element, not what was signed."""
+
+    octets: bytes
+    value: bytes
+    method: SignatureMethod
+
+    def is_made_by(self, key: PublicKey) -> bool:
+        """Tell whether a key made the signature over SignedInfo. The element itself may be another one still."""
+        return _is_signed_by(key, self.value, self.octets, self.method)
+
+
+def find_unverified_signature(element: etree._Element) -> UnverifiedSignature | None:
+    """Return an element's own signature, or None if it has none that could be verified."""
+    try:
+        signature = _child(element, "Signature")
+        signed_info = cut_out(_child(signature, "SignedInfo"))
+        octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
+        method = SIGNATURE_METHODS.get(_child(signed_info, "SignatureMethod").get("Algorithm") or "")
+        value = _decode(_child(signature, "SignatureValue"))
+    except (Fault, UnreadableXml, etree.LxmlError):
+        return None
+    return None if method is None else UnverifiedSignature(octets, value, method)
 
 
 def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> etree._Element:

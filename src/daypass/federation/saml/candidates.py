@@ -1,0 +1,126 @@
+"""Read from a response, before it is verified, which registered providers are worth the price of verifying it.
+
+Owns the choice, not the judgement: whoever made a response decides what this file reads, so that it decides only which
+provider is asked first. verify.py then judges the response by that provider alone, as if nothing had been read here.
+
+* The response of an identity provider names the providers that it is for, in its Role attribute.
+* The keys of a provider are tried on SignedInfo alone, which is made canonical once for all providers.
+* An encrypted assertion hides both. Then the signature of the Response is tried, if it has one, and the private keys
+  of the provider are tried on the EncryptedKey.
+* What is tried is counted in units of work, and a key is tried once. The work for one response has a limit.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from lxml import etree
+
+from daypass.errors import Fault
+from daypass.federation.saml.attributes import AWS, find_role_pair
+from daypass.federation.saml.encryption import UnverifiedKey, find_unverified_key
+from daypass.federation.saml.names import saml
+from daypass.federation.saml.settings import Trust
+from daypass.federation.saml.signature import PublicKey, UnverifiedSignature, find_unverified_signature
+from daypass.federation.saml.verify import trusted_keys
+
+VERIFY_RSA, VERIFY_EC, DECRYPT = 1, 10, 20
+"""What one operation costs, about, in units of an RSA verification. DECRYPT is for a key of 2,048 bits."""
+BUDGET = 2_560
+"""The units that choosing may cost for one response: 128 decryptions with keys of 2,048 bits."""
+_BITS = 2_048
+
+K = TypeVar("K")
+
+
+class BudgetSpentError(Exception):
+    """So many keys were tried for one response that no more are."""
+
+
+@dataclass(slots=True)
+class Candidates:
+    """Chooses providers for one response, and counts what that costs. `named` are the ARNs in its Role values."""
+
+    named: tuple[str, ...]
+    encrypted: bool
+    signature: UnverifiedSignature | None
+    wrapped: UnverifiedKey | None
+    spent: int = 0
+    _tried: dict[object, bool] = field(default_factory=dict)
+
+    def find_alike(self, trust: Trust, now: datetime) -> object | None:
+        """Return what `trust` has in common with every provider that verifies this response alike.
+
+        Return None if `trust` would refuse it. Raises BudgetSpentError if finding out would cost more than is left.
+        """
+        try:
+            keys = trusted_keys(trust, now)
+        except Fault:
+            return None
+        if (trust.require_encryption and not self.encrypted) or not self._may_have_signed(keys, trust):
+            return None
+        openers = trust.decryption_keys if self.encrypted else ()
+        if self.encrypted and not self._may_open(openers):
+            return None
+        return (
+            frozenset(key.public_numbers() for key in keys),
+            tuple(key.public_key().public_numbers() for key in openers),
+            trust.require_encryption,
+            trust.allow_sha1,
+        )
+
+    def _may_have_signed(self, keys: Sequence[PublicKey], trust: Trust) -> bool:
+        signature = self.signature
+        if signature is None:
+            return True
+        if signature.method.legacy and not trust.allow_sha1:
+            return False
+        return any(self._is_one(key.public_numbers(), _price(key), signature.is_made_by, key) for key in keys)
+
+    def _may_open(self, keys: Sequence[rsa.RSAPrivateKey]) -> bool:
+        wrapped = self.wrapped
+        if wrapped is None:
+            return True
+        return any(
+            self._is_one(("opens", key.public_key().public_numbers()), _price(key), wrapped.is_opened_by, key)
+            for key in keys
+            if wrapped.is_as_long_as(key)
+        )
+
+    def _is_one(self, name: object, price: int, find_out: Callable[[K], bool], key: K) -> bool:
+        if name not in self._tried:
+            if self.spent + price > BUDGET:
+                raise BudgetSpentError
+            self.spent += price
+            self._tried[name] = find_out(key)
+        return self._tried[name]
+
+
+def read_candidates(root: etree._Element) -> Candidates:
+    """Return what an unverified response says about who may judge it."""
+    assertion = root.find(saml("Assertion"))
+    encrypted = None if assertion is not None else root.find(saml("EncryptedAssertion"))
+    return Candidates(
+        named=() if assertion is None else tuple(dict.fromkeys(_providers(assertion))),
+        encrypted=encrypted is not None,
+        signature=find_unverified_signature(root if assertion is None else assertion),
+        wrapped=None if encrypted is None else find_unverified_key(encrypted),
+    )
+
+
+def _providers(assertion: etree._Element) -> Iterator[str]:
+    for attribute in assertion.iterfind(f"{saml('AttributeStatement')}/{saml('Attribute')}"):
+        if attribute.get("Name") == f"{AWS}Role":
+            for value in attribute.iterfind(saml("AttributeValue")):
+                pair = find_role_pair(value.text)
+                if pair is not None:
+                    yield pair.provider
+
+
+def _price(key: PublicKey | rsa.RSAPrivateKey) -> int:
+    """Return the price of one operation. That of a private key grows with the third power of its length."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return max(1, DECRYPT * key.key_size**3 // _BITS**3)
+    return VERIFY_RSA if isinstance(key, rsa.RSAPublicKey) else VERIFY_EC
