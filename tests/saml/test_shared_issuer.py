@@ -23,6 +23,7 @@ from daypass.testing.server import running_server
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/people"
 ELSEWHERE = "arn:aws:iam::555555555555:role/people"
+BROWSER = Browser()
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
@@ -85,7 +86,7 @@ def squatters(shared: Stage, keys: tuple[KeyPair, ...], request: pytest.FixtureR
 def hand_in(stage: Stage, *roles: str, provider: str = PROVIDER, **how: Any) -> Answer:
     """Send a response of the victim's provider to the portal."""
     response = stage.response(granting(*roles, provider=provider), **how)
-    return Browser().send(f"{stage.server.url}/saml", {"SAMLResponse": response}, accept=JSON)
+    return BROWSER.send(f"{stage.server.url}/saml", {"SAMLResponse": response}, accept=JSON)
 
 
 @pytest.mark.parametrize("squatters", [(1, 20), (1, 100), (40, 5)], indirect=True)
@@ -116,7 +117,7 @@ def test_a_bad_response_is_verified_once(shared: Stage, keys: tuple[KeyPair, ...
     """Nobody's key fits: one provider says in which way, and the hundred others cost no verification."""
     forger = SamlIdentityProvider(shared.idp.entity_id, keys=[make_key_pair("p-256")])
     response = forger.response(granting(ROLE), now=shared.server.clock.now())
-    answer = Browser().send(f"{shared.server.url}/saml", {"SAMLResponse": response}, accept=JSON)
+    answer = BROWSER.send(f"{shared.server.url}/saml", {"SAMLResponse": response}, accept=JSON)
     assert answer.document["Error"]["Message"] == "Response signature invalid"
     assert verified == [PROVIDER]
 

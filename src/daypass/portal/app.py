@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Send
 
-from daypass.errors import Fault, InternalFailure, Throttling
+from daypass.errors import AccessDenied, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.fetch import Fetcher
 from daypass.federation.oidc.identify import KeysNeeded
@@ -68,10 +68,29 @@ class Portal:
         return handle
 
     def takes(self, step: Step, *, most: int, json: bool = False) -> Handler:
-        """Return the handler of a form of at most `most` bytes."""
+        """Return the handler of a form of at most `most` bytes, from a page of ours or from a command."""
 
         async def handle(request: Request) -> Response:
             return await self._run(request, step, most, takes_json=json)
+
+        return self._ours(handle)
+
+    def receives(self, step: Step, *, most: int) -> Handler:
+        """Return the handler of a form that pages of other sites send, as identity providers do."""
+
+        async def handle(request: Request) -> Response:
+            return await self._run(request, step, most, takes_json=False)
+
+        return handle
+
+    def _ours(self, handler: Handler) -> Handler:
+        async def handle(request: Request) -> Response:
+            # Before the body is read: what another site's browser sends costs nothing and uses nothing up.
+            try:
+                self.site.require_our_page(request)
+            except AccessDenied as fault:
+                return _refused(request, fault, self.new_request_id())
+            return await handler(request)
 
         return handle
 
@@ -154,7 +173,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/handover/at/{handle}", login.hand_over),
     )
     posts: tuple[tuple[str, Handler], ...] = (
-        ("/saml", portal.takes(saml.receive, most=LARGEST_RESPONSE)),
+        ("/saml", portal.receives(saml.receive, most=LARGEST_RESPONSE)),
         ("/saml/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/decline", portal.takes(choice.decline, most=small)),

@@ -79,7 +79,6 @@ class Choice:
 
     def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Trade the proof that was put aside for one role's credentials."""
-        self.site.require_our_page(request)
         role, provider, duration = (fields.get(name, "") for name in ("RoleArn", "PrincipalArn", "DurationSeconds"))
         if not role or not provider:
             raise InvalidParameterValue("RoleArn and PrincipalArn say which role is chosen.")
@@ -128,7 +127,6 @@ class Choice:
 
     def decline(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Tell the command that waits that it gets nothing."""
-        self.site.require_our_page(request)
         proof = self._take(request, fields, request_id)
         answer = pages.redirect("/login")
         if proof.handover:
@@ -138,7 +136,6 @@ class Choice:
 
     def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """Return credentials, which the page sends along, as a file. Nothing of them stays here."""
-        self.site.require_our_page(request)
         form = FORMS.get(fields.get("Format", ""))
         if form is None:
             raise InvalidParameterValue("Format is none of " + ", ".join(FORMS))

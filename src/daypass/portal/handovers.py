@@ -19,6 +19,7 @@ from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.world import World
 from daypass.portal import waiting
+from daypass.wire.peer_network import peer_network
 
 MINUTES = timedelta(minutes=5)
 INTERVAL = 2
@@ -80,7 +81,8 @@ def begin(asked: Handover, world: World) -> Handover:
     """Let a hand-over wait under a short code of its own."""
     with world.apart() as writer:
         until = world.now + MINUTES
-        if not any(writer.claim(f"handover:{asked.peer}:{slot}", until=until) for slot in _slots(world)):
+        network = peer_network(asked.peer)
+        if not any(writer.claim(f"handover:{network}:{slot}", until=until) for slot in _slots(world)):
             raise Throttling("Rate exceeded", detail="too many hand-overs wait for this address")
         while True:
             begun = msgspec.structs.replace(asked, user_code=_new_code(world))
@@ -109,13 +111,31 @@ def find(handle: str, world: World, *, bound_to: str = "") -> Handover:
     return get_waiting(_opened(handle, world, bound_to), world)
 
 
-def find_by_code(typed: str, world: World) -> Handover | None:
-    """Return the hand-over of a code that a person typed, in any case and with any blanks, or None."""
+def find_by_code(typed: str, peer: str, world: World) -> Handover | None:
+    """Return the hand-over of a code that a person typed, in any case and with any blanks, or None.
+
+    Raises Throttling if the peer's network has had five wrong codes in five minutes. One transaction finds and counts,
+    so that codes that are typed at once are counted like others.
+    """
+    tries = f"tries:{peer_network(peer)}"
+    with world.apart() as writer:
+        counted = waiting.find(writer, tries, world=world)
+        wrong = 0 if counted is None else int(counted)
+        if wrong >= MOST_WRONG:
+            raise Throttling("Rate exceeded", detail="too many wrong codes from this network")
+        handover = _of_code(typed, writer, world)
+        if handover is None and counted is not None:
+            waiting.change(writer, tries, b"%d" % (wrong + 1), world=world)
+        elif handover is None:
+            waiting.put(writer, tries, b"1", ends=world.now + MINUTES, world=world)
+    return handover
+
+
+def _of_code(typed: str, writer: Writer, world: World) -> Handover | None:
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
-    with world.apart() as writer:
-        found = waiting.find(writer, _NAME + code, world=world)
+    found = waiting.find(writer, _NAME + code, world=world)
     handover = None if found is None else _decode(found)
     return handover if handover is not None and handover.mode == "device" and not handover.outcome else None
 
@@ -195,28 +215,6 @@ def _count(handover: Handover, writer: Writer, world: World) -> None:
         waiting.take(writer, handover.name, world=world)
         return
     waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), world=world)
-
-
-def may_try_code(peer: str, world: World) -> bool:
-    """Tell whether codes may be typed from an address, which has had fewer than five wrong ones in five minutes."""
-    with world.apart() as writer:
-        found = waiting.find(writer, _tries(peer), world=world)
-    return found is None or int(found) < MOST_WRONG
-
-
-def count_wrong_code(peer: str, world: World) -> None:
-    """Count a wrong code that was typed from an address."""
-    name = _tries(peer)
-    with world.apart() as writer:
-        found = waiting.find(writer, name, world=world)
-        if found is not None:
-            waiting.change(writer, name, b"%d" % (int(found) + 1), world=world)
-            return
-        waiting.put(writer, name, b"1", ends=world.now + MINUTES, world=world)
-
-
-def _tries(peer: str) -> str:
-    return f"tries:{peer}"
 
 
 def _is_verified(handover: Handover, verifier: str) -> bool:

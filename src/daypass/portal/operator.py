@@ -47,7 +47,6 @@ class OperatorPages:
 
     def enter(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """POST /operator: look around with the credentials of a page that was just shown."""
-        self.site.require_our_page(request)
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         key_id, secret, token, ends, name = (fields.get(each, "") for each in names)
         credentials = Credentials(key_id, secret, token, ends, name, self.site.settings.public_url)
@@ -55,7 +54,6 @@ class OperatorPages:
 
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /operator/leave: end the session."""
-        self.site.require_our_page(request)
         if not hmac.compare_digest(fields.get("Form", "").encode(), form_token(request).encode()):
             raise AccessDenied("This form is of another session. Open the page anew.")
         return self.sessions.leave(request, pages.redirect("/login"))

@@ -16,11 +16,12 @@ from starlette.requests import Request
 
 from daypass.audit.event import Happening
 from daypass.authenticate.caller import Caller
-from daypass.errors import AccessDenied, Fault
+from daypass.errors import Fault
 from daypass.operations.operation import Touches
 from daypass.operations.settings import ServiceSettings
 from daypass.operations.world import World
 from daypass.pipeline import Face, Pipeline
+from daypass.portal.origins import require_our_origin
 from daypass.wire.http import HttpRequest
 
 _VERSION = "2011-06-15"
@@ -95,16 +96,14 @@ class Site:
         )
 
     def require_our_page(self, request: Request) -> None:
-        """Refuse a form that another site's page sends. What is no browser sends neither header.
-
-        Our pages send no referrer, and so browsers call their origin "null"; then Sec-Fetch-Site must vouch.
-        """
-        origin, fetched_from = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-        ours = {f"{request.url.scheme}://{request.headers.get('host', '')}", origin_of(self.settings.public_url)}
-        from_elsewhere = fetched_from not in {None, "same-origin"}
-        is_foreign = origin is not None and origin not in ours and not (origin == "null" and fetched_from)
-        if from_elsewhere or is_foreign:
-            raise AccessDenied("A role is chosen on the page that offered it.", detail=f"from the origin {origin}")
+        """Raise AccessDenied for a request that another site's page sends. Commands pass: they are no browsers."""
+        headers = request.headers
+        require_our_origin(
+            self.settings.public_url,
+            origins=headers.getlist("origin"),
+            fetched_from=headers.getlist("sec-fetch-site"),
+            host=headers.get("host", ""),
+        )
 
 
 def as_sent(request: Request) -> HttpRequest:

@@ -1,0 +1,96 @@
+"""Whether a browser's request comes from a page of ours.
+
+Owns the comparison of origins. The Host header alone proves nothing: a page of an attacker whose name was made to lead
+to this server (DNS rebinding) has that name for its origin and its Host.
+
+* A browser says where a request comes from in Origin, and in Sec-Fetch-Site whether that is this very origin.
+* The origin must be that of the public URL. Scheme, host and port are compared, as RFC 6454 section 4 derives them:
+  without regard to case, with default ports left out, and IPv6 literals in one spelling.
+* Our pages send no referrer, and so browsers call their origin "null". Then Sec-Fetch-Site must vouch, and the name
+  that the browser used for us, which is in Host, is compared instead.
+* A person may open a server on their own machine under any loopback name, at the port of the public URL. Where the
+  public URL names no host (0.0.0.0), a literal address will do: it cannot be rebound.
+* A command sends neither header, and is no browser.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from daypass.errors import AccessDenied
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SAME_ORIGIN = "same-origin"
+_FOREIGN = "This request comes from a page of another site. Use the pages of this server."
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port. An IPv6 host is in its short form, without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def address(self) -> IPv4Address | IPv6Address | None:
+        """The host as an address, or None for a name."""
+        try:
+            return ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the host is the machine of the browser itself."""
+        return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
+
+
+def find_origin(url: str) -> Origin | None:
+    """Return the origin of a URL, or None if it has none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    if scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
+        return None
+    with suppress(ValueError):  # A name is compared as browsers send it; a literal in its one short spelling.
+        host = host.encode("idna").decode()
+    with suppress(ValueError):
+        host = str(ip_address(host))
+    return Origin(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
+
+
+def is_ours(given: Origin | None, public: Origin | None) -> bool:
+    """Tell whether pages of `given` are pages of the server at `public`."""
+    if given is None or public is None:
+        return False
+    if given == public:
+        return True
+    if (given.scheme, given.port) != (public.scheme, public.port):
+        return False
+    if public.is_loopback:
+        return given.is_loopback
+    return public.address is not None and public.address.is_unspecified and given.address is not None
+
+
+def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from: Sequence[str], host: str) -> None:
+    """Raise AccessDenied for a request that another site's page sends. The arguments are the request's headers."""
+    if not origins and not fetched_from:
+        return
+    if any(value.lower() != _SAME_ORIGIN for value in fetched_from):
+        raise AccessDenied(_FOREIGN, detail=f"Sec-Fetch-Site is {fetched_from}")
+    public = find_origin(public_url)
+    named = [value for value in origins if value != "null"]
+    if len(named) < len(origins) and not fetched_from:
+        raise AccessDenied(_FOREIGN, detail="the origin is null, and nothing says that it is ours")
+    scheme = "" if public is None else public.scheme
+    for given in named or [f"{scheme}://{host}"]:
+        if not is_ours(find_origin(given), public):
+            raise AccessDenied(
+                f"This server takes forms at {public_url} alone. Open the page there.", detail=f"the origin is {given}"
+            )
