@@ -68,8 +68,7 @@ class CreateDelegationRequest(IamAction[_Create]):
         """Store the request, and return its id and the page that tells how to answer it."""
         if not is_keys_url(asked.notification_channel):
             raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
-        if asked.owner_account_id and load_account(world.reader, asked.owner_account_id) is None:
-            raise InvalidInput(f"There is no account {asked.owner_account_id}.")
+        # A request to an account that does not exist expires. A refusal would tell which accounts exist.
         delegation.sweep_requests(world.writer, caller.account, world.now)
         if delegation.has_workflow(world.reader, caller.account, asked.requestor_workflow_id):
             raise EntityAlreadyExists("A delegation request with this RequestorWorkflowId already exists.")

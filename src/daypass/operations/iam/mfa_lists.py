@@ -14,10 +14,11 @@ from daypass.directory.entities import User
 from daypass.directory.mfa_devices import devices_of, find_device
 from daypass.directory.mfa_entities import VIRTUAL, MfaDevice
 from daypass.directory.store import Reader
-from daypass.operations.iam.action import IamAction
-from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, get_device, get_owned, named_user
+from daypass.operations.iam.action import Context, IamAction
+from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, device_arn, get_device, get_owned, named_user
 from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values, read_marker
-from daypass.operations.iam.self_service import get_owner
+from daypass.operations.iam.self_service import get_owner, owner_context
+from daypass.operations.iam.tags import resource_tags
 from daypass.operations.iam.users import show_user
 from daypass.operations.world import World
 
@@ -51,10 +52,28 @@ class GetMFADevice(OfAnOwner):
     action = "GetMFADevice"
 
     def resource(self, asked: OneDevice, caller: Caller, world: World) -> str:
-        """Return the ARN of whose device it is: without a UserName the serial number alone says that."""
-        device = None if asked.user_name else find_device(world.reader, caller.account, asked.serial_number)
-        user = None if device is None else records.find_by_id(world.reader, User, device.owner)
-        return super().resource(asked, caller, world) if user is None else user.arn
+        """Return the ARN of the device's owner or, where no user owns it, the device's own.
+
+        Without a UserName the serial number alone says whose device it is. The caller is never meant by default: who
+        may look at themselves only would see root's devices and those that nobody has.
+        """
+        if asked.user_name is not None:
+            return super().resource(asked, caller, world)
+        device = find_device(world.reader, caller.account, asked.serial_number)
+        if device is not None and device.owner == device.account:
+            return root_arn(device.account)
+        user = _owner_of(device, world.reader)
+        return device_arn(caller.account, asked.serial_number) if user is None else user.arn
+
+    def context(self, asked: OneDevice, caller: Caller, world: World) -> Context:
+        """Return the tags of what the resource is: of the owner or, where no user owns it, of the device."""
+        if asked.user_name is not None:
+            return super().context(asked, caller, world)
+        device = find_device(world.reader, caller.account, asked.serial_number)
+        user = _owner_of(device, world.reader)
+        if user is not None:
+            return owner_context(user)
+        return {} if device is None or device.owner else resource_tags(device.tags)
 
     def perform(self, asked: OneDevice, caller: Caller, world: World) -> dict[str, Any]:
         """Return the device."""
@@ -62,7 +81,7 @@ class GetMFADevice(OfAnOwner):
             owner = get_owner(named_user(asked, caller), caller, world)
             return _show_owned(get_owned(asked, caller, world), owner.name)
         device = get_device(world.reader, caller.account, asked.serial_number)
-        user = records.find_by_id(world.reader, User, device.owner)
+        user = _owner_of(device, world.reader)
         return _show_owned(device, "" if user is None else user.name)
 
 
@@ -84,6 +103,10 @@ class ListVirtualMFADevices(IamAction[_ListVirtual]):
         return page_of_stream(
             devices, asked, show=lambda device: _show_virtual(device, world.reader), name="VirtualMFADevices"
         )
+
+
+def _owner_of(device: MfaDevice | None, reader: Reader) -> User | None:
+    return None if device is None or not device.owner else records.find_by_id(reader, User, device.owner)
 
 
 def _status(device: MfaDevice) -> str:

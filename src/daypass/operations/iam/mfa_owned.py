@@ -6,6 +6,7 @@ Source: IAM API Reference; Service Authorization Reference for resources.
 
 from typing import Any
 
+from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import MfaDevice
@@ -24,6 +25,15 @@ def get_device(reader: Reader, account: str, serial: str) -> MfaDevice:
     if found is None:
         raise NoSuchEntity(f"VirtualMFADevice with serial number {serial} doesn't exist.")
     return found
+
+
+def device_arn(account: str, serial: str) -> str:
+    """Return the ARN that a permission about a device is asked for, whether there is such a device or not.
+
+    It is the serial number of a virtual device. A hardware token's is printed on the token, and is not an ARN.
+    """
+    virtual = iam_arn(account, "mfa", "/", "")
+    return serial if serial.startswith(virtual) else f"{virtual}{serial}"
 
 
 class Owned(Asked, frozen=True):
