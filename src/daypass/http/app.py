@@ -18,6 +18,7 @@ from daypass.http.answering import Send, send_answer
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
 from daypass.http.delegation import PREFIX as DELEGATIONS
 from daypass.http.delegation import delegation_page
+from daypass.http.fetch_slots import FetchSlots
 from daypass.http.issuers import PREFIX as ISSUERS
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter, exposition
@@ -31,8 +32,6 @@ Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, Face], HttpResponse]
 
 _MOST_WAITING = 1024
-_MOST_FETCHING = 4096
-_LARGEST_FETCHING = 131_072  # bytes; the largest token and policies are smaller, and many may wait with theirs
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
 
@@ -60,7 +59,7 @@ class App:
     _bodies: BodyReader = field(default_factory=BodyReader)
     _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
-    _fetching: int = 0
+    _fetching: FetchSlots = field(default_factory=FetchSlots)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the start and the end of the server."""
@@ -104,12 +103,12 @@ class App:
 
     async def _answer_with_keys(self, needed: KeysNeeded, request: HttpRequest, request_id: str) -> HttpResponse:
         # The wait is here, on the event loop: an issuer that hangs must not hold a worker thread.
-        if self._fetching < _MOST_FETCHING and len(request.body) <= _LARGEST_FETCHING:
-            self._fetching += 1
+        account = needed.provider.account
+        if self._fetching.take(account, request):
             try:
                 await self.issuer_keys.fetch(needed.provider)
             finally:
-                self._fetching -= 1
+                self._fetching.give_back(account, request)
         return await self._answer_cold(self.pipeline.answer_at_last, request, request_id)
 
     async def _answer_cold(self, answer: Answer, request: HttpRequest, request_id: str) -> HttpResponse:

@@ -34,6 +34,8 @@ _TOO_LARGE = (
 )
 _PATIENCE = 10.0  # seconds
 _drawing, _waiting = Lock(), BoundedSemaphore(3)
+_busy: set[str] = set()  # accounts whose graph is made or waits: none has two, so that none has all of the places
+_entering = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,12 @@ class OperatorPages:
 
     def _graph(self, account: str) -> Graph:
         """Return the graph. Making a large one keeps a processor busy for seconds: one at a time, and few may wait."""
-        if not _waiting.acquire(blocking=False):
-            raise Throttling(_BUSY)
+        with _entering:
+            if account in _busy or not _waiting.acquire(blocking=False):
+                raise Throttling(_BUSY)
+            _busy.add(account)
         try:
-            if not _drawing.acquire(timeout=_PATIENCE):
+            if not _drawing.acquire(timeout=2 * _PATIENCE):
                 raise Throttling(_BUSY)
             try:
                 return self._make_graph(account)
@@ -96,6 +100,8 @@ class OperatorPages:
                 _drawing.release()
         finally:
             _waiting.release()
+            with _entering:
+                _busy.discard(account)
 
     def _make_graph(self, account: str) -> Graph:
         ends = time.monotonic() + _PATIENCE

@@ -8,7 +8,7 @@ work. Source: RFC 8725 section 3.9 and 3.10; OWASP, "Server-Side Request Forgery
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from yarl import URL
 
 from daypass.federation.oidc.addresses import Network, is_allowed
 from daypass.federation.oidc.provider import is_keys_url
-from daypass.federation.oidc.resolver import AddressRefused, Lookup, SystemLookup, VettingResolver
+from daypass.federation.oidc.resolver import AddressRefused, Lookup, SystemLookup, TooManyLookupsError, VettingResolver
 from daypass.federation.oidc.trust_store import ThumbprintMismatch, create_context
 
 MAX_DOCUMENT = 256 * 1024
@@ -37,6 +37,10 @@ _HEADERS = {
 
 class Unreachable(Exception):  # noqa: N818 - it says what the issuer is
     """The issuer did not answer, or not in time, or with a fault of its own. Trying again may help."""
+
+
+class Crowded(Unreachable):
+    """The issuer was not asked, since too much else is under way for the same accounts. It says nothing of it."""
 
 
 class Unacceptable(Exception):  # noqa: N818 - it says what the answer is
@@ -71,6 +75,11 @@ class Fetcher:
     def seconds(self) -> float:
         """Return how long an issuer may take altogether."""
         return self._limits.seconds
+
+    def on_behalf_of(self, accounts: Collection[str]) -> "Fetcher":
+        """Return a fetcher whose work is counted for accounts."""
+        lookup = self._lookup
+        return Fetcher(self._limits, lookup.on_behalf_of(accounts) if isinstance(lookup, SystemLookup) else lookup)
 
     async def get(self, url: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
         """Return the document at `url`, or raise Unreachable or Unacceptable, and nothing else."""
@@ -199,6 +208,8 @@ def _certificate_fault(fault: Exception) -> Unacceptable:
 
 def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:
     causes: Sequence[BaseException | None] = (fault, fault.__cause__, getattr(fault, "os_error", None))
+    if any(isinstance(cause, TooManyLookupsError) for cause in causes):
+        return Crowded("too many names are being resolved for the same account")
     if any(isinstance(cause, AddressRefused) for cause in causes):
         return Unacceptable("the host has private addresses, which DAYPASS_OIDC_ALLOWED_NETWORKS does not allow")
     return Unreachable(f"no connection: {type(fault).__name__}")

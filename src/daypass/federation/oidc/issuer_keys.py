@@ -4,22 +4,23 @@ Owns the cache between verification, which is synchronous and asks for keys, and
 The rules: keys are fresh for five minutes, then looked up again behind the caller's back; after an hour the
 caller waits; while the issuer is down they are served for a day. A token that the keys cannot verify is
 worth one look in ten seconds. Reading documents is fetch.py's work, deciding about tokens is verify.py's.
+Accounts share what is limited (issuer_entries.py, shares.py): the entries, the flights and the callers that wait.
 Source: OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0 section 10.1.1, "Rotation".
 """
 
 import asyncio
-import threading
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc import words
-from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable, WrongThumbprint
+from daypass.federation.oidc.fetch import Crowded, Fetcher, Unacceptable, Unreachable, WrongThumbprint
+from daypass.federation.oidc.issuer_entries import IssuerEntries, IssuerEntry
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.provider import MAX_URL, NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
+from daypass.federation.oidc.shares import FairLane, Turn
 from daypass.federation.oidc.strict_json import NotStrict, parse_object
 from daypass.ports import Clock
 
@@ -31,20 +32,6 @@ STALE_FOR = timedelta(hours=24)
 MAX_ISSUERS = 1000
 MAX_WAITING = 100
 PROVEN_LANES, NEW_LANES, FAILED_LANES = 64, 256, 64
-
-CacheKey = tuple[str, frozenset[str]]
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What is known of one issuer."""
-
-    keys: KeySet | None = None
-    fetched: datetime | None = None
-    attempted: datetime | None = None
-    failure: Fault | None = None
-    flight: asyncio.Task[None] | None = field(default=None, repr=False)
-    waiting: int = 0
 
 
 class IssuerKeys:
@@ -58,12 +45,11 @@ class IssuerKeys:
         self._fetcher = fetcher
         self._clock = clock
         self._enforces = enforce_thumbprints
-        self._entries: OrderedDict[CacheKey, _Entry] = OrderedDict()
-        self._moving = threading.Lock()
+        self._entries = IssuerEntries(MAX_ISSUERS)
         # Issuers that failed last time share lanes of their own: those that hang hold up one another, not the rest.
-        self._proven = asyncio.Semaphore(PROVEN_LANES)
-        self._new = asyncio.Semaphore(NEW_LANES)
-        self._failed = asyncio.Semaphore(FAILED_LANES)
+        self._proven = FairLane(PROVEN_LANES)
+        self._new = FairLane(NEW_LANES)
+        self._failed = FairLane(FAILED_LANES)
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
         """Return the provider's keys without waiting, or say that they must be fetched.
@@ -76,7 +62,7 @@ class IssuerKeys:
         entry = self._entry(provider)
         if entry.keys is None or not _is_within(entry.fetched, now, STALE_FOR):
             return self._without_keys(entry, provider, now)
-        if _is_within(entry.fetched, now, FRESH_FOR) or not self._is_due(entry, now):
+        if _is_within(entry.fetched, now, FRESH_FOR) or not self._is_due(entry, provider, now):
             return entry.keys
         if _is_within(entry.fetched, now, SERVED_FOR) and self._refresh_behind(provider, entry):
             return entry.keys
@@ -87,7 +73,8 @@ class IssuerKeys:
         if provider.pinned is not None:
             return False
         entry = self._entry(provider)
-        return self._may_attempt(entry, now) or (entry.flight is not None and entry.waiting < MAX_WAITING)
+        has_room = entry.flight is not None and entry.waiting[provider.account] < MAX_WAITING
+        return self._may_attempt(entry, provider, now) or has_room
 
     async def fetch(self, provider: ProviderTerms) -> None:
         """Bring the provider's keys, or the reason why there are none, into the cache.
@@ -97,52 +84,53 @@ class IssuerKeys:
         """
         entry = self._entry(provider)
         if entry.flight is None:
-            if not self._may_attempt(entry, self._clock.now()):
+            if not self._may_attempt(entry, provider, self._clock.now()):
                 return
             self._take_off(provider, entry)
-        if entry.flight is None or entry.waiting >= MAX_WAITING:
+        account = provider.account
+        if entry.flight is None or entry.waiting[account] >= MAX_WAITING:
             return
-        entry.waiting += 1
+        entry.waiting[account] += 1
+        self._join(entry, account)
         try:
             # A caller who goes away must not take the flight from the others.
             await asyncio.shield(entry.flight)
         finally:
-            entry.waiting -= 1
+            entry.waiting[account] -= 1
+            entry.waiting += Counter()  # It keeps no account that waits no more.
 
     async def close(self) -> None:
         """Give up what is under way."""
-        flights = [entry.flight for entry in self._entries.values() if entry.flight is not None]
+        flights = self._entries.flights()
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    def _entry(self, provider: ProviderTerms) -> _Entry:
+    def _entry(self, provider: ProviderTerms) -> IssuerEntry:
         # Where thumbprints count, keys that one account's thumbprints admitted are no keys for another's.
         key = (provider.issuer, provider.thumbprints if self._enforces else frozenset[str]())
-        with self._moving:
-            entry = self._entries.setdefault(key, _Entry())
-            self._entries.move_to_end(key)
-            if len(self._entries) > MAX_ISSUERS:
-                self._entries.popitem(last=False)
-        return entry
+        return self._entries.get(key, provider.account)
 
-    def _without_keys(self, entry: _Entry, provider: ProviderTerms, now: datetime) -> NeedsFetch:
-        if entry.flight is None and not self._may_attempt(entry, now) and entry.failure is not None:
+    def _without_keys(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> NeedsFetch:
+        if entry.flight is None and _is_within(entry.held_up.get(provider.account), now, COOL_DOWN):
+            raise IDPCommunicationError(words.UNREACHABLE, detail="too many issuers are asked for this account")
+        if entry.flight is None and not self._may_attempt(entry, provider, now) and entry.failure is not None:
             raise _again(entry.failure)
-        if entry.waiting >= MAX_WAITING:
+        if entry.waiting[provider.account] >= MAX_WAITING:
             raise IDPCommunicationError(words.UNREACHABLE, detail="too many calls wait for this issuer")
         return NeedsFetch(provider)
 
-    def _may_attempt(self, entry: _Entry, now: datetime) -> bool:
-        return entry.flight is None and not _is_within(entry.attempted, now, COOL_DOWN)
+    def _may_attempt(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> bool:
+        held_up = _is_within(entry.held_up.get(provider.account), now, COOL_DOWN)
+        return entry.flight is None and not held_up and not _is_within(entry.attempted, now, COOL_DOWN)
 
-    def _is_due(self, entry: _Entry, now: datetime) -> bool:
+    def _is_due(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> bool:
         # After an hour of silence nobody is served before the look that is under way has ended, unless the
         # last one failed: then the issuer is down, and its old keys are what there is.
         overdue = entry.failure is None and not _is_within(entry.fetched, now, SERVED_FOR)
-        return self._may_attempt(entry, now) or (overdue and entry.flight is not None)
+        return self._may_attempt(entry, provider, now) or (overdue and entry.flight is not None)
 
-    def _refresh_behind(self, provider: ProviderTerms, entry: _Entry) -> bool:
+    def _refresh_behind(self, provider: ProviderTerms, entry: IssuerEntry) -> bool:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -150,17 +138,28 @@ class IssuerKeys:
         self._take_off(provider, entry)
         return True
 
-    def _take_off(self, provider: ProviderTerms, entry: _Entry) -> None:
+    def _take_off(self, provider: ProviderTerms, entry: IssuerEntry) -> None:
         entry.attempted = self._clock.now()
-        entry.flight = asyncio.create_task(self._fly(provider, entry), name="oidc-keys")
+        entry.turn, entry.lane = Turn({provider.account}), self._lane(entry)
+        entry.flight = asyncio.create_task(self._fly(provider, entry, entry.turn, entry.lane), name="oidc-keys")
         entry.flight.add_done_callback(lambda _: setattr(entry, "flight", None))
 
-    async def _fly(self, provider: ProviderTerms, entry: _Entry) -> None:
+    @staticmethod
+    def _join(entry: IssuerEntry, account: str) -> None:
+        """Let an account share in a flight that may still wait: what holds up another account does not hold it up."""
+        if entry.turn is not None and entry.lane is not None and account not in entry.turn.accounts:
+            entry.turn.accounts.add(account)
+            entry.lane.grant()
+
+    async def _fly(self, provider: ProviderTerms, entry: IssuerEntry, turn: Turn, lane: FairLane) -> None:
         try:
-            async with asyncio.timeout(2 * self._fetcher.seconds), self._lane(entry):
+            async with asyncio.timeout(2 * self._fetcher.seconds), lane.enter(turn):
                 async with asyncio.timeout(self._fetcher.seconds):
-                    keys = await self._read_keys(provider)
+                    keys = await self._read_keys(provider, self._fetcher.on_behalf_of(turn.accounts))
         except (Unreachable, TimeoutError) as fault:
+            if isinstance(fault, Crowded) or not turn.is_granted:
+                self._hold_up(entry, turn)
+                return
             entry.failure = IDPCommunicationError(words.UNREACHABLE, detail=str(fault) or "no answer in time")
         except WrongThumbprint as fault:
             entry.failure = InvalidIdentityToken(words.WRONG_THUMBPRINT, detail=str(fault))
@@ -170,28 +169,35 @@ class IssuerKeys:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
         # Counted from the landing as well: whoever waited for this flight does not ask for another at once.
         entry.attempted = self._clock.now()
+        entry.held_up.clear()
 
-    def _lane(self, entry: _Entry) -> asyncio.Semaphore:
+    def _hold_up(self, entry: IssuerEntry, turn: Turn) -> None:
+        """Note that the issuer was not asked, for want of room. That is no failure to the accounts that have room."""
+        entry.attempted = None
+        entry.held_up.update(dict.fromkeys(turn.accounts, self._clock.now()))
+
+    def _lane(self, entry: IssuerEntry) -> FairLane:
         if entry.failure is not None:
             return self._failed
         return self._new if entry.fetched is None else self._proven
 
-    async def _read_keys(self, provider: ProviderTerms) -> KeySet:
+    async def _read_keys(self, provider: ProviderTerms, fetcher: Fetcher) -> KeySet:
         if not is_issuer_url(provider.issuer):
             raise Unacceptable("the issuer is not a plain https URL")
-        discovery = await self._get(provider.issuer.rstrip("/") + DISCOVERY_PATH)
+        discovery = await _get(fetcher, provider.issuer.rstrip("/") + DISCOVERY_PATH)
         address = _keys_address(parse_object(discovery), provider.issuer)
         thumbprints = provider.thumbprints if self._enforces else frozenset[str]()
         if self._enforces and not thumbprints:
             raise Unacceptable("thumbprints are enforced, and the provider has none")
-        return parse_jwks(await self._get(address, thumbprints))
+        return parse_jwks(await _get(fetcher, address, thumbprints))
 
-    async def _get(self, address: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
-        try:
-            return await self._fetcher.get(address, thumbprints)
-        except (Unreachable, Unacceptable) as fault:
-            # Whoever looks for the reason wants to know which of the two documents it is about.
-            raise type(fault)(f"{address}: {fault}") from None
+
+async def _get(fetcher: Fetcher, address: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
+    try:
+        return await fetcher.get(address, thumbprints)
+    except (Unreachable, Unacceptable) as fault:
+        # Whoever looks for the reason wants to know which of the two documents it is about.
+        raise type(fault)(f"{address}: {fault}") from None
 
 
 def require_name(document: Mapping[str, Any], issuer: str) -> None:

@@ -16,6 +16,7 @@ from daypass.federation.oidc.further_claims import FurtherClaim
 from daypass.federation.oidc.keys import KeySet
 
 SCHEME = "https://"
+_ACCOUNT_PART = 4
 MAX_URL = 255
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _PATH = r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
@@ -45,6 +46,12 @@ class ProviderTerms:
     further_claims: tuple[FurtherClaim, ...] = ()
     thumbprints: frozenset[str] = frozenset()
     pinned: KeySet | None = None
+
+    @property
+    def account(self) -> str:
+        """Return the account that registered the provider. Built-in providers belong to no account."""
+        parts = self.arn.split(":")
+        return parts[_ACCOUNT_PART] if len(parts) > _ACCOUNT_PART else ""
 
     @property
     def key_prefix(self) -> str:

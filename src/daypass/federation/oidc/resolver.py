@@ -8,18 +8,23 @@ addresses.py's judgement.
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from daypass.federation.oidc.addresses import Network, is_allowed
+from daypass.federation.oidc.shares import Shares
 
-MAX_PENDING = 64
+MAX_PENDING = 256
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class AddressRefused(OSError):  # noqa: N818 - it says what happened
     """The host has no address that an issuer may live at."""
+
+
+class TooManyLookupsError(OSError):
+    """So many names are being resolved for these accounts that no more are. It says nothing of the host."""
 
 
 class VettingResolver(AbstractResolver):
@@ -51,30 +56,45 @@ class SystemLookup:
 
     The event loop's own threads are few, and a name server that hangs would keep all of them: then no
     issuer could be resolved at all. Here each host has one look-up under way at most, and there is a bound
-    on all of them. Daemon threads, because the system's resolver cannot be interrupted and must not delay
+    on all of them, which accounts share: a tenant chooses the names of its issuers, and may run the name
+    server that hangs. Daemon threads, because the system's resolver cannot be interrupted and must not delay
     the end of the process.
     """
 
     def __init__(self) -> None:
         self._pending: dict[str, asyncio.Future[Sequence[str]]] = {}
+        self._shares = Shares(MAX_PENDING)
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """Return the addresses of `host`, in the system's order of preference."""
+        return await self._look_up(host, port, ("",))
+
+    def on_behalf_of(self, accounts: Collection[str]) -> Lookup:
+        """Return the same for accounts. Each look-up is counted for the one that has fewest under way."""
+
+        async def look_up(host: str, port: int) -> Sequence[str]:
+            return await self._look_up(host, port, accounts)
+
+        return look_up
+
+    async def _look_up(self, host: str, port: int, accounts: Collection[str]) -> Sequence[str]:
         pending = self._pending.get(host)
         if pending is None:
-            if len(self._pending) >= MAX_PENDING:
-                raise OSError("too many names are being resolved")
-            pending = self._start(host, port)
+            account = min(accounts, key=self._shares.taken_by)
+            if not self._shares.take(account):
+                raise TooManyLookupsError("too many names are being resolved")
+            pending = self._start(host, port, account)
         # Whoever gives up waiting must not cancel the look-up of the others.
         return await asyncio.shield(pending)
 
-    def _start(self, host: str, port: int) -> "asyncio.Future[Sequence[str]]":
+    def _start(self, host: str, port: int, account: str) -> "asyncio.Future[Sequence[str]]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence[str]] = loop.create_future()
         self._pending[host] = future
 
         def finish(found: Sequence[str] | OSError) -> None:
             self._pending.pop(host, None)
+            self._shares.give_back(account)
             if future.done():
                 return
             if isinstance(found, OSError):

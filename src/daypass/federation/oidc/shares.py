@@ -1,0 +1,114 @@
+"""Share something limited among accounts, so that none of them uses it up against the others.
+
+Owns the rule for everything that waits for identity providers: any tenant can register an issuer that never answers.
+
+* An account may always have its share, a sixteenth, while anything is left.
+* It may have more only while half of the whole is free. A lone account thus has half of it, and leaves the other half
+  to accounts that have less than their share.
+
+Not safe for threads: it is used on one event loop.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+_SHARES = 16
+
+
+class Shares:
+    """So much of something, of which each account takes and gives back."""
+
+    def __init__(self, whole: int) -> None:
+        self._whole = whole
+        self._taken = 0
+        self._by_account: Counter[str] = Counter()
+
+    def taken_by(self, account: str) -> int:
+        """Return how much an account has."""
+        return self._by_account[account]
+
+    def take(self, account: str, amount: int = 1) -> bool:
+        """Take an amount for an account, if it may have that now."""
+        after = self._taken + amount
+        within_share = self._by_account[account] + amount <= max(1, self._whole // _SHARES)
+        if after > self._whole or not (within_share or 2 * after <= self._whole):
+            return False
+        self._taken = after
+        self._by_account[account] += amount
+        return True
+
+    def give_back(self, account: str, amount: int = 1) -> None:
+        """Return what an account took."""
+        self._taken -= amount
+        self._by_account[account] -= amount
+        if not self._by_account[account]:
+            del self._by_account[account]
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A wait for a lane. It is the wait of all accounts that need what comes of it: `accounts` may grow meanwhile."""
+
+    accounts: set[str]
+    granted: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def is_granted(self) -> bool:
+        """Tell whether there was a place for it."""
+        return self.granted.done() and not self.granted.cancelled()
+
+
+class FairLane:
+    """So many at once, of whom each account has a share. Who has least goes first, then who came first."""
+
+    def __init__(self, width: int) -> None:
+        self._shares = Shares(width)
+        self._waiting: list[Turn] = []
+
+    @asynccontextmanager
+    async def enter(self, turn: Turn) -> AsyncIterator[None]:
+        """Wait for a place, and keep it until the context ends."""
+        self._waiting.append(turn)
+        self.grant()
+        try:
+            account = await turn.granted
+        except asyncio.CancelledError:
+            self._withdraw(turn)
+            raise
+        try:
+            yield
+        finally:
+            self._leave(account)
+
+    def grant(self) -> None:
+        """Let in whoever may go now. To be called when an account joins a turn."""
+        while (found := self._next()) is not None:
+            turn, account = found
+            self._waiting.remove(turn)
+            turn.granted.set_result(account)
+
+    def _next(self) -> tuple[Turn, str] | None:
+        """Take a place for the turn that is next, and return it with the account that has the place."""
+        ways = [
+            (self._shares.taken_by(account), place, account)
+            for place, turn in enumerate(self._waiting)
+            if not turn.granted.done()  # Whoever gave up is still here until their task goes on.
+            for account in turn.accounts
+        ]
+        for _, place, account in sorted(ways):
+            if self._shares.take(account):
+                return self._waiting[place], account
+        return None
+
+    def _withdraw(self, turn: Turn) -> None:
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+        elif turn.is_granted:
+            self._leave(turn.granted.result())
+
+    def _leave(self, account: str) -> None:
+        self._shares.give_back(account)
+        self.grant()
