@@ -127,7 +127,7 @@ class Portal:
         try:
             return await run(self.workers, step, *given)
         except KeysNeeded as needed:
-            await self.issuer_keys.fetch(needed.provider)
+            await asyncio.gather(*(self.issuer_keys.fetch(provider) for provider in needed.providers))
         return await run(self.workers, step, *given)
 
     def _admit(self, request: Request) -> None:

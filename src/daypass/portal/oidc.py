@@ -30,7 +30,7 @@ from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.sign_in_places import SignInPlaces
 from daypass.federation.oidc.token import read_token
-from daypass.portal import begun, pages
+from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
 from daypass.portal.choice import Choice, Offered, OfferedRole
 from daypass.portal.device import bound_handover
@@ -171,7 +171,8 @@ class OidcSignIn:
             name = session_name(unverified.unverified_claims)
             around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
             # Verified here: what was read of the same text above is believed from now on.
-            found = offer_roles(unverified, name, around, world)
+            wanted = handovers.get_waiting(carried.handover, world).role if carried.handover else ""
+            found = offer_roles(unverified, name, around, world, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="a token for another client")
             require_nonce(unverified.unverified_claims, carried.nonce)

@@ -3,31 +3,50 @@
 Owns finding the roles that could trust its issuer, in every account, and asking each trust policy before a role is
 offered. Nothing is minted here: whoever chooses a role goes through AssumeRoleWithWebIdentity like everybody else, so
 that the offer can only be shorter than what would be granted, never longer.
+
+Any tenant may write an issuer into the trust policies of its roles. Hence:
+
+* The roles of each account are found by themselves, and only where the account believes the issuer.
+* A token is verified once for an account, however many roles the account has.
+* Where there are more roles than are asked, accounts take turns, in an order that is drawn anew for each sign-in.
 """
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from typing import Any
 
 from daypass.authorize.authorize import authorize
 from daypass.authorize.context import Surroundings
 from daypass.directory import records
-from daypass.directory.entities import Account, Role
-from daypass.directory.store import Reader
+from daypass.directory.entities import Role
+from daypass.directory.identity import load_account_ids
+from daypass.directory.store import Reader, keeps_little
 from daypass.errors import AccessDenied, Fault
-from daypass.federation.oidc.claims import ROLES_CLAIM
+from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity
 from daypass.federation.oidc.identify import KeysNeeded
-from daypass.federation.oidc.provider import SCHEME
+from daypass.federation.oidc.known_issuers import find_terms, load_issuers
+from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
-from daypass.operations.sts.assume_role_with_web_identity import Asked, AskedRole, AssumeRoleWithWebIdentity, Bearer
+from daypass.operations.sts.assume_role_with_web_identity import (
+    Asked,
+    AskedRole,
+    AssumeRoleWithWebIdentity,
+    Bearer,
+    bearer_of,
+    identify_for,
+)
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.sts.session_policies import SessionPolicies
 from daypass.operations.world import World
 
 _OPERATION = AssumeRoleWithWebIdentity()
 _BATCH = 200
-_MOST_TRIED = 10_000
+_MOST_ASKED = 10_000
+_MOST_FETCHED = 64
+_SEED_BYTES = 16
 _SHORTEST, _LONGEST = 2, 64
 _NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
 _NAMING_CLAIMS = ("email", "preferred_username", "upn", "sub")
@@ -49,39 +68,40 @@ class WebOffer:
     roles: tuple[tuple[Candidate, str], ...]
 
 
-def load_candidates(reader: Reader, issuer: str) -> tuple[Candidate, ...]:
-    """Return the roles of all accounts whose trust policies name an issuer. What they say of it is asked later."""
-    name, found = issuer.removeprefix(SCHEME), list[Candidate]()
-    accounts, after = records.kind_name(Account), ""
-    while page := reader.page(accounts, "", after=after, limit=_BATCH):
-        for record in page:
-            found += _candidates(reader, record.key, name)
-        after = page[-1].sort
-    return tuple(found)
-
-
-def _candidates(reader: Reader, account: str, name: str) -> list[Candidate]:
+@keeps_little
+def load_candidates(reader: Reader, account: str, issuer: str) -> tuple[Candidate, ...]:
+    """Return the roles of an account whose trust policies name an issuer. What they say of it is asked later."""
     found, kind, after = list[Candidate](), records.kind_name(Role), ""
+    name = issuer.removeprefix(SCHEME)
     while page := reader.page(kind, account, after=after, limit=_BATCH):
         for record in page:
             role = records.to_entity(Role, record)
             if name in role.trust.replace("\\/", "/"):
                 found.append(Candidate(role.arn, role.max_session_seconds))
         after = page[-1].sort
-    return found
+    return tuple(found)
 
 
-def offer_roles(unverified: UnverifiedToken, name: str, around: Surroundings, world: World) -> WebOffer:
-    """Return what a token may take. Raises KeysNeeded, or the Fault that STS would answer with where it may nothing."""
-    refusal: Fault | None = None
+def offer_roles(
+    unverified: UnverifiedToken, name: str, around: Surroundings, world: World, *, wanted: str = ""
+) -> WebOffer:
+    """Return what a token may take. A `wanted` role is asked before all others.
+
+    Raises KeysNeeded, or the Fault that STS would answer with where it may nothing.
+    """
+    by_account = _worth_asking(unverified, world)
+    identities, refusal = _identities(by_account, unverified, world)
     bearer: Bearer | None = None
     opened: list[tuple[Candidate, str]] = []
-    for candidate in _worth_asking(unverified, world):
+    in_turns = _in_turns([by_account[account] for account in identities])
+    first = (each for candidates in by_account.values() for each in candidates if each.arn == wanted)
+    asked = dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_ASKED)))
+    for candidate in asked:
+        web = identities.get(candidate.arn.split(":")[4])
         try:
-            bearer = _ask(candidate.arn, unverified, name, around, world)
-            opened.append((candidate, bearer.web.provider_arn))
-        except KeysNeeded:
-            raise
+            if web is not None:
+                bearer = _ask(candidate.arn, web, unverified, name, around, world)
+                opened.append((candidate, bearer.web.provider_arn))
         except Fault as fault:
             refusal = refusal or fault
     if bearer is None or not opened:
@@ -89,18 +109,56 @@ def offer_roles(unverified: UnverifiedToken, name: str, around: Surroundings, wo
     return WebOffer(bearer, tuple(opened))
 
 
-def _worth_asking(unverified: UnverifiedToken, world: World) -> list[Candidate]:
-    candidates = world.views.get(load_candidates, unverified.unverified_issuer)
-    named = unverified.unverified_claims.get(ROLES_CLAIM)
-    if isinstance(named, list):
-        candidates = tuple(each for each in candidates if each.arn in named)
-    return list(candidates[:_MOST_TRIED])
+def _worth_asking(unverified: UnverifiedToken, world: World) -> dict[str, tuple[Candidate, ...]]:
+    """Return the candidates of each account that believes the issuer, in an order that no tenant has a hand in."""
+    issuer, named = unverified.unverified_issuer, unverified.unverified_claims.get(ROLES_CLAIM)
+    seed, found = world.entropy(_SEED_BYTES), dict[str, tuple[Candidate, ...]]()
+    for account in world.views.get(load_account_ids):
+        if find_terms(world.views.get(load_issuers, account), issuer) is None:
+            continue
+        candidates = world.views.get(load_candidates, account, issuer)
+        if isinstance(named, list):
+            candidates = tuple(each for each in candidates if each.arn in named)
+        if candidates:
+            found[account] = candidates
+    drawn = sorted(found, key=lambda account: hashlib.sha256(seed + account.encode()).digest())
+    return {account: found[account] for account in drawn}
 
 
-def _ask(arn: str, unverified: UnverifiedToken, name: str, around: Surroundings, world: World) -> Bearer:
+def _identities(
+    accounts: Mapping[str, object], unverified: UnverifiedToken, world: World
+) -> tuple[dict[str, WebIdentity], Fault | None]:
+    """Return whom the token speaks for to each account that takes it, and the first refusal of another.
+
+    Raises KeysNeeded for all accounts that lack keys, so that one account's do not wait for another's.
+    """
+    found: dict[str, WebIdentity] = {}
+    refusal: Fault | None = None
+    needed: list[ProviderTerms] = []
+    for account in accounts:
+        try:
+            found[account] = identify_for(account, unverified, world)
+        except KeysNeeded as missing:
+            needed.append(missing.provider)
+        except Fault as fault:
+            refusal = refusal or fault
+    if needed:
+        raise KeysNeeded(*needed[:_MOST_FETCHED])
+    return found, refusal
+
+
+def _in_turns(every: list[tuple[Candidate, ...]]) -> Iterator[Candidate]:
+    """Yield the first role of each account, then the second of each, and so on."""
+    for turn in zip_longest(*every):
+        yield from (each for each in turn if each is not None)
+
+
+def _ask(
+    arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, around: Surroundings, world: World
+) -> Bearer:
     """Return whom the token speaks for to one role that lets it in, or raise the refusal."""
+    bearer = bearer_of(web, arn)
     asked = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
-    bearer = _OPERATION.prove(asked, None, world)
     authorize(_OPERATION, asked, bearer, around, world)
     return bearer
 

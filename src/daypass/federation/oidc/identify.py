@@ -22,9 +22,11 @@ class KeysNeeded(IDPCommunicationError):  # noqa: N818 - read as a sentence
     Whoever can wait fetches them and asks again; for everybody else it is the refusal that it says.
     """
 
-    def __init__(self, provider: ProviderTerms) -> None:
+    def __init__(self, provider: ProviderTerms, *more: ProviderTerms) -> None:
         super().__init__(words.UNREACHABLE, detail="the issuer's keys were not there in time")
         self.provider = provider
+        # A sign-in asks every account that registered the issuer. A call of the API asks one.
+        self.providers = (provider, *more)
 
 
 class KeysAtHand(Protocol):

@@ -106,14 +106,7 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
         """Return the bearer of the token. Raises KeysNeeded where the issuer has to be asked first."""
-        unverified = asked.unverified_token
-        terms = find_terms(world.views.get(load_issuers, asked.role.account), unverified.unverified_issuer)
-        if terms is None:
-            raise refuse_unknown_issuer(unverified.unverified_issuer)
-        found = identify(unverified, provider=terms, keys=world.issuer_keys, now=world.now)
-        if isinstance(found, NeedsFetch):
-            raise KeysNeeded(found.provider)
-        return _bearer(found, check_role(found, asked.role.arn))
+        return bearer_of(identify_for(asked.role.account, asked.unverified_token, world), asked.role.arn)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
         """Ask for the action, and for sts:TagSession and sts:SetSourceIdentity where the token brings such."""
@@ -164,8 +157,22 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         }
 
 
-def _bearer(web: WebIdentity, role_keys: Mapping[str, str]) -> Bearer:
-    """Return the caller that a token speaks for: of no account, and with no name but the provider's to policies."""
+def identify_for(account: str, unverified: UnverifiedToken, world: World) -> WebIdentity:
+    """Return whom a token speaks for to an account. Raises KeysNeeded where the issuer has to be asked first."""
+    terms = find_terms(world.views.get(load_issuers, account), unverified.unverified_issuer)
+    if terms is None:
+        raise refuse_unknown_issuer(unverified.unverified_issuer)
+    found = identify(unverified, provider=terms, keys=world.issuer_keys, now=world.now)
+    if isinstance(found, NeedsFetch):
+        raise KeysNeeded(found.provider)
+    return found
+
+
+def bearer_of(web: WebIdentity, role_arn: str) -> Bearer:
+    """Return the caller that a token speaks for to a role: of no account, with no name but the provider's to policies.
+
+    Raises InvalidIdentityToken where the token has a list of roles and this one is not in it.
+    """
     return Bearer(
         account="",
         arn="",
@@ -173,7 +180,7 @@ def _bearer(web: WebIdentity, role_keys: Mapping[str, str]) -> Bearer:
         access_key_id="",
         principal=Principal(kind=PrincipalKind.WEB_IDENTITY, account="", arn="", federated=web.provider_arn),
         web=web,
-        role_keys=role_keys,
+        role_keys=check_role(web, role_arn),
     )
 
 
