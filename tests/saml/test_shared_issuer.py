@@ -1,5 +1,6 @@
 """Many tenants register a provider under one entity ID. None of them shuts or slows another tenant's sign-in."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from daypass.federation.saml.candidates import BUDGET, VERIFY_EC, BudgetSpentErr
 from daypass.federation.saml.metadata import IdentityProviderMetadata, SigningKey
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import decode_response, verify_response
-from daypass.portal import offer
+from daypass.portal import offer, sign_ins
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import Encryption, KeyPair, make_key_pair
 from daypass.testing.server import running_server
@@ -120,6 +121,28 @@ def test_a_bad_response_is_verified_once(shared: Stage, keys: tuple[KeyPair, ...
     answer = BROWSER.send(f"{shared.server.url}/saml", {"SAMLResponse": response}, accept=JSON)
     assert answer.document["Error"]["Message"] == "Response signature invalid"
     assert verified == [PROVIDER]
+
+
+def test_one_accounts_sign_ins_leave_room_for_anothers(
+    shared: Stage, keys: tuple[KeyPair, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was proved lies in the store until a role is chosen. An account's people have so many places and no more."""
+    monkeypatch.setattr(sign_ins, "_MOST_OF_ACCOUNT", 1)
+    (one, arn, role), (other, *rest) = (_tenant(shared, name, keys) for name in ("one", "other"))
+    assert hand_in(one, role, provider=arn).status == 200
+    for _ in range(2):
+        assert hand_in(one, role, provider=arn).document["Error"]["Code"] == "Throttling"
+    assert hand_in(other, rest[1], provider=rest[0]).status == 200
+
+
+def _tenant(shared: Stage, name: str, keys: tuple[KeyPair, ...]) -> tuple[Stage, str, str]:
+    """Make an account with a provider of its own and a role for its people."""
+    own = Stage(shared.server, SamlIdentityProvider(f"https://{name}.example.org", keys=keys[2:]))
+    iam = shared.client("iam", shared.server.new_account(standing="standalone"))
+    arn = iam.create_saml_provider(Name=name, SAMLMetadataDocument=own.idp.metadata_xml())["SAMLProviderArn"]
+    statement = {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": "sts:AssumeRoleWithSAML"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return own, arn, iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
 
 
 def test_either_order_of_a_role_value_names_the_provider(shared: Stage) -> None:

@@ -11,6 +11,7 @@ process and its summary is remembered by the document's SHA-256, within a bounde
 import hashlib
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 
 from daypass.directory.saml_entities import MetadataSummary, SamlProvider
 from daypass.errors import Fault, InvalidInput
@@ -87,7 +88,8 @@ def metadata_of(provider: SamlProvider) -> IdentityProviderMetadata:
     if summary is None:
         return read_metadata(provider.metadata)  # It raises, and says why.
     try:
-        keys = tuple(map(read_signing_key, summary.certificates))
+        # A certificate may be long. Whoever judges responses by it needs its key alone.
+        keys = tuple(replace(read_signing_key(octets), certificate=b"") for octets in summary.certificates)
     except UnusableCertificate as problem:
         raise InvalidInput("Could not parse metadata", detail=str(problem)) from None
     return IdentityProviderMetadata(

@@ -39,7 +39,10 @@ class OfferedRole:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Who signed in, and what is open to them. `closed` counts the roles that were named in vain."""
+    """Who signed in, and what is open to them. `closed` counts the roles that were named in vain.
+
+    `account` is the one whose provider vouches for them. It is empty where the operator set up the provider.
+    """
 
     subject: str
     issuer: str
@@ -47,6 +50,7 @@ class Offered:
     roles: Sequence[OfferedRole]
     closed: int
     ends: datetime
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Choice:
             roles = [each for each in roles if each.role == handover.role]
             if not roles:
                 raise AccessDenied(f"The command asks for {handover.role}, which is not open to you.")
-        ticket = sign_ins.keep(proof, world)
+        ticket = sign_ins.keep(proof, world, account=offered.account)
         document = _document(offered, roles, ticket, world)
         if pages.is_json_wanted(request):
             return sign_ins.with_cookie(pages.json_answer(document), ticket, request)

@@ -25,7 +25,6 @@ MINUTES = timedelta(minutes=5)
 INTERVAL = 2
 MOST_WRONG = 5
 _MOST_WAITING_A_PEER = 200
-_TRIED_SLOTS = 8
 # Without vowels no code spells a word, and none of these is taken for another.
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
@@ -81,8 +80,8 @@ def begin(asked: Handover, world: World) -> Handover:
     """Let a hand-over wait under a short code of its own."""
     with world.apart() as writer:
         until = world.now + MINUTES
-        network = peer_network(asked.peer)
-        if not any(writer.claim(f"handover:{network}:{slot}", until=until) for slot in _slots(world)):
+        network = f"handover:{peer_network(asked.peer)}"
+        if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, world=world):
             raise Throttling("Rate exceeded", detail="too many hand-overs wait for this address")
         while True:
             begun = msgspec.structs.replace(asked, user_code=_new_code(world))
@@ -237,11 +236,6 @@ def _new_code(world: World) -> str:
     while len(letters) < _CODE_LENGTH:
         letters += "".join(_ALPHABET[byte % 20] for byte in world.entropy(16) if byte < 240)  # noqa: PLR2004
     return letters[:_CODE_LENGTH]
-
-
-def _slots(world: World) -> list[int]:
-    """Return a few of an address's places at random: where all are taken, too many wait already."""
-    return [byte % _MOST_WAITING_A_PEER for byte in world.entropy(_TRIED_SLOTS)]
 
 
 def shown_code(handover: Handover) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue
+from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue, Throttling
 from daypass.operations.world import World
 from daypass.portal import waiting
 from daypass.portal.credentials import Credentials
@@ -24,6 +24,7 @@ from daypass.portal.site import Site, as_sent
 
 COOKIE = "__Host-daypass-operator"
 _LONGEST = timedelta(hours=1)
+_MOST_OF_ACCOUNT = 500
 _OVER = (
     "You are not signed in to the operator pages, or no longer. "
     "Sign in, take a role that may look, and choose the operator pages below its credentials."
@@ -67,6 +68,9 @@ class OperatorSessions:
             secret = world.entropy(_SECRET_BYTES).hex()
             ends = min(world.now + _LONGEST, claimed_end)
             with world.apart() as writer:
+                places = f"operators:{held.account}"
+                if not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, world=world):
+                    raise Throttling("Rate exceeded", detail="too many operator sessions of this account")
                 waiting.put(writer, _name_of(secret), msgspec.json.encode(held), ends=ends, world=world)
         seconds = int(_LONGEST.total_seconds())
         answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")

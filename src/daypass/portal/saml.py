@@ -137,6 +137,7 @@ def _of(identity: SamlIdentity, roles: Sequence[OfferedRole], closed: int) -> Of
         roles=roles,
         closed=closed,
         ends=identity.redeemable_until,
+        account=identity.provider.split(":")[4],
     )
 
 

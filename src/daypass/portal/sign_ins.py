@@ -18,7 +18,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.errors import ExpiredTokenException
+from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.world import World
@@ -33,6 +33,7 @@ MINUTES = timedelta(minutes=5)
 _OVER = "This sign-in has ended, or a role was chosen already. Sign in again at your identity provider."
 _ID_BYTES, _SECRET_BYTES = 16, 32
 _LONGEST_COOKIE = 64
+_MOST_OF_ACCOUNT = 5_000
 _LISTED = re.compile(r"[0-9a-f]{12}(?:\.[0-9a-f]{12}){0,15}")
 
 
@@ -67,12 +68,19 @@ class Ticket:
 _decode = msgspec.json.Decoder(Proof).decode
 
 
-def keep(proof: Proof, world: World) -> Ticket:
-    """Put a proof aside, and return what fetches it once."""
+def keep(proof: Proof, world: World, *, account: str = "") -> Ticket:
+    """Put a proof aside, and return what fetches it once.
+
+    `account` is the one whose identity provider vouches for it, so that its people cannot fill the store for others.
+    Without an account the operator set up the provider. Raises Throttling where too many of an account's proofs wait.
+    """
     secret = urlsafe_b64encode(world.entropy(_SECRET_BYTES)).rstrip(b"=").decode()
     name = f"proof:{world.entropy(_ID_BYTES).hex()}"
+    ends, places = world.now + MINUTES, f"proofs:{account}"
     with world.apart() as writer:
-        waiting.put(writer, name, msgspec.json.encode(proof), ends=world.now + MINUTES, world=world)
+        if account and not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, world=world):
+            raise Throttling("Rate exceeded", detail=f"too many sign-ins of account {account} wait")
+        waiting.put(writer, name, msgspec.json.encode(proof), ends=ends, world=world)
     handle = seal(
         Purpose.PORTAL,
         name.encode(),

@@ -11,6 +11,7 @@ from daypass.directory.store import Missing, Reader, Writer
 from daypass.operations.world import World
 
 _PURGED = 16
+_TRIED_PLACES = 8
 
 
 def put(writer: Writer, name: str, value: bytes, *, ends: datetime, world: World) -> None:
@@ -20,6 +21,13 @@ def put(writer: Writer, name: str, value: bytes, *, ends: datetime, world: World
     if former is not None and former.ends <= world.now:
         records.delete(writer, former)
     records.insert(writer, _sealed(name, value, ends, world))
+
+
+def has_room(writer: Writer, name: str, *, most: int, ends: datetime, world: World) -> bool:
+    """Take one of a name's places until an end, and tell whether one was free. A few are tried at random."""
+    drawn = world.entropy(2 * _TRIED_PLACES)
+    places = (int.from_bytes(drawn[at : at + 2]) % most for at in range(0, len(drawn), 2))
+    return any(writer.claim(f"{name}:{place}", until=ends) for place in places)
 
 
 def change(writer: Writer, name: str, value: bytes, *, world: World) -> None:

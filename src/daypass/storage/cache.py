@@ -28,7 +28,7 @@ Ts = TypeVarTuple("Ts")
 POLL_SECONDS = 0.5  # how often news is asked for when nothing rings
 FRESH_SECONDS = 0.9  # how long the answer is good for, from the moment of asking
 _LONGEST_NAME = 256  # a longer argument is no name but a text that a value is made of, such as a session policy
-_LITTLE_BYTES = 16_384  # what a loader that keeps little of large records is weighed as
+_LITTLE_BYTES = 65_536  # what a loader that keeps little of large records is weighed as
 _TEXT_WEIGHT = 6  # such a text against a stored body: it is all policy, and compiled it is largest
 
 
