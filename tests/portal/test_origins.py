@@ -111,6 +111,7 @@ def test_the_refusal_names_the_address_to_open(server: RunningServer) -> None:
         ("http://127.0.0.1:7878", "http://localhost:7878"),
         ("http://localhost:7878", "http://[::1]:7878"),
         ("https://0.0.0.0:7878", "https://192.0.2.7:7878"),
+        ("http://0.0.0.0:7878", "http://localhost:7878"),
         ("https://[::]:7878", "https://[2001:db8::7]:7878"),
     ],
 )

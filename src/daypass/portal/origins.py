@@ -9,7 +9,7 @@ to this server (DNS rebinding) has that name for its origin and its Host.
 * Our pages send no referrer, and so browsers call their origin "null". Then Sec-Fetch-Site must vouch, and the name
   that the browser used for us, which is in Host, is compared instead.
 * A person may open a server on their own machine under any loopback name, at the port of the public URL. Where the
-  public URL names no host (0.0.0.0), a literal address will do: it cannot be rebound.
+  public URL names no host (0.0.0.0), a loopback name or a literal address will do: neither can be rebound.
 * A command sends neither header, and is no browser.
 """
 
@@ -27,7 +27,7 @@ _FOREIGN = "This request comes from a page of another site. Use the pages of thi
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class WebOrigin:
     """Scheme, host and port. An IPv6 host is in its short form, without brackets."""
 
     scheme: str
@@ -48,7 +48,7 @@ class Origin:
         return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
 
 
-def find_origin(url: str) -> Origin | None:
+def find_origin(url: str) -> WebOrigin | None:
     """Return the origin of a URL, or None if it has none."""
     try:
         parts = urlsplit(url)
@@ -62,10 +62,10 @@ def find_origin(url: str) -> Origin | None:
         host = host.encode("idna").decode()
     with suppress(ValueError):
         host = str(ip_address(host))
-    return Origin(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
+    return WebOrigin(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
 
 
-def is_ours(given: Origin | None, public: Origin | None) -> bool:
+def is_ours(given: WebOrigin | None, public: WebOrigin | None) -> bool:
     """Tell whether pages of `given` are pages of the server at `public`."""
     if given is None or public is None:
         return False
@@ -73,9 +73,8 @@ def is_ours(given: Origin | None, public: Origin | None) -> bool:
         return True
     if (given.scheme, given.port) != (public.scheme, public.port):
         return False
-    if public.is_loopback:
-        return given.is_loopback
-    return public.address is not None and public.address.is_unspecified and given.address is not None
+    is_open = public.address is not None and public.address.is_unspecified
+    return (given.is_loopback and (public.is_loopback or is_open)) or (given.address is not None and is_open)
 
 
 def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from: Sequence[str], host: str) -> None:

@@ -39,7 +39,7 @@ class Unreachable(Exception):  # noqa: N818 - it says what the issuer is
     """The issuer did not answer, or not in time, or with a fault of its own. Trying again may help."""
 
 
-class Crowded(Unreachable):
+class CrowdedError(Unreachable):
     """The issuer was not asked, since too much else is under way for the same accounts. It says nothing of it."""
 
 
@@ -209,7 +209,7 @@ def _certificate_fault(fault: Exception) -> Unacceptable:
 def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:
     causes: Sequence[BaseException | None] = (fault, fault.__cause__, getattr(fault, "os_error", None))
     if any(isinstance(cause, TooManyLookupsError) for cause in causes):
-        return Crowded("too many names are being resolved for the same account")
+        return CrowdedError("too many names are being resolved for the same account")
     if any(isinstance(cause, AddressRefused) for cause in causes):
         return Unacceptable("the host has private addresses, which DAYPASS_OIDC_ALLOWED_NETWORKS does not allow")
     return Unreachable(f"no connection: {type(fault).__name__}")

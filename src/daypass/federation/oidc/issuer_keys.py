@@ -16,7 +16,7 @@ from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc import words
-from daypass.federation.oidc.fetch import Crowded, Fetcher, Unacceptable, Unreachable, WrongThumbprint
+from daypass.federation.oidc.fetch import CrowdedError, Fetcher, Unacceptable, Unreachable, WrongThumbprint
 from daypass.federation.oidc.issuer_entries import IssuerEntries, IssuerEntry
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.provider import MAX_URL, NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
@@ -157,7 +157,7 @@ class IssuerKeys:
                 async with asyncio.timeout(self._fetcher.seconds):
                     keys = await self._read_keys(provider, self._fetcher.on_behalf_of(turn.accounts))
         except (Unreachable, TimeoutError) as fault:
-            if isinstance(fault, Crowded) or not turn.is_granted:
+            if isinstance(fault, CrowdedError) or not turn.is_granted:
                 self._hold_up(entry, turn)
                 return
             entry.failure = IDPCommunicationError(words.UNREACHABLE, detail=str(fault) or "no answer in time")

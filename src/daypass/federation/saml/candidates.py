@@ -23,7 +23,7 @@ from daypass.federation.saml.attributes import AWS, find_role_pair
 from daypass.federation.saml.encryption import UnverifiedKey, find_unverified_key
 from daypass.federation.saml.names import saml
 from daypass.federation.saml.settings import Trust
-from daypass.federation.saml.signature import PublicKey, UnverifiedSignature, find_unverified_signature
+from daypass.federation.saml.signature import PublicKey, UnverifiedXmlSignature, find_unverified_signature
 from daypass.federation.saml.verify import trusted_keys
 
 VERIFY_RSA, VERIFY_EC, DECRYPT = 1, 10, 20
@@ -45,7 +45,7 @@ class Candidates:
 
     named: tuple[str, ...]
     encrypted: bool
-    signature: UnverifiedSignature | None
+    signature: UnverifiedXmlSignature | None
     wrapped: UnverifiedKey | None
     spent: int = 0
     _tried: dict[object, bool] = field(default_factory=dict)

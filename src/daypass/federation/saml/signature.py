@@ -26,7 +26,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
 @dataclass(frozen=True, slots=True)
-class UnverifiedSignature:
+class UnverifiedXmlSignature:
     """The signature on an element's SignedInfo. It says who may have signed the element, not what was signed."""
 
     octets: bytes
@@ -38,7 +38,7 @@ class UnverifiedSignature:
         return _is_signed_by(key, self.value, self.octets, self.method)
 
 
-def find_unverified_signature(element: etree._Element) -> UnverifiedSignature | None:
+def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature | None:
     """Return an element's own signature, or None if it has none that could be verified."""
     try:
         signature = _child(element, "Signature")
@@ -48,7 +48,7 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedSignature | 
         value = _decode(_child(signature, "SignatureValue"))
     except (Fault, UnreadableXml, etree.LxmlError):
         return None
-    return None if method is None else UnverifiedSignature(octets, value, method)
+    return None if method is None else UnverifiedXmlSignature(octets, value, method)
 
 
 def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> etree._Element:

@@ -1,0 +1,56 @@
+"""A graph keeps a processor busy for seconds. No account keeps another from having one made."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.saml.browser import JSON, Browser
+
+from daypass.bootstrap import RootKey
+from daypass.portal import operator
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import RunningServer, running_server
+
+EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """Run a server."""
+    with running_server() as running:
+        yield running
+
+
+def entered(server: RunningServer, root: RootKey) -> str:
+    """Sign in to the operator pages as a role of an account, and return the cookie."""
+    make = client_factory(server)
+    iam = make("iam", root)
+    iam.create_user(UserName="op")
+    iam.put_user_policy(UserName="op", PolicyName="all", PolicyDocument=EVERYTHING)
+    statement = {"Effect": "Allow", "Principal": {"AWS": root.account}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    role = iam.create_role(RoleName="op", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="op", PolicyName="all", PolicyDocument=EVERYTHING)
+    sts = make("sts", iam.create_access_key(UserName="op")["AccessKey"])
+    given: dict[str, Any] = sts.assume_role(RoleArn=role, RoleSessionName="op")["Credentials"]
+    fields = {name: str(given[name]) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
+    fields |= {"Expiration": given["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"), "Name": "op"}
+    browser = Browser()
+    browser.send(f"{server.url}/operator", fields)
+    held = [f"{cookie.name}={cookie.value}" for cookie in browser.cookies]
+    return "; ".join(held)
+
+
+def test_an_account_has_one_graph_at_a_time(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one account's is made, its next is refused, and another account's is made."""
+    one, other = server.root, server.new_account(standing="standalone")
+    cookies = {root.account: entered(server, root) for root in (one, other)}
+    monkeypatch.setattr(operator, "_busy", {one.account})
+
+    def seen(root: RootKey) -> int:
+        return Browser().send(f"{server.url}/operator", accept=JSON, Cookie=cookies[root.account]).status
+
+    assert [seen(one), seen(other)] == [400, 200]
+    monkeypatch.setattr(operator, "_busy", set())
+    assert [seen(one), seen(one), seen(other)] == [200, 200, 200]
