@@ -13,7 +13,7 @@ from daypass.directory import records
 from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
-from daypass.directory.store import Reader
+from daypass.directory.store import Reader, keeps_little
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 
@@ -174,11 +174,12 @@ def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
     return records.find_by_id(reader, AccessKey, key_id)
 
 
-def load_account_ids(reader: Reader) -> tuple[str, ...]:
-    """Return the twelve digits of every account."""
-    found, kind, after = list[str](), records.kind_name(Account), ""
-    while page := reader.page(kind, "", after=after, limit=_BATCH):
-        found += [record.key for record in page]
+@keeps_little
+def load_accounts_with(reader: Reader, kind: str) -> tuple[str, ...]:
+    """Return the accounts that have a record of a kind. It costs a count each, and reads no record of it."""
+    found, accounts, after = list[str](), records.kind_name(Account), ""
+    while page := reader.page(accounts, "", after=after, limit=_BATCH):
+        found += [record.key for record in page if reader.count(kind, record.key)]
         after = page[-1].sort
     return tuple(found)
 

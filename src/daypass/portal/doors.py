@@ -18,7 +18,7 @@ from itertools import chain, islice, zip_longest
 from urllib.parse import urlsplit
 
 from daypass.directory import records
-from daypass.directory.identity import load_account_ids
+from daypass.directory.identity import load_accounts_with
 from daypass.directory.saml_entities import MetadataSummary, SamlProvider
 from daypass.directory.store import Reader, Views, keeps_little
 from daypass.federation.saml.authn_request import POST, REDIRECT
@@ -83,7 +83,8 @@ def find_saml_door(views: Views, key: str) -> SamlDoor | None:
 
 
 def _registered(views: Views) -> list[Sequence[RegisteredDoor]]:
-    every = (views.get(load_account_doors, account) for account in views.get(load_account_ids))
+    accounts = views.get(load_accounts_with, records.kind_name(SamlProvider))
+    every = (views.get(load_account_doors, account) for account in accounts)
     # Where one turn of all accounts is longer than a page, a number that nobody chose decides who is on it.
     return sorted((doors for doors in every if doors), key=lambda doors: _place(doors[0].door.accounts[0]))
 

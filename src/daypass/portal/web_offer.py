@@ -22,12 +22,13 @@ from daypass.authorize.authorize import authorize
 from daypass.authorize.context import Surroundings
 from daypass.directory import records
 from daypass.directory.entities import Role
-from daypass.directory.identity import load_account_ids
+from daypass.directory.identity import load_accounts_with
+from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.store import Reader, keeps_little
 from daypass.errors import AccessDenied, Fault
 from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity
 from daypass.federation.oidc.identify import KeysNeeded
-from daypass.federation.oidc.known_issuers import find_terms, load_issuers
+from daypass.federation.oidc.known_issuers import Issuers, find_terms, load_issuers
 from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.operations.sts.assume_role_with_web_identity import (
@@ -113,8 +114,10 @@ def _worth_asking(unverified: UnverifiedToken, world: World) -> dict[str, tuple[
     """Return the candidates of each account that believes the issuer, in an order that no tenant has a hand in."""
     issuer, named = unverified.unverified_issuer, unverified.unverified_claims.get(ROLES_CLAIM)
     seed, found = world.entropy(_SEED_BYTES), dict[str, tuple[Candidate, ...]]()
-    for account in world.views.get(load_account_ids):
-        if find_terms(world.views.get(load_issuers, account), issuer) is None:
+    registering = frozenset(world.views.get(load_accounts_with, records.kind_name(OidcProvider)))
+    for account in world.views.get(load_accounts_with, records.kind_name(Role)):
+        own: Issuers = world.views.get(load_issuers, account) if account in registering else {}
+        if find_terms(own, issuer) is None:
             continue
         candidates = world.views.get(load_candidates, account, issuer)
         if isinstance(named, list):
