@@ -110,31 +110,13 @@ def find(handle: str, world: World, *, bound_to: str = "") -> Handover:
     return get_waiting(_opened(handle, world, bound_to), world)
 
 
-def find_by_code(typed: str, peer: str, world: World) -> Handover | None:
-    """Return the hand-over of a code that a person typed, in any case and with any blanks, or None.
-
-    Raises Throttling if the peer's network has had five wrong codes in five minutes. One transaction finds and counts,
-    so that codes that are typed at once are counted like others.
-    """
-    tries = f"tries:{peer_network(peer)}"
-    with world.apart() as writer:
-        counted = waiting.find(writer, tries, world=world)
-        wrong = 0 if counted is None else int(counted)
-        if wrong >= MOST_WRONG:
-            raise Throttling("Rate exceeded", detail="too many wrong codes from this network")
-        handover = _of_code(typed, writer, world)
-        if handover is None and counted is not None:
-            waiting.change(writer, tries, b"%d" % (wrong + 1), world=world)
-        elif handover is None:
-            waiting.put(writer, tries, b"1", ends=world.now + MINUTES, world=world)
-    return handover
-
-
-def _of_code(typed: str, writer: Writer, world: World) -> Handover | None:
+def find_by_code(typed: str, world: World) -> Handover | None:
+    """Return the hand-over of a code that a person typed, in any case and with any blanks, or None."""
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
-    found = waiting.find(writer, _NAME + code, world=world)
+    with world.apart() as writer:
+        found = waiting.find(writer, _NAME + code, world=world)
     handover = None if found is None else _decode(found)
     return handover if handover is not None and handover.mode == "device" and not handover.outcome else None
 
@@ -214,6 +196,28 @@ def _count(handover: Handover, writer: Writer, world: World) -> None:
         waiting.take(writer, handover.name, world=world)
         return
     waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), world=world)
+
+
+def may_try_code(peer: str, world: World) -> bool:
+    """Tell whether codes may be typed from a network, which has had fewer than five wrong ones in five minutes."""
+    with world.apart() as writer:
+        found = waiting.find(writer, _tries(peer), world=world)
+    return found is None or int(found) < MOST_WRONG
+
+
+def count_wrong_code(peer: str, world: World) -> None:
+    """Count a wrong code that was typed from a network."""
+    name = _tries(peer)
+    with world.apart() as writer:
+        found = waiting.find(writer, name, world=world)
+        if found is not None:
+            waiting.change(writer, name, b"%d" % (int(found) + 1), world=world)
+            return
+        waiting.put(writer, name, b"1", ends=world.now + MINUTES, world=world)
+
+
+def _tries(peer: str) -> str:
+    return f"tries:{peer_network(peer)}"
 
 
 def _is_verified(handover: Handover, verifier: str) -> bool:

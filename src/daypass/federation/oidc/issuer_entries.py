@@ -64,10 +64,10 @@ class IssuerEntries:
                 self._let_one_go()
         return entry
 
-    def flights(self) -> list[asyncio.Task[None]]:
-        """Return the fetches that are under way."""
+    def values(self) -> list[IssuerEntry]:
+        """Return all entries."""
         with self._moving:
-            return [entry.flight for entry in self._entries.values() if entry.flight is not None]
+            return list(self._entries.values())
 
     def _let_one_go(self) -> None:
         account = max(self._held, key=lambda each: len(self._held[each]))

@@ -101,7 +101,7 @@ class IssuerKeys:
 
     async def close(self) -> None:
         """Give up what is under way."""
-        flights = self._entries.flights()
+        flights = [entry.flight for entry in self._entries.values() if entry.flight is not None]
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
