@@ -9,6 +9,7 @@ import msgspec
 
 from daypass.arn import assumed_role_arn, federated_user_arn, root_arn
 from daypass.directory.identity import Identity
+from daypass.mint.key_chain import NO_KEYS, KeyChain
 from daypass.mint.session import Session
 from daypass.policy.question import Principal, PrincipalKind
 
@@ -36,6 +37,12 @@ class Caller(msgspec.Struct, frozen=True):
     def is_root(self) -> bool:
         """Tell whether this is an account's root user, with long-term keys or a session."""
         return self.principal.kind is PrincipalKind.ROOT
+
+    def key_chain(self, now: int) -> KeyChain:
+        """Return the access keys behind whatever this caller issues at a second: its own is the last of them."""
+        if self.session is not None:
+            return self.session.key_chain.followed_by(self.access_key_id, self.session.issued)
+        return NO_KEYS.followed_by(self.access_key_id, now) if self.access_key_id else NO_KEYS
 
 
 def root_caller(account: str, access_key_id: str, session: Session | None = None) -> Caller:

@@ -1,7 +1,12 @@
-"""Access keys whose sessions were ended: until when what they issued is void.
+"""Revoked access keys: the second before which what they issued is void.
 
-Owns one record of the store, which every node reads with each temporary credential, from the cache. A line goes when
-the last session that it could end has expired by itself. AWS has no such thing; it is for a key that has leaked.
+Owns one record of the store, which every node reads with each temporary credential, from the cache. AWS has no such
+record; it is for a key that has leaked.
+
+- A revocation ends the sessions whose chain holds the key, at any depth, if the key's time in the chain is earlier than
+  the revocation (mint/key_chain.py). So a session that another node issued a moment too late ends as well.
+- A revocation of a temporary key ends the session of that key too.
+- An entry stays until everything that it could end has expired.
 """
 
 from collections.abc import Mapping
@@ -11,6 +16,7 @@ import msgspec
 
 from daypass.directory.store import Reader, Record, Writer
 from daypass.mint.durations import LONGEST
+from daypass.mint.key_chain import KeyChain
 from daypass.mint.lifecycle import SKEW
 from daypass.mint.session import Session
 
@@ -21,24 +27,31 @@ Revocations = Mapping[str, int]
 
 
 def load_revocations(reader: Reader) -> Revocations:
-    """Return, by access key id, the second before which everything that the key issued is void."""
+    """Return, by access key id, the second before which everything that it issued is void."""
     record = reader.find(_KIND, "", _KEY)
     return MappingProxyType({} if record is None else _decode(record.body))
 
 
 def is_revoked(session: Session, revocations: Revocations) -> bool:
-    """Tell whether a session is void: it, the key that issued it or the key at the start of its chain was revoked."""
-    return any(
-        session.issued < revocations[key]
-        for key in (session.access_key_id, session.issuing_key, session.first_key)
-        if key in revocations
-    )
+    """Return whether the session or a key that it grew from was revoked."""
+    named = {session.access_key_id}
+    if not session.issuing_keys:
+        named |= {session.issuing_key, session.first_key}
+    if any(session.issued < revocations[name] for name in named if name in revocations):
+        return True
+    return is_chain_revoked(session.key_chain, revocations)
+
+
+def is_chain_revoked(chain: KeyChain, revocations: Revocations) -> bool:
+    """Return whether one of the keys was revoked after its time in the chain."""
+    steps = zip(chain.keys, chain.times, strict=True)
+    return any(time < revocations[key] for key, time in steps if key in revocations)
 
 
 def revoke_key(writer: Writer, access_key_id: str, *, before: int, now: int) -> None:
-    """End what the key issued before a second. What was ended stays so, whatever is asked for later."""
+    """End what an access key issued before a second. A later revocation stands."""
     known = load_revocations(writer)
-    kept = {key: until for key, until in known.items() if until + LONGEST + SKEW > now}
+    kept = {name: until for name, until in known.items() if until + LONGEST + SKEW > now}
     kept[access_key_id] = max(before, known.get(access_key_id, 0))
     record = Record(kind=_KIND, account="", key=_KEY, sort=_KEY, body=msgspec.json.encode(kept))
     if writer.find(_KIND, "", _KEY) is None:

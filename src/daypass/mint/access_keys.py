@@ -20,6 +20,12 @@ _ACCOUNT_MASK = (1 << 40) - 1
 _CARRIES_ACCOUNT = 1 << 79
 _ACCOUNTS = 10**12
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_KEY_ID_LENGTH, _PREFIX_LENGTH, _PACKED_BYTES = 20, 4, 10
+# From base32 to the digits that int() reads, where all else becomes a sign that int() refuses.
+_DIGITS = bytes(
+    b"0123456789abcdefghijklmnopqrstuv"[_BASE32.index(chr(byte))] if chr(byte) in _BASE32 else ord("!")
+    for byte in range(256)
+)
 _PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)  # ten bits each
 _SHIFTS = tuple(range(70, -1, -10))
 _TEN_BITS = (1 << 10) - 1
@@ -51,6 +57,22 @@ def account_of(access_key_id: str) -> str | None:
     if not bits & _CARRIES_ACCOUNT or number >= _ACCOUNTS:
         return None
     return f"{number:012d}"
+
+
+def pack_access_key_id(access_key_id: str) -> bytes | None:
+    """Return the sixteen characters after the prefix as ten bytes, or None if they are not base32."""
+    if len(access_key_id) != _KEY_ID_LENGTH:
+        return None
+    try:
+        return int(access_key_id[_PREFIX_LENGTH:].encode().translate(_DIGITS), 32).to_bytes(_PACKED_BYTES)
+    except ValueError:
+        return None
+
+
+def unpack_access_key_id(packed: bytes) -> str:
+    """Return the sixteen characters that ten bytes stand for."""
+    bits = int.from_bytes(packed)
+    return "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
 
 
 def new_secret(entropy: Entropy) -> Secret:

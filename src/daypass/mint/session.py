@@ -8,6 +8,7 @@ from enum import Enum
 
 import msgspec
 
+from daypass.mint.key_chain import KeyChain
 from daypass.mint.secret import Secret
 
 
@@ -24,7 +25,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     """A session. Times are whole seconds since 1970.
 
     The fields are sealed in this order, and a server that meets one it does not know refuses the token: it
-    might be a restriction. New fields come last, with a default that means what their absence meant.
+    might be a restriction. New fields come last, with a default that means what their absence meant. tokens.py knows
+    which of them this release writes.
     """
 
     kind: SessionKind
@@ -50,3 +52,12 @@ class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     filler: bytes = b""  # makes a token as long as its caller asked for
     first_key: str = ""  # the long-term key at the start of a chain of sessions; "" where issuing_key is that key
     delegation: str = ""  # the delegation request that an exchange token was for; such a session has a policy
+    issuing_keys: tuple[str, ...] = ()  # every access key that the session grew from, the long-term key first
+    issuing_times: tuple[int, ...] = ()  # each key's time (key_chain.py); empty where all of them are `issued`
+    has_all_keys: bool = False  # no key is missing in issuing_keys
+
+    @property
+    def key_chain(self) -> KeyChain:
+        """The access keys that the session grew from."""
+        times = self.issuing_times or (self.issued,) * len(self.issuing_keys)
+        return KeyChain(self.issuing_keys, times, self.has_all_keys)

@@ -1,12 +1,21 @@
 """Session tokens: a Session, sealed and opened.
 
-Owns the token of temporary credentials. Whether the session has expired is the authenticator's question,
-which comes after this one in AWS's order.
+Owns the token of temporary credentials and the layouts of its fields. Whether the session has expired is the
+authenticator's question, which comes after this one in AWS's order.
+
+- The layout of 0.1.0 ends with `delegation`, and servers of that release refuse a token with more fields.
+- This release writes that layout and puts the chain of issuing keys in front of the padding in `filler`, which those
+  servers do not read. It reads tokens with the chain there, and tokens with the fields that follow `delegation`.
+- A token of 0.1.0 has neither. It names one or two of its keys, and its chain counts as incomplete.
+
+Decision: docs/decisions/chains-of-issuing-keys.md.
 """
 
 import msgspec
+from msgspec.structs import astuple, replace
 
 from daypass.errors import InvalidClientTokenId, PackedPolicyTooLarge
+from daypass.mint.key_chain import MOST_KEYS, ChainBrokenError, KeyChain, decode_chain, encode_chain
 from daypass.mint.keyring import SealingRing
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import PayloadTooLargeError, SealBrokenError, seal, sealed_length, unseal
@@ -16,15 +25,18 @@ from daypass.ports import Entropy
 _INVALID = "The security token included in the request is invalid."
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Session).decode
+_FILLER = Session.__struct_fields__.index("filler")
+_WRITTEN = Session.__struct_fields__.index("delegation") + 1
 
 
 def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
     """Return the session token, `at_least` so many characters long."""
-    payload = _encode(session)
+    chain = encode_chain(KeyChain(session.issuing_keys, session.issuing_times, session.has_all_keys))
+    payload = _lay_out(session, chain + session.filler)
     short = at_least - sealed_length(len(payload))
     if short > 0:
-        # Four characters of a token hold three bytes.
-        payload = _encode(msgspec.structs.replace(session, filler=bytes(-(-short * 3 // 4))))
+        # Four characters of a token hold three bytes, and a token grows by four characters at a time.
+        payload = _lay_out(session, chain + bytes(-(-short // 4) * 3))
     try:
         return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
     except PayloadTooLargeError as error:
@@ -35,6 +47,44 @@ def open_session(token: str, *, access_key_id: str, ring: SealingRing) -> Sessio
     """Return the session of a token that was sealed for this access key id, or raise InvalidClientTokenId."""
     try:
         session = _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, ring=ring))
-    except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return _with_chain(session)
+    except (SealBrokenError, ChainBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidClientTokenId(_INVALID, detail="the session token does not open") from error
-    return session
+
+
+def _lay_out(session: Session, filler: bytes) -> bytes:
+    fields = astuple(session)
+    return _encode((*fields[:_FILLER], filler, *fields[_FILLER + 1 : _WRITTEN]))
+
+
+def _with_chain(session: Session) -> Session:
+    """Return the session with the chain that its token tells, wherever that stands. Raises ChainBrokenError."""
+    chain, padding = _read_filler(session.filler)
+    if chain is None:
+        chain = _named_chain(session)
+    elif session.issuing_keys and (session.issuing_keys, session.issuing_times) != (chain.keys, chain.times):
+        raise ChainBrokenError
+    if len(chain.times) not in {0, len(chain.keys)} or len(chain.keys) > MOST_KEYS:
+        raise ChainBrokenError
+    return replace(
+        session,
+        filler=padding,
+        issuing_keys=chain.keys,
+        issuing_times=chain.times,
+        has_all_keys=chain.is_complete,
+    )
+
+
+def _read_filler(filler: bytes) -> tuple[KeyChain | None, bytes]:
+    chain, padding = (None, filler) if filler[:1] in {b"", b"\0"} else decode_chain(filler)
+    if padding.strip(b"\0"):
+        raise ChainBrokenError
+    return chain, padding
+
+
+def _named_chain(session: Session) -> KeyChain:
+    """Return the chain that the fields of a token name."""
+    if session.issuing_keys:
+        return KeyChain(session.issuing_keys, session.issuing_times, session.has_all_keys)
+    named = tuple(key for key in (session.first_key, session.issuing_key) if key)
+    return KeyChain(named, (), session.has_all_keys and not named)

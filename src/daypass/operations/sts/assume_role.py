@@ -13,7 +13,6 @@ from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import prove_mfa
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.sts.credentials import first_key_of
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
@@ -120,18 +119,16 @@ class AssumeRole(Signed[Asked]):
         seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
         tags = inherit_tags(asked.tags, caller.session)
         return grant_role(
-            role,
+            authorized,
             RoleGrant(
                 session_name=asked.params.role_session_name,
                 seconds=seconds,
-                issuing_key=caller.access_key_id,
                 policies=asked.policies,
                 tags=tags,
                 source_identity=keep_source_identity(asked.params.source_identity, caller.session),
                 mfa_time=caller.mfa_at,
                 chained=chained,
                 token_size=asked.params.minimum_session_token_size,
-                first_key=first_key_of(caller),
             ),
             world,
         )

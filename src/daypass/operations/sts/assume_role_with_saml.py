@@ -131,7 +131,6 @@ class AssumeRoleWithSAML(Declares):
         grant = RoleGrant(
             session_name=claims.session_name,
             seconds=session_seconds(claims, requested=longest, now=world.now),
-            issuing_key="",
             policies=authorized.asked.policies,
             tags=_session_tags(claims),
             source_identity=claims.source_identity or "",
@@ -142,7 +141,7 @@ class AssumeRoleWithSAML(Declares):
         if claims.one_time_use or world.settings.saml.one_use:
             _use_up(claims, world)
         return {
-            **grant_role(role, grant, world),
+            **grant_role(authorized, grant, world),
             "Subject": claims.subject,
             "SubjectType": claims.subject_type,
             "Issuer": claims.issuer,

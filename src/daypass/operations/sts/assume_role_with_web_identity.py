@@ -135,11 +135,10 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         web = bearer.web
         granted = grant_role(
-            role,
+            authorized,
             RoleGrant(
                 session_name=asked.params.role_session_name,
                 seconds=seconds,
-                issuing_key="",
                 policies=asked.policies,
                 tags=bearer.tags,
                 source_identity=web.source_identity or "",

@@ -19,7 +19,7 @@ from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.sts.credentials import Grant, first_key_of, mint_credentials, token_size
+from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
 from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
@@ -86,11 +86,10 @@ class AssumeRoot(Signed[Asked]):
                 principal_name="",
                 session_name="",
                 seconds=root_task_duration(asked.params.duration_seconds),
-                issuing_key=caller.access_key_id,
                 more={"root_task_policy": asked.task.arn, "source_identity": source_identity},
                 token_size=asked.params.minimum_session_token_size,
-                first_key=first_key_of(caller),
             ),
+            authorized,
             world,
         )
         shown = {"SourceIdentity": source_identity} if source_identity else {}

@@ -1,6 +1,7 @@
 """Turn a grant into temporary credentials: a key id, a secret and the sealed session token.
 
-Owns the one place where sessions are minted. What goes into a session is each operation's decision.
+Owns the one place where sessions are minted, and with it the chain of access keys that each session remembers: it comes
+from the authorized caller, and no operation can pass less. What else goes into a session is each operation's decision.
 """
 
 from collections.abc import Mapping
@@ -11,19 +12,18 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.mint.access_keys import new_access_key_id, new_secret
+from daypass.mint.key_chain import require_room
 from daypass.mint.purpose import Purpose
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import seal_session
+from daypass.operations.operation import Authorized
 from daypass.operations.world import World
 
 _WHOLE = 100
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a session shall be. `seconds` is how long it lives; `more` holds further fields of Session.
-
-    `issuing_key` is the access key that asks for it and `first_key` the one that began the chain, if that is another.
-    """
+    """What a session shall be. `seconds` is how long it lives; `more` holds further fields of Session."""
 
     kind: SessionKind
     account: str
@@ -31,15 +31,14 @@ class Grant(msgspec.Struct, frozen=True):
     principal_name: str
     session_name: str
     seconds: int
-    issuing_key: str
     more: Mapping[str, Any]
     token_size: int = 0
-    first_key: str = ""
 
 
-def mint_credentials(grant: Grant, world: World) -> dict[str, Any]:
-    """Return the Credentials element of an answer."""
-    issued = int(world.now.timestamp())
+def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) -> dict[str, Any]:
+    """Return the Credentials element of an answer. Raises AccessDenied if the chain of access keys gets too long."""
+    caller, issued = authorized.caller, int(world.now.timestamp())
+    chain = require_room(caller.key_chain(issued))
     session = Session(
         kind=grant.kind,
         account=grant.account,
@@ -50,8 +49,11 @@ def mint_credentials(grant: Grant, world: World) -> dict[str, Any]:
         secret=new_secret(world.entropy),
         issued=issued,
         expires=issued + grant.seconds,
-        issuing_key=grant.issuing_key,
-        first_key=grant.first_key,
+        issuing_key=caller.access_key_id,
+        first_key=first_key_of(caller),
+        issuing_keys=chain.keys,
+        issuing_times=() if chain.times == (issued,) * len(chain.times) else chain.times,
+        has_all_keys=chain.is_complete,
         **grant.more,
     )
     token = seal_session(session, ring=world.ring, now=issued, entropy=world.entropy, at_least=grant.token_size)
@@ -64,7 +66,7 @@ def mint_credentials(grant: Grant, world: World) -> dict[str, Any]:
 
 
 def first_key_of(caller: Caller) -> str:
-    """Return the long-term key at the start of the chain that the caller's session continues, or nothing."""
+    """Return the long-term key at the start of the caller's chain, or nothing. Servers of 0.1.0 know it alone."""
     session = caller.session
     return "" if session is None else session.first_key or session.issuing_key
 

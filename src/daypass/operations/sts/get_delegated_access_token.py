@@ -15,7 +15,7 @@ from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterVa
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.sts.credentials import Grant, first_key_of, mint_credentials
+from daypass.operations.sts.credentials import Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.world import World
 
@@ -57,7 +57,6 @@ class GetDelegatedAccessToken(Signed[Asked]):
                 principal_name=approver.principal_name,
                 session_name=approver.session_name,
                 seconds=int(request.ends.timestamp()) - int(world.now.timestamp()),
-                issuing_key=caller.access_key_id,
                 more={
                     "policy": request.policy,
                     "tags": approver.tags,
@@ -67,8 +66,8 @@ class GetDelegatedAccessToken(Signed[Asked]):
                     "context": approver.context,
                     "delegation": request.id,
                 },
-                first_key=first_key_of(caller),
             ),
+            authorized,
             world,
         )
         return {

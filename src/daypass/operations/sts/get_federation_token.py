@@ -74,7 +74,6 @@ class GetFederationToken(Signed[Asked]):
                 principal_name="" if caller.identity is None else caller.identity.name,
                 session_name=asked.params.name,
                 seconds=duration(asked.params.duration_seconds),
-                issuing_key=caller.access_key_id,
                 more={
                     "policy": asked.policies.inline,
                     "policy_arns": asked.policies.arns,
@@ -82,6 +81,7 @@ class GetFederationToken(Signed[Asked]):
                 },
                 token_size=asked.params.minimum_session_token_size,
             ),
+            authorized,
             world,
         )
         return {

@@ -56,10 +56,10 @@ class GetSessionToken(Signed[Asked]):
                 principal_name="" if caller.identity is None else caller.identity.name,
                 session_name="",
                 seconds=duration(asked.duration_seconds),
-                issuing_key=caller.access_key_id,
                 more={"mfa_time": caller.mfa_at},
                 token_size=asked.minimum_session_token_size,
             ),
+            authorized,
             world,
         )
         return {"Credentials": credentials, **token_size(credentials["SessionToken"])}

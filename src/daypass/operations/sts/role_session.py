@@ -37,14 +37,12 @@ class RoleGrant(msgspec.Struct, frozen=True):
 
     session_name: str
     seconds: int
-    issuing_key: str
     policies: SessionPolicies
     tags: SessionTags = msgspec.field(default_factory=SessionTags)
     source_identity: str = ""
     mfa_time: int | None = None
     chained: bool = False
     token_size: int = 0
-    first_key: str = ""
     provider: str = ""
     context: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
@@ -118,8 +116,9 @@ def keep_source_identity(asked: str, calling: Session | None) -> str:
     return fixed or asked
 
 
-def grant_role(role: AssumableRole, grant: RoleGrant, world: World) -> dict[str, Any]:
-    """Mint the session, and return the members that the answers of all three actions share."""
+def grant_role(authorized: Authorized[Any], grant: RoleGrant, world: World) -> dict[str, Any]:
+    """Mint a session of the role that was judged, and return what the answers of all three actions share."""
+    role = get_role(authorized)
     grant.policies.require_account(role.account, world)
     percentage = packed_percentage(grant.policies, grant.tags.tags)
     credentials = mint_credentials(
@@ -130,7 +129,6 @@ def grant_role(role: AssumableRole, grant: RoleGrant, world: World) -> dict[str,
             principal_name=role.name,
             session_name=grant.session_name,
             seconds=grant.seconds,
-            issuing_key=grant.issuing_key,
             more={
                 "policy": grant.policies.inline,
                 "policy_arns": grant.policies.arns,
@@ -143,8 +141,8 @@ def grant_role(role: AssumableRole, grant: RoleGrant, world: World) -> dict[str,
                 "chained": grant.chained,
             },
             token_size=grant.token_size,
-            first_key=grant.first_key,
         ),
+        authorized,
         world,
     )
     answer: dict[str, Any] = {

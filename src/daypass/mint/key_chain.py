@@ -1,0 +1,124 @@
+"""The access keys that a session grew from, and their compact form inside a session token.
+
+Owns the value, its limit and its bytes. Where the bytes stand in a token is tokens.py's work; what a revoked key
+ends is directory/revocations.py's.
+
+- A chain lists each access key from the long-term key to the key that signed the request, oldest first.
+- The time of a temporary key is the second in which its own session was issued. The time of a long-term key is the
+  second in which it issued the first session of the chain. A revocation of the key ends the chain if it is later.
+- A chain has at most 16 keys. A request for one more is refused.
+- The bytes are: version 1 (1 byte), length of the rest (2), flags (1), number of keys (1), the keys, and the time of
+  each key (4 bytes a key). A key is a tag (1) and its id. Tags 0 and 1 stand for `ASIA` and `AKIA` and ten packed
+  bytes; tag 2 stands for an id of an operator's own choice: its length (2) and its UTF-8. Integers are big-endian.
+  Flag 1: keys may be missing. Flag 2: no times follow, and each key counts from the second in which the session was
+  issued.
+"""
+
+import struct
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from daypass.errors import AccessDenied
+from daypass.mint.access_keys import pack_access_key_id, unpack_access_key_id
+
+MOST_KEYS: Final = 16
+
+_VERSION = b"\x01"
+_HEAD, _KEYS_AT = 3, 5
+_MISSING, _NO_TIMES = 1, 2
+_TIME_BYTES = 4
+_PACKED_BYTES = 10
+_PREFIXES = ("ASIA", "AKIA")
+_WRITTEN_OUT = b"\x02"
+
+_TOO_LONG = (
+    f"These credentials were issued through a chain of {MOST_KEYS} access keys, which is the limit. "
+    "Sign in again, and assume the role with fewer steps between."
+)
+
+
+class KeyChain(msgspec.Struct, frozen=True):
+    """Access keys, oldest first, each with its time in whole seconds since 1970.
+
+    A chain that is not complete may miss keys: an older release issued a session on the way. Only the chain inside a
+    token may leave all times out.
+    """
+
+    keys: tuple[str, ...] = ()
+    times: tuple[int, ...] = ()
+    is_complete: bool = True
+
+    def followed_by(self, key: str, time: int) -> "KeyChain":
+        """Return the chain with one more key at its end."""
+        return KeyChain((*self.keys, key), (*self.times, time), self.is_complete)
+
+
+NO_KEYS = KeyChain()
+
+
+class ChainBrokenError(Exception):
+    """The bytes are not a chain of keys."""
+
+
+def require_room(chain: KeyChain) -> KeyChain:
+    """Return the chain, or raise AccessDenied if it is longer than a session may remember."""
+    if len(chain.keys) > MOST_KEYS:
+        raise AccessDenied(_TOO_LONG, detail=f"the chain would have {len(chain.keys)} access keys")
+    return chain
+
+
+def encode_chain(chain: KeyChain) -> bytes:
+    """Return the bytes of a chain of at most MOST_KEYS keys."""
+    flags = (0 if chain.is_complete else _MISSING) | (0 if chain.times else _NO_TIMES)
+    keys = _encode_keys(require_room(chain).keys)
+    times = struct.pack(f">{len(chain.times)}I", *chain.times)
+    return b"".join((_VERSION, (len(keys) + len(times) + 1).to_bytes(2), bytes((flags,)), keys, times))
+
+
+@lru_cache(maxsize=1024)  # most requests come with the keys of a few callers
+def _encode_keys(keys: tuple[str, ...]) -> bytes:
+    return b"".join((len(keys).to_bytes(), *map(_encode_key, keys)))
+
+
+def _encode_key(key: str) -> bytes:
+    packed = pack_access_key_id(key)
+    if packed is not None and key.startswith(_PREFIXES):
+        return bytes((_PREFIXES.index(key[:4]),)) + packed
+    written = key.encode()
+    return b"".join((_WRITTEN_OUT, len(written).to_bytes(2), written))
+
+
+def decode_chain(data: bytes) -> tuple[KeyChain, bytes]:
+    """Return the chain at the beginning of `data`, and the bytes after it. Raises ChainBrokenError."""
+    end = _HEAD + int.from_bytes(data[1:_HEAD])
+    # A version that this release does not know may be a restriction, so it is never passed over.
+    if data[:1] != _VERSION or not _KEYS_AT <= end <= len(data):
+        raise ChainBrokenError
+    flags, number, at = data[_HEAD], data[_HEAD + 1], _KEYS_AT
+    if flags & ~(_MISSING | _NO_TIMES) or number > MOST_KEYS:
+        raise ChainBrokenError
+    keys = []
+    for _ in range(number):
+        key, at = _decode_key(data, at)
+        keys.append(key)
+    counted = 0 if flags & _NO_TIMES else number
+    if at + counted * _TIME_BYTES != end:
+        raise ChainBrokenError
+    times = struct.unpack_from(f">{counted}I", data, at)
+    return KeyChain(tuple(keys), times, not flags & _MISSING), data[end:]
+
+
+def _decode_key(data: bytes, at: int) -> tuple[str, int]:
+    tag, start = data[at : at + 1], at + 1
+    if tag == _WRITTEN_OUT:
+        start, end = start + 2, start + 2 + int.from_bytes(data[start : start + 2])
+        try:
+            return data[start:end].decode(), end
+        except UnicodeDecodeError as error:
+            raise ChainBrokenError from error
+    if not tag or tag[0] >= len(_PREFIXES):
+        raise ChainBrokenError
+    end = start + _PACKED_BYTES
+    return _PREFIXES[tag[0]] + unpack_access_key_id(data[start:end]), end

@@ -1,0 +1,174 @@
+"""What a revocation reaches, second by second and step by step."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.mint.material import role_session
+from tests.revocation.nodes import Key, Refused, Scene
+
+from daypass.directory.revocations import is_revoked
+
+SECOND = timedelta(seconds=1)
+LIMIT = "These credentials were issued through a chain of 16 access keys, which is the limit."
+
+
+@pytest.fixture(scope="module")
+def shared() -> Scene:
+    """Build two nodes once."""
+    return Scene()
+
+
+@pytest.fixture
+def scene(shared: Scene) -> Scene:
+    """Return the nodes, in a second that no revocation touches."""
+    shared.clock.move(timedelta(minutes=1))
+    return shared
+
+
+@pytest.fixture
+def alice(scene: Scene) -> Key:
+    """Return the key of a user of the test's own."""
+    return scene.new_user()
+
+
+def chain_of(key: Key, scene: Scene, steps: int) -> list[Key]:
+    """Assume roles one after the other."""
+    chain = [key]
+    for _ in range(steps):
+        chain.append(scene.assume(chain[-1]))
+    return chain[1:]
+
+
+def test_a_session_four_steps_away_ends(scene: Scene, alice: Key) -> None:
+    """A thief who stole the first session and went three steps further is stopped; its holder's key is not."""
+    sessions = chain_of(alice, scene, 4)
+    scene.revoke(sessions[0].key_id)
+    scene.settle()
+    assert [scene.elsewhere.is_alive(key) for key in (alice, *sessions)] == [True, False, False, False, False]
+
+
+def test_a_chain_is_remembered_in_order(scene: Scene, alice: Key) -> None:
+    """From the long-term key to the key that signed. Old servers find the two that they know."""
+    sessions = chain_of(alice, scene, 3)
+    last = scene.session(sessions[2])
+    assert last.issuing_keys == (alice.key_id, sessions[0].key_id, sessions[1].key_id)
+    assert (last.issuing_key, last.first_key) == (sessions[1].key_id, alice.key_id)
+    assert last.has_all_keys
+
+
+@pytest.mark.parametrize("of", ["the long-term key", "the stolen session"])
+def test_a_node_that_has_not_heard_yet_issues_nothing_that_stays(scene: Scene, alice: Key, of: str) -> None:
+    """What it issues in its last moment counts from the key that was revoked, not from that moment."""
+    stolen = scene.assume(alice)
+    scene.elsewhere.is_alive(stolen)
+    scene.revoke((alice if of == "the long-term key" else stolen).key_id)
+    scene.clock.move(SECOND)
+    late = scene.assume(stolen, node=scene.elsewhere)
+    later = scene.assume(late, node=scene.elsewhere)
+    scene.elsewhere.let_pass()
+    assert [scene.elsewhere.is_alive(key) for key in (stolen, late, later)] == [False, False, False]
+    assert scene.elsewhere.is_alive(scene.assume(alice))
+
+
+@pytest.mark.parametrize(("offset", "alive"), [(-1, False), (0, True), (1, True)])
+def test_a_revocation_ends_what_was_issued_before_its_second(
+    scene: Scene, alice: Key, offset: int, *, alive: bool
+) -> None:
+    """`--issued-before 12:00:00` leaves what was issued at 12:00:00, and ends what was issued one second earlier."""
+    at = int(scene.clock.now().timestamp())
+    scene.clock.move(offset * SECOND)
+    session = scene.assume(alice)
+    scene.clock.move(2 * SECOND)
+    scene.revoke(alice.key_id, before=at)
+    scene.settle()
+    assert scene.elsewhere.is_alive(session) is alive
+
+
+def test_what_grew_from_a_void_session_is_void(scene: Scene, alice: Key) -> None:
+    """Also if it was issued after the second of the revocation: the session that it grew from was not."""
+    first = scene.assume(alice)
+    scene.clock.move(timedelta(seconds=10))
+    second = scene.assume(first)
+    scene.revoke(alice.key_id, before=int(scene.clock.now().timestamp()) - 5)
+    scene.settle()
+    assert not scene.elsewhere.is_alive(first)
+    assert not scene.elsewhere.is_alive(second)
+
+
+@pytest.mark.parametrize("of", ["access_key_id", "issuing_key"])
+def test_a_session_without_a_chain_ends_with_the_keys_it_names(of: str) -> None:
+    """Whoever makes a Session and leaves its chain out has made one that can be revoked all the same."""
+    session = role_session()
+    assert is_revoked(session, {getattr(session, of): session.issued + 1})
+    assert not is_revoked(session, {getattr(session, of): session.issued})
+
+
+def test_an_earlier_revocation_revives_nothing(scene: Scene, alice: Key) -> None:
+    """The later of two seconds stands."""
+    session = scene.assume(alice)
+    scene.revoke(alice.key_id)
+    scene.revoke(alice.key_id, before=0)
+    scene.settle()
+    assert not scene.elsewhere.is_alive(session)
+
+
+ISSUING: dict[str, Callable[[Key, Scene], object]] = {
+    "AssumeRole": lambda key, scene: scene.assume(key),
+    "AssumeRoot": lambda key, scene: scene.assume_root(key),
+}
+
+
+@pytest.mark.parametrize("action", ISSUING)
+def test_the_seventeenth_key_is_refused(scene: Scene, alice: Key, action: str) -> None:
+    """Whatever would issue a session: a chain of sixteen keys still does, one more is an AccessDenied."""
+    *_, fifteen, sixteen = chain_of(alice, scene, 16)
+    assert len(scene.session(sixteen).issuing_keys) == 16
+    ISSUING[action](fifteen, scene)
+    with pytest.raises(Refused) as refusal:
+        ISSUING[action](sixteen, scene)
+    assert refusal.value.code == "AccessDenied"
+    assert refusal.value.message.startswith(LIMIT)
+
+
+def test_a_revoked_session_proves_nothing_to_others(scene: Scene, alice: Key) -> None:
+    """It gets no web identity token, and no session of any kind."""
+    session = scene.assume(alice)
+    scene.here.call(scene.root, "EnableOutboundWebIdentityFederation", "iam")
+    asked = {"Audience.member.1": "https://relying.example", "SigningAlgorithm": "ES384"}
+    scene.here.call(session, "GetWebIdentityToken", **asked)
+    scene.revoke(alice.key_id)
+    scene.settle()
+    for action, more in (("GetWebIdentityToken", asked), ("GetCallerIdentity", {})):
+        with pytest.raises(Refused) as refusal:
+            scene.elsewhere.call(session, action, **more)
+        assert refusal.value.code == "InvalidClientTokenId"
+
+
+def test_a_deactivated_key_leaves_its_sessions(scene: Scene, alice: Key) -> None:
+    """As on AWS: only a revocation ends them."""
+    session = scene.assume(alice)
+    scene.set_status(alice, "Inactive")
+    assert not scene.elsewhere.is_alive(alice)
+    assert scene.elsewhere.is_alive(session)
+
+
+def test_a_token_of_0_1_0_ends_with_each_key_that_it_names(scene: Scene, alice: Key) -> None:
+    """A key in the gap is in no token, so revoking it ends no more than its own session."""
+    first, second, third = chain_of(alice, scene, 3)
+    old = scene.as_old(scene.assume(third))
+    grown = scene.assume(old)
+    assert scene.session(grown).issuing_keys == (alice.key_id, third.key_id, old.key_id)
+    assert not scene.session(grown).has_all_keys
+    scene.revoke(second.key_id)
+    scene.settle()
+    assert [scene.elsewhere.is_alive(key) for key in (first, second, third, old, grown)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+    scene.revoke(third.key_id)
+    scene.settle()
+    assert [scene.elsewhere.is_alive(key) for key in (first, old, grown)] == [True, False, False]
