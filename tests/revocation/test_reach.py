@@ -1,13 +1,13 @@
 """What a revocation reaches, second by second and step by step."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.mint.material import role_session
 from tests.revocation.nodes import Key, Refused, Scene
 
-from daypass.directory.revocations import is_revoked
+from daypass.directory.revocations import end_of_second, is_revoked
 
 SECOND = timedelta(seconds=1)
 LIMIT = "These credentials were issued through a chain of 16 access keys, which is the limit."
@@ -83,6 +83,13 @@ def test_a_revocation_ends_what_was_issued_before_its_second(
     scene.revoke(alice.key_id, before=at)
     scene.settle()
     assert scene.elsewhere.is_alive(session) is alive
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
+def test_the_present_second_is_on_the_closed_side(fraction: int) -> None:
+    """Sessions know whole seconds alone, so all of the second in which a revocation is made is void."""
+    now = datetime(2026, 3, 1, 12, 0, 7, fraction, tzinfo=UTC)
+    assert end_of_second(now) == int(now.timestamp()) + 1
 
 
 def test_what_grew_from_a_void_session_is_void(scene: Scene, alice: Key) -> None:

@@ -8,7 +8,6 @@ import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,12 +16,10 @@ from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
 from daypass.directory import records
 from daypass.directory.entities import Role, User
+from daypass.directory.identity import load_access_key
 from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
-from daypass.directory.revocations import revoke_key
+from daypass.directory.revocations import end_of_second, revoke_key
 from daypass.directory.store import Writer
-
-if TYPE_CHECKING:
-    from daypass.wiring import OpenedStore
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 
@@ -71,10 +68,12 @@ def revoke(  # noqa: PLR0913 - one parameter an option
     if sum(value is not None for value in (role, user, access_key)) != 1:
         raise click.UsageError("Give one of --role, --user and --access-key.")
     with opened(store, config_file) as there:
-        before = _whole_second(issued_before or there.clock.now())
+        now = there.clock.now()
+        seconds = end_of_second(now) if issued_before is None else math.ceil(issued_before.timestamp())
+        before = datetime.fromtimestamp(seconds, UTC)
         with there.store.write() as writer:
             if access_key is not None:
-                _revoke_key(writer, access_key, before, there)
+                _revoke_key(writer, access_key, before, now)
                 means = "a revocation of the access key"
             else:
                 means = _revoke_holder(writer, choose_account(writer, account), role, user, before)
@@ -84,16 +83,11 @@ def revoke(  # noqa: PLR0913 - one parameter an option
         click.echo(f"What was issued before {before.isoformat()} is void, by {means}.")
 
 
-def _whole_second(instant: datetime) -> datetime:
-    # Sessions know whole seconds alone: the one that was issued in this very second must not slip through.
-    return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
-
-
-def _revoke_key(writer: Writer, access_key: str, before: datetime, there: "OpenedStore") -> None:
-    if not _KEY_ID.fullmatch(access_key):
+def _revoke_key(writer: Writer, access_key: str, before: datetime, now: datetime) -> None:
+    # A root key may have an id of the operator's own choice, in any form.
+    if not _KEY_ID.fullmatch(access_key) and load_access_key(writer, access_key) is None:
         raise Stop(f"{access_key!r} is no access key id.", Exit.CONFIGURATION)
-    now = int(there.clock.now().timestamp())
-    revoke_key(writer, access_key, before=int(before.timestamp()), now=now)
+    revoke_key(writer, access_key, before=int(before.timestamp()), now=int(now.timestamp()))
 
 
 def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:

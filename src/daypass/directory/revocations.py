@@ -9,7 +9,9 @@ record; it is for a key that has leaked.
 - An entry stays until everything that it could end has expired.
 """
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
@@ -30,6 +32,11 @@ def load_revocations(reader: Reader) -> Revocations:
     """Return, by access key id, the second before which everything that it issued is void."""
     record = reader.find(_KIND, "", _KEY)
     return MappingProxyType({} if record is None else _decode(record.body))
+
+
+def end_of_second(now: datetime) -> int:
+    """Return the second before which everything counts as issued that was issued until now, in this second too."""
+    return math.floor(now.timestamp()) + 1
 
 
 def is_revoked(session: Session, revocations: Revocations) -> bool:

@@ -1,0 +1,135 @@
+"""`daypass sessions revoke` beside a running server: what it says, and what is over a moment later."""
+
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.sts.authenticator import new_user, refused, who
+from tests.sts.test_assume_role import new_role
+
+from daypass.cli.main import cli
+from daypass.testing.plugin import ClientFactory, client_factory
+from daypass.testing.server import RunningServer, running_server
+
+INVALID = "The security token included in the request is invalid."
+Command = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Run a server on a store that a command can open beside it."""
+    with running_server(store=f"sqlite:///{tmp_path_factory.mktemp('store') / 'd.db'}") as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: RunningServer) -> Iterator[RunningServer]:
+    """Return the server, and set its clock right after the test."""
+    yield running
+    running.clock.reset()
+
+
+@pytest.fixture
+def client(server: RunningServer) -> ClientFactory:
+    """Make clients of the server."""
+    return client_factory(server)
+
+
+@pytest.fixture
+def revoke(server: RunningServer) -> Command:
+    """Run the command on the server's store."""
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, ["sessions", "revoke", *arguments, "--store", server.config.store])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def test_a_temporary_key_takes_its_whole_chain_along(client: ClientFactory, revoke: Command) -> None:
+    """Whoever stole the first session and went three steps further is stopped, and its holder goes on."""
+    alice, role = new_user(client("iam"), "alice"), new_role(client("iam"), "r")
+    chain = [alice.key]
+    for _ in range(4):
+        made = client("sts", chain[-1]).assume_role(RoleArn=role, RoleSessionName="step")
+        chain.append(made["Credentials"])
+    revoke("--access-key", chain[1]["AccessKeyId"])
+    for session in chain[1:]:
+        with refused("InvalidClientTokenId", INVALID, 403):
+            who(client, session)
+    who(client, alice.key)
+
+
+def test_a_root_key_with_an_id_of_its_own_is_revoked(
+    server: RunningServer, client: ClientFactory, revoke: Command
+) -> None:
+    """`DAYPASS_ROOT_ACCESS_KEY_ID` takes any id, and its sessions remember it."""
+    root = server.new_account(access_key_id="root", secret_access_key="s" * 40)
+    session = client("sts", root).get_session_token()["Credentials"]
+    revoke("--access-key", "root")
+    with refused("InvalidClientTokenId", INVALID, 403):
+        who(client, session)
+
+
+def test_the_second_of_the_revocation_is_void(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
+    """What the command says it ends includes the whole present second; the next second is good again."""
+    dora = new_user(client("iam"), "dora")
+    session = client("sts", dora.key).get_session_token()["Credentials"]
+    revoke("--access-key", dora.key["AccessKeyId"])
+    with refused("InvalidClientTokenId", INVALID, 403):
+        who(client, session)
+    server.clock.move(timedelta(seconds=2))
+    who(client, client("sts", dora.key).get_session_token()["Credentials"])
+
+
+def test_a_look_at_the_operator_pages_ends_with_its_session(
+    server: RunningServer, client: ClientFactory, revoke: Command
+) -> None:
+    """The browser has a name for credentials that lie in the store, and each page is asked for with these."""
+    erin, role = new_user(client("iam"), "erin"), new_role(client("iam"), "looks")
+    session = client("sts", erin.key).assume_role(RoleArn=role, RoleSessionName="look")["Credentials"]
+    cookie = _enter(server, session)
+    assert _look(server, cookie) == 200
+    revoke("--access-key", erin.key["AccessKeyId"])
+    assert _look(server, cookie) in {401, 403}
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing."""
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
+
+
+def _enter(server: RunningServer, session: Any) -> str:
+    fields = {
+        "AccessKeyId": session["AccessKeyId"],
+        "SecretAccessKey": session["SecretAccessKey"],
+        "SessionToken": session["SessionToken"],
+        "Expiration": session["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Name": "look",
+    }
+    body = urllib.parse.urlencode(fields).encode()
+    request = urllib.request.Request(f"{server.url}/operator", body, {"Origin": server.url})  # noqa: S310 - our own
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        _opener.open(request)
+    assert answer.value.code == 303
+    cookie: str = answer.value.headers["Set-Cookie"].partition(";")[0]
+    return cookie
+
+
+def _look(server: RunningServer, cookie: str) -> int:
+    request = urllib.request.Request(f"{server.url}/operator/keys", headers={"Cookie": cookie})  # noqa: S310 - our own
+    try:
+        with _opener.open(request) as answer:
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
