@@ -10,7 +10,7 @@ from tests.mint.old_tokens import FIELDS, PADDED_BY_0_1_0, SEALED_BY_0_1_0, open
 
 from daypass.errors import AccessDenied, InvalidClientTokenId
 from daypass.mint.access_keys import new_access_key_id
-from daypass.mint.key_chain import MOST_KEYS, ChainBrokenError, KeyChain, decode_chain, encode_chain
+from daypass.mint.key_chain import MOST_KEYS, ChainBrokenError, KeyChain, decode_chain, encode_chain, join_chains
 from daypass.mint.keyring import first_ring
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import seal
@@ -187,6 +187,12 @@ def test_a_chain_has_sixteen_keys() -> None:
     assert opened(sealed(with_chain(chain))).key_chain == chain
     with pytest.raises(AccessDenied, match=r"a chain of 16 access keys, which is the limit\. Sign in again"):
         sealed(with_chain(chain.followed_by(*steps[16])))
+
+
+def test_joined_chains_have_each_key_once() -> None:
+    """A key that is in both counts from its earlier time, and one incomplete chain makes the whole incomplete."""
+    first, second = KeyChain(("A" * 20, "B" * 20), (5, 6)), KeyChain(("C" * 20, "A" * 20), (1, 2), is_complete=False)
+    assert join_chains(first, second) == KeyChain(("B" * 20, "C" * 20, "A" * 20), (6, 1, 2), is_complete=False)
 
 
 @settings(max_examples=100, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 from tests.mint.material import role_session
 from tests.revocation.nodes import Key, Refused, Scene
 
-from daypass.directory.revocations import end_of_second, is_revoked
+from daypass.directory.revocations import end_of_second, is_revoked, load_revocations
 
 SECOND = timedelta(seconds=1)
 LIMIT = "These credentials were issued through a chain of 16 access keys, which is the limit."
@@ -120,9 +120,22 @@ def test_an_earlier_revocation_revives_nothing(scene: Scene, alice: Key) -> None
     assert not scene.elsewhere.is_alive(session)
 
 
+def test_a_revocation_is_kept_until_nothing_can_come_of_it(scene: Scene, alice: Key) -> None:
+    """A delegation may be sent a week after it was accepted, so an entry outlives every session."""
+    at = int(scene.clock.now().timestamp())
+    scene.revoke("AKIA" + "E" * 16, before=at - 8 * 86_400)
+    scene.revoke("AKIA" + "F" * 16, before=at - 9 * 86_400)
+    scene.revoke(alice.key_id)
+    with scene.there.store.read() as reader:
+        kept = load_revocations(reader)
+    assert "AKIA" + "E" * 16 in kept
+    assert "AKIA" + "F" * 16 not in kept
+
+
 ISSUING: dict[str, Callable[[Key, Scene], object]] = {
     "AssumeRole": lambda key, scene: scene.assume(key),
     "AssumeRoot": lambda key, scene: scene.assume_root(key),
+    "AcceptDelegationRequest": lambda key, scene: scene.accept(key, scene.request()),
 }
 
 
@@ -136,6 +149,24 @@ def test_the_seventeenth_key_is_refused(scene: Scene, alice: Key, action: str) -
         ISSUING[action](sixteen, scene)
     assert refusal.value.code == "AccessDenied"
     assert refusal.value.message.startswith(LIMIT)
+
+
+def test_a_delegation_counts_the_keys_of_both_sides(scene: Scene, alice: Key) -> None:
+    """Fifteen of the approver and one of the partner are sixteen; two of the partner are too many."""
+    *_, approver = chain_of(alice, scene, 14)
+    partner = scene.new_user(of=scene.partner)
+    bridge = scene.assume(partner, "bridge")
+    for key, is_refused in ((partner, False), (bridge, True)):
+        request = scene.request()
+        scene.accept(approver, request)
+        token = scene.send(approver, request)
+        if not is_refused:
+            assert len(scene.session(scene.redeem(key, token)).issuing_keys) == 16
+            continue
+        with pytest.raises(Refused) as refusal:
+            scene.redeem(key, token)
+        assert (refusal.value.code, refusal.value.message[: len(LIMIT)]) == ("AccessDenied", LIMIT)
+        scene.redeem(partner, token)  # what was refused has not used the token up
 
 
 def test_a_revoked_session_proves_nothing_to_others(scene: Scene, alice: Key) -> None:

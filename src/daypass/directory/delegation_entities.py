@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from daypass.directory.entities import Entity
+from daypass.mint.durations import HOUR
+from daypass.mint.key_chain import KeyChain
+from daypass.mint.session import SessionKind
 
 OF_REQUESTOR = "delegation_workflow"
 """From a requestor's account and its workflow's name to the request."""
@@ -40,6 +43,9 @@ LIFETIMES: Mapping[State, timedelta] = {
     State.REJECTED: 7 * _DAY,
 }
 
+LONGEST_DELEGATION = 43_200
+"""How many seconds delegated access runs at most: IAM API Reference, SessionDuration of CreateDelegationRequest."""
+
 
 class Parameter(Entity, frozen=True, kw_only=True):
     """A value that was put into a policy template."""
@@ -54,6 +60,10 @@ class Approver(Entity, frozen=True, kw_only=True):
 
     `kind` is a value of SessionKind; the other names are those of a Session. That an MFA code was
     given is not among them: it was given by a person who is not there any longer.
+
+    `accepted` is the moment of the acceptance; `keys` and `key_times` are the chain of access keys behind it. `ends` is
+    when the session ends that accepted, None for a long-term key. A request that a server of 0.1.0 stored has none of
+    these fields, even if a newer server had stored it before.
     """
 
     kind: str
@@ -67,13 +77,24 @@ class Approver(Entity, frozen=True, kw_only=True):
     source_identity: str = ""
     provider: str = ""
     context: Mapping[str, tuple[str, ...]] = {}
+    accepted: datetime | None = None
+    keys: tuple[str, ...] = ()
+    key_times: tuple[int, ...] = ()
+    has_all_keys: bool = False
+    ends: datetime | None = None
+
+    @property
+    def key_chain(self) -> KeyChain:
+        """The access keys behind the acceptance, as far as they are known."""
+        return KeyChain(self.keys, self.key_times, self.has_all_keys)
 
 
 class DelegationRequest(Entity, frozen=True, kw_only=True):
     """A request. `policy` is the template with its parameters put in, which nothing changes afterwards.
 
     `owner` is the ARN of whoever took it on and `owner_id` its unique id, both empty before. `since` is when the
-    state was entered, and with it began what is left of the state's time.
+    state was entered, and with it began what is left of the state's time. `redeemed_key` is the access key id of the
+    delegated credentials, once they were issued.
     """
 
     id: str
@@ -93,6 +114,7 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
     owner: str = ""
     owner_id: str = ""
     approver: Approver | None = None
+    redeemed_key: str = ""
     stored_state: str = State.UNASSIGNED.value
     since: datetime
     notes: str = ""
@@ -107,8 +129,21 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
 
     @property
     def ends(self) -> datetime:
-        """When the access ends that a finalized request gives."""
-        return self.since + timedelta(seconds=self.seconds)
+        """When the access ends that a finalized request gives: not later than the session that accepted it."""
+        end, approver = self.since + timedelta(seconds=self.seconds), self.approver
+        if approver is None:
+            return end
+        if approver.accepted is None and approver.kind == SessionKind.ROLE.value:
+            # The record does not say whether the session was a chained one, so the limit of chained ones holds.
+            return min(end, self.since + timedelta(seconds=HOUR))
+        return end if approver.ends is None else min(end, approver.ends)
+
+    @property
+    def accepted(self) -> datetime:
+        """When the request was accepted, or the earliest moment at which it may have been."""
+        if self.approver is not None and self.approver.accepted is not None:
+            return self.approver.accepted
+        return self.since if self.stored_state == State.ACCEPTED.value else self.created
 
     def state(self, now: datetime) -> State:
         """Return how far it has come. Time alone makes it EXPIRED."""

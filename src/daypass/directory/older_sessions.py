@@ -6,7 +6,10 @@ Source: IAM User Guide, "Revoke IAM role temporary security credentials".
 """
 
 import json
-from datetime import datetime
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,11 +21,14 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 def without_older_sessions(holder: User | Role, before: datetime) -> User | Role:
     """Return the user or role with the policy. A cut that was made later stands: nothing comes alive again."""
-    present = holder.inline.get(POLICY_NAME)
-    cut = before.strftime(_FORMAT)
-    if present is not None:
-        cut = max(cut, _cut_of(present))
-    return replace(holder, inline={**holder.inline, POLICY_NAME: _document(cut)})
+    cut = max((before, *_cuts_of(holder)))
+    return replace(holder, inline={**holder.inline, POLICY_NAME: _document(cut.strftime(_FORMAT))})
+
+
+def is_cut_off(holder: User | Role, issued: int) -> bool:
+    """Return whether the policy, as this module or AWS's console writes it, voids what was issued in a second."""
+    instant = datetime.fromtimestamp(issued, UTC)
+    return any(instant < cut for cut in _cuts_of(holder))
 
 
 def _document(cut: str) -> str:
@@ -35,10 +41,20 @@ def _document(cut: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _cut_of(document: str) -> str:
-    """Return the instant of a document that we made, or nothing of another's."""
+def _cuts_of(holder: User | Role) -> Iterator[datetime]:
+    """Yield the instants of the policy's statements, in whole seconds. AWS's console writes fractions of a second."""
     try:
-        cut = json.loads(document)["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
-        return datetime.strptime(cut, _FORMAT).strftime(_FORMAT)  # noqa: DTZ007 - the Z is in the format
-    except (ValueError, LookupError, TypeError):
-        return ""
+        document = json.loads(holder.inline.get(POLICY_NAME, "{}"))
+        found = document.get("Statement", [])
+        for statement in found if isinstance(found, list) else [found]:
+            if statement.get("Effect") == "Deny":
+                yield _whole_second(statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return  # It is a policy of somebody's own.
+
+
+def _whole_second(text: Any) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)

@@ -1,4 +1,4 @@
-"""Revoked access keys: the second before which what they issued is void.
+"""Revoked access keys and delegation requests: the second before which what they issued is void.
 
 Owns one record of the store, which every node reads with each temporary credential, from the cache. AWS has no such
 record; it is for a key that has leaked.
@@ -6,7 +6,9 @@ record; it is for a key that has leaked.
 - A revocation ends the sessions whose chain holds the key, at any depth, if the key's time in the chain is earlier than
   the revocation (mint/key_chain.py). So a session that another node issued a moment too late ends as well.
 - A revocation of a temporary key ends the session of that key too.
-- An entry stays until everything that it could end has expired.
+- A revocation of a delegation request ends the credentials that were issued for it.
+- An entry stays until everything that it could end has expired: a delegation that was accepted before may be sent days
+  later.
 """
 
 import math
@@ -16,6 +18,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from daypass.directory.delegation_entities import LIFETIMES, LONGEST_DELEGATION, State
 from daypass.directory.store import Reader, Record, Writer
 from daypass.mint.durations import LONGEST
 from daypass.mint.key_chain import KeyChain
@@ -23,13 +26,14 @@ from daypass.mint.lifecycle import SKEW
 from daypass.mint.session import Session
 
 _KIND, _KEY = "revocations", "access-keys"
+_KEPT = int(LIFETIMES[State.ACCEPTED].total_seconds()) + max(LONGEST, LONGEST_DELEGATION) + SKEW
 _decode = msgspec.json.Decoder(dict[str, int]).decode
 
 Revocations = Mapping[str, int]
 
 
 def load_revocations(reader: Reader) -> Revocations:
-    """Return, by access key id, the second before which everything that it issued is void."""
+    """Return, by access key id or delegation request, the second before which everything that it issued is void."""
     record = reader.find(_KIND, "", _KEY)
     return MappingProxyType({} if record is None else _decode(record.body))
 
@@ -40,8 +44,8 @@ def end_of_second(now: datetime) -> int:
 
 
 def is_revoked(session: Session, revocations: Revocations) -> bool:
-    """Return whether the session or a key that it grew from was revoked."""
-    named = {session.access_key_id}
+    """Return whether the session, a key that it grew from, or its delegation request was revoked."""
+    named = {session.access_key_id, session.delegation}
     if not session.issuing_keys:
         named |= {session.issuing_key, session.first_key}
     if any(session.issued < revocations[name] for name in named if name in revocations):
@@ -55,11 +59,11 @@ def is_chain_revoked(chain: KeyChain, revocations: Revocations) -> bool:
     return any(time < revocations[key] for key, time in steps if key in revocations)
 
 
-def revoke_key(writer: Writer, access_key_id: str, *, before: int, now: int) -> None:
-    """End what an access key issued before a second. A later revocation stands."""
+def revoke_key(writer: Writer, name: str, *, before: int, now: int) -> None:
+    """End what an access key or a delegation request issued before a second. A later revocation stands."""
     known = load_revocations(writer)
-    kept = {name: until for name, until in known.items() if until + LONGEST + SKEW > now}
-    kept[access_key_id] = max(before, known.get(access_key_id, 0))
+    kept = {name: until for name, until in known.items() if until + _KEPT > now}
+    kept[name] = max(before, known.get(name, 0))
     record = Record(kind=_KIND, account="", key=_KEY, sort=_KEY, body=msgspec.json.encode(kept))
     if writer.find(_KIND, "", _KEY) is None:
         writer.insert(record)

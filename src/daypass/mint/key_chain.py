@@ -3,7 +3,8 @@
 Owns the value, its limit and its bytes. Where the bytes stand in a token is tokens.py's work; what a revoked key
 ends is directory/revocations.py's.
 
-- A chain lists each access key from the long-term key to the key that signed the request, oldest first.
+- A chain lists each access key from the long-term key to the key that signed the request, oldest first. A session that
+  several chains lead to (a delegated one) lists the keys of all of them.
 - The time of a temporary key is the second in which its own session was issued. The time of a long-term key is the
   second in which it issued the first session of the chain. A revocation of the key ends the chain if it is later.
 - A chain has at most 16 keys. A request for one more is refused.
@@ -67,6 +68,14 @@ def require_room(chain: KeyChain) -> KeyChain:
     if len(chain.keys) > MOST_KEYS:
         raise AccessDenied(_TOO_LONG, detail=f"the chain would have {len(chain.keys)} access keys")
     return chain
+
+
+def join_chains(first: KeyChain, second: KeyChain) -> KeyChain:
+    """Return the keys of both chains. A key that is in both counts from its earlier time."""
+    times = dict(zip(first.keys, first.times, strict=True))
+    for key, time in zip(second.keys, second.times, strict=True):
+        times[key] = min(time, times.pop(key, time))
+    return KeyChain(tuple(times), tuple(times.values()), first.is_complete and second.is_complete)
 
 
 def encode_chain(chain: KeyChain) -> bytes:

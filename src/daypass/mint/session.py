@@ -27,6 +27,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     The fields are sealed in this order, and a server that meets one it does not know refuses the token: it
     might be a restriction. New fields come last, with a default that means what their absence meant. tokens.py knows
     which of them this release writes.
+
+    `issued` is what aws:TokenIssueTime says. For delegated credentials it is the moment of the approval.
     """
 
     kind: SessionKind

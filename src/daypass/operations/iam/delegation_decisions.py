@@ -4,13 +4,16 @@ Owns who may decide, and what is recorded of whoever accepts: the delegated cred
 Source: IAM API Reference, AssociateDelegationRequest and its sisters; IAM User Guide, "IAM temporary delegation".
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from daypass.authenticate.caller import Caller
+from daypass.directory.approvals import approved_end, dated_approver, find_withdrawal
 from daypass.directory.delegation_entities import Approver, DelegationRequest
 from daypass.errors import InvalidInput
+from daypass.mint.key_chain import require_room
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeIn, seal_trade_in
 from daypass.operations.iam.delegation_rules import (
@@ -92,7 +95,7 @@ class AcceptDelegationRequest(_Decision):
             raise InvalidInput("A session with session policies cannot accept a delegation request.")
         if caller.is_root and request.seconds > LONGEST_OF_ROOT:
             raise InvalidInput(f"A root user can delegate for {LONGEST_OF_ROOT} seconds at the most.")
-        notify(move(request, self.action, world, approver=_approver(caller)), world)
+        notify(move(request, self.action, world, approver=_approver(caller, world.now)), world)
 
 
 class RejectDelegationRequest(_Decision):
@@ -106,7 +109,7 @@ class RejectDelegationRequest(_Decision):
 
 
 class SendDelegationToken(_Decision):
-    """Sends the exchange token to the partner. From here on the access runs, and nobody can take it back."""
+    """Sends the exchange token to the partner. From here on the access runs; `daypass sessions revoke` ends it."""
 
     action = "SendDelegationToken"
 
@@ -114,25 +117,47 @@ class SendDelegationToken(_Decision):
         """Seal the token for the partner's account, and put it into the queue."""
         if request.only_owner_sends and not is_owner(request, caller):
             raise InvalidInput("Only the owner of this delegation request can send its token.")
-        finalized = move(request, self.action, world)
+        finalized = move(request, self.action, world, approver=dated_approver(request, world.now))
+        ends = _require_open(finalized, world)
         token = seal_trade_in(
-            TradeIn(finalized.id, int(finalized.ends.timestamp())),
+            TradeIn(finalized.id, int(ends.timestamp())),
             account=finalized.requestor,
             ring=world.ring,
             now=int(world.now.timestamp()),
             entropy=world.entropy,
         )
-        notify(finalized, world, token=token)
+        notify(finalized, world, token=token, ends=ends)
 
 
-def _approver(caller: Caller) -> Approver:
+def _require_open(request: DelegationRequest, world: World) -> datetime:
+    """Return when the access of a request ends that is being finalized. Raises InvalidInput if it cannot begin."""
+    if request.approver is None:
+        raise InvalidInput(f"The delegation request {request.id} was not accepted.")
+    reason = find_withdrawal(world.reader, request, request.approver)
+    ends = approved_end(world.reader, request)
+    if not reason and ends <= world.now:
+        reason = "the session that accepted it has ended"
+    if reason:
+        raise InvalidInput(
+            f"The delegation request {request.id} cannot be sent: {reason}. Reject it and ask for another."
+        )
+    return ends
+
+
+def _approver(caller: Caller, now: datetime) -> Approver:
     session, principal = caller.session, caller.principal
+    chain = require_room(caller.key_chain(int(now.timestamp())))
     approver = Approver(
         kind=_KINDS[principal.kind].value,
         account=caller.account,
         arn=caller.arn,
         principal_id=principal.unique_id,
         principal_name="" if caller.identity is None else caller.identity.name,
+        accepted=now,
+        keys=chain.keys,
+        key_times=chain.times,
+        has_all_keys=chain.is_complete,
+        ends=None if session is None else datetime.fromtimestamp(session.expires, UTC),
     )
     if session is None or principal.kind is not PrincipalKind.ROLE_SESSION:
         return approver

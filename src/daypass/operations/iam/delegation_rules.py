@@ -7,6 +7,7 @@ request lifecycle".
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -102,10 +103,10 @@ def move(request: DelegationRequest, action: str, world: World, **more: Any) -> 
     return moved
 
 
-def notify(request: DelegationRequest, world: World, *, token: str = "") -> None:
-    """Put into the queue what the partner is told of a request's new state."""
+def notify(request: DelegationRequest, world: World, *, token: str = "", ends: datetime | None = None) -> None:
+    """Put into the queue what the partner is told of a request's new state. `ends` is when its token does."""
     state = request.state(world.now)
-    ends = request.ends if token else request.expires
+    ends = request.expires if ends is None else ends
     message = {
         "DelegationRequestId": request.id,
         "RequestorWorkflowId": request.workflow,

@@ -12,7 +12,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.mint.access_keys import new_access_key_id, new_secret
-from daypass.mint.key_chain import require_room
+from daypass.mint.key_chain import KeyChain, join_chains, require_room
 from daypass.mint.purpose import Purpose
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import seal_session
@@ -22,8 +22,18 @@ from daypass.operations.world import World
 _WHOLE = 100
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """That somebody else granted the session: in which second, and with which access keys behind them."""
+
+    at: int
+    chain: KeyChain
+
+
 class Grant(msgspec.Struct, frozen=True):
-    """What a session shall be. `seconds` is how long it lives; `more` holds further fields of Session."""
+    """What a session shall be. `seconds` is how long it lives from now; `more` holds further fields of Session.
+
+    A session with an `approval` counts as issued when it was approved, and ends with the approver's keys too.
+    """
 
     kind: SessionKind
     account: str
@@ -33,12 +43,16 @@ class Grant(msgspec.Struct, frozen=True):
     seconds: int
     more: Mapping[str, Any]
     token_size: int = 0
+    approval: Approval | None = None
 
 
 def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) -> dict[str, Any]:
     """Return the Credentials element of an answer. Raises AccessDenied if the chain of access keys gets too long."""
-    caller, issued = authorized.caller, int(world.now.timestamp())
-    chain = require_room(caller.key_chain(issued))
+    caller, now = authorized.caller, int(world.now.timestamp())
+    chain, issued = caller.key_chain(now), now
+    if grant.approval is not None:
+        chain, issued = join_chains(grant.approval.chain, chain), grant.approval.at
+    require_room(chain)
     session = Session(
         kind=grant.kind,
         account=grant.account,
@@ -48,7 +62,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
         access_key_id=new_access_key_id("ASIA", grant.account, world.entropy),
         secret=new_secret(world.entropy),
         issued=issued,
-        expires=issued + grant.seconds,
+        expires=now + grant.seconds,
         issuing_key=caller.access_key_id,
         first_key=first_key_of(caller),
         issuing_keys=chain.keys,
@@ -56,7 +70,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
         has_all_keys=chain.is_complete,
         **grant.more,
     )
-    token = seal_session(session, ring=world.ring, now=issued, entropy=world.entropy, at_least=grant.token_size)
+    token = seal_session(session, ring=world.ring, now=now, entropy=world.entropy, at_least=grant.token_size)
     return {
         "AccessKeyId": session.access_key_id,
         "SecretAccessKey": session.secret.text,

@@ -1,27 +1,30 @@
 """sts:GetDelegatedAccessToken: a partner trades an exchange token in for the credentials that were delegated to it.
 
 Owns what is asked and answered. The credentials speak for whoever accepted the request, limited to the policy that was
-accepted, and end when the accepted time is over, however late they are fetched. A token is redeemed once.
+accepted, and end when the accepted time is over, however late they are fetched. A token is redeemed once. They count as
+issued when the request was accepted, and grew from the approver's access keys as well as the partner's.
 Source: STS API Reference, GetDelegatedAccessToken; IAM User Guide, "IAM temporary delegation".
 """
 
 import msgspec
+from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.delegation import find_request
+from daypass.directory.approvals import approved_end, find_withdrawal
+from daypass.directory.delegation import find_request, replace_request
 from daypass.directory.delegation_entities import Approver, DelegationRequest, State
-from daypass.directory.identity import load_account, load_identity
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.sts.credentials import Grant, mint_credentials
+from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.world import World
 
 _BROKEN = "The trade-in token is not valid for this account."
 _EXPIRED = "The trade-in token has expired."
 _USED = "The trade-in token was used already."
+_WITHDRAWN = "The approval of the delegation request does not stand any more. Ask the customer to accept a new request."
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):
@@ -56,7 +59,7 @@ class GetDelegatedAccessToken(Signed[Asked]):
                 principal_id=approver.principal_id,
                 principal_name=approver.principal_name,
                 session_name=approver.session_name,
-                seconds=int(request.ends.timestamp()) - int(world.now.timestamp()),
+                seconds=int(approved_end(world.reader, request).timestamp()) - int(world.now.timestamp()),
                 more={
                     "policy": request.policy,
                     "tags": approver.tags,
@@ -66,10 +69,13 @@ class GetDelegatedAccessToken(Signed[Asked]):
                     "context": approver.context,
                     "delegation": request.id,
                 },
+                approval=Approval(int(request.accepted.timestamp()), approver.key_chain),
             ),
             authorized,
             world,
         )
+        # From its key id, `daypass sessions revoke --delegation` ends the credentials and what grows from them.
+        replace_request(world.writer, replace(request, redeemed_key=credentials["AccessKeyId"]))
         return {
             "Credentials": credentials,
             "PackedPolicySize": percentage or 0,
@@ -88,15 +94,12 @@ def _redeem(text: str, caller: Caller, world: World) -> tuple[DelegationRequest,
         raise ExpiredTradeInToken(_EXPIRED)
     if request.state(world.now) is not State.FINALIZED or request.approver is None:
         raise ExpiredTradeInToken(_EXPIRED, detail=f"the request is {request.state(world.now).value}")
-    if not _is_there(request.approver, world):
-        raise AccessDenied("The principal who accepted the delegation request is gone.")
+    reason = find_withdrawal(world.reader, request, request.approver)
+    if reason:
+        raise AccessDenied(_WITHDRAWN, detail=reason)
+    if world.now >= approved_end(world.reader, request):
+        raise ExpiredTradeInToken(_EXPIRED, detail="the approved time is over")
     # The claim is part of this transaction: what is not minted is not used up.
     if not world.writer.claim(f"delegation:{request.id}", until=request.expires):
         raise ExpiredTradeInToken(_USED)
     return request, request.approver
-
-
-def _is_there(approver: Approver, world: World) -> bool:
-    if approver.kind == SessionKind.ROOT.value:
-        return load_account(world.reader, approver.account) is not None
-    return load_identity(world.reader, approver.principal_id) is not None
