@@ -1,5 +1,6 @@
 """`daypass sessions revoke` beside a running server: what it says, and what is over a moment later."""
 
+import json
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,6 +14,8 @@ from tests.sts.authenticator import new_user, refused, who
 from tests.sts.test_assume_role import new_role
 
 from daypass.cli.main import cli
+from daypass.directory import records
+from daypass.directory.delegation_entities import Notice
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.server import RunningServer, running_server
 
@@ -52,6 +55,53 @@ def revoke(server: RunningServer) -> Command:
     return run
 
 
+class Delegation:
+    """A partner's request, and the steps that it takes."""
+
+    def __init__(self, server: RunningServer, client: ClientFactory, approver: Any) -> None:
+        self._server, self._client = server, client
+        partner = server.new_account()
+        self._partner, self._iam = client("sts", partner), client("iam", approver)
+        asking = client("iam", partner)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+        template = asking.create_policy(PolicyName="setup", PolicyDocument=policy)["Policy"]["Arn"]
+        self.id: str = asking.create_delegation_request(
+            OwnerAccountId=server.root.account,
+            Description="Set up the monitoring.",
+            Permissions={"PolicyTemplateArn": template},
+            RequestorWorkflowId="workflow",
+            NotificationChannel="https://10.0.0.1/hook",  # never connected to
+            SessionDuration=3600,
+        )["DelegationRequestId"]
+
+    def associate(self) -> None:
+        """Take it on."""
+        self._iam.associate_delegation_request(DelegationRequestId=self.id)
+
+    def accept(self) -> None:
+        """Accept it."""
+        self._iam.accept_delegation_request(DelegationRequestId=self.id)
+
+    def send(self) -> str:
+        """Send the exchange token, and return it as the partner's webhook would have it."""
+        self._iam.send_delegation_token(DelegationRequestId=self.id)
+        there = self._server.there
+        with there.store.read() as reader:
+            waiting = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=100)]
+        messages = [json.loads(there.vault.decrypt(each.sealed_body, bound_to=each.bound_to)) for each in waiting]
+        [token] = [
+            each["ExchangeToken"]
+            for each in messages
+            if each["DelegationRequestId"] == self.id and "ExchangeToken" in each
+        ]
+        assert isinstance(token, str)
+        return token
+
+    def redeem(self, token: str) -> Any:
+        """Trade the token in."""
+        return self._partner.get_delegated_access_token(TradeInToken=token)["Credentials"]
+
+
 def test_a_temporary_key_takes_its_whole_chain_along(client: ClientFactory, revoke: Command) -> None:
     """Whoever stole the first session and went three steps further is stopped, and its holder goes on."""
     alice, role = new_user(client("iam"), "alice"), new_role(client("iam"), "r")
@@ -75,6 +125,57 @@ def test_a_root_key_with_an_id_of_its_own_is_revoked(
     revoke("--access-key", "root")
     with refused("InvalidClientTokenId", INVALID, 403):
         who(client, session)
+
+
+def test_a_delegation_is_ended_by_its_id(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
+    """The partner's credentials and what grew from them are void, the approver's own sessions are not."""
+    bob, role = new_user(client("iam"), "bob"), new_role(client("iam"), "delegated")
+    own = client("sts", bob.key).assume_role(RoleArn=role, RoleSessionName="own")["Credentials"]
+    delegation = Delegation(server, client, bob.key)
+    delegation.associate()
+    delegation.accept()
+    credentials = delegation.redeem(delegation.send())
+    grown = client("sts", credentials).assume_role(RoleArn=role, RoleSessionName="grown")["Credentials"]
+    assert "a revocation of the delegation request" in revoke("--delegation", delegation.id).output
+    for session in (credentials, grown):
+        with refused("InvalidClientTokenId", INVALID, 403):
+            who(client, session)
+    who(client, own)
+
+
+def test_a_delegation_is_ended_before_it_is_redeemed(
+    server: RunningServer, client: ClientFactory, revoke: Command
+) -> None:
+    """An accepted request cannot be sent any more, and a token that was sent cannot be redeemed."""
+    carol = new_user(client("iam"), "carol")
+    delegation = Delegation(server, client, carol.key)
+    revoke("--delegation", delegation.id, code=6)
+    delegation.associate()
+    assert "is in the state ASSIGNED" in revoke("--delegation", delegation.id, code=6).output
+    delegation.accept()
+    token = delegation.send()
+    revoke("--delegation", delegation.id)
+    with refused("AccessDenied", status=403):
+        delegation.redeem(token)
+    other = Delegation(server, client, carol.key)
+    other.associate()
+    other.accept()
+    revoke("--delegation", other.id)
+    with refused("InvalidInput", status=400):
+        other.send()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--delegation", "dr-none"), 6),
+        (("--delegation", "dr-none", "--access-key", "A" * 20), 2),
+        (("--delegation", "dr-none", "--role", "r"), 2),
+    ],
+)
+def test_delegations_that_cannot_be_ended(revoke: Command, arguments: tuple[str, ...], code: int) -> None:
+    """Exit code 2 for a bad command line, 6 for a request that does not exist."""
+    revoke(*arguments, code=code)
 
 
 def test_the_second_of_the_revocation_is_void(server: RunningServer, client: ClientFactory, revoke: Command) -> None:

@@ -1,7 +1,8 @@
 """`daypass sessions revoke`: end what was issued.
 
 For a role or a user by AWS's own means, the policy AWSRevokeOlderSessions, which `aws iam` shows and can take back;
-for an access key by a line in the store, since AWS has no means for it. Both act on every node within a second.
+for an access key or a delegation request by an entry in the store, since AWS has no means for it. Both act on every
+node within a second.
 """
 
 import math
@@ -15,6 +16,8 @@ from daypass.cli.account_choice import account_option, choose_account
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
 from daypass.directory import records
+from daypass.directory.delegation import find_request
+from daypass.directory.delegation_entities import State
 from daypass.directory.entities import Role, User
 from daypass.directory.identity import load_access_key
 from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
@@ -46,6 +49,7 @@ def command() -> None:
 @click.option("--role", metavar="NAME", help="End the sessions of this role.")
 @click.option("--user", metavar="NAME", help="End the sessions of this user; its long-term keys stay.")
 @click.option("--access-key", metavar="ID", help="End the sessions that this key issued, and those that came of them.")
+@click.option("--delegation", metavar="ID", help="End what this accepted delegation request gave to the partner.")
 @click.option(
     "--issued-before", metavar="TIME", callback=_read_instant, help="End only what was issued before. Now by default."
 )
@@ -58,15 +62,16 @@ def revoke(  # noqa: PLR0913 - one parameter an option
     role: str | None,
     user: str | None,
     access_key: str | None,
+    delegation: str | None,
     issued_before: datetime | None,
     account: str | None,
     store: str | None,
     config_file: Path | None,
     output: str,
 ) -> None:
-    """End what was issued to a role or a user, or by an access key."""
-    if sum(value is not None for value in (role, user, access_key)) != 1:
-        raise click.UsageError("Give one of --role, --user and --access-key.")
+    """End what was issued to a role or a user, by an access key, or for a delegation request."""
+    if sum(value is not None for value in (role, user, access_key, delegation)) != 1:
+        raise click.UsageError("Give one of --role, --user, --access-key and --delegation.")
     with opened(store, config_file) as there:
         now = there.clock.now()
         seconds = end_of_second(now) if issued_before is None else math.ceil(issued_before.timestamp())
@@ -75,6 +80,9 @@ def revoke(  # noqa: PLR0913 - one parameter an option
             if access_key is not None:
                 _revoke_key(writer, access_key, before, now)
                 means = "a revocation of the access key"
+            elif delegation is not None:
+                _revoke_delegation(writer, delegation, before, now)
+                means = "a revocation of the delegation request"
             else:
                 means = _revoke_holder(writer, choose_account(writer, account), role, user, before)
     if output == "json":
@@ -88,6 +96,20 @@ def _revoke_key(writer: Writer, access_key: str, before: datetime, now: datetime
     if not _KEY_ID.fullmatch(access_key) and load_access_key(writer, access_key) is None:
         raise Stop(f"{access_key!r} is no access key id.", Exit.CONFIGURATION)
     revoke_key(writer, access_key, before=int(before.timestamp()), now=int(now.timestamp()))
+
+
+def _revoke_delegation(writer: Writer, request_id: str, before: datetime, now: datetime) -> None:
+    request = find_request(writer, request_id)
+    if request is None:
+        raise Stop(f"There is no delegation request {request_id}.", Exit.CONFIGURATION)
+    state = request.state(now)
+    if state not in {State.ACCEPTED, State.FINALIZED}:
+        raise Stop(
+            f"The delegation request {request_id} is in the state {state.value}, in which it gives no access.",
+            Exit.CONFIGURATION,
+        )
+    for name in filter(None, (request.id, request.redeemed_key)):
+        revoke_key(writer, name, before=int(before.timestamp()), now=int(now.timestamp()))
 
 
 def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:
