@@ -1,11 +1,16 @@
 """Wildcards: right for every pattern, and linear whatever the pattern."""
 
+import sys
 import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daypass.policy import wildcard
 from daypass.policy.wildcard import Token, Wild, compile_wildcard, tokens_of
 
 
@@ -55,3 +60,57 @@ def test_time_grows_with_the_text_and_no_faster(pattern: str) -> None:
     """Ten times the text takes about ten times as long; a backtracking matcher would not come back."""
     short, long = fastest(pattern, "a" * 4_000), fastest(pattern, "a" * 40_000)
     assert long < max(short, 2e-5) * 40
+
+
+def lines_run(match: Callable[[str], bool], text: str) -> int:
+    """Count the lines that a match runs, once it is known where each character stands."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != wildcard.__file__:
+            return None
+        count += event == "line"
+        return trace
+
+    match(text)
+    sys.settrace(trace)
+    try:
+        match(text)
+    finally:
+        sys.settrace(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*" + "?" * 500 + "b", "*" + "a?" * 200 + "b", "*a?b", "a?*a?*a?*b", "?" * 300, "*?a*" * 50 + "?b", "*ab?" * 40],
+)
+@pytest.mark.parametrize("within_parts", [False, True])
+def test_steps_grow_with_the_pattern_and_not_with_the_text(pattern: str, *, within_parts: bool) -> None:
+    """A step of the pattern moves over the whole text at once, so a longer text takes no more steps."""
+    tokens: list[Token] = tokens_of(pattern)
+    if within_parts:
+        to_part = {Wild.ANY: Wild.PART_ANY, Wild.ONE: Wild.PART_ONE}
+        tokens = [to_part[token] if isinstance(token, Wild) else token for token in tokens]
+    match = compile_wildcard(tokens)
+    assert lines_run(match, "ab" * 1_000) <= 12 * len(pattern) + 40
+    assert lines_run(match, "a" * 2_000) <= 12 * len(pattern) + 40
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", ":", "?", "*", "é", "\U0001f600", "ab"]), max_size=12).map("".join),
+    st.lists(st.sampled_from(["a", "b", ":", "é", "\U0001f600", "\n"]), max_size=30).map("".join),
+)
+@settings(max_examples=300, deadline=None)
+def test_question_marks_mean_one_character_each(pattern: str, text: str) -> None:
+    """The matcher agrees with a plain one that tries every way."""
+
+    def tries(at: int, on: int) -> bool:
+        if at == len(pattern):
+            return on == len(text)
+        if pattern[at] == "*":
+            return any(tries(at + 1, later) for later in range(on, len(text) + 1))
+        return on < len(text) and pattern[at] in ("?", text[on]) and tries(at + 1, on + 1)
+
+    assert compile_wildcard(tokens_of(pattern))(text) is tries(0, 0)

@@ -4,7 +4,7 @@ Owns an index by the literal text with which a Resource pattern begins. It only 
 apply; whether one does is asked of the statement itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -47,13 +47,17 @@ class ResourceIndex(Generic[S]):
             ),
         )
 
-    def speaking_of(self, resource: str) -> tuple[S, ...]:
+    def speaking_of(self, resource: str) -> Sequence[S]:
         """Return the statements that may apply to `resource`."""
         if self.few is not None:
             return self.few
-        found: tuple[S, ...] = ()
+        first: Sequence[S] = ()
+        more: list[S] = []
         for length, by_head in self.by_length:
             some = by_head.get(resource[:length])
             if some is not None:
-                found += some
-        return found
+                if first:
+                    more += some
+                else:
+                    first = some
+        return [*first, *more] if more else first

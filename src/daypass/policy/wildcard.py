@@ -1,15 +1,14 @@
-"""Matching of `*` and `?` in time linear in the text, whatever the pattern.
+"""Matching of `*` and `?` without trying anything twice, whatever the pattern.
 
 Owns patterns as tokens and the matchers made of them. Which characters of a policy are wildcards at all is
 for template.py to say; a value put in place of a variable arrives here as literal text.
-No regular expression with a repetition is ever made of policy text: `*a*a*a*` makes a backtracking engine try for
-years, and a session policy is written by whoever holds the credentials. A piece between two stars has a fixed length
-and nothing to try again.
+No regular expression is ever made of policy text: `*a*a*a*` makes a backtracking engine try for years, a piece of
+question marks is tried anew at each character, and a session policy is written by whoever holds the credentials.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import lru_cache
 
 Match = Callable[[str], bool]
 
@@ -42,15 +41,13 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def compile_wildcard(tokens: Sequence[Token]) -> Match:
-    """Return the cheapest matcher for a pattern. It is anchored at both ends."""
+    """Return the cheapest matcher for a pattern. It is anchored at both ends, and costs next to nothing to make."""
     wild = {token for token in tokens if isinstance(token, Wild)}
     if not wild:
         return "".join(str(token) for token in tokens).__eq__
     if wild == {Wild.ANY}:
         return _match_pieces(tokens)
-    if wild <= {Wild.ANY, Wild.ONE}:
-        return _match_shapes(tokens)
-    return _match_states(tokens)
+    return _match_places(tokens)
 
 
 def _match_pieces(tokens: Sequence[Token]) -> Match:
@@ -90,68 +87,90 @@ def _match_ends(first: str, last: str) -> Match:
     return lambda text: len(text) >= least and text.startswith(first) and text.endswith(last)
 
 
-def _match_shapes(tokens: Sequence[Token]) -> Match:
-    """Pieces of letters and question marks between stars: again the leftmost place of each is a right one."""
-    lengths, sources = [0], [""]
-    for token in tokens:
-        if token is Wild.ANY:
-            lengths.append(0)
-            sources.append("")
-        else:
-            lengths[-1] += len(token) if isinstance(token, str) else 1
-            sources[-1] += re.escape(token) if isinstance(token, str) else "."
-    shapes = [re.compile(source, re.DOTALL) for source in sources]
-    first, last, least = shapes[0], shapes[-1], lengths[0] + lengths[-1]
-    if len(shapes) == 1:
-        return lambda text: first.fullmatch(text) is not None
-    middle = tuple(shape.search for shape, length in zip(shapes[1:-1], lengths[1:-1], strict=True) if length)
+def _match_places(tokens: Sequence[Token]) -> Match:
+    """Follow every way through the text at once: each place between two characters is one bit of a number.
 
-    def match(text: str) -> bool:
-        end = len(text) - lengths[-1]
-        if len(text) < least or not first.match(text) or not last.match(text, end):
-            return False
-        at = lengths[0]
-        for find in middle:
-            found = find(text, at, end)
-            if found is None:
-                return False
-            at = found.end()
-        return True
-
-    return match
-
-
-def _match_states(tokens: Sequence[Token]) -> Match:
-    """Every place in the pattern is one bit of a number, so that one step moves all of them at once.
-
-    A bit stands for "the pattern up to here fits the text up to here". Reading a character shifts each bit
-    over the one-character element that accepts it; a star keeps its bit where it is.
+    A set bit says that the pattern, as far as it was read, fits the text up to that place. So one step of the
+    pattern moves all places together, and the work grows with the pattern's letters alone while a text fits into
+    a few machine words; a run of question marks is one step, however long.
     """
-    letters: dict[str, int] = {}
-    ones = {Wild.ONE: 0, Wild.PART_ONE: 0}
-    stars = {Wild.ANY: 0, Wild.PART_ANY: 0}
-    place = 0
-    for token in tokens:
-        if isinstance(token, str):
-            for character in token:
-                letters[character] = letters.get(character, 0) | (1 << place)
-                place += 1
-        elif token in stars:
-            stars[token] |= 1 << place
-        else:
-            ones[token] |= 1 << place
-            place += 1
-    accepted = 1 << place
-    at_colon = (ones[Wild.ONE], stars[Wild.ANY])
-    elsewhere = (ones[Wild.ONE] | ones[Wild.PART_ONE], stars[Wild.ANY] | stars[Wild.PART_ANY])
+    steps = _steps_of(tokens)
+    first, last = _literal(steps[0]), _literal(steps[-1])
+    between = steps[1 if first else 0 : -1 if last else None]
 
     def match(text: str) -> bool:
-        states = 1
-        for character in text:
-            moves, stays = at_colon if character == ":" else elsewhere
-            states = ((states & (letters.get(character, 0) | moves)) << 1) | (states & stays)
-            if not states:
-                return False
-        return bool(states & accepted)
+        end = len(text) - len(last)
+        if end < len(first) or not text.startswith(first) or not text.endswith(last):
+            return False
+        return _last_places(between, 1 << len(first), text) >> end & 1 == 1
 
     return match
+
+
+def _literal(step: tuple[Token, int]) -> str:
+    return step[0] if isinstance(step[0], str) else ""
+
+
+def _last_places(steps: Sequence[tuple[Token, int]], reached: int, text: str) -> int:
+    """Return the places that all steps lead to."""
+    places, everywhere = _places_of(text), (2 << len(text)) - 1
+    for token, times in steps:
+        if token is Wild.ANY:
+            reached = everywhere & -(reached & -reached)
+        elif token is Wild.ONE:
+            reached = (reached << times) & everywhere if times <= len(text) else 0
+        elif isinstance(token, Wild):
+            reached = _stay_in_part(token, times, reached, (everywhere >> 1) & ~places[":"])
+        elif token in text:
+            for letter in token:
+                reached = (reached & places[letter]) << 1
+        else:
+            reached = 0
+        if not reached:
+            break
+    return reached
+
+
+def _stay_in_part(token: Wild, times: int, reached: int, no_colon: int) -> int:
+    """Move over characters of which none is a colon: exactly `times` of them, or any number."""
+    if token is Wild.PART_ANY:
+        # Adding a bit to a run of ones carries through the run to its end, which marks all that can be reached.
+        return reached | (((reached & no_colon) + no_colon) ^ no_colon)
+    for _ in range(times):
+        reached = (reached & no_colon) << 1
+        if not reached:
+            break
+    return reached
+
+
+def _steps_of(tokens: Sequence[Token]) -> tuple[tuple[Token, int], ...]:
+    """Return the tokens with equal wildcards in a row as one, and how often it stands there."""
+    steps: list[tuple[Token, int]] = []
+    for token in tokens:
+        if isinstance(token, Wild) and steps and steps[-1][0] is token:
+            steps[-1] = (token, steps[-1][1] + 1)
+        elif token != "":
+            steps.append((token, 1))
+    return tuple(steps)
+
+
+class _Places(dict[str, int]):
+    """Where each character stands in one text: bit i of its number is set where character i is this one."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def __missing__(self, character: str) -> int:
+        between = reversed(self._text.split(character))
+        found = self[character] = int("1".join(["0" * len(piece) for piece in between]) or "0", 2)
+        return found
+
+
+# Only texts of this length are remembered: of a longer one, each different character takes kilobytes.
+LONGEST_REMEMBERED = 2_048
+_remembered_places = lru_cache(maxsize=64)(_Places)
+
+
+def _places_of(text: str) -> _Places:
+    return _remembered_places(text) if len(text) <= LONGEST_REMEMBERED else _Places(text)
