@@ -98,7 +98,7 @@ class NoActionGiven(SenderFault):
 
 
 class Throttling(SenderFault):
-    """Too many unsigned calls from one peer."""
+    """Too many unsigned calls from one peer, or too many large decisions of one account at a time."""
 
     code = "Throttling"
 

@@ -8,10 +8,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -39,6 +40,7 @@ from daypass.http.metrics_port import serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle
+from daypass.http.work_shares import WorkShares
 from daypass.mint.keyring import SealingRing, first_ring
 from daypass.operations.operation import Touches
 from daypass.operations.registry import full_registry
@@ -59,6 +61,7 @@ from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
 _THREADS = 16
+_HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # of the threads, at a time, for decisions over large policies
 
 
 class SystemClock:
@@ -175,6 +178,10 @@ class StoreFace:
         """Open no transaction: a writer waits."""
         raise WouldBlock
 
+    def heavy_work(self, _account: str) -> AbstractContextManager[None]:
+        """Let nothing begin that takes long."""
+        raise WouldBlock
+
     def _world(self, now: datetime, region: str, transaction: Reader | Writer | None) -> World:
         there = self._there
         return World(
@@ -189,11 +196,19 @@ class StoreFace:
             self.apart,
             transaction,
             self._issuer_keys,
+            self.heavy_work,
         )
 
 
 class WaitingFace(StoreFace):
     """The store as a worker thread sees it: it waits for snapshots and transactions."""
+
+    _shares: WorkShares | None = None
+
+    def sharing(self, shares: WorkShares) -> Self:
+        """Let each account have no more of the threads than its share, and return this face."""
+        self._shares = shares
+        return self
 
     @contextmanager
     def open(self, touches: Touches, now: datetime, region: str) -> Iterator[World]:
@@ -211,6 +226,10 @@ class WaitingFace(StoreFace):
         """Open a transaction beside the request."""
         return self._there.store.write()
 
+    def heavy_work(self, account: str) -> AbstractContextManager[None]:
+        """Take the account's share of the threads, where they are shared."""
+        return nullcontext() if self._shares is None else self._shares.take(account)
+
 
 def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
     """Return the application of one server process. It closes the store when it stops."""
@@ -223,6 +242,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     )
     issuer_keys = make_issuer_keys(config, there.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
+    shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
     uses = LastUses()
     pipeline = Pipeline(
         catalog=Catalog.load(),
@@ -239,11 +259,12 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
     courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=fetch_limits(config))
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
-    cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone)
+    cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone).sharing(shares)
     return App(
         pipeline=pipeline,
         hot=StoreFace(there, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
         cold=cold,
+        cold_first=WaitingFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(shares),
         issuer_keys=issuer_keys,
         peers=PeerRule(config.trusted_proxies),
         meter=meter,
@@ -277,7 +298,7 @@ def _metrics_of(config: Config, meter: Meter) -> tuple[Callable[[], None], ...]:
 
 
 def _admits_everyone(_: str) -> bool:
-    return True  # Counted on the event loop, before a request gets to a worker thread.
+    return True  # Counted by the face that a request met first, before it got to a worker thread.
 
 
 def fetch_limits(config: Config) -> FetchLimits:

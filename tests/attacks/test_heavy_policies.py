@@ -1,17 +1,27 @@
 """Policies that are slow to match cost whoever sends them, not everybody else."""
 
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.http.raw import WHO, send, signed
+from tests.http.raw import WHO, Answer, send, signed
 
+from daypass.audit.event import Happening
 from daypass.authorize.context import Surroundings, build_context
+from daypass.bootstrap import RootKey
+from daypass.config import Config
+from daypass.errors import Throttling
+from daypass.http.work_shares import WorkShares
+from daypass.policy.decision import TOO_MUCH_WORK
 from daypass.testing.plugin import ClientFactory
-from daypass.testing.server import RunningServer
+from daypass.testing.server import RunningServer, running_server
 from daypass.wire.http import HttpRequest
 
 SLOW = json.dumps(
@@ -71,3 +81,142 @@ def test_headers_count_up_to_a_bound(daypass_server: RunningServer) -> None:
     request = HttpRequest("POST", b"/", b"", long, b"", "", secure=True)
     context = build_context(caller, Surroundings(daypass_server.clock.now(), request, "us-east-1"))
     assert (context["aws:useragent"], context["aws:referer"]) == ("a" * 1_024, "b" * 1_024)
+
+
+# Where a decision is made -------------------------------------------------------------------------------------
+
+LOOP = "daypass"  # the thread of the test server's event loop; the others are its workers
+ASSUME = {
+    "Action": "AssumeRole",
+    "Version": "2011-06-15",
+    "RoleArn": "arn:aws:iam::123456789012:role/target",
+    "RoleSessionName": "ab",
+}
+HOSTILE = [f"*{'?' * 511}b{number}*" for number in range(10)]
+
+
+class Places(list[Happening]):
+    """The audit's events, and the thread that wrote each: an event is written where the request was answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[str] = []
+
+    def append(self, happening: Happening) -> None:
+        """Keep one, and where it came from."""
+        self.threads.append(threading.current_thread().name)
+        super().append(happening)
+
+
+@pytest.fixture
+def places(daypass_server: RunningServer) -> Places:
+    """Return the events of the server from now on."""
+    daypass_server.audit.happenings = found = Places()
+    return found
+
+
+def hostile_user(client: ClientFactory, policies: int) -> RootKey:
+    """Return a user with as many managed policies through groups, ten a group, and one that allows everything."""
+    iam = client("iam")
+    text = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Deny",
+                "Action": "sts:AssumeRole",
+                "Resource": "*",
+                "Condition": {"StringLike": {"aws:UserAgent": HOSTILE}},
+            },
+        }
+    )
+    trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
+    iam.create_role(
+        RoleName="target", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
+    )
+    arns = [iam.create_policy(PolicyName=f"p{one}", PolicyDocument=text)["Policy"]["Arn"] for one in range(10)]
+    iam.create_user(UserName="mallory")
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    iam.put_user_policy(UserName="mallory", PolicyName="all", PolicyDocument=json.dumps(everything))
+    for group in range(-(-policies // 10)):
+        iam.create_group(GroupName=f"g{group}")
+        iam.add_user_to_group(GroupName=f"g{group}", UserName="mallory")
+        for arn in arns[: policies - 10 * group]:
+            iam.attach_group_policy(GroupName=f"g{group}", PolicyArn=arn)
+    made = iam.create_access_key(UserName="mallory")["AccessKey"]
+    return RootKey("123456789012", made["AccessKeyId"], made["SecretAccessKey"])
+
+
+def assume(server: RunningServer, key: RootKey, agent: str) -> Answer:
+    """Call AssumeRole with a User-Agent."""
+    body, headers = signed(replace(server, root=key), ASSUME)
+    return send(server, body, {**headers, "User-Agent": agent})
+
+
+def test_a_hundred_hostile_policies_are_refused_without_being_compared(
+    daypass_server: RunningServer, client: ClientFactory, places: Places
+) -> None:
+    """More than the budget is refused, though a policy allows everything; with a short header all is as ever."""
+    mallory = hostile_user(client, 100)
+    answer = assume(daypass_server, mallory, "a" * 1_024)
+    assert (answer.status, "AccessDenied" in answer.text) == (403, True)
+    refused = places[-1].fault
+    assert refused is not None
+    assert TOO_MUCH_WORK in refused.detail
+    assert places.threads[-1] != LOOP
+    assert send(daypass_server, b"", method="GET", target="/healthz").status == 200
+
+
+def test_a_large_decision_is_made_on_a_worker_and_a_small_one_is_not(
+    daypass_server: RunningServer, client: ClientFactory, places: Places
+) -> None:
+    """What takes more than a millisecond leaves the event loop to the others."""
+    mallory = hostile_user(client, 3)
+    for agent, is_large in (("aws-cli", False), ("a" * 1_024, True)):
+        assume(daypass_server, mallory, agent)  # fills the cache, on a worker in any case
+        assert assume(daypass_server, mallory, agent).status == 200
+        assert (places.threads[-1] != LOOP) is is_large
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Action=GetCallerIdentity&Version=2011-06-15&x=" + b"%41" * 20_000,
+        b"Action=GetCallerIdentity&Version=2011-06-15" + b"".join(b"&a%d=" % number for number in range(4_000)),
+        b"\xff" * 40_000,
+        b"&" * 4_000,
+    ],
+    ids=["escapes", "parameters", "bytes", "separators"],
+)
+def test_a_large_body_is_read_on_a_worker(daypass_server: RunningServer, places: Places, body: bytes) -> None:
+    """Nobody needs credentials to send one, so nobody else shall wait for it."""
+    body, headers = signed(daypass_server, body)
+    send(daypass_server, body, headers)
+    assert places.threads[-1] != LOOP
+    body, headers = signed(daypass_server, WHO)
+    assert send(daypass_server, body, headers).status == 200
+    assert send(daypass_server, body, headers).status == 200
+    assert places.threads[-1] == LOOP
+
+
+def test_large_unsigned_calls_are_counted_like_small_ones() -> None:
+    """A padded form is no way around the limit of unsigned calls."""
+    call = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "WebIdentityToken": "a" * 70_000}
+    with running_server(config=Config(unsigned_calls_per_minute=3)) as server:
+        answers = [send(server, urlencode(call).encode()) for _ in range(5)]
+        assert ["Throttling" in answer.text for answer in answers] == [False] * 3 + [True] * 2
+
+
+def test_one_account_has_a_share_of_the_workers() -> None:
+    """The third large decision of an account at a time is told to come again; another account's is made."""
+    shares = WorkShares(of_one=2, of_all=3)
+    with shares.take("1"), shares.take("1"):
+        with pytest.raises(Throttling), shares.take("1"):
+            pass
+        with shares.take("2"), pytest.raises(Throttling), shares.take("3"):
+            pass
+        with shares.take("3"):
+            pass
+    with contextlib.suppress(KeyError), shares.take("1"):
+        raise KeyError
+    with shares.take("1"), shares.take("1"):
+        pass

@@ -1,8 +1,10 @@
 """Ask the engine every question of an operation, and turn its yes into an Authorized and its no into a Fault.
 
-Owns the order: the first question that is refused ends it.
+Owns the order: the first question that is refused ends it. Owns also where the work is done: what is more than the
+event loop can spare, to decide or to explain a refusal, is a share of the account's on a worker thread.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from daypass.authenticate.caller import Caller
@@ -12,7 +14,10 @@ from daypass.authorize.refuse import encode_denial, refusal
 from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
 from daypass.operations.world import World
 from daypass.policy.decision import Allowed
-from daypass.policy.evaluate import decide
+from daypass.policy.evaluate import decide, is_light
+from daypass.policy.explain import is_light_story
+
+_HERE: AbstractContextManager[None] = nullcontext()
 
 
 def authorize(
@@ -29,9 +34,16 @@ def authorize(
 
 def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Allowed:
     question, policies = pose(asking, caller, common, world.views)
-    decision = decide(question, policies)
+    with _place(asking, caller, world, is_light=is_light(question, policies)):
+        decision = decide(question, policies)
     if isinstance(decision, Allowed):
         return decision
     fault = refusal(asking, question, policies, decision, caller)
-    fault.encoded = encode_denial(question, policies, caller, world)
+    with _place(asking, caller, world, is_light=is_light_story(question, policies)):
+        fault.encoded = encode_denial(question, policies, caller, world)
     raise fault
+
+
+def _place(asking: Asking, caller: Caller, world: World, *, is_light: bool) -> AbstractContextManager[None]:
+    """Return where work is done: here, or as a share of the caller's account, or else of the one that is asked."""
+    return _HERE if is_light else world.heavy_work(caller.account or asking.account)

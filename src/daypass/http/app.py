@@ -32,6 +32,11 @@ Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, Face], HttpResponse]
 
 _MOST_WAITING = 1024
+_MOST_WAITING_BYTES = 80_000_000
+_LARGE_BODY = 131_072  # bytes; the largest token and policies are smaller
+# What is more than this takes longer than a millisecond to read, hash and take apart.
+_LIGHT_BYTES = 32_768
+_LIGHT_PARAMETERS = 128
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
 
@@ -39,13 +44,15 @@ _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class App:
     """Answers every request of one server process.
 
-    `hot` is the store as the event loop may see it, `cold` as a worker thread may. `issuers` serves what verifies our
-    web identity tokens, `portal` the paths that are nobody else's. `is_ready` says whether the store can be asked.
+    `hot` is the store as the event loop may see it, `cold` as a worker thread may, and `cold_first` the same for a
+    request that the event loop has not looked at. `issuers` serves what verifies our web identity tokens, `portal` the
+    paths that are nobody else's. `is_ready` says whether the store can be asked.
     """
 
     pipeline: Pipeline
     hot: Face
     cold: Face
+    cold_first: Face
     issuer_keys: IssuerKeys
     peers: PeerRule
     meter: Meter
@@ -59,6 +66,7 @@ class App:
     _bodies: BodyReader = field(default_factory=BodyReader)
     _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
+    _waiting_bytes: int = 0  # of large bodies alone
     _fetching: FetchSlots = field(default_factory=FetchSlots)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,16 +96,18 @@ class App:
     def at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
         """Answer a call now, or return what will once the waiting is over. A body of None was too large."""
         request, request_id = self._request(scope, body), self._request_ids()
+        if _is_large(request):
+            return self._answer_waiting(request, request_id, self.cold_first)
         try:
             return self.pipeline.answer(request, request_id, self.hot)
         except WouldBlock:
-            return self._answer_waiting(request, request_id)
+            return self._answer_waiting(request, request_id, self.cold)
         except KeysNeeded as needed:
             return self._answer_with_keys(needed, request, request_id)
 
-    async def _answer_waiting(self, request: HttpRequest, request_id: str) -> HttpResponse:
+    async def _answer_waiting(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
         try:
-            return await self._answer_cold(self.pipeline.answer, request, request_id)
+            return await self._answer_cold(self.pipeline.answer, request, request_id, face)
         except KeysNeeded as needed:
             return await self._answer_with_keys(needed, request, request_id)
 
@@ -109,18 +119,21 @@ class App:
                 await self.issuer_keys.fetch(needed.provider)
             finally:
                 self._fetching.give_back(account, request)
-        return await self._answer_cold(self.pipeline.answer_at_last, request, request_id)
+        return await self._answer_cold(self.pipeline.answer_at_last, request, request_id, self.cold)
 
-    async def _answer_cold(self, answer: Answer, request: HttpRequest, request_id: str) -> HttpResponse:
-        if self._waiting >= _MOST_WAITING:
+    async def _answer_cold(self, answer: Answer, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+        large = len(request.body) if len(request.body) > _LARGE_BODY else 0
+        if self._waiting >= _MOST_WAITING or (large and self._waiting_bytes + large > _MOST_WAITING_BYTES):
             fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
             return refuse(fault, request, request_id)
         self._waiting += 1
+        self._waiting_bytes += large
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.workers, answer, request, request_id, self.cold)
+            return await loop.run_in_executor(self.workers, answer, request, request_id, face)
         finally:
             self._waiting -= 1
+            self._waiting_bytes -= large
 
     def _request(self, scope: Scope, body: bytes | None) -> HttpRequest:
         headers = scope["headers"]
@@ -183,3 +196,12 @@ class App:
                     stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _is_large(request: HttpRequest) -> bool:
+    """Tell whether reading a request is more work than the event loop can spare."""
+    body, query = request.body, request.query
+    size = len(body) + len(query)
+    return size > _LIGHT_BYTES or (
+        size > _LIGHT_PARAMETERS and body.count(b"&") + query.count(b"&") > _LIGHT_PARAMETERS
+    )

@@ -4,6 +4,7 @@ Owns one bucket a peer, bounded in number: unsigned calls cost us a signature ch
 who they are. Signed calls are never held back here.
 """
 
+import threading
 from collections.abc import Callable
 
 from daypass.wire.peer_network import peer_network
@@ -22,18 +23,23 @@ class Throttle:
         self._clock = clock
         self._on_refusal = on_refusal
         self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()  # large requests are counted by the thread that reads them
 
     def admits(self, peer: str) -> bool:
         """Tell whether `peer` may make one more call now, and count it."""
         if not self._rate:
             return True
-        peer, now = peer_network(peer), self._clock()
+        with self._lock:
+            admitted = self._count(peer_network(peer), self._clock())
+        if not admitted:
+            self._on_refusal()
+        return admitted
+
+    def _count(self, peer: str, now: float) -> bool:
         left, then = self._buckets.pop(peer, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
         admitted = left >= 1
         while len(self._buckets) >= _MOST_PEERS:
             del self._buckets[next(iter(self._buckets))]
         self._buckets[peer] = (left - 1 if admitted else left, now)
-        if not admitted:
-            self._on_refusal()
         return admitted

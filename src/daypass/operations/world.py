@@ -4,7 +4,7 @@ Owns the value that the pipeline hands to every stage. Nothing in it is global.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import cast
 
@@ -19,13 +19,20 @@ from daypass.operations.settings import ServiceSettings
 from daypass.ports import Entropy
 
 
+def _alone(_account: str) -> AbstractContextManager[None]:
+    """Share with nobody: a command has its process to itself."""
+    return nullcontext()
+
+
 class World(msgspec.Struct, frozen=True):
     """One request's view of everything outside it.
 
     `now` is the instant of the request, the same for every stage, and `region` the one that it was signed for.
     `views` answers from the cache. `reader` is one snapshot of the store and `writer` one transaction; they are
     there for operations that ask for them. `load_ring` returns the keys that seal tokens, `issuer_keys` has those of
-    OpenID Connect issuers as far as they were fetched.
+    OpenID Connect issuers as far as they were fetched. `heavy_work` is entered, with the account that it counts for,
+    around what takes the processor longer than the event loop can spare: it raises WouldBlock there, and Throttling
+    where the account has too much of it under way.
     """
 
     now: datetime
@@ -39,6 +46,7 @@ class World(msgspec.Struct, frozen=True):
     open_apart: Callable[[], AbstractContextManager[Writer]]
     transaction: Reader | Writer | None = None
     issuer_keys: KeysAtHand = NO_KEYS
+    heavy_work: Callable[[str], AbstractContextManager[None]] = _alone
 
     @property
     def ring(self) -> SealingRing:

@@ -16,6 +16,7 @@ from daypass.policy.question import Question
 from daypass.policy.resource import ResourceMatch, compile_resources, literal_heads
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
+from daypass.policy.weight import Weight, weigh
 from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
 
 __all__ = [
@@ -34,7 +35,7 @@ _CACHED_ACTIONS = 512  # more than one service has; a flood of invented names em
 class ActionMatch:
     """The compiled Action or NotAction element. Case does not matter."""
 
-    __slots__ = ("_exact", "_inverted", "_patterns")
+    __slots__ = ("_exact", "_inverted", "_patterns", "characters")
 
     def __init__(self, patterns: Sequence[str], *, inverted: bool) -> None:
         lowered = {pattern.lower() for pattern in patterns}
@@ -42,6 +43,7 @@ class ActionMatch:
         self._exact = frozenset(lowered - wild)
         self._patterns: tuple[Match, ...] = tuple(compile_wildcard(tokens_of(pattern)) for pattern in sorted(wild))
         self._inverted = inverted
+        self.characters = 1 + sum(len(pattern) + 1 for pattern in wild)
 
     def covers(self, action: str) -> bool:
         """Tell whether the element speaks of `action`."""
@@ -61,6 +63,7 @@ class CompiledStatement:
     resource: ResourceMatch | None
     heads: tuple[str, ...]
     conditions: tuple[Holds, ...]
+    weight: Weight
     allowed: Allowed
     """The answer where this statement decides alone, made beforehand. Handed out by evaluate.py only."""
 
@@ -90,10 +93,25 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Several policies that count as one. Immutable but for a cache of what speaks of which action."""
+    """Several policies that count as one. Immutable but for a cache of what speaks of which action.
+
+    `characters` says how much in it may be compared with a request, `action_characters` with an action.
+    """
 
     policies: tuple[Policy, ...]
+    characters: int = field(init=False, repr=False, compare=False)
+    action_characters: int = field(init=False, repr=False, compare=False)
     _by_action: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        statements = [statement for policy in self.policies for statement in policy.statements]
+        actions = sum(statement.action.characters for statement in statements)
+        object.__setattr__(self, "action_characters", actions)
+        object.__setattr__(self, "characters", actions + sum(one.weight.characters for one in statements))
+
+    def knows(self, action: str) -> bool:
+        """Tell whether what speaks of an action was found before."""
+        return action in self._by_action
 
     def candidates(self, action: str) -> Candidates:
         """Return the Denies and the Allows that speak of `action`."""
@@ -142,5 +160,6 @@ def _compile_statement(statement: Statement, document: Document, source: Source)
     )
     action = ActionMatch(statement.actions, inverted=statement.not_action)
     heads = literal_heads(statement.resources, inverted=statement.not_resource, variables=variables)
+    weight = weigh(statement, variables=variables)
     allowed = Allowed((ref,), DECIDED)
-    return CompiledStatement(ref, statement, action, principal, resource, heads, conditions, allowed)
+    return CompiledStatement(ref, statement, action, principal, resource, heads, conditions, weight, allowed)

@@ -15,6 +15,9 @@ class _Key:
 
 DECIDED: Final = _Key()
 
+TOO_MUCH_WORK: Final = "TooMuchWork"
+"""The `failure` of a decision that was not made because of its size."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatementRef:

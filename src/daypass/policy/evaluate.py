@@ -8,14 +8,17 @@ the resource policy and the caller's own side. What the resource policy's Allow 
 principal.Reach.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from daypass.policy.compiled import CompiledStatement, PolicySet
-from daypass.policy.decision import DECIDED, Allowed, Denied
+from daypass.policy.decision import DECIDED, TOO_MUCH_WORK, Allowed, Denied
 from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import Reach
-from daypass.policy.question import PrincipalKind, Question
+from daypass.policy.question import MOST_WORK, PrincipalKind, Question
 from daypass.policy.source import PolicyType
+from daypass.policy.work import LIGHT_PART, LIGHT_WORK, work_of_asking
 
 
 class Policies(msgspec.Struct, frozen=True):
@@ -23,7 +26,8 @@ class Policies(msgspec.Struct, frozen=True):
 
     `boundary` and `session` are None where there is none; several session policies are one set. Control
     policies are one set a level, the organization's root first, and () where none apply. `trust` says that
-    `resource` is a role's trust policy, which must itself allow, in the same account too.
+    `resource` is a role's trust policy, which must itself allow, in the same account too. `characters` are
+    those of all sets together; they are found out here, whatever is handed in.
     """
 
     identity: PolicySet
@@ -33,9 +37,29 @@ class Policies(msgspec.Struct, frozen=True):
     resource_control: tuple[PolicySet, ...] = ()
     resource: PolicySet | None = None
     trust: bool = False
+    characters: int = 0
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "characters", sum([one.characters for one in self.sets()]))
+
+    def sets(self) -> Iterator[PolicySet]:
+        """Yield every set of policies that is looked at, in the order of evaluation."""
+        yield from self.resource_control
+        yield from self.service_control
+        for policy_set in (self.resource, self.identity, self.boundary, self.session):
+            if policy_set is not None:
+                yield policy_set
 
 
 Decision = Allowed | Denied
+
+
+def is_light(question: Question, policies: Policies) -> bool:
+    """Tell whether a decision is so little work that the event loop may make it."""
+    if policies.characters <= question.affordable // LIGHT_PART:
+        return True
+    return work_of_asking(question, policies.sets(), LIGHT_WORK) <= LIGHT_WORK
+
 
 _WITHOUT_OWN_SIDE = frozenset(
     {PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS}
@@ -43,18 +67,29 @@ _WITHOUT_OWN_SIDE = frozenset(
 
 
 def decide(question: Question, policies: Policies) -> Decision:
-    """Return Allowed or Denied. A statement that cannot be evaluated refuses the whole request."""
+    """Return Allowed or Denied.
+
+    A statement that cannot be evaluated refuses the whole request, and so do policies that are too much work.
+    """
     try:
+        if policies.characters > question.affordable and (
+            work_of_asking(question, policies.sets(), MOST_WORK) > MOST_WORK
+        ):
+            return _closed(TOO_MUCH_WORK, question, policies)
         return _denied_anywhere(question, policies) or _decide_allow(question, policies)
     except Exception as problem:  # noqa: BLE001 - AWS: "generates an exception and closes"
-        return Denied(
-            explicit=False,
-            by=PolicyType.IDENTITY,
-            statements=(),
-            action=question.action,
-            trust=policies.trust,
-            failure=type(problem).__name__,
-        )
+        return _closed(type(problem).__name__, question, policies)
+
+
+def _closed(failure: str, question: Question, policies: Policies) -> Denied:
+    return Denied(
+        explicit=False,
+        by=PolicyType.IDENTITY,
+        statements=(),
+        action=question.action,
+        trust=policies.trust,
+        failure=failure,
+    )
 
 
 # Explicit denies --------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from daypass.policy.question import ContextValue, Question
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
 from daypass.policy.strict_json import Span, statement_spans
+from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
 
 _spans = lru_cache(maxsize=64)(statement_spans)  # a simulation asks of the same few texts again and again
 
@@ -117,10 +118,12 @@ class Trace:
 
 
 def explain(question: Question, policies: Policies) -> Trace:
-    """Return the decision with every reason."""
+    """Return the decision with every reason, or the decision alone where the reasons are too much work to find."""
     decision = decide(question, policies)
     if isinstance(decision, Denied) and decision.failure:
         return Trace(question, decision, (), ())  # what could not be evaluated cannot be explained either
+    if policies.characters > question.affordable and (work_of_story(question, policies) > MOST_STORY_WORK):
+        return Trace(question, decision, (), ())
     types: list[TypeTrace] = []
     missing: dict[str, str] = {}
     for policy_type, level, policy_set in _sets(policies):
@@ -129,6 +132,18 @@ def explain(question: Question, policies: Policies) -> Trace:
         for key in _missing(policy_set, question):
             missing.setdefault(key.lower(), key)
     return Trace(question, decision, tuple(types), tuple(missing.values()))
+
+
+def is_light_story(question: Question, policies: Policies) -> bool:
+    """Tell whether explaining a decision is so little work that the event loop may do it."""
+    if TELLING * policies.characters <= question.affordable // LIGHT_PART:
+        return True
+    return work_of_story(question, policies, enough=LIGHT_WORK) <= LIGHT_WORK
+
+
+def work_of_story(question: Question, policies: Policies, *, enough: int = MOST_STORY_WORK) -> int:
+    """Return at most how much work it is to explain a decision. Counting ends where it is more than `enough`."""
+    return work_of_telling(question, policies.sets(), enough)
 
 
 def _sets(policies: Policies) -> Iterator[tuple[PolicyType, int | None, PolicySet]]:

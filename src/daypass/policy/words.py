@@ -7,7 +7,7 @@ Source: IAM User Guide, "Troubleshoot access denied error messages".
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from daypass.policy.decision import Denied
+from daypass.policy.decision import TOO_MUCH_WORK, Denied
 from daypass.policy.source import PolicyType
 
 _EXPLICIT: Mapping[PolicyType, str] = MappingProxyType(
@@ -24,6 +24,8 @@ _EXPLICIT: Mapping[PolicyType, str] = MappingProxyType(
 
 def because(denied: Denied) -> str:
     """Return the part of the message that names the reason."""
+    if denied.failure == TOO_MUCH_WORK:
+        return "because the policies that apply have too many patterns to be compared with a request of this length"
     is_trust = denied.trust and denied.by is PolicyType.RESOURCE
     if denied.explicit:
         return f"with an explicit deny in {'the role trust policy' if is_trust else _EXPLICIT[denied.by]}"

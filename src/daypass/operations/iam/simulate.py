@@ -5,6 +5,7 @@ to simulate.
 Source: IAM API Reference.
 """
 
+from contextlib import nullcontext
 from itertools import product
 from typing import Any
 
@@ -26,17 +27,15 @@ from daypass.operations.iam.simulate_inputs import (
     read_context,
     read_policies,
 )
-from daypass.operations.iam.simulate_results import Scene, check_names, evaluate, read_side
+from daypass.operations.iam.simulate_results import Scene, check_names, evaluate, pose_pair, read_side
 from daypass.operations.iam.simulate_sources import PolicyHolder, find_caller, get_holder
 from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
-
-# A page ends early where policies are long: so many characters of policy are read for one page, or one pair.
-_WORK = 4_000_000
-# A pattern is matched a character at a time, so texts count too: characters of policy by characters of the longest
-# text that is compared. A page ends early here as well, and one pair that is more than this is refused.
-_COMPARED = 50_000_000
+from daypass.policy.evaluate import Policies
+from daypass.policy.explain import work_of_story
+from daypass.policy.question import Question
+from daypass.policy.work import LIGHT_WORK, MOST_STORY_WORK
 
 
 class _Simulation(Paged, frozen=True, kw_only=True):
@@ -74,7 +73,7 @@ class SimulateCustomPolicy(IamAction[_Custom]):
             raise InvalidInput("CallerArn is required where a ResourcePolicy is given.")
         levels = asked.ordered_organization_policy_input_list
         controls = [text for level in levels for text in level.service_control_policy_input_list]
-        characters = check_characters([*_texts(asked), *controls])
+        check_characters([*_texts(asked), *controls])
         principal = read_caller(asked.caller_arn, None) if asked.caller_arn else nobody(caller.account)
         scene = Scene(
             principal=principal,
@@ -84,7 +83,7 @@ class SimulateCustomPolicy(IamAction[_Custom]):
             organization=bool(levels),
             context={**named_keys(principal, None), **read_context(asked.context_entries)},
         )
-        return _page(asked, scene, characters)
+        return _page(asked, scene, caller.account, world)
 
 
 class SimulatePrincipalPolicy(IamAction[_Principal]):
@@ -99,11 +98,11 @@ class SimulatePrincipalPolicy(IamAction[_Principal]):
     def perform(self, asked: _Principal, caller: Caller, world: World) -> dict[str, Any]:
         """Return a page of results."""
         holder = get_holder(asked.policy_source_arn, caller.account, world)
-        given = check_characters(_texts(asked))
+        check_characters(_texts(asked))
         arn = asked.caller_arn or asked.policy_source_arn
         identity = find_caller(arn, caller.account, world)
         scene = _principal_scene(asked, holder, identity, world)
-        return _page(asked, scene, given + _characters(scene))
+        return _page(asked, scene, caller.account, world)
 
 
 def _principal_scene(asked: _Principal, holder: PolicyHolder, identity: Identity | None, world: World) -> Scene:
@@ -149,32 +148,31 @@ def _level(level: _Level) -> PolicySet:
     )
 
 
-def _characters(scene: Scene) -> int:
-    sets = (scene.identity, *([] if scene.boundary is None else [scene.boundary]), *scene.service_control)
-    return sum(len(policy.document.text) for policy_set in sets for policy in policy_set.policies)
-
-
-def _page(asked: _Simulation, scene: Scene, characters: int) -> dict[str, Any]:
+def _page(asked: _Simulation, scene: Scene, account: str, world: World) -> dict[str, Any]:
     resources = asked.resource_arns or ("*",)
     check_names(asked.action_names, resources)
     pairs = list(product(asked.action_names, resources))
     start = _read_place(asked.marker, len(pairs))
-    stop = start + min(asked.max_items, _most_pairs(max(1, characters), _longest_text(asked, resources)))
     side = read_side(asked.resource_policy, asked.resource_owner, resources)
-    results = [evaluate(action, resource, scene, side) for action, resource in pairs[start:stop]]
+    posed = [pose_pair(action, resource, scene, side) for action, resource in pairs[start : start + asked.max_items]]
+    fitting, work = _fitting(posed)
+    with nullcontext() if work <= LIGHT_WORK else world.heavy_work(account):
+        results = [evaluate(question, policies, scene) for question, policies in posed[:fitting]]
+    stop = start + fitting
     return {"EvaluationResults": results, **truncation(str(stop) if stop < len(pairs) else None)}
 
 
-def _longest_text(asked: _Simulation, resources: tuple[str, ...]) -> int:
-    values = (sum(map(len, entry.context_key_values)) for entry in asked.context_entries)
-    return max(*map(len, asked.action_names), *map(len, resources), *values, 1)
-
-
-def _most_pairs(characters: int, longest_text: int) -> int:
-    compared = characters * longest_text
-    if compared > _COMPARED:
-        raise InvalidInput("The policies are too long to be compared with texts of this length; simulate fewer.")
-    return max(1, min(_WORK // characters, _COMPARED // compared))
+def _fitting(posed: list[tuple[Question, Policies]]) -> tuple[int, int]:
+    """Return how many pairs one page has room for, and their work. A page is no more work than one explanation."""
+    total = 0
+    for place, (question, policies) in enumerate(posed):
+        work = work_of_story(question, policies)
+        if work > MOST_STORY_WORK and not place:
+            raise InvalidInput("The policies are too long to be compared with texts of this length; simulate fewer.")
+        if total + work > MOST_STORY_WORK:
+            return place, total
+        total += work
+    return len(posed), total
 
 
 def _read_place(marker: str, most: int) -> int:

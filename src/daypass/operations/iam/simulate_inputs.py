@@ -43,12 +43,10 @@ def read_policy(text: str, kind: DocumentKind, of_type: PolicyType, name: str) -
         raise InvalidInput(f"{name}: {problem.message}", detail=problem.detail) from problem
 
 
-def check_characters(texts: Iterable[str]) -> int:
-    """Return how long all texts are together, or raise InvalidInput where they are too long."""
-    characters = sum(map(len, texts))
-    if characters > MOST_CHARACTERS:
+def check_characters(texts: Iterable[str]) -> None:
+    """Refuse texts that are too long together."""
+    if sum(map(len, texts)) > MOST_CHARACTERS:
         raise InvalidInput(f"The policies of one simulation are limited to {MOST_CHARACTERS} characters together.")
-    return characters
 
 
 def read_context(entries: Iterable[ContextEntry]) -> Context:

@@ -98,21 +98,24 @@ def check_names(actions: tuple[str, ...], resources: tuple[str, ...]) -> None:
             raise InvalidInput(f'{resource} is not an ARN or "*".')
 
 
-def evaluate(action: str, resource: str, scene: Scene, side: Side) -> dict[str, Any]:
-    """Return the result for one action on one resource."""
+def pose_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[Question, Policies]:
+    """Return the question about one action on one resource, and the policies that answer it."""
     trust = side.trust is not None and _is_role(resource)
     owner = side.owner_of(resource, scene.principal.account)
-    trace = explain(
-        Question(action, resource, owner, scene.principal, scene.context),
-        Policies(
-            identity=scene.identity,
-            boundary=scene.boundary,
-            service_control=scene.service_control,
-            resource=side.trust if trust else side.resource,
-            trust=trust,
-        ),
+    return Question(action, resource, owner, scene.principal, scene.context), Policies(
+        identity=scene.identity,
+        boundary=scene.boundary,
+        service_control=scene.service_control,
+        resource=side.trust if trust else side.resource,
+        trust=trust,
     )
-    decision, more = _decision(trace), _shared(trace, scene, across=owner != scene.principal.account)
+
+
+def evaluate(question: Question, policies: Policies, scene: Scene) -> dict[str, Any]:
+    """Return the result for one action on one resource."""
+    action, resource, trace = question.action, question.resource, explain(question, policies)
+    across = question.resource_account != scene.principal.account
+    decision, more = _decision(trace), _shared(trace, scene, across=across)
     result = {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision, **more}
     organizations = _organizations(trace, scene)
     if resource == "*":

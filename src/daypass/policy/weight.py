@@ -1,0 +1,90 @@
+"""How much there is in a statement to compare a request with, told from its text when it is compiled.
+
+Owns the sizes; work.py multiplies them with those of a request. A size is never smaller than the work, so that a bound
+on sizes bounds the work.
+"""
+
+import msgspec
+
+from daypass.policy.operators.table import Family, find_operator
+from daypass.policy.question import CALL, LONGEST_VALUE, Context, span
+from daypass.policy.resource import resource_parts
+from daypass.policy.statement import ConditionTest, Statement
+from daypass.policy.template import Part, Variable, parse_template
+
+_ELEMENT = 8  # characters that looking at one element counts for, before anything in it is compared
+_VALUE = 8  # characters that a number, a date or a network counts for
+_VARIABLE = 64  # characters that putting a value into a pattern counts for, beside the value's own
+
+_PATTERNS = frozenset({Family.LIKE, Family.ARN})
+_TEXTS = frozenset({Family.EQUALS, Family.EQUALS_IGNORING_CASE})
+
+
+class PatternSize(msgspec.Struct, frozen=True):
+    """The characters of some patterns, and the keys of the variables in them."""
+
+    characters: int
+    variables: tuple[str, ...] = ()
+
+    def filled(self, context: Context) -> int:
+        """Return how many characters the patterns have once the values of a request stand in them."""
+        total = self.characters
+        for key in self.variables:
+            total += len(context.get(key, ""))
+        return total
+
+
+class Weight(msgspec.Struct, frozen=True):
+    """What one statement compares: its resources with the resource, and each condition with the value of a key.
+
+    `characters` is the sum of all, with the longest value that there may be for each variable: for a bound that looks
+    at no single key.
+    """
+
+    resources: PatternSize
+    conditions: tuple[tuple[str, PatternSize], ...]
+    characters: int
+
+    def work(self, context: Context, resource_span: int) -> int:
+        """Return the characters of patterns by those of texts that the statement compares at most."""
+        total = _ELEMENT * CALL + self.resources.filled(context) * resource_span
+        for key, size in self.conditions:
+            value = context.get(key)
+            total += _ELEMENT * CALL if value is None else size.filled(context) * span(value)
+        return total
+
+
+def weigh(statement: Statement, *, variables: bool) -> Weight:
+    """Return the weight of a statement. Only with `variables` may its patterns hold any."""
+    resources = _size([resource_parts(pattern, variables=variables) for pattern in statement.resources or ()])
+    conditions = tuple((test.key.lower(), _condition(test, variables=variables)) for test in statement.conditions)
+    sizes = (resources, *(size for _, size in conditions))
+    return Weight(
+        resources=resources,
+        conditions=conditions,
+        characters=_ELEMENT + sum(size.characters + LONGEST_VALUE * len(size.variables) for size in sizes),
+    )
+
+
+def _condition(test: ConditionTest, *, variables: bool) -> PatternSize:
+    use = find_operator(test.operator)
+    family = Family.LIKE if use is None else use.operator.family
+    if family not in _PATTERNS | _TEXTS:
+        return PatternSize(_ELEMENT + _VALUE * len(test.values))
+    parsed = [parse_template(text, variables=variables) for text in test.values]
+    if family in _TEXTS:  # those without variables are looked up, however many they are
+        parsed = [parts for parts in parsed if any(isinstance(part, Variable) for part in parts)]
+    return _size(parsed)
+
+
+def _size(patterns: list[tuple[Part, ...]]) -> PatternSize:
+    return PatternSize(
+        _ELEMENT + sum(1 + sum(map(_length, parts)) for parts in patterns),
+        tuple(part.key for parts in patterns for part in parts if isinstance(part, Variable)),
+    )
+
+
+def _length(part: Part) -> int:
+    if isinstance(part, Variable):
+        return _VARIABLE + len(part.default or "")
+    return len(part if isinstance(part, str) else part.text)
