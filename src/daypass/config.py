@@ -58,6 +58,7 @@ class Config:
     oidc_allowed_networks: tuple[Network, ...] = ()
     oidc_enforce_thumbprints: bool = False
     oidc_clients: tuple[ClientSetting, ...] = ()
+    webhook_allowed_networks: tuple[Network, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
 
     @property
@@ -127,6 +128,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "oidc_allowed_networks": _networks,
     "oidc_enforce_thumbprints": _flag,
     "oidc_clients": lambda text: tuple(_client(line) for line in _words(text)),
+    "webhook_allowed_networks": _networks,
 }
 
 

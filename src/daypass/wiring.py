@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -257,7 +257,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     )
     rings = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
     upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
-    courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=fetch_limits(config))
+    courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config))
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone).sharing(shares)
     return App(
@@ -302,8 +302,13 @@ def _admits_everyone(_: str) -> bool:
 
 
 def fetch_limits(config: Config) -> FetchLimits:
-    """Return where the server may connect to by itself, and whose certificates it trusts there."""
+    """Return where issuers may be, and whose certificates the server trusts there."""
     return FetchLimits(config.oidc_allowed_networks, Path(config.oidc_ca_bundle) if config.oidc_ca_bundle else None)
+
+
+def webhook_limits(config: Config) -> FetchLimits:
+    """Return where webhooks may be. A network that is open to issuers is not thereby open to them."""
+    return replace(fetch_limits(config), networks=config.webhook_allowed_networks)
 
 
 def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:

@@ -111,7 +111,7 @@ def running(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     """Run a server that may post to this machine."""
     bundle = tmp_path_factory.mktemp("tls") / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
-    config = Config(oidc_ca_bundle=str(bundle), oidc_allowed_networks=(ip_network("127.0.0.0/8"),))
+    config = Config(oidc_ca_bundle=str(bundle), webhook_allowed_networks=(ip_network("127.0.0.0/8"),))
     with running_server(config=config) as server:
         yield server
 

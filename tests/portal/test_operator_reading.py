@@ -18,6 +18,7 @@ from tests.portal.gallery import refusal
 from daypass.audit.event import to_event
 from daypass.authorize.trust_graph import Edge, Graph, Node
 from daypass.authorize.who_can import Way
+from daypass.federation.oidc import words
 from daypass.portal import operator_refusals
 from daypass.portal.operator_graph import Wanted, gather, read_wanted, to_values
 from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
@@ -71,6 +72,50 @@ def test_why_anothers_role_is_closed_is_not_told(tmp_path: Path) -> None:
     hidden = "what another account's side says is not told here"
     told = "because no resource-based policy allows the sts:AssumeRole action"
     assert [each.reason for each in found] == [told, hidden, hidden, hidden]
+
+
+REACHING = (
+    "https://10.0.0.7:8443/keys: no connection: ClientConnectorError",
+    "https://10.0.0.7:8443/keys: its certificate is not trusted: self-signed certificate",
+    "https://10.0.0.7:8443/keys: it answered 404",
+    "no complete answer in time",
+    "its discovery document names another issuer, 'https://intranet.example'",
+)
+
+
+@pytest.mark.parametrize("detail", REACHING)
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("IDPCommunicationError", words.UNREACHABLE),
+        ("InvalidIdentityToken", words.NO_KEY),
+        ("InvalidIdentityToken", words.WRONG_THUMBPRINT),
+    ],
+)
+def test_what_an_internal_host_answered_is_not_told(tmp_path: Path, detail: str, code: str, message: str) -> None:
+    """An account that may register issuers learns nothing of the networks that the server alone can reach."""
+    event = refusal(0) | {
+        "eventName": "AssumeRoleWithWebIdentity",
+        "userIdentity": {"type": "Unknown"},
+        "errorCode": code,
+        "errorMessage": message,
+        "additionalEventData": {"detail": detail},
+    }
+    file = _log(tmp_path / "log", event)
+    [shown] = find_refusals(file, ACCOUNT, Sought()).refusals
+    assert shown.reason == "the issuer's documents could not be fetched or used; the server's audit log says why"
+    assert find_refusals(file, ACCOUNT, Sought(text="10.0.0.7")).refusals == []
+
+
+def test_why_a_key_does_not_fit_is_told(tmp_path: Path) -> None:
+    """A key id that the issuer does not publish says nothing about a network."""
+    event = refusal(0) | {
+        "errorCode": "InvalidIdentityToken",
+        "errorMessage": words.NO_KEY,
+        "additionalEventData": {"detail": words.NO_FITTING_KEY},
+    }
+    [shown] = find_refusals(_log(tmp_path / "log", event), ACCOUNT, Sought()).refusals
+    assert shown.reason == words.NO_FITTING_KEY
 
 
 def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 Owns the reading, newest first and from the end, of a file that may be large, damaged or written to meanwhile, and which
 events are one account's: its callers', and those of nobody that is known who asked for one of its roles. Why another
 account's role was closed to a caller is not told: it would show whether there is such a role, and what it asks for.
+Nor is it told why an issuer's documents could not be fetched: whoever may register an issuer could find out by it which
+hosts and ports of an internal network answer. The audit log itself, which is the server's operator's, has both.
 """
 
 import re
@@ -16,6 +18,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from daypass.arn import Arn
+from daypass.errors import IDPCommunicationError
+from daypass.federation.oidc import words as oidc_words
 from daypass.wire.visible import visible
 
 ADDRESS = "/operator/refusals"
@@ -29,6 +33,8 @@ _SHORT, _LONG = 200, 1_100
 # Who calls these proves who they are by what they bring along: where that fails, there is no caller to name.
 _ACCOUNTS = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
 _OTHER_SIDE = "what another account's side says is not told here"
+_NOT_FETCHED = "the issuer's documents could not be fetched or used; the server's audit log says why"
+_OF_FETCHING = frozenset({oidc_words.UNREACHABLE, oidc_words.NO_KEY, oidc_words.WRONG_THUMBPRINT})
 _UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 
 
@@ -154,6 +160,9 @@ def _reason(event: _Event, account: str) -> str:
     reason = (event.additional_event_data or {}).get("detail", "")
     if not isinstance(reason, str) or not reason:
         return ""
+    fetched = event.error_code == IDPCommunicationError.code or event.error_message in _OF_FETCHING
+    if fetched and reason != oidc_words.NO_FITTING_KEY:
+        return _NOT_FETCHED
     named = _ACCOUNTS.findall(msgspec.json.encode(event.request_parameters).decode())
     return reason if set(named) <= {account} else _OTHER_SIDE
 

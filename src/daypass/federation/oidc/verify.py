@@ -71,7 +71,7 @@ def verify_signature(unverified: UnverifiedToken, keys: KeySet) -> None:
     """Refuse a token that no published key of the issuer signed."""
     key = keys.find(unverified.kid, unverified.algorithm)
     if key is None:
-        raise KeyNotFound(words.NO_KEY, detail="no published key, or more than one, fits the token's header")
+        raise KeyNotFound(words.NO_KEY, detail=words.NO_FITTING_KEY)
     if not key.is_signed(unverified.algorithm, unverified.signing_input, unverified.signature):
         raise SignatureInvalid(words.NOT_VALIDATED, detail="the signature is not the issuer's")
 

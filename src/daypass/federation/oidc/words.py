@@ -14,6 +14,7 @@ NO_KEY = (
     "Couldn't retrieve verification key from your identity provider,  "
     "please reference AssumeRoleWithWebIdentity documentation for requirements"
 )
+NO_FITTING_KEY = "no published key, or more than one, fits the token's header"  # for the audit, beside NO_KEY
 MISSING_CLAIM = "Missing a required claim: {name}"
 BAD_TIMESTAMP = "Invalid timestamp in token claims."
 ISSUED_IN_FUTURE = "Token issued in the future: {issued}"
