@@ -1,6 +1,7 @@
 """Delegation requests as the store keeps them: found by id, listed by owner, unique by the requestor's workflow.
 
-Owns their records and links, the queue of notices, and that a requestor's long-expired requests make room for new ones.
+Owns their records and links, the queue of notices with its bounds, and that a requestor's long-expired requests make
+room for new ones. A request has one notice in the queue at the most: the next one takes its place.
 """
 
 import hashlib
@@ -9,12 +10,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.delegation_entities import OF_OWNER, OF_REQUESTOR, DelegationRequest, Notice
+from daypass.directory.delegation_entities import OF_OWNER, OF_REQUESTOR, WAITING, DelegationRequest, Notice
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Link, Missing, Reader, Writer
 from daypass.ports import Entropy
 
 MOST_REQUESTS = 1_000
+MOST_WAITING = 200
+"""Notices of one requestor's that wait to be posted."""
+
 _KEPT = timedelta(days=30)  # after a request has expired
 _SWEPT = 20
 _RANDOM_BYTES = 10
@@ -68,19 +72,68 @@ def sweep_requests(writer: Writer, requestor: str, now: datetime) -> None:
             records.delete(writer, request)
             _unlink(writer, OF_REQUESTOR, _workflow(request.requestor, request.workflow), request.id)
             _unlink(writer, OF_OWNER, request.owner_account, request.id)
+            _unlink(writer, WAITING, request.requestor, request.id)
 
 
-def new_notice(url: str, body: bytes, *, due: int, expires: int, entropy: Entropy, vault: SecretBox) -> Notice:
-    """Return a message for the queue. Once it is stored, and the transaction stands, somebody posts it."""
-    notice = Notice(id=entropy(16).hex(), url=url, sealed_body=b"", due=due, expires=expires)
+def new_notice(
+    request: DelegationRequest, body: bytes, *, due: int, expires: int, entropy: Entropy, vault: SecretBox
+) -> Notice:
+    """Return a message for the queue."""
+    notice = Notice(
+        id=entropy(16).hex(),
+        url=request.channel,
+        sealed_body=b"",
+        due=due,
+        expires=expires,
+        requestor=request.requestor,
+    )
     return msgspec.structs.replace(notice, sealed_body=vault.encrypt(body, bound_to=notice.bound_to))
 
 
-def due_notices(reader: Reader, *, now: int, limit: int) -> list[Notice]:
-    """Return notices that are due, those that have waited longest first."""
-    page = reader.page(records.kind_name(Notice), "", limit=limit)
+def enqueue_notification(writer: Writer, request: DelegationRequest, notice: Notice) -> bool:
+    """Put what a requestor is told into the queue, in place of what still waits for the same request.
+
+    Returns False, and stores nothing, where too much of the requestor's waits. Once the transaction stands, some server
+    posts it. A webhook that did not answer is tried again no sooner because there is more to tell it.
+    """
+    before = _waiting(writer, request)
+    if before is None and _is_full(writer, request.requestor):
+        return False
+    if before is not None:
+        records.delete(writer, before)
+        later = max(notice.due, before.due)
+        notice = msgspec.structs.replace(notice, due=later, attempts=before.attempts)
+    records.insert(writer, notice)
+    writer.link(Link(WAITING, request.requestor, request.id, notice.id.encode()))
+    return True
+
+
+def _waiting(reader: Reader, request: DelegationRequest) -> Notice | None:
+    link = reader.find_link(WAITING, request.requestor, request.id)
+    return None if link is None else records.find(reader, Notice, "", link.body.decode())
+
+
+def _is_full(writer: Writer, requestor: str) -> bool:
+    """Tell whether too much waits. Links to what was posted are removed where they would count."""
+    links = writer.targets(WAITING, requestor)
+    if len(links) < MOST_WAITING:
+        return False
+    gone = [link for link in links if records.find(writer, Notice, "", link.body.decode()) is None]
+    for link in gone:
+        writer.unlink(WAITING, requestor, link.target)
+    return len(links) - len(gone) >= MOST_WAITING
+
+
+def due_notices(reader: Reader, *, now: int, after: str = "", limit: int) -> list[Notice]:
+    """Return notices that are due and come after the place `after`, those that have waited longest first."""
+    page = reader.page(records.kind_name(Notice), "", after=after, limit=limit)
     notices = [records.to_entity(Notice, record) for record in page]
     return [notice for notice in notices if notice.due <= now]
+
+
+def place_of(notice: Notice) -> str:
+    """Return where a notice stands in the queue."""
+    return records.to_record(notice).sort
 
 
 def _workflow(requestor: str, workflow: str) -> str:
@@ -92,4 +145,4 @@ def _unlink(writer: Writer, kind: str, source: str, target: str) -> None:
     try:
         writer.unlink(kind, source, target)
     except Missing:
-        return  # It never had an owner.
+        return  # It never had an owner, or there was nothing to tell of it.

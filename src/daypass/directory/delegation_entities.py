@@ -20,6 +20,9 @@ OF_REQUESTOR = "delegation_workflow"
 OF_OWNER = "delegation_owner"
 """From the owner's account to the request."""
 
+WAITING = "delegation_notification"
+"""From a requestor's account to a request; its body is the id of the notification that waits, or that was posted."""
+
 
 class State(Enum):
     """How far a request has come, by AWS's name."""
@@ -153,7 +156,8 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
 class Notice(Entity, frozen=True, kw_only=True):
     """A message to a partner that waits to be posted. Its body is encrypted at rest: it may hold an exchange token.
 
-    `due` is when it is tried next and `expires` when nobody tries any longer, in whole seconds since 1970.
+    `due` is when it is tried next and `expires` when nobody tries any longer, in whole seconds since 1970. `requestor`
+    is the account whose webhook it is for; version 0.1.0 stores none.
     """
 
     id: str
@@ -162,6 +166,7 @@ class Notice(Entity, frozen=True, kw_only=True):
     due: int
     expires: int
     attempts: int = 0
+    requestor: str = ""
 
     @property
     def bound_to(self) -> str:

@@ -1,8 +1,9 @@
 """Post the notices that partners wait for, off the path of any request.
 
-Owns the thread, the order of attempts and the guarded connection: https only, vetted addresses, no redirects, no
+Owns the thread, the look at the queue and the guarded connection: https only, vetted addresses, no redirects, no
 proxies, bounded time. What a notice says was decided before; here it is signed and posted, again and again until
-somebody takes it or its time is over. Every server of a store may do this; a claim sees that one does.
+somebody takes it or its time is over. Whose turn it is, is webhook_lanes.py's rule. Every server of a store may do
+this; a claim sees that one does.
 Source: OWASP, "Server-Side Request Forgery Prevention"; RFC 7519 for the signature.
 """
 
@@ -21,15 +22,16 @@ from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from daypass.directory import records
-from daypass.directory.delegation import due_notices
+from daypass.directory.delegation import due_notices, place_of
 from daypass.directory.delegation_entities import Notice
 from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_token_rings
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Missing, Store, StoreUnavailable
+from daypass.directory.store import Missing, Reader, Store, StoreUnavailable
 from daypass.federation.oidc.addresses import is_allowed
 from daypass.federation.oidc.fetch import FetchLimits
 from daypass.federation.oidc.resolver import AddressRefused, SystemLookup, VettingResolver
 from daypass.federation.oidc.trust_store import create_context
+from daypass.http.webhook_lanes import LONGEST_PAUSE, Lane, WebhookLanes
 from daypass.mint.web_identity import Algorithm
 from daypass.ports import Clock
 
@@ -37,10 +39,10 @@ SIGNATURE = "Daypass-Signature"
 
 _LOOK = 0.25  # seconds between two looks at whether something was written
 _LOOK_ANYWAY = 2.0  # seconds after which notices are looked for although nothing was
-_AT_ONCE = 64
+_READ = 500  # notices at a look
+_MOST_READ = 2_000  # in one look; the next one goes on from there
 _POST_SECONDS = 10.0
 _CLAIM_SECONDS = 60  # after which another server may try what one began
-_LONGEST_PAUSE = 300
 _GOOD = range(200, 300)
 _SIGNED_SECONDS = 300
 
@@ -57,6 +59,8 @@ class Courier:
         self._public_url = public_url
         self._limits = limits
         self._stopping = threading.Event()
+        self._lanes = WebhookLanes()
+        self._place = ""  # how far the last look at the queue came
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
 
     def start(self) -> None:
@@ -87,33 +91,67 @@ class Courier:
         await asyncio.gather(*under_way.values(), return_exceptions=True)
 
     def _begin(self, under_way: dict[str, Attempt]) -> None:
-        """Begin an attempt of each notice that is due and not under way."""
+        """Begin an attempt of each notice that is due and has a lane."""
         try:
             with self._store.read() as reader:
-                due = due_notices(reader, now=self._now(), limit=_AT_ONCE)
+                due = self._look(reader)
         except StoreUnavailable:
             return  # There will be another look.
         for notice in due:
-            if notice.id not in under_way and len(under_way) < _AT_ONCE:
+            if self._lanes.take(notice.id, _lane(notice), now=self._now()):
                 attempt = under_way[notice.id] = asyncio.create_task(self._attempt(notice))
                 attempt.add_done_callback(_forget(under_way, notice.id))
 
+    def _look(self, reader: Reader) -> list[Notice]:
+        """Return what is due, from where the last look ended, and from the beginning once the end was reached.
+
+        What waits for a lane stays due, so that without a place to go on from, one account's could hide all others'.
+        """
+        found: list[Notice] = []
+        begun, now = self._place, self._now()
+        while len(found) < _MOST_READ:
+            page = due_notices(reader, now=now, after=self._place, limit=_READ)
+            found += page
+            self._place = place_of(page[-1]) if len(page) == _READ else ""
+            if not self._place:
+                break
+        if begun and not self._place:
+            found += due_notices(reader, now=now, limit=_READ)
+        return found
+
     async def _attempt(self, notice: Notice) -> None:
+        failed: bool | None = True
+        try:
+            failed = await self._deliver(notice)
+        except StoreUnavailable as away:
+            failed = None
+            structlog.get_logger().warning("a notice could not be delivered", notice=notice.id, reason=away.detail)
+        finally:
+            self._lanes.give_back(notice.id, failed=failed, now=self._now())
+
+    async def _deliver(self, notice: Notice) -> bool | None:
+        """Post a notice, and tell whether that failed, or return None where it was not posted by this server."""
         now = self._now()
         if now >= notice.expires:
             self._finish(notice)
-            return
-        claim = f"notice:{notice.id}:{notice.attempts}:{now // _CLAIM_SECONDS}"
-        try:
-            if not self._store.claim(claim, until=self._clock.now() + timedelta(seconds=2 * _CLAIM_SECONDS)):
-                return
-            reason = await self._post(notice)
-            if reason is None:
-                self._finish(notice)
-            else:
-                self._postpone(notice, reason)
-        except StoreUnavailable as away:
-            structlog.get_logger().warning("a notice could not be delivered", notice=notice.id, reason=away.detail)
+            return None
+        if not self._claim(notice, now):
+            return None
+        reason = await self._post(notice)
+        if reason is None:
+            self._finish(notice)
+        else:
+            self._postpone(notice, reason)
+        return reason is not None
+
+    def _claim(self, notice: Notice, now: int) -> bool:
+        """Claim an attempt for this minute and the next, so that no other server begins it while it is under way."""
+        until = self._clock.now() + timedelta(seconds=3 * _CLAIM_SECONDS)
+        minute = now // _CLAIM_SECONDS
+        return all(
+            self._store.claim(f"notice:{notice.id}:{notice.attempts}:{claimed}", until=until)
+            for claimed in (minute, minute + 1)
+        )
 
     async def _post(self, notice: Notice) -> str | None:
         """Post a notice once, and return why that failed, or None."""
@@ -171,7 +209,7 @@ class Courier:
                 return  # Another server was faster.
 
     def _postpone(self, notice: Notice, reason: str) -> None:
-        pause = min(2**notice.attempts, _LONGEST_PAUSE)
+        pause = min(2**notice.attempts, LONGEST_PAUSE)
         later = msgspec.structs.replace(notice, attempts=notice.attempts + 1, due=self._now() + pause)
         structlog.get_logger().warning("a notice was not taken", notice=notice.id, reason=reason, again_in=pause)
         with self._store.write() as writer:
@@ -189,3 +227,8 @@ def _forget(under_way: dict[str, Attempt], notice_id: str) -> Callable[[Attempt]
         under_way.pop(notice_id, None)
 
     return forget
+
+
+def _lane(notice: Notice) -> Lane:
+    host = (URL(notice.url, encoded=True).host or "").lower()
+    return notice.requestor or host, host

@@ -79,8 +79,11 @@ class UpdateDelegationRequest(_Decision):
     action, takes = "UpdateDelegationRequest", _Noted
 
     def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
-        """Note what there is to say about it."""
-        notify(move(request, self.action, world, notes=asked.notes or request.notes), world)
+        """Note what there is to say about it. The partner hears of the new state once, however often it is noted."""
+        state = request.state(world.now)
+        moved = move(request, self.action, world, notes=asked.notes or request.notes)
+        if moved.state(world.now) is not state:
+            notify(moved, world)
 
 
 class AcceptDelegationRequest(_Decision):

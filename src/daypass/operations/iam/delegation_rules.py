@@ -16,11 +16,11 @@ import msgspec
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import iso
-from daypass.directory import delegation, records
+from daypass.directory import delegation
 from daypass.directory.delegation_entities import DelegationRequest, State
 from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
-from daypass.errors import InvalidInput, NoSuchEntity
+from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.operations.iam.action import Asked, Context, IamAction
 from daypass.operations.operation import Asking
 from daypass.operations.world import World
@@ -104,7 +104,11 @@ def move(request: DelegationRequest, action: str, world: World, **more: Any) -> 
 
 
 def notify(request: DelegationRequest, world: World, *, token: str = "", ends: datetime | None = None) -> None:
-    """Put into the queue what the partner is told of a request's new state. `ends` is when its token does."""
+    """Put into the queue what the partner is told of a request's new state. `ends` is when its token does.
+
+    Raises LimitExceeded where too much waits for the partner's webhook: nothing is granted then that nobody hears of. A
+    rejection stands in any case.
+    """
     state = request.state(world.now)
     ends = request.expires if ends is None else ends
     message = {
@@ -117,16 +121,19 @@ def notify(request: DelegationRequest, world: World, *, token: str = "", ends: d
         "RejectionReason": request.rejection if state is State.REJECTED else "",
         "ExchangeToken": token,
     }
-    body = msgspec.json.encode({name: value for name, value in message.items() if value})
     notice = delegation.new_notice(
-        request.channel,
-        body,
+        request,
+        msgspec.json.encode({name: value for name, value in message.items() if value}),
         due=int(world.now.timestamp()),
         expires=int(ends.timestamp()),
         entropy=world.entropy,
         vault=world.vault,
     )
-    records.insert(world.writer, notice)
+    if not delegation.enqueue_notification(world.writer, request, notice) and state is not State.REJECTED:
+        raise LimitExceeded(
+            f"Cannot exceed quota for NotificationsPerRequestor: {delegation.MOST_WAITING}. The partner's webhook does "
+            "not take its notifications; try again later, or ask the partner."
+        )
 
 
 class AboutRequest(IamAction[Any]):

@@ -1,0 +1,265 @@
+"""Webhooks: nobody's notifications keep another's waiting, and a network is open to them where an operator says so."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.delegation.conftest import TEMPLATE, Sides, Webhook, refused
+
+from daypass.config import Config
+from daypass.directory import records
+from daypass.directory.delegation import MOST_WAITING, enqueue_notification, find_request, new_notice
+from daypass.directory.delegation_entities import DelegationRequest, Notice
+from daypass.http.courier import Courier
+from daypass.http.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import RunningServer, running_server
+from daypass.wiring import webhook_limits
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+@contextmanager
+def silent_host(attempts: list[str], name: str) -> Iterator[str]:
+    """Listen, accept and say nothing; note each connection under a name. Gives the URL of a webhook there."""
+    kept = []
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+
+    def accept() -> None:
+        while True:
+            try:
+                kept.append(listener.accept()[0])
+            except OSError:
+                return
+            attempts.append(name)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{listener.getsockname()[1]}/hook"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    for connection in kept:
+        connection.close()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    pause = threading.Event()  # never set
+    for _ in range(1_200):
+        if is_so():
+            return
+        pause.wait(0.05)
+    raise AssertionError("it did not happen")
+
+
+def a_request(server: RunningServer, channel: str) -> tuple[DelegationRequest, Any]:
+    """Make a partner with one request, and return it with the partner's client."""
+    partner = client_factory(server)("iam", server.new_account())
+    template = partner.create_policy(PolicyName="setup", PolicyDocument=TEMPLATE)["Policy"]["Arn"]
+    made = partner.create_delegation_request(
+        Description="d",
+        Permissions={
+            "PolicyTemplateArn": template,
+            "Parameters": [{"Name": "userPath", "Values": ["x"], "Type": "string"}],
+        },
+        RequestorWorkflowId="workflow-1",
+        NotificationChannel=channel,
+        SessionDuration=3600,
+    )
+    with server.there.store.read() as reader:
+        request = find_request(reader, made["DelegationRequestId"])
+    assert request is not None
+    return request, partner
+
+
+def enqueue(server: RunningServer, request: DelegationRequest, ids: int) -> list[bool]:
+    """Enqueue a notification for each of so many requests like one, and tell which were taken."""
+    there, now = server.there, int(server.clock.now().timestamp())
+    taken = []
+    with there.store.write() as writer:
+        for number in range(ids):
+            one = msgspec.structs.replace(request, id=f"{request.id}{number}")
+            notice = new_notice(one, b"{}", due=now, expires=now + 86_400, entropy=there.entropy, vault=there.vault)
+            taken.append(enqueue_notification(writer, one, notice))
+    return taken
+
+
+def waiting_for(server: RunningServer, requestor: str) -> list[Notice]:
+    """Return the notifications of a requestor that wait."""
+    with server.there.store.read() as reader:
+        found = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=1_000)]
+    return [notice for notice in found if notice.requestor == requestor]
+
+
+def test_a_host_that_hangs_keeps_nobody_else_waiting() -> None:
+    """With hundreds of notifications for it, another account's first attempt comes after its lanes, and no later."""
+    attempts: list[str] = []
+    config = Config(webhook_allowed_networks=LOOPBACK)
+    with silent_host(attempts, "evil") as evil, silent_host(attempts, "good") as good:
+        with running_server(config=config) as server:
+            request, _ = a_request(server, evil)
+            assert sum(enqueue(server, request, MOST_WAITING + 100)) == MOST_WAITING
+            wait_until(lambda: "evil" in attempts)
+            other, _ = a_request(server, good)
+            enqueue(server, other, 1)
+            wait_until(lambda: "good" in attempts)
+        assert attempts.index("good") <= OF_ACCOUNT
+
+
+def test_networks_of_issuers_are_not_open_to_webhooks() -> None:
+    """What an operator opened for one identity provider, no tenant may post to."""
+    attempts: list[str] = []
+    with (
+        silent_host(attempts, "inside") as inside,
+        running_server(config=Config(oidc_allowed_networks=LOOPBACK)) as server,
+    ):
+        request, _ = a_request(server, inside)
+        enqueue(server, request, 1)
+        wait_until(lambda: waiting_for(server, request.requestor)[0].attempts > 0)
+    assert attempts == []
+
+
+def test_a_request_has_one_notification_in_the_queue(sides: Sides) -> None:
+    """The next one takes its place, and noting the same state again is no news."""
+    request = sides.request(NotificationChannel="https://10.0.0.1/hook")
+    iam = sides.as_caller("iam", sides.admin())
+    iam.associate_delegation_request(DelegationRequestId=request)
+    first = waiting_for(sides.server, sides.partner.account)
+    for number in range(20):
+        iam.update_delegation_request(DelegationRequestId=request, Notes=str(number))
+    [pending] = waiting_for(sides.server, sides.partner.account)
+    assert [pending.id] != [notice.id for notice in first]
+    for number in range(20):
+        iam.update_delegation_request(DelegationRequestId=request, Notes=str(number))
+    iam.accept_delegation_request(DelegationRequestId=request)
+    iam.send_delegation_token(DelegationRequestId=request)
+    assert len(waiting_for(sides.server, sides.partner.account)) == 1
+
+
+def test_one_state_is_told_once(sides: Sides, webhook: Webhook) -> None:
+    """However often an owner hands a request up, the partner hears of each state at the most once."""
+    request = sides.request()
+    iam = sides.as_caller("iam", sides.admin())
+    iam.associate_delegation_request(DelegationRequestId=request)
+    for number in range(10):
+        iam.update_delegation_request(DelegationRequestId=request, Notes=str(number))
+        if not number:
+            webhook.next("PENDING_APPROVAL")
+    iam.reject_delegation_request(DelegationRequestId=request)
+    assert webhook.next().message["State"] == "REJECTED"
+
+
+def test_what_waits_for_one_partner_is_bounded(sides: Sides) -> None:
+    """Beyond it nothing is granted that the partner would not hear of, and a rejection stands all the same."""
+    request = sides.request(NotificationChannel="https://10.0.0.1/hook")
+    iam = sides.as_caller("iam", sides.admin())
+    with sides.server.there.store.read() as reader:
+        stored = find_request(reader, request)
+    assert stored is not None
+    assert all(enqueue(sides.server, stored, MOST_WAITING))
+    code, status, words = refused(iam.associate_delegation_request, DelegationRequestId=request)
+    assert (code, status) == ("LimitExceeded", 409)
+    assert "webhook" in words
+    assert iam.get_delegation_request(DelegationRequestId=request)["DelegationRequest"]["State"] == "UNASSIGNED"
+    with sides.server.there.store.write() as writer:
+        for notice in waiting_for(sides.server, sides.partner.account):
+            records.delete(writer, notice)
+    iam.associate_delegation_request(DelegationRequestId=request)
+    assert all(enqueue(sides.server, stored, MOST_WAITING - 1))
+    with sides.server.there.store.write() as writer:
+        own = [one for one in waiting_for(sides.server, sides.partner.account) if one.expires - one.due > 86_400]
+        for notice in own:
+            records.delete(writer, notice)
+    iam.reject_delegation_request(DelegationRequestId=request)
+    assert iam.get_delegation_request(DelegationRequestId=request)["DelegationRequest"]["State"] == "REJECTED"
+
+
+def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
+    """Also where a minute, by which attempts are claimed, ends while one is under way."""
+    there = server.there
+    couriers = [
+        Courier(there.store, there.vault, server.clock, public_url=server.url, limits=webhook_limits(server.config))
+        for _ in range(2)
+    ]
+    notice = Notice(id="a" * 32, url="https://10.0.0.1/hook", sealed_body=b"", due=0, expires=1 << 40)
+    minute = int(server.clock.now().timestamp()) // 60 * 60
+    claims = [one._claim(notice, minute + second) for second in (59, 60) for one in couriers]
+    assert claims == [True, False, False, False]
+    again = msgspec.structs.replace(notice, attempts=1)
+    assert [one._claim(again, minute + 61) for one in couriers] == [True, False]
+
+
+# Lanes --------------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from([True, False, None]), st.integers(0, 400)),
+        max_size=200,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_no_one_takes_more_than_its_lanes(steps: list[tuple[int, int, bool | None, int]]) -> None:
+    """Whatever began and ended before: the bounds hold, and an account that has nothing under way gets a lane."""
+    lanes, now, running = WebhookLanes(), 0, dict[str, tuple[str, str]]()
+    for number, (account, host, outcome, seconds) in enumerate(steps):
+        lane = (f"account{account}", f"host{host}")
+        if lanes.take(str(number), lane, now=now):
+            running[str(number)] = lane
+        assert list(running.values()).count(lane) <= OF_HOST
+        assert sum(one[0] == lane[0] for one in running.values()) <= OF_ACCOUNT
+        if seconds % 3 == 0 and running:
+            done = next(iter(running))
+            del running[done]
+            lanes.give_back(done, failed=outcome, now=now)
+        now += seconds
+    fresh = lanes.take("fresh", ("newcomer", "host0"), now=now)
+    assert fresh or len(running) == OF_ALL
+
+
+def test_failing_accounts_share_a_few_lanes() -> None:
+    """However many accounts have hosts that hang, under however many names, most lanes stay for the others."""
+    lanes, now = WebhookLanes(), 1_000
+    accounts = [f"evil{number}" for number in range(OF_ALL)]
+    for account in accounts:
+        if lanes.take(account, (account, "first"), now=now):
+            lanes.give_back(account, failed=True, now=now)
+    taken = [lanes.take(f"{account}{host}", (account, str(host)), now=now) for host in range(4) for account in accounts]
+    assert sum(taken) == OF_FAILING
+    assert all(lanes.take(f"good{number}", (f"good{number}", "host"), now=now) for number in range(OF_ALL - OF_FAILING))
+    assert lanes.is_full()
+
+
+def test_a_failing_host_waits_longer_each_time_and_alone() -> None:
+    """The pause doubles up to five minutes; another account's webhook at the same host does not wait for it."""
+    lanes, now, pauses = WebhookLanes(), 0, list[int]()
+    lane = ("evil", "hooks.example")
+    for _ in range(12):
+        assert lanes.take("one", lane, now=now)
+        lanes.give_back("one", failed=True, now=now)
+        assert lanes.take("other", ("good", "hooks.example"), now=now)
+        lanes.give_back("other", failed=False, now=now)
+        begun = now
+        while not lanes.take("one", lane, now=now):
+            now += 1
+        lanes.give_back("one", failed=None, now=now)
+        pauses.append(now - begun)
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+
+
+def test_a_webhook_that_failed_is_tried_again(sides: Sides) -> None:
+    """A webhook that failed is tried again once its pause is over."""
+    sides.webhook.answers += [500]
+    request = sides.request()
+    sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
+    sides.webhook.next("ASSIGNED")
+    sides.server.clock.move(timedelta(seconds=5))
+    sides.webhook.next("ASSIGNED")
