@@ -1,5 +1,7 @@
 """Text as both databases hold, index and order it: UTF-8, no NUL, not too long, by code point. Pure."""
 
+from daypass.errors import ValidationError
+
 MAX_BYTES = 1000  # two such texts and a kind fit into one row of a PostgreSQL index (2,704 bytes)
 _FIRST_SURROGATE, _LAST_SURROGATE, _LAST = 0xD800, 0xDFFF, 0x10FFFF
 
@@ -9,10 +11,16 @@ def is_storable(*texts: str | None) -> bool:
     return all(text is None or _is_storable(text) for text in texts)
 
 
+class UnstorableTextError(ValidationError, ValueError):
+    """A name that no store can hold. Operations refuse it before in AWS's words; this is the last gate."""
+
+
 def require_storable(*texts: str | None) -> None:
-    """Raise ValueError for a text that cannot be held."""
+    """Raise UnstorableTextError for a text that cannot be held."""
     if not is_storable(*texts):
-        raise ValueError(f"a name to be stored holds NUL or a lone surrogate, or exceeds {MAX_BYTES} bytes")
+        raise UnstorableTextError(
+            f"A name is longer than {MAX_BYTES} bytes, or holds characters that cannot be stored; choose another one."
+        )
 
 
 def end_of_prefix(prefix: str) -> str | None:

@@ -75,6 +75,8 @@ SERVICES: Mapping[str, str] = {"sts": "2011-06-15", "iam": "2010-05-08"}
 # What AWS was observed to do where its model says otherwise: (service, shape) -> the fields that differ.
 OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("sts", "sourceIdentityType"): {"max": 256},
+    # The model names no length. A device's ARN is a serial number, of which the model takes 256 characters.
+    ("iam", "virtualMFADeviceName"): {"max": 226},
 }
 
 # What we do otherwise on purpose: (service, shape) -> the fields that differ.
