@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +164,10 @@ def _endpoint(patient: _Patient) -> Iterator[Finding]:
     except Problem as problem:
         yield Finding("endpoint", str(problem), "Unset AWS_CA_BUNDLE, or mend the path.")
         return
-    except (OSError, ValueError) as error:
-        words = f"{url} cannot be reached: {reason(getattr(error, 'reason', error))}"
+    except (OSError, ValueError, HTTPException) as error:
+        # An HTTPException quotes what came in place of an answer.
+        why = type(error).__name__ if isinstance(error, HTTPException) else reason(getattr(error, "reason", error))
+        words = f"{url} cannot be reached: {why}"
         yield Finding("endpoint", words, "Is the server running, and the address right? AWS_ENDPOINT_URL sets it.")
         return
     yield Finding("endpoint", f"{url} answers" + ("" if patient.endpoint_url else " (AWS: no endpoint is configured)"))

@@ -6,7 +6,7 @@ Owns the table of commands and which exit code an error has. Each command is a f
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 from click.shell_completion import CompletionItem
@@ -143,13 +143,33 @@ def _explain(error: Exception) -> int:
         code = Exit.LOCKED
         words = f"{printable(error.filename)} cannot be used: {error.strerror}. Is it yours, and is there room?"
     elif code is Exit.UNEXPECTED:
-        what = f"{type(error).__name__}: {printable(error)}"
+        # Its type alone: a message may hold what was being worked on, a secret key for one.
+        what = type(error).__name__
         words = f"something unexpected happened ({what}); run it again with DAYPASS_DEBUG=1 and report it."
     else:
         words = str(error)
     click.echo(f"daypass: {words}", err=True)
     if os.environ.get("DAYPASS_DEBUG"):
-        import traceback
-
-        traceback.print_exception(error)
+        click.echo("\n".join(_trace(error)), err=True)
     return code
+
+
+def _trace(error: BaseException) -> Iterator[str]:
+    """Yield where an error came from, with what led to it. Only our own errors say more than their type.
+
+    The messages of others may quote an answer with a secret key in it, and a trace is made to be sent to somebody.
+    """
+    import traceback
+
+    from daypass.client.problems import Problem
+
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _trace(cause)
+        yield "\nwhich led to:\n"
+    yield "Traceback (most recent call last):"
+    yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
+    is_ours = isinstance(error, Problem)
+    yield f"{type(error).__module__}.{type(error).__qualname__}" + (f": {error}" if is_ours else "")
+    if is_ours:
+        yield from getattr(error, "__notes__", ())

@@ -15,7 +15,7 @@ from typing import Any
 from daypass.client.json_http import ask, checked_url
 from daypass.client.loopback import Listener
 from daypass.client.pkce import Pkce, base64url, make_pkce, make_state
-from daypass.client.problems import BadUsage, BrowserEnded, Expired, NoAnswer, Problem, Refused
+from daypass.client.problems import BrowserEnded, Expired, NoAnswer, Problem, Refused
 from daypass.client.words import printable, sentence
 
 _INFO = b"daypass assertion 1"
@@ -94,7 +94,15 @@ class _Errand:
             self._document |= {"deliver": "assertion", "public_key": base64url(_public(self._private))}
 
     def begin(self) -> Begun:
-        status, answer = self._ask("/handover", self._document)
+        try:
+            status, answer = self._ask("/handover", self._document)
+        except NoAnswer as error:
+            if "no JSON" not in str(error):
+                raise
+            raise NoAnswer(
+                f"{printable(self._server)} has no sign-in pages: it is no Daypass server. Name one with "
+                "--portal-url, or sign in with --via loopback, --via paste, --token-file or --assertion-file."
+            ) from error
         if status != _OK:
             raise _ending(answer, status)
         try:
@@ -129,15 +137,7 @@ class _Errand:
         return self._ask("/handover/token", {**document, "code": code} if code else document)
 
     def _ask(self, path: str, document: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        try:
-            return ask(self._server + path, document=document)
-        except NoAnswer as error:
-            if "no JSON" in str(error):
-                raise BadUsage(
-                    f"{printable(self._server)} has no sign-in pages: it is no Daypass server. Name one with "
-                    "--portal-url, or sign in with --via loopback, --via paste, --token-file or --assertion-file."
-                ) from error
-            raise
+        return ask(self._server + path, document=document)
 
     def _opened(self, answer: dict[str, Any]) -> Handed:
         if self._private is None:

@@ -67,11 +67,8 @@ def ask(
     request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked_url saw every one
     host = urlsplit(url).netloc
     try:
-        with opener().open(request, timeout=_SECONDS) as answer:
+        with _opened(request) as answer:
             return answer.status, _read(answer, host)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, _read(error, host)
     except urllib.error.URLError as error:
         why = printable(getattr(error.reason, "verify_message", "")) or reason(error.reason)
         is_trust = isinstance(error.reason, ssl.SSLCertVerificationError)
@@ -82,9 +79,17 @@ def ask(
         )
         raise NoAnswer(f"{host} cannot be reached: {sentence(why)} {hint}") from error
     except (OSError, HTTPException) as error:
-        raise NoAnswer(
-            f"{host} did not answer: {sentence(reason(error) or type(error).__name__)} Try again."
-        ) from error
+        # An HTTPException quotes what came in place of an answer, which may be a secret.
+        why = type(error).__name__ if isinstance(error, HTTPException) else reason(error) or type(error).__name__
+        raise NoAnswer(f"{host} did not answer: {sentence(why)} Try again.") from error
+
+
+def _opened(request: urllib.request.Request) -> Any:
+    """Return the answer to a request, whatever its status."""
+    try:
+        return opener().open(request, timeout=_SECONDS)
+    except urllib.error.HTTPError as error:
+        return error
 
 
 def opener() -> urllib.request.OpenerDirector:

@@ -1,8 +1,11 @@
 """Call STS and IAM, and put a refusal into one sentence with the next step.
 
 Owns botocore: nothing else in the client imports it, and this file is imported only when a call is to be made.
+Owns also that no answer is ever repeated in an error: one that was cut off, or that a proxy changed, may hold a secret
+key, and botocore quotes what it cannot read.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -56,6 +59,8 @@ ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
     }
 )
 _WRONG_CODE = "MultiFactorAuthentication failed"
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,127}")
+_SERVER_FAULTS = 500
 _MESSAGE_HEADER = "x-daypass-authorization-message"
 
 
@@ -95,17 +100,23 @@ def connect(service: str, signer: Signer, *, endpoint_url: str = "", region: str
         return session.create_client(
             service, region_name=region, endpoint_url=endpoint_url or None, config=config, **keys
         )
-    except (exceptions.BotoCoreError, ValueError) as error:
+    except ValueError as error:  # an endpoint that is no URL
         raise translated(error) from error
+    except Exception as error:
+        raise _translated_answer(error, "A credentials endpoint") from error
 
 
 def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Call one operation by its AWS name. Raises a Problem, and nothing else, for what can go wrong."""
     try:
         answer: dict[str, Any] = client._make_api_call(operation, dict(parameters))  # noqa: SLF001 - by name, as the CLI does
-    except (exceptions.ClientError, exceptions.BotoCoreError, OSError, ValueError) as error:
-        raise translated(error) from error
+    except Exception as error:
+        raise _translated_answer(error, printable(client.meta.endpoint_url)) from error
     answer.pop("ResponseMetadata", None)
+    shape = client.meta.service_model.operation_model(operation).output_shape
+    if shape is not None and shape.members and not answer:
+        # XML of somebody else's, such as a page of a proxy's: read without complaint, and nothing of it meant us.
+        raise _unreadable(printable(client.meta.endpoint_url))
     return answer
 
 
@@ -113,11 +124,11 @@ def own_credentials(profile: str) -> tuple[Credentials, str]:
     """Return the credentials that AWS's own search finds, and the name of the way they were found."""
     try:
         found = open_session(profile).get_credentials()
-        if found is None:
-            raise SignInNeeded(_NO_CREDENTIALS)
-        frozen = found.get_frozen_credentials()
-    except (exceptions.ClientError, exceptions.BotoCoreError, OSError, ValueError) as error:
-        raise translated(error) from error
+        frozen = None if found is None else found.get_frozen_credentials()
+    except Exception as error:
+        raise _translated_answer(error, "The endpoint that the profile names") from error
+    if found is None or frozen is None:
+        raise SignInNeeded(_NO_CREDENTIALS)
     form = {"AccessKeyId": frozen.access_key, "SecretAccessKey": frozen.secret_key, "SessionToken": frozen.token}
     form["Expiration"] = getattr(found, "_expiry_time", None)
     return verify_credentials(form), str(found.method)
@@ -129,10 +140,26 @@ _NO_CREDENTIALS = (
 )
 
 
+def _translated_answer(error: Exception, place: str) -> Problem:
+    """Return the Problem that an exception of a call means. What is not known to be safe to repeat is not."""
+    if isinstance(error, exceptions.ClientError):
+        return _refusal(error, place)
+    if type(error) in _QUOTING or not isinstance(error, exceptions.BotoCoreError | OSError):
+        return _unreadable(place)
+    if isinstance(error, exceptions.CredentialRetrievalError) and "container" in str(error.kwargs.get("provider")):
+        return _unreadable("The container's credentials endpoint")
+    return translated(error)
+
+
+def _unreadable(place: str) -> NoAnswer:
+    return NoAnswer(
+        f"{place} gave an answer that cannot be read. Try again; if it stays so, see with `daypass doctor` whether the "
+        "endpoint is the right one, and whether a proxy changes or cuts off its answers."
+    )
+
+
 def translated(error: Exception) -> Problem:
     """Return the Problem that an exception of botocore means."""
-    if isinstance(error, exceptions.ClientError):
-        return _refusal(error)
     words = printable(str(error).replace("\n", "; ").replace(":;", ":"))
     for kinds, make in _TRANSLATIONS:
         if isinstance(error, kinds):
@@ -140,8 +167,13 @@ def translated(error: Exception) -> Problem:
     return Misconfigured(f"{sentence(words)} `daypass doctor` may say more.")
 
 
-def _refusal(error: exceptions.ClientError) -> Problem:
+def _refusal(error: exceptions.ClientError, place: str) -> Problem:
     detail = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= _SERVER_FAULTS:
+        return NoAnswer(f"{place} could not answer (status {status}). Try again in a moment.")
+    if not _CODE.fullmatch(str(detail.get("Code", ""))):
+        return _unreadable(place)
     code, message = printable(detail.get("Code", "")), printable(detail.get("Message", ""))
     kind, advice = ADVICE.get(code, (Refused, _WHO))
     if _WRONG_CODE in message:
@@ -155,6 +187,8 @@ def _refusal(error: exceptions.ClientError) -> Problem:
     return refusal
 
 
+# These repeat what they met in place of an answer.
+_QUOTING = frozenset({exceptions.HTTPClientError, exceptions.MetadataRetrievalError})
 _TRANSLATIONS: tuple[tuple[Any, Callable[[str], Problem]], ...] = (
     (
         (exceptions.NoCredentialsError, exceptions.TokenRetrievalError, exceptions.SSOError),
