@@ -135,6 +135,15 @@ def test_resources_and_actions_count_too() -> None:
     assert not is_light(question(action="s3:" + "e" * 100), Policies(by_action))
 
 
+def test_the_same_question_has_the_same_work() -> None:
+    """Nobody is refused the first time and allowed the second, because something was remembered in between."""
+    chosen = [many(allow(action=["s3:G*e?Object", "s3:*"]), 50)]
+    asked = question()
+    before = work_of_asking(asked, chosen, MOST_WORK)
+    assert is_allowed(asked, Policies(chosen[0]))
+    assert work_of_asking(asked, chosen, MOST_WORK) == before
+
+
 def test_what_does_not_speak_of_the_request_costs_nothing() -> None:
     """A hundred long policies about other actions are no reason to leave the event loop."""
     others = many(deny("s3:PutObject", Condition={"StringLike": {"aws:UserAgent": HOSTILE}}), 100)

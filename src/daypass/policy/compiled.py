@@ -109,10 +109,6 @@ class PolicySet:
         object.__setattr__(self, "action_characters", actions)
         object.__setattr__(self, "characters", actions + sum(one.weight.characters for one in statements))
 
-    def knows(self, action: str) -> bool:
-        """Tell whether what speaks of an action was found before."""
-        return action in self._by_action
-
     def candidates(self, action: str) -> Candidates:
         """Return the Denies and the Allows that speak of `action`."""
         found = self._by_action.get(action)

@@ -29,8 +29,8 @@ def work_of_asking(question: Question, sets: Iterable[PolicySet], enough: int) -
     """
     work = 0
     for policy_set in sets:
-        if not policy_set.knows(question.action):
-            work += policy_set.action_characters * span(question.action)
+        # Counted also where it is known what speaks of the action: the same question has the same work at any time.
+        work += policy_set.action_characters * span(question.action)
         if work > enough:
             return work
         for index in policy_set.candidates(question.action):
