@@ -17,12 +17,14 @@ from daypass.audit.event import Happening
 from daypass.authorize.context import Surroundings, build_context
 from daypass.bootstrap import RootKey
 from daypass.config import Config
+from daypass.directory.store import WouldBlock
 from daypass.errors import Throttling
 from daypass.http.work_shares import WorkShares
 from daypass.policy.decision import TOO_MUCH_WORK
 from daypass.testing.plugin import ClientFactory
-from daypass.testing.server import RunningServer, running_server
-from daypass.wire.http import HttpRequest
+from daypass.testing.server import Recorder, RunningServer, running_server
+from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wiring import WaitingFace, build_app
 
 SLOW = json.dumps(
     {
@@ -204,6 +206,30 @@ def test_large_unsigned_calls_are_counted_like_small_ones() -> None:
     with running_server(config=Config(unsigned_calls_per_minute=3)) as server:
         answers = [send(server, urlencode(call).encode()) for _ in range(5)]
         assert ["Throttling" in answer.text for answer in answers] == [False] * 3 + [True] * 2
+
+
+def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer, client: ClientFactory) -> None:
+    """Where an account's share is taken, a large decision is put off, and a denial goes without its reasons."""
+    mallory, none_left = hostile_user(client, 3), WorkShares(of_one=0, of_all=0)
+    app = build_app(daypass_server.config, daypass_server.there, sink=Recorder())
+
+    def answer(agent: str, role: str) -> HttpResponse:
+        body, headers = signed(replace(daypass_server, root=mallory), {**ASSUME, "RoleArn": role})
+        named = tuple(
+            (name.lower().encode(), value.encode()) for name, value in {**headers, "User-Agent": agent}.items()
+        )
+        request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
+        with pytest.raises(WouldBlock):
+            app.pipeline.answer(request, "id", app.hot)
+        face = app.cold
+        assert isinstance(face, WaitingFace)
+        return app.pipeline.answer(request, "id", face.sharing(none_left))
+
+    large = answer("a" * 1_024, ASSUME["RoleArn"])
+    assert (large.status, b"Throttling" in large.body) == (400, True)
+    denied = answer("aws-cli", "arn:aws:iam::123456789012:role/none")
+    assert (denied.status, b"AccessDenied" in denied.body) == (403, True)
+    assert not [name for name, _ in denied.headers if name == b"x-daypass-authorization-message"]
 
 
 def test_one_account_has_a_share_of_the_workers() -> None:

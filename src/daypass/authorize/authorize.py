@@ -4,13 +4,14 @@ Owns the order: the first question that is refused ends it. Owns also where the 
 event loop can spare, to decide or to explain a refusal, is a share of the account's on a worker thread.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.authorize.context import Context, Surroundings, build_context
 from daypass.authorize.pose import pose
 from daypass.authorize.refuse import encode_denial, refusal
+from daypass.errors import Throttling
 from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
 from daypass.operations.world import World
 from daypass.policy.decision import Allowed
@@ -39,7 +40,8 @@ def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Al
     if isinstance(decision, Allowed):
         return decision
     fault = refusal(asking, question, policies, decision, caller)
-    with _place(asking, caller, world, is_light=is_light_story(question, policies)):
+    # A refusal stands without its reasons; that an account has too many of them is no reason to say less than no.
+    with suppress(Throttling), _place(asking, caller, world, is_light=is_light_story(question, policies)):
         fault.encoded = encode_denial(question, policies, caller, world)
     raise fault
 
