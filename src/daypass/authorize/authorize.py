@@ -4,7 +4,7 @@ Owns the order: the first question that is refused ends it. Owns also where the 
 event loop can spare, to decide or to explain a refusal, is a share of the account's on a worker thread.
 """
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
@@ -17,8 +17,6 @@ from daypass.operations.world import World
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide, is_light
 from daypass.policy.explain import is_light_story
-
-_HERE: AbstractContextManager[None] = nullcontext()
 
 
 def authorize(
@@ -35,17 +33,17 @@ def authorize(
 
 def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Allowed:
     question, policies = pose(asking, caller, common, world.views)
-    with _place(asking, caller, world, is_light=is_light(question, policies)):
+    payer = caller.account or asking.account
+    if is_light(question, policies):
         decision = decide(question, policies)
+    else:
+        with world.heavy_work(payer):
+            decision = decide(question, policies)
     if isinstance(decision, Allowed):
         return decision
     fault = refusal(asking, question, policies, decision, caller)
     # A refusal stands without its reasons; that an account has too many of them is no reason to say less than no.
-    with suppress(Throttling), _place(asking, caller, world, is_light=is_light_story(question, policies)):
+    light = is_light_story(question, policies)
+    with suppress(Throttling), nullcontext() if light else world.heavy_work(payer):
         fault.encoded = encode_denial(question, policies, caller, world)
     raise fault
-
-
-def _place(asking: Asking, caller: Caller, world: World, *, is_light: bool) -> AbstractContextManager[None]:
-    """Return where work is done: here, or as a share of the caller's account, or else of the one that is asked."""
-    return _HERE if is_light else world.heavy_work(caller.account or asking.account)
