@@ -53,8 +53,8 @@ class Face(Protocol):
         """Return the keys that seal and open tokens now."""
         ...
 
-    def open(self, touches: Touches, now: datetime, region: str) -> AbstractContextManager[World]:
-        """Open what an operation may touch: nothing, one snapshot, or one transaction."""
+    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
+        """Open what an operation may touch: nothing, one snapshot, or one transaction, for a signer's account."""
         ...
 
 
@@ -136,7 +136,8 @@ class Pipeline:
             trail.parameters = known.parameters
             asked = known.understood()
         region = signer.region if signer else self.home_region
-        with face.open(operation.touches(asked), now, region) as world:
+        account = signer.caller.account if signer else ""
+        with face.open(operation.touches(asked), now, region, account) as world:
             trail.caller = signer.caller if signer else None
             caller = trail.caller = operation.prove(asked, trail.caller, world)
             around = Surroundings(now, request, region)

@@ -4,11 +4,12 @@ Owns the choice and the order of building. Everything it hands out is a value or
 """
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,7 @@ from daypass.wire.catalog import Catalog
 HOME_REGION = "us-east-1"
 _THREADS = 16
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # of the threads, at a time, for decisions over large policies
+_WRITERS_OF_ONE = 12  # of the threads, at a time, for what one account changes
 
 
 class SystemClock:
@@ -168,8 +170,9 @@ class StoreFace:
         """Return the sealing keys, from the cache."""
         return self.views.get(load_ring, self._there.vault)
 
-    def open(self, touches: Touches, now: datetime, region: str) -> AbstractContextManager[World]:
+    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
         """Open the cache alone, and nothing that waits."""
+        del account  # nobody waits here
         if touches is not Touches.CACHE:
             raise WouldBlock
         return _Open(self._world(now, region, None))
@@ -203,15 +206,18 @@ class StoreFace:
 class WaitingFace(StoreFace):
     """The store as a worker thread sees it: it waits for snapshots and transactions."""
 
-    _shares: WorkShares | None = None
+    _shares = _writers = WorkShares(of_one=sys.maxsize, of_all=sys.maxsize)
 
-    def sharing(self, shares: WorkShares) -> Self:
-        """Let each account have no more of the threads than its share, and return this face."""
-        self._shares = shares
+    def sharing(self, shares: WorkShares, writers: WorkShares) -> Self:
+        """Let each account have no more of the threads than its share, and return this face.
+
+        `shares` are those of large decisions, `writers` those of calls that change something.
+        """
+        self._shares, self._writers = shares, writers
         return self
 
     @contextmanager
-    def open(self, touches: Touches, now: datetime, region: str) -> Iterator[World]:
+    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> Iterator[World]:
         """Open the cache, one snapshot or one transaction."""
         if touches in {Touches.CACHE, Touches.WAITS}:
             yield self._world(now, region, None)
@@ -219,7 +225,8 @@ class WaitingFace(StoreFace):
             with self._there.store.read() as reader:
                 yield self._world(now, region, reader)
         else:
-            with self._there.store.write() as writer:
+            # There is one writer at a time: whoever waits for their turn holds a thread, and may not hold them all.
+            with self._writers.take(account), self._there.store.write() as writer:
                 yield self._world(now, region, writer)
 
     def apart(self) -> AbstractContextManager[Writer]:
@@ -228,7 +235,7 @@ class WaitingFace(StoreFace):
 
     def heavy_work(self, account: str) -> AbstractContextManager[None]:
         """Take the account's share of the threads, where they are shared."""
-        return nullcontext() if self._shares is None else self._shares.take(account)
+        return self._shares.take(account)
 
 
 def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
@@ -243,6 +250,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     issuer_keys = make_issuer_keys(config, there.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
     shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
+    writers = WorkShares(of_one=_WRITERS_OF_ONE, of_all=sys.maxsize)
     uses = LastUses()
     pipeline = Pipeline(
         catalog=Catalog.load(),
@@ -259,12 +267,14 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
     courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config))
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
-    cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone).sharing(shares)
+    cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone).sharing(shares, writers)
     return App(
         pipeline=pipeline,
         hot=StoreFace(there, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
         cold=cold,
-        cold_first=WaitingFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(shares),
+        cold_first=WaitingFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(
+            shares, writers
+        ),
         issuer_keys=issuer_keys,
         peers=PeerRule(config.trusted_proxies),
         meter=meter,

@@ -210,7 +210,8 @@ def test_large_unsigned_calls_are_counted_like_small_ones() -> None:
 
 def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer, client: ClientFactory) -> None:
     """Where an account's share is taken, a large decision is put off, and a denial goes without its reasons."""
-    mallory, none_left = hostile_user(client, 3), WorkShares(of_one=0, of_all=0)
+    mallory = hostile_user(client, 3)
+    none_left, many = WorkShares(of_one=0, of_all=0), WorkShares(of_one=99, of_all=99)
     app = build_app(daypass_server.config, daypass_server.there, sink=Recorder())
 
     def answer(agent: str, role: str) -> HttpResponse:
@@ -223,13 +224,32 @@ def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer,
             app.pipeline.answer(request, "id", app.hot)
         face = app.cold
         assert isinstance(face, WaitingFace)
-        return app.pipeline.answer(request, "id", face.sharing(none_left))
+        return app.pipeline.answer(request, "id", face.sharing(none_left, many))
 
     large = answer("a" * 1_024, ASSUME["RoleArn"])
     assert (large.status, b"Throttling" in large.body) == (400, True)
     denied = answer("aws-cli", "arn:aws:iam::123456789012:role/none")
     assert (denied.status, b"AccessDenied" in denied.body) == (403, True)
     assert not [name for name, _ in denied.headers if name == b"x-daypass-authorization-message"]
+
+
+def test_one_account_cannot_wait_for_its_turn_to_write_on_every_thread(
+    daypass_server: RunningServer, client: ClientFactory
+) -> None:
+    """Its next call is put off before it waits, and others write meanwhile."""
+    app = build_app(daypass_server.config, daypass_server.there, sink=Recorder())
+    face, many = app.cold, WorkShares(of_one=99, of_all=99)
+    assert isinstance(face, WaitingFace)
+    writers = WorkShares(of_one=1, of_all=99)
+    create = {"Action": "CreateUser", "Version": "2010-05-08", "UserName": "one-more"}
+    body, headers = signed(daypass_server, create, service="iam")
+    named = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+    request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
+    with writers.take("123456789012"):
+        put_off = app.pipeline.answer(request, "id", face.sharing(many, writers))
+        assert (put_off.status, b"Throttling" in put_off.body) == (400, True)
+        client("iam", daypass_server.new_account()).create_user(UserName="another")
+    assert app.pipeline.answer(request, "id", face).status == 200
 
 
 def test_one_account_has_a_share_of_the_workers() -> None:

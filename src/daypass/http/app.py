@@ -32,8 +32,6 @@ Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, Face], HttpResponse]
 
 _MOST_WAITING = 1024
-_MOST_WAITING_BYTES = 80_000_000
-_LARGE_BODY = 131_072  # bytes; the largest token and policies are smaller
 # What is more than this takes longer than a millisecond to read, hash and take apart.
 _LIGHT_BYTES = 32_768
 _LIGHT_PARAMETERS = 128
@@ -66,7 +64,6 @@ class App:
     _bodies: BodyReader = field(default_factory=BodyReader)
     _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
-    _waiting_bytes: int = 0  # of large bodies alone
     _fetching: FetchSlots = field(default_factory=FetchSlots)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,18 +77,22 @@ class App:
             await self._live(receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = await receive()
+        message, rest = await receive(), None
         try:
             body = self._bodies.whole(message)
             if body is None:
-                body = await self._bodies.rest(message, receive, scope["headers"])
+                body = rest = await self._bodies.rest(message, receive, scope["headers"])
         except ClientGone:
             return
         except TooSlow:
             await send_answer(send, HttpResponse(408, _PLAIN, b""))
             return
-        answer = self.at_once(scope, body)
-        await send_answer(send, answer if isinstance(answer, HttpResponse) else await answer)
+        try:
+            answer = self.at_once(scope, body)
+            answer = answer if isinstance(answer, HttpResponse) else await answer
+        finally:
+            self._bodies.answered(rest)
+        await send_answer(send, answer)
 
     def at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
         """Answer a call now, or return what will once the waiting is over. A body of None was too large."""
@@ -122,18 +123,15 @@ class App:
         return await self._answer_cold(self.pipeline.answer_at_last, request, request_id, self.cold)
 
     async def _answer_cold(self, answer: Answer, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
-        large = len(request.body) if len(request.body) > _LARGE_BODY else 0
-        if self._waiting >= _MOST_WAITING or (large and self._waiting_bytes + large > _MOST_WAITING_BYTES):
+        if self._waiting >= _MOST_WAITING:
             fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
             return refuse(fault, request, request_id)
         self._waiting += 1
-        self._waiting_bytes += large
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self.workers, answer, request, request_id, face)
         finally:
             self._waiting -= 1
-            self._waiting_bytes -= large
 
     def _request(self, scope: Scope, body: bytes | None) -> HttpRequest:
         headers = scope["headers"]

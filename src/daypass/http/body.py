@@ -27,7 +27,11 @@ class TooSlow(Exception):  # noqa: N818 - an event, no fault
 
 
 class BodyReader:
-    """Reads bodies. At most a few large ones are held in memory at a time; the others wait their turn."""
+    """Reads bodies. At most a few large ones are held in memory at a time; the others wait their turn.
+
+    A large body keeps its place until it was answered, since it may wait for a worker thread: whoever got one from
+    `rest` says when with `answered`.
+    """
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
@@ -58,12 +62,24 @@ class BodyReader:
         more = True
         while more and len(body) <= _SMALL:
             more = await _append(receive, body)
-        if not more:
+        if not more and len(body) <= _SMALL:
             return bytes(body)
-        async with self._large:
+        await self._large.acquire()
+        try:
             while more and len(body) <= LARGEST:
                 more = await _append(receive, body)
-        return None if len(body) > LARGEST else bytes(body)
+        except BaseException:
+            self._large.release()
+            raise
+        if len(body) > LARGEST:
+            self._large.release()
+            return None
+        return bytes(body)
+
+    def answered(self, body: bytes | None) -> None:
+        """Give back the place of a body that `rest` returned."""
+        if body is not None and len(body) > _SMALL:
+            self._large.release()
 
 
 async def _append(receive: Receive, body: bytearray) -> bool:

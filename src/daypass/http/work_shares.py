@@ -1,7 +1,8 @@
-"""Share the worker threads out among accounts where decisions are a lot of work.
+"""Share the worker threads out among accounts, for what holds a thread longer than a moment.
 
-Owns how many such decisions run at a time, for one account and for all together. Whoever has written policies that take
-long to compare has its own requests wait for each other; everybody else still finds a free thread.
+Owns how much of one sort of work is under way at a time, for one account and for all together: decisions over large
+policies, and calls that wait for their turn to write. Whoever has too much of it is told to come again; everybody else
+still finds a free thread.
 """
 
 import threading
@@ -13,7 +14,7 @@ from daypass.errors import Throttling
 
 
 class WorkShares:
-    """Counts the decisions under way. One that is beyond its account's share is told to come again."""
+    """Counts what is under way. One that is beyond its account's share is told to come again."""
 
     def __init__(self, *, of_one: int, of_all: int) -> None:
         self._of_one = of_one
@@ -26,7 +27,7 @@ class WorkShares:
         """Hold one share for `account`, or raise Throttling. It never waits: that would hold the thread."""
         with self._lock:
             if self._running[account] >= self._of_one or self._running.total() >= self._of_all:
-                raise Throttling("Rate exceeded", detail=f"too many large decisions of account {account} at a time")
+                raise Throttling("Rate exceeded", detail=f"account {account} has its share of the threads")
             self._running[account] += 1
         try:
             yield

@@ -19,7 +19,7 @@ def require_storable(*texts: str | None) -> None:
     """Raise UnstorableTextError for a text that cannot be held."""
     if not is_storable(*texts):
         raise UnstorableTextError(
-            f"A name is longer than {MAX_BYTES} bytes, or holds characters that cannot be stored; choose another one."
+            f"A name to be stored holds NUL or a lone surrogate, or exceeds {MAX_BYTES} bytes; choose another one."
         )
 
 
