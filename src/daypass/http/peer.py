@@ -12,6 +12,8 @@ from daypass.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_MOST_HOPS = 64  # proxies of one request; a longer chain was made up
+
 
 class PeerRule:
     """Finds the client's address and whether it came over TLS."""
@@ -25,23 +27,28 @@ class PeerRule:
         """Tell whether forwarded headers never count."""
         return not self._trusted
 
+    def is_trusted(self, address: str) -> bool:
+        """Tell whether an address is that of a trusted proxy."""
+        return bool(self._trusted) and self._is_trusted(address)
+
     def resolve(self, peer: str, *, secure: bool, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
         """Return the client's address and whether the client's own connection was secure."""
         if not self._trusted or not self._is_trusted(peer):
             return peer, secure
-        hops: list[str] = []
+        lines: list[bytes] = []
         scheme = ""
         for name, value in headers:
             if name == b"x-forwarded-for":
-                hops += [hop.strip() for hop in value.decode("latin-1").split(",")]
+                lines.append(value)
             elif name == b"x-forwarded-proto":
                 scheme = value.decode("latin-1").rpartition(",")[2].strip().lower()
-        return self._walk(peer, hops), (scheme == "https" if scheme else secure)
+        return self._walk(peer, b",".join(lines)), (scheme == "https" if scheme else secure)
 
-    def _walk(self, peer: str, hops: list[str]) -> str:
+    def _walk(self, peer: str, chain: bytes) -> str:
         client = peer
-        for hop in reversed(hops):
-            address = parse_address(hop)
+        # The part that is left unsplit is no address, and ends the walk.
+        for hop in reversed(chain.decode("latin-1").rsplit(",", _MOST_HOPS)):
+            address = parse_address(hop.strip())
             if address is None:
                 break
             client = str(address)
@@ -54,6 +61,14 @@ class PeerRule:
         return address is not None and any(
             address.version == network.version and address in network for network in self._trusted
         )
+
+
+def plain_address(text: str) -> str:
+    """Return the address of a peer, an IPv4 one where a socket for both kinds has mapped it into IPv6."""
+    if not text.startswith("::ffff:"):
+        return text
+    address = parse_address(text)
+    return text if address is None else str(address)
 
 
 def parse_address(text: str) -> Address | None:

@@ -6,7 +6,7 @@ altered.
 Source: IAM User Guide, "Create a signed AWS API request", step 1. Vectors: AWS's own signing test suite.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 SIGNATURE_PARAMETER = b"X-Amz-Signature"
@@ -21,10 +21,11 @@ def fold_headers(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     folded = dict(headers)
     if len(folded) == len(headers):
         return folded
-    folded.clear()
+    values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        folded[name] = folded[name] + b"," + trim(value) if name in folded else trim(value)
-    return folded
+        values.setdefault(name, []).append(trim(value))
+    # Joined once: to add to a value again and again would copy it each time.
+    return {name: b",".join(trimmed) for name, trimmed in values.items()}
 
 
 def trim(value: bytes) -> bytes:
@@ -80,8 +81,10 @@ def _name(pair: tuple[str, str]) -> str:
     return pair[0]
 
 
-def canonical_headers(headers: Headers, signed: Iterable[bytes]) -> list[bytes] | None:
-    """Return one line for each signed header, or None where the request lacks one of them."""
+def canonical_headers(headers: Headers, signed: Collection[bytes]) -> list[bytes] | None:
+    """Return one line for each signed header, or None where the request lacks one of them, or one is named twice."""
+    if len(set(signed)) != len(signed):
+        return None  # A long header that is named a thousand times would be a million bytes to hash.
     lines = []
     for name in signed:
         value = headers.get(name)

@@ -48,7 +48,7 @@ def verify_signature(
         raise SignatureDoesNotMatch(_TOKEN_UNSIGNED)
     lines = canonical_headers(headers, signed)
     if lines is None:
-        raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request")
+        raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request, or is named twice")
     canonical = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
         request.method.encode(),
         b"/" if request.path == b"/" else canonical_path(request.path),

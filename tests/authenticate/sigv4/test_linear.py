@@ -1,0 +1,98 @@
+"""What a request costs before its signature is verified grows with its size, and not with the square of it."""
+
+from collections.abc import Callable
+from time import process_time
+
+from daypass.authenticate.sigv4.canonical import canonical_headers, canonical_path, canonical_query, fold_headers
+from daypass.authenticate.sigv4.find import find_signature
+from daypass.authenticate.sigv4.signature import ALGORITHM
+from daypass.errors import Fault
+from daypass.wire.form import read_form
+from daypass.wire.http import Headers, HttpRequest
+
+SIZE = 6_000
+
+
+def growth(work: Callable[..., object]) -> float:
+    """Return how much longer four times as much takes. Linear work gives about 4, quadratic work 16."""
+
+    def shortest(size: int) -> float:
+        times = []
+        for _ in range(5):
+            start = process_time()
+            work(size)
+            times.append(process_time() - start)
+        return min(times)
+
+    return shortest(4 * SIZE) / shortest(SIZE)
+
+
+def request(headers: Headers = (), query: bytes = b"", path: bytes = b"/") -> HttpRequest:
+    """Return a request of given parts."""
+    return HttpRequest("GET", path, query, headers, b"", "192.0.2.1", secure=False)
+
+
+def look_for_signature(one: HttpRequest) -> None:
+    """Look for a signature that is not there or not whole."""
+    try:
+        find_signature(one)
+    except Fault:
+        return
+
+
+def test_repeated_headers_are_folded_in_linear_time() -> None:
+    """Each value is copied once or twice, however many there are of one name."""
+    assert growth(lambda size: fold_headers(((b"x-a", b"a" * 90),) * size)) < 9
+
+
+def test_repeated_headers_keep_their_order() -> None:
+    """They are trimmed and joined by commas; single ones among them are trimmed too."""
+    headers = ((b"a", b" 1  2 "), (b"b", b" x  y "), (b"a", b"3"), (b"a", b""))
+    assert fold_headers(headers) == {b"a": b"1 2,3,", b"b": b"x y"}
+
+
+def test_looking_for_a_signature_takes_linear_time() -> None:
+    """Wherever it may stand: in repeated headers, in one long header, in a query."""
+    makers: tuple[Callable[[int], HttpRequest], ...] = (
+        lambda size: request(((b"x-a", b"b" * 90),) * size),
+        lambda size: request(((b"authorization", b"a, " * size),) * 2),
+        lambda size: request(((b"authorization", ALGORITHM.encode() + b" a=b,c" * size),)),
+        lambda size: request(query=b"&".join(b"X-Amz-Date=%d" % n for n in range(size))),
+        lambda size: request(query=b"X-Amz-Signature=a&X-Amz-SignedHeaders=" + b"host;" * size),
+    )
+    for make in makers:
+        requests = {size: make(size) for size in (SIZE, 4 * SIZE)}
+        assert growth(lambda size, made=requests: look_for_signature(made[size])) < 9
+
+
+def test_canonical_forms_take_linear_time() -> None:
+    """Of a path with many segments and ways back, of a query with many parameters, and of a form."""
+    for work in (
+        lambda size: canonical_path(b"/a/b/.." * size),
+        lambda size: canonical_path(b"/.." * size),
+        lambda size: canonical_query(b"&a=b" * size),
+        lambda size: canonical_query(b"&%d=b" * size % tuple(range(size))),
+    ):
+        assert growth(work) < 9
+    # The number of parameters is bounded; their length is not.
+    assert growth(lambda size: read_form(b"a=%41+" * size)) < 9
+
+
+class CountingHeaders(dict[bytes, bytes]):
+    """Headers that count how often one is read."""
+
+    reads = 0
+
+    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+        """Return a header, and count it."""
+        self.reads += 1
+        return super().get(key, default)
+
+
+def test_a_header_that_is_signed_twice_is_refused_unread() -> None:
+    """Named a thousand times, one long header would be a thousand lines to hash."""
+    headers = CountingHeaders({b"host": b"x", b"x-long": b"a " * 30_000})
+    assert canonical_headers(headers, (b"host", *[b"x-long"] * 1_000)) is None
+    assert canonical_headers(headers, (b"host", b"host")) is None
+    assert headers.reads == 0
+    assert canonical_headers(headers, (b"host",)) == [b"host:x"]
