@@ -1,7 +1,8 @@
-"""One connection: uvicorn's, but with bounds on a request's head and its time, and a short way for the API's calls.
+"""One connection: uvicorn's, but with bounds on time, and a short way for the API's calls.
 
-Owns both bounds. Without them anybody could fill the memory with a header that never ends, or hold connections open
-for ever by sending requests that never become whole. How much of a body is read is body.py's rule.
+Owns the bounds on time. Without them anybody could hold connections open for ever: by silence, by requests that never
+become whole, or by answers that are never read. How bytes become requests, and the bounds on a request's head, are
+framing.py's. How much of a body is read is body.py's rule.
 
 Owns the short way too. A call of the API is small and whole, and its answer mostly needs no waiting; then the task and
 the messages of ASGI cost more than the answer. Such a call is kept until it is whole, answered where it was read, and
@@ -9,97 +10,120 @@ written at once. All else takes the usual way: other pages, large or unusual req
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from daypass.http.answering import send_answer
+from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - its users find it here
+from daypass.http.framing import OneRequestAtATime
 from daypass.wire.http import HttpResponse
 
-# Bytes of request line and headers. The longest session token and the longest query together are a third of it.
-LARGEST_HEAD = 131_072
 _LARGEST_KEPT = 65_536  # bytes of a body that is waited for here
-_TOO_LARGE = "The head of the request is too large."
+_LEAST_READ = 16_384  # bytes of an answer that a client must take within its patience
 
 # Answers a whole request now, or returns what will.
 AtOnce = Callable[[Any, bytes], HttpResponse | Awaitable[HttpResponse]]
 
 
-class Connection(HttpToolsProtocol):
-    """Closes itself when a head is too large, and when a request is not there in full after `patience` seconds.
+class Connection(OneRequestAtATime):
+    """Closes itself when the client is too slow: silent, in sending a request, or in reading an answer.
 
     An application with a method `at_once` is asked by it for what is POSTed to /.
     """
 
-    patience = 60.0
+    patience = 60.0  # seconds for a whole request, and for each part of an answer that the client has to take
+    patience_for_first_byte = 10.0
 
-    _whole = False
-    _in_head = True
-    _began = False  # the request, in this piece of data
-    _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
+    _is_timed = False  # the deadline is that of a request that has begun
+    _stalled: asyncio.TimerHandle | None = None
 
     _at_once: AtOnce | None = None
-    _kept: bytes | None = None  # the body, so far, of a call that will be answered here
+    _kept: bytearray | None = None  # the body, so far, of a call that will be answered here
     _awaited: Awaitable[HttpResponse] | None = None
-    _answered = False  # in this piece of data: others have their turn before a second one is
+    _answered = False  # in this turn: others have theirs before a second one is
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
         self._at_once = getattr(self.app, "at_once", None)
-        self._deadline = self.loop.call_later(self.patience, self._give_up)
+        first = min(self.patience, self.patience_for_first_byte)
+        self._deadline = self.loop.call_later(first, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came, and see that an unfinished request stays within its bounds."""
-        self._answered = self._began = False
+        """Take in what came, and see that an unfinished request has a deadline."""
+        self._answered = False
         super().data_received(data)
-        if self._whole:
-            return
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.patience, self._give_up)
-        # Of a piece in which it began, most may be other requests'.
-        if self._in_head and not self._began:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
-                self.send_400_response(_TOO_LARGE)
+        self._watch_request()
 
-    def on_message_begin(self) -> None:
-        """Count from here."""
-        super().on_message_begin()
-        self._unset_keepalive_if_required()
-        self._whole, self._in_head, self._began, self._head_bytes = False, True, True, 0
+    def take_turn(self) -> None:
+        """Read the requests that wait."""
+        self._answered = False
+        super().take_turn()
+        self._watch_request()
 
-    def on_headers_complete(self) -> None:
-        """Stop counting, and choose the way."""
-        self._in_head = False
+    def is_busy(self) -> bool:
+        """Tell whether a request is still to be answered, or was answered in this turn."""
+        return self._answered or super().is_busy()
+
+    def hold(self) -> None:
+        """Let a request wait, for the next turn at least."""
+        super().hold()
+        if self._answered:
+            self.take_turn_soon()
+
+    def take_head(self) -> None:
+        """Choose the way."""
         if self._is_short():
-            self._kept = b""
+            self._kept = bytearray()
         else:
-            super().on_headers_complete()
+            super().take_head()
 
-    def on_body(self, body: bytes) -> None:
+    def take_body(self, body: bytes) -> None:
         """Keep a part of a body, or hand it on."""
         if self._kept is None:
-            super().on_body(body)
+            super().take_body(body)
             return
         self._kept += body
         if len(self._kept) > _LARGEST_KEPT:
             self._take_usual_way()
 
-    def on_message_complete(self) -> None:
+    def take_end(self) -> None:
         """Stop waiting, and answer what was kept."""
-        self._whole = True
+        self._is_timed = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         if self._kept is None:
-            super().on_message_complete()
+            super().take_end()
         else:
             self._answer()
+
+    def refuse(self, message: str) -> None:
+        """Answer 400, and see that the connection ends."""
+        self._kept = None
+        super().refuse(message)
+        self._watch_writing()
+
+    def on_response_complete(self) -> None:
+        """Go on, or see that the connection ends."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_writing()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """Stop waiting for the client: it has read nearly all."""
+        super().resume_writing()
+        if self._stalled is not None and not self.transport.is_closing():
+            self._stalled.cancel()
+            self._stalled = None
 
     def shutdown(self) -> None:
         """Let a request that has begun come to its end."""
@@ -110,37 +134,32 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._kept = None
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._stalled):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _is_short(self) -> bool:
-        """Tell whether a request may be answered here: a call of the API, with nothing to be answered before it."""
-        parser = self.parser
-        cycle: RequestResponseCycle | None = self.cycle
+        """Tell whether a request may be answered here: a small call of the API that others may follow."""
         return (
             self.url == b"/"
             and self._at_once is not None
             and not self._answered
-            and parser.get_method() == b"POST"
-            and (cycle is None or cycle.response_complete)
-            and not self.pipeline
+            and not self._is_last
+            and self.parser.get_method() == b"POST"
             and not self.expect_100_continue
             and not self.flow.write_paused
-            and parser.should_keep_alive()
-            and parser.get_http_version() == "1.1"
-            and not parser.should_upgrade()
         )
 
     def _take_usual_way(self) -> None:
         """Go on with a kept request as uvicorn does."""
         body, self._kept = self._kept, None
-        super().on_headers_complete()
+        super().take_head()
         if body:
-            super().on_body(body)
+            super().take_body(bytes(body))
 
     def _answer(self) -> None:
-        body, self._kept, self._answered = self._kept or b"", None, True
+        body, self._kept, self._answered = bytes(self._kept or b""), None, True
         if self._at_once is None or self.transport.is_closing():
             return
         scope = cast("dict[str, Any]", self.scope)
@@ -157,8 +176,8 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._awaited = answer
-        super().on_headers_complete()
-        super().on_message_complete()
+        super().take_head()
+        super().take_end()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         awaited, self._awaited = self._awaited, None
@@ -177,33 +196,36 @@ class Connection(HttpToolsProtocol):
             answer.body,
         )
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be read as a request, and close."""
-        before: RequestResponseCycle | None = self.cycle
-        if before is None or before.response_complete:
-            super().send_400_response(msg)
-        else:
-            self.transport.close()  # An answer to the request before is on its way; two must not be mixed.
+    def _watch_request(self) -> None:
+        """Give a request that has begun its deadline."""
+        if self._in_message and not self._is_timed:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._is_timed = True
+            self._deadline = self.loop.call_later(self.patience, self._give_up)
 
     def _give_up(self) -> None:
         if self.transport.is_closing():
             return
         if self._kept is not None:
+            self._kept = None
             self.transport.write(STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+        self._watch_writing()
 
+    def _watch_writing(self) -> None:
+        """See that the client reads: what is written waits in memory, even behind the end of the connection."""
+        if self._stalled is None:
+            left = self.transport.get_write_buffer_size()
+            self._stalled = self.loop.call_later(self.patience, self._drop_if_stalled, left)
 
-class _Flow(FlowControl):
-    """Takes in nothing more while requests wait for their turn: uvicorn reads on, and queues without bound."""
-
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-
-    def resume_reading(self) -> None:
-        """Read on where nothing waits."""
-        if not self._waiting:
-            super().resume_reading()
+    def _drop_if_stalled(self, before: int) -> None:
+        self._stalled = None
+        left = self.transport.get_write_buffer_size()
+        if left > before - _LEAST_READ and left:
+            self.transport.abort()
+        elif left:
+            self._watch_writing()
 
 
 def _sending(awaited: Awaitable[HttpResponse]) -> Any:

@@ -1,0 +1,139 @@
+"""The rules for the head of a request, from RFC 9110 and RFC 9112. Pure: it reads values and returns values.
+
+The parser has found the parts of the head. These rules decide whether the request is served at all, how long its body
+is, and whether another request may follow on the connection:
+
+- The version is HTTP/1.0 or HTTP/1.1 (RFC 9112 section 2.3), and the method is not CONNECT.
+- A head has at most `MOST_HEADERS` headers.
+- An HTTP/1.1 request has exactly one Host header with a valid value (RFC 9112 section 3.2). An empty value names no
+  server (RFC 9110 section 4.2.1), so it counts as a missing header. HTTP/1.0 requests may omit Host on the two health
+  pages alone, because health checks of proxies do.
+- A target in absolute form is for the scheme of the connection, and its authority replaces Host (RFC 9112 3.2.2).
+- A body has one Content-Length, or the transfer coding `chunked` and no other (RFC 9112 section 6.1).
+- A request that asks for another protocol is served as if it had not asked (RFC 9110 section 7.8), and it is the last
+  of its connection: some parsers and proxies read its body as the other protocol's bytes.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MOST_HEADERS = 256
+CHUNKED = -1  # the length of a body whose length is not announced
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_VERSIONS = frozenset({"1.0", "1.1"})
+_HEALTH_PAGES = frozenset({b"/healthz", b"/readyz"})
+# RFC 3986 section 3.2.2 without the comma: a list of hosts is not a host.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+;=-]+|\[[0-9A-Za-z:._~%-]+\])(?::[0-9]{0,5})?")
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+# Headers that most requests lack. A request that has none of them needs no further look.
+_UNUSUAL = frozenset({b"connection", b"upgrade", b"http2-settings", b"transfer-encoding"})
+_SWITCHING = frozenset({b"upgrade", b"http2-settings"})
+_ENDING = frozenset({b"close", b"upgrade"})
+
+_NEEDS_ONE_HOST = "The request must have exactly one Host header."
+
+
+class HeadError(Exception):
+    """A head that is refused. The message is ASCII and is sent to the client."""
+
+
+class RequestLine(NamedTuple):
+    """The first line of a request, as the parser read it."""
+
+    method: bytes
+    target: bytes
+    version: str
+
+
+class Framing(NamedTuple):
+    """What follows a head: the bytes of the body (or CHUNKED), and whether the connection ends after the answer."""
+
+    length: int
+    is_last: bool
+
+
+class AbsoluteTarget(NamedTuple):
+    """A target in absolute form, taken apart."""
+
+    authority: bytes
+    origin_form: bytes
+
+
+def read_framing(line: RequestLine, headers: Headers) -> Framing:
+    """Return the framing of a request. Header names are lower case. Raises HeadError."""
+    if line.version not in _VERSIONS:
+        raise HeadError("The request must be HTTP/1.0 or HTTP/1.1.")
+    if line.method == b"CONNECT":
+        raise HeadError("CONNECT is not supported.")
+    if len(headers) > MOST_HEADERS:
+        raise HeadError(f"The request has more than {MOST_HEADERS} headers.")
+    names = [name for name, _ in headers]
+    _check_host(line, names, headers)
+    is_unusual = not _UNUSUAL.isdisjoint(names)
+    if is_unusual and b"transfer-encoding" in names:
+        length = _check_coding(line, names, headers)
+    else:
+        length = _content_length(names, headers)
+    is_last = line.version == "1.0" or (is_unusual and _ends_connection(names, headers))
+    return Framing(length, is_last)
+
+
+def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
+    """Return the parts of a target in absolute form, or None for another form. Raises HeadError.
+
+    `scheme` is the connection's own, "http" or "https".
+    """
+    if target.startswith(b"/"):
+        return None
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        return None
+    # RFC 9110 section 7.4: an https target must not be served on a connection that is not secured.
+    if absolute[1].lower() != scheme.encode():
+        raise HeadError(f"The target of the request must be a path or begin with {scheme}://.")
+    authority, rest = absolute[2], absolute[3]
+    if _HOST.fullmatch(authority) is None:
+        raise HeadError("The target of the request must name a host.")
+    return AbsoluteTarget(authority, rest if rest.startswith(b"/") else b"/" + rest)
+
+
+def _check_host(line: RequestLine, names: list[bytes], headers: Headers) -> None:
+    found = names.count(b"host")
+    if found > 1:
+        raise HeadError(_NEEDS_ONE_HOST)
+    value = headers[names.index(b"host")][1].strip() if found else b""
+    if value:
+        if _HOST.fullmatch(value) is None:
+            raise HeadError("The Host header is not valid.")
+    elif line.version != "1.0" or line.target.partition(b"?")[0] not in _HEALTH_PAGES:
+        raise HeadError(_NEEDS_ONE_HOST)
+
+
+def _check_coding(line: RequestLine, names: list[bytes], headers: Headers) -> int:
+    values = [value for name, value in headers if name == b"transfer-encoding"]
+    if len(values) > 1 or values[0].strip(b" \t").lower() != b"chunked":
+        raise HeadError("The only supported Transfer-Encoding is chunked.")
+    if line.version == "1.0" or b"content-length" in names:
+        raise HeadError("Transfer-Encoding cannot be used in HTTP/1.0 or with Content-Length.")
+    return CHUNKED
+
+
+def _content_length(names: list[bytes], headers: Headers) -> int:
+    found = names.count(b"content-length")
+    if not found:
+        return 0
+    value = headers[names.index(b"content-length")][1].strip(b" \t")
+    if found > 1 or _LENGTH.fullmatch(value) is None:
+        raise HeadError("The request must have one Content-Length, a whole number.")
+    return int(value)
+
+
+def _ends_connection(names: list[bytes], headers: Headers) -> bool:
+    if not _SWITCHING.isdisjoint(names):
+        return True
+    tokens = b",".join([value for name, value in headers if name == b"connection"]).lower().split(b",")
+    return any(token.strip(b" \t") in _ENDING for token in tokens)
