@@ -50,6 +50,7 @@ class Config:
     metrics_port: int = 0
     cache_entries: int = 50_000
     unsigned_calls_per_minute: int = 6_000
+    connections_per_peer: int = 512
     saml_recipients: tuple[str, ...] = ()
     saml_audiences: tuple[str, ...] = ()
     saml_allow_sha1: bool = False
@@ -120,6 +121,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "metrics_port": _whole,
     "cache_entries": _whole,
     "unsigned_calls_per_minute": _whole,
+    "connections_per_peer": _whole,
     "saml_recipients": _words,
     "saml_audiences": _words,
     "saml_allow_sha1": _flag,

@@ -34,6 +34,7 @@ from daypass.federation.oidc.identify import KeysAtHand
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.trust_store import create_context
 from daypass.http.app import App
+from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.courier import Courier
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
@@ -268,6 +269,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config))
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone).sharing(shares, writers)
+    peers = PeerRule(config.trusted_proxies)
     return App(
         pipeline=pipeline,
         hot=StoreFace(there, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
@@ -276,10 +278,16 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
             shares, writers
         ),
         issuer_keys=issuer_keys,
-        peers=PeerRule(config.trusted_proxies),
+        peers=peers,
         meter=meter,
         workers=workers,
         is_ready=lambda: _is_ready(there.store),
+        connections=ConnectionLimits(
+            config.connections_per_peer,
+            most=most_connections(),
+            is_proxy=peers.is_trusted,
+            on_refusal=meter.connection_refused,
+        ),
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
         portal=build_portal(
             Portal(

@@ -16,6 +16,7 @@ from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.http.answering import Send, send_answer
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
+from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.delegation import PREFIX as DELEGATIONS
 from daypass.http.delegation import delegation_page
 from daypass.http.fetch_slots import FetchSlots
@@ -44,7 +45,7 @@ class App:
 
     `hot` is the store as the event loop may see it, `cold` as a worker thread may, and `cold_first` the same for a
     request that the event loop has not looked at. `issuers` serves what verifies our web identity tokens, `portal` the
-    paths that are nobody else's. `is_ready` says whether the store can be asked.
+    paths that are nobody else's. `connections` says how many there may be, `is_ready` whether the store can be asked.
     """
 
     pipeline: Pipeline
@@ -57,6 +58,7 @@ class App:
     workers: ThreadPoolExecutor
     is_ready: Callable[[], bool]
     issuers: IssuerPages
+    connections: ConnectionLimits
     portal: Page | None = None
     shows_metrics: bool = True
     on_start: tuple[Callable[[], None], ...] = ()

@@ -16,8 +16,10 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from daypass.http.answering import send_answer
+from daypass.http.connection_limits import Place
 from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - its users find it here
 from daypass.http.framing import OneRequestAtATime
+from daypass.http.peer import plain_address
 from daypass.wire.http import HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes of a body that is waited for here
@@ -45,9 +47,13 @@ class Connection(OneRequestAtATime):
     _awaited: Awaitable[HttpResponse] | None = None
     _answered = False  # in this turn: others have theirs before a second one is
 
+    place: Place | None = None  # among the connections of its peer
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        if self.client is not None:
+            self.client = plain_address(self.client[0]), self.client[1]
         self._at_once = getattr(self.app, "at_once", None)
         first = min(self.patience, self.patience_for_first_byte)
         self._deadline = self.loop.call_later(first, self._give_up)
@@ -134,6 +140,8 @@ class Connection(OneRequestAtATime):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._kept = None
+        if self.place is not None:
+            self.place.leave()
         for timer in (self._deadline, self._stalled):
             if timer is not None:
                 timer.cancel()

@@ -18,6 +18,7 @@ class Meter(Collector):
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str], int] = defaultdict(int)
         self._throttled = 0
+        self._connections_refused = 0
         self._ready = False
 
     def answered(self, action: str, code: str) -> None:
@@ -27,6 +28,10 @@ class Meter(Collector):
     def throttled(self) -> None:
         """Count one unsigned call that was held back."""
         self._throttled += 1
+
+    def connection_refused(self) -> None:
+        """Count one connection that was closed at once, because there were too many."""
+        self._connections_refused += 1
 
     def ready(self, *, is_ready: bool) -> None:
         """Note whether the server can answer."""
@@ -41,6 +46,11 @@ class Meter(Collector):
             answers.add_metric([action, code], count)
         yield answers
         yield CounterMetricFamily("daypass_throttled", "Unsigned calls that were held back.", value=self._throttled)
+        yield CounterMetricFamily(
+            "daypass_connections_refused",
+            "Connections that were closed at once, because their peer or the process had too many.",
+            value=self._connections_refused,
+        )
         yield GaugeMetricFamily("daypass_ready", "Whether the server can answer.", value=float(self._ready))
 
 

@@ -20,7 +20,9 @@ import structlog
 import uvicorn
 
 from daypass.config import Config
+from daypass.http.acceptor import Acceptor
 from daypass.http.connection import Connection
+from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 
 if TYPE_CHECKING:
     from daypass.http.app import App
@@ -38,8 +40,27 @@ class CannotListen(Exception):  # noqa: N818 - read as a sentence
     """The address is taken, or the certificate cannot be read. The message says which."""
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, but one that leaves with exit code 0 when it is asked to."""
+class Server(uvicorn.Server):
+    """uvicorn's server, but one that accepts connections within the limits of an application."""
+
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+        super().__init__(config)
+        self._limits = limits
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then accept connections."""
+        await super().startup(sockets=[])
+        acceptors = [Acceptor(each, self._connection, self._limits, self.config.ssl) for each in sockets or ()]
+        for acceptor in acceptors:
+            acceptor.start()
+        self.servers = acceptors  # type: ignore[assignment] # closed and waited for, like asyncio's servers
+
+    def _connection(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
+
+
+class _SignalledServer(Server):
+    """A server that leaves with exit code 0 when it is asked to."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -74,6 +95,7 @@ class _Server(uvicorn.Server):
 def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
     """Serve until a signal says otherwise. Returns the exit code."""
     host, port = listener.getsockname()[:2]
+    raise_descriptor_limit()
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
     if config.workers == 1:
         return run_worker(config, build, listener)
@@ -84,7 +106,7 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     """Serve in this process."""
     app = build()
     _spare_what_stays()
-    server = _Server(
+    server = _SignalledServer(
         uvicorn.Config(
             app,
             http=Connection,
@@ -100,7 +122,8 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
             timeout_graceful_shutdown=_GRACE,
             ssl_certfile=config.tls_cert or None,
             ssl_keyfile=config.tls_key or None,
-        )
+        ),
+        app.connections,
     )
     try:
         server.run(sockets=[listener])

@@ -17,6 +17,7 @@ from daypass.audit.event import Happening
 from daypass.bootstrap import RootKey, Wanted, create_account
 from daypass.config import Config
 from daypass.http.connection import Connection
+from daypass.http.server import Server
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, OpenedStore, build_app, open_everything
 
@@ -97,7 +98,7 @@ def running_server(
             writer, Wanted(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
         )
     app = build_app(config, there, sink=audit)
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             http=Connection,
@@ -108,7 +109,8 @@ def running_server(
             log_config=None,
             ssl_certfile=config.tls_cert or None,
             ssl_keyfile=config.tls_key or None,
-        )
+        ),
+        app.connections,
     )
     serving = _Thread(server, listener)
     thread = threading.Thread(target=serving.run, name="daypass", daemon=True)

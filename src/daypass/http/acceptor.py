@@ -1,0 +1,94 @@
+"""Take connections from a listening socket, within the limits, before anything is spent on them.
+
+Owns the accepting. uvicorn's own way learns the peer only after a TLS handshake, and so would hold a descriptor for
+each silent peer that never begins one. Here a connection has its place, or is closed at once.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+from daypass.http.connection import Connection
+from daypass.http.connection_limits import ConnectionLimits, Place
+
+_AT_ONCE = 16  # connections, before others have their turn
+_PAUSE = 0.05  # seconds until it is tried again, when the system has no descriptors or memory left
+
+
+class Acceptor:
+    """Accepts connections for `make`, from `start` until `close`. `tls` is None for plain HTTP."""
+
+    handshake_patience = 10.0  # seconds for a TLS handshake
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        make: Callable[[], Connection],
+        limits: ConnectionLimits,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._listener = listener
+        self._make = make
+        self._limits = limits
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._pausing: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._listener.settimeout(0)
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more, and give up the connections that are not open yet."""
+        if self._pausing is not None:
+            self._pausing.cancel()
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener.fileno())
+        for task in self._opening:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing is being opened."""
+        if self._opening:
+            await asyncio.wait(self._opening)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, address = self._listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionError:
+                continue  # The client was quicker.
+            except OSError:
+                # No descriptors or no memory: the client waits in the backlog, and the loop must not spin meanwhile.
+                self._loop.remove_reader(self._listener.fileno())
+                self._pausing = self._loop.call_later(_PAUSE, self.start)
+                return
+            place = self._limits.enter(address[0])
+            if place is None:
+                accepted.close()
+                continue
+            task = self._loop.create_task(self._open(accepted, place))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self, accepted: socket.socket, place: Place) -> None:
+        connection = self._make()
+        connection.place = place  # left when the connection is lost
+        accepted.settimeout(0)
+        patience = self.handshake_patience if self._tls else None
+        is_open = False
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=patience
+            )
+            is_open = True
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass  # A handshake that fails (ssl.SSLError is an OSError) is the client's affair.
+        finally:
+            if not is_open:
+                place.leave()

@@ -1,0 +1,115 @@
+"""A client that is silent, slow to send or slow to read loses its connection."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from daypass.http.connection import Connection
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE = b"x" * (32 * 2**20)
+
+
+class Impatient(Connection):
+    """A connection that waits for the first byte no longer than a test can, but long for all else."""
+
+    patience_for_first_byte = 0.2
+
+
+class Hasty(Connection):
+    """A connection that waits no longer than a test can."""
+
+    patience = 0.3
+
+
+async def _app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    """Answer with a small body, or on /large with one that no socket takes at once."""
+    body = LARGE if scope["path"] == "/large" else b"ok"
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def serving(connection: type[Connection], keep_alive: int = 60) -> Iterator[tuple[uvicorn.Server, str]]:
+    """Run uvicorn with such connections."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        _app, http=connection, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
+    thread.start()
+    try:
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def connect(url: str) -> socket.socket:
+    """Connect, and wait no longer than a test may."""
+    host, _, port = url.partition("://")[2].partition(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def test_the_first_byte_has_a_shorter_patience() -> None:
+    """A silent connection is closed. One that has sent a byte may go on."""
+    with serving(Impatient) as (_, url), connect(url) as silent, connect(url) as slow:
+        slow.sendall(GET[:1])
+        assert silent.recv(1) == b""
+        slow.sendall(GET[1:])
+        assert slow.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", GET + b"POST /"],
+    ids=["a head", "a body", "a second request"],
+)
+def test_a_byte_now_and_then_does_not_move_the_deadline(start: bytes) -> None:
+    """The whole request has a deadline, from its first byte."""
+    with serving(Hasty) as (_, url), connect(url) as connection:
+        connection.sendall(start)
+        connection.settimeout(0.02)
+        end = time.monotonic() + 30
+        is_closed = False
+        while not is_closed and time.monotonic() < end:
+            try:
+                connection.sendall(b"a")
+                is_closed = connection.recv(65_536) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                is_closed = True
+        assert is_closed
+
+
+def test_empty_lines_do_not_keep_a_connection() -> None:
+    """An idle connection is closed, and bytes that begin no request are no sign of life."""
+    with serving(Connection, keep_alive=1) as (_, url), connect(url) as connection:
+        connection.sendall(GET)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.sendall(b"\r\n")
+        while connection.recv(65_536):
+            continue
+
+
+@pytest.mark.parametrize("request_", [GET.replace(b"/ ", b"/large "), GET.replace(b"/ ", b"/large ") * 3])
+@pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
+def test_a_client_that_does_not_read_is_given_up(request_: bytes, ending: bytes) -> None:
+    """Its answer does not wait in memory for ever, not even behind the end of the connection."""
+    with serving(Hasty) as (server, url), connect(url) as connection:
+        connection.sendall(request_.replace(b"Host: x\r\n", b"Host: x\r\n" + ending))
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        end = time.monotonic() + 30
+        while server.server_state.connections:
+            assert time.monotonic() < end
+            time.sleep(0.01)  # nothing else tells
