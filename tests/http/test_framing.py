@@ -1,8 +1,10 @@
 """Where a request ends is one answer and one only, or the request is refused and the connection is closed."""
 
+import socket
+
 import pytest
 from tests.http.raw import WHO, signed
-from tests.http.segments import connected, exchange, send_segments, splits
+from tests.http.segments import connected, exchange, read_until_closed, send_segments, splits
 from tests.http.test_connections import read_answer
 
 from daypass.testing.server import RunningServer
@@ -191,13 +193,17 @@ def test_the_border_of_two_reads_may_be_anywhere(shared_server: RunningServer) -
     for pair in (chunked + post(b"Content-Length: 4", body=b"\r\n\r\n"), post(line=b"GET /healthz HTTP/1.1") + chunked):
         statuses = (400, 404) if pair.startswith(b"POST / ") else (200, 400)
         with connected(shared_server.url) as connection:
-            for cut in range(pair.index(b"\r\n\r\n") - 2, len(pair)):
+            for cut in sorted({end + more for end in _line_ends(pair) for more in range(-1, 6)} - {len(pair)}):
                 send_segments(connection, [pair[:cut], pair[cut:]])
                 left = b""
                 for status in statuses:
                     got, _, _, left = read_answer(connection, left)
                     assert got == status, (pair, cut)
                 assert left == b""
+
+
+def _line_ends(data: bytes) -> list[int]:
+    return [at for at in range(len(data) - 4) if data[at : at + 4] == b"\r\n\r\n"]
 
 
 @pytest.mark.parametrize("page", [b"/healthz", b"/readyz", b"/healthz?from=haproxy"])
@@ -222,6 +228,36 @@ def test_a_body_that_breaks_before_the_answer_is_refused(shared_server: RunningS
     replies = exchange(shared_server.url, [head, b"5\r\nhello\r\n", b"zz\r\n" + LAST])
     assert [each.status for each in replies] == [400]
     assert replies[0].closes
+
+
+def test_an_answer_instead_of_the_body_ends_the_connection(shared_server: RunningServer) -> None:
+    """A client that waits to be told sends no body after an answer, and its next request is not the body."""
+    head = post(b"Expect: 100-continue", b"Content-Length: 20", line=b"POST /nowhere HTTP/1.1")
+    with connected(shared_server.url) as connection:
+        connection.sendall(head)
+        assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 404"
+        send_segments(connection, [LAST])
+        replies = read_until_closed(connection)
+    assert [each.status for each in replies] == [404]
+    assert replies[0].closes
+
+
+@pytest.mark.parametrize("page", [b"/", b"/?", b"/nowhere"])
+def test_a_client_that_did_not_wait_stays(shared_server: RunningServer, page: bytes) -> None:
+    """Its body is there with the head, and the next request comes behind it."""
+    line = b"POST " + page + b" HTTP/1.1"
+    request = post(b"Expect: 100-continue", b"Content-Length: 5", FORM.strip(), line=line, body=b"hello")
+    assert [each.status for each in exchange(shared_server.url, [request + LAST])][1:] == [200]
+
+
+def test_a_client_that_was_told_stays(shared_server: RunningServer) -> None:
+    """It is told to send the body when the call is read, and may send another request."""
+    head = post(b"Expect: 100-continue", b"Content-Length: 5", FORM.strip(), line=b"POST / HTTP/1.1")
+    with connected(shared_server.url) as connection:
+        connection.sendall(head)
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hello" + LAST)
+        assert [each.status for each in read_until_closed(connection)] == [400, 200]
 
 
 def as_signed(server: RunningServer, first_line: str, *more: str, host: str = "") -> bytes:

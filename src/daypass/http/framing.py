@@ -6,7 +6,8 @@ by itself, because llhttp skips bodies (Upgrade) and goes on behind requests tha
 - The parser is fed in stretches, and no stretch goes beyond the end of a request. The next request is not parsed until
   the answer before it is complete, so that requests that wait are bytes and not objects, and reading is paused.
 - A request that begins anywhere else is refused, whatever the parser thinks of it.
-- Nothing is read behind the last request of a connection, and nothing behind a refused one.
+- Nothing is read behind the last request of a connection, and nothing behind a refused one. A request that was answered
+  while its client waited to be told to send the body (Expect: 100-continue) is the last one too.
 - The bytes of a head, the number of its headers, and what the framing of a chunked body adds to it are bounded.
 - Trailers are discarded (RFC 9110 section 6.5.1): the headers of a request are complete when its head is.
 
@@ -222,7 +223,9 @@ class OneRequestAtATime(HttpToolsProtocol):
             self._reason = str(refused)
             raise
         self.take_head()
-        if self._is_last and self._has_cycle:
+        # A client that waits to be told to send its body may not send it after an answer. Then its next request would
+        # be read as the body, so an answer ends the connection unless the body was there before.
+        if self._has_cycle and (self._is_last or self.expect_100_continue):
             self.cycle.keep_alive = False
 
     def _read_head(self) -> None:
@@ -260,6 +263,8 @@ class OneRequestAtATime(HttpToolsProtocol):
             raise HeadError(self._reason)
         self._in_message, self._began_here, self._head_bytes = False, True, 0
         self._is_over = self._is_last
+        if self._has_cycle and self.expect_100_continue and not self._is_last and not self.cycle.response_started:
+            self.cycle.keep_alive = True
         self.take_end()
 
     def take_head(self) -> None:
