@@ -1,0 +1,138 @@
+"""nginx, Caddy and HAProxy as operators run them in front of Daypass: started on a free port, killed at the end."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+_START = 30.0  # seconds until a program that does not listen is given up
+# Debian keeps servers where only root's PATH looks.
+_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+_NGINX = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        '' '';
+    }}
+    upstream daypass {{
+        server 127.0.0.1:{upstream};
+        keepalive 16;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://daypass;
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}
+    }}
+}}
+"""
+
+_CADDY = """
+{{
+    admin off
+    auto_https off
+    storage file_system {folder}
+}}
+:{port} {{
+    bind 127.0.0.1
+    reverse_proxy 127.0.0.1:{upstream}
+}}
+"""
+
+_HAPROXY = """
+global
+    maxconn 1000
+defaults
+    mode http
+    http-reuse always
+    timeout connect 10s
+    timeout client 30s
+    timeout server 30s
+frontend clients
+    bind 127.0.0.1:{port}
+    http-request del-header x-forwarded-for
+    http-request set-header X-Forwarded-Proto http
+    option forwardfor
+    default_backend daypass
+backend daypass
+    server daypass 127.0.0.1:{upstream}
+"""
+
+_CONFIGS: Mapping[str, str] = {"nginx": _NGINX, "caddy": _CADDY, "haproxy": _HAPROXY}
+_COMMANDS: Mapping[str, Callable[[Path, Path], list[str]]] = {
+    "nginx": lambda config, folder: ["-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")],
+    "caddy": lambda config, _: ["run", "--config", str(config), "--adapter", "caddyfile"],
+    "haproxy": lambda config, _: ["-db", "-f", str(config)],
+}
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program, or None where it is not installed."""
+    return shutil.which(name, path=_PATH)
+
+
+@contextmanager
+def proxy(name: str, folder: Path, upstream: int) -> Iterator[str]:
+    """Run a proxy in front of a port of this machine, and give its URL."""
+    program = find_program(name)
+    assert program is not None, f"{name} is not installed"
+    port = _free_port()
+    config = folder / f"{name}.conf"
+    config.write_text(_CONFIGS[name].format(folder=folder, port=port, upstream=upstream))
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "PATH": _PATH}
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [program, *_COMMANDS[name](config, folder)],
+            env=home,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait(process, port, folder / "output")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
+    end = time.monotonic() + _START
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)  # the program has no other way to tell
+        else:
+            return
+    raise AssertionError(f"it did not start: {output.read_text()}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
