@@ -21,7 +21,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from daypass.http.head import CHUNKED, MOST_HEADERS, HeadError, RequestLine, find_absolute_target, read_framing
+from daypass.http.head import CHUNKED, MOST_HEADERS, HeadError, find_absolute_target, read_framing
 
 # Bytes of request line and headers. The longest session token and the longest query together are a third of it.
 LARGEST_HEAD = 131_072
@@ -171,10 +171,12 @@ class OneRequestAtATime(HttpToolsProtocol):
                 self.parser = httptools.HttpRequestParser(self)
 
     def _check_bounds(self) -> None:
+        if not self._in_message:
+            return
         if self._in_head:
             if len(self.headers) > MOST_HEADERS:
                 self.refuse(_TOO_MANY)
-        elif self._in_message and self._is_chunked and self._is_padded():
+        elif self._is_chunked and self._is_padded():
             self.refuse(_TOO_MUCH_FRAMING)
 
     def _is_padded(self) -> bool:
@@ -209,10 +211,13 @@ class OneRequestAtATime(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. A trailer is counted and discarded."""
-        if self._in_head:
-            super().on_header(name, value)
-        else:
+        if not self._in_head:
             self._trailers += 1
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Judge the head, and hand it on."""
@@ -230,10 +235,11 @@ class OneRequestAtATime(HttpToolsProtocol):
 
     def _read_head(self) -> None:
         version = self.parser.get_http_version()
-        line = RequestLine(self.parser.get_method(), self.url, version)
-        length, is_last = read_framing(line, self.headers)
+        length, is_last = read_framing(self.parser.get_method(), self.url, version, self.headers)
         self._is_last = is_last or not self.parser.should_keep_alive()
-        absolute = find_absolute_target(self.url, self.scheme or "http")
+        absolute = None
+        if not self.url.startswith(b"/"):
+            absolute = find_absolute_target(self.url, self.scheme or "http")
         if absolute is not None:
             self.url = absolute.origin_form
             self.headers[:] = [each for each in self.headers if each[0] != b"host"]

@@ -16,6 +16,7 @@ is, and whether another request may follow on the connection:
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 MOST_HEADERS = 256
@@ -28,7 +29,8 @@ _HEALTH_PAGES = frozenset({b"/healthz", b"/readyz"})
 # RFC 3986 section 3.2.2 without the comma: a list of hosts is not a host.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+;=-]+|\[[0-9A-Za-z:._~%-]+\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LONGEST_HOST = 300  # bytes; a name has 253 at most
+_LONGEST_LENGTH = 18  # digits
 # Headers that most requests lack. A request that has none of them needs no further look.
 _UNUSUAL = frozenset({b"connection", b"upgrade", b"http2-settings", b"transfer-encoding"})
 _SWITCHING = frozenset({b"upgrade", b"http2-settings"})
@@ -41,21 +43,6 @@ class HeadError(Exception):
     """A head that is refused. The message is ASCII and is sent to the client."""
 
 
-class RequestLine(NamedTuple):
-    """The first line of a request, as the parser read it."""
-
-    method: bytes
-    target: bytes
-    version: str
-
-
-class Framing(NamedTuple):
-    """What follows a head: the bytes of the body (or CHUNKED), and whether the connection ends after the answer."""
-
-    length: int
-    is_last: bool
-
-
 class AbsoluteTarget(NamedTuple):
     """A target in absolute form, taken apart."""
 
@@ -63,23 +50,25 @@ class AbsoluteTarget(NamedTuple):
     origin_form: bytes
 
 
-def read_framing(line: RequestLine, headers: Headers) -> Framing:
-    """Return the framing of a request. Header names are lower case. Raises HeadError."""
-    if line.version not in _VERSIONS:
+def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -> tuple[int, bool]:
+    """Return the bytes of the body (or CHUNKED), and whether the connection ends after the answer.
+
+    Header names are lower case. Raises HeadError.
+    """
+    if version not in _VERSIONS:
         raise HeadError("The request must be HTTP/1.0 or HTTP/1.1.")
-    if line.method == b"CONNECT":
+    if method == b"CONNECT":
         raise HeadError("CONNECT is not supported.")
     if len(headers) > MOST_HEADERS:
         raise HeadError(f"The request has more than {MOST_HEADERS} headers.")
     names = [name for name, _ in headers]
-    _check_host(line, names, headers)
-    is_unusual = not _UNUSUAL.isdisjoint(names)
-    if is_unusual and b"transfer-encoding" in names:
-        length = _check_coding(line, names, headers)
-    else:
-        length = _content_length(names, headers)
-    is_last = line.version == "1.0" or (is_unusual and _ends_connection(names, headers))
-    return Framing(length, is_last)
+    if names.count(b"host") != 1 or not _is_host(headers[names.index(b"host")][1]):
+        _check_missing_host(target, version, names, headers)
+    if _UNUSUAL.isdisjoint(names):
+        return _content_length(names, headers), version == "1.0"
+    chunked = b"transfer-encoding" in names
+    length = _check_coding(version, names, headers) if chunked else _content_length(names, headers)
+    return length, version == "1.0" or _ends_connection(names, headers)
 
 
 def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
@@ -87,8 +76,6 @@ def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
 
     `scheme` is the connection's own, "http" or "https".
     """
-    if target.startswith(b"/"):
-        return None
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         return None
@@ -96,28 +83,35 @@ def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
     if absolute[1].lower() != scheme.encode():
         raise HeadError(f"The target of the request must be a path or begin with {scheme}://.")
     authority, rest = absolute[2], absolute[3]
-    if _HOST.fullmatch(authority) is None:
+    if not _is_host(authority):
         raise HeadError("The target of the request must name a host.")
     return AbsoluteTarget(authority, rest if rest.startswith(b"/") else b"/" + rest)
 
 
-def _check_host(line: RequestLine, names: list[bytes], headers: Headers) -> None:
-    found = names.count(b"host")
-    if found > 1:
+def _is_host(value: bytes) -> bool:
+    return len(value) <= _LONGEST_HOST and _is_short_host(value)
+
+
+@lru_cache(maxsize=256)
+def _is_short_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value.strip(b" \t")) is not None
+
+
+def _check_missing_host(target: bytes, version: str, names: list[bytes], headers: Headers) -> None:
+    """Raise HeadError unless there is no Host, and need not be one."""
+    if names.count(b"host") > 1:
         raise HeadError(_NEEDS_ONE_HOST)
-    value = headers[names.index(b"host")][1].strip() if found else b""
-    if value:
-        if _HOST.fullmatch(value) is None:
-            raise HeadError("The Host header is not valid.")
-    elif line.version != "1.0" or line.target.partition(b"?")[0] not in _HEALTH_PAGES:
+    if any(value.strip() for name, value in headers if name == b"host"):
+        raise HeadError("The Host header is not valid.")
+    if version != "1.0" or target.partition(b"?")[0] not in _HEALTH_PAGES:
         raise HeadError(_NEEDS_ONE_HOST)
 
 
-def _check_coding(line: RequestLine, names: list[bytes], headers: Headers) -> int:
+def _check_coding(version: str, names: list[bytes], headers: Headers) -> int:
     values = [value for name, value in headers if name == b"transfer-encoding"]
     if len(values) > 1 or values[0].strip(b" \t").lower() != b"chunked":
         raise HeadError("The only supported Transfer-Encoding is chunked.")
-    if line.version == "1.0" or b"content-length" in names:
+    if version == "1.0" or b"content-length" in names:
         raise HeadError("Transfer-Encoding cannot be used in HTTP/1.0 or with Content-Length.")
     return CHUNKED
 
@@ -127,7 +121,7 @@ def _content_length(names: list[bytes], headers: Headers) -> int:
     if not found:
         return 0
     value = headers[names.index(b"content-length")][1].strip(b" \t")
-    if found > 1 or _LENGTH.fullmatch(value) is None:
+    if found > 1 or not value.isdigit() or len(value) > _LONGEST_LENGTH:
         raise HeadError("The request must have one Content-Length, a whole number.")
     return int(value)
 
