@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.components import find_program
 from tests.process.daypass import ROOT, Running, serving
-from tests.proxies.programs import find_program, proxy
+from tests.proxies.programs import proxy
 
 CLIENT = "127.0.0.7"  # where clients of the proxies come from; the proxies themselves are 127.0.0.1
 PROXIES = [pytest.param(name, marks=pytest.mark.component(name)) for name in ("nginx", "caddy", "haproxy")]

@@ -1,13 +1,14 @@
 """nginx, Caddy and HAProxy as operators run them in front of Daypass: started on a free port, killed at the end."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.components import find_program
 
 _START = 30.0  # seconds until a program that does not listen is given up
 # Debian keeps servers where only root's PATH looks.
@@ -87,11 +88,6 @@ _COMMANDS: Mapping[str, Callable[[Path, Path], list[str]]] = {
     "caddy": lambda config, _: ["run", "--config", str(config), "--adapter", "caddyfile"],
     "haproxy": lambda config, _: ["-db", "-f", str(config)],
 }
-
-
-def find_program(name: str) -> str | None:
-    """Return the path of a program, or None where it is not installed."""
-    return shutil.which(name, path=_PATH)
 
 
 @contextmanager
