@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.mint.material import NOW, Counted
 
 from daypass.mint.durations import LONGEST
-from daypass.mint.keyring import LEAD, SealingRing, first_ring, rotate
+from daypass.mint.keyring import KEY_BYTES, LEAD, SealingMaterial, SealingRing, first_ring, rotate, tend
 from daypass.mint.lifecycle import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey, drop_expired
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
@@ -59,6 +59,55 @@ def test_rotating_twice_is_rotating_once() -> None:
     ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
     assert rotate(ring, now=NOW + LEAD - 1, entropy=ENTROPY) is ring
     assert len(rotate(ring, now=NOW + LEAD, entropy=ENTROPY).keys) == 3
+
+
+@pytest.mark.parametrize(("after", "rotated"), [(-1, False), (0, True), (1, True)])
+def test_a_key_gets_a_successor_once_it_has_been_active_for_long_enough(after: int, *, rotated: bool) -> None:
+    """It counts from the hour at which the key became active, and the successor waits for its own hour."""
+    ring = first_ring(now=NOW, entropy=ENTROPY)
+    now = ring.keys[0].activates + 86_400 + after
+    tended = tend(ring, now=now, rotate_after=86_400, entropy=ENTROPY)
+    assert (tended is not ring) == rotated
+    assert [key.activates for key in tended.keys[1:]] == ([now + LEAD] if rotated else [])
+
+
+def test_an_old_key_gets_one_successor() -> None:
+    """Every node tends the ring again and again; while a key waits for its hour, none is added."""
+    ring = first_ring(now=NOW, entropy=ENTROPY)
+    due = ring.keys[0].activates + 86_400
+    tended = tend(ring, now=due, rotate_after=86_400, entropy=ENTROPY)
+    assert tend(tended, now=due + LEAD - 1, rotate_after=86_400, entropy=ENTROPY) is tended
+    assert tend(tended, now=due + LEAD, rotate_after=86_400, entropy=ENTROPY) is tended
+
+
+def test_a_ring_that_nobody_rotates_is_left_as_it_is() -> None:
+    """0 asks for no rotation, however old the key is."""
+    ring = first_ring(now=NOW, entropy=ENTROPY)
+    assert tend(ring, now=NOW + 10**9, rotate_after=0, entropy=ENTROPY) is ring
+
+
+@pytest.mark.parametrize(("after", "kept"), [(-1, 2), (0, 1), (1, 1)])
+def test_a_retired_key_is_destroyed_once_its_last_token_has_ended(after: int, kept: int) -> None:
+    """What it sealed in its last second, on a clock that is behind, lives for LONGEST and not a second more."""
+    ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
+    retires = NOW + LEAD
+    tended = tend(ring, now=retires + LONGEST + SKEW + after, rotate_after=0, entropy=ENTROPY)
+    assert len(tended.keys) == kept
+    assert tended.keys[-1] is ring.keys[-1]
+
+
+def test_the_numbers_that_a_ring_rests_on() -> None:
+    """Nodes agree on them, so a change of one is a change of the protocol between them."""
+    assert (LEAD, SKEW, LONGEST) == (60, 300, 129_600)
+
+
+@pytest.mark.parametrize("size", [KEY_BYTES - 1, KEY_BYTES + 1, 0])
+def test_a_sealing_key_has_thirty_two_bytes(size: int) -> None:
+    """A shorter key would be weaker than what is sealed with it."""
+    assert KEY_BYTES == 32
+    SealingMaterial(bytes(KEY_BYTES))
+    with pytest.raises(ValueError, match="32 bytes"):
+        SealingMaterial(bytes(size))
 
 
 def test_a_ring_is_usable_by_a_node_whose_clock_is_behind() -> None:

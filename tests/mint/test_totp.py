@@ -43,6 +43,26 @@ def test_a_code_is_good_two_steps_either_way(distance: int) -> None:
     assert find_step(SEED, hotp(SEED, step), now=NOW) == (step if abs(distance) <= 2 else None)
 
 
+STEP_START = NOW - NOW % STEP
+
+
+@pytest.mark.parametrize(
+    ("now", "good"),
+    [
+        (STEP_START - 2 * STEP - 1, False),
+        (STEP_START - 2 * STEP, True),
+        (STEP_START - 2 * STEP + 1, True),
+        (STEP_START + 3 * STEP - 2, True),
+        (STEP_START + 3 * STEP - 1, True),
+        (STEP_START + 3 * STEP, False),
+    ],
+)
+def test_the_window_of_a_code_opens_and_closes_on_the_second(now: int, *, good: bool) -> None:
+    """A step begins with its first second and is over with the first second of the next: RFC 6238 4.2."""
+    step = STEP_START // STEP
+    assert find_step(SEED, hotp(SEED, step), now=now) == (step if good else None)
+
+
 @given(st.text(max_size=8) | st.text("0123456789\u0660\u0661\uff12\uff13", min_size=6, max_size=6))
 def test_only_six_ascii_digits_are_a_code(text: str) -> None:
     """Full-width and other digits, spaces and signs are none, though Python would read them as numbers."""

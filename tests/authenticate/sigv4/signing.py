@@ -31,8 +31,14 @@ def unsigned(method: str = "POST", target: str = "/", headers: Pairs = (FORM_TYP
 
 def sign(request: AWSRequest, *, token: str | None = None, at: datetime = NOW) -> HttpRequest:
     """Return the request with botocore's Authorization header."""
+    return sign_as(Credentials(ACCESS_KEY_ID, SECRET, token), request, at=at)
+
+
+def sign_as(credentials: Credentials, request: AWSRequest | None = None, *, at: datetime) -> HttpRequest:
+    """Return a request, GetCallerIdentity by default, that botocore signed with these credentials at `at`."""
+    request = unsigned() if request is None else request
     with patch("botocore.auth.get_current_datetime", return_value=at):
-        SigV4Auth(Credentials(ACCESS_KEY_ID, SECRET, token), "sts", REGION).add_auth(request)
+        SigV4Auth(credentials, "sts", REGION).add_auth(request)
     return received(request)
 
 

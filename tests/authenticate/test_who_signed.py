@@ -1,0 +1,175 @@
+"""Who signed: until when a session is good, what ends it, and whom each kind of credentials speaks for."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+from tests.authenticate.directory import (
+    ACCOUNT,
+    ENDS,
+    ISSUED,
+    KEY_ID,
+    ROLE_ID,
+    ROOT_KEY_ID,
+    SECRET,
+    SESSION_KEY_ID,
+    USER_ID,
+    Directory,
+    session,
+)
+from tests.authenticate.sigv4.signing import NOW
+
+from daypass.directory.revocations import revoke_key
+from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, SignatureDoesNotMatch
+from daypass.mint.session import Session, SessionKind
+
+INVALID = "The security token included in the request is invalid."
+SECOND, MOMENT = timedelta(seconds=1), timedelta(microseconds=1)
+
+
+@pytest.fixture
+def directory() -> Directory:
+    """Return an account with a user, a role and their keys."""
+    return Directory()
+
+
+def refused(directory: Directory, made: Session, **how: object) -> Fault:
+    """Return the Fault with which a session is refused."""
+    with pytest.raises(Fault) as caught:
+        directory.signer(made.access_key_id, directory.token(made), **how)  # type: ignore[arg-type]
+    return caught.value
+
+
+# Credentials expire at their Expiration: it is the first instant at which they are refused.
+@pytest.mark.parametrize(
+    ("after", "good"),
+    [(-SECOND, True), (-MOMENT, True), (timedelta(), False), (MOMENT, False), (SECOND, False)],
+)
+@pytest.mark.parametrize("kind", SessionKind)
+def test_a_session_ends_in_the_second_of_its_expiration(
+    directory: Directory, kind: SessionKind, after: timedelta, *, good: bool
+) -> None:
+    """One moment before it the session is good; from then on it is ExpiredToken, whatever its kind."""
+    made = session(kind)
+    if good:
+        assert directory.signer(SESSION_KEY_ID, directory.token(made), now=NOW + after).caller.session == made
+        return
+    fault = refused(directory, made, now=NOW + after)
+    assert isinstance(fault, ExpiredToken)
+    assert (fault.status, fault.message) == (403, "The security token included in the request is expired")
+
+
+@pytest.mark.parametrize(("issued", "good"), [(-1, False), (0, True), (1, True)])
+@pytest.mark.parametrize("place", ["access_key_id", "issuing_key", "first_key"])
+def test_a_revoked_key_ends_what_was_issued_before_that_second(
+    directory: Directory, place: str, issued: int, *, good: bool
+) -> None:
+    """A session of the very second is good: it was issued by whoever has the key after the revocation."""
+    key_id = SESSION_KEY_ID if place == "access_key_id" else "AKIAQNZGKIQY56JQ7WMN"
+    made = msgspec.structs.replace(session(issued=ISSUED + issued), **{place: key_id})
+    with directory.store.write() as writer:
+        revoke_key(writer, key_id, before=ISSUED, now=ISSUED)
+    if good:
+        assert directory.signer(SESSION_KEY_ID, directory.token(made), now=NOW - SECOND).caller.session == made
+        return
+    fault = refused(directory, made, now=NOW - SECOND)
+    assert isinstance(fault, InvalidClientTokenId)
+    assert (fault.status, fault.message) == (403, INVALID)
+
+
+def test_an_expired_session_says_so_before_anything_else(directory: Directory) -> None:
+    """AWS's order: what has expired is ExpiredToken, revoked or not, and whatever became of the role."""
+    made = session()
+    with directory.store.write() as writer:
+        revoke_key(writer, KEY_ID, before=ENDS, now=ISSUED)
+    directory.delete(directory.role)
+    assert isinstance(refused(directory, made, now=NOW), ExpiredToken)
+    assert isinstance(refused(directory, made, now=NOW - SECOND), InvalidClientTokenId)
+
+
+def test_a_long_term_key_speaks_for_its_holder(directory: Directory) -> None:
+    """A user's key for the user, a root key for the account."""
+    alice = directory.signer(KEY_ID).caller
+    assert (alice.arn, alice.user_id, alice.access_key_id) == (f"arn:aws:iam::{ACCOUNT}:user/alice", USER_ID, KEY_ID)
+    assert (alice.session, alice.is_root, directory.signer(KEY_ID).region) == (None, False, "eu-central-1")
+    root = directory.signer(ROOT_KEY_ID).caller
+    assert (root.arn, root.user_id, root.is_root) == (f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, True)
+
+
+CALLERS = {
+    SessionKind.ROLE: (f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/build-17", f"{ROLE_ID}:build-17"),
+    SessionKind.USER: (f"arn:aws:iam::{ACCOUNT}:user/alice", USER_ID),
+    SessionKind.FEDERATED: (f"arn:aws:sts::{ACCOUNT}:federated-user/bob", f"{ACCOUNT}:bob"),
+    SessionKind.ROOT: (f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT),
+}
+
+
+@pytest.mark.parametrize("kind", CALLERS)
+def test_a_session_speaks_for_its_principal(directory: Directory, kind: SessionKind) -> None:
+    """Each kind of session has the ARN and the user id that GetCallerIdentity prints for it."""
+    caller = directory.signer(SESSION_KEY_ID, directory.token(session(kind)), now=NOW - SECOND).caller
+    assert (caller.arn, caller.user_id) == CALLERS[kind]
+    assert (caller.is_root, caller.identity is None) == (kind is SessionKind.ROOT, kind is SessionKind.ROOT)
+
+
+def test_a_root_user_s_federated_session_has_no_user_behind_it(directory: Directory) -> None:
+    """The account itself made it, and no user has to exist for it."""
+    made = session(SessionKind.FEDERATED, principal_id=ACCOUNT, principal_name="")
+    caller = directory.signer(SESSION_KEY_ID, directory.token(made), now=NOW - SECOND).caller
+    assert (caller.arn, caller.identity) == (f"arn:aws:sts::{ACCOUNT}:federated-user/bob", None)
+
+
+GONE: dict[str, tuple[SessionKind, Callable[[Directory], None]]] = {
+    "the role of a role session": (SessionKind.ROLE, lambda found: found.delete(found.role)),
+    "the user of a user's session": (SessionKind.USER, lambda found: found.delete(found.user)),
+    "the user of a federated session": (SessionKind.FEDERATED, lambda found: found.delete(found.user)),
+    "the account of a federated session": (SessionKind.FEDERATED, lambda found: found.delete(found.account)),
+    "the account of a root session": (SessionKind.ROOT, lambda found: found.delete(found.account)),
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_session_ends_with_its_principal(directory: Directory, name: str) -> None:
+    """Nothing speaks for a principal or an account that was deleted."""
+    kind, remove = GONE[name]
+    remove(directory)
+    fault = refused(directory, session(kind), now=NOW - SECOND)
+    assert isinstance(fault, InvalidClientTokenId)
+    assert (fault.message, fault.detail.endswith("is gone")) == (INVALID, True)
+
+
+USELESS: dict[str, tuple[str, Callable[[Directory], None]]] = {
+    "a key that does not exist": ("AKIAQNZGKIQY56JQ7WMZ", lambda _found: None),
+    "an inactive key": (KEY_ID, lambda found: found.replace(found.key, active=False)),
+    "an inactive root key": (ROOT_KEY_ID, lambda found: found.replace(found.root_key, active=False)),
+    "a key without its user": (KEY_ID, lambda found: found.delete(found.user)),
+    "a key without its account": (KEY_ID, lambda found: found.delete(found.account)),
+    "a root key without its account": (ROOT_KEY_ID, lambda found: found.delete(found.account)),
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_a_long_term_key_that_is_of_no_use(directory: Directory, name: str) -> None:
+    """Every one of them is InvalidClientTokenId in the same words: a caller learns nothing of what is there."""
+    key_id, spoil = USELESS[name]
+    spoil(directory)
+    with pytest.raises(InvalidClientTokenId) as caught:
+        directory.signer(key_id)
+    assert (caught.value.status, caught.value.message) == (403, INVALID)
+
+
+def test_the_secret_must_be_the_one_of_the_key(directory: Directory) -> None:
+    """A session's secret is the one sealed in its token, and a long-term key's the one in the store."""
+    other = "x" * len(SECRET)
+    for key_id, token in ((KEY_ID, None), (SESSION_KEY_ID, directory.token(session()))):
+        with pytest.raises(SignatureDoesNotMatch):
+            directory.signer(key_id, token, secret=other, now=NOW - SECOND)
+
+
+def test_a_token_beside_another_key_is_refused(directory: Directory) -> None:
+    """Neither a long-term key nor another session's id opens a token that was made for this one."""
+    token = directory.token(session())
+    for key_id in (KEY_ID, "ASIAQNZGKIQY56JQ7WMM"):
+        with pytest.raises(InvalidClientTokenId, match="is invalid"):
+            directory.signer(key_id, token, now=NOW - SECOND)

@@ -1,0 +1,101 @@
+"""The signing keys of our own tokens succeed one another on the second, and every relying party can follow."""
+
+import pytest
+from tests.mint.material import NOW
+
+from daypass.mint.lifecycle import SKEW, KeyState
+from daypass.mint.web_identity import (
+    LEAD,
+    LONGEST_TOKEN,
+    Algorithm,
+    TokenRing,
+    first_token_key,
+    needs_tending,
+    rotate_token_ring,
+    tend_token_ring,
+)
+
+MONTH = 30 * 86_400
+# ECDSA keys are made a thousand times faster than RSA keys, and live by the same rules.
+KEY = first_token_key(Algorithm.ES384, now=NOW)
+RING = TokenRing((KEY,))
+ROTATED = rotate_token_ring(RING, Algorithm.ES384, now=NOW)
+
+
+def states(ring: TokenRing, now: int) -> list[KeyState]:
+    """Return the state of every key, the oldest first."""
+    return [ring.state(key, now=now, longest=LONGEST_TOKEN) for key in ring.keys]
+
+
+def test_the_numbers_that_relying_parties_rest_on() -> None:
+    """A key is published a day before it signs, and no token lives for more than an hour."""
+    assert (LEAD, LONGEST_TOKEN, SKEW) == (86_400, 3_600, 300)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (NOW, [KeyState.ACTIVE, KeyState.PUBLISHED]),
+        (NOW + LEAD - 1, [KeyState.ACTIVE, KeyState.PUBLISHED]),
+        (NOW + LEAD, [KeyState.RETIRED, KeyState.ACTIVE]),
+        (NOW + LEAD + LONGEST_TOKEN + SKEW - 1, [KeyState.RETIRED, KeyState.ACTIVE]),
+        (NOW + LEAD + LONGEST_TOKEN + SKEW, [KeyState.DESTROYED, KeyState.ACTIVE]),
+    ],
+)
+def test_a_key_changes_its_state_on_the_second(now: int, expected: list[KeyState]) -> None:
+    """Published for a day, active until its successor is, and kept until its last token has ended everywhere."""
+    assert states(ROTATED, now) == expected
+
+
+@pytest.mark.parametrize(("now", "signs"), [(NOW + LEAD - 1, 0), (NOW + LEAD, 1), (NOW + LEAD + 1, 1)])
+def test_a_new_key_signs_from_its_hour_on(now: int, signs: int) -> None:
+    """Until then the old one does, so that nobody meets a key that was not published to them."""
+    assert ROTATED.active(now) is ROTATED.keys[signs]
+
+
+def test_a_first_key_signs_at_once() -> None:
+    """Also on a node whose clock is behind by as much as is allowed."""
+    assert RING.active(NOW - SKEW) is KEY
+
+
+@pytest.mark.parametrize(("now", "keys"), [(NOW + LEAD - 1, 2), (NOW + LEAD, 3)])
+def test_rotating_again_waits_for_the_pending_key(now: int, keys: int) -> None:
+    """While one key waits, a rotation adds none; numbers go up one by one."""
+    ring = rotate_token_ring(ROTATED, Algorithm.ES384, now=now)
+    assert [key.id for key in ring.keys] == [f"EC384_{number}" for number in range(keys)]
+
+
+@pytest.mark.parametrize(("after", "due"), [(-1, False), (0, True), (1, True)])
+def test_an_old_key_gets_a_successor_a_day_before_it_retires(after: int, *, due: bool) -> None:
+    """It signs for a month, and the new one is published a day ahead."""
+    now = KEY.activates + MONTH - LEAD + after
+    assert needs_tending(RING, now=now, rotate_after=MONTH) == due
+    tended = tend_token_ring(RING, Algorithm.ES384, now=now, rotate_after=MONTH)
+    assert [key.activates for key in tended.keys[1:]] == ([now + LEAD] if due else [])
+    assert not needs_tending(tended, now=now, rotate_after=MONTH)
+
+
+def test_nobody_rotates_where_none_is_asked_for() -> None:
+    """0 asks for no rotation."""
+    assert not needs_tending(RING, now=NOW + 10**9, rotate_after=0)
+    assert tend_token_ring(RING, Algorithm.ES384, now=NOW + 10**9, rotate_after=0) is RING
+
+
+@pytest.mark.parametrize(("after", "kept"), [(-1, 2), (0, 1), (1, 1)])
+def test_a_retired_key_is_published_until_its_last_token_has_ended(after: int, kept: int) -> None:
+    """Whoever verifies a token in the last second of its life still finds the key."""
+    now = NOW + LEAD + LONGEST_TOKEN + SKEW + after
+    assert needs_tending(ROTATED, now=now, rotate_after=0) == (kept == 1)
+    assert len(tend_token_ring(ROTATED, Algorithm.ES384, now=now, rotate_after=0).keys) == kept
+
+
+def test_signing_material_does_not_print_its_key() -> None:
+    """Neither repr nor str shows it."""
+    assert "<secret>" in repr(KEY)
+    assert repr(KEY.material) == str(KEY.material) == "<secret>"
+
+
+def test_the_published_key_has_no_private_part() -> None:
+    """What relying parties fetch says how to verify, for signing only, and nothing else."""
+    assert set(KEY.material.public) == {"kty", "crv", "x", "y", "use", "alg"}
+    assert (KEY.material.public["use"], KEY.material.public["alg"]) == ("sig", "ES384")
