@@ -97,6 +97,14 @@ def test_fifteen_minutes_must_be_left(tmp_path: Path, left: int, *, served: bool
     assert (cache.find("a", now=NOW) is not None) == served
 
 
+@pytest.mark.parametrize(("left", "lasts"), [(1, True), (0, False), (-1, False)])
+def test_credentials_are_of_no_use_at_their_end(tmp_path: Path, left: int, *, lasts: bool) -> None:
+    """Every server refuses them in that second, so whoever asks only whether they last at all hears no."""
+    cache = Cache(tmp_path)
+    cache.keep(_entry("a", NOW + timedelta(seconds=left)))
+    assert (cache.find("a", now=NOW, least=timedelta()) is not None) == lasts
+
+
 def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
     """It may hold secrets, and nothing else would ever take it."""
     cache = Cache(tmp_path)

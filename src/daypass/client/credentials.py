@@ -31,8 +31,8 @@ class Credentials:
         return "<secret>"
 
     def lasts(self, least: timedelta, *, now: datetime) -> bool:
-        """Tell whether they are of use for `least` more."""
-        return self.expires is None or now + least <= self.expires
+        """Tell whether they are of use for `least` more. In the second of their end every server refuses them."""
+        return self.expires is None or (now < self.expires and now + least <= self.expires)
 
 
 def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
