@@ -1,0 +1,241 @@
+"""What waits for a person waits until its very end: not a second less, and not at that second any more.
+
+No browser and no server: each promise is asked of the store, at the instant of the test.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, TypeVarTuple
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.authenticate.keychain import Keychain
+from daypass.config import Config
+from daypass.directory.ring import load_ring
+from daypass.directory.store import Exists, Missing, Reader
+from daypass.errors import ExpiredTokenException
+from daypass.operations.settings import ServiceSettings
+from daypass.operations.world import World
+from daypass.portal import begun, handovers, sign_ins, waiting
+from daypass.portal.begun import Begun
+from daypass.portal.handovers import Handover, NotRedeemed
+from daypass.portal.sign_ins import Proof
+from daypass.testing.clock import MovableClock
+from daypass.wiring import Keys, open_everything
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+MINUTES = 60
+MOMENT = 0.000_001
+# Seconds after the end, and whether what waited is still there.
+ENDS = [(-1, True), (-MOMENT, True), (0, False), (MOMENT, False), (1, False)]
+
+
+class Scene:
+    """A store in memory, as a request at any instant sees it."""
+
+    def __init__(self) -> None:
+        self.clock = MovableClock()
+        self.clock.freeze(NOW)
+        self.there = open_everything(Config(store="memory:"), Keys(), clock=self.clock)
+
+    def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
+        """Return what a loader makes of the store now."""
+        with self.there.store.read() as reader:
+            return loader(reader, *args)
+
+    def at(self, seconds: float = 0) -> World:
+        """Return what a request so many seconds after the start may use."""
+        self.clock.freeze(NOW + timedelta(seconds=seconds))
+        vault = self.there.vault
+        return World(
+            self.clock.now(),
+            "us-east-1",
+            self,
+            lambda: self.get(load_ring, vault),
+            self.there.entropy,
+            vault,
+            Keychain(vault),
+            ServiceSettings(),
+            self.there.store.write,
+        )
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """Return an empty store."""
+    return Scene()
+
+
+def put(scene: Scene, value: bytes, *, at: float = 0, ends: float = 60) -> None:
+    """Let something wait under the name "n"."""
+    with scene.there.store.write() as writer:
+        waiting.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), world=scene.at(at))
+
+
+@pytest.mark.parametrize(("after", "waits"), ENDS)
+def test_what_waits_is_there_until_its_end(scene: Scene, after: float, *, waits: bool) -> None:
+    """Every way of asking has the same answer: a look into the cache, a read, a change and a take."""
+    put(scene, b"first")
+    world = scene.at(60 + after)
+    expected = b"first" if waits else None
+    assert waiting.look("n", world=world) == expected
+    with scene.there.store.write() as writer:
+        assert waiting.find(writer, "n", world=world) == expected
+        if waits:
+            waiting.change(writer, "n", b"second", world=world)
+        else:
+            with pytest.raises(Missing):
+                waiting.change(writer, "n", b"second", world=world)
+        assert waiting.take(writer, "n", world=world) == (b"second" if waits else None)
+        assert waiting.take(writer, "n", world=world) is None
+
+
+@pytest.mark.parametrize(("after", "taken"), ENDS)
+def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: bool) -> None:
+    """Until then it is taken, and what is there is not replaced."""
+    put(scene, b"first")
+    if taken:
+        with pytest.raises(Exists):
+            put(scene, b"second", at=60 + after, ends=3_600)
+        return
+    put(scene, b"second", at=60 + after, ends=3_600)
+    assert waiting.look("n", world=scene.at(120)) == b"second"
+
+
+def test_a_change_does_not_move_the_end(scene: Scene) -> None:
+    """Whoever approves something in its last second gives it no more time."""
+    put(scene, b"first")
+    with scene.there.store.write() as writer:
+        waiting.change(writer, "n", b"second", world=scene.at(59))
+    assert waiting.look("n", world=scene.at(59)) == b"second"
+    assert waiting.look("n", world=scene.at(60)) is None
+
+
+@pytest.mark.parametrize(("after", "waits"), ENDS)
+@pytest.mark.parametrize("ask", [sign_ins.look, sign_ins.take])
+def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after: float, *, waits: bool) -> None:
+    """Then the proof is of no use, and the person signs in again."""
+    ticket = sign_ins.keep(Proof("saml", "<response>"), scene.at())
+    world = scene.at(5 * MINUTES + after)
+    if waits:
+        assert ask(ticket, world).text == "<response>"
+        return
+    with pytest.raises(ExpiredTokenException):
+        ask(ticket, world)
+
+
+@pytest.mark.parametrize(("after", "waits"), [(-1, True), (-MOMENT, True), (0, False), (MOMENT, False), (1, False)])
+@pytest.mark.parametrize("kind", ["saml", "oidc"])
+def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, after: float, *, waits: bool) -> None:
+    """An answer that comes in the last second is taken, and one at the end is not."""
+    world = scene.at()
+    sign_in = Begun(kind, begun.new_id(world), begun.last_second(world), "arn:aws:iam::123456789012:saml-provider/p")
+    response = begun.remember(Response(), sign_in, browser(), world)
+    cookie = response.headers["set-cookie"].partition(";")[0]
+    found = begun.find(browser(cookie), kind, sign_in.id, scene.at(10 * MINUTES + after))
+    assert found == (sign_in if waits else None)
+
+
+def test_an_answer_is_remembered_for_as_long_as_the_sign_in_could_take_it(scene: Scene) -> None:
+    """Otherwise the same answer would be good twice: before it was forgotten, and after."""
+    world = scene.at()
+    sign_in = Begun("saml", begun.new_id(world), begun.last_second(world), "arn:aws:iam::123456789012:saml-provider/p")
+    assert begun.use_up(sign_in, scene.at(1))
+    assert not begun.use_up(sign_in, scene.at(10 * MINUTES - 1))
+    assert not begun.use_up(sign_in, scene.at(10 * MINUTES))
+
+
+def browser(cookie: str = "") -> Request:
+    """Return a request of a browser that carries a cookie."""
+    headers = [(b"cookie", cookie.encode())] if cookie else []
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers})
+
+
+CHALLENGE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # of an empty verifier
+
+
+def begin(scene: Scene) -> Handover:
+    """Begin a hand-over by code."""
+    return handovers.begin(Handover("device", CHALLENGE, "", "192.0.2.1"), scene.at())
+
+
+@pytest.mark.parametrize(("after", "waits"), ENDS)
+def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits: bool) -> None:
+    """Its code is known, a click approves it and the command waits, until the end; then it has ended for everybody."""
+    handover = begin(scene)
+    handle = handovers.handle_of(handover, scene.at())
+    world = scene.at(5 * MINUTES + after)
+    if waits:
+        assert handovers.find_by_code(handover.user_code, world) == handover
+        assert handovers.find(handle, world) == handover
+        assert error_of(handle, world) == "authorization_pending"
+        assert handovers.settle(handover.name, "approved", {"n": 1}, world).outcome == "approved"
+        assert handovers.redeem(handle, "", "", world) == {"n": 1}
+        return
+    assert handovers.find_by_code(handover.user_code, world) is None
+    assert error_of(handle, world) == "expired_token"
+    with pytest.raises(ExpiredTokenException):
+        handovers.find(handle, world)
+    with pytest.raises(ExpiredTokenException):
+        handovers.settle(handover.name, "approved", {}, world)
+
+
+@pytest.mark.parametrize(("after", "waits"), ENDS)
+def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
+    scene: Scene, after: float, *, waits: bool
+) -> None:
+    """The click gives it no more time."""
+    handover = begin(scene)
+    handle = handovers.handle_of(handover, scene.at())
+    handovers.settle(handover.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
+    world = scene.at(5 * MINUTES + after)
+    if waits:
+        assert handovers.redeem(handle, "", "", world) == {"n": 1}
+    assert error_of(handle, world) == "expired_token"
+
+
+def error_of(handle: str, world: World) -> str:
+    """Return the error with which a hand-over is not redeemed."""
+    with pytest.raises(NotRedeemed) as refused:
+        handovers.redeem(handle, "", "", world)
+    return refused.value.error
+
+
+def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
+    """After four it waits on, and after the fifth it is gone, for the right one too."""
+    handover, world = begin(scene), scene.at()
+    handle = handovers.handle_of(handover, world)
+    for wrong in range(1, 6):
+        with pytest.raises(NotRedeemed) as refused:
+            handovers.redeem(handle, "wrong", "", world)
+        assert refused.value.error == "invalid_grant"
+        assert error_of(handle, world) == ("authorization_pending" if wrong < 5 else "expired_token")
+
+
+@pytest.mark.parametrize(("wrong", "may"), [(0, True), (4, True), (5, False), (6, False)])
+def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *, may: bool) -> None:
+    """Other addresses are not held back."""
+    world = scene.at()
+    for _ in range(wrong):
+        handovers.count_wrong_code("192.0.2.1", world)
+    assert handovers.may_try_code("192.0.2.1", world) == may
+    assert handovers.may_try_code("192.0.2.2", world)
+
+
+@pytest.mark.parametrize(("after", "held"), ENDS)
+def test_an_address_is_held_back_for_five_minutes(scene: Scene, after: float, *, held: bool) -> None:
+    """From its first wrong code, however late the fifth one came."""
+    for second in range(5):
+        handovers.count_wrong_code("192.0.2.1", scene.at(second))
+    assert handovers.may_try_code("192.0.2.1", scene.at(5 * MINUTES + after)) != held
+
+
+def test_the_limits_are_what_the_documentation_says() -> None:
+    """docs/handover.md and the pages tell them to people."""
+    assert [each.total_seconds() for each in (sign_ins.MINUTES, handovers.MINUTES)] == [300, 300]
+    assert (handovers.INTERVAL, handovers.MOST_WRONG) == (2, 5)
