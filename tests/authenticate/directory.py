@@ -19,7 +19,7 @@ from daypass.authenticate.sigv4.find import find_signature
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.directory import records
 from daypass.directory.entities import AccessKey, Account, Entity, Role, User
-from daypass.directory.store import Reader
+from daypass.directory.store import Reader, Record
 from daypass.mint.keyring import first_ring
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
@@ -75,6 +75,12 @@ class Directory:
         """Change an entity of the store."""
         with self.store.write() as writer:
             records.replace(writer, msgspec.structs.replace(entity, **changes))
+
+    def revoke(self, access_key_id: str, before: int) -> None:
+        """Store the revocation of an access key in the form that every version of Daypass reads."""
+        body = msgspec.json.encode({access_key_id: before})
+        with self.store.write() as writer:
+            writer.insert(Record(kind="revocations", account="", key="access-keys", sort="access-keys", body=body))
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
         """Return what a loader makes of the store, as the views of the server do."""

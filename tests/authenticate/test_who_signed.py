@@ -20,7 +20,6 @@ from tests.authenticate.directory import (
 )
 from tests.authenticate.sigv4.signing import NOW
 
-from daypass.directory.revocations import revoke_key
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, SignatureDoesNotMatch
 from daypass.mint.session import Session, SessionKind
 
@@ -68,8 +67,7 @@ def test_a_revoked_key_ends_what_was_issued_before_that_second(
     """A session of the very second is good: it was issued by whoever has the key after the revocation."""
     key_id = SESSION_KEY_ID if place == "access_key_id" else "AKIAQNZGKIQY56JQ7WMN"
     made = msgspec.structs.replace(session(issued=ISSUED + issued), **{place: key_id})
-    with directory.store.write() as writer:
-        revoke_key(writer, key_id, before=ISSUED, now=ISSUED)
+    directory.revoke(key_id, before=ISSUED)
     if good:
         assert directory.signer(SESSION_KEY_ID, directory.token(made), now=NOW - SECOND).caller.session == made
         return
@@ -81,8 +79,7 @@ def test_a_revoked_key_ends_what_was_issued_before_that_second(
 def test_an_expired_session_says_so_before_anything_else(directory: Directory) -> None:
     """AWS's order: what has expired is ExpiredToken, revoked or not, and whatever became of the role."""
     made = session()
-    with directory.store.write() as writer:
-        revoke_key(writer, KEY_ID, before=ENDS, now=ISSUED)
+    directory.revoke(KEY_ID, before=ENDS)
     directory.delete(directory.role)
     assert isinstance(refused(directory, made, now=NOW), ExpiredToken)
     assert isinstance(refused(directory, made, now=NOW - SECOND), InvalidClientTokenId)

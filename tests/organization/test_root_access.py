@@ -131,11 +131,25 @@ def test_a_zero_is_a_session_that_is_over_at_once(admin: Any, enabled: Tree, as_
 
 def test_the_session_ends_when_its_time_is_over(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
     """The end is exclusive."""
+    enabled.server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
     credentials = _assume(admin, enabled.member.account, DurationSeconds=60)["Credentials"]
+    assert credentials["Expiration"] == enabled.server.clock.now() + timedelta(seconds=60)
     sts = as_caller("sts", credentials)
+    enabled.server.clock.move(timedelta(seconds=59))
     sts.get_caller_identity()
-    enabled.server.clock.move(timedelta(seconds=61))
-    assert refused(sts.get_caller_identity)[0] in {"ExpiredToken", "SignatureDoesNotMatch"}
+    enabled.server.clock.move(timedelta(seconds=1))
+    assert refused(sts.get_caller_identity)[:2] == ("ExpiredToken", 403)
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(None, 900), (1, 1), (899, 899), (900, 900)])
+def test_a_session_of_a_root_user_lives_as_long_as_asked(
+    admin: Any, enabled: Tree, asked: int | None, seconds: int
+) -> None:
+    """Fifteen minutes by default and at the most, to the second."""
+    enabled.server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
+    more: dict[str, Any] = {} if asked is None else {"DurationSeconds": asked}
+    credentials = _assume(admin, enabled.member.account, **more)["Credentials"]
+    assert credentials["Expiration"] == enabled.server.clock.now() + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
