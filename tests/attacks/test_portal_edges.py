@@ -43,7 +43,7 @@ def ask(
 def test_nobody_is_sent_to_the_host_that_a_request_names(stage: Stage, method: str, path: str) -> None:
     """A path with one slash too many is no path of ours, and no redirect takes what was posted to another host."""
     status, headers, text = ask(stage.server, method, f"{path}/", {"SAMLResponse": "x"}, Host="elsewhere.example")
-    assert status in {404, 405}
+    assert status == 404
     assert "location" not in headers
     assert "elsewhere.example" not in text
     assert headers["cache-control"] == "no-store"

@@ -129,8 +129,8 @@ def test_a_long_response_is_pasted_whole(machine: Machine) -> None:
     seated.sees("Paste the SAMLResponse: ")
     seated.types(f"\x1b[200~{text}\x1b[201~\r")
     code, out, err = seated.ends()
-    assert (code, out) in {(4, ""), (5, "")}, err
-    assert "copy the" not in err
+    assert (code, out) == (5, ""), err
+    assert "Specified provider doesn't exist" in err
     assert text[:100] not in seated.screen
 
 
@@ -140,7 +140,7 @@ def test_a_profile_that_is_its_own_source_does_not_run_for_ever(machine: Machine
         config.write("[profile loop]\ndaypass_method = session\n")
         config.write("credential_process = daypass credential-process --profile loop\n")
     done = machine.daypass("credential-process", "--profile", "loop", AWS_PROFILE="loop")
-    assert done.code in {3, 6}, done
+    assert done.code == 6, done
     assert "its own source" in done.err
 
 

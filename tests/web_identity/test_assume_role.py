@@ -302,7 +302,7 @@ def test_too_much_of_policies_and_tags(account: Account, issuer: OidcIssuer, sts
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::" + "b" * 2000}
     long = json.dumps({"Version": "2012-10-17", "Statement": statement})
     code, status, _ = refused(sts, role, issuer.token(), Policy=long)
-    assert (code, status) in {("PackedPolicyTooLarge", 400), ("ValidationError", 400)}
+    assert (code, status) == ("PackedPolicyTooLarge", 400)
     tags = {f"key-{number}": [hashlib.sha512(b"%d" % number).hexdigest()] for number in range(20)}
     code, status, words = refused(sts, role, issuer.token({TAGS: {"principal_tags": tags}}))
     assert (code, status) == ("PackedPolicyTooLarge", 400)

@@ -118,5 +118,5 @@ def test_an_issuer_in_a_network_that_nobody_allowed_is_not_asked(account: Accoun
     role = account.role("r", account.trust("https://10.1.2.3"))
     with fleet.issuer() as issuer:
         assert name_of(issuer)
-        code = refused(sts, role, issuer.token(iss="https://10.1.2.3"))[0]
-    assert code in {"IDPCommunicationError", "InvalidIdentityToken"}
+        code, status, _ = refused(sts, role, issuer.token(iss="https://10.1.2.3"))
+    assert (code, status) == ("InvalidIdentityToken", 400)

@@ -152,7 +152,7 @@ def test_built_in_issuers_need_no_provider_and_still_a_signature(
 ) -> None:
     """Google and Cognito are known in every account; a token that only claims to be theirs is not believed.
 
-    The server of this test reaches nobody, so that it cannot have their keys.
+    Where the machine reaches nobody, their keys cannot be had; where it does, they did not make this signature.
     """
     account.trust(issuer)
     answer = refused(sts, role, issuer.token(iss=issuer_name))
