@@ -20,6 +20,7 @@ from tests.authenticate.directory import (
 )
 from tests.authenticate.sigv4.signing import NOW
 
+from daypass.authenticate.keychain import Keychain
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, SignatureDoesNotMatch
 from daypass.mint.session import Session, SessionKind
 
@@ -170,3 +171,13 @@ def test_a_token_beside_another_key_is_refused(directory: Directory) -> None:
     for key_id in (KEY_ID, "ASIAQNZGKIQY56JQ7WMM"):
         with pytest.raises(InvalidClientTokenId, match="is invalid"):
             directory.signer(key_id, token, now=NOW - SECOND)
+
+
+def test_what_was_opened_is_kept_within_bounds(directory: Directory) -> None:
+    """Secrets and sessions are remembered, the oldest leave first, and every answer stays right."""
+    keychain = Keychain(directory.vault, capacity=2)
+    made = [session(access_key_id=f"ASIAQNZGKIQY56JQ7WM{letter}") for letter in "ABCD"]
+    for each in (*made, *reversed(made)):
+        found = keychain.session_of(directory.token(each), each.access_key_id, directory.ring)
+        assert found == each
+        assert len(keychain._sessions._values) <= 2

@@ -87,3 +87,24 @@ def test_secrets_compare_by_value_and_print_nothing() -> None:
 def test_a_unique_id_is_prefix_and_seventeen(entropy: object) -> None:
     """Unique ids have one form, whatever the entropy."""
     assert re.fullmatch("AROA[A-Z0-9]{17}", new_unique_id("AROA", entropy))  # type: ignore[arg-type]
+
+
+def test_how_much_is_left_to_chance() -> None:
+    """A secret has 240 bits; a unique id takes forty bits more than it shows, so that no character is likelier."""
+    asked: list[int] = []
+
+    def entropy(count: int, /) -> bytes:
+        asked.append(count)
+        return os.urandom(count)
+
+    new_secret(entropy)
+    new_unique_id("AROA", entropy)
+    new_access_key_id("AKIA", "123456789012", entropy)
+    assert asked == [30, 16, 5]
+
+
+@pytest.mark.parametrize("account", ["-1", "1000000000000"])
+def test_an_id_carries_no_number_that_is_no_account(account: str) -> None:
+    """A number with thirteen digits would be read back as another account."""
+    with pytest.raises(ValueError, match="twelve digits"):
+        new_access_key_id("AKIA", account, os.urandom)

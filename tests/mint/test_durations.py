@@ -18,6 +18,9 @@ CHAINED = "The requested DurationSeconds exceeds the 1 hour session limit for ro
         (900, 3600, False, 900),
         (43200, 43200, False, 43200),
         (3600, 43200, True, 3600),
+        (3599, 43200, True, 3599),
+        (900, 43200, True, 900),
+        (None, 1800, False, 1800),
     ],
 )
 def test_a_role_session_lives_as_long_as_asked(
@@ -43,19 +46,23 @@ def test_a_role_session_cannot_live_longer(asked: int, maximum: int, words: str,
     assert (caught.value.message, caught.value.status) == (words, 400)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(None, 43200), (900, 900), (129_600, 129_600)])
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(None, 43200), (900, 900), (129_599, 129_599), (129_600, 129_600), (129_601, 129_600)]
+)
 def test_a_users_session_lives_twelve_hours_by_default(asked: int | None, expected: int) -> None:
     """GetSessionToken and GetFederationToken give up to thirty-six hours."""
     assert user_duration(asked) == expected
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(None, 3600), (900, 900), (3601, 3600), (129_600, 3600)])
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(None, 3600), (3599, 3599), (3600, 3600), (3601, 3600), (129_600, 3600)]
+)
 def test_a_root_users_session_is_cut_to_an_hour(asked: int | None, expected: int) -> None:
     """A root user who asks for more gets an hour, and no error."""
     assert root_user_duration(asked) == expected
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(None, 900), (0, 0), (60, 60), (900, 900), (901, 900)])
+@pytest.mark.parametrize(("asked", "expected"), [(None, 900), (0, 0), (60, 60), (899, 899), (900, 900), (901, 900)])
 def test_a_root_task_has_fifteen_minutes(asked: int | None, expected: int) -> None:
     """AssumeRoot gives fifteen minutes by default and at most."""
     assert root_task_duration(asked) == expected

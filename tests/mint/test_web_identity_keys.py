@@ -89,6 +89,18 @@ def test_a_retired_key_is_published_until_its_last_token_has_ended(after: int, k
     assert len(tend_token_ring(ROTATED, Algorithm.ES384, now=now, rotate_after=0).keys) == kept
 
 
+@pytest.mark.parametrize(("algorithm", "kind", "bits"), [(Algorithm.RS256, "RSA", 2_048), (Algorithm.ES384, "EC", 384)])
+def test_a_key_is_made_for_its_algorithm(algorithm: Algorithm, kind: str, bits: int) -> None:
+    """RSA of 2,048 bits with the usual exponent, and the curve P-384; the id is AWS's."""
+    made = first_token_key(algorithm, now=NOW)
+    public = made.material.public
+    assert (public["kty"], public["alg"], public["use"]) == (kind, algorithm.value, "sig")
+    number = public["n"] if kind == "RSA" else public["x"]
+    assert len(number) == -(-bits * 4 // (8 * 3))
+    assert public.get("e", "AQAB") == "AQAB"
+    assert made.id == ("RSA_0" if kind == "RSA" else "EC384_0")
+
+
 def test_signing_material_does_not_print_its_key() -> None:
     """Neither repr nor str shows it."""
     assert "<secret>" in repr(KEY)

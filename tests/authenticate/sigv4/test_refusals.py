@@ -168,6 +168,36 @@ def test_a_bad_date_header_is_refused(date: str) -> None:
     assert len(fault.message) < 300
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Sat, 14 Mar 2026 15:09:26 GMT",
+        "Sat, 14 Mar 2026 15:09:26 -0000",
+        "Sat, 14 Mar 2026 16:09:26 +0100",
+        "Sat, 14 Mar 2026 07:39:26 -0730",
+        "20260314T150926Z",
+        "Sat, 14 Mar 2026 15:09:26 GMT" + " " * 35,
+    ],
+)
+def test_a_date_header_means_one_instant(date: str) -> None:
+    """Whatever zone it names, the string to sign holds the instant in UTC."""
+    found = find_signature(authorized(WHOLE, date=(b"date", date.encode())))
+    assert (found.timestamp, found.signed_at) == ("20260314T150926Z", NOW)
+
+
+def test_a_date_header_at_its_longest() -> None:
+    """64 characters; what is longer is not read, however harmless the rest."""
+    date = "Sat, 14 Mar 2026 15:09:26 GMT"
+    fault = refusal(authorized(WHOLE, date=(b"date", date.ljust(65).encode())))
+    assert (fault.code, fault.message[:4]) == ("IncompleteSignature", "Date")
+
+
+def test_where_a_signature_stands_is_known() -> None:
+    """In the header or in the query, for the audit."""
+    assert not find_signature(sign(unsigned())).presigned
+    assert find_signature(presign(unsigned("GET", "/?Action=GetCallerIdentity", (), b""))).presigned
+
+
 REGION_WORDS = "Credential should be scoped to a valid region. "
 SERVICE_WORDS = "Credential should be scoped to correct service: 'sts'. "
 TERMINATOR_WORDS = "Credential should be scoped with a valid terminator: 'aws4_request'."

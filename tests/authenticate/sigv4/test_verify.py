@@ -68,6 +68,14 @@ def test_no_header_stands_in_for_the_hash_of_the_body(payload: str) -> None:
         verify(request)
 
 
+@pytest.mark.parametrize("path", [b"*", b"!", b"/x", b"//x", b"/%2F"])
+def test_another_path_is_another_request(path: bytes) -> None:
+    """A signature for the root covers no other path, in whatever order their bytes are."""
+    request = sign(unsigned())
+    with pytest.raises(SignatureDoesNotMatch):
+        verify(replace(request, path=path))
+
+
 def test_a_body_too_long_to_be_read_is_not_verified_as_empty() -> None:
     """A signature over an empty body does not cover a body that the server gave up on."""
     request = presign(unsigned("POST", "/?Action=GetCallerIdentity", (), b""))

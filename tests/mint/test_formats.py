@@ -1,0 +1,86 @@
+"""What version 0.1.0 sealed still opens, and what is sealed now has the same form, byte by byte.
+
+Nodes of two versions share one store and one ring, and sessions outlive an upgrade.
+"""
+
+import msgspec
+import pytest
+from tests.mint.material import ACCESS_KEY_ID, ACCOUNT, NOW, role_session
+
+from daypass.mint.keyring import SealingMaterial, SealingRing
+from daypass.mint.lifecycle import RingKey
+from daypass.mint.purpose import Purpose
+from daypass.mint.seal import seal, unseal
+from daypass.mint.tokens import open_session
+from daypass.mint.trade_in import TradeIn, TradeInBrokenError, open_trade_in, seal_trade_in
+
+RING = SealingRing((RingKey("0a0b0c0d0e0f", SealingMaterial(bytes(range(32))), NOW, NOW),))
+SEALED = {
+    Purpose.SESSION: "DPs1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXwOkt7afDkf5x7rIogo7aQM-PWMol0PRY",
+    Purpose.DENIAL: "DPd1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXUM3TIgxlJ8ySv-qxZ1USX4G_IOk-RXcO",
+    Purpose.TRADE_IN: "DPt1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXT4asAgovk-JQpZ8CRqUM9OXaP2aM_4nh",
+    Purpose.PORTAL: "DPp1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXUB4oDcPTaDs92y2f_rxVDiXLdoqGSXEx",
+    Purpose.MARKER: "DPm1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXK99wwvro2aZ_4btFsWwT5GKOBeSGHFSc",
+}
+LONGEST = {
+    Purpose.SESSION: 8_000,
+    Purpose.DENIAL: 2_048,
+    Purpose.TRADE_IN: 2_048,
+    Purpose.PORTAL: 2_048,
+    Purpose.MARKER: 320,
+}
+TOKEN = (
+    "DPs1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXbIhDJbrNmRueJlCx9tLb4JTWC8XNgfkZ1N2iOJ24-APR8aCAvzrjYT5_vxwskeaZM0L9"
+    "gOsxMxASBoYdeul6SEtujhEN96e350lsljJVOJpOfK69icBcoRsT_Ry7bZeySm547Sc5z3d00QSJtqhRaDvzu2YpqEx8mCF7v9Q48hvPc_WnBjGe"
+    "Byw01toOobXzl0spxYko2UmWK_n459GWzQqvZRscTQEphp8gVBxZtSyfMCPvcAREf9UDHF_Ry-x4PoeT1q8XIL_-Tkf9TEYrBpwT06u5SN0Wtj2c"
+    "26CanJuiKOnOtg5-L-Q0zAjzvTsJpz1IEJo6Jw2yf9RdvCRi5rLyzMXoG-wj9K4dR9F82yaTYvis-5fMrqdfPBT_33HGeEcNlpimQiasRmqoKqaR"
+    "482WsPUJYvi6zOMNfiwx_5uCXsl-ELPF9DUbZTLNfIa7gHkj3lQoRfh4zsC7NtQ1TjkHkZdaRnoXYAlVTV3PNRoT1rLW5mXzgq6vngKf"
+)
+TRADE_IN = "DPt1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXrUOxHEh_OQsvWQ9u0GQcaSjSGKJ6SB9qmAuOnJi5"
+
+
+def counting(count: int, /) -> bytes:
+    """Return the bytes 0, 1, 2 and so on, for a salt that a test knows."""
+    return bytes(range(count))
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_sealed_text_has_the_form_that_it_always_had(purpose: Purpose) -> None:
+    """Tag, key id, salt, nonce, padding and what is bound: a change of any of them ends every session."""
+    assert seal(purpose, b"payload", bound_to="name", ring=RING, now=NOW, entropy=counting) == SEALED[purpose]
+    assert unseal(purpose, SEALED[purpose], bound_to="name", ring=RING) == b"payload"
+
+
+def test_the_longest_texts_are_those_that_other_software_takes() -> None:
+    """Headers pass proxies, and a marker is within IAM's limit."""
+    assert {purpose: purpose.value.longest for purpose in Purpose} == LONGEST
+
+
+def test_a_session_token_of_the_first_version_opens() -> None:
+    """Every field says what it said then."""
+    assert open_session(TOKEN, access_key_id=ACCESS_KEY_ID, ring=RING) == role_session()
+
+
+def test_an_exchange_token_of_the_first_version_opens() -> None:
+    """For the account that it was made for, and for no other."""
+    made = TradeIn("dr-1", NOW + 300)
+    assert seal_trade_in(made, account=ACCOUNT, ring=RING, now=NOW, entropy=counting) == TRADE_IN
+    assert open_trade_in(TRADE_IN, account=ACCOUNT, ring=RING) == made
+    with pytest.raises(TradeInBrokenError):
+        open_trade_in(TRADE_IN, account="123456789012", ring=RING)
+
+
+@pytest.mark.parametrize("payload", [["dr-1", NOW, "only on Tuesdays"], ["dr-1"], ["dr-1", "soon"], {}, b"\xff"])
+def test_an_exchange_token_that_says_something_else_is_refused(payload: object) -> None:
+    """What a newer server says more may be a restriction, and what says less is no token."""
+    packed = msgspec.msgpack.encode(payload)
+    text = seal(Purpose.TRADE_IN, packed, bound_to=ACCOUNT, ring=RING, now=NOW, entropy=counting)
+    with pytest.raises(TradeInBrokenError):
+        open_trade_in(text, account=ACCOUNT, ring=RING)
+
+
+@pytest.mark.parametrize("text", ["", "x", SEALED[Purpose.SESSION], TRADE_IN + "AAAA", TRADE_IN[:-4]])
+def test_what_is_no_exchange_token_is_refused(text: str) -> None:
+    """A session token among them."""
+    with pytest.raises(TradeInBrokenError):
+        open_trade_in(text, account=ACCOUNT, ring=RING)
