@@ -3,6 +3,7 @@
 RFC 7519: a token is refused on or after exp (4.1.4), and before nbf (4.1.5). AWS adds five minutes to each.
 """
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 from tests.federation.oidc.setting import AUDIENCE, EPOCH, NOW, claims, header, judge, jwks, key, token, trusting
 
 from daypass.errors import Fault
+from daypass.federation.oidc.encoding import parse_base64url
+from daypass.federation.oidc.further_claims import ClaimUnusable, FurtherClaim
+from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
+from daypass.federation.oidc.operator_terms import parse_claims
 from daypass.federation.oidc.token import MAX_TOKEN, read_token
-from daypass.testing.tokens import compact
+from daypass.testing.tokens import compact, encode, encode_number
 
 TAKEN, EXPIRED, INVALID = "", "ExpiredTokenException", "InvalidIdentityToken"
 LAST = 253_402_300_799
@@ -127,6 +132,52 @@ def test_a_token_at_its_longest(over: int, *, taken: bool) -> None:
     assert refused.value.detail == "longer than 20,000 characters"
 
 
+@pytest.mark.parametrize("issuer", [None, 1, True, [], {}, ""])
+def test_a_token_without_the_name_of_an_issuer_is_not_read(issuer: object) -> None:
+    """Whoever looks for its provider must not look under something that is no name."""
+    payload = {**claims(), "iss": issuer}
+    with pytest.raises(Fault) as refused:
+        read_token(token(payload))
+    assert refused.value.code == INVALID
+
+
+@pytest.mark.parametrize("other", ["http", "https://a.example", "https://issuer.examplf", "https://z.example", "zz"])
+def test_another_issuer_is_another_issuer_whatever_its_place_in_the_alphabet(other: str) -> None:
+    """Names are compared and not ordered."""
+    assert outcome(token(iss=other)) == INVALID
+
+
+@pytest.mark.parametrize("name", ["iat", "exp", "nbf"])
+@pytest.mark.parametrize("value", [True, False, 1.5, float(EPOCH), str(EPOCH), [], {}, -1, LAST + 1])
+def test_each_time_is_whole_seconds(name: str, value: object) -> None:
+    """Also where another of them is fine, or absent."""
+    assert outcome(token({**claims(), name: value})) == INVALID
+
+
+@pytest.mark.parametrize(
+    ("digits", "code"),
+    [("9" * 18, INVALID), ("9" * 19, INVALID), ("9" * 20, INVALID), (str(LAST), TAKEN)],
+)
+def test_a_number_of_many_digits(digits: str, code: str) -> None:
+    """Nineteen digits are read and no more, and the year 9999 is the last."""
+    written = json.dumps(claims(exp=None))[:-1] + f',"exp":{digits}}}'
+    assert outcome(token(written.encode())) == code
+
+
+@pytest.mark.parametrize(("depth", "code"), [(15, TAKEN), (16, INVALID), (17, INVALID)])
+def test_claims_at_their_deepest(depth: int, code: str) -> None:
+    """Sixteen levels, the object of all claims included."""
+    assert outcome(token(x=nested(depth))) == code
+
+
+def nested(depth: int) -> object:
+    """Return lists within lists."""
+    found: object = 1
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 TAGS = "https://aws.amazon.com/tags"
 TAGGED = [
     ({f"k{number}": ["v"] for number in range(50)}, TAKEN),
@@ -155,3 +206,129 @@ def test_tags_at_their_limits(tags: dict[str, list[str]], code: str) -> None:
 def test_a_source_identity_at_its_limits(name: str, code: str) -> None:
     """Two to 256 of letters, digits and _+=,.@-."""
     assert outcome(token(**{"https://aws.amazon.com/source_identity": name})) == code
+
+
+# The issuer's keys --------------------------------------------------------------------------------------------
+
+LEAST = encode_number((1 << 2047) | 1)
+MODULI = [
+    ({"n": encode_number((1 << 2047) - 1)}, False),
+    ({"n": LEAST}, True),
+    ({"n": encode_number((1 << 8191) | 1)}, True),
+    ({"n": encode_number((1 << 8192) | 1)}, False),
+    ({"n": encode_number(1 << 2047)}, False),
+    ({"n": encode_number((1 << 2047) | 2)}, False),
+    ({"e": encode_number(1)}, False),
+    ({"e": encode_number(2)}, False),
+    ({"e": encode_number(3)}, True),
+    ({"e": encode_number(4)}, False),
+    ({"e": encode_number((1 << 31) | 1)}, True),
+    ({"e": encode_number((1 << 32) - 1)}, True),
+    ({"e": encode_number((1 << 32) | 1)}, False),
+    ({"kid": ""}, False),
+    ({"kid": "k"}, True),
+    ({"kid": "k" * 512}, True),
+    ({"kid": "k" * 513}, False),
+    ({"n": ""}, False),
+    ({"n": None}, False),
+]
+
+
+@pytest.mark.parametrize(("changes", "usable"), MODULI)
+def test_an_rsa_key_at_its_limits(changes: dict[str, Any], *, usable: bool) -> None:
+    """An odd modulus of 2,048 to 8,192 bits, an odd exponent of 3 to 32 bits, a name of 1 to 512 characters."""
+    published = {**key("RS256").jwk(), **changes}
+    if usable:
+        assert len(parse_jwks(jwks(published)).keys) == 1
+        return
+    with pytest.raises(KeysUnreadable):
+        parse_jwks(jwks(published))
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+@pytest.mark.parametrize("member", ["x", "y"])
+def test_a_point_beyond_its_curve_is_no_key(alg: str, member: str) -> None:
+    """A coordinate has no more bits than the curve."""
+    published = key(alg).jwk()
+    bits = {"ES256": 256, "ES384": 384, "ES512": 521}[alg]
+    with pytest.raises(KeysUnreadable, match="point is larger than the curve"):
+        parse_jwks(jwks({**published, member: encode_number(1 << bits)}))
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+@pytest.mark.parametrize(("cut", "more"), [(1, b""), (2, b""), (0, b"\0"), (0, b"\0\0"), (0, b"\1")])
+def test_a_signature_is_as_long_as_its_curve_says(alg: str, cut: int, more: bytes) -> None:
+    """RFC 7518 3.4: r and s, 64, 96 or 132 bytes together; any other length is no signature."""
+    whole = token(alg=alg)
+    assert outcome(whole) == TAKEN
+    head, _, signature = whole.rpartition(".")
+    octets = parse_base64url(signature)
+    assert len(octets) == {"ES256": 64, "ES384": 96, "ES512": 132}[alg]
+    assert outcome(f"{head}.{encode(octets[: len(octets) - cut] + more)}") == INVALID
+    assert outcome(f"{head}.{encode(more + octets[cut:])}") == INVALID
+
+
+@pytest.mark.parametrize(("number", "taken"), [(99, True), (100, True), (101, False)])
+def test_a_set_of_keys_at_its_largest(number: int, *, taken: bool) -> None:
+    """A hundred entries, usable or not."""
+    entries = [{"kty": "x"}] * (number - 1) + [key("ES256").jwk()]
+    if taken:
+        assert len(parse_jwks(jwks(*entries)).skipped) == number - 1
+        return
+    with pytest.raises(KeysUnreadable, match="more than 100 keys"):
+        parse_jwks(jwks(*entries))
+
+
+@pytest.mark.parametrize(("over", "taken"), [(-1, True), (0, True), (1, False)])
+def test_a_set_of_keys_at_its_longest(over: int, *, taken: bool) -> None:
+    """256 KiB."""
+    bare = json.dumps({"keys": [key("ES256").jwk()], "x": ""})
+    text = bare.replace('"x": ""', f'"x": "{"y" * (256 * 1024 + over - len(bare))}"').encode()
+    assert len(text) == 256 * 1024 + over
+    if taken:
+        assert parse_jwks(text).has_kid("ES256-good")
+        assert not parse_jwks(text).has_kid("ES256")
+        assert not parse_jwks(text).has_kid("ES256-good2")
+        return
+    with pytest.raises(KeysUnreadable, match="larger than 256 KiB"):
+        parse_jwks(text)
+
+
+# What operators add -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("length", "taken"), [(0, False), (1, True), (255, True), (256, True), (257, False)])
+def test_the_name_of_a_further_claim(length: int, *, taken: bool) -> None:
+    """One to 256 characters, an alias included."""
+    if taken:
+        assert FurtherClaim.parse("c" * length).claim == "c" * length
+        return
+    with pytest.raises(ValueError, match="is not the name of a claim"):
+        FurtherClaim.parse("c" * length)
+
+
+def test_two_claims_do_not_fill_one_key() -> None:
+    """Condition keys are one key in any case."""
+    assert len(parse_claims(["groups", "team"])) == 2
+    for texts in (["groups", "groups"], ["groups", "GROUPS"], ["groups", "team=Groups"]):
+        with pytest.raises(ValueError, match="the same name"):
+            parse_claims(texts)
+
+
+@pytest.mark.parametrize(
+    ("claim", "given", "value"),
+    [
+        ("groups", {"groups": "a"}, "a"),
+        ("groups", {"x": "a"}, None),
+        ("realm/roles", {"realm": {"roles": ["a", "b"]}}, ("a", "b")),
+        ("realm/roles", {"realm/roles": "a"}, "a"),
+        ("realm/roles", {"realm": "a"}, None),
+        ("/roles", {"": {"roles": "a"}}, None),
+        ("groups", {"groups": []}, None),
+    ],
+)
+def test_where_a_further_claim_stands(claim: str, given: dict[str, Any], value: object) -> None:
+    """By its whole name, or by the steps to it; twice is refused, since two readers might take different ones."""
+    assert FurtherClaim.parse(claim).find(given) == value
+    with pytest.raises(ClaimUnusable):
+        FurtherClaim.parse("realm/roles").find({"realm/roles": "a", "realm": {"roles": "b"}})

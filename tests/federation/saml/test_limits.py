@@ -1,0 +1,300 @@
+"""Every limit of a SAML message that is no time: sizes, depths, lengths and numbers, at them and one beyond them."""
+
+import base64
+import copy
+from dataclasses import replace
+
+import pytest
+from lxml import etree
+from tests.federation.saml.attack import DS, SAML, SAMLP, assertion_of, child, signature_of
+from tests.federation.saml.conftest import GOOD, NOW, World
+
+from daypass.errors import Fault, InvalidInput
+from daypass.federation.saml.gate import sort_children
+from daypass.federation.saml.metadata import parse_metadata
+from daypass.federation.saml.xml import CANONICAL, METADATA, RESPONSE, Limits, UnreadableXml, cut_out, parse_xml
+from daypass.testing.saml import Assertion, SamlIdentityProvider, encode
+from daypass.testing.saml_forge import METHODS, Signing, encrypt, make_key_pair, sign
+
+TAKEN, INVALID = "", "InvalidIdentityToken"
+XENC = "{http://www.w3.org/2001/04/xmlenc#}"
+
+
+def outcome(world: World, response: str | etree._Element | bytes, **how: object) -> str:
+    """Return the code with which a response is refused, or TAKEN."""
+    try:
+        world.judge(response, **how)
+    except Fault as refusal:
+        return refusal.code
+    return TAKEN
+
+
+DIFFERENT: list[tuple[dict[str, object], str]] = [
+    ({"name_id": "n"}, TAKEN),
+    ({"name_id": "n" * 2_048}, TAKEN),
+    ({"name_id": "n" * 2_049}, INVALID),
+    ({"session_name": "n"}, INVALID),
+    ({"session_name": "nn"}, TAKEN),
+    ({"session_name": "n" * 64}, TAKEN),
+    ({"session_name": "n" * 65}, INVALID),
+    ({"source_identity": "n"}, INVALID),
+    ({"source_identity": "nn"}, TAKEN),
+    ({"source_identity": "n" * 64}, TAKEN),
+    ({"source_identity": "n" * 65}, INVALID),
+    ({"session_duration": "899"}, INVALID),
+    ({"session_duration": "900"}, TAKEN),
+    ({"session_duration": "43200"}, TAKEN),
+    ({"session_duration": "43201"}, INVALID),
+    ({"session_duration": "0900"}, TAKEN),
+    ({"session_duration": "0000900"}, INVALID),
+    ({"session_duration": "-900"}, INVALID),
+    ({"tags": {f"k{number}": "" for number in range(50)}}, TAKEN),
+    ({"tags": {f"k{number}": "" for number in range(51)}}, INVALID),
+    ({"tags": {"": "v"}}, INVALID),
+    ({"tags": {"k" * 128: "v" * 256}}, TAKEN),
+    ({"tags": {"k" * 129: "v"}}, INVALID),
+    ({"tags": {"k": "v" * 257}}, INVALID),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), DIFFERENT)
+def test_what_an_assertion_says(world: World, changes: dict[str, object], code: str) -> None:
+    """Each value at its limit: one outcome, and with a refusal no identity."""
+    assertion: Assertion = replace(GOOD, **changes)  # type: ignore[arg-type] # the fields of Assertion
+    assert outcome(world, world.response(assertion)) == code
+
+
+@pytest.mark.parametrize(("over", "code"), [(-1, TAKEN), (0, TAKEN), (1, "ValidationError")])
+def test_the_length_of_a_response(world: World, over: int, code: str) -> None:
+    """100,000 characters, white space included: what is longer is not even decoded."""
+    text = world.response()
+    assert outcome(world, text + "\n" * (100_000 + over - len(text))) == code
+
+
+@pytest.mark.parametrize(("number", "taken"), [(19, True), (20, True), (21, False)])
+def test_the_number_of_signing_certificates(number: int, *, taken: bool) -> None:
+    """Twenty different ones; a certificate that stands there twice is one."""
+    keys = [make_key_pair("p-256") for _ in range(number)]
+    text = SamlIdentityProvider(keys=[*keys, keys[0]]).metadata_xml()
+    if taken:
+        assert len(parse_metadata(text, now=NOW).signing_keys) == number
+        return
+    with pytest.raises(InvalidInput, match="more than 20 signing certificates"):
+        parse_metadata(text, now=NOW)
+
+
+@pytest.mark.parametrize(("characters", "taken"), [(9_999_999, True), (10_000_000, True), (10_000_001, False)])
+def test_the_length_of_metadata(world: World, characters: int, *, taken: bool) -> None:
+    """AWS takes 10,000,000 characters."""
+    text = world.idp.metadata_xml()
+    padded = text + "\n" * (characters - len(text))
+    if taken:
+        assert parse_metadata(padded, now=NOW).entity_id == world.idp.entity_id
+        return
+    with pytest.raises(InvalidInput, match="1,000 to 10,000,000 characters"):
+        parse_metadata(padded, now=NOW)
+
+
+@pytest.mark.parametrize(("characters", "words"), [(999, "1,000 to 10,000,000"), (1_000, "not an EntityDescriptor")])
+def test_metadata_that_is_too_short_is_none(characters: int, words: str) -> None:
+    """AWS wants a thousand characters at least."""
+    with pytest.raises(InvalidInput, match=words):
+        parse_metadata(f"<x>{'y' * (characters - 7)}</x>", now=NOW)
+
+
+@pytest.mark.parametrize(("length", "taken"), [(1, True), (1_024, True), (1_025, False)])
+def test_the_length_of_an_entity_id(length: int, *, taken: bool) -> None:
+    """SAML core 8.3.6: 1,024 characters."""
+    name = "e" * length
+    text = SamlIdentityProvider(name, keys=[make_key_pair("p-256")]).metadata_xml()
+    if taken:
+        assert parse_metadata(text, now=NOW).entity_id == name
+        return
+    with pytest.raises(InvalidInput, match=r"longer than 1,024 characters"):
+        parse_metadata(text, now=NOW)
+
+
+# XML ----------------------------------------------------------------------------------------------------------
+
+KINDS = {"response": RESPONSE, "canonical": CANONICAL, "metadata": METADATA}
+LIMITS = {
+    "response": Limits(75_000, 4_000, 256, 40, 32),
+    "canonical": Limits(3_000_000, 8_000, 20_000, 40, 32),
+    "metadata": Limits(20_000_000, 200_000, 20_000, 60, 64, comments=True),
+}
+
+
+def test_the_limits_are_those_of_the_documentation() -> None:
+    """docs/decisions/saml-signature.md says why each is what it is."""
+    assert KINDS == LIMITS
+
+
+def deep(number: int) -> str:
+    """Return elements within elements."""
+    return "<a>" * number + "</a>" * number
+
+
+def attributed(number: int) -> str:
+    """Return an element of so many attributes."""
+    return "<a " + " ".join(f"x{each}=''" for each in range(number)) + "/>"
+
+
+def marked(number: int) -> str:
+    """Return so many tags."""
+    return "<a>" + "<b/>" * (number - 2) + "</a>"
+
+
+def declared(number: int) -> str:
+    """Return so many declarations of namespaces."""
+    return "<a>" + '<b xmlns="u"/>' * number + "</a>"
+
+
+def long(number: int) -> str:
+    """Return a document of so many characters."""
+    return f"<a>{'x' * (number - 7)}</a>"
+
+
+@pytest.mark.parametrize("kind", ["response", "canonical"])
+@pytest.mark.parametrize(
+    ("make", "limit"),
+    [(deep, "depth"), (attributed, "attributes"), (marked, "markup"), (declared, "namespaces"), (long, "octets")],
+)
+def test_a_document_at_its_limit(kind: str, make: object, limit: str) -> None:
+    """One more of anything is refused, before it costs anything."""
+    limits = KINDS[kind]
+    if limit == "namespaces" and limits.namespaces > limits.markup:
+        return  # there are not so many tags to put them in
+    most = getattr(limits, limit)
+    assert callable(make)
+    parse_xml(make(most).encode(), limits)
+    with pytest.raises(UnreadableXml):
+        parse_xml(make(most + 1).encode(), limits)
+
+
+@pytest.mark.parametrize(("make", "limit"), [(deep, "depth"), (attributed, "attributes")])
+def test_metadata_at_its_limit(make: object, limit: str) -> None:
+    """The same for metadata, whose other limits are those of a large federation."""
+    most = getattr(METADATA, limit)
+    assert callable(make)
+    parse_xml(make(most).encode(), METADATA)
+    with pytest.raises(UnreadableXml):
+        parse_xml(make(most + 1).encode(), METADATA)
+
+
+def test_what_is_cut_out_has_nothing_of_its_surroundings() -> None:
+    """Neither the text behind it nor anything around it; the namespaces in scope come along."""
+    outer = etree.fromstring('<a xmlns:p="urn:p"><p:b p:c="1"><d/></p:b>behind</a>')
+    cut = cut_out(outer[0])
+    assert (cut.tag, cut.tail, cut.getparent(), len(cut)) == ("{urn:p}b", None, None, 1)
+
+
+# Shapes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["A", "LogoutResponse", "Respons", "Responsf", "Zzz"])
+def test_a_message_that_is_no_response(world: World, name: str) -> None:
+    """Whatever the name of its root is, before or after that of a Response."""
+    root = world.sealed(world.unsigned())
+    assert outcome(world, copy.deepcopy(root)) == TAKEN
+    root.tag = f"{SAMLP}{name}"
+    assert outcome(world, root) == INVALID
+
+
+@pytest.mark.parametrize("name", ["Advice", "Assertio", "Assertioo", "Zzz"])
+def test_what_was_encrypted_is_no_assertion(world: World, name: str) -> None:
+    """Signed by the provider, and yet nothing that says who somebody is."""
+    root = world.unsigned()
+    assertion = assertion_of(root)
+    assertion.tag = f"{SAML}{name}"
+    sign(assertion, world.idp.key)
+    root.replace(assertion, encrypt(etree.tostring(assertion, with_tail=False), world.encryption))
+    assert outcome(world, root) == INVALID
+
+
+@pytest.mark.parametrize("place", ["front", "between"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        f"{SAML}Assertion",
+        f"{SAML}Assertion/{SAML}Subject",
+        f"{SAML}Assertion/{SAML}Conditions",
+        f"{SAML}Assertion/{SAML}AttributeStatement",
+        f"{SAML}Assertion/{SAML}AuthnStatement",
+    ],
+)
+def test_text_between_elements(world: World, path: str, place: str) -> None:
+    """Two readers could make different things of it, and so nobody makes anything of it, signed or not."""
+    root = world.unsigned()
+    element = child(root, path) if path else root
+    if place == "front":
+        element.text = "text"
+    else:
+        element[0].tail = "text"
+    if path.endswith("AuthnStatement"):
+        assert outcome(world, world.sealed(root)) == TAKEN  # nothing in it but its attributes is read
+        return
+    assert outcome(world, world.sealed(root)) == INVALID
+
+
+def test_the_children_of_an_element_are_counted() -> None:
+    """At least and at most so many, and no others."""
+    element = etree.fromstring("<a><b/><b/></a>")
+    assert [len(found) for found in sort_children(element, {"b": (2, 2)}).values()] == [2]
+    for least, most in ((0, 1), (3, 3)):
+        with pytest.raises(Fault):
+            sort_children(element, {"b": (least, most)})
+    with pytest.raises(Fault):
+        sort_children(element, {"c": (0, 9)})
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (0, 2, 1), (1, 2, 0), (2, 1, 0)])
+def test_the_parts_of_a_signature_stand_in_their_order(world: World, order: tuple[int, int, int]) -> None:
+    """SignedInfo, SignatureValue, KeyInfo: the schema's order, though the signature would fit in any."""
+    root = world.sealed(world.unsigned())
+    signature = signature_of(assertion_of(root))
+    parts = list(signature)
+    assert [part.tag for part in parts] == [f"{DS}{name}" for name in ("SignedInfo", "SignatureValue", "KeyInfo")]
+    for part in parts:
+        signature.remove(part)
+    signature.extend(parts[at] for at in order)
+    assert outcome(world, root) == INVALID
+
+
+def test_an_elliptic_key_signs_by_its_own_algorithm_alone(world: World) -> None:
+    """A signature that claims to be RSA's is not tried as another kind of signature, though the key fits it."""
+    idp = SamlIdentityProvider(keys=[make_key_pair("p-256")])
+    metadata = parse_metadata(idp.metadata_xml(), now=NOW)
+    world = replace(world, idp=idp, trust=replace(world.trust, metadata=metadata))
+    honest = Signing(method="ecdsa-sha256")
+    assert outcome(world, world.sealed(world.unsigned(), how=honest)) == TAKEN
+    for claimed in ("rsa-sha256", "rsa-sha512", "ecdsa-sha384", "hmac-sha256"):
+        bent = replace(honest, claimed_method=METHODS[claimed])
+        assert outcome(world, world.sealed(world.unsigned(), how=bent)) == INVALID
+
+
+@pytest.mark.parametrize("cipher", ["aes128-cbc", "aes256-cbc", "aes128-gcm", "aes256-gcm"])
+@pytest.mark.parametrize("length", [0, 1, 11, 12, 13, 15, 16, 17, 28, 31, 32, 33])
+def test_a_ciphertext_of_any_length_is_refused_and_costs_no_exception(world: World, cipher: str, length: int) -> None:
+    """Too short for a vector, a nonce or a tag, or not of whole blocks."""
+    root = world.unsigned()
+    sealed = encrypt(b"<a/>", replace(world.encryption, cipher=cipher))
+    value = sealed.find(f"{XENC}EncryptedData/{XENC}CipherData/{XENC}CipherValue")
+    assert value is not None
+    value.text = base64.b64encode(bytes(length)).decode()
+    root.replace(assertion_of(root), sealed)
+    assert outcome(world, root) == INVALID
+
+
+def test_a_longer_key_than_the_cipher_s_is_no_key(world: World) -> None:
+    """What was sealed with AES-256 does not open under the name of AES-128."""
+    root = world.sealed(world.unsigned())
+    plaintext = etree.tostring(assertion_of(root), with_tail=False)
+    for claimed, code in (("aes256-gcm", TAKEN), ("aes128-gcm", INVALID), ("aes192-gcm", INVALID)):
+        sealed = encrypt(plaintext, world.encryption)
+        method = sealed.find(f"{XENC}EncryptedData/{XENC}EncryptionMethod")
+        assert method is not None
+        method.set("Algorithm", f"http://www.w3.org/2009/xmlenc11#{claimed}")
+        bent = copy.deepcopy(root)
+        bent.replace(assertion_of(bent), sealed)
+        assert outcome(world, encode(bent)) == code
