@@ -1,0 +1,157 @@
+"""What an explanation says of principals, and what the linter and the table of keys say of values."""
+
+from typing import Any
+
+import pytest
+from tests.policy.asking import (
+    ANONYMOUS,
+    NOTHING,
+    SERVICE,
+    WEB,
+    A,
+    B,
+    allow,
+    deny,
+    policies,
+    question,
+    resource,
+    root,
+    text_of,
+    trusting,
+    user,
+)
+
+from daypass.policy.compiled import PolicySet, PolicyType
+from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.evaluate import Policies
+from daypass.policy.explain import Part, StatementTrace, explain
+from daypass.policy.keys import find_key
+from daypass.policy.lint import lint
+from daypass.policy.principal import Reach
+from daypass.policy.question import Principal
+from daypass.policy.story import describe, name_statement
+
+OF_OTHERS = {"AWS": f"arn:aws:iam::{B}:user/bob"}
+
+
+def traced(caller: Principal, given: PolicySet, *, kind: PolicyType = PolicyType.RESOURCE) -> StatementTrace:
+    """Return how the one statement of a policy with principals is explained."""
+    if kind is PolicyType.RESOURCE_CONTROL:
+        found = explain(question(caller), Policies(NOTHING, resource_control=(given,)))
+    else:
+        found = explain(question(caller), Policies(NOTHING, resource=given))
+    policy = next(one for one in found.types if one.type is kind).policies[0]
+    (statement,) = policy.statements
+    return statement
+
+
+@pytest.mark.parametrize(
+    ("caller", "principal", "reach"),
+    [
+        (user(), {"AWS": A}, Reach.DELEGATED),
+        (user(), {"AWS": user().arn}, Reach.PAST_BOUNDARY),
+        (user(), "*", Reach.PAST_IDENTITY),
+        (root(), {"AWS": A}, Reach.DELEGATED),
+        (WEB, {"Federated": WEB.federated}, Reach.PAST_ALL),
+        (SERVICE, {"Service": SERVICE.service}, Reach.PAST_ALL),
+    ],
+)
+def test_an_allow_that_means_the_caller_says_how_far_it_carries(
+    caller: Principal, principal: Any, reach: Reach
+) -> None:
+    """And gives no reason against itself."""
+    found = traced(caller, resource(trusting(principal, "s3:*", Resource="*")))
+    assert (found.applies, found.reasons, found.reach) == (True, (), reach)
+
+
+@pytest.mark.parametrize(
+    ("caller", "name"),
+    [
+        (user(), user().arn),
+        (root(), root().arn),
+        (WEB, WEB.federated),
+        (SERVICE, SERVICE.service),
+        (ANONYMOUS, ANONYMOUS.kind.value),
+    ],
+)
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_a_statement_about_others_says_who_asked(caller: Principal, name: str, effect: str) -> None:
+    """The caller by the best name that it has, and no reach."""
+    statement = {**trusting(OF_OTHERS, "s3:*", Resource="*"), "Effect": effect}
+    found = traced(caller, resource(statement))
+    assert (found.applies, found.reach) == (False, None)
+    (reason,) = found.reasons
+    assert (reason.part, reason.had, reason.wanted) == (Part.PRINCIPAL, name, (f"AWS:{OF_OTHERS['AWS']}",))
+
+
+def test_an_allow_that_does_not_apply_carries_nowhere() -> None:
+    """Though it means the caller."""
+    found = traced(user(), resource(trusting({"AWS": A}, "ec2:*", Resource="*")))
+    assert (found.applies, found.reach, [reason.part for reason in found.reasons]) == (False, None, [Part.ACTION])
+
+
+def test_a_deny_carries_nowhere() -> None:
+    """Reach is what an Allow has."""
+    found = traced(user(), resource(deny(Principal={"AWS": A})))
+    assert (found.applies, found.reach) == (True, None)
+
+
+def test_the_allow_of_a_control_policy_means_everybody() -> None:
+    """It is read as its Deny is, and names nobody who lacks rights."""
+    found = traced(WEB, policies(PolicyType.RESOURCE_CONTROL, allow(Principal="*")), kind=PolicyType.RESOURCE_CONTROL)
+    assert (found.applies, found.reasons) == (True, ())
+
+
+def test_statements_and_values_have_names_for_people() -> None:
+    """With the Sid where there is one, and several values in brackets."""
+    named = traced(user(), resource(deny(Sid="Stop", Principal={"AWS": A})))
+    bare = traced(user(), resource(deny(Principal={"AWS": A})))
+    assert name_statement(named.ref).startswith('statement 0 "Stop" of ')
+    assert name_statement(bare.ref).startswith("statement 0 of ")
+    several = allow(Principal="*", Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": ["x", "y"]}})
+    found = explain(question(context={"aws:tagkeys": ("a", "b")}), Policies(NOTHING, resource=resource(several)))
+    reason = next(one for one in found.types if one.type is PolicyType.RESOURCE).policies[0].statements[0].reasons[0]
+    assert describe(reason) == "ForAnyValue:StringEquals aws:TagKeys asks for x, y; the request has [a, b]"
+
+
+READABLE = [
+    ("NumericEquals", "s3:max-keys", "10", "ten"),
+    ("IpAddress", "aws:SourceIp", "10.0.0.0/8", "10.0.0.0/33"),
+    ("Bool", "aws:SecureTransport", "true", "yes"),
+    ("Null", "aws:TagKeys", "false", "no"),
+    ("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{A}:role/*", "role/*"),
+    ("BinaryEquals", "s3:x", "QQ==", "!"),
+]
+
+
+@pytest.mark.parametrize(("operator", "key", "good", "bad"), READABLE)
+def test_values_that_can_never_match_are_found(operator: str, key: str, good: str, bad: str) -> None:
+    """Each family by its own reader, and none of those that can match."""
+    for value, expected in ((good, False), (bad, True), ([good, bad], True)):
+        document = parse_document(text_of(deny(Condition={operator: {key: value}})), DocumentKind.IDENTITY)
+        assert ("unreadable-value" in [found.rule for found in lint(document)]) is expected, value
+
+
+def test_a_date_with_its_zone_is_readable() -> None:
+    """One without is not."""
+    for value, expected in (("2026-03-01T12:00:00Z", False), ("2026-03-01", False), ("2026-03-01T12:00:00", True)):
+        condition = {"DateLessThan": {"aws:CurrentTime": value}}
+        document = parse_document(text_of(deny(Condition=condition)), DocumentKind.IDENTITY)
+        assert ("unreadable-value" in [found.rule for found in lint(document)]) is expected, value
+
+
+SEVERAL = ("aws:TagKeys", "aws:CalledVia", "sts:TransitiveTagKeys", "sts:RequestContextProviders", "id.example:amr")
+ONE = (
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:TokenIssueTime",
+    "aws:PrincipalArn",
+    "aws:SourceIp",
+    "aws:SecureTransport",
+)
+
+
+def test_which_keys_have_several_values() -> None:
+    """The service authorization reference says ArrayOf; a set operator belongs to these alone."""
+    found = {name: find_key(name) for name in (*SEVERAL, *ONE)}
+    assert {name for name, key in found.items() if key is not None and key.multivalued} == set(SEVERAL)
