@@ -143,7 +143,7 @@ def _saml_trust(*providers: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_provider_s_arn_has_one_spelling(stage: Stage, bend: Callable[[str], str], expected: str) -> None:
-    """What is not letter for letter the ARN names no provider, and what does not begin as an ARN is no parameter."""
+    """An ARN is compared letter for letter, and a text that does not begin as an ARN is refused before that."""
     role = f"arn:aws:iam::{ACCOUNT}:role/spelling"
     code, status, _ = stage.refused(stage.response(granting(role)), role, provider=bend(PROVIDER))
     assert (code, status) == (expected, 400)

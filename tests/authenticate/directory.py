@@ -41,7 +41,7 @@ TRUST = '{"Version":"2012-10-17","Statement":[]}'
 
 
 class Directory:
-    """An account with a user, a role and two long-term keys, and the stage that tells who signed."""
+    """An account with a user, a role and two long-term keys, and the stage that authenticates a request."""
 
     def __init__(self) -> None:
         self.clock = MovableClock()
@@ -83,7 +83,7 @@ class Directory:
             writer.insert(Record(kind="revocations", account="", key="access-keys", sort="access-keys", body=body))
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return what a loader makes of the store, as the views of the server do."""
+        """Return the value of a loader, as the views of the server do."""
         with self.store.read() as reader:
             return loader(reader, *args)
 
@@ -94,7 +94,7 @@ class Directory:
     def signer(
         self, access_key_id: str, token: str | None = None, *, secret: str = SECRET, now: datetime = NOW
     ) -> Signer:
-        """Return who signed a request that botocore signs at `now`, or raise the Fault."""
+        """Return the signer of a request that botocore signs at `now`, or raise the Fault."""
         read = sign_as(Credentials(access_key_id, secret, token), at=now)
         lookup = Lookup(self, self.keychain, lambda: self.ring, is_aws_region, now)
         return authenticate(find_signature(read), read, services=SERVICES, lookup=lookup)

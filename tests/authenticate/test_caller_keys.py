@@ -1,4 +1,4 @@
-"""The condition keys that say who asks, for each kind of caller: those that it has, and none beside them."""
+"""The condition keys about the caller: each kind of caller has exactly its own."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def test_a_root_user() -> None:
 
 
 def test_a_role_session() -> None:
-    """Its ARN is the role's, its tags win over the role's, and what an assertion brought is there."""
+    """Its ARN is the role's, its tags win over the role's, and the keys of the assertion are present."""
     made = session(
         tags={"TEAM": "Blue", "job": "42"},
         source_identity="ada",
@@ -84,7 +84,7 @@ def test_a_role_session() -> None:
 
 
 def test_a_federated_user() -> None:
-    """It has the rights of the user who made it, and neither its name nor its tags."""
+    """It does not have the name and the tags of the user who made it."""
     made = session(SessionKind.FEDERATED)
     assert keys(federated_caller(ACCOUNT, USER, made)) == {
         **BARE,
@@ -100,7 +100,7 @@ SIGNED = {PrincipalKind.ROOT, PrincipalKind.USER, PrincipalKind.ROLE_SESSION, Pr
 
 @pytest.mark.parametrize("kind", [kind for kind in PrincipalKind if kind not in SIGNED])
 def test_a_caller_without_a_signature_has_none(kind: PrincipalKind) -> None:
-    """What an assertion or a token says is the operation's to tell."""
+    """The operation adds the keys of an assertion or a token."""
     assert keys(Caller(ACCOUNT, "arn", "id", "", Principal(kind, "", ""))) == {}
 
 

@@ -1,4 +1,4 @@
-"""Who signed: until when a session is good, what ends it, and whom each kind of credentials speaks for."""
+"""Authentication: when a session ends, what revokes it, and which caller each kind of credentials has."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -65,7 +65,7 @@ def test_a_session_ends_in_the_second_of_its_expiration(
 def test_a_revoked_key_ends_what_was_issued_before_that_second(
     directory: Directory, place: str, issued: int, *, good: bool
 ) -> None:
-    """A session of the very second is good: it was issued by whoever has the key after the revocation."""
+    """A session of that second stays valid: the revocation covers earlier seconds only."""
     key_id = SESSION_KEY_ID if place == "access_key_id" else "AKIAQNZGKIQY56JQ7WMN"
     made = msgspec.structs.replace(session(issued=ISSUED + issued), **{place: key_id})
     directory.revoke(key_id, before=ISSUED)
@@ -78,7 +78,7 @@ def test_a_revoked_key_ends_what_was_issued_before_that_second(
 
 
 def test_an_expired_session_says_so_before_anything_else(directory: Directory) -> None:
-    """AWS's order: what has expired is ExpiredToken, revoked or not, and whatever became of the role."""
+    """AWS's order: an expired session is ExpiredToken, also if it was revoked or its role was deleted."""
     made = session()
     directory.revoke(KEY_ID, before=ENDS)
     directory.delete(directory.role)
@@ -129,7 +129,7 @@ GONE: dict[str, tuple[SessionKind, Callable[[Directory], None]]] = {
 
 @pytest.mark.parametrize("name", GONE)
 def test_a_session_ends_with_its_principal(directory: Directory, name: str) -> None:
-    """Nothing speaks for a principal or an account that was deleted."""
+    """The session of a deleted principal or account is refused."""
     kind, remove = GONE[name]
     remove(directory)
     fault = refused(directory, session(kind), now=NOW - SECOND)
@@ -149,7 +149,7 @@ USELESS: dict[str, tuple[str, Callable[[Directory], None]]] = {
 
 @pytest.mark.parametrize("name", USELESS)
 def test_a_long_term_key_that_is_of_no_use(directory: Directory, name: str) -> None:
-    """Every one of them is InvalidClientTokenId in the same words: a caller learns nothing of what is there."""
+    """Each is InvalidClientTokenId in the same words, so that a caller cannot tell which keys exist."""
     key_id, spoil = USELESS[name]
     spoil(directory)
     with pytest.raises(InvalidClientTokenId) as caught:
@@ -173,7 +173,7 @@ def test_a_token_beside_another_key_is_refused(directory: Directory) -> None:
             directory.signer(key_id, token, now=NOW - SECOND)
 
 
-def test_what_was_opened_is_kept_within_bounds(directory: Directory) -> None:
+def test_the_memory_of_opened_tokens_is_bounded(directory: Directory) -> None:
     """Secrets and sessions are remembered, the oldest leave first, and every answer stays right."""
     keychain = Keychain(directory.vault, capacity=2)
     made = [session(access_key_id=f"ASIAQNZGKIQY56JQ7WM{letter}") for letter in "ABCD"]

@@ -1,4 +1,4 @@
-"""A revocation ends what was issued before an instant: nothing of that second, and everything of the one before it."""
+"""A revocation ends the sessions that were issued before an instant, and no session of that second."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def alice(server: RunningServer, name: str) -> User:
 
 
 def code_of(call: Any, **parameters: Any) -> str:
-    """Return the code with which a call is refused, or nothing."""
+    """Return the code of the refusal, or an empty string if the call succeeds."""
     try:
         call(**parameters)
     except ClientError as error:

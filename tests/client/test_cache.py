@@ -99,7 +99,7 @@ def test_fifteen_minutes_must_be_left(tmp_path: Path, left: int, *, served: bool
 
 @pytest.mark.parametrize(("left", "lasts"), [(1, True), (0, False), (-1, False)])
 def test_credentials_are_of_no_use_at_their_end(tmp_path: Path, left: int, *, lasts: bool) -> None:
-    """Every server refuses them in that second, so whoever asks only whether they last at all hears no."""
+    """Every server refuses them in that second, also for a caller who asks for no further time."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(seconds=left)))
     assert (cache.find("a", now=NOW, least=timedelta()) is not None) == lasts

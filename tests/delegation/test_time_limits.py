@@ -1,4 +1,4 @@
-"""What is delegated ends on the second: each state of a request, the access that it gives, and the token for it."""
+"""A delegation ends on the second: each state of a request, the access that it gives, and its exchange token."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -83,7 +83,7 @@ def test_a_token_is_good_until_the_last_second_of_the_access(sides: Sides, left:
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_a_token_is_of_no_use_from_the_end_of_the_access_on(sides: Sides, over: int) -> None:
-    """The end is exclusive: there is nothing left to get."""
+    """The end is exclusive."""
     frozen(sides)
     ends = sides.server.clock.now() + timedelta(seconds=300)
     token = sides.finalize(sides.admin(), sides.request(SessionDuration=300))

@@ -29,7 +29,7 @@ def clock() -> Hand:
 
 @pytest.mark.parametrize(("per_minute", "first"), [(1, 1), (2, 2), (60, 60), (0, 100)])
 def test_a_peer_has_its_minute_s_calls_at_once(clock: Hand, per_minute: int, first: int) -> None:
-    """And not one more; a limit of zero is none."""
+    """And not one more. A limit of zero means no limit."""
     assert admitted(Throttle(per_minute, clock, on_refusal=lambda: None), 100) == first
 
 
@@ -45,7 +45,7 @@ def test_calls_come_back_one_by_one(clock: Hand, seconds: float, again: int) -> 
 
 
 def test_a_refused_call_costs_nothing(clock: Hand) -> None:
-    """Whoever goes on asking is not held back for longer, and hears a refusal each time."""
+    """A peer that continues to ask is not held back for longer. Each refusal is counted."""
     refusals: list[None] = []
     throttle = Throttle(1, clock, on_refusal=lambda: refusals.append(None))
     assert admitted(throttle, 1) == 1

@@ -19,7 +19,7 @@ TAKEN = ("", 0)
 
 @pytest.fixture
 def iam(server: RunningServer, root: RootKey) -> Any:
-    """Return a client of the account's root user that sends what it is given, right or wrong."""
+    """Return a client of the account's root user that does not validate parameters."""
     return boto3.client(
         "iam",
         endpoint_url=server.url,
@@ -74,7 +74,7 @@ def test_two_keys_of_a_root_user_are_the_most(iam: Any) -> None:
 
 
 def sized(characters: int, statement: dict[str, Any] | None = None) -> str:
-    """Return a policy of so many characters: many statements, the last of which has a Sid that fills what is left."""
+    """Return a policy of so many characters: many statements, the last of which has a Sid that fills the rest."""
     like = statement or allow("s3:GetObject")
     statements = [{**like, "Sid": f"s{number}"} for number in range(characters // 150)]
     whole = {"Version": "2012-10-17", "Statement": [*statements, {**like, "Sid": ""}]}
@@ -104,7 +104,7 @@ def test_the_size_of_inline_policies(iam: Any, kind: str, over: int, *, taken: b
     second = sized(most - 300 + over)
     if taken:
         getattr(iam, put)(**holder, PolicyName="second", PolicyDocument=second)
-        # What takes the place of another counts instead of it.
+        # A policy that replaces another one counts instead of it.
         getattr(iam, put)(**holder, PolicyName="first", PolicyDocument=first)
         return
     got = refused(getattr(iam, put), **holder, PolicyName="second", PolicyDocument=second)

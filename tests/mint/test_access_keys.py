@@ -90,7 +90,7 @@ def test_a_unique_id_is_prefix_and_seventeen(entropy: object) -> None:
 
 
 def test_how_much_is_left_to_chance() -> None:
-    """A secret has 240 bits; a unique id takes forty bits more than it shows, so that no character is likelier."""
+    """A secret has 240 bits, and a unique id takes forty bits more than it shows so that characters are uniform."""
     asked: list[int] = []
 
     def entropy(count: int, /) -> bytes:

@@ -1,4 +1,4 @@
-"""What version 0.1.0 sealed still opens, and what is sealed now has the same form, byte by byte.
+"""Tokens of version 0.1.0 still open, and new tokens have the same form, byte by byte.
 
 Nodes of two versions share one store and one ring, and sessions outlive an upgrade.
 """
@@ -46,7 +46,7 @@ def counting(count: int, /) -> bytes:
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_sealed_text_has_the_form_that_it_always_had(purpose: Purpose) -> None:
-    """Tag, key id, salt, nonce, padding and what is bound: a change of any of them ends every session."""
+    """A change of the tag, key id, salt, nonce, padding or associated data would end every session."""
     assert seal(purpose, b"payload", bound_to="name", ring=RING, now=NOW, entropy=counting) == SEALED[purpose]
     assert unseal(purpose, SEALED[purpose], bound_to="name", ring=RING) == b"payload"
 
@@ -57,7 +57,7 @@ def test_the_longest_texts_are_those_that_other_software_takes() -> None:
 
 
 def test_a_session_token_of_the_first_version_opens() -> None:
-    """Every field says what it said then."""
+    """Every field keeps its value."""
     assert open_session(TOKEN, access_key_id=ACCESS_KEY_ID, ring=RING) == role_session()
 
 
@@ -72,7 +72,7 @@ def test_an_exchange_token_of_the_first_version_opens() -> None:
 
 @pytest.mark.parametrize("payload", [["dr-1", NOW, "only on Tuesdays"], ["dr-1"], ["dr-1", "soon"], {}, b"\xff"])
 def test_an_exchange_token_that_says_something_else_is_refused(payload: object) -> None:
-    """What a newer server says more may be a restriction, and what says less is no token."""
+    """An additional field may be a restriction of a newer server; a missing field makes the token invalid."""
     packed = msgspec.msgpack.encode(payload)
     text = seal(Purpose.TRADE_IN, packed, bound_to=ACCOUNT, ring=RING, now=NOW, entropy=counting)
     with pytest.raises(TradeInBrokenError):
@@ -80,7 +80,7 @@ def test_an_exchange_token_that_says_something_else_is_refused(payload: object) 
 
 
 @pytest.mark.parametrize("text", ["", "x", SEALED[Purpose.SESSION], TRADE_IN + "AAAA", TRADE_IN[:-4]])
-def test_what_is_no_exchange_token_is_refused(text: str) -> None:
+def test_an_invalid_exchange_token_is_refused(text: str) -> None:
     """A session token among them."""
     with pytest.raises(TradeInBrokenError):
         open_trade_in(text, account=ACCOUNT, ring=RING)

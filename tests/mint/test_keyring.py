@@ -72,7 +72,7 @@ def test_a_key_gets_a_successor_once_it_has_been_active_for_long_enough(after: i
 
 
 def test_an_old_key_gets_one_successor() -> None:
-    """Every node tends the ring again and again; while a key waits for its hour, none is added."""
+    """Every node tends the ring again and again; while a key is pending, no key is added."""
     ring = first_ring(now=NOW, entropy=ENTROPY)
     due = ring.keys[0].activates + 86_400
     tended = tend(ring, now=due, rotate_after=86_400, entropy=ENTROPY)
@@ -80,7 +80,7 @@ def test_an_old_key_gets_one_successor() -> None:
     assert tend(tended, now=due + LEAD, rotate_after=86_400, entropy=ENTROPY) is tended
 
 
-def test_a_ring_that_nobody_rotates_is_left_as_it_is() -> None:
+def test_a_ring_without_rotation_stays_as_it_is() -> None:
     """0 asks for no rotation, however old the key is."""
     ring = first_ring(now=NOW, entropy=ENTROPY)
     assert tend(ring, now=NOW + 10**9, rotate_after=0, entropy=ENTROPY) is ring
@@ -88,7 +88,7 @@ def test_a_ring_that_nobody_rotates_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize(("after", "kept"), [(-1, 2), (0, 1), (1, 1)])
 def test_a_retired_key_is_destroyed_once_its_last_token_has_ended(after: int, kept: int) -> None:
-    """What it sealed in its last second, on a clock that is behind, lives for LONGEST and not a second more."""
+    """A token that it sealed in its last second, on a clock that is behind, lives for LONGEST seconds."""
     ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
     retires = NOW + LEAD
     tended = tend(ring, now=retires + LONGEST + SKEW + after, rotate_after=0, entropy=ENTROPY)
@@ -103,7 +103,7 @@ def test_the_numbers_that_a_ring_rests_on() -> None:
 
 @pytest.mark.parametrize("size", [KEY_BYTES - 1, KEY_BYTES + 1, 0])
 def test_a_sealing_key_has_thirty_two_bytes(size: int) -> None:
-    """A shorter key would be weaker than what is sealed with it."""
+    """A key of another size is refused."""
     assert KEY_BYTES == 32
     SealingMaterial(bytes(KEY_BYTES))
     with pytest.raises(ValueError, match="32 bytes"):

@@ -49,7 +49,7 @@ def test_a_key_changes_its_state_on_the_second(now: int, expected: list[KeyState
 
 @pytest.mark.parametrize(("now", "signs"), [(NOW + LEAD - 1, 0), (NOW + LEAD, 1), (NOW + LEAD + 1, 1)])
 def test_a_new_key_signs_from_its_hour_on(now: int, signs: int) -> None:
-    """Until then the old one does, so that nobody meets a key that was not published to them."""
+    """Until then the old key signs, so that every relying party knows the key of a token."""
     assert ROTATED.active(now) is ROTATED.keys[signs]
 
 
@@ -60,7 +60,7 @@ def test_a_first_key_signs_at_once() -> None:
 
 @pytest.mark.parametrize(("now", "keys"), [(NOW + LEAD - 1, 2), (NOW + LEAD, 3)])
 def test_rotating_again_waits_for_the_pending_key(now: int, keys: int) -> None:
-    """While one key waits, a rotation adds none; numbers go up one by one."""
+    """While one key waits, a rotation does not add one. Numbers increase by one."""
     ring = rotate_token_ring(ROTATED, Algorithm.ES384, now=now)
     assert [key.id for key in ring.keys] == [f"EC384_{number}" for number in range(keys)]
 
@@ -75,7 +75,7 @@ def test_an_old_key_gets_a_successor_a_day_before_it_retires(after: int, *, due:
     assert not needs_tending(tended, now=now, rotate_after=MONTH)
 
 
-def test_nobody_rotates_where_none_is_asked_for() -> None:
+def test_rotation_can_be_switched_off() -> None:
     """0 asks for no rotation."""
     assert not needs_tending(RING, now=NOW + 10**9, rotate_after=0)
     assert tend_token_ring(RING, Algorithm.ES384, now=NOW + 10**9, rotate_after=0) is RING
@@ -83,7 +83,7 @@ def test_nobody_rotates_where_none_is_asked_for() -> None:
 
 @pytest.mark.parametrize(("after", "kept"), [(-1, 2), (0, 1), (1, 1)])
 def test_a_retired_key_is_published_until_its_last_token_has_ended(after: int, kept: int) -> None:
-    """Whoever verifies a token in the last second of its life still finds the key."""
+    """A relying party finds the key until the last second of a token."""
     now = NOW + LEAD + LONGEST_TOKEN + SKEW + after
     assert needs_tending(ROTATED, now=now, rotate_after=0) == (kept == 1)
     assert len(tend_token_ring(ROTATED, Algorithm.ES384, now=now, rotate_after=0).keys) == kept
@@ -108,6 +108,6 @@ def test_signing_material_does_not_print_its_key() -> None:
 
 
 def test_the_published_key_has_no_private_part() -> None:
-    """What relying parties fetch says how to verify, for signing only, and nothing else."""
+    """The published JWK has public members only."""
     assert set(KEY.material.public) == {"kty", "crv", "x", "y", "use", "alg"}
     assert (KEY.material.public["use"], KEY.material.public["alg"]) == ("sig", "ES384")

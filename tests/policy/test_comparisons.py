@@ -1,6 +1,7 @@
 """Every operator at its limit: the value before it, the value itself, and the one after it.
 
-IAM JSON policy elements: Condition operators. What cannot be read fits nothing, and is not thereby something else.
+IAM JSON policy elements: Condition operators. A value that cannot be read does not match, and a negated operator does
+not hold for it.
 """
 
 from typing import Any
@@ -35,7 +36,7 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.operators.table import OPERATORS, Family
 
 KEY = "s3:x"
-# Whether each operator holds of what lies before its value, of the value itself, and of what lies after it.
+# Whether each operator holds for a smaller value, for the value itself, and for a larger one.
 ORDERED = {
     "Equals": (False, True, False),
     "NotEquals": (True, False, True),
@@ -102,7 +103,7 @@ UNREADABLE = {
 @pytest.mark.parametrize(
     ("family", "value"), [(family, value) for family, given in UNREADABLE.items() for value in given]
 )
-def test_what_cannot_be_read_opens_nothing_and_stops_everything(family: str, value: str) -> None:
+def test_an_unreadable_value_fails_closed(family: str, value: str) -> None:
     """An Allow does not hold of it under any relation, the negated one least of all; a Deny with that one applies."""
     good = "2026-03-01" if family == "Date" else "1"
     for relation in ORDERED:
@@ -160,7 +161,7 @@ def test_variables(operator: str) -> None:
             assert holds(operator, KEY, wanted, context) is expected
             assert holds(NEGATED[operator], KEY, wanted, context) is not expected
             assert stops(operator, KEY, wanted, context) is expected
-    # Without a value the variable fits nothing.
+    # A variable without a value does not match.
     assert not holds(operator, KEY, pattern, {KEY: fits})
 
 
@@ -171,7 +172,7 @@ def test_which_operators_take_variables() -> None:
 
 
 def test_a_list_without_values_fits_nothing() -> None:
-    """Nothing is not everything, whatever the operator."""
+    """An empty list does not match, with any operator."""
     for name, each in OPERATORS.items():
         if each.family is not Family.NULL:
             assert not (holds(name, KEY, [], {KEY: "a"}) and not each.negated), name
@@ -191,7 +192,7 @@ STRANGE = [
 
 @pytest.mark.parametrize("value", STRANGE[:-4] + STRANGE[-3:])
 @pytest.mark.parametrize("operator", ["ArnLike", "ArnEquals"])
-def test_what_is_no_arn_is_neither_like_one_nor_unlike_one(operator: str, value: str) -> None:
+def test_a_text_that_is_not_an_arn_neither_matches_nor_differs(operator: str, value: str) -> None:
     """On either side: an Allow never holds of it, and a Deny with the negated operator always does."""
     role = f"arn:aws:iam::{A}:role/app"
     for one, other in ((role, value), (value, role), ("arn:*:*:*:*:*", value)):
@@ -202,7 +203,7 @@ def test_what_is_no_arn_is_neither_like_one_nor_unlike_one(operator: str, value:
 
 @pytest.mark.parametrize("operator", ["ArnNotLike", "ArnNotEquals"])
 def test_a_value_that_is_no_arn_among_several(operator: str) -> None:
-    """ForAnyValue: what cannot be read does not make a negated Allow hold, and does make a Deny apply."""
+    """ForAnyValue: an unreadable value does not make a negated Allow hold, and does make a Deny apply."""
     role, other = f"arn:aws:iam::{A}:role/app", f"arn:aws:iam::{A}:role/other"
     for values, holding, stopping in (
         (("role/app",), False, True),
@@ -214,7 +215,7 @@ def test_a_value_that_is_no_arn_among_several(operator: str) -> None:
         assert stops(f"ForAnyValue:{operator}", KEY, role, {KEY: values}) is stopping
 
 
-# Who is meant -------------------------------------------------------------------------------------------------
+# Principals ---------------------------------------------------------------------------------------------------
 
 OTHER = f"arn:aws:iam::{A}:oidc-provider/other.example"
 
@@ -234,7 +235,7 @@ def test_the_name_of_an_account_delegates_to_its_root_user_and_no_more() -> None
     assert not is_allowed(question(root()), Policies(NOTHING, session=only, resource=named))
 
 
-def test_not_principal_star_allows_nobody() -> None:
+def test_not_principal_star_allows_no_caller() -> None:
     """Everybody is excepted, in the same account and from another one."""
     given = resource({"Effect": "Allow", "NotPrincipal": "*", "Action": "s3:*", "Resource": "*"})
     for caller in (user(), user(B), session(), session(B), WEB):

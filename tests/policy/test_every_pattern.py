@@ -69,5 +69,5 @@ RESOURCES = [
 
 @pytest.mark.parametrize(("pattern", "target", "expected"), RESOURCES)
 def test_resources(pattern: str | list[str], target: str, *, expected: bool) -> None:
-    """What an Allow with this Resource reaches."""
+    """Whether an Allow with this Resource covers the target."""
     assert reaches(pattern, target, context={"aws:username": "alice"}) is expected

@@ -1,4 +1,4 @@
-"""What an explanation says of principals, and what the linter and the table of keys say of values."""
+"""Explanations of principals, the linter's check of values, and the table of multivalued keys."""
 
 from typing import Any
 
@@ -91,13 +91,13 @@ def test_an_allow_that_does_not_apply_carries_nowhere() -> None:
 
 
 def test_a_deny_carries_nowhere() -> None:
-    """Reach is what an Allow has."""
+    """Only an Allow has a reach."""
     found = traced(user(), resource(deny(Principal={"AWS": A})))
     assert (found.applies, found.reach) == (True, None)
 
 
 def test_the_allow_of_a_control_policy_means_everybody() -> None:
-    """It is read as its Deny is, and names nobody who lacks rights."""
+    """Its Principal is read as that of a Deny."""
     found = traced(WEB, policies(PolicyType.RESOURCE_CONTROL, allow(Principal="*")), kind=PolicyType.RESOURCE_CONTROL)
     assert (found.applies, found.reasons) == (True, ())
 
@@ -126,7 +126,7 @@ READABLE = [
 
 @pytest.mark.parametrize(("operator", "key", "good", "bad"), READABLE)
 def test_values_that_can_never_match_are_found(operator: str, key: str, good: str, bad: str) -> None:
-    """Each family by its own reader, and none of those that can match."""
+    """Each family of operators has its own reader."""
     for value, expected in ((good, False), (bad, True), ([good, bad], True)):
         document = parse_document(text_of(deny(Condition={operator: {key: value}})), DocumentKind.IDENTITY)
         assert ("unreadable-value" in [found.rule for found in lint(document)]) is expected, value

@@ -37,7 +37,7 @@ def ask(server: RunningServer, method: str, fields: dict[str, str], cookie: str 
 
 
 def looking(server: RunningServer, seconds: int, now: datetime, claimed: timedelta) -> str:
-    """Open the pages with credentials of so many seconds, whose end is said to be so far; return the cookie."""
+    """Open the pages with credentials of so many seconds and a claimed end; return the cookie."""
     make = client_factory(server)
     key: Any = make("iam").create_access_key(UserName="alice")["AccessKey"]
     given = make("sts", key).assume_role(

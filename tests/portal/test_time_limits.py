@@ -1,4 +1,4 @@
-"""What waits for a person waits until its very end: not a second less, and not at that second any more.
+"""Pending logins, choices and CLI sign-ins last until their end, and not in that second.
 
 No browser and no server: each promise is asked of the store, at the instant of the test.
 """
@@ -31,7 +31,7 @@ Ts = TypeVarTuple("Ts")
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 MINUTES = 60
 MOMENT = 0.000_001
-# Seconds after the end, and whether what waited is still there.
+# Seconds after the end, and whether the entry still exists.
 ENDS = [(-1, True), (-MOMENT, True), (0, False), (MOMENT, False), (1, False)]
 
 
@@ -44,12 +44,12 @@ class Scene:
         self.there = open_everything(Config(store="memory:"), Keys(), clock=self.clock)
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return what a loader makes of the store now."""
+        """Return the value of a loader now."""
         with self.there.store.read() as reader:
             return loader(reader, *args)
 
     def at(self, seconds: float = 0) -> World:
-        """Return what a request so many seconds after the start may use."""
+        """Return the world of a request so many seconds after the start."""
         self.clock.freeze(NOW + timedelta(seconds=seconds))
         vault = self.there.vault
         return World(
@@ -78,7 +78,7 @@ def put(scene: Scene, value: bytes, *, at: float = 0, ends: float = 60) -> None:
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
-def test_what_waits_is_there_until_its_end(scene: Scene, after: float, *, waits: bool) -> None:
+def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: bool) -> None:
     """Every way of asking has the same answer: a look into the cache, a read, a change and a take."""
     put(scene, b"first")
     world = scene.at(60 + after)
@@ -97,7 +97,7 @@ def test_what_waits_is_there_until_its_end(scene: Scene, after: float, *, waits:
 
 @pytest.mark.parametrize(("after", "taken"), ENDS)
 def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: bool) -> None:
-    """Until then it is taken, and what is there is not replaced."""
+    """Until then it is taken, and the entry is not replaced."""
     put(scene, b"first")
     if taken:
         with pytest.raises(Exists):
@@ -108,7 +108,7 @@ def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: b
 
 
 def test_a_change_does_not_move_the_end(scene: Scene) -> None:
-    """Whoever approves something in its last second gives it no more time."""
+    """An approval in the last second does not prolong it."""
     put(scene, b"first")
     with scene.there.store.write() as writer:
         waiting.change(writer, "n", b"second", world=scene.at(59))

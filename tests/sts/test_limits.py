@@ -43,7 +43,7 @@ def now(running: RunningServer) -> Iterator[datetime]:
 
 @pytest.fixture(scope="module")
 def alice(running: RunningServer) -> Any:
-    """Return alice's client, which sends what it is given."""
+    """Return alice's client, without validation of parameters."""
     key = client_factory(running)("iam").create_access_key(UserName="alice")["AccessKey"]
     return loose_client(running, key)
 
@@ -69,7 +69,7 @@ def lifetime(answer: Any, now: datetime) -> int:
 
 
 def outcome(call: Any, now: datetime, **parameters: Any) -> int | str:
-    """Return the lifetime of what was given, or the code of the refusal."""
+    """Return the lifetime of the credentials, or the code of the refusal."""
     try:
         return lifetime(call(**parameters), now)
     except ClientError as error:
@@ -131,7 +131,7 @@ def test_a_session_of_a_user(alice: Any, now: datetime, asked: int | None, expec
 
 @pytest.mark.parametrize(("asked", "expected"), ROOTS)
 def test_a_session_of_a_root_user(root: Any, now: datetime, asked: int | None, expected: int | str) -> None:
-    """An hour at the most: what is asked beyond it is cut."""
+    """An hour at the most: a longer duration is cut."""
     more = {} if asked is None else {"DurationSeconds": asked}
     assert outcome(root.get_session_token, now, **more) == expected
     assert outcome(root.get_federation_token, now, Name="fed", **more) == expected
@@ -193,7 +193,7 @@ def allowing(characters: int) -> str:
     """Return a session policy of so many characters."""
     whole = {"Version": "2012-10-17", "Statement": {"Sid": "", "Effect": "Allow", "Action": "*", "Resource": "*"}}
     bare = json.dumps(whole)
-    # White space packs well, so that nothing but the number of characters is at its limit.
+    # White space packs well, so that only the number of characters is at its limit.
     return bare + " " * (characters - len(bare))
 
 

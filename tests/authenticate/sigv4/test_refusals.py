@@ -186,7 +186,7 @@ def test_a_date_header_means_one_instant(date: str) -> None:
 
 
 def test_a_date_header_at_its_longest() -> None:
-    """64 characters; what is longer is not read, however harmless the rest."""
+    """The limit is 64 characters, also where the rest is white space."""
     date = "Sat, 14 Mar 2026 15:09:26 GMT"
     fault = refusal(authorized(WHOLE, date=(b"date", date.ljust(65).encode())))
     assert (fault.code, fault.message[:4]) == ("IncompleteSignature", "Date")

@@ -109,7 +109,7 @@ REFUSED: dict[str, Callable[[], Case]] = {
     "jwks-over-256-kib": lambda: Case(token(), jwks(GOOD.jwk(note="x" * 256 * 1024))),
 }
 
-# Sets that have keys, of which none, or more than one, is the token's. All others have no key that could verify any.
+# These sets have usable keys, but not exactly one that fits the token. The other sets do not have a usable key.
 WITHOUT_THE_KEY = {
     "jwks-dup-kid-genuine-first",
     "jwks-dup-kid-genuine-second",

@@ -72,7 +72,7 @@ def test_a_time_at_its_limit(changes: dict[str, int], code: str) -> None:
     ],
 )
 def test_a_time_at_its_limit_to_the_microsecond(changes: dict[str, int], after: timedelta, code: str) -> None:
-    """A clock between two seconds stands in the former: what begins has not begun, and what ends has not ended."""
+    """A clock between two seconds counts as the earlier second."""
     assert outcome(token(claims(**changes)), now=NOW + after) == code
 
 
@@ -89,7 +89,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("changes", "code"), SIZES)
 def test_a_subject_at_its_limit(changes: dict[str, str], code: str) -> None:
-    """One to 255 characters, none of which is a control."""
+    """One to 255 characters without control characters."""
     assert outcome(token(claims(**changes))) == code
 
 
@@ -117,7 +117,7 @@ def test_a_key_id_at_its_limit(length: int, code: str) -> None:
 
 @pytest.mark.parametrize(("over", "taken"), [(0, True), (1, False)])
 def test_a_token_at_its_longest(over: int, *, taken: bool) -> None:
-    """20,000 characters, and what is longer is not even looked at."""
+    """The limit is 20,000 characters, checked before anything else."""
     whole = token()
     short = MAX_TOKEN + over - len(whole)
     # base64 writes three bytes as four characters: the padding claim is sought that makes the token just so long.
@@ -134,7 +134,7 @@ def test_a_token_at_its_longest(over: int, *, taken: bool) -> None:
 
 @pytest.mark.parametrize("issuer", [None, 1, True, [], {}, ""])
 def test_a_token_without_the_name_of_an_issuer_is_not_read(issuer: object) -> None:
-    """Whoever looks for its provider must not look under something that is no name."""
+    """The provider is looked up by this value, so it must be a string."""
     payload = {**claims(), "iss": issuer}
     with pytest.raises(Fault) as refused:
         read_token(token(payload))
@@ -258,7 +258,7 @@ def test_a_point_beyond_its_curve_is_no_key(alg: str, member: str) -> None:
 @pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
 @pytest.mark.parametrize(("cut", "more"), [(1, b""), (2, b""), (0, b"\0"), (0, b"\0\0"), (0, b"\1")])
 def test_a_signature_is_as_long_as_its_curve_says(alg: str, cut: int, more: bytes) -> None:
-    """RFC 7518 3.4: r and s, 64, 96 or 132 bytes together; any other length is no signature."""
+    """RFC 7518 3.4: r and s, 64, 96 or 132 bytes together. Any other length is invalid."""
     whole = token(alg=alg)
     assert outcome(whole) == TAKEN
     head, _, signature = whole.rpartition(".")
@@ -294,7 +294,7 @@ def test_a_set_of_keys_at_its_longest(over: int, *, taken: bool) -> None:
         parse_jwks(text)
 
 
-# What operators add -------------------------------------------------------------------------------------------
+# Further claims -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("length", "taken"), [(0, False), (1, True), (255, True), (256, True), (257, False)])

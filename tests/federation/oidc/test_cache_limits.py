@@ -23,7 +23,7 @@ SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelt
 
 @dataclass
 class Stage:
-    """An issuer, whose keys were fetched at `begun`."""
+    """An issuer and its key cache, filled at `begun`."""
 
     issuer: OidcIssuer
     clock: MovedClock
@@ -37,7 +37,7 @@ class Stage:
         return self.clock.moment
 
     def kept(self, after: timedelta) -> KeySet | NeedsFetch:
-        """Return what is known so long after the fetch."""
+        """Return the cached keys so long after the fetch."""
         return self.keys.cached_keys(self.provider, self.at(after))
 
 
@@ -63,7 +63,7 @@ def stage(running: OidcIssuer) -> Stage:
     ("after", "fresh"), [(timedelta(), True), (5 * MINUTE - MOMENT, True), (5 * MINUTE, False), (-MOMENT, False)]
 )
 def test_keys_are_fresh_for_five_minutes(stage: Stage, after: timedelta, *, fresh: bool) -> None:
-    """Then somebody looks again; and what seems to come from the future is old."""
+    """After that they are fetched again. Keys that seem to come from the future count as old."""
     assert isinstance(stage.kept(after), KeySet if fresh else NeedsFetch)
 
 
@@ -110,7 +110,7 @@ def test_an_issuer_is_asked_again_after_ten_seconds(stage: Stage, after: timedel
 
 
 def test_pinned_keys_are_not_looked_up_again(stage: Stage) -> None:
-    """An operator who pins keys wants no others."""
+    """Pinned keys are never fetched."""
     pinned = terms(stage.issuer, pinned=parse_jwks(jwks(key("ES256").jwk())))
     assert stage.keys.cached_keys(pinned, stage.at(DAY)) is pinned.pinned
     assert not stage.keys.may_look_again(pinned, stage.at(DAY))
@@ -129,7 +129,7 @@ def test_a_failure_is_told_again_for_ten_seconds(stage: Stage, after: timedelta)
 
 @pytest.mark.parametrize("scheme", ["http", "file", "ftp"])
 def test_an_issuer_that_is_no_https_url_is_not_asked(stage: Stage, scheme: str) -> None:
-    """Nothing is sent, and its tokens are refused."""
+    """No request is sent, and its tokens are refused."""
     asked = stage.issuer.requests.copy()
     odd = terms(stage.issuer, issuer=stage.issuer.url.replace("https", scheme, 1))
     asyncio.run(stage.keys.fetch(odd))

@@ -1,4 +1,4 @@
-"""We as a client of a provider: where people are sent, how we show who we are, and which answer is of this sign-in."""
+"""Daypass as a client of a provider: the authorization URL, client authentication, and the checks of the answer."""
 
 import asyncio
 import base64
@@ -35,7 +35,7 @@ def issuer(running: OidcIssuer) -> OidcIssuer:
 
 @pytest.mark.parametrize("given", ["", "m", "n2", "o", "N", None, 0, True, ["n"]])
 def test_a_token_of_another_sign_in_is_refused(given: object) -> None:
-    """Only the very nonce will do: nothing before or after it, and nothing that is no text."""
+    """The nonce must be exactly the one of this sign-in, and a string."""
     require_nonce({"nonce": "n"}, "n")
     for claims in ({"nonce": given}, {}):
         with pytest.raises(InvalidIdentityToken) as refused:
@@ -44,7 +44,7 @@ def test_a_token_of_another_sign_in_is_refused(given: object) -> None:
 
 
 def found(issuer: OidcIssuer, **said: Any) -> Endpoints:
-    """Return what a discovery document says."""
+    """Return the endpoints of a discovery document."""
     issuer.answers = {DISCOVERY: Answer.document({"issuer": issuer.url, **PLACES, **said})}
     return asyncio.run(discover(Client(issuer.url, "c"), fetcher(issuer)))
 
@@ -85,7 +85,7 @@ def test_whether_a_provider_names_itself_in_its_answers(
     ],
 )
 def test_what_is_asked_for(issuer: OidcIssuer, said: dict[str, Any], scopes: str) -> None:
-    """What names a person, as far as the provider knows it, and nothing else."""
+    """The scopes that name a person, as far as the provider supports them."""
     assert found(issuer, **said).scopes == scopes
 
 
@@ -123,7 +123,7 @@ def test_where_people_are_sent(place: str, mark: str) -> None:
     "answer", [{}, {"id_token": None}, {"id_token": 1}, {"access_token": "x"}, {"id_token": ["x"]}]
 )
 def test_an_answer_without_a_token(issuer: OidcIssuer, answer: dict[str, Any]) -> None:
-    """An access token is none, and nothing else is either."""
+    """Only a string in id_token is a token; an access token is not."""
     issuer.answers = {TOKEN: Answer.document(answer)}
     endpoints = Endpoints("", f"{issuer.url}/token", takes_basic=True, names_itself=False, scopes="openid")
     redeemed = redeem_code(
@@ -154,7 +154,7 @@ STATUSES: dict[int, type[Exception]] = {
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_a_status_means(issuer: OidcIssuer, status: int) -> None:
-    """What may pass is worth another try, and what will not is not."""
+    """A temporary failure is Unreachable, a permanent one Unacceptable."""
     issuer.answers = {DISCOVERY: Answer(status=status, body=b"{}")}
     with pytest.raises(STATUSES[status]) as refused:
         asyncio.run(fetcher(issuer).get(issuer.url + DISCOVERY))
@@ -166,7 +166,7 @@ def test_what_a_status_means(issuer: OidcIssuer, status: int) -> None:
     [("identity", True), ("Identity", True), ("gzip", False), ("br", False), ("zstd", False), ("", False)],
 )
 def test_an_answer_is_not_compressed(issuer: OidcIssuer, encoding: str, *, taken: bool) -> None:
-    """What is small on the wire may be large in memory, under whatever name."""
+    """A compressed answer may be small on the wire and large in memory."""
     issuer.answers = {DISCOVERY: Answer(body=b"{}", headers=(("Content-Encoding", encoding),))}
     asked = fetcher(issuer).get(issuer.url + DISCOVERY)
     if taken:

@@ -21,7 +21,7 @@ AUTHN = f"{SAML}AuthnStatement"
 TAKEN, EXPIRED, MALFORMED = "", "ExpiredTokenException", "InvalidIdentityToken"
 MOMENT = 0.000_001
 
-# Where an instant stands, how many seconds it lies after now, and what comes of it.
+# The element and attribute, the seconds after now, and the outcome.
 NOT_BEFORE = [(-1, TAKEN), (0, TAKEN), (1, TAKEN), (59, TAKEN), (60, TAKEN), (60 + MOMENT, MALFORMED), (61, MALFORMED)]
 NOT_ON_OR_AFTER = [(1, TAKEN), (MOMENT, TAKEN), (0, EXPIRED), (-MOMENT, EXPIRED), (-1, EXPIRED), (-60, EXPIRED)]
 ISSUED = [
@@ -125,7 +125,7 @@ def test_a_certificate_at_the_limits_of_its_dates(world: World, begins: int, end
 def test_a_session_is_as_long_as_the_provider_allows(
     world: World, given: int | None, ends_in: int | None, asked: int | None, seconds: int
 ) -> None:
-    """The least of what was asked, of SessionDuration, and of what is left of the session at the provider."""
+    """The minimum of DurationSeconds, SessionDuration, and the rest of the session at the provider."""
     assert session_seconds(_identity(world, given, ends_in), requested=asked, now=NOW) == seconds
 
 

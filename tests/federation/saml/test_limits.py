@@ -1,4 +1,4 @@
-"""Every limit of a SAML message that is no time: sizes, depths, lengths and numbers, at them and one beyond them."""
+"""The sizes, depths, lengths and counts of a SAML message, at each limit and one beyond it."""
 
 import base64
 import copy
@@ -66,7 +66,7 @@ def test_what_an_assertion_says(world: World, changes: dict[str, object], code: 
 
 @pytest.mark.parametrize(("over", "code"), [(-1, TAKEN), (0, TAKEN), (1, "ValidationError")])
 def test_the_length_of_a_response(world: World, over: int, code: str) -> None:
-    """100,000 characters, white space included: what is longer is not even decoded."""
+    """The limit is 100,000 characters with white space, checked before decoding."""
     text = world.response()
     assert outcome(world, text + "\n" * (100_000 + over - len(text))) == code
 
@@ -125,7 +125,7 @@ LIMITS = {
 
 
 def test_the_limits_are_those_of_the_documentation() -> None:
-    """docs/decisions/saml-signature.md says why each is what it is."""
+    """docs/decisions/saml-signature.md gives the reason for each."""
     assert KINDS == LIMITS
 
 
@@ -173,7 +173,7 @@ def test_a_document_at_its_limit(kind: str, make: object, limit: str) -> None:
 
 @pytest.mark.parametrize(("make", "limit"), [(deep, "depth"), (attributed, "attributes")])
 def test_metadata_at_its_limit(make: object, limit: str) -> None:
-    """The same for metadata, whose other limits are those of a large federation."""
+    """The other limits of metadata allow for a large federation."""
     most = getattr(METADATA, limit)
     assert callable(make)
     parse_xml(make(most).encode(), METADATA)
@@ -201,8 +201,8 @@ def test_a_message_that_is_no_response(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Advice", "Assertio", "Assertioo", "Zzz"])
-def test_what_was_encrypted_is_no_assertion(world: World, name: str) -> None:
-    """Signed by the provider, and yet nothing that says who somebody is."""
+def test_an_encrypted_element_that_is_not_an_assertion(world: World, name: str) -> None:
+    """An element that the provider signed is refused unless it is an Assertion."""
     root = world.unsigned()
     assertion = assertion_of(root)
     assertion.tag = f"{SAML}{name}"
@@ -224,7 +224,7 @@ def test_what_was_encrypted_is_no_assertion(world: World, name: str) -> None:
     ],
 )
 def test_text_between_elements(world: World, path: str, place: str) -> None:
-    """Two readers could make different things of it, and so nobody makes anything of it, signed or not."""
+    """Two parsers could read it differently, so it is refused, signed or not."""
     root = world.unsigned()
     element = child(root, path) if path else root
     if place == "front":
@@ -232,7 +232,7 @@ def test_text_between_elements(world: World, path: str, place: str) -> None:
     else:
         element[0].tail = "text"
     if path.endswith("AuthnStatement"):
-        assert outcome(world, world.sealed(root)) == TAKEN  # nothing in it but its attributes is read
+        assert outcome(world, world.sealed(root)) == TAKEN  # only its attributes are read
         return
     assert outcome(world, world.sealed(root)) == INVALID
 
@@ -287,7 +287,7 @@ def test_a_ciphertext_of_any_length_is_refused_and_costs_no_exception(world: Wor
 
 
 def test_a_longer_key_than_the_cipher_s_is_no_key(world: World) -> None:
-    """What was sealed with AES-256 does not open under the name of AES-128."""
+    """A content key of 32 bytes is refused under the name of AES-128."""
     root = world.sealed(world.unsigned())
     plaintext = etree.tostring(assertion_of(root), with_tail=False)
     for claimed, code in (("aes256-gcm", TAKEN), ("aes128-gcm", INVALID), ("aes192-gcm", INVALID)):

@@ -339,7 +339,7 @@ def test_costs_are_bounded(world: World, name: str) -> None:
         world.judge(text)
     spent, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # STS takes 100,000 characters, and looks at nothing longer.
+    # STS takes 100,000 characters, and refuses a longer text before it decodes it.
     assert refused.value.code == ("ValidationError" if len(text) > 100_000 else "InvalidIdentityToken")
     assert spent < 0.5
     assert peak < 20 * 2**20 or name == "huge-10mb"
