@@ -13,8 +13,9 @@ from tests.federation.oidc.setting import AUDIENCE, EPOCH, NOW, claims, header, 
 from daypass.errors import Fault
 from daypass.federation.oidc.encoding import parse_base64url
 from daypass.federation.oidc.further_claims import ClaimUnusable, FurtherClaim
-from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
+from daypass.federation.oidc.keys import KeysUnreadable, _der, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims
+from daypass.federation.oidc.provider import is_keys_url
 from daypass.federation.oidc.token import MAX_TOKEN, read_token
 from daypass.testing.tokens import compact, encode, encode_number
 
@@ -266,6 +267,21 @@ def test_a_signature_is_as_long_as_its_curve_says(alg: str, cut: int, more: byte
     assert len(octets) == {"ES256": 64, "ES384": 96, "ES512": 132}[alg]
     assert outcome(f"{head}.{encode(octets[: len(octets) - cut] + more)}") == INVALID
     assert outcome(f"{head}.{encode(more + octets[cut:])}") == INVALID
+
+
+@pytest.mark.parametrize(
+    "raw", [bytes(32) + b"\1" * 32, b"\1" * 32 + bytes(32), bytes(64), b"\1" * 63, b"\1" * 65, b""]
+)
+def test_a_signature_with_a_zero_or_of_another_length_is_refused_before_it_is_checked(raw: bytes) -> None:
+    """CVE-2022-21449: r and s must not be zero. The check does not rely on the library for this."""
+    with pytest.raises(ValueError, match=r"signature is not r and s|r or s is zero"):
+        _der(raw, 32)
+
+
+@pytest.mark.parametrize(("length", "taken"), [(2_047, True), (2_048, True), (2_049, False)])
+def test_the_address_of_keys_at_its_longest(length: int, *, taken: bool) -> None:
+    """The limit is 2,048 characters."""
+    assert is_keys_url("https://idp.example/" + "k" * (length - 20)) is taken
 
 
 @pytest.mark.parametrize(("number", "taken"), [(99, True), (100, True), (101, False)])

@@ -7,7 +7,7 @@ from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.federation.oidc import words
 from daypass.federation.oidc.keys import KeysUnreadable
-from daypass.federation.oidc.known_issuers import find_terms, load_issuers
+from daypass.federation.oidc.known_issuers import find_terms, load_issuers, providers_of
 from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 from daypass.federation.oidc.provider import UnsafeAnyAudience, refuse_access_token
 from daypass.storage.memory import MemoryStore
@@ -50,6 +50,7 @@ def test_every_provider_of_an_account_is_known(store: MemoryStore, number: int) 
     put(store, *(provider(f"i{each:04}.example") for each in range(number)), provider("theirs.example", OTHER))
     with store.read() as reader:
         issuers = load_issuers(reader, ACCOUNT)
+        assert len(providers_of(reader, ACCOUNT)) == number
     assert set(issuers) == {f"https://i{each:04}.example" for each in range(number)}
 
 

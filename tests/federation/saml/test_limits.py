@@ -298,3 +298,23 @@ def test_a_longer_key_than_the_cipher_s_is_no_key(world: World) -> None:
         bent = copy.deepcopy(root)
         bent.replace(assertion_of(bent), sealed)
         assert outcome(world, encode(bent)) == code
+
+
+@pytest.mark.parametrize("more", range(16))
+def test_a_padding_of_every_length_is_taken_off(world: World, more: int) -> None:
+    """XML Encryption 5.2: one to sixteen bytes, of which the last one tells how many."""
+    root = world.sealed(world.unsigned())
+    plaintext = etree.tostring(assertion_of(root), with_tail=False) + b" " * more
+    root.replace(assertion_of(root), encrypt(plaintext, replace(world.encryption, cipher="aes256-cbc")))
+    assert outcome(world, root) == TAKEN
+
+
+def test_a_signature_elsewhere_is_refused(world: World) -> None:
+    """Only the Response and the Assertion are signed, also where another element has a valid signature of its own."""
+    root = world.unsigned()
+    extensions = etree.Element(f"{SAMLP}Extensions")
+    root.insert(1, extensions)
+    policy = etree.SubElement(extensions, f"{SAMLP}NameIDPolicy", ID="_policy")
+    assert outcome(world, world.sealed(copy.deepcopy(root))) == TAKEN
+    sign(policy, world.idp.key)
+    assert outcome(world, world.sealed(root)) == INVALID
