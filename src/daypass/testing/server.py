@@ -80,13 +80,18 @@ class _Thread:
 
 @contextmanager
 def running_server(
-    *, store: str = "memory:", account: str = "123456789012", config: Config | None = None, master_key: str = ""
+    *,
+    store: str = "memory:",
+    account: str = "123456789012",
+    config: Config | None = None,
+    master_key: str = "",
+    clock: MovableClock | None = None,
 ) -> Iterator[RunningServer]:
     """Run a server until the context ends. `config` may change any setting but host, port and store.
 
-    A store on PostgreSQL needs a master key.
+    A store on PostgreSQL needs a master key. A `clock` that was frozen before lets the server start at another time.
     """
-    clock, audit = MovableClock(), Recorder()
+    clock, audit = clock or MovableClock(), Recorder()
     listener = socket.create_server(("127.0.0.1", 0))
     # asyncio leaves this to us for sockets it did not make; without it every answer waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,102 @@
+"""What the present version writes, version 0.1.0 can read: old and new nodes run on one store.
+
+Owns the comparison with `data/layouts.json`: the JSON Schemas of everything that version stored or sealed. A new field
+of a record is fine, since an old node ignores it. A new field of a token is not: the old decoder refuses the token.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from tests.upgrade.conftest import DATA, MEMBER, PARTNER, PUBLIC_URL
+from tests.upgrade.generator.directory import Scene, delegate, furnish, leave_pending, open_sessions, revoke
+from tests.upgrade.generator.identity import MASTER_KEY, Keys, identity_file
+
+from daypass.config import Config
+from daypass.directory.ring import load_ring
+from daypass.mint.purpose import Purpose
+from daypass.mint.seal import unseal
+from daypass.testing.clock import MovableClock
+from daypass.testing.server import running_server
+
+LAYOUTS = json.loads((DATA / "layouts.json").read_text())
+
+
+def complaints(kind: str, value: Any) -> list[str]:
+    """Return what the old version could not read in a value."""
+    schema = {**LAYOUTS["kinds"][kind], "$defs": LAYOUTS["$defs"]}
+    return [error.message for error in Draft202012Validator(schema).iter_errors(value)]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Let the present version write all that the old one wrote when the data was made."""
+    folder: Path = tmp_path_factory.mktemp("written")
+    (folder / "account-details.json").write_bytes((DATA / "account-details.json").read_bytes())
+    clock = MovableClock()
+    clock.freeze(datetime.now(UTC).replace(microsecond=0))
+    keys, config = Keys(), Config(public_url=PUBLIC_URL)
+    made = {"store": f"sqlite:///{folder}/new.db", "account": PARTNER, "master_key": MASTER_KEY}
+    (folder / "identity.yaml").write_text(json.dumps(identity_file(keys)))
+    with running_server(config=config, clock=clock, **made) as server:
+        scene = Scene(server, keys, folder)
+        for write in (furnish, open_sessions, delegate, revoke, leave_pending):
+            write(scene)
+        yield scene
+
+
+def test_an_old_node_reads_every_record(written: Scene) -> None:
+    """With the fields that it needs, of the types that it knows, and with no value that it has never heard of."""
+    seen = set()
+    with written.server.there.store.read() as reader:
+        for kind in LAYOUTS["kinds"]:
+            for record in reader.page(kind, None, limit=1000):
+                seen.add(kind)
+                assert complaints(kind, json.loads(record.body)) == [], (kind, record.key)
+    not_stored = {"session token", "trade-in token"}
+    of_a_stopped_server = {"last_use"}  # written every few seconds, and when a server stops
+    assert seen | not_stored | of_a_stopped_server == set(LAYOUTS["kinds"])
+
+
+def test_an_old_node_opens_every_session_token(written: Scene) -> None:
+    """Each field in its old place, none more, and a kind that it knows."""
+    with written.server.there.store.read() as reader:
+        ring = load_ring(reader, written.server.there.vault)
+    assert len(written.sessions) > 10
+    for name, session in written.sessions.items():
+        keys = session["keys"]
+        payload = unseal(Purpose.SESSION, keys["SessionToken"], bound_to=keys["AccessKeyId"], ring=ring)
+        assert complaints("session token", texts(msgspec.msgpack.decode(payload))) == [], name
+
+
+def test_an_old_node_opens_an_exchange_token(written: Scene) -> None:
+    """A request may be sent by a new node and redeemed at an old one."""
+    with written.server.there.store.read() as reader:
+        ring = load_ring(reader, written.server.there.vault)
+    for token in written.more["trade_in_tokens"].values():
+        payload = unseal(Purpose.TRADE_IN, token, bound_to=PARTNER, ring=ring)
+        assert complaints("trade-in token", msgspec.msgpack.decode(payload)) == []
+
+
+def texts(value: Any) -> Any:
+    """Return a value with texts in place of bytes, as JSON Schema knows no bytes."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return [texts(member) for member in value] if isinstance(value, list) else value
+
+
+def test_the_comparison_sees_what_an_old_node_refuses() -> None:
+    """A field more in a token, a field less in a record, a kind of session that did not exist."""
+    token = ["role", MEMBER, "AROA", "r", "s", "ASIA", ["secret"], 1, 2, ""]
+    assert complaints("session token", token) == []
+    assert complaints("session token", ["robot", *token[1:]])
+    longest = [*token, "", [], {}, [], "", None, "", {}, False, "", "", "", ""]
+    assert complaints("session token", longest) == []
+    assert complaints("session token", [*longest, "more"])
+    assert complaints("organization", {"id": "o-1", "root": "r-1"})
+    assert complaints("organization", {"id": "o-1", "root": "r-1", "manager": MEMBER, "new": 1}) == []
