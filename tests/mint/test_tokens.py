@@ -87,6 +87,15 @@ def test_a_token_is_as_long_as_asked_for(at_least: int) -> None:
     assert msgspec.structs.replace(opened, filler=b"") == role_session()
 
 
+@pytest.mark.parametrize("more", range(1, 13))
+@pytest.mark.parametrize("name", ["r", "ro", "rol"])
+def test_a_token_is_never_a_few_characters_short(name: str, more: int) -> None:
+    """Whatever the length of the session is, and however few characters are missing."""
+    session = msgspec.structs.replace(role_session(), session_name=name)
+    at_least = len(sealed(session)) + more
+    assert at_least <= len(sealed(session, at_least)) <= at_least + 16
+
+
 def test_a_session_that_says_too_much_is_refused() -> None:
     """A token stays below what proxies let through as a header."""
     session = msgspec.structs.replace(role_session(), tags={"k": "v" * 8_000})
