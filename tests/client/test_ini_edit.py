@@ -51,6 +51,19 @@ def test_a_removed_option_takes_its_nested_lines_along() -> None:
     assert "# mine" in changed
 
 
+@pytest.mark.parametrize(("value", "line"), [("v", "region = v\n"), (None, "")], ids=["another value", "no value"])
+def test_comments_inside_a_value_stay(value: str | None, line: str) -> None:
+    """A value may go on below a comment. The value goes, the comment is the person's."""
+    text = "[default]\nregion = x\n; first\n\n  # second\n  deeper\n# third\n[b]\n"
+    assert set_options(text, "default", {"region": value}) == f"[default]\n{line}; first\n  # second\n# third\n[b]\n"
+
+
+def test_comments_inside_a_doubled_option_stay() -> None:
+    """The last of two options of one name counts. The other goes without its comment."""
+    text = "[default]\nregion = x\n# first\n  deeper\nregion = y\n"
+    assert set_options(text, "default", {"region": "v"}) == "[default]\n# first\nregion = v\n"
+
+
 def test_a_nested_block_changes_one_line() -> None:
     """In a services section the lines and comments of others stay."""
     text = "[services d]\nsts =\n    # ours\n    endpoint_url = http://old\n    other = 1\n"

@@ -160,14 +160,20 @@ def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list
     *others, place = places
     last = _last_of(body, place)
     if value is None:
-        body = body[:place] + body[last:]
+        body = [*body[:place], *_comments(body[place:last]), *body[last:]]
     elif isinstance(value, Mapping):
         body = [*body[: place + 1], *_merge(body[place + 1 : last], value, end_of_line), *body[last:]]
     else:
-        body = [*body[:place], _replaced(body[place], value), *body[last:]]
+        body = [*body[:place], _replaced(body[place], value), *_comments(body[place:last]), *body[last:]]
     for index in reversed(others):
-        body = body[:index] + body[_last_of(body, index) :]
+        last = _last_of(body, index)
+        body = [*body[:index], *_comments(body[index:last]), *body[last:]]
     return body
+
+
+def _comments(lines: list[_Line]) -> list[_Line]:
+    """Return the comments between the lines of a value: they stay when the value goes."""
+    return [line for line in lines if line.kind == "gap" and line.text.strip()]
 
 
 def _last_of(body: list[_Line], place: int) -> int:
