@@ -8,6 +8,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 CHECKED := $(wildcard src tests bench demo)
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS ?= 2
+TARGETS ?=
 # Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
 PYTEST := -m pytest -q -n 2 --dist loadfile
 
@@ -35,6 +38,9 @@ check: $(READY) ## lint, formatting, types and the layers
 bench: $(READY) ## measure against the bare server and peers (at most 5 minutes), into build/bench.json
 	@$(BIN)/python -m bench.bench
 
+fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time (TARGETS='http saml' for some)
+	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(TARGETS)
+
 serve: $(READY) ## run the server (ARGS='--port 7878 ...' for its flags)
 	@$(BIN)/daypass serve $(ARGS)
 
@@ -47,4 +53,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench serve lock setup
+.PHONY: help demo test test-slow test-all check bench fuzz serve lock setup

@@ -1,0 +1,108 @@
+"""Policies: any text is read or refused, any policy decides, and its decision does not hang on how it was typed."""
+
+import json
+from typing import Any
+
+from tests.fuzz.choices import Choices
+from tests.policy.asking import ALL, NOTHING, federated_user, question, root, session, user
+
+from daypass.errors import Fault
+from daypass.policy.compiled import PolicySet, compile_document, compile_set
+from daypass.policy.decision import Denied
+from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.evaluate import Policies, decide
+from daypass.policy.question import ContextValue
+from daypass.policy.source import PolicyType, Source
+
+_TYPES = {
+    DocumentKind.IDENTITY: PolicyType.IDENTITY,
+    DocumentKind.SESSION: PolicyType.SESSION,
+    DocumentKind.TRUST: PolicyType.RESOURCE,
+    DocumentKind.RESOURCE: PolicyType.RESOURCE,
+    DocumentKind.SERVICE_CONTROL: PolicyType.SERVICE_CONTROL,
+    DocumentKind.RESOURCE_CONTROL: PolicyType.RESOURCE_CONTROL,
+}
+_CONTEXT: dict[str, ContextValue] = {
+    "aws:username": "alice",
+    "aws:sourceip": "203.0.113.7",
+    "aws:currenttime": "2026-03-01T12:00:00Z",
+    "aws:securetransport": "true",
+    "aws:tagkeys": ("team", "cost"),
+    "aws:principaltag/team": "red*",
+    "sts:externalid": "17",
+}
+_ASKED = [
+    question(caller, action, on, _CONTEXT)
+    for caller in (user(), root(), session(), federated_user())
+    for action, on in (
+        ("s3:GetObject", "arn:aws:s3:::b/k"),
+        ("sts:AssumeRole", "arn:aws:iam::111111111111:role/target"),
+    )
+]
+
+
+class NotComparedError(Exception):
+    """The text has a number that another writer would write otherwise."""
+
+
+def fuzz_one(data: bytes) -> None:
+    """Read a text as each kind of policy, and decide."""
+    choices = Choices(data)
+    kind = choices.pick(tuple(DocumentKind))
+    text = choices.rest().decode("utf-8", "surrogateescape")
+    policies = _compiled(text, kind)
+    if policies is None:
+        return
+    decisions = [_decision(policies, kind, asked) for asked in _ASKED]
+    for other in _typed_otherwise(text):
+        again = _compiled(other, kind)
+        assert again is not None, "a policy is refused when it is typed otherwise"
+        assert [_decision(again, kind, asked) for asked in _ASKED] == decisions
+
+
+def _compiled(text: str, kind: DocumentKind) -> PolicySet | None:
+    try:
+        document = parse_document(text, kind)
+    except Fault:
+        return None
+    return compile_set([compile_document(document, Source(_TYPES[kind], "p"))])
+
+
+def _decision(policies: PolicySet, kind: DocumentKind, asked: Any) -> Any:
+    given: dict[str, Any] = {"identity": ALL}
+    if kind is DocumentKind.IDENTITY:
+        given = {"identity": policies}
+    elif kind is DocumentKind.SESSION:
+        given["session"] = policies
+    elif kind is DocumentKind.SERVICE_CONTROL:
+        given["service_control"] = (policies,)
+    elif kind is DocumentKind.RESOURCE_CONTROL:
+        given["resource_control"] = (policies,)
+    else:
+        given = {"identity": NOTHING, "resource": policies, "trust": kind is DocumentKind.TRUST}
+    decision = decide(asked, Policies(**given))
+    if isinstance(decision, Denied):
+        assert not decision.failure, f"a statement that was accepted cannot be evaluated: {decision.failure}"
+        return "denied", decision.explicit
+    return "allowed", decision.statements
+
+
+def _typed_otherwise(text: str) -> list[str]:
+    try:
+        value = json.loads(text, parse_float=_refuse, parse_constant=_refuse)
+        if "-0" in text:
+            return []
+        return [json.dumps(value), json.dumps(value, indent=2, ensure_ascii=False), json.dumps(_turned(value))]
+    except NotComparedError:
+        return []
+
+
+def _turned(value: Any) -> Any:
+    """Return the same with the members of every object in another order."""
+    if isinstance(value, dict):
+        return {name: _turned(member) for name, member in reversed(value.items())}
+    return [_turned(member) for member in value] if isinstance(value, list) else value
+
+
+def _refuse(_: str) -> None:
+    raise NotComparedError
