@@ -86,6 +86,44 @@ def test_a_section_that_stands_twice_is_not_guessed_at() -> None:
         set_options("[a]\nx = 1\n[a]\nx = 2\n", "a", {"x": "3"})
 
 
+@pytest.mark.parametrize("first", ["\n", "# ours\n", "\n; ours\n", "        # ours\n"])
+def test_a_nested_setting_is_as_deep_as_its_block(first: str) -> None:
+    """A setting that is not deeper than its option would be an option of its own, and the server's URL be lost."""
+    text = f"[services d]\nsts =\n{first}    other = 1\n"
+    changed = set_options(text, "services d", {"sts": {"endpoint_url": "http://new"}})
+    assert changed == f"[services d]\nsts =\n    endpoint_url = http://new\n{first}    other = 1\n"
+    assert set_options(changed, "services d", {"sts": {"endpoint_url": "http://new"}}) == changed
+
+
+def test_a_nested_setting_is_deeper_than_an_indented_option() -> None:
+    """Also where the block is empty."""
+    changed = set_options("[services d]\n    sts =\n", "services d", {"sts": {"endpoint_url": "u"}})
+    assert changed == "[services d]\n    sts =\n      endpoint_url = u\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("[s]\nsts =", "[s]\nsts =\n  endpoint_url = u"),
+        ("[s]\r\nsts =  \r\n", "[s]\r\nsts =  \r\n  endpoint_url = u\r\n"),
+        ("[s]\nsts", "[s]\nsts =\n  endpoint_url = u"),
+        ("[s]\nsts : x\n", "[s]\nsts :\n  endpoint_url = u\n"),
+        ("[s]\nsts =\n  a = 1", "[s]\nsts =\n  endpoint_url = u\n  a = 1"),
+    ],
+)
+def test_a_block_begins_on_a_line_of_its_own(text: str, changed: str) -> None:
+    """Also where the option's line is the last of the file, has no sign, or had one value."""
+    assert set_options(text, "s", {"sts": {"endpoint_url": "u"}}) == changed
+
+
+def test_an_indented_section_is_not_swallowed() -> None:
+    """Below an option that is less indented, a header would become a part of its value, and the section be gone."""
+    with pytest.raises(Misconfigured, match="by hand"):
+        set_options("[default]\n  [profile b]\n  x = 1\n", "default", {"region": "v"})
+    with pytest.raises(Misconfigured, match="by hand"):
+        remove_section("[a]\nx = 1\n[b]\n  y = 1\n  [c]\n", "b")
+
+
 @pytest.mark.parametrize("value", ["a\nb", "a\r[x]", "\x00", "x\x1b[2J", "", " x", "x\u2028y", "x\u0085y"])
 def test_a_value_that_could_begin_a_line_is_refused(value: str) -> None:
     """A server's value must not become a setting of its own, nor move a cursor."""

@@ -62,7 +62,8 @@ def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
     """Return the text with the options of one section changed, added or, where None, removed.
 
     A section that is not there is added at the end. A mapping is a nested block such as `[services]` has.
-    Raises BadUsage for a value that no such file can hold.
+    Raises BadUsage for a value that no such file can hold, and Misconfigured where the file's indentation stands
+    in the way.
     """
     _check(section, changes)
     lines = _scan(text)
@@ -75,7 +76,7 @@ def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
         body = _change(lines[start:end], key, value, end_of_line)
         lines[start:end] = body
         end = start + len(body)
-    return "".join(line.text for line in lines)
+    return _joined(lines, section)
 
 
 def remove_section(text: str, section: str) -> str:
@@ -90,7 +91,7 @@ def remove_section(text: str, section: str) -> str:
         last = end  # Nothing but blank lines came after it.
     elif last < end and not lines[last].text.strip():
         last += 1  # The blank line that closed it goes with it.
-    return "".join(line.text for line in [*lines[:start], *lines[last:]])
+    return _joined([*lines[:start], *lines[last:]], section)
 
 
 def rename_section(text: str, old: str, new: str) -> str:
@@ -103,7 +104,20 @@ def rename_section(text: str, old: str, new: str) -> str:
     line = lines[found[0]]
     before, _, after = line.text.partition(f"[{old}]")
     lines[found[0]] = _Line(f"{before}[{new}]{after}", "header", new)
-    return "".join(each.text for each in lines)
+    return _joined(lines, old)
+
+
+def _joined(lines: list[_Line], section: str) -> str:
+    """Return the text of lines. Raises Misconfigured where tools would read one of them as something else."""
+    text = "".join(line.text for line in lines)
+    meant = [(line.kind, line.name) for line in lines]
+    if [(line.kind, line.name) for line in _scan(text)] != meant:
+        # An indented header or option, below a line that it would become a part of.
+        raise Misconfigured(
+            f"The lines below [{section}] are indented, and the change would make them part of it; "
+            "change the file by hand, or take the spaces before them away."
+        )
+    return text
 
 
 def _check(section: str, changes: Mapping[str, Value]) -> None:
@@ -162,7 +176,7 @@ def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list
     if value is None:
         body = [*body[:place], *_comments(body[place:last]), *body[last:]]
     elif isinstance(value, Mapping):
-        body = [*body[: place + 1], *_merge(body[place + 1 : last], value, end_of_line), *body[last:]]
+        body = [*body[:place], *_merge(body[place], body[place + 1 : last], value, end_of_line), *body[last:]]
     else:
         body = [*body[:place], _replaced(body[place], value), *_comments(body[place:last]), *body[last:]]
     for index in reversed(others):
@@ -213,12 +227,30 @@ def _replaced(line: _Line, value: str) -> _Line:
     return _Line(head + value + ending, line.kind, line.name)
 
 
-def _merge(inner: list[_Line], value: Mapping[str, str], end_of_line: str) -> list[_Line]:
+def _merge(option: _Line, inner: list[_Line], value: Mapping[str, str], end_of_line: str) -> list[_Line]:
+    """Return an option whose block has these settings. One value that it may have had gives way to the block."""
+    # As deep as the block is, whatever blank lines and comments it begins with, and deeper than the option itself.
+    deeper = _indent(option) + "  "
+    depth = next((_indent(line) for line in inner if line.kind == "more"), deeper)
     for name, each in value.items():
-        place = next((i for i, line in enumerate(inner) if re.match(rf"\s*{name}\s*=", line.text)), None)
+        place = next((i for i, line in enumerate(inner) if _is_setting(line, name)), None)
         if place is None:
-            depth = re.match(r"\s*", inner[0].text)[0] if inner else "  "  # type: ignore[index] # it always matches
             inner = [_Line(f"{depth}{name} = {each}{end_of_line}", "more"), *inner]
         else:
             inner = [*inner[:place], _replaced(inner[place], each), *inner[place + 1 :]]
-    return inner
+    opened = _opened(option, end_of_line)
+    if not option.text.endswith(("\n", "\r")):  # the last line of a file, which keeps having no end
+        inner = [*inner[:-1], _Line(inner[-1].text.removesuffix(end_of_line), "more")]
+    return [opened, *inner]
+
+
+def _opened(option: _Line, end_of_line: str) -> _Line:
+    text = option.text.rstrip("\r\n")
+    match = re.match(r"(\s*.*?\s*[=:])", text)
+    head = match[1] if match else f"{text.rstrip()} ="
+    kept = text if match and not text[len(head) :].strip() else head
+    return _Line(kept + (option.text[len(text) :] or end_of_line), option.kind, option.name)
+
+
+def _is_setting(line: _Line, name: str) -> bool:
+    return line.kind == "more" and re.match(rf"\s*{name}\s*=", line.text) is not None

@@ -54,7 +54,7 @@ def _text(choices: Choices) -> str:
     return "".join(lines)
 
 
-def _check_set(text: str, changed: str, section: str, key: str, value: object) -> None:
+def _check_set(text: str, changed: str, section: str, key: str, value: str | dict[str, str] | None) -> None:
     before, after = section_names(text), section_names(changed)
     assert after == (before if section in before else (*before, section)), "other sections"
     lines = [line for line in _LINE.findall(text) if line]
@@ -69,6 +69,9 @@ def _check_set(text: str, changed: str, section: str, key: str, value: object) -
         assert kept == now, name
     if isinstance(value, str):
         assert new.get(section, key) == value
+    elif isinstance(value, dict):
+        nested = [line.replace(" ", "") for line in new.get(section, key).splitlines()]
+        assert "endpoint_url=w" in nested, "a nested setting that tools do not see"
     elif value is None:
         assert not new.has_option(section, key)
 
