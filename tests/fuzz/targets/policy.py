@@ -41,15 +41,46 @@ _ASKED = [
 ]
 
 
+_ACTIONS = ("*", "s3:*", "s3:GetObject", "s3:Get?bject", "S3:getobject", "sts:AssumeRole", "sts:*Role", "iam:*")
+_RESOURCES = ("*", "arn:aws:s3:::b/*", "arn:aws:s3:::b/k", "arn:aws:s3:::${aws:username}/*", "arn:*:iam::*:role/t*")
+_PRINCIPALS = (
+    "*",
+    "111111111111",
+    "arn:aws:iam::111111111111:user/alice",
+    "arn:aws:iam::222222222222:root",
+    "AIDAALICE",
+)
+_SETS = ("", "ForAllValues:", "ForAnyValue:")
+_OPERATORS = (
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "NumericEquals",
+    "NumericLessThan",
+    "DateGreaterThan",
+    "DateNotEquals",
+    "Bool",
+    "BinaryEquals",
+    "IpAddress",
+    "NotIpAddress",
+    "ArnLike",
+    "ArnNotEquals",
+    "Null",
+)
+_VALUES = ("*", "alice", "red?", "203.0.113.0/24", "true", "17", "2026-03-01T12:00:00Z", "${aws:username}", "${*}", "")
+
+
 class NotComparedError(Exception):
     """The text has a number that another writer would write otherwise."""
 
 
 def fuzz_one(data: bytes) -> None:
-    """Read a text as each kind of policy, and decide."""
+    """Read a text as each kind of policy, or a policy that is built of the language's words, and decide."""
     choices = Choices(data)
-    kind = choices.pick(tuple(DocumentKind))
-    text = choices.rest().decode("utf-8", "surrogateescape")
+    kind, is_built = choices.pick(tuple(DocumentKind)), choices.flag()
+    text = _built(choices, kind) if is_built else choices.rest().decode("utf-8", "surrogateescape")
     policies = _compiled(text, kind)
     if policies is None:
         return
@@ -58,6 +89,35 @@ def fuzz_one(data: bytes) -> None:
         again = _compiled(other, kind)
         assert again is not None, "a policy is refused when it is typed otherwise"
         assert [_decision(again, kind, asked) for asked in _ASKED] == decisions
+
+
+def _built(choices: Choices, kind: DocumentKind) -> str:
+    statements = [_statement(choices, kind) for _ in range(1 + choices.below(4))]
+    version = choices.pick(("2012-10-17", "2008-10-17"))
+    return json.dumps({"Version": version, "Statement": statements})
+
+
+def _statement(choices: Choices, kind: DocumentKind) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": choices.pick(("Allow", "Deny"))}
+    statement[choices.pick(("Action", "NotAction"))] = _words(choices, _ACTIONS)
+    if kind is not DocumentKind.TRUST:
+        statement[choices.pick(("Resource", "NotResource"))] = _words(choices, _RESOURCES)
+    if kind in {DocumentKind.TRUST, DocumentKind.RESOURCE, DocumentKind.RESOURCE_CONTROL}:
+        principal = choices.pick(("*", {"AWS": _words(choices, _PRINCIPALS)}))
+        statement[choices.pick(("Principal", "NotPrincipal"))] = principal
+    if choices.flag():
+        statement["Condition"] = {
+            choices.pick(_SETS) + choices.pick(_OPERATORS) + choices.pick(("", "IfExists")): {
+                choices.pick((*_CONTEXT, "aws:absent")): _words(choices, _VALUES)
+            }
+            for _ in range(1 + choices.below(2))
+        }
+    return statement
+
+
+def _words(choices: Choices, words: tuple[str, ...]) -> str | list[str]:
+    found = [choices.pick(words) if choices.below(8) else choices.text() for _ in range(1 + choices.below(3))]
+    return found[0] if len(found) == 1 else found
 
 
 def _compiled(text: str, kind: DocumentKind) -> PolicySet | None:
