@@ -14,6 +14,9 @@ from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import open_session, seal_session
 
 _RING = first_ring(now=NOW, entropy=Counted())
+_LAST = Session.__struct_fields__.index("delegation")
+# What every token says. Fields that came later may be told in another place, and padding is nothing that is said.
+_SAID = tuple(name for name in Session.__struct_fields__[: _LAST + 1] if name != "filler")
 _GENUINE = seal_session(role_session(), ring=_RING, now=NOW, entropy=Counted())
 
 
@@ -71,4 +74,4 @@ def _round_trip(choices: Choices) -> None:
     assert _opened(token, choices.text() + "x") is None, "a token opens beside another key"
     opened = _opened(token)
     assert opened is not None
-    assert msgspec.structs.replace(opened, filler=b"") == session
+    assert {name: getattr(opened, name) for name in _SAID} == {name: getattr(session, name) for name in _SAID}
