@@ -133,7 +133,7 @@ def upgraded(url: str, *, at: datetime | None = None) -> Iterator[Upgraded]:
     clock.freeze(at or then())
     key = recorded()["master_key"]
     with (
-        # A webhook of the old store does not exist, and a command's answer must not have the server's words about it.
+        # A webhook of the old store cannot be reached; the log of that must not mix with the output of a command.
         capture_logs(),
         patch("botocore.auth.get_current_datetime", lambda: clock.now().replace(tzinfo=None)),
         running_server(store=url, account=OF_THE_TEST, config=config, master_key=key, clock=clock) as server,

@@ -247,7 +247,7 @@ def _finalize(scene: Scene, approver: Any, request: str) -> str:
 
 
 def _queued_token(scene: Scene, request: str) -> str:
-    """Return the exchange token of a notice that waits: the webhook that it is for does not exist."""
+    """Return the exchange token of a notice that waits: its webhook cannot be reached."""
     type_: Any = kinds_by_name()["notice"]
     with scene.server.there.store.read() as reader:
         notices = [records.to_entity(type_, record) for record in reader.page("notice", "", limit=1000)]

@@ -25,7 +25,7 @@ MANAGER, MEMBER, PARTNER, IMPORTED, ORIGIN = (
 PUBLIC_URL = "https://sts.upgrade.example"
 ISSUER = "issuer.upgrade.example/realms/old"
 MASTER_KEY = b"upgrade test data, not a secret!".hex()
-HOOK = "https://partner.invalid/hook"
+HOOK = "https://127.0.0.1:9/hook"  # an address that servers never call, and no name that has to be resolved
 SECRETS = {
     "ROOT_MANAGER": "upgrade-test-root-secret-of-the-manager1",
     "ROOT_MEMBER": "upgrade-test-root-secret-of-the-member12",
