@@ -12,6 +12,7 @@ from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.records import kinds_by_name
 from daypass.directory.ring import load_ring
+from daypass.directory.store import Record
 from daypass.storage.schema import VERSION_TABLE, VERSIONS
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, OpenedStore, open_everything
@@ -41,6 +42,11 @@ def holds(present: Any, expected: Any) -> bool:
     return bool(present == expected)
 
 
+def place(record: Record) -> tuple[str | None, ...]:
+    """Return where a record stands: a changed entity must replace the old record, not stand beside it."""
+    return record.kind, record.account, record.key, record.sort, record.unique_id
+
+
 def test_every_record_reads_back(opened: OpenedStore) -> None:
     """As many of each kind, under the same names, with the same values."""
     kinds = kinds_by_name()
@@ -50,8 +56,10 @@ def test_every_record_reads_back(opened: OpenedStore) -> None:
             found = {f"{each.account}/{each.key}": each for each in reader.page(name, None, limit=1000)}
             assert set(found) == set(expected), name
             for key, value in expected.items():
-                fields = msgspec.structs.asdict(records.to_entity(kinds[name], found[key]))
+                entity = records.to_entity(kinds[name], found[key])
+                fields = msgspec.structs.asdict(entity)
                 assert holds(json.loads(msgspec.json.encode(fields)), value), (name, key)
+                assert place(records.to_record(entity)) == place(found[key]), (name, key)
 
 
 def test_there_is_something_of_every_kind() -> None:
