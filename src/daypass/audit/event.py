@@ -6,12 +6,13 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents".
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from itertools import islice
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from daypass.audit.bounds import Bounds, cut_text, cut_value
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
 from daypass.policy.question import PrincipalKind
@@ -51,11 +52,19 @@ HIDDEN = frozenset(
         "ResourcePolicy",
     }
 )
-_LONGEST = 256
-_LONGEST_DETAIL = 1024
-_MOST_ITEMS = 50  # of a list, as many as a session has tags; CloudTrail cuts long records too
-_MOST_INNER_ITEMS = 10
-_CUT = "…"
+_LONGEST_AGENT = 256  # bytes as written, like all that follow
+_LONGEST_KEY_ID = 128  # AWS: at most 128 characters
+_LONGEST_ADDRESS = 64
+_LONGEST_NAME = 2_048  # an ARN, or whom a token or an assertion speaks for
+_PLAIN_NAME = _LONGEST_NAME // 6  # characters that cannot take more, as the widest takes six bytes
+_LONGEST_MESSAGE, _LONGEST_DETAIL = 1_024, 2_048
+_SHORT_MESSAGE, _SHORT_DETAIL = 512, 1_024
+_MESSAGE_CHARACTERS, _DETAIL_CHARACTERS = 256, 1_024
+# 50 items, as many as a session has tags; CloudTrail cuts long records too.
+_PROVEN = Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10)
+# Anybody can cause the event of a refused call without a proven caller, so it is short.
+_UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
+EVENT_VERSION = "1.11"
 _SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
 
 
@@ -78,6 +87,11 @@ class Happening(msgspec.Struct, frozen=True):
         """The error code, empty when the request was answered."""
         return "" if self.fault is None else self.fault.code
 
+    @property
+    def is_unproven_refusal(self) -> bool:
+        """Tell whether the request was refused before its caller was proven: anybody can cause such a refusal."""
+        return self.caller is None and self.fault is not None
+
 
 class UserIdentity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Who asked."""
@@ -93,6 +107,9 @@ class UserIdentity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
 class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The record, with CloudTrail's names."""
 
+    event_version: str
+    event_type: str
+    event_i_d: str = msgspec.field(name="eventID")
     event_time: datetime
     event_source: str
     event_name: str
@@ -101,67 +118,78 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     user_agent: str
     request_i_d: str = msgspec.field(name="requestID")
     user_identity: UserIdentity
-    event_version: str = "1.11"
-    event_type: str = "AwsApiCall"
     request_parameters: Mapping[str, Any] | None = None
     error_code: str | None = None
     error_message: str | None = None
-    additional_event_data: Mapping[str, str] | None = None
+    additional_event_data: Mapping[str, Any] | None = None
 
 
-def to_event(happening: Happening) -> Event:
-    """Return the event of a request."""
+def to_event(happening: Happening, event_id: str = "") -> Event:
+    """Return the event of a request. Raises UnicodeEncodeError for a lone surrogate in what the caller sent."""
     fault, request = happening.fault, happening.request
-    detail = "" if fault is None else fault.detail[:_LONGEST_DETAIL]
+    is_short = fault is not None and happening.caller is None
+    # By position, in the order above: this is on the way of every request, and names cost a fifth of it.
     return Event(
-        event_time=happening.at.replace(microsecond=0),
-        event_source=_SOURCES.get(happening.service, "sts.amazonaws.com"),
-        event_name=happening.action,
-        aws_region=happening.region,
-        source_i_p_address=request.peer,
-        user_agent=(request.header(b"user-agent") or b"")[:_LONGEST].decode("latin-1"),
-        request_i_d=happening.request_id,
-        user_identity=_identity(happening),
-        request_parameters=_visible(happening.parameters),
-        error_code=None if fault is None else fault.code,
-        error_message=None if fault is None else fault.message[:_LONGEST],
-        additional_event_data={"detail": detail} if detail else None,
+        EVENT_VERSION,
+        "AwsApiCall",
+        event_id,
+        _second(int(happening.at.timestamp())),
+        _SOURCES.get(happening.service, "sts.amazonaws.com"),
+        happening.action,
+        happening.region,
+        request.peer[:_LONGEST_ADDRESS],
+        _agent(request),
+        happening.request_id,
+        _identity(happening),
+        _visible(happening.parameters, _UNPROVEN if is_short else _PROVEN) if happening.parameters else None,
+        None if fault is None else fault.code,
+        None if fault is None else _message(fault, is_short=is_short),
+        None if fault is None else _detail(fault, is_short=is_short),
     )
+
+
+def _agent(request: HttpRequest) -> str:
+    agent = request.header(b"user-agent")
+    return _agent_text(agent[:_LONGEST_AGENT]) if agent else ""
+
+
+# What most requests share is made once. Both memories are small, whatever callers send.
+@lru_cache(maxsize=256)
+def _agent_text(agent: bytes) -> str:
+    return cut_text(agent.decode("latin-1"), _LONGEST_AGENT)
+
+
+@lru_cache(maxsize=8)
+def _second(since_1970: int) -> datetime:
+    return datetime.fromtimestamp(since_1970, UTC)
+
+
+def _message(fault: Fault, *, is_short: bool) -> str:
+    return cut_text(fault.message[:_MESSAGE_CHARACTERS], _SHORT_MESSAGE if is_short else _LONGEST_MESSAGE)
+
+
+def _detail(fault: Fault, *, is_short: bool) -> dict[str, str] | None:
+    detail = cut_text(fault.detail[:_DETAIL_CHARACTERS], _SHORT_DETAIL if is_short else _LONGEST_DETAIL)
+    return {"detail": detail} if detail else None
 
 
 def _identity(happening: Happening) -> UserIdentity:
     caller = happening.caller
     if caller is None:
-        return UserIdentity("Unknown", access_key_id=happening.access_key_id[:_LONGEST])
+        return UserIdentity("Unknown", access_key_id=cut_text(happening.access_key_id, _LONGEST_KEY_ID))
     source = "" if caller.session is None else caller.session.source_identity
     return UserIdentity(
         _TYPES.get(caller.principal.kind, "Unknown"),
-        caller.user_id,
-        caller.arn,
+        caller.user_id if len(caller.user_id) <= _PLAIN_NAME else cut_text(caller.user_id, _LONGEST_NAME),
+        caller.arn if len(caller.arn) <= _PLAIN_NAME else cut_text(caller.arn, _LONGEST_NAME),
         caller.account,
         caller.access_key_id,
         {"sourceIdentity": source} if source else None,
     )
 
 
-def _visible(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not parameters:
-        return None
+def _visible(parameters: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
     return {
-        name[0].lower() + name[1:]: "HIDDEN_DUE_TO_SECURITY_REASONS" if name in HIDDEN else _short(value)
+        name[0].lower() + name[1:]: "HIDDEN_DUE_TO_SECURITY_REASONS" if name in HIDDEN else cut_value(value, bounds)
         for name, value in parameters.items()
     }
-
-
-def _short(value: Any, most: int = _MOST_ITEMS) -> Any:
-    """Return a value of bounded size, so that no call can fill the disk with its own record."""
-    if isinstance(value, str):
-        return value if len(value) <= _LONGEST else value[:_LONGEST] + _CUT
-    if isinstance(value, bytes):
-        return _CUT
-    if isinstance(value, list | tuple):
-        kept = [_short(one, _MOST_INNER_ITEMS) for one in value[:most]]
-        return kept if len(value) <= most else [*kept, _CUT]
-    if isinstance(value, Mapping):
-        return {_short(name): _short(one, _MOST_INNER_ITEMS) for name, one in islice(value.items(), most)}
-    return value

@@ -12,16 +12,14 @@ import threading
 from collections import deque
 from typing import BinaryIO, Protocol
 
-import msgspec
 import structlog
-from msgspec.structs import replace
 
-from daypass.audit.event import Happening, to_event
+from daypass.audit.event import Happening
+from daypass.audit.lines import EventIds, to_line
 
 _MOST_QUEUED = 10_000
 _MOST_UNWRITTEN = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
 _EVERY = 0.05  # seconds
-_encode = msgspec.json.Encoder().encode
 
 
 class Sink(Protocol):
@@ -54,6 +52,7 @@ class LineSink:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._new_id = EventIds()
         self._queued: deque[bytes] = deque()
         self._unwritten = b""
         self._lost = 0
@@ -65,7 +64,7 @@ class LineSink:
 
     def __call__(self, happening: Happening, /) -> None:
         """Queue one event. A full queue is written here and now."""
-        self._queued.append(_line(happening))
+        self._queued.append(to_line(happening, self._new_id()))
         if len(self._queued) >= _MOST_QUEUED:
             self._flush()
 
@@ -97,7 +96,7 @@ class LineSink:
         if lines and len(self._unwritten) > _MOST_UNWRITTEN:
             self._lost += len(lines)
         elif lines:
-            self._unwritten += b"\n".join(lines) + b"\n"
+            self._unwritten += b"".join(lines)
 
     def _note_failure(self, problem: OSError) -> None:
         if not self._is_failing:
@@ -108,16 +107,6 @@ class LineSink:
         if self._is_failing:
             structlog.get_logger().error("audit_written_again", events_lost=self._lost)
             self._is_failing, self._lost = False, 0
-
-
-def _line(happening: Happening) -> bytes:
-    """Return an event as a line. One that cannot be written down in full must not silence those that follow it."""
-    try:
-        return _encode(to_event(happening))
-    except Exception as problem:  # noqa: BLE001 - whatever a caller managed to put into it, the record goes on
-        detail = f"the rest of this event could not be written: {type(problem).__name__}"
-        fault = None if happening.fault is None else type(happening.fault)(detail=detail)
-        return _encode(to_event(replace(happening, parameters=None, fault=fault)))
 
 
 def open_sink(target: str) -> Sink:

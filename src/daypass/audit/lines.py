@@ -1,0 +1,71 @@
+"""One audit event as one line of JSON, of bounded size whatever a caller sent.
+
+Owns the encoding, the bound of a whole line and the ids of events. What an event holds is event.py's work.
+"""
+
+import os
+from itertools import count
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from daypass.audit.bounds import CUT, cut_text
+from daypass.audit.event import Event, Happening, to_event
+
+LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of four times that
+LARGEST_UNPROVEN_LINE = 4_096  # of a refused call without a proven caller
+_SHORTEST = 64  # bytes of one string parameter, where all of them together are too long
+_encode = msgspec.json.Encoder().encode
+
+
+_DIGITS = tuple(f"{number:03x}" for number in range(16**3))
+
+
+class EventIds:
+    """Makes event ids in the shape of a UUID: random for each process, then counted in the last nine digits."""
+
+    def __init__(self) -> None:
+        text = os.urandom(16).hex()
+        self._first = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:23]}"
+        self._next = count().__next__  # threads share it
+
+    def __call__(self) -> str:
+        """Return the next one."""
+        number = self._next()
+        return self._first + _DIGITS[number >> 24 & 4095] + _DIGITS[number >> 12 & 4095] + _DIGITS[number & 4095]
+
+
+def to_line(happening: Happening, event_id: str) -> bytes:
+    """Return the event of a request as a line. One that cannot be written in full is written in part."""
+    try:
+        line = encode_event(to_event(happening, event_id))
+    except Exception as problem:  # noqa: BLE001 - whatever a caller managed to put into it, the record goes on
+        line = encode_event(to_event(_without_contents(happening, problem), event_id))
+    if happening.is_unproven_refusal:
+        return line if len(line) <= LARGEST_UNPROVEN_LINE else encode_event(_shortened(happening, event_id, _SHORTEST))
+    return line if len(line) <= LARGEST_LINE else encode_event(_shortened(happening, event_id, LARGEST_LINE))
+
+
+def encode_event(event: Event) -> bytes:
+    """Return an event as a line with its end."""
+    return _encode(event) + b"\n"
+
+
+def _without_contents(happening: Happening, problem: Exception) -> Happening:
+    detail = f"the rest of this event could not be written: {type(problem).__name__}"
+    fault = None if happening.fault is None else type(happening.fault)(detail=detail)
+    return replace(happening, parameters=None, fault=fault, access_key_id=ascii(happening.access_key_id)[1:-1])
+
+
+def _shortened(happening: Happening, event_id: str, most: int) -> Event:
+    """Return an event without lists and mappings of parameters. CloudTrail omits large parameters too."""
+    event = to_event(happening, event_id)
+    kept = {name: _shorter(value, most) for name, value in (event.request_parameters or {}).items()}
+    return replace(event, request_parameters=kept)
+
+
+def _shorter(value: Any, most: int) -> Any:
+    if isinstance(value, list | dict):
+        return CUT
+    return cut_text(value, most) if isinstance(value, str) else value

@@ -1,0 +1,116 @@
+"""What an event costs on the disk is bounded, whatever strings a caller chooses."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.http.raw import send, signed
+
+from daypass.audit.bounds import cut_text
+from daypass.audit.event import Happening, to_event
+from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, EventIds, to_line
+from daypass.audit.sinks import open_sink
+from daypass.authenticate.caller import root_caller
+from daypass.errors import InvalidIdentityToken
+from daypass.testing.server import RunningServer
+from daypass.wire.http import HttpRequest
+
+WIDE = ("\x01", "ÿ", "本", "😀", '"', "\\", "\x7f", "a")
+
+
+def of_request(**changed: Any) -> Happening:
+    """Return what came of a call by an account's root user, with changes."""
+    request = HttpRequest("POST", b"/", b"", ((b"user-agent", b"aws-cli/2"),), b"", "192.0.2.1", False)
+    at, caller = datetime(2026, 11, 1, tzinfo=UTC), root_caller("123456789012", "AKIAIOSFODNN7EXAMPLE")
+    plain = Happening(at, "id", request, "sts", "AssumeRole", "us-east-1", caller.access_key_id, caller, None, None)
+    return msgspec.structs.replace(plain, **changed)
+
+
+def test_each_event_says_its_version_its_type_and_an_id_of_its_own(tmp_path: Path) -> None:
+    """Tools that read CloudTrail look at these three."""
+    sink = open_sink(str(tmp_path / "audit"))
+    for _ in range(3):
+        sink(of_request())
+    sink.close()
+    events = [json.loads(line) for line in (tmp_path / "audit").read_text().splitlines()]
+    assert {(event["eventVersion"], event["eventType"]) for event in events} == {("1.11", "AwsApiCall")}
+    assert len({event["eventID"] for event in events}) == 3
+    assert all([len(part) for part in event["eventID"].split("-")] == [8, 4, 4, 4, 12] for event in events)
+
+
+def test_event_ids_do_not_repeat_where_a_digit_is_carried() -> None:
+    """Nine digits are counted."""
+    new_id = EventIds()
+    assert len({new_id() for _ in range(2 * 16**3 + 1)}) == 2 * 16**3 + 1
+
+
+@pytest.mark.parametrize("character", WIDE)
+@pytest.mark.parametrize("length", [255, 256, 257, 4_000])
+def test_a_string_is_bounded_by_what_json_makes_of_it(character: str, length: int) -> None:
+    """One character takes one to six bytes in the log."""
+    cut = cut_text(character * length, 256)
+    assert len(msgspec.json.encode(cut)) <= 256 + 2
+    assert cut == character * length or cut.endswith("…")
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400), st.integers(3, 300))
+@settings(max_examples=200, deadline=None)
+def test_a_cut_string_is_as_long_as_the_bound_allows(text: str, most: int) -> None:
+    """The mark stands for what did not fit, and nothing is cut that fits."""
+    cut, whole = cut_text(text, most), len(msgspec.json.encode(text)) - 2
+    assert len(msgspec.json.encode(cut)) - 2 <= most
+    assert (cut == text) is (whole <= most)
+    if cut != text:
+        assert text.startswith(cut[:-1])
+        assert len(msgspec.json.encode(text[: len(cut)] + "…")) - 2 > most
+
+
+@pytest.mark.parametrize("character", WIDE)
+def test_a_refusal_that_anybody_can_cause_is_short(character: str) -> None:
+    """Agent, address, key id, message, detail and parameters are an attacker's, and the worst of all is 4 KB."""
+    long = character * 2_000
+    agent = (b"user-agent", character.encode("utf-8") * 2_000)
+    parameters = {f"{name}{number}": long for number, name in enumerate(("RoleArn", "PrincipalArn", "ProviderId") * 3)}
+    refused = of_request(
+        request=HttpRequest("POST", b"/", b"", (agent,), b"", long, False),
+        access_key_id=long,
+        caller=None,
+        parameters={**parameters, "PolicyArns": [{"arn": long}] * 50, "Tags": {long + str(n): long for n in range(50)}},
+        fault=InvalidIdentityToken(long, detail=long),
+    )
+    line = to_line(refused, EventIds()())
+    assert len(line) <= LARGEST_UNPROVEN_LINE
+    assert json.loads(line)["errorCode"] == "InvalidIdentityToken"
+
+
+@pytest.mark.parametrize("character", WIDE)
+def test_the_event_of_a_proven_caller_is_bounded_too(character: str) -> None:
+    """A caller with credentials cannot fill the disk with one call either; plain parameters stay readable."""
+    long = character * 2_000
+    nested = [{f"Name{number}{long}": [long] * 50 for number in range(50)}] * 50
+    event = of_request(parameters={"UserName": "alice", **{f"P{n}": nested for n in range(2)}})
+    line = to_line(event, EventIds()())
+    assert len(line) <= LARGEST_LINE
+    assert json.loads(line)["requestParameters"] == {"userName": "alice", **{f"p{n}": "…" for n in range(2)}}
+
+
+def test_an_agent_of_high_bytes_does_not_double(daypass_server: RunningServer) -> None:
+    """Bytes above 127 become two in UTF-8; they are counted as such."""
+    body, headers = signed(daypass_server)
+    assert send(daypass_server, body, {**headers, "User-Agent": "ÿ" * 1_000}).status == 200
+    agent = to_event(daypass_server.audit.happenings[-1]).user_agent
+    assert len(agent.encode()) <= 256
+
+
+@pytest.mark.parametrize("place", ["parameters", "access_key_id", "fault"])
+def test_what_json_cannot_hold_does_not_stop_the_record(place: str) -> None:
+    """A lone surrogate anywhere in an event costs its own place alone."""
+    bad: Any = {"parameters": {"Name": "\ud800"}, "access_key_id": "\ud800", "fault": InvalidIdentityToken("\ud800")}
+    event = of_request(caller=None, fault=InvalidIdentityToken("x"), action="AssumeRole")
+    line = json.loads(to_line(msgspec.structs.replace(event, **{place: bad[place]}), EventIds()()))
+    assert (line["eventName"], line["errorCode"]) == ("AssumeRole", "InvalidIdentityToken")
