@@ -20,7 +20,8 @@ class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
     """A refusal as the caller sees it.
 
     `message` goes to the caller. `detail` goes to the audit event alone and never holds a secret.
-    `encoded` is the encoded authorization message of a denial, when there is one.
+    `encoded` is the encoded authorization message of a denial, when there is one. `names_known_key` is for the audit
+    alone too: the caller was not proven, but the access key id that the call names exists here.
     """
 
     code: ClassVar[str] = "InternalFailure"
@@ -32,6 +33,7 @@ class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
         self.message = message
         self.detail = detail
         self.encoded = encoded
+        self.names_known_key = False
 
 
 class SenderFault(Fault):
@@ -98,7 +100,7 @@ class NoActionGiven(SenderFault):
 
 
 class Throttling(SenderFault):
-    """Too many unsigned calls from one peer, or too many large decisions of one account at a time."""
+    """Too many calls from one peer without a proven caller, or too many large decisions of one account at a time."""
 
     code = "Throttling"
 

@@ -26,7 +26,7 @@ from daypass.authorize.authorize import authorize
 from daypass.authorize.context import Surroundings
 from daypass.authorize.session_limits import admit
 from daypass.directory.store import Views, WouldBlock
-from daypass.errors import Fault, InternalFailure, Throttling
+from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.mint.keyring import SealingRing
 from daypass.operations.operation import AnyOperation, Touches
@@ -49,6 +49,10 @@ class Face(Protocol):
         """Tell whether a peer may make one more unsigned call, and count it. A call is counted by its first face."""
         ...
 
+    def admits_failure(self, peer: str) -> bool:
+        """Tell whether a peer may have one more call refused for what it says of its signer, and count it."""
+        ...
+
     def ring(self) -> SealingRing:
         """Return the keys that seal and open tokens now."""
         ...
@@ -67,6 +71,7 @@ class Trail(msgspec.Struct):
     caller: Caller | None = None
     parameters: Mapping[str, Any] | None = None
     fault: Fault | None = None
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +114,8 @@ class Pipeline:
             raise
         except Fault as fault:
             # Its traceback leads back to the trail, and such a ring would keep the request until it is searched for.
-            trail.fault = fault.with_traceback(None)
-            response = refuse(fault, request, request_id, trail.call)
+            trail.fault = _held_back(fault, request, face, trail).with_traceback(None)
+            response = refuse(trail.fault, request, request_id, trail.call)
         except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
             self.report_bug(request_id, bug)
             trail.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
@@ -125,8 +130,10 @@ class Pipeline:
         signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
         if signer is not None:
             admit(signer, call.service, call.action, regions=self.regions)
-        elif not face.admits(request.peer):
-            raise Throttling("Rate exceeded")
+        else:
+            trail.is_counted = True
+            if not face.admits(request.peer):
+                raise Throttling("Rate exceeded")
         if known is None:
             self.registry.require_supported(call.operation, call.params)
             parameters = trail.parameters = call.operation.parse(call.params)
@@ -175,6 +182,21 @@ class Pipeline:
             trail.parameters,
             trail.fault,
         )
+
+
+def _held_back(fault: Fault, request: HttpRequest, face: Face, trail: Trail) -> Fault:
+    """Return what to answer to a refused call: Throttling, where its peer has had too many without a proven caller.
+
+    Whether a signature holds is known only after the check. So the failures are counted, and good calls from the same
+    address go on at any rate, whoever fails beside them.
+    """
+    if trail.signer is not None or trail.is_counted or fault.blame is not Blame.SENDER:
+        return fault
+    if face.admits_failure(request.peer):
+        return fault
+    throttling = Throttling("Rate exceeded", detail=f"held back: {fault.code}")
+    throttling.names_known_key = fault.names_known_key
+    return throttling
 
 
 def refuse(fault: Fault, request: HttpRequest, request_id: str, call: Call | None = None) -> HttpResponse:

@@ -144,7 +144,8 @@ class _Open:
 class StoreFace:
     """The store as the event loop sees it: what is not in the cache raises WouldBlock.
 
-    Every request comes here first, so this is where unsigned calls are counted.
+    Every request comes here first, so this is where unsigned calls are counted. A call that is refused for its
+    signature is counted wherever that is found out.
     """
 
     def __init__(
@@ -165,6 +166,10 @@ class StoreFace:
 
     def admits(self, peer: str) -> bool:
         """Tell whether a peer may make one more unsigned call, and count it."""
+        return self._admits(peer)
+
+    def admits_failure(self, peer: str) -> bool:
+        """Tell whether a peer may have one more call refused for what it says of its signer, and count it."""
         return self._admits(peer)
 
     def ring(self) -> SealingRing:
@@ -239,6 +244,14 @@ class WaitingFace(StoreFace):
         return self._shares.take(account)
 
 
+class SecondFace(WaitingFace):
+    """The store as a worker thread sees it, for requests that the event loop has looked at."""
+
+    def admits(self, peer: str) -> bool:  # noqa: ARG002 - the Face's promise
+        """Admit every unsigned call: the event loop counted it."""
+        return True
+
+
 def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
     """Return the application of one server process. It closes the store when it stops."""
     cache = Cache(there.store, max_entries=config.cache_entries)
@@ -268,7 +281,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
     upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
     courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config))
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
-    cold = WaitingFace(there, cache.loading, keychain, settings, issuer_keys, _admits_everyone).sharing(shares, writers)
+    cold = SecondFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(shares, writers)
     peers = PeerRule(config.trusted_proxies)
     return App(
         pipeline=pipeline,
@@ -313,10 +326,6 @@ def _metrics_of(config: Config, meter: Meter) -> tuple[Callable[[], None], ...]:
     if not config.metrics_port:
         return ()
     return (lambda: serve_metrics(config.host, config.metrics_port, meter),)
-
-
-def _admits_everyone(_: str) -> bool:
-    return True  # Counted by the face that a request met first, before it got to a worker thread.
 
 
 def fetch_limits(config: Config) -> FetchLimits:

@@ -18,7 +18,7 @@ from daypass.directory.entities import AccessKey
 from daypass.directory.identity import Identity, load_access_key, load_account, load_identity
 from daypass.directory.revocations import is_revoked, load_revocations
 from daypass.directory.store import Reader, Views
-from daypass.errors import ExpiredToken, InvalidClientTokenId
+from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId
 from daypass.mint.keyring import SealingRing
 from daypass.mint.session import Session, SessionKind
 from daypass.wire.http import HttpRequest
@@ -52,12 +52,14 @@ def authenticate(
     `services` are the names that the API called for signs with.
     """
     check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
-    if unverified.token is None:
-        caller, secret = _long_term(unverified.access_key_id, lookup)
-    else:
-        caller, secret = _temporary(unverified.access_key_id, unverified.token, lookup)
-    key = lookup.keychain.signing_key(secret, unverified.date, unverified.region, unverified.service)
-    verified = verify_signature(unverified, request, signing_key=key)
+    named = _find_named(unverified, lookup)
+    try:
+        caller, secret = _long_term(named, lookup) if isinstance(named, KeyHolder) else _temporary(named, lookup)
+        key = lookup.keychain.signing_key(secret, unverified.date, unverified.region, unverified.service)
+        verified = verify_signature(unverified, request, signing_key=key)
+    except Fault as fault:
+        fault.names_known_key = True
+        raise
     return Signer(caller, verified.region)
 
 
@@ -79,17 +81,23 @@ def load_key_holder(reader: Reader, access_key_id: str) -> KeyHolder | None:
     return None if user is None else KeyHolder(key, user_caller(user, key.id))
 
 
-def _long_term(access_key_id: str, lookup: Lookup) -> tuple[Caller, str]:
-    found = lookup.views.get(load_key_holder, access_key_id)
+def _find_named(unverified: UnverifiedSignature, lookup: Lookup) -> KeyHolder | Session:
+    """Return what the request names: the long-term key, or the session of its token. Nobody has proved to hold it."""
+    if unverified.token is not None:
+        return lookup.keychain.session_of(unverified.token, unverified.access_key_id, lookup.load_ring())
+    found = lookup.views.get(load_key_holder, unverified.access_key_id)
     if found is None:
         raise InvalidClientTokenId(_INVALID, detail="no such access key, or nobody who holds it")
+    return found
+
+
+def _long_term(found: KeyHolder, lookup: Lookup) -> tuple[Caller, str]:
     if not found.key.active:
         raise InvalidClientTokenId(_INVALID, detail="the access key is inactive")
     return found.caller, lookup.keychain.secret_of(found.key)
 
 
-def _temporary(access_key_id: str, token: str, lookup: Lookup) -> tuple[Caller, str]:
-    session = lookup.keychain.session_of(token, access_key_id, lookup.load_ring())
+def _temporary(session: Session, lookup: Lookup) -> tuple[Caller, str]:
     # The end is exclusive: a session that ends at noon is of no use at noon.
     if lookup.now.timestamp() >= session.expires:
         raise ExpiredToken(_EXPIRED)

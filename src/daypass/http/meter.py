@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 
 class Meter(Collector):
-    """Counts answers by action and code, and unsigned calls that were held back."""
+    """Counts answers by action and code, and calls without a proven caller that were held back."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str], int] = defaultdict(int)
@@ -26,7 +26,7 @@ class Meter(Collector):
         self._answers[action, code] += 1
 
     def throttled(self) -> None:
-        """Count one unsigned call that was held back."""
+        """Count one call without a proven caller that was held back."""
         self._throttled += 1
 
     def connection_refused(self) -> None:
@@ -45,7 +45,9 @@ class Meter(Collector):
         for (action, code), count in sorted(self._answers.items()):
             answers.add_metric([action, code], count)
         yield answers
-        yield CounterMetricFamily("daypass_throttled", "Unsigned calls that were held back.", value=self._throttled)
+        yield CounterMetricFamily(
+            "daypass_throttled", "Calls without a proven caller that were held back.", value=self._throttled
+        )
         yield CounterMetricFamily(
             "daypass_connections_refused",
             "Connections that were closed at once, because their peer or the process had too many.",

@@ -1,7 +1,8 @@
-"""Hold back peers that make too many unsigned calls.
+"""Hold back peers that make too many calls without a proven caller.
 
-Owns one bucket a peer, bounded in number: unsigned calls cost us a signature check or a fetch, and nobody has proved
-who they are. Signed calls are never held back here.
+Owns one bucket a peer, bounded in number. Two kinds of calls are counted: unsigned ones, before they cost a signature
+check or a fetch, and signed ones whose signature did not hold, once that is known. A call that is signed well is
+never counted, so that no neighbour behind the same address can hold it back.
 """
 
 import threading
@@ -23,7 +24,7 @@ class Throttle:
         self._clock = clock
         self._on_refusal = on_refusal
         self._buckets: dict[str, tuple[float, float]] = {}
-        self._lock = threading.Lock()  # large requests are counted by the thread that reads them
+        self._lock = threading.Lock()  # worker threads count too: large requests, and calls that do not hold
 
     def admits(self, peer: str) -> bool:
         """Tell whether `peer` may make one more call now, and count it."""

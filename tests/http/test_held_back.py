@@ -1,0 +1,203 @@
+"""Calls without a proven caller are held back by peer; calls that are signed well never are."""
+
+import http.client
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import ip_network
+from urllib.parse import urlencode
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from tests.http.raw import FORM, WHO, Answer, send, signed
+from tests.http.test_refusals import code_of
+
+from daypass.config import Config
+from daypass.testing.server import RunningServer, running_server
+
+BUDGET = 3
+AWS = "{http://webservices.amazon.com/AWSFault/2005-15-09}"
+Attempt = tuple[bytes, dict[str, str]]
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    """Run a server that lets a peer fail three times, behind a proxy that says who it is."""
+    with running_server(
+        config=replace(Config(), unsigned_calls_per_minute=BUDGET, trusted_proxies=(ip_network("127.0.0.1"),))
+    ) as running:
+        yield running
+
+
+def signed_by(server: RunningServer, key_id: str, secret: str, token: str | None = None) -> Attempt:
+    """Return the body and the headers of a call that these credentials signed."""
+    body = urlencode(WHO).encode()
+    request = AWSRequest("POST", server.url + "/", data=body, headers={"Content-Type": FORM})
+    SigV4Auth(Credentials(key_id, secret, token), "sts", "us-east-1").add_auth(request)
+    return body, {**dict(request.headers.items()), "Host": server.url.removeprefix("http://")}
+
+
+def unknown_key(server: RunningServer) -> Attempt:
+    """Name a key that does not exist."""
+    return signed_by(server, "AKIANOBODYNOBODYNOBO", "x" * 40)
+
+
+def unopened_token(server: RunningServer) -> Attempt:
+    """Send a session token that was never sealed here."""
+    return signed_by(server, "ASIANOBODYNOBODYNOBO", "x" * 40, "FwoGZXIvYXdzEA")
+
+
+def wrong_signature(server: RunningServer) -> Attempt:
+    """Name a key that exists, and sign with another secret."""
+    return signed_by(server, server.root.access_key_id, "x" * 40)
+
+
+def changed_body(server: RunningServer) -> Attempt:
+    """Change a signed body."""
+    body, headers = signed(server)
+    return body + b"&DurationSeconds=1", headers
+
+
+def no_signature(server: RunningServer) -> Attempt:
+    """Send a call that must be signed without a signature."""
+    return urlencode(WHO).encode(), {"Content-Type": FORM}
+
+
+def half_a_signature(server: RunningServer) -> Attempt:
+    """Send a header that is not a whole signature."""
+    return urlencode(WHO).encode(), {"Content-Type": FORM, "Authorization": "AWS4-HMAC-SHA256 Credential=x"}
+
+
+def other_region(server: RunningServer) -> Attempt:
+    """Sign for a region that does not exist."""
+    return signed(server, region="nowhere")
+
+
+def old_date(server: RunningServer) -> Attempt:
+    """Say that the signature is from another day."""
+    body, headers = signed(server)
+    return body, {**headers, "X-Amz-Date": "20200101T000000Z"}
+
+
+def unknown_action(server: RunningServer) -> Attempt:
+    """Call what does not exist."""
+    return b"Action=MakeMeRoot&Version=2011-06-15", {"Content-Type": FORM}
+
+
+def broken_form(server: RunningServer) -> Attempt:
+    """Send what cannot be read as a form."""
+    return b"Action=%ZZ", {"Content-Type": FORM}
+
+
+def bad_web_identity_token(server: RunningServer) -> Attempt:
+    """Bring a token of nobody."""
+    role = f"arn:aws:iam::{server.root.account}:role/r"
+    asked = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": role, "RoleSessionName": "s"}
+    return urlencode({**asked, "WebIdentityToken": "a.b.c" * 10}).encode(), {"Content-Type": FORM}
+
+
+BAD: tuple[Callable[[RunningServer], Attempt], ...] = (
+    unknown_key,
+    unopened_token,
+    wrong_signature,
+    changed_body,
+    no_signature,
+    half_a_signature,
+    other_region,
+    old_date,
+    unknown_action,
+    broken_form,
+    bad_web_identity_token,
+)
+
+
+def from_peer(server: RunningServer, attempt: Attempt, peer: str) -> Answer:
+    """Send a call as a proxy passes it on."""
+    body, headers = attempt
+    return send(server, body, {**headers, "X-Forwarded-For": peer})
+
+
+def is_held_back(answer: Answer) -> bool:
+    """Tell whether an answer is AWS's Throttling."""
+    return answer.status == 400 and b"<Code>Throttling</Code>" in answer.body and b"Rate exceeded" in answer.body
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda each: each.__name__)
+def test_a_peer_that_proves_nothing_is_held_back_and_good_keys_beside_it_are_not(
+    server: RunningServer, bad: Callable[[RunningServer], Attempt]
+) -> None:
+    """Failures are counted after the check, so a good signature from the same address is answered at any rate."""
+    for _ in range(BUDGET):
+        assert not is_held_back(from_peer(server, bad(server), "192.0.2.1"))
+    for _ in range(BUDGET):
+        assert is_held_back(from_peer(server, bad(server), "192.0.2.1"))
+        assert from_peer(server, signed(server), "192.0.2.1").status == 200
+    assert not is_held_back(from_peer(server, bad(server), "192.0.2.2"))
+    assert f"daypass_throttled_total {BUDGET}.0" in send(server, b"", {}, method="GET", target="/metrics").text
+
+
+def test_good_calls_and_refusals_of_a_proven_caller_count_nothing(server: RunningServer) -> None:
+    """Whoever has proved who they are is told what they may not, as often as they ask."""
+    denied = signed(server, {"Action": "GetUser", "Version": "2010-05-08", "UserName": "nobody"}, service="iam")
+    for _ in range(2 * BUDGET):
+        assert from_peer(server, signed(server), "192.0.2.1").status == 200
+        assert from_peer(server, denied, "192.0.2.1").status == 404
+    assert not is_held_back(from_peer(server, unknown_key(server), "192.0.2.1"))
+
+
+def test_all_kinds_of_failures_draw_on_one_budget_and_a_network_is_one_peer(server: RunningServer) -> None:
+    """Neither another kind of call nor another address of the same IPv6 /64 buys further failures."""
+    few: tuple[Callable[[RunningServer], Attempt], ...] = (unknown_key, bad_web_identity_token, no_signature)
+    for number, bad in enumerate(few):
+        assert not is_held_back(from_peer(server, bad(server), f"2001:db8::{number}"))
+    for number, bad in enumerate(BAD, 10):
+        assert is_held_back(from_peer(server, bad(server), f"2001:db8::{number}")), bad
+    assert not is_held_back(from_peer(server, unknown_key(server), "2001:db8:0:1::1"))
+
+
+PAGES = (
+    "/saml",
+    "/saml/role",
+    "/login/role",
+    "/login/decline",
+    "/login/file",
+    "/operator",
+    "/operator/leave",
+    "/device",
+    "/handover",
+    "/handover/token",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_posts_to_the_portal_are_counted_too(server: RunningServer, page: str) -> None:
+    """Each form of the portal draws on the same budget."""
+    for _ in range(BUDGET):
+        from_peer(server, no_signature(server), "192.0.2.1")
+    answer = send(server, b"{}", {"Content-Type": FORM, "X-Forwarded-For": "192.0.2.1"}, target=page)
+    assert (answer.status, "Rate exceeded" in answer.text) == (400, True)
+
+
+def test_what_is_held_back_is_answered_without_the_words_of_the_check(server: RunningServer) -> None:
+    """The answer to a bad call is Throttling alone; the audit event says what it was refused for."""
+    for _ in range(BUDGET + 1):
+        answer = from_peer(server, wrong_signature(server), "192.0.2.1")
+    assert code_of(answer) == "Throttling"
+    fault = server.audit.happenings[-1].fault
+    assert fault is not None
+    assert (fault.detail, fault.names_known_key) == ("held back: SignatureDoesNotMatch", True)
+    assert server.audit.happenings[-1].access_key_id == server.root.access_key_id
+
+
+def test_many_failures_at_once_are_counted_once_each(server: RunningServer) -> None:
+    """Calls that wait for the store are counted where they end, on a worker thread, and not on the way there."""
+    host = server.url.removeprefix("http://")
+    connections = [http.client.HTTPConnection(host, timeout=60) for _ in range(8)]
+    for number, connection in enumerate(connections):
+        body, headers = signed_by(server, f"AKIANOBODYNOBODY{number:04d}", "x" * 40)
+        connection.request("POST", "/", body, {**headers, "X-Forwarded-For": "192.0.2.9"})
+    answers = [connection.getresponse().read() for connection in connections]
+    for connection in connections:
+        connection.close()
+    assert sum(b"<Code>Throttling</Code>" in answer for answer in answers) == len(answers) - BUDGET
