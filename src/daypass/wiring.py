@@ -255,8 +255,8 @@ class SecondFace(WaitingFace):
 def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
     """Return the application of one server process. It closes the store when it stops."""
     cache = Cache(there.store, max_entries=config.cache_entries)
-    sink = sink or _open_audit(config)
     meter = Meter()
+    sink = sink or _open_audit(config, meter)
     keychain = Keychain(there.vault)
     settings = ServiceSettings(
         public_url=config.url, regions=config.regions, quotas=config.quotas, saml=saml_rules(config)
@@ -380,10 +380,10 @@ def saml_rules(config: Config) -> SamlRules:
     )
 
 
-def _open_audit(config: Config) -> Sink:
+def _open_audit(config: Config, meter: Meter) -> Sink:
     target = audit_target(config)
     try:
-        return open_sink(target)
+        return open_sink(target, meter)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
 
@@ -411,7 +411,8 @@ def _region_rule(config: Config) -> Callable[[str], bool]:
 
 def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
     def record(happening: Happening) -> None:
-        meter.answered(happening.action, happening.code)
+        fault = happening.fault
+        meter.answered(happening.action, "" if fault is None else fault.code)
         sink(happening)
         if happening.caller is not None and happening.access_key_id:
             _note_use(happening, happening.caller, uses)

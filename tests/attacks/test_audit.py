@@ -1,15 +1,13 @@
 """No request and no full disk silences the record of those that follow."""
 
-import io
 import json
 from pathlib import Path
 
 import msgspec
-import pytest
 from tests.http.raw import send, signed
 
 from daypass.audit.event import Happening, to_event
-from daypass.audit.sinks import LineSink, open_sink
+from daypass.audit.sinks import open_sink
 from daypass.errors import MalformedPolicyDocument
 from daypass.testing.server import RunningServer
 
@@ -45,54 +43,6 @@ def test_an_event_that_cannot_be_written_in_full_is_written_in_part(
     assert [event["errorCode"] for event in events] == ["MalformedPolicyDocument"] * 3
     assert [event["eventName"] for event in events] == ["CreatePolicy"] * 3
     assert "UnicodeEncodeError" in events[1]["additionalEventData"]["detail"]
-
-
-class FullDisk(io.BytesIO):
-    """Takes seven bytes at a time while it has room, and none while it is full."""
-
-    is_full = False
-
-    def write(self, data: bytes, /) -> int:  # type: ignore[override] # bytes are all that is written here
-        """Take what there is room for."""
-        if self.is_full:
-            raise OSError(28, "No space left on device")
-        return super().write(data[:7])
-
-
-def test_a_disk_that_was_full_gets_every_event_once(
-    daypass_server: RunningServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What cannot be written is kept, within bounds, and written as soon as there is room."""
-    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 1)  # so that each event is tried here and now
-    disk = FullDisk()
-    sink = LineSink(disk)
-    events = [msgspec.structs.replace(happening(daypass_server), request_id=str(number)) for number in range(3)]
-    sink(events[0])
-    disk.is_full = True
-    sink(events[1])
-    disk.is_full = False
-    sink(events[2])
-    sink.close()
-    assert [json.loads(line)["requestID"] for line in disk.getvalue().splitlines()] == ["0", "1", "2"]
-
-
-def test_what_a_full_disk_keeps_waiting_is_bounded(
-    daypass_server: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Beyond the bound events are counted, and the log says how many are missing."""
-    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 1)
-    monkeypatch.setattr("daypass.audit.sinks._MOST_UNWRITTEN", 100)
-    disk = FullDisk()
-    disk.is_full = True
-    sink = LineSink(disk)
-    one = happening(daypass_server)
-    for _ in range(5):
-        sink(one)
-    disk.is_full = False
-    sink.close()
-    assert len(disk.getvalue().splitlines()) == 1
-    logged = capsys.readouterr()
-    assert "events_lost" in logged.out + logged.err
 
 
 def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServer) -> None:

@@ -55,8 +55,6 @@ HIDDEN = frozenset(
 _LONGEST_AGENT = 256  # bytes as written, like all that follow
 _LONGEST_KEY_ID = 128  # AWS: at most 128 characters
 _LONGEST_ADDRESS = 64
-_LONGEST_NAME = 2_048  # an ARN, or whom a token or an assertion speaks for
-_PLAIN_NAME = _LONGEST_NAME // 6  # characters that cannot take more, as the widest takes six bytes
 _LONGEST_MESSAGE, _LONGEST_DETAIL = 1_024, 2_048
 _SHORT_MESSAGE, _SHORT_DETAIL = 512, 1_024
 _MESSAGE_CHARACTERS, _DETAIL_CHARACTERS = 256, 1_024
@@ -129,7 +127,7 @@ def to_event(happening: Happening, event_id: str = "") -> Event:
     fault, request = happening.fault, happening.request
     is_short = fault is not None and happening.caller is None
     # By position, in the order above: this is on the way of every request, and names cost a fifth of it.
-    return Event(
+    event = Event(
         EVENT_VERSION,
         "AwsApiCall",
         event_id,
@@ -138,19 +136,12 @@ def to_event(happening: Happening, event_id: str = "") -> Event:
         happening.action,
         happening.region,
         request.peer[:_LONGEST_ADDRESS],
-        _agent(request),
+        _agent_text((request.header(b"user-agent") or b"")[:_LONGEST_AGENT]),
         happening.request_id,
         _identity(happening),
         _visible(happening.parameters, _UNPROVEN if is_short else _PROVEN) if happening.parameters else None,
-        None if fault is None else fault.code,
-        None if fault is None else _message(fault, is_short=is_short),
-        None if fault is None else _detail(fault, is_short=is_short),
     )
-
-
-def _agent(request: HttpRequest) -> str:
-    agent = request.header(b"user-agent")
-    return _agent_text(agent[:_LONGEST_AGENT]) if agent else ""
+    return event if fault is None else _refused(event, fault, is_short=is_short)
 
 
 # What most requests share is made once. Both memories are small, whatever callers send.
@@ -164,13 +155,15 @@ def _second(since_1970: int) -> datetime:
     return datetime.fromtimestamp(since_1970, UTC)
 
 
-def _message(fault: Fault, *, is_short: bool) -> str:
-    return cut_text(fault.message[:_MESSAGE_CHARACTERS], _SHORT_MESSAGE if is_short else _LONGEST_MESSAGE)
-
-
-def _detail(fault: Fault, *, is_short: bool) -> dict[str, str] | None:
+def _refused(event: Event, fault: Fault, *, is_short: bool) -> Event:
+    message = cut_text(fault.message[:_MESSAGE_CHARACTERS], _SHORT_MESSAGE if is_short else _LONGEST_MESSAGE)
     detail = cut_text(fault.detail[:_DETAIL_CHARACTERS], _SHORT_DETAIL if is_short else _LONGEST_DETAIL)
-    return {"detail": detail} if detail else None
+    return msgspec.structs.replace(
+        event,
+        error_code=fault.code,
+        error_message=message,
+        additional_event_data={"detail": detail} if detail else None,
+    )
 
 
 def _identity(happening: Happening) -> UserIdentity:
@@ -180,8 +173,8 @@ def _identity(happening: Happening) -> UserIdentity:
     source = "" if caller.session is None else caller.session.source_identity
     return UserIdentity(
         _TYPES.get(caller.principal.kind, "Unknown"),
-        caller.user_id if len(caller.user_id) <= _PLAIN_NAME else cut_text(caller.user_id, _LONGEST_NAME),
-        caller.arn if len(caller.arn) <= _PLAIN_NAME else cut_text(caller.arn, _LONGEST_NAME),
+        caller.user_id,
+        caller.arn,
         caller.account,
         caller.access_key_id,
         {"sourceIdentity": source} if source else None,

@@ -16,6 +16,8 @@ from daypass.audit.event import Event, Happening, to_event
 LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of four times that
 LARGEST_UNPROVEN_LINE = 4_096  # of a refused call without a proven caller
 _SHORTEST = 64  # bytes of one string parameter, where all of them together are too long
+_LONGEST_NAME = 2_048  # bytes of an ARN, or of whom a token or an assertion speaks for
+_END = b"\n"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,27 +31,35 @@ class EventIds:
         text = os.urandom(16).hex()
         self._first = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:23]}"
         self._next = count().__next__  # threads share it
+        self._upper = (0, f"{self._first}{0:06x}")
 
     def __call__(self) -> str:
         """Return the next one."""
         number = self._next()
-        return self._first + _DIGITS[number >> 24 & 4095] + _DIGITS[number >> 12 & 4095] + _DIGITS[number & 4095]
+        upper, text = self._upper
+        if number >> 12 != upper:
+            upper = number >> 12
+            text = f"{self._first}{upper:06x}"
+            self._upper = (upper, text)
+        return text + _DIGITS[number & 4095]
 
 
 def to_line(happening: Happening, event_id: str) -> bytes:
     """Return the event of a request as a line. One that cannot be written in full is written in part."""
     try:
-        line = encode_event(to_event(happening, event_id))
+        line = _encode(to_event(happening, event_id)) + _END
     except Exception as problem:  # noqa: BLE001 - whatever a caller managed to put into it, the record goes on
         line = encode_event(to_event(_without_contents(happening, problem), event_id))
+    if len(line) <= LARGEST_UNPROVEN_LINE:
+        return line
     if happening.is_unproven_refusal:
-        return line if len(line) <= LARGEST_UNPROVEN_LINE else encode_event(_shortened(happening, event_id, _SHORTEST))
+        return encode_event(_shortened(happening, event_id, _SHORTEST))
     return line if len(line) <= LARGEST_LINE else encode_event(_shortened(happening, event_id, LARGEST_LINE))
 
 
 def encode_event(event: Event) -> bytes:
     """Return an event as a line with its end."""
-    return _encode(event) + b"\n"
+    return _encode(event) + _END
 
 
 def _without_contents(happening: Happening, problem: Exception) -> Happening:
@@ -61,8 +71,10 @@ def _without_contents(happening: Happening, problem: Exception) -> Happening:
 def _shortened(happening: Happening, event_id: str, most: int) -> Event:
     """Return an event without lists and mappings of parameters. CloudTrail omits large parameters too."""
     event = to_event(happening, event_id)
+    who = event.user_identity
+    who = replace(who, arn=cut_text(who.arn, _LONGEST_NAME), principal_id=cut_text(who.principal_id, _LONGEST_NAME))
     kept = {name: _shorter(value, most) for name, value in (event.request_parameters or {}).items()}
-    return replace(event, request_parameters=kept)
+    return replace(event, request_parameters=kept, user_identity=who)
 
 
 def _shorter(value: Any, most: int) -> Any:

@@ -1,37 +1,71 @@
 """Where audit events go: a file, standard output, or nowhere.
 
-Owns the writing, off the request's path: lines of JSON are queued, and a thread of its own writes them in batches. A
-line is made at once, while all that it tells is at hand, so that no request is kept for its record. The queue is
-bounded: whoever fills it writes it out, so that no event is lost unseen. Nothing that a caller sends, and no full disk,
-ends the writing.
+Owns the queue and the thread that writes it, off the request's path. A line is made at once, while all that it tells is
+at hand, so that no request is kept for its record.
+
+- One thread writes. Nobody else waits for a disk or for whoever reads a pipe.
+- The queue is bounded in bytes. Events beyond the bound are counted, and a record that says how many are missing takes
+  their place in the log as soon as it can be written.
+- Nothing that a caller sends, and no full disk, ends the writing.
 """
 
-import os
 import sys
 import threading
+import time
 from collections import deque
-from typing import BinaryIO, Protocol
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Protocol
 
 import structlog
 
 from daypass.audit.event import Happening
-from daypass.audit.lines import EventIds, to_line
+from daypass.audit.lines import EventIds, encode_event, to_line
+from daypass.audit.losses import Losses
+from daypass.audit.targets import Stream, Target, open_target
 
-_MOST_QUEUED = 10_000
-_MOST_UNWRITTEN = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
+_MOST_QUEUED = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
+_MOST_INCOMING = 1_000  # lines that are not in the queue yet
+_LONG_LINE = 4_096  # bytes; a longer one goes into the queue at once
+_MOST_AT_ONCE = 256 * 1024  # bytes
 _EVERY = 0.05  # seconds
+_AGAIN = 0.25  # seconds until what could not be written is tried again
+_LAST_STALL = 1.0  # seconds that the end waits for a reader that stalls
+_LAST = 10.0  # seconds that the end waits for the writer
 
 
 class Sink(Protocol):
     """Takes what happened."""
 
     def __call__(self, happening: Happening, /) -> None:
-        """Record one request. Blocks only while the queue is full."""
+        """Record one request. Never waits."""
         ...
 
     def close(self) -> None:
         """Write what is queued and let go of the file."""
         ...
+
+
+class Health(Protocol):
+    """Hears how the recording goes."""
+
+    def audit_lost(self, count: int) -> None:
+        """Count events that will not be recorded."""
+        ...
+
+    def audit_failing(self, *, is_failing: bool) -> None:
+        """Note whether the last attempt to write failed."""
+        ...
+
+
+class Unwatched:
+    """A Health that forgets."""
+
+    def audit_lost(self, count: int) -> None:
+        """Forget it."""
+
+    def audit_failing(self, *, is_failing: bool) -> None:
+        """Forget it."""
 
 
 class NoSink:
@@ -45,75 +79,151 @@ class NoSink:
 
 
 class LineSink:
-    """Writes each event as a line of JSON to a stream, a file's being unbuffered.
+    """Writes each event as a line of JSON."""
 
-    What cannot be written now, because the disk is full, is tried again; beyond a bound, events are counted instead.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, target: Target | BinaryIO, health: Health | None = None) -> None:
+        self._target: Target = target if isinstance(target, Target) else Stream(target)
+        self._health = health or Unwatched()
         self._new_id = EventIds()
-        self._queued: deque[bytes] = deque()
-        self._unwritten = b""
-        self._lost = 0
+        self._incoming: deque[bytes] = deque()
+        self._queue: deque[bytes | Losses] = deque()
+        self._bytes = 0
+        self._lost = 0  # since the last time that everything could be written
         self._is_failing = False
-        self._closing = threading.Event()
-        self._writing = threading.Lock()
-        self._thread = threading.Thread(target=self._write_on, name="audit", daemon=True)
+        self._is_loss_told = False
+        self._lock = threading.Lock()  # over the queue; nobody holds it for longer than that takes
+        self._wake = threading.Event()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
     def __call__(self, happening: Happening, /) -> None:
-        """Queue one event. A full queue is written here and now."""
-        self._queued.append(to_line(happening, self._new_id()))
-        if len(self._queued) >= _MOST_QUEUED:
-            self._flush()
+        """Queue one event, or count it where the queue is full."""
+        line = to_line(happening, self._new_id())
+        # No lock: this is on the way of every request, and a deque takes lines from several threads.
+        self._incoming.append(line)
+        if len(self._incoming) > _MOST_INCOMING or len(line) > _LONG_LINE:
+            with self._lock:
+                self._take_in()
+            self._wake.set()
 
     def close(self) -> None:
-        """Write what is queued, then stop."""
-        self._closing.set()
-        self._thread.join()
-        self._flush()
-
-    def _write_on(self) -> None:
-        while not self._closing.wait(_EVERY):
-            self._flush()
-
-    def _flush(self) -> None:
-        with self._writing:
+        """Write what is queued, then stop. What cannot be written within some seconds is counted in the log."""
+        self._is_closing = True
+        self._wake.set()
+        self._thread.join(_LAST)
+        with self._lock:
             self._take_in()
-            try:
-                while self._unwritten:
-                    # A partial write goes on where it ended, so that no line is broken or written twice.
-                    self._unwritten = self._unwritten[self._stream.write(self._unwritten) or 0 :]
-                self._stream.flush()
-            except OSError as problem:
-                self._note_failure(problem)
-            else:
-                self._note_success()
+            left = Losses()
+            for each in self._queue:
+                left.add(each) if isinstance(each, bytes) else left.merge(each)
+        if left.count:
+            self._health.audit_lost(left.count - left.counted)
+            _tell("audit_events_lost", events_lost=left.count, reason="not written at the end")
+        if not self._thread.is_alive():
+            self._target.close()
 
     def _take_in(self) -> None:
-        lines = [self._queued.popleft() for _ in range(len(self._queued))]
-        if lines and len(self._unwritten) > _MOST_UNWRITTEN:
-            self._lost += len(lines)
-        elif lines:
-            self._unwritten += b"".join(lines)
+        """Move what came in to the queue, as far as there is room. What has none is counted."""
+        for _ in range(len(self._incoming)):
+            line = self._incoming.popleft()
+            if self._bytes + len(line) <= self._most():
+                self._queue.append(line)
+                self._bytes += len(line)
+            else:
+                self._lose(line)
+
+    def _most(self) -> int:
+        # After a loss there must be much room again: short lines that just fit would make a gap of many records.
+        return _MOST_QUEUED // 2 if self._queue and isinstance(self._queue[-1], Losses) else _MOST_QUEUED
+
+    def _lose(self, line: bytes) -> None:
+        losses = self._queue[-1] if self._queue else None
+        if not isinstance(losses, Losses):
+            losses = Losses()
+            self._queue.append(losses)
+        count = losses.add(line)
+        self._lost += count
+        self._health.audit_lost(count)
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            self._wake.wait(_AGAIN if self._is_failing else _EVERY)
+            self._wake.clear()
+            self._write_queue()
+        # A reader that was slow may go on; a disk that is full stays so.
+        ends = time.monotonic() + _LAST_STALL
+        while isinstance(self._write_queue(), BlockingIOError) and time.monotonic() < ends:
+            self._wake.wait(_EVERY)
+            self._wake.clear()
+
+    def _write_queue(self) -> OSError | None:
+        """Write what is queued, as far as it can be, and return what was in the way."""
+        problem = None
+        try:
+            while problem is None and (lines := self._next_lines()):
+                written, problem = self._target.write(lines)
+                self._take_out(written)
+        except Exception as bug:  # noqa: BLE001 - a bug of ours must not end the recording, and is tried again
+            problem = OSError(0, f"{type(bug).__name__}: {bug}")
+        if problem is None:
+            self._note_success()
+        else:
+            self._note_failure(problem)
+        return problem
+
+    def _next_lines(self) -> list[bytes]:
+        """Return lines from the front of the queue, which stay in it until they are written."""
+        lines, size = list[bytes](), 0
+        with self._lock:
+            self._take_in()
+            for place, each in enumerate(self._queue):
+                if isinstance(each, Losses):
+                    if lines:
+                        break
+                    # From here on it is a line, and what is lost later is counted anew.
+                    each = encode_event(each.to_event(self._new_id(), datetime.now(UTC)))  # noqa: PLW2901 - the same
+                    self._queue[place] = each
+                    self._bytes += len(each)
+                lines.append(each)
+                size += len(each)
+                if size >= _MOST_AT_ONCE:
+                    break
+        return lines
+
+    def _take_out(self, count: int) -> None:
+        with self._lock:
+            for _ in range(count):
+                line = self._queue.popleft()
+                self._bytes -= len(line) if isinstance(line, bytes) else 0
 
     def _note_failure(self, problem: OSError) -> None:
         if not self._is_failing:
-            structlog.get_logger().error("audit_not_written", reason=problem.strerror or str(problem))
+            _tell("audit_not_written", reason=problem.strerror or str(problem))
+            self._health.audit_failing(is_failing=True)
         self._is_failing = True
+        if self._lost and not self._is_loss_told:
+            _tell("audit_events_lost", reason="more wait than the queue holds")
+            self._is_loss_told = True
 
     def _note_success(self) -> None:
-        if self._is_failing:
-            structlog.get_logger().error("audit_written_again", events_lost=self._lost)
-            self._is_failing, self._lost = False, 0
+        if not self._is_failing and not self._lost:
+            return
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        _tell("audit_written_again", events_lost=lost)
+        self._health.audit_failing(is_failing=False)
+        self._is_failing = self._is_loss_told = False
 
 
-def open_sink(target: str) -> Sink:
+def _tell(event: str, **more: Any) -> None:
+    # Standard error may be a file on the same full disk.
+    with suppress(OSError):
+        structlog.get_logger().error(event, **more)
+
+
+def open_sink(target: str, health: Health | None = None) -> Sink:
     """Return the sink for a file's path, `-` for standard output, or `none`. A new file is its owner's alone."""
     if target == "none":
         return NoSink()
-    if target == "-":
-        return LineSink(sys.stdout.buffer)
-    descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    return LineSink(os.fdopen(descriptor, "ab", buffering=0))
+    return LineSink(sys.stdout.buffer if target == "-" else open_target(target), health)

@@ -5,6 +5,8 @@ No secret gets here: what is logged are events of the server itself, never reque
 
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import Processor
@@ -23,10 +25,24 @@ def set_up_logs(level: str) -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, _STAMP, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing())),
         cache_logger_on_first_use=True,
     )
     _set_up_libraries(renderers)
+
+
+class _Unfailing:
+    """Standard error, where a log line that cannot be written ends nothing: it may be a file on a full disk."""
+
+    def write(self, text: str) -> None:
+        """Write, or give the line up."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, or give up."""
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def _renderers(*, on_terminal: bool) -> list[Processor]:
