@@ -18,7 +18,7 @@ from typing import Self
 import structlog
 
 from daypass.audit.event import Happening
-from daypass.audit.sinks import Sink, open_sink
+from daypass.audit.sinks import ServerSink, Sink, open_sink
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
@@ -252,7 +252,7 @@ class SecondFace(WaitingFace):
         return True
 
 
-def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -> App:
+def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = None) -> App:
     """Return the application of one server process. It closes the store when it stops."""
     cache = Cache(there.store, max_entries=config.cache_entries)
     meter = Meter()
@@ -319,6 +319,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: Sink | None = None) -
         shows_metrics=not config.metrics_port,
         on_start=(*_metrics_of(config, meter), cache.start, upkeep.start, courier.start),
         on_stop=(courier.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
+        on_hangup=(sink.reopen,),
     )
 
 
@@ -380,7 +381,7 @@ def saml_rules(config: Config) -> SamlRules:
     )
 
 
-def _open_audit(config: Config, meter: Meter) -> Sink:
+def _open_audit(config: Config, meter: Meter) -> ServerSink:
     target = audit_target(config)
     try:
         return open_sink(target, meter)

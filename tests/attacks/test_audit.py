@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import pytest
 from tests.http.raw import send, signed
 
 from daypass.audit.event import Happening, to_event
@@ -58,3 +59,19 @@ def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServe
     assert event.request_parameters is not None
     assert event.request_parameters["actionNames"] == ["s3:GetObject"] * 50 + ["…"]
     assert len(msgspec.json.encode(event)) < 200_000
+
+
+def test_a_log_that_cannot_be_opened_again_is_kept(
+    daypass_server: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the new file cannot be made, events go on into the old one, and the server says so."""
+    folder, moved, one = tmp_path / "logs", tmp_path / "moved", happening(daypass_server)
+    folder.mkdir()
+    sink = open_sink(str(folder / "audit"))
+    sink(one)
+    folder.rename(moved)
+    sink.reopen()
+    sink(one)
+    sink.close()
+    assert len((moved / "audit").read_text().splitlines()) == 2
+    assert "audit_log_not_reopened" in capsys.readouterr().out

@@ -1,15 +1,22 @@
 """The audit log of a server as an operator keeps it: on a disk that fills up, and rotated while calls come in."""
 
+import fcntl
 import json
+import os
 import resource
+import shutil
+import signal
+import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from tests.process.daypass import Running, serving
+from tests.process.daypass import ROOT, Running, serving
 
 _PATIENCE = 60.0
 
@@ -81,3 +88,120 @@ def test_a_full_disk_stops_no_reading_and_loses_nothing_that_fits_into_memory(tm
     assert events_in(log)[-2].get("errorCode", "") == written[1]
     assert "audit_not_written" in "".join(server.errors)
     assert "audit_written_again" in "".join(server.errors)
+
+
+@contextmanager
+def calling(server: Running) -> Iterator[list[str]]:
+    """Make calls all the time, and collect the request ids of their answers."""
+    answered: list[str] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        # A client of its own has a connection of its own, and so perhaps the other worker.
+        while not stop.is_set():
+            client = server.client("sts")
+            for _ in range(20):
+                answer = client.get_caller_identity()
+                answered.append(answer["ResponseMetadata"]["RequestId"])
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answered
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def is_longer(answered: list[str], than: int) -> bool:
+    """Tell whether there were so many answers."""
+    return len(answered) > than
+
+
+def is_closed(server: Running, path: Path) -> bool:
+    """Tell whether no worker has a file open."""
+    workers = children_of(server.process.pid)
+    return not any(link.readlink() == path for pid in workers for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def count_of(server: Running, word: str) -> int:
+    """Return how often a word stands in the server's own log."""
+    return sum(word in line for line in list(server.errors))
+
+
+def test_a_rotation_by_renaming_loses_and_doubles_no_event(tmp_path: Path) -> None:
+    """After SIGHUP each worker goes on in the new file; the old one gets nothing more."""
+    log, ended = tmp_path / "audit.jsonl", dict[Path, int]()
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
+        with calling(server) as answered:
+            for number in range(2):
+                wait_until(partial(is_longer, answered, len(answered) + 30), "further calls")
+                old = tmp_path / f"audit.jsonl.{number}"
+                log.rename(old)
+                server.process.send_signal(signal.SIGHUP)
+                wait_until(partial(is_closed, server, old), "the reopening")
+                ended[old] = old.stat().st_size
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+    assert {old: old.stat().st_size for old in ended} == ended
+    assert log.stat().st_mode & 0o777 == 0o600
+    recorded = [event["requestID"] for event in events_in(*ended, log)]
+    assert sorted(recorded) == sorted(answered)
+
+
+def test_a_rotation_by_copying_and_truncating_loses_and_doubles_no_event(tmp_path: Path) -> None:
+    """Writers begin at the end of the file as it is, and wait for whoever holds its lock."""
+    log, copies = tmp_path / "audit.jsonl", list[Path]()
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
+        with calling(server) as answered:
+            for number in range(2):
+                wait_until(partial(is_longer, answered, len(answered) + 30), "further calls")
+                copies.append(tmp_path / f"audit.jsonl.{number}")
+                with log.open("rb+") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    shutil.copyfile(log, copies[-1])
+                    os.ftruncate(file.fileno(), 0)
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+    assert sorted(event["requestID"] for event in events_in(*copies, log)) == sorted(answered)
+
+
+def test_a_hangup_during_the_start_ends_no_server(tmp_path: Path) -> None:
+    """A rotation may come at any time, also where there is no file and no certificate to open again."""
+    is_up = threading.Event()
+
+    def hang_up() -> None:
+        while not is_up.wait(0.005):
+            for child in children_of(os.getpid()):
+                if is_serving(child):
+                    os.kill(child, signal.SIGHUP)
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    try:
+        with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2", "--audit-log", "-") as server:
+            is_up.set()
+            assert server.client("sts").get_caller_identity()["Account"] == ROOT["DAYPASS_ROOT_ACCOUNT_ID"]
+            server.process.terminate()
+            assert server.process.wait(20) == 0
+    finally:
+        is_up.set()
+        thread.join()
+    assert count_of(server, "worker_died") == 0
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+
+
+def is_serving(pid: int) -> bool:
+    """Tell whether a process has come so far that it handles SIGHUP itself."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+    return bool(caught >> (signal.SIGHUP - 1) & 1)

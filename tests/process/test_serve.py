@@ -110,6 +110,8 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
         health = f"{server.url}/healthz"
         assert urllib.request.urlopen(health, context=trusting(first)).status == 200  # noqa: S310 - our own
         put(second)
+        log = tmp_path / "audit.jsonl"
+        log.rename(tmp_path / "audit.jsonl.1")
         server.process.send_signal(signal.SIGHUP)
         for _ in range(200):
             try:
@@ -120,6 +122,13 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
             break
         else:
             pytest.fail("the new certificate was never served")
+        # The same signal opens the audit log again.
+        for _ in range(200):
+            if log.exists():
+                break
+            urllib.request.urlopen(health, context=trusting(second)).close()  # noqa: S310 - our own
+        else:
+            pytest.fail("the audit log was never opened again")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ class Sink(Protocol):
         ...
 
 
+class ServerSink(Sink, Protocol):
+    """A Sink that a server keeps for as long as it runs."""
+
+    def reopen(self) -> None:
+        """Go on in the file that has the log's name now. Never waits."""
+        ...
+
+
 class Health(Protocol):
     """Hears how the recording goes."""
 
@@ -74,6 +82,9 @@ class NoSink:
     def __call__(self, happening: Happening, /) -> None:
         """Forget it."""
 
+    def reopen(self) -> None:
+        """Hold nothing."""
+
     def close(self) -> None:
         """Hold nothing."""
 
@@ -94,6 +105,7 @@ class LineSink:
         self._lock = threading.Lock()  # over the queue; nobody holds it for longer than that takes
         self._wake = threading.Event()
         self._is_closing = False
+        self._is_reopening = False
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -106,6 +118,11 @@ class LineSink:
             with self._lock:
                 self._take_in()
             self._wake.set()
+
+    def reopen(self) -> None:
+        """Ask the writer to go on in the file that has the log's name now, with the first line that is unwritten."""
+        self._is_reopening = True
+        self._wake.set()
 
     def close(self) -> None:
         """Write what is queued, then stop. What cannot be written within some seconds is counted in the log."""
@@ -161,9 +178,11 @@ class LineSink:
         """Write what is queued, as far as it can be, and return what was in the way."""
         problem = None
         try:
+            self._reopen_if_asked()
             while problem is None and (lines := self._next_lines()):
                 written, problem = self._target.write(lines)
                 self._take_out(written)
+                self._reopen_if_asked()
         except Exception as bug:  # noqa: BLE001 - a bug of ours must not end the recording, and is tried again
             problem = OSError(0, f"{type(bug).__name__}: {bug}")
         if problem is None:
@@ -171,6 +190,17 @@ class LineSink:
         else:
             self._note_failure(problem)
         return problem
+
+    def _reopen_if_asked(self) -> None:
+        if not self._is_reopening:
+            return
+        self._is_reopening = False
+        try:
+            self._target.reopen()
+        except OSError as problem:
+            _tell("audit_log_not_reopened", reason=problem.strerror or str(problem))
+        else:
+            _tell("audit_log_reopened", level="info")
 
     def _next_lines(self) -> list[bytes]:
         """Return lines from the front of the queue, which stay in it until they are written."""
@@ -216,13 +246,13 @@ class LineSink:
         self._is_failing = self._is_loss_told = False
 
 
-def _tell(event: str, **more: Any) -> None:
+def _tell(event: str, *, level: str = "error", **more: Any) -> None:
     # Standard error may be a file on the same full disk.
     with suppress(OSError):
-        structlog.get_logger().error(event, **more)
+        getattr(structlog.get_logger(), level)(event, **more)
 
 
-def open_sink(target: str, health: Health | None = None) -> Sink:
+def open_sink(target: str, health: Health | None = None) -> ServerSink:
     """Return the sink for a file's path, `-` for standard output, or `none`. A new file is its owner's alone."""
     if target == "none":
         return NoSink()

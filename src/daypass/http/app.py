@@ -63,6 +63,7 @@ class App:
     shows_metrics: bool = True
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
+    on_hangup: tuple[Callable[[], None], ...] = ()
     _bodies: BodyReader = field(default_factory=BodyReader)
     _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0

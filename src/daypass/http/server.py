@@ -1,7 +1,7 @@
 """Keep the server running: listen, start the worker processes, stop them in order.
 
-Owns the processes and signals. SIGTERM and SIGINT: finish what is in flight, then exit with 0. SIGHUP: read the TLS
-certificate again. A worker that dies is started anew. uvicorn does the rest.
+Owns the processes and signals. SIGTERM and SIGINT: finish what is in flight, then exit with 0. SIGHUP: open the audit
+log again and read the TLS certificate again. A worker that dies is started anew. uvicorn does the rest.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -60,15 +60,31 @@ class Server(uvicorn.Server):
 
 
 class _SignalledServer(Server):
-    """A server that leaves with exit code 0 when it is asked to."""
+    """A server that leaves with exit code 0 when it is asked to.
+
+    `on_hangup` is called at SIGHUP, and at the start for one that came while the application was built.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        limits: ConnectionLimits,
+        hangup: "_Hangup",
+        on_hangup: Sequence[Callable[[], None]],
+    ) -> None:
+        super().__init__(config, limits)
+        self._hangup = hangup
+        self._on_hangup = on_hangup
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGTERM and SIGINT; read the certificate again on SIGHUP."""
+        """Stop on SIGTERM and SIGINT; open files again on SIGHUP."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_tls)
+        loop.add_signal_handler(signal.SIGHUP, self._open_again)
+        if self._hangup.came:
+            self._open_again()
         try:
             yield
         finally:
@@ -80,8 +96,14 @@ class _SignalledServer(Server):
         self.force_exit = self.should_exit
         self.should_exit = True
 
+    def _open_again(self) -> None:
+        for each in self._on_hangup:
+            each()
+        self._reload_tls()
+
     def _reload_tls(self) -> None:
-        context, config = self.config.ssl, self.config
+        # Before the start has loaded a certificate there is none to replace.
+        context, config = getattr(self.config, "ssl", None), self.config
         if context is None or config.ssl_certfile is None:
             return
         try:
@@ -90,6 +112,17 @@ class _SignalledServer(Server):
             structlog.get_logger().error("tls_reload_failed", reason=str(error))
         else:
             structlog.get_logger().info("tls_reloaded")
+
+
+class _Hangup:
+    """Remembers a SIGHUP that comes before the server listens to it. By default it would end the process."""
+
+    def __init__(self) -> None:
+        self.came = False
+        signal.signal(signal.SIGHUP, self._note)
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.came = True
 
 
 def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
@@ -104,6 +137,7 @@ def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -
 
 def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
     """Serve in this process."""
+    hangup = _Hangup()
     app = build()
     _spare_what_stays()
     server = _SignalledServer(
@@ -124,6 +158,8 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
             ssl_keyfile=config.tls_key or None,
         ),
         app.connections,
+        hangup,
+        app.on_hangup,
     )
     try:
         server.run(sockets=[listener])
@@ -163,7 +199,8 @@ def _supervise(config: Config, build: Callable[[], "App"], listener: socket.sock
         nonlocal stopping
         stopping = stopping or number != signal.SIGHUP
         for child in children:
-            os.kill(child, number)
+            with suppress(ProcessLookupError):  # it died just now
+                os.kill(child, number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, pass_on)
@@ -194,8 +231,10 @@ def _start_child(config: Config, build: Callable[[], "App"], listener: socket.so
     child = os.fork()
     if child:
         return child
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    # Until the application is built there is nothing to open again.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _die_with(parent)
     code = 1
     try:

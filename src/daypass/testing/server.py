@@ -34,6 +34,9 @@ class Recorder:
         """Keep one."""
         self.happenings.append(happening)
 
+    def reopen(self) -> None:
+        """Keep what there is."""
+
     def close(self) -> None:
         """Keep what there is."""
 
