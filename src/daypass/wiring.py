@@ -41,7 +41,7 @@ from daypass.http.meter import Meter
 from daypass.http.metrics_port import serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
-from daypass.http.throttle import Throttle
+from daypass.http.throttle import Throttle, peer_network
 from daypass.http.work_shares import WorkShares
 from daypass.mint.keyring import SealingRing, first_ring
 from daypass.operations.operation import Touches
@@ -384,7 +384,7 @@ def saml_rules(config: Config) -> SamlRules:
 def _open_audit(config: Config, meter: Meter) -> ServerSink:
     target = audit_target(config)
     try:
-        return open_sink(target, meter)
+        return open_sink(target, meter, peer_network)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
 

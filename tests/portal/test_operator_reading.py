@@ -275,3 +275,12 @@ def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
     assert found[1].who == f"arn:aws:iam::{ACCOUNT}:user/alice"
     for secret in (token, token.split(".")[1], key["AccessKey"]["SecretAccessKey"]):
         assert secret not in repr(found)
+
+
+def test_refusals_that_were_taken_together_count_as_many(tmp_path: Path) -> None:
+    """One event may stand for many alike; damaged counts are one."""
+    ours = refusal(0) | {"eventName": "AssumeRoleWithWebIdentity", "userIdentity": {"type": "Unknown"}}
+    events = [ours | {"additionalEventData": {"aggregated": odd}} for odd in ({"count": 999}, {"count": "x"}, 7, {})]
+    found = find_refusals(_log(tmp_path / "log", *events), ACCOUNT, Sought())
+    assert found.codes == [(ours["errorCode"], 999 + 3)]
+    assert found.refusals[-1].message.endswith("(999 alike within seconds)")

@@ -19,6 +19,7 @@ _SHORTEST = 64  # bytes of one string parameter, where all of them together are 
 _LONGEST_NAME = 2_048  # bytes of an ARN, or of whom a token or an assertion speaks for
 _END = b"\n"
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Event).decode
 
 
 _DIGITS = tuple(f"{number:03x}" for number in range(16**3))
@@ -55,6 +56,11 @@ def to_line(happening: Happening, event_id: str) -> bytes:
     if happening.is_unproven_refusal:
         return encode_event(_shortened(happening, event_id, _SHORTEST))
     return line if len(line) <= LARGEST_LINE else encode_event(_shortened(happening, event_id, LARGEST_LINE))
+
+
+def to_short_event(refusal: Happening, event_id: str) -> Event:
+    """Return the event of a refused call without a proven caller, which can be written and is as short as its line."""
+    return _decode(to_line(refusal, event_id))
 
 
 def encode_event(event: Event) -> bytes:

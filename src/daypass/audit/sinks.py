@@ -9,10 +9,12 @@ at hand, so that no request is kept for its record.
 - Nothing that a caller sends, and no full disk, ends the writing.
 """
 
+import math
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Protocol
@@ -22,6 +24,7 @@ import structlog
 from daypass.audit.event import Happening
 from daypass.audit.lines import EventIds, encode_event, to_line
 from daypass.audit.losses import Losses
+from daypass.audit.refusal_groups import RefusalGroups
 from daypass.audit.targets import Stream, Target, open_target
 
 _MOST_QUEUED = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
@@ -92,10 +95,14 @@ class NoSink:
 class LineSink:
     """Writes each event as a line of JSON."""
 
-    def __init__(self, target: Target | BinaryIO, health: Health | None = None) -> None:
+    def __init__(
+        self, target: Target | BinaryIO, health: Health | None = None, peer_of: Callable[[str], str] = str
+    ) -> None:
         self._target: Target = target if isinstance(target, Target) else Stream(target)
         self._health = health or Unwatched()
         self._new_id = EventIds()
+        self._groups = RefusalGroups(peer_of, self._new_id)
+        self._gathering = threading.Lock()
         self._incoming: deque[bytes] = deque()
         self._queue: deque[bytes | Losses] = deque()
         self._bytes = 0
@@ -110,7 +117,9 @@ class LineSink:
         self._thread.start()
 
     def __call__(self, happening: Happening, /) -> None:
-        """Queue one event, or count it where the queue is full."""
+        """Queue one event, or count it where the queue is full or many are alike."""
+        if happening.caller is None and happening.fault is not None and not self._is_first(happening):
+            return
         line = to_line(happening, self._new_id())
         # No lock: this is on the way of every request, and a deque takes lines from several threads.
         self._incoming.append(line)
@@ -140,6 +149,15 @@ class LineSink:
         if not self._thread.is_alive():
             self._target.close()
 
+    def _is_first(self, refusal: Happening) -> bool:
+        with self._gathering:
+            return self._groups.take(refusal, time.monotonic())
+
+    def _gather(self, now: float) -> None:
+        """Queue the events of the refusals that were taken together long enough."""
+        with self._gathering:
+            self._incoming.extend(encode_event(event) for event in self._groups.ended(now))
+
     def _take_in(self) -> None:
         """Move what came in to the queue, as far as there is room. What has none is counted."""
         for _ in range(len(self._incoming)):
@@ -167,17 +185,18 @@ class LineSink:
         while not self._is_closing:
             self._wake.wait(_AGAIN if self._is_failing else _EVERY)
             self._wake.clear()
-            self._write_queue()
+            self._write_queue(time.monotonic())
         # A reader that was slow may go on; a disk that is full stays so.
         ends = time.monotonic() + _LAST_STALL
-        while isinstance(self._write_queue(), BlockingIOError) and time.monotonic() < ends:
+        while isinstance(self._write_queue(math.inf), BlockingIOError) and time.monotonic() < ends:
             self._wake.wait(_EVERY)
             self._wake.clear()
 
-    def _write_queue(self) -> OSError | None:
+    def _write_queue(self, now: float) -> OSError | None:
         """Write what is queued, as far as it can be, and return what was in the way."""
         problem = None
         try:
+            self._gather(now)
             self._reopen_if_asked()
             while problem is None and (lines := self._next_lines()):
                 written, problem = self._target.write(lines)
@@ -252,8 +271,11 @@ def _tell(event: str, *, level: str = "error", **more: Any) -> None:
         getattr(structlog.get_logger(), level)(event, **more)
 
 
-def open_sink(target: str, health: Health | None = None) -> ServerSink:
-    """Return the sink for a file's path, `-` for standard output, or `none`. A new file is its owner's alone."""
+def open_sink(target: str, health: Health | None = None, peer_of: Callable[[str], str] = str) -> ServerSink:
+    """Return the sink for a file's path, `-` for standard output, or `none`. A new file is its owner's alone.
+
+    `peer_of` names the peer that an address belongs to: refusals of one peer are taken together.
+    """
     if target == "none":
         return NoSink()
-    return LineSink(sys.stdout.buffer if target == "-" else open_target(target), health)
+    return LineSink(sys.stdout.buffer if target == "-" else open_target(target), health, peer_of)

@@ -7,6 +7,7 @@ Nor is it told why an issuer's documents could not be fetched: whoever may regis
 hosts and ports of an internal network answer. The audit log itself, which is the server's operator's, has both.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +124,7 @@ def find_refusals(file: str, account: str, sought: Sought) -> Found:
     for place, line in _lines_from_end(Path(file), sought.before):
         event = _refusal_in(line, account)
         if event is not None:
-            codes[event.error_code] += 1
+            codes[event.error_code] += _number(event)
         if len(refusals) == _SHOWN:
             continue  # The rest of the part is counted, and shown on the next page.
         older = place
@@ -151,6 +152,13 @@ def _is_of(event: _Event, account: str) -> bool:
     return role is not None and role.account == account
 
 
+def _number(event: _Event) -> int:
+    """Return how many alike refusals an event stands for."""
+    aggregated = (event.additional_event_data or {}).get("aggregated")
+    count = aggregated.get("count") if isinstance(aggregated, dict) else None
+    return count if isinstance(count, int) and count > 0 else 1
+
+
 def _role(event: _Event) -> str:
     named = (event.request_parameters or {}).get("roleArn", "")
     return named if isinstance(named, str) else ""
@@ -167,6 +175,11 @@ def _reason(event: _Event, account: str) -> str:
     return reason if set(named) <= {account} else _OTHER_SIDE
 
 
+def _message(event: _Event) -> str:
+    number = _number(event)
+    return event.error_message if number == 1 else f"{event.error_message} ({number} alike within seconds)"
+
+
 def _shown(event: _Event, account: str) -> Refusal:
     who = event.user_identity
     service = event.event_source.partition(".")[0]
@@ -176,7 +189,7 @@ def _shown(event: _Event, account: str) -> Refusal:
         action=visible(f"{service}:{event.event_name}", _SHORT),
         resource=visible(_role(event), _SHORT),
         code=visible(event.error_code, _SHORT),
-        message=visible(event.error_message, _LONG),
+        message=visible(_message(event), _LONG),
         reason=visible(_reason(event, account), _LONG),
         source=visible(event.source, _SHORT),
         agent=visible(event.user_agent, _SHORT),
@@ -188,7 +201,7 @@ def _lines_from_end(path: Path, before: int) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a file from the last on, each with its place. A file that is not there has none."""
     try:
         with path.open("rb") as file:
-            end = path.stat().st_size
+            end = os.fstat(file.fileno()).st_size  # of the very file that is read, if it is rotated now
             yield from _lines_before(file, min(before or end, end))
     except OSError:
         return

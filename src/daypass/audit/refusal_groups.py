@@ -1,0 +1,132 @@
+"""Refusals that anybody can cause, taken together: many alike become one event with a count.
+
+Owns which refusals are alike, for how long they are gathered, and how many groups there may be. Its rules:
+
+- Only the refusal of a call without a proven caller is gathered. What was answered, and what a proven caller was
+  refused, always has an event of its own.
+- The first of a kind is recorded at once. Those that follow within the window become one event at its end.
+- A kind is peer, action, error code, role's account, and the access key id if that key exists. An unknown key id is an
+  attacker's choice, and so are agents and other parameters: they make no kind.
+- One peer has few groups, apart from those of keys that exist, and there are not many in all. What finds no place is
+  counted in a common group of its peer, of its peer and key, or of all, by error code. So neither memory nor disk grows
+  with what an attacker sends, and tries of a real key are not lost among tries of invented ones.
+
+It has no clock: instants are arguments. Its caller sees to it that one thread at a time uses it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from daypass.arn import Arn, is_account_id
+from daypass.audit.event import Event, Happening, UserIdentity
+from daypass.audit.lines import to_short_event
+
+WINDOW = 10.0  # seconds
+MOST_GROUPS = 256
+MOST_GROUPS_OF_PEER = 8
+_MOST_CODES = 50
+VARIOUS = "Various"
+_ALL = ("", "")
+
+Kind = tuple[str, ...]
+Owner = tuple[str, str]  # a peer, and the access key id that it names if that key exists
+
+
+class _Group(msgspec.Struct):
+    """Refusals of one kind after the first. `event` is the first of them, `codes` is kept for common groups alone."""
+
+    owner: Owner
+    ends: float
+    is_common: bool
+    count: int = 0
+    event: Event | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    codes: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class RefusalGroups:
+    """The groups of one process. `peer_of` names the peer that an address belongs to."""
+
+    def __init__(self, peer_of: Callable[[str], str], new_id: Callable[[], str]) -> None:
+        self._peer_of = peer_of
+        self._new_id = new_id
+        self._groups: dict[Kind, _Group] = {}  # the oldest first, and so the one that ends first
+        self._owned: Counter[Owner] = Counter()
+
+    def take(self, refusal: Happening, now: float) -> bool:
+        """Count a refusal, and tell whether it is the first of its kind, which is to be recorded by itself."""
+        owner = (self._peer_of(refusal.request.peer), _known_key(refusal))
+        kind = self._place(owner, (*owner, refusal.action, refusal.code, _account_of(refusal)))
+        group = self._groups.get(kind)
+        if group is None:
+            owner = owner if kind else _ALL
+            self._groups[kind] = _Group(owner, now + WINDOW, is_common=len(kind) <= len(owner))
+            self._owned[owner] += 1
+            return True
+        if group.event is None:
+            group.event, group.first = to_short_event(refusal, self._new_id()), refusal.at
+        group.count += 1
+        group.last = refusal.at
+        if group.is_common and (refusal.code in group.codes or len(group.codes) < _MOST_CODES):
+            group.codes[refusal.code] = group.codes.get(refusal.code, 0) + 1
+        return False
+
+    def ended(self, now: float) -> Iterator[Event]:
+        """Yield the events of the groups whose window has ended. They are gone then."""
+        while self._groups:
+            kind = next(iter(self._groups))
+            if self._groups[kind].ends > now:
+                return
+            group = self._groups.pop(kind)
+            self._owned[group.owner] -= 1
+            if not self._owned[group.owner]:
+                del self._owned[group.owner]
+            if group.event is not None:
+                yield _to_event(group, group.event)
+
+    def _place(self, owner: Owner, kind: Kind) -> Kind:
+        if kind in self._groups:
+            return kind
+        if self._owned[owner] >= MOST_GROUPS_OF_PEER:
+            kind = owner
+        return kind if kind in self._groups or len(self._groups) < MOST_GROUPS else ()
+
+
+def _known_key(refusal: Happening) -> str:
+    return refusal.access_key_id if refusal.fault is not None and refusal.fault.names_known_key else ""
+
+
+def _account_of(refusal: Happening) -> str:
+    """Return the account of the role that was asked for, or nothing.
+
+    Its operators see the refusal, and must not see another account's in the same event.
+    """
+    role = (refusal.parameters or {}).get("RoleArn", "")
+    arn = Arn.find(role) if isinstance(role, str) else None
+    return arn.account if arn is not None and is_account_id(arn.account) else ""
+
+
+def _to_event(group: _Group, event: Event) -> Event:
+    if group.count == 1:
+        return event
+    aggregated: dict[str, Any] = {"count": group.count, "firstTime": group.first, "lastTime": group.last}
+    if not group.is_common:
+        return replace(event, additional_event_data={**(event.additional_event_data or {}), "aggregated": aggregated})
+    aggregated["errorCodes"] = group.codes
+    return replace(
+        event,
+        event_name=VARIOUS,
+        source_i_p_address=VARIOUS if group.owner == _ALL else event.source_i_p_address,
+        error_code=VARIOUS,
+        error_message=None,
+        user_agent="",
+        user_identity=UserIdentity("Unknown", access_key_id=group.owner[1]),
+        request_parameters=None,
+        additional_event_data={"aggregated": aggregated},
+    )
