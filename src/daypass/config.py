@@ -46,6 +46,7 @@ class Config:
     regions: frozenset[str] = frozenset()
     rotate_keys_days: int = 90
     audit_log: str = ""
+    audit_log_required: bool = False
     log_level: str = "info"
     metrics_port: int = 0
     cache_entries: int = 50_000
@@ -117,6 +118,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "regions": lambda text: frozenset(_words(text)),
     "rotate_keys_days": _whole,
     "audit_log": str,
+    "audit_log_required": _flag,
     "log_level": str,
     "metrics_port": _whole,
     "cache_entries": _whole,
@@ -194,6 +196,10 @@ def _checked(config: Config) -> Config:
         raise ConfigurationError(f"port cannot be {config.port}: 0 to {_LAST_PORT} will do")
     if config.workers < 1:
         raise ConfigurationError("workers cannot be less than 1")
+    if config.audit_log_required and config.audit_log == "none":
+        raise ConfigurationError(
+            "audit_log_required cannot be true while audit_log is none: name a file, or - for standard output"
+        )
     if bool(config.tls_cert) != bool(config.tls_key):
         raise ConfigurationError("tls-cert and tls-key go together: give both or neither")
     if not config.tls_cert and not config.trusted_proxies and not is_loopback(config.host):

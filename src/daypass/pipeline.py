@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from daypass.audit.event import HIDDEN, Happening
+from daypass.audit.required import RequiredLog
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
@@ -29,7 +30,7 @@ from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.mint.keyring import SealingRing
-from daypass.operations.operation import AnyOperation, Touches
+from daypass.operations.operation import AnyOperation, Touches, is_read_only
 from daypass.operations.readings import Reading, Readings
 from daypass.operations.registry import Registry
 from daypass.operations.world import World
@@ -57,6 +58,10 @@ class Face(Protocol):
         """Return the keys that seal and open tokens now."""
         ...
 
+    def wait(self) -> None:
+        """Raise WouldBlock on the event loop, and return where waiting is allowed."""
+        ...
+
     def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
         """Open what an operation may touch: nothing, one snapshot, or one transaction, for a signer's account."""
         ...
@@ -72,6 +77,7 @@ class Trail(msgspec.Struct):
     parameters: Mapping[str, Any] | None = None
     fault: Fault | None = None
     is_counted: bool = False
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class Pipeline:
     record: Callable[[Happening], None]
     report_bug: Callable[[str, Exception], None]
     regions: frozenset[str] = frozenset()
+    required_log: RequiredLog | None = None
     readings: Readings = field(default_factory=lambda: Readings(HIDDEN))
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
@@ -120,8 +127,23 @@ class Pipeline:
             self.report_bug(request_id, bug)
             trail.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
             response = refuse(trail.fault, request, request_id, trail.call)
-        self.record(self._happening(request, request_id, now, trail))
+        happening = self._happening(request, request_id, now, trail)
+        if trail.is_recorded and trail.fault is None and self.required_log is not None:
+            self.required_log.count(happening)
+        else:
+            self.record(happening)
         return response
+
+    def record_first(self, happening: Happening) -> None:
+        """Record what is about to be answered outside of the pipeline, before it is where the log is required.
+
+        Raises ServiceUnavailable where it cannot be recorded. May wait.
+        """
+        if self.required_log is None:
+            self.record(happening)
+        else:
+            self.required_log.record(happening)
+            self.required_log.count(happening)
 
     def _walk(self, request: HttpRequest, request_id: str, face: Face, now: datetime, trail: Trail) -> HttpResponse:
         known = self.readings.find(request)
@@ -143,13 +165,22 @@ class Pipeline:
             trail.parameters = known.parameters
             asked = known.understood()
         region = signer.region if signer else self.home_region
+        touches = operation.touches(asked)
+        required = None if self.required_log is None or is_read_only(operation, touches) else self.required_log
+        if required is not None:
+            face.wait()
+            required.require()
         account = signer.caller.account if signer else ""
-        with face.open(operation.touches(asked), now, region, account) as world:
+        with face.open(touches, now, region, account) as world:
             trail.caller = signer.caller if signer else None
             caller = trail.caller = operation.prove(asked, trail.caller, world)
             around = Surroundings(now, request, region)
             authorized = authorize(operation, asked, caller, around, world)
             result = operation.run(authorized, world)
+            if required is not None:
+                # Within the transaction: where the event cannot be written, nothing is kept.
+                required.record(self._happening(request, request_id, now, trail))
+                trail.is_recorded = True
         return render(call, result, request_id)
 
     def _authenticate(

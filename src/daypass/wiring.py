@@ -18,6 +18,7 @@ from typing import Self
 import structlog
 
 from daypass.audit.event import Happening
+from daypass.audit.required import RequiredLog
 from daypass.audit.sinks import ServerSink, Sink, open_sink
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
@@ -176,6 +177,10 @@ class StoreFace:
         """Return the sealing keys, from the cache."""
         return self.views.get(load_ring, self._there.vault)
 
+    def wait(self) -> None:
+        """Wait for nothing: a worker does."""
+        raise WouldBlock
+
     def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
         """Open the cache alone, and nothing that waits."""
         del account  # nobody waits here
@@ -221,6 +226,9 @@ class WaitingFace(StoreFace):
         """
         self._shares, self._writers = shares, writers
         return self
+
+    def wait(self) -> None:
+        """Go on: a worker may wait."""
 
     @contextmanager
     def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> Iterator[World]:
@@ -276,6 +284,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = N
         record=_recorder(sink, meter, uses),
         report_bug=_report_bug,
         regions=config.regions,
+        required_log=RequiredLog(sink, _counter(meter, uses)) if config.audit_log_required else None,
     )
     rings = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
     upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
@@ -411,6 +420,7 @@ def _region_rule(config: Config) -> Callable[[str], bool]:
 
 
 def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
+    # What `_counter` does is written out: each request comes by here, and a call more can be measured.
     def record(happening: Happening) -> None:
         fault = happening.fault
         meter.answered(happening.action, "" if fault is None else fault.code)
@@ -419,6 +429,16 @@ def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[Happening],
             _note_use(happening, happening.caller, uses)
 
     return record
+
+
+def _counter(meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
+    def count(happening: Happening) -> None:
+        fault = happening.fault
+        meter.answered(happening.action, "" if fault is None else fault.code)
+        if happening.caller is not None and happening.access_key_id:
+            _note_use(happening, happening.caller, uses)
+
+    return count
 
 
 def _note_use(happening: Happening, caller: Caller, uses: LastUses) -> None:

@@ -13,7 +13,7 @@ from tests.http.raw import send, signed
 
 from daypass.audit.bounds import cut_text
 from daypass.audit.event import Happening, to_event
-from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, EventIds, to_line
+from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, new_event_ids, to_line
 from daypass.audit.sinks import open_sink
 from daypass.authenticate.caller import root_caller
 from daypass.errors import InvalidIdentityToken
@@ -45,7 +45,7 @@ def test_each_event_says_its_version_its_type_and_an_id_of_its_own(tmp_path: Pat
 
 def test_event_ids_do_not_repeat_where_a_digit_is_carried() -> None:
     """Nine digits are counted."""
-    new_id = EventIds()
+    new_id = new_event_ids()
     assert len({new_id() for _ in range(2 * 16**3 + 1)}) == 2 * 16**3 + 1
 
 
@@ -83,7 +83,7 @@ def test_a_refusal_that_anybody_can_cause_is_short(character: str) -> None:
         parameters={**parameters, "PolicyArns": [{"arn": long}] * 50, "Tags": {long + str(n): long for n in range(50)}},
         fault=InvalidIdentityToken(long, detail=long),
     )
-    line = to_line(refused, EventIds()())
+    line = to_line(refused, new_event_ids()())
     assert len(line) <= LARGEST_UNPROVEN_LINE
     assert json.loads(line)["errorCode"] == "InvalidIdentityToken"
 
@@ -94,7 +94,7 @@ def test_the_event_of_a_proven_caller_is_bounded_too(character: str) -> None:
     long = character * 2_000
     nested = [{f"Name{number}{long}": [long] * 50 for number in range(50)}] * 50
     event = of_request(parameters={"UserName": "alice", **{f"P{n}": nested for n in range(2)}})
-    line = to_line(event, EventIds()())
+    line = to_line(event, new_event_ids()())
     assert len(line) <= LARGEST_LINE
     assert json.loads(line)["requestParameters"] == {"userName": "alice", **{f"p{n}": "…" for n in range(2)}}
 
@@ -112,5 +112,5 @@ def test_what_json_cannot_hold_does_not_stop_the_record(place: str) -> None:
     """A lone surrogate anywhere in an event costs its own place alone."""
     bad: Any = {"parameters": {"Name": "\ud800"}, "access_key_id": "\ud800", "fault": InvalidIdentityToken("\ud800")}
     event = of_request(caller=None, fault=InvalidIdentityToken("x"), action="AssumeRole")
-    line = json.loads(to_line(msgspec.structs.replace(event, **{place: bad[place]}), EventIds()()))
+    line = json.loads(to_line(msgspec.structs.replace(event, **{place: bad[place]}), new_event_ids()()))
     assert (line["eventName"], line["errorCode"]) == ("AssumeRole", "InvalidIdentityToken")

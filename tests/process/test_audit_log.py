@@ -131,6 +131,56 @@ def count_of(server: Running, word: str) -> int:
     return sum(word in line for line in list(server.errors))
 
 
+def test_where_the_log_is_required_nothing_leaves_without_its_event(tmp_path: Path) -> None:
+    """While the disk fills up under calls: each credential that was given has an event, and no other event says so."""
+    log, store = tmp_path / "audit.jsonl", f"sqlite:///{tmp_path / 'd.db'}"
+    # The log is the first to reach the limit of a file's size, and the database never does.
+    log.write_bytes(b"{}\n" * 1_000_000)
+    with serving(store, environment={**ROOT, "DAYPASS_AUDIT_LOG_REQUIRED": "true"}) as server:
+        sts, iam, given = server.client("sts"), server.client("iam"), list[str]()
+        iam.create_user(UserName="alice")
+        key = iam.create_access_key(UserName="alice")["AccessKey"]
+        user = server.client("sts", key)
+        issuing = (user.get_session_token, partial(sts.get_federation_token, Name="fed"))
+        for round_of in range(3):
+            room_for(server, log.stat().st_size + 2_500)
+            for number in range(12):
+                answer = outcome(issuing[number % 2])
+                assert answer[0] in {200, 503}
+                given += [f"{round_of}.{number}"] if answer[0] == 200 else []
+            assert outcome(issuing[0]) == (503, "ServiceUnavailable")
+            for change in (partial(iam.create_user, UserName="bob"), partial(iam.delete_access_key, **one(key))):
+                assert outcome(change) == (503, "ServiceUnavailable")
+            assert outcome(sts.get_caller_identity) == (200, "")
+            assert [each["UserName"] for each in iam.list_users()["Users"]] == ["alice"]
+            assert urllib.request.urlopen(f"{server.url}/readyz").status == 200  # noqa: S310 - our own
+            no_limit(server)
+            wait_until(partial(is_answered, issuing[0]), "the recovery")
+            given.append(f"{round_of}.recovered")
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+    events = [event for event in events_in(log) if event]
+    issued = [
+        event for event in events if event["eventName"].startswith("Get") and event["eventName"].endswith("Token")
+    ]
+    assert sum("errorCode" not in event for event in issued) == len(given)
+    assert [event["eventName"] for event in events if event.get("errorCode")].count("CreateUser") == 3
+    assert (
+        sum(event["eventName"] in {"CreateUser", "DeleteAccessKey"} and "errorCode" not in event for event in events)
+        == 1
+    )
+
+
+def one(key: dict[str, Any]) -> dict[str, str]:
+    """Return what names an access key."""
+    return {"UserName": key["UserName"], "AccessKeyId": key["AccessKeyId"]}
+
+
+def is_answered(call: Callable[..., Any]) -> bool:
+    """Tell whether a call is answered."""
+    return outcome(call)[0] == 200
+
+
 def test_a_rotation_by_renaming_loses_and_doubles_no_event(tmp_path: Path) -> None:
     """After SIGHUP each worker goes on in the new file; the old one gets nothing more."""
     log, ended = tmp_path / "audit.jsonl", dict[Path, int]()

@@ -170,14 +170,14 @@ def _identity(happening: Happening) -> UserIdentity:
     caller = happening.caller
     if caller is None:
         return UserIdentity("Unknown", access_key_id=cut_text(happening.access_key_id, _LONGEST_KEY_ID))
-    source = "" if caller.session is None else caller.session.source_identity
+    session = caller.session
     return UserIdentity(
         _TYPES.get(caller.principal.kind, "Unknown"),
         caller.user_id,
         caller.arn,
         caller.account,
         caller.access_key_id,
-        {"sourceIdentity": source} if source else None,
+        {"sourceIdentity": session.source_identity} if session is not None and session.source_identity else None,
     )
 
 

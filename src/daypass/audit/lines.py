@@ -4,6 +4,7 @@ Owns the encoding, the bound of a whole line and the ids of events. What an even
 """
 
 import os
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -25,24 +26,24 @@ _decode = msgspec.json.Decoder(Event).decode
 _DIGITS = tuple(f"{number:03x}" for number in range(16**3))
 
 
-class EventIds:
-    """Makes event ids in the shape of a UUID: random for each process, then counted in the last nine digits."""
+def new_event_ids() -> Callable[[], str]:
+    """Return what makes event ids in the shape of a UUID: random for each process, then counted in nine digits."""
+    text = os.urandom(16).hex()
+    first = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:23]}"
+    next_number = count().__next__  # threads share it
+    known = (0, f"{first}{0:06x}")
 
-    def __init__(self) -> None:
-        text = os.urandom(16).hex()
-        self._first = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:23]}"
-        self._next = count().__next__  # threads share it
-        self._upper = (0, f"{self._first}{0:06x}")
-
-    def __call__(self) -> str:
-        """Return the next one."""
-        number = self._next()
-        upper, text = self._upper
+    def new_id() -> str:
+        nonlocal known
+        number = next_number()
+        upper, beginning = known
         if number >> 12 != upper:
             upper = number >> 12
-            text = f"{self._first}{upper:06x}"
-            self._upper = (upper, text)
-        return text + _DIGITS[number & 4095]
+            beginning = f"{first}{upper:06x}"
+            known = (upper, beginning)
+        return beginning + _DIGITS[number & 4095]
+
+    return new_id
 
 
 def to_line(happening: Happening, event_id: str) -> bytes:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Protocol
@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, Protocol
 import structlog
 
 from daypass.audit.event import Happening
-from daypass.audit.lines import EventIds, encode_event, to_line
+from daypass.audit.lines import encode_event, new_event_ids, to_line
 from daypass.audit.losses import Losses
 from daypass.audit.refusal_groups import RefusalGroups
 from daypass.audit.targets import Stream, Target, open_target
@@ -33,6 +33,8 @@ _LONG_LINE = 4_096  # bytes; a longer one goes into the queue at once
 _MOST_AT_ONCE = 256 * 1024  # bytes
 _EVERY = 0.05  # seconds
 _AGAIN = 0.25  # seconds until what could not be written is tried again
+_PATIENCE = 5.0  # seconds that a caller waits for its line
+_STUCK_AFTER = 2.0  # seconds; no write to a healthy disk takes that long
 _LAST_STALL = 1.0  # seconds that the end waits for a reader that stalls
 _LAST = 10.0  # seconds that the end waits for the writer
 
@@ -55,6 +57,21 @@ class ServerSink(Sink, Protocol):
     def reopen(self) -> None:
         """Go on in the file that has the log's name now. Never waits."""
         ...
+
+    def trouble(self) -> str:
+        """Return why nothing can be written now, as far as that is known, or nothing. Never waits."""
+        ...
+
+    def record_now(self, happening: Happening, /) -> None:
+        """Return once the system has taken the event's line. Raises NotRecordedError. Waits for some seconds at most.
+
+        Where the system did not answer in time, the line may still be written; then it stands before the refusal.
+        """
+        ...
+
+
+class NotRecordedError(Exception):
+    """An event could not be written in time. The message says why."""
 
 
 class Health(Protocol):
@@ -88,8 +105,25 @@ class NoSink:
     def reopen(self) -> None:
         """Hold nothing."""
 
+    def trouble(self) -> str:
+        """Find nothing wrong."""
+        return ""
+
+    def record_now(self, happening: Happening, /) -> None:
+        """Forget it."""
+
     def close(self) -> None:
         """Hold nothing."""
+
+
+class _Awaited:
+    """A line whose caller waits until it is written, or until that has failed."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.is_being_written = False
+        self.problem = ""
+        self.done = threading.Event()
 
 
 class LineSink:
@@ -100,13 +134,15 @@ class LineSink:
     ) -> None:
         self._target: Target = target if isinstance(target, Target) else Stream(target)
         self._health = health or Unwatched()
-        self._new_id = EventIds()
+        self._new_id = new_event_ids()
         self._groups = RefusalGroups(peer_of, self._new_id)
         self._gathering = threading.Lock()
         self._incoming: deque[bytes] = deque()
-        self._queue: deque[bytes | Losses] = deque()
+        self._queue: deque[bytes | Losses | _Awaited] = deque()
         self._bytes = 0
         self._lost = 0  # since the last time that everything could be written
+        self._problem = ""
+        self._writing_since = 0.0
         self._is_failing = False
         self._is_loss_told = False
         self._lock = threading.Lock()  # over the queue; nobody holds it for longer than that takes
@@ -128,6 +164,37 @@ class LineSink:
                 self._take_in()
             self._wake.set()
 
+    def trouble(self) -> str:
+        """Return why nothing can be written now, as far as that is known, or nothing."""
+        if self._writing_since and time.monotonic() - self._writing_since > _STUCK_AFTER:
+            return "the last write has not come back"
+        # Where nothing waits, nobody but the next one would find out that it can be written again.
+        return self._problem if self._queue or self._incoming else ""
+
+    def record_now(self, happening: Happening, /) -> None:
+        """Return once the system has taken the event's line, which comes behind all lines before it."""
+        trouble = self.trouble()
+        if trouble:
+            raise NotRecordedError(trouble)
+        awaited = _Awaited(to_line(happening, self._new_id()))
+        with self._lock:
+            self._take_in()
+            self._queue.append(awaited)
+            self._bytes += len(awaited.line)
+        self._wake.set()
+        if not awaited.done.wait(_PATIENCE):
+            self._give_up(awaited)
+        if awaited.problem:
+            raise NotRecordedError(awaited.problem)
+
+    def _give_up(self, awaited: _Awaited) -> None:
+        with self._lock:
+            if awaited.done.is_set():
+                return
+            awaited.problem = "it was not written in time"
+            if not awaited.is_being_written:
+                self._drop([awaited])
+
     def reopen(self) -> None:
         """Ask the writer to go on in the file that has the log's name now, with the first line that is unwritten."""
         self._is_reopening = True
@@ -142,7 +209,10 @@ class LineSink:
             self._take_in()
             left = Losses()
             for each in self._queue:
-                left.add(each) if isinstance(each, bytes) else left.merge(each)
+                if isinstance(each, Losses):
+                    left.merge(each)
+                elif isinstance(each, bytes):
+                    left.add(each)
         if left.count:
             self._health.audit_lost(left.count - left.counted)
             _tell("audit_events_lost", events_lost=left.count, reason="not written at the end")
@@ -199,11 +269,13 @@ class LineSink:
             self._gather(now)
             self._reopen_if_asked()
             while problem is None and (lines := self._next_lines()):
+                self._writing_since = time.monotonic()
                 written, problem = self._target.write(lines)
+                self._writing_since = 0.0
                 self._take_out(written)
                 self._reopen_if_asked()
         except Exception as bug:  # noqa: BLE001 - a bug of ours must not end the recording, and is tried again
-            problem = OSError(0, f"{type(bug).__name__}: {bug}")
+            problem, self._writing_since = OSError(0, f"{type(bug).__name__}: {bug}"), 0.0
         if problem is None:
             self._note_success()
         else:
@@ -227,28 +299,54 @@ class LineSink:
         with self._lock:
             self._take_in()
             for place, each in enumerate(self._queue):
-                if isinstance(each, Losses):
-                    if lines:
-                        break
-                    # From here on it is a line, and what is lost later is counted anew.
-                    each = encode_event(each.to_event(self._new_id(), datetime.now(UTC)))  # noqa: PLW2901 - the same
-                    self._queue[place] = each
-                    self._bytes += len(each)
-                lines.append(each)
-                size += len(each)
+                if isinstance(each, Losses) and lines:
+                    break
+                line = each if isinstance(each, bytes) else self._line_of(each, place)
+                lines.append(line)
+                size += len(line)
                 if size >= _MOST_AT_ONCE:
                     break
         return lines
 
+    def _line_of(self, each: Losses | _Awaited, place: int) -> bytes:
+        if isinstance(each, _Awaited):
+            each.is_being_written = True
+            return each.line
+        # From here on it is a line, and what is lost later is counted anew.
+        line = encode_event(each.to_event(self._new_id(), datetime.now(UTC)))
+        self._queue[place] = line
+        self._bytes += len(line)
+        return line
+
     def _take_out(self, count: int) -> None:
         with self._lock:
             for _ in range(count):
-                line = self._queue.popleft()
-                self._bytes -= len(line) if isinstance(line, bytes) else 0
+                each = self._queue.popleft()
+                if isinstance(each, bytes):
+                    self._bytes -= len(each)
+                elif isinstance(each, _Awaited):
+                    self._bytes -= len(each.line)
+                    each.done.set()
+
+    def _drop(self, awaited: Sequence[_Awaited]) -> None:
+        """Take lines out that must not be written later: their callers were refused."""
+        for each in awaited:
+            self._queue.remove(each)
+            self._bytes -= len(each.line)
+
+    def _refuse_awaited(self, reason: str) -> None:
+        with self._lock:
+            awaited = [each for each in self._queue if isinstance(each, _Awaited)]
+            self._drop(awaited)
+            for each in awaited:
+                each.problem = reason
+                each.done.set()
 
     def _note_failure(self, problem: OSError) -> None:
+        self._problem = problem.strerror or str(problem)
+        self._refuse_awaited(self._problem)
         if not self._is_failing:
-            _tell("audit_not_written", reason=problem.strerror or str(problem))
+            _tell("audit_not_written", reason=self._problem)
             self._health.audit_failing(is_failing=True)
         self._is_failing = True
         if self._lost and not self._is_loss_told:
@@ -258,6 +356,7 @@ class LineSink:
     def _note_success(self) -> None:
         if not self._is_failing and not self._lost:
             return
+        self._problem = ""
         with self._lock:
             lost, self._lost = self._lost, 0
         _tell("audit_written_again", events_lost=lost)

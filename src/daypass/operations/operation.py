@@ -31,6 +31,10 @@ Result = Mapping[str, Any]
 NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 
 
+# What only reads, apart from the actions of IAM that open a snapshot. All else issues credentials or changes something.
+_ISSUES_NOTHING = frozenset({"sts:GetCallerIdentity", "sts:GetAccessKeyInfo", "sts:DecodeAuthorizationMessage"})
+
+
 class Touches(Enum):
     """What an operation asks of the store beyond the cache.
 
@@ -185,3 +189,10 @@ class ProvedApart(ABC):
 
 
 AnyOperation = Operation[Any]
+
+
+def is_read_only(operation: AnyOperation, touches: Touches) -> bool:
+    """Tell whether a call issues no credentials and changes nothing. An action that is not known to be so is not."""
+    if operation.service == "iam":
+        return touches is Touches.READS
+    return f"{operation.service}:{operation.action}" in _ISSUES_NOTHING

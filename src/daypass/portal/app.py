@@ -96,6 +96,8 @@ class Portal:
 
     async def _run(self, request: Request, step: Step, most: int | None, *, takes_json: bool) -> Response:
         async def steps(request_id: str) -> Response:
+            if most is not None:
+                self.site.require_log()
             fields = {} if most is None else await read_fields(request, most=most, takes_json=takes_json)
             return await self.work(step, request, fields, request_id)
 

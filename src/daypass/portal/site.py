@@ -79,8 +79,13 @@ class Site:
         parameters: Mapping[str, Any] | None = None,
         fault: Fault | None = None,
     ) -> None:
-        """Record a step that is no call of the API."""
-        self.pipeline.record(
+        """Record a step that is no call of the API.
+
+        A step that went well is recorded before its answer leaves, where the audit log is required. Raises
+        ServiceUnavailable where it cannot be written then.
+        """
+        record = self.pipeline.record_first if fault is None else self.pipeline.record
+        record(
             Happening(
                 self.pipeline.now(),
                 request_id,
@@ -94,6 +99,11 @@ class Site:
                 fault,
             )
         )
+
+    def require_log(self) -> None:
+        """Raise ServiceUnavailable where the audit log is required and known not to be writable. Never waits."""
+        if self.pipeline.required_log is not None:
+            self.pipeline.required_log.require()
 
     def require_our_page(self, request: Request) -> None:
         """Raise AccessDenied for a request that another site's page sends. Commands pass: they are no browsers."""
