@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,15 @@ def is_longer(answered: list[str], than: int) -> bool:
 
 def is_closed(server: Running, path: Path) -> bool:
     """Tell whether no worker has a file open."""
-    workers = children_of(server.process.pid)
-    return not any(link.readlink() == path for pid in workers for link in Path(f"/proc/{pid}/fd").iterdir())
+    return not any(path in open_files(worker) for worker in children_of(server.process.pid))
+
+
+def open_files(pid: int) -> Iterator[Path]:
+    """Yield the files that a process has open."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        # A connection may be closed since it was listed.
+        with suppress(FileNotFoundError):
+            yield link.readlink()
 
 
 def count_of(server: Running, word: str) -> int:
@@ -244,7 +251,12 @@ def test_a_hangup_during_the_start_ends_no_server(tmp_path: Path) -> None:
 
 def children_of(pid: int) -> list[int]:
     """Return the processes that a process started."""
-    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    children = list[int]()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        # A thread may have ended since it was listed.
+        with suppress(OSError):
+            children += map(int, path.read_text().split())
+    return children
 
 
 def is_serving(pid: int) -> bool:
