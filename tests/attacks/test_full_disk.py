@@ -150,7 +150,7 @@ def test_a_disk_that_was_full_gets_every_event_once_and_in_order(tmp_path: Path)
 
 def test_the_log_says_exactly_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound events are counted, by action and outcome, and one record stands where they would."""
-    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 20_000)
+    monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 20_000)
     path, watch = tmp_path / "audit", Watch()
     sink = open_sink(str(path), watch)
     with room_for(0):
@@ -178,7 +178,7 @@ def test_the_log_says_exactly_what_is_missing(tmp_path: Path, monkeypatch: pytes
 
 def test_events_after_a_loss_are_recorded_behind_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each gap has a record of its own, at its place in the order."""
-    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 5_000)
+    monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 5_000)
     path, watch, number = tmp_path / "audit", Watch(), 0
     sink = open_sink(str(path), watch)
     for _ in range(2):
@@ -219,7 +219,7 @@ def test_what_is_not_written_at_the_end_is_counted_in_the_servers_log(
 
 def test_a_reader_that_stalls_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe that is not read fills up; events wait within the bound, then they are counted, and no call waits."""
-    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 100_000)
+    monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 100_000)
     watch = Watch()
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as stream:

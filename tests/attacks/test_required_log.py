@@ -96,7 +96,7 @@ def test_once_it_can_be_written_again_it_is_found_out(tmp_path: Path) -> None:
 
 def test_a_reader_that_stalls_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard output that nobody reads takes nothing; the refusal is known at once after the first."""
-    monkeypatch.setattr("daypass.audit.sinks._MOST_QUEUED", 200_000)
+    monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 200_000)
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as stream:
         sink = LineSink(stream)

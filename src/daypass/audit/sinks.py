@@ -1,7 +1,7 @@
 """Where audit events go: a file, standard output, or nowhere.
 
-Owns the queue and the thread that writes it, off the request's path. A line is made at once, while all that it tells is
-at hand, so that no request is kept for its record.
+Owns the thread that writes the queue (line_queue.py), off the request's path. A line is made at once, while all that it
+tells is at hand, so that no request is kept for its record.
 
 - One thread writes. Nobody else waits for a disk or for whoever reads a pipe.
 - The queue is bounded in bytes. Events beyond the bound are counted, and a record that says how many are missing takes
@@ -13,24 +13,18 @@ import math
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, BinaryIO, Protocol
 
 import structlog
 
 from daypass.audit.event import Happening
+from daypass.audit.line_queue import AwaitedLine, LineQueue
 from daypass.audit.lines import encode_event, new_event_ids, to_line
-from daypass.audit.losses import Losses
 from daypass.audit.refusal_groups import RefusalGroups
 from daypass.audit.targets import Stream, Target, open_target
 
-_MOST_QUEUED = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
-_MOST_INCOMING = 1_000  # lines that are not in the queue yet
-_LONG_LINE = 4_096  # bytes; a longer one goes into the queue at once
-_MOST_AT_ONCE = 256 * 1024  # bytes
 _EVERY = 0.05  # seconds
 _AGAIN = 0.25  # seconds until what could not be written is tried again
 _PATIENCE = 5.0  # seconds that a caller waits for its line
@@ -116,16 +110,6 @@ class NoSink:
         """Hold nothing."""
 
 
-class _Awaited:
-    """A line whose caller waits until it is written, or until that has failed."""
-
-    def __init__(self, line: bytes) -> None:
-        self.line = line
-        self.is_being_written = False
-        self.problem = ""
-        self.done = threading.Event()
-
-
 class LineSink:
     """Writes each event as a line of JSON."""
 
@@ -137,15 +121,12 @@ class LineSink:
         self._new_id = new_event_ids()
         self._groups = RefusalGroups(peer_of, self._new_id)
         self._gathering = threading.Lock()
-        self._incoming: deque[bytes] = deque()
-        self._queue: deque[bytes | Losses | _Awaited] = deque()
-        self._bytes = 0
-        self._lost = 0  # since the last time that everything could be written
+        self._queue = LineQueue(self._new_id, self._count_lost)
+        self._lost = self._told = 0  # events, and how many of them the server's log has told of
         self._problem = ""
         self._writing_since = 0.0
         self._is_failing = False
         self._is_loss_told = False
-        self._lock = threading.Lock()  # over the queue; nobody holds it for longer than that takes
         self._wake = threading.Event()
         self._is_closing = False
         self._is_reopening = False
@@ -156,12 +137,7 @@ class LineSink:
         """Queue one event, or count it where the queue is full or many are alike."""
         if happening.caller is None and happening.fault is not None and not self._is_first(happening):
             return
-        line = to_line(happening, self._new_id())
-        # No lock: this is on the way of every request, and a deque takes lines from several threads.
-        self._incoming.append(line)
-        if len(self._incoming) > _MOST_INCOMING or len(line) > _LONG_LINE:
-            with self._lock:
-                self._take_in()
+        if self._queue.put(to_line(happening, self._new_id())):
             self._wake.set()
 
     def trouble(self) -> str:
@@ -169,31 +145,20 @@ class LineSink:
         if self._writing_since and time.monotonic() - self._writing_since > _STUCK_AFTER:
             return "the last write has not come back"
         # Where nothing waits, nobody but the next one would find out that it can be written again.
-        return self._problem if self._queue or self._incoming else ""
+        return self._problem if self._queue else ""
 
     def record_now(self, happening: Happening, /) -> None:
         """Return once the system has taken the event's line, which comes behind all lines before it."""
         trouble = self.trouble()
         if trouble:
             raise NotRecordedError(trouble)
-        awaited = _Awaited(to_line(happening, self._new_id()))
-        with self._lock:
-            self._take_in()
-            self._queue.append(awaited)
-            self._bytes += len(awaited.line)
+        awaited = AwaitedLine(to_line(happening, self._new_id()))
+        self._queue.put_awaited(awaited)
         self._wake.set()
         if not awaited.done.wait(_PATIENCE):
-            self._give_up(awaited)
+            self._queue.give_up(awaited)
         if awaited.problem:
             raise NotRecordedError(awaited.problem)
-
-    def _give_up(self, awaited: _Awaited) -> None:
-        with self._lock:
-            if awaited.done.is_set():
-                return
-            awaited.problem = "it was not written in time"
-            if not awaited.is_being_written:
-                self._drop([awaited])
 
     def reopen(self) -> None:
         """Ask the writer to go on in the file that has the log's name now, with the first line that is unwritten."""
@@ -205,14 +170,7 @@ class LineSink:
         self._is_closing = True
         self._wake.set()
         self._thread.join(_LAST)
-        with self._lock:
-            self._take_in()
-            left = Losses()
-            for each in self._queue:
-                if isinstance(each, Losses):
-                    left.merge(each)
-                elif isinstance(each, bytes):
-                    left.add(each)
+        left = self._queue.left()
         if left.count:
             self._health.audit_lost(left.count - left.counted)
             _tell("audit_events_lost", events_lost=left.count, reason="not written at the end")
@@ -226,28 +184,10 @@ class LineSink:
     def _gather(self, now: float) -> None:
         """Queue the events of the refusals that were taken together long enough."""
         with self._gathering:
-            self._incoming.extend(encode_event(event) for event in self._groups.ended(now))
+            for event in self._groups.ended(now):
+                self._queue.put(encode_event(event))
 
-    def _take_in(self) -> None:
-        """Move what came in to the queue, as far as there is room. What has none is counted."""
-        for _ in range(len(self._incoming)):
-            line = self._incoming.popleft()
-            if self._bytes + len(line) <= self._most():
-                self._queue.append(line)
-                self._bytes += len(line)
-            else:
-                self._lose(line)
-
-    def _most(self) -> int:
-        # After a loss there must be much room again: short lines that just fit would make a gap of many records.
-        return _MOST_QUEUED // 2 if self._queue and isinstance(self._queue[-1], Losses) else _MOST_QUEUED
-
-    def _lose(self, line: bytes) -> None:
-        losses = self._queue[-1] if self._queue else None
-        if not isinstance(losses, Losses):
-            losses = Losses()
-            self._queue.append(losses)
-        count = losses.add(line)
+    def _count_lost(self, count: int) -> None:
         self._lost += count
         self._health.audit_lost(count)
 
@@ -268,11 +208,11 @@ class LineSink:
         try:
             self._gather(now)
             self._reopen_if_asked()
-            while problem is None and (lines := self._next_lines()):
+            while problem is None and (lines := self._queue.next_lines()):
                 self._writing_since = time.monotonic()
                 written, problem = self._target.write(lines)
                 self._writing_since = 0.0
-                self._take_out(written)
+                self._queue.take_out(written)
                 self._reopen_if_asked()
         except Exception as bug:  # noqa: BLE001 - a bug of ours must not end the recording, and is tried again
             problem, self._writing_since = OSError(0, f"{type(bug).__name__}: {bug}"), 0.0
@@ -293,72 +233,22 @@ class LineSink:
         else:
             _tell("audit_log_reopened", level="info")
 
-    def _next_lines(self) -> list[bytes]:
-        """Return lines from the front of the queue, which stay in it until they are written."""
-        lines, size = list[bytes](), 0
-        with self._lock:
-            self._take_in()
-            for place, each in enumerate(self._queue):
-                if isinstance(each, Losses) and lines:
-                    break
-                line = each if isinstance(each, bytes) else self._line_of(each, place)
-                lines.append(line)
-                size += len(line)
-                if size >= _MOST_AT_ONCE:
-                    break
-        return lines
-
-    def _line_of(self, each: Losses | _Awaited, place: int) -> bytes:
-        if isinstance(each, _Awaited):
-            each.is_being_written = True
-            return each.line
-        # From here on it is a line, and what is lost later is counted anew.
-        line = encode_event(each.to_event(self._new_id(), datetime.now(UTC)))
-        self._queue[place] = line
-        self._bytes += len(line)
-        return line
-
-    def _take_out(self, count: int) -> None:
-        with self._lock:
-            for _ in range(count):
-                each = self._queue.popleft()
-                if isinstance(each, bytes):
-                    self._bytes -= len(each)
-                elif isinstance(each, _Awaited):
-                    self._bytes -= len(each.line)
-                    each.done.set()
-
-    def _drop(self, awaited: Sequence[_Awaited]) -> None:
-        """Take lines out that must not be written later: their callers were refused."""
-        for each in awaited:
-            self._queue.remove(each)
-            self._bytes -= len(each.line)
-
-    def _refuse_awaited(self, reason: str) -> None:
-        with self._lock:
-            awaited = [each for each in self._queue if isinstance(each, _Awaited)]
-            self._drop(awaited)
-            for each in awaited:
-                each.problem = reason
-                each.done.set()
-
     def _note_failure(self, problem: OSError) -> None:
         self._problem = problem.strerror or str(problem)
-        self._refuse_awaited(self._problem)
+        self._queue.refuse_awaited(self._problem)
         if not self._is_failing:
             _tell("audit_not_written", reason=self._problem)
             self._health.audit_failing(is_failing=True)
         self._is_failing = True
-        if self._lost and not self._is_loss_told:
+        if self._lost > self._told and not self._is_loss_told:
             _tell("audit_events_lost", reason="more wait than the queue holds")
             self._is_loss_told = True
 
     def _note_success(self) -> None:
-        if not self._is_failing and not self._lost:
+        if not self._is_failing and self._lost == self._told:
             return
         self._problem = ""
-        with self._lock:
-            lost, self._lost = self._lost, 0
+        lost, self._told = self._lost - self._told, self._lost
         _tell("audit_written_again", events_lost=lost)
         self._health.audit_failing(is_failing=False)
         self._is_failing = self._is_loss_told = False
