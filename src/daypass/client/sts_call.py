@@ -61,6 +61,8 @@ ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
 _WRONG_CODE = "MultiFactorAuthentication failed"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,127}")
 _SERVER_FAULTS = 500
+# AWS's names for a fault of the server. STS itself said so, and the exit code is that of its refusals.
+_SERVER_CODES = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable"})
 _MESSAGE_HEADER = "x-daypass-authorization-message"
 
 
@@ -171,6 +173,8 @@ def _refusal(error: exceptions.ClientError, place: str) -> Problem:
     detail = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= _SERVER_FAULTS:
+        if detail.get("Code") in _SERVER_CODES:
+            return Refused(f"{place} answered {detail['Code']} (status {status}). Try again in a moment.")
         return NoAnswer(f"{place} could not answer (status {status}). Try again in a moment.")
     if not _CODE.fullmatch(str(detail.get("Code", ""))):
         return _unreadable(place)
