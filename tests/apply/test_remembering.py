@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.apply.directory import Directory, one_account, opened
 
@@ -55,6 +55,9 @@ def _do(writer: Writer, step: tuple[str, str, str]) -> Any:
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    [("insert", "a", "a"), ("link", "a", "a")], [("replace", "a", "b"), ("delete", "a", "a"), ("insert", "a", "a")]
+)
 @given(_STEPS, _STEPS)
 def test_memory_changes_no_answer(before: list[tuple[str, str, str]], steps: list[tuple[str, str, str]]) -> None:
     """Whatever was there, and whatever is done: also a thing that is deleted and comes back with its links.

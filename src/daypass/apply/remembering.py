@@ -69,17 +69,24 @@ class RememberingWriter:
             self._new.add(record.unique_id)
 
     def replace(self, record: Record) -> None:
+        old = self.find(record.kind, record.account, record.key)
         self._writer.replace(record)
+        if old is not None and old.unique_id != record.unique_id:
+            self._forget(old)
         self._records[record.kind, record.account, record.key] = record
 
     def delete(self, kind: str, account: str, key: str) -> None:
         old = self.find(kind, account, key)
         self._writer.delete(kind, account, key)
-        if old is not None and old.unique_id is not None:
-            # What is renamed is deleted and inserted again, with the links that it had.
+        if old is not None:
+            self._forget(old)
+        self._records[kind, account, key] = None
+
+    def _forget(self, old: Record) -> None:
+        """Ask the store for the links of an id from now on: its record may come back, renamed, and have them still."""
+        if old.unique_id is not None:
             self._gone.add(old.unique_id)
             self._new.discard(old.unique_id)
-        self._records[kind, account, key] = None
 
     def link(self, link: Link) -> None:
         self._writer.link(link)
