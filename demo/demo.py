@@ -134,10 +134,12 @@ def a_federated_user(stage: Stage, root: dict[str, str]) -> None:
 
 
 def settings_for(issuer: OidcIssuer) -> dict[str, str]:
-    """Return what lets the server ask an issuer on this machine: its certificate authority, and loopback."""
+    """Return the settings that open an issuer and a webhook on this machine to the server."""
+    loopback = "127.0.0.0/8,::1/128"
     return {
         "DAYPASS_OIDC_CA_BUNDLE": str(issuer.ca_bundle),
-        "DAYPASS_OIDC_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        "DAYPASS_OIDC_ALLOWED_NETWORKS": loopback,
+        "DAYPASS_WEBHOOK_ALLOWED_NETWORKS": loopback,
     }
 
 

@@ -1,0 +1,18 @@
+"""`make demo` is the first command that many people run: it must end well."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_demonstration_runs_to_its_end() -> None:
+    """Each command of it does what it should, with the settings that the demonstration gives the server."""
+    played = subprocess.run(
+        [sys.executable, "-m", "demo.demo"], cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert played.returncode == 0, f"{played.stdout[-2000:]}\n{played.stderr[-4000:]}"
