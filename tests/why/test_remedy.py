@@ -318,6 +318,47 @@ def test_a_deny_without_conditions_has_no_remedy() -> None:
     assert find_remedy(question(), given) is None
 
 
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (
+            {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}, "NotIpAddress": {"aws:SourceIp": "10.1.0.0/16"}},
+            [
+                "The address that the call comes from must be in 10.0.0.0/8.",
+                "The address that the call comes from must be outside of 10.1.0.0/16, or be absent.",
+            ],
+        ),
+        (
+            {
+                "DateGreaterThan": {"aws:CurrentTime": "2090-01-01T00:00:00Z"},
+                "DateLessThan": {"aws:CurrentTime": "2090-02-01T00:00:00Z"},
+            },
+            [
+                "The time of the call must be after 2090-01-01T00:00:00Z.",
+                "The time of the call must be before 2090-02-01T00:00:00Z.",
+            ],
+        ),
+        (
+            {
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["team", "cost"]},
+                "Null": {"aws:TagKeys": "false"},
+            },
+            [
+                "Each value of the tag keys that the request sends must be team or cost, or be absent.",
+                "The tag keys that the request sends must be present.",
+            ],
+        ),
+    ],
+)
+def test_every_condition_on_a_key_that_changes_is_said(condition: dict[str, Any], said: list[str]) -> None:
+    """A call from 192.0.2.1 is outside of 10.1.0.0/16, but a caller who moves into 10.0.0.0/8 must know of it."""
+    given = on_trust(trusting({"AWS": ALICE}, Condition={**condition, "Bool": {"aws:SecureTransport": "true"}}))
+    context = {"aws:sourceip": "192.0.2.1", "aws:currenttime": "2026-11-29T00:00:00Z", "aws:securetransport": "true"}
+    words, statements = advice(given, context)
+    assert [each.partition(" (")[0] for each in words] == said
+    assert statements == []
+
+
 def test_a_statement_has_the_conditions_of_the_nearest() -> None:
     """Bob must come with MFA; what lets alice in asks the same of her."""
     bob = "arn:aws:iam::111111111111:user/bob"

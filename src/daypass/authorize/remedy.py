@@ -4,6 +4,8 @@ The rules:
 
 - Where an Allow fails on its conditions alone, the remedy is to meet them. No statement without them is written.
 - Where a Deny applies by its conditions, the remedy is a request to which it does not apply.
+- A condition that the request meets already is told where another condition on the same key is not met: a caller who
+  changes the value has to meet both.
 - Where no Allow comes that near, the remedy is a statement with every condition of the nearest Allows.
 - The remedy as a whole must turn the decision into an Allowed, and no part of it may be needless.
 - With the statement, a request that misses one of its conditions must be refused, unless it was allowed without it.
@@ -92,11 +94,20 @@ def find_remedy(question: Question, policies: Policies) -> Remedy | None:
     found = _search(Plan(question, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
     if found is None:
         return None
-    plan = without_needless(found)
-    if not is_safe(plan):
-        return None
-    needs = tuple(need for need in plan.needs if not need.requirement.is_met(question.context))
-    return Remedy(needs, plan.statements, plan.asked.context)
+    plan = _with_conditions_on_changed_keys(without_needless(found), found.needs)
+    return Remedy(plan.needs, plan.statements, plan.asked.context) if is_safe(plan) else None
+
+
+def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
+    """Return the plan with those needs, too, that the request meets by a value that has to change."""
+    changed = {need.requirement.key for need in plan.needs}
+    missed = {id(need) for need in plan.needs}
+    told = (
+        need
+        for need in every
+        if id(need) in missed or (need.requirement.key in changed and need.requirement.is_met(plan.question.context))
+    )
+    return replace(plan, needs=tuple(told))
 
 
 def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
