@@ -9,8 +9,10 @@ from ipaddress import ip_network
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from tests.delegation.conftest import TEMPLATE, Sides, Webhook, refused
 
 from daypass.config import Config
@@ -125,6 +127,17 @@ def test_networks_of_issuers_are_not_open_to_webhooks() -> None:
         enqueue(server, request, 1)
         wait_until(lambda: waiting_for(server, request.requestor)[0].attempts > 0)
     assert attempts == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_the_log_names_the_setting_that_opens_a_network(host: str) -> None:
+    """Whether a name or an address leads there: an operator who upgrades must see why notifications stay away."""
+    with capture_logs() as logged, running_server() as server:
+        request, _ = a_request(server, f"https://{host}:9/hook")
+        enqueue(server, request, 1)
+        wait_until(lambda: any("reason" in line for line in logged))
+    (reason, *_) = [line["reason"] for line in logged if "reason" in line]
+    assert "DAYPASS_WEBHOOK_ALLOWED_NETWORKS" in reason
 
 
 def test_a_request_has_one_notification_in_the_queue(sides: Sides) -> None:

@@ -168,7 +168,7 @@ class Courier:
             ):
                 return None if answer.status in _GOOD else f"answered {answer.status}"
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
-            return type(fault).__name__
+            return _reason(fault)
 
     def _sign(self, notice: Notice, body: bytes) -> str:
         """Return a token that says for whom these very bytes are, and when they were sent."""
@@ -232,3 +232,12 @@ def _forget(under_way: dict[str, Attempt], notice_id: str) -> Callable[[Attempt]
 def _lane(notice: Notice) -> Lane:
     host = (URL(notice.url, encoded=True).host or "").lower()
     return notice.requestor or host, host
+
+
+def _reason(fault: Exception) -> str:
+    """Return why a post failed, for the operator's log alone."""
+    # aiohttp wraps an error of the resolver or of a socket in its own.
+    causes = (fault, fault.__cause__, getattr(fault, "os_error", None))
+    if any(isinstance(cause, AddressRefused) for cause in causes):
+        return "the webhook has private addresses, which DAYPASS_WEBHOOK_ALLOWED_NETWORKS does not allow"
+    return type(fault).__name__
