@@ -1,13 +1,16 @@
 """The pages that are about the code say what the code says."""
 
 import re
-from dataclasses import fields
+import urllib.request
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 from tests.project.actions_page import PAGE, page
 
 from daypass.config import Config
+from daypass.operations.settings import Quotas
+from daypass.testing.server import running_server
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
@@ -24,6 +27,26 @@ def test_every_setting_is_in_the_operators_table() -> None:
     table = page_text.partition("| setting |")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[?(\w+)\]?`", row.split("|")[1])}
     assert named == {setting.name for setting in fields(Config)}
+
+
+def test_every_quota_is_in_the_operators_table() -> None:
+    """docs/operating.md has each quota with its default."""
+    page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
+    table = page_text.partition("| quota |")[2].partition("\n\n")[0]
+    told: dict[str, str] = {}
+    for row in table.splitlines()[2:]:
+        _, names, defaults, _ = row.split("|")
+        told |= zip(re.findall(r"`(\w+)`", names), re.findall(r"\d[\d,]*", defaults), strict=True)
+    assert {name: int(value.replace(",", "")) for name, value in told.items()} == asdict(Quotas())
+
+
+def test_every_metric_is_in_the_operators_table() -> None:
+    """docs/operating.md has each metric that the server shows, and none that does not exist."""
+    page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
+    table = page_text.partition("| metric |")[2].partition("\n\n")[0]
+    with running_server() as server, urllib.request.urlopen(f"{server.url}/metrics") as answer:  # noqa: S310 - our own
+        shown = set(re.findall(r"^# TYPE (\w+)", answer.read().decode(), flags=re.MULTILINE))
+    assert set(re.findall(r"^\| `(\w+)", table, flags=re.MULTILINE)) == shown
 
 
 @pytest.mark.parametrize(
