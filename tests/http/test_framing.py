@@ -46,6 +46,11 @@ REFUSED = {
     "a length too large": post(b"Content-Length: 18446744073709551621", body=b"hello"),
     "a length of many digits": post(b"Content-Length: " + b"9" * 5_000),
     "a length in letters": post(b"Content-Length: five", body=b"hello"),
+    "another expectation": post(b"Expect: 200-ok", b"Content-Length: 5", body=b"hello"),
+    "another expectation behind": post(b"Expect: 100-continue, x", b"Content-Length: 5", body=b"hello"),
+    "another expectation before": post(b"Expect: x ,100-Continue", b"Content-Length: 5", body=b"hello"),
+    "another expectation without a comma": post(b"Expect: 100-continue x", b"Content-Length: 5", body=b"hello"),
+    "another expectation in a line": post(b"Expect: 100-continue", b"Expect: x", b"Content-Length: 5", body=b"hello"),
     "xchunked": post(b"Transfer-Encoding: xchunked", body=CHUNKS),
     "identity": post(b"Transfer-Encoding: identity", body=b"hello"),
     "chunked, identity": post(b"Transfer-Encoding: chunked, identity", body=CHUNKS),
@@ -230,9 +235,12 @@ def test_a_body_that_breaks_before_the_answer_is_refused(shared_server: RunningS
     assert replies[0].closes
 
 
-def test_an_answer_instead_of_the_body_ends_the_connection(shared_server: RunningServer) -> None:
+@pytest.mark.parametrize(
+    "value", [b"100-continue", b"100-Continue \t", b", 100-continue,", b"100-continue,100-continue"]
+)
+def test_an_answer_instead_of_the_body_ends_the_connection(shared_server: RunningServer, value: bytes) -> None:
     """A client that waits to be told sends no body after an answer, and its next request is not the body."""
-    head = post(b"Expect: 100-continue", b"Content-Length: 20", line=b"POST /nowhere HTTP/1.1")
+    head = post(b"Expect: " + value, b"Content-Length: 20", line=b"POST /nowhere HTTP/1.1")
     with connected(shared_server.url) as connection:
         connection.sendall(head)
         assert connection.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 404"

@@ -21,7 +21,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from daypass.http.head import CHUNKED, MOST_HEADERS, HeadError, find_absolute_target, read_framing
+from daypass.http.head import CHUNKED, MOST_HEADERS, HeadError, expects_continue, find_absolute_target, read_framing
 
 # Bytes of request line and headers. The longest session token and the longest query together are a third of it.
 LARGEST_HEAD = 131_072
@@ -215,8 +215,8 @@ class OneRequestAtATime(HttpToolsProtocol):
             self._trailers += 1
             return
         name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
+        if name == b"expect":
+            self.expect_100_continue = True  # until the head is complete and the value is read
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -244,8 +244,8 @@ class OneRequestAtATime(HttpToolsProtocol):
             self.url = absolute.origin_form
             self.headers[:] = [each for each in self.headers if each[0] != b"host"]
             self.headers.insert(0, (b"host", absolute.authority))
-        if version == "1.0":
-            self.expect_100_continue = False  # RFC 9110 section 10.1.1
+        if self.expect_100_continue:
+            self.expect_100_continue = expects_continue(version, self.headers)
         self._is_chunked = length == CHUNKED
         self._left = max(length, 0)
         self._chunked_bytes = self._body_bytes = self._chunks = self._trailers = 0

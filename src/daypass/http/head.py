@@ -10,6 +10,8 @@ is, and whether another request may follow on the connection:
   pages alone, because health checks of proxies do.
 - A target in absolute form is for the scheme of the connection, and its authority replaces Host (RFC 9112 3.2.2).
 - A body has one Content-Length, or the transfer coding `chunked` and no other (RFC 9112 section 6.1).
+- The only expectation is `100-continue` (RFC 9110 section 10.1.1). A proxy may find that word in a list with others and
+  hold the body back, so a list that holds anything else is refused.
 - A request that asks for another protocol is served as if it had not asked (RFC 9110 section 7.8), and it is the last
   of its connection: some parsers and proxies read its body as the other protocol's bytes.
 """
@@ -86,6 +88,20 @@ def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
     if not _is_host(authority):
         raise HeadError("The target of the request must name a host.")
     return AbsoluteTarget(authority, rest if rest.startswith(b"/") else b"/" + rest)
+
+
+def expects_continue(version: str, headers: Headers) -> bool:
+    """Tell whether the client waits to be told to send its body. Raises HeadError for any other expectation.
+
+    An HTTP/1.0 client cannot be told, so its expectation is ignored.
+    """
+    if version == "1.0":
+        return False
+    values = b",".join([value for name, value in headers if name == b"expect"]).lower().split(b",")
+    expected = {value.strip(b" \t") for value in values} - {b""}
+    if expected - {b"100-continue"}:
+        raise HeadError("The only supported Expect header is 100-continue.")
+    return bool(expected)
 
 
 def _is_host(value: bytes) -> bool:
