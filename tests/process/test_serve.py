@@ -90,6 +90,27 @@ def test_an_audit_event_is_written_for_each_request(tmp_path: Path) -> None:
     assert key["SecretAccessKey"] not in text
 
 
+def test_a_silent_tls_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """SDKs keep idle connections open, and read nothing from them, so they never see that the server ends TLS."""
+    authority = trustme.CA()
+    issued, cert, key = authority.issue_cert("127.0.0.1"), tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.private_key_pem.write_to_path(str(key))
+    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--tls-cert", str(cert), "--tls-key", str(key)) as server:
+        port = int(server.url.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=30) as raw,
+            context.wrap_socket(raw, server_hostname="127.0.0.1") as idle,
+        ):
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert idle.recv(15) == b"HTTP/1.1 200 OK"
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(60) == 0
+    assert "timeout graceful shutdown exceeded" not in "".join(server.errors)
+
+
 def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path) -> None:
     """Certificates are renewed without a restart."""
     first, second = trustme.CA(), trustme.CA()

@@ -37,10 +37,13 @@ class Connection(OneRequestAtATime):
 
     patience = 60.0  # seconds for a whole request, and for each part of an answer that the client has to take
     patience_for_first_byte = 10.0
+    patience_for_tls_end = 3.0  # seconds, when the server stops
 
     _deadline: asyncio.TimerHandle | None = None
     _is_timed = False  # the deadline is that of a request that has begun
     _stalled: asyncio.TimerHandle | None = None
+    _is_stopping = False
+    _tls_end: asyncio.TimerHandle | None = None
 
     _at_once: AtOnce | None = None
     _kept: bytearray | None = None  # the body, so far, of a call that will be answered here
@@ -118,6 +121,7 @@ class Connection(OneRequestAtATime):
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_writing()
+            self._watch_tls_end()
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
@@ -135,14 +139,16 @@ class Connection(OneRequestAtATime):
         """Let a request that has begun come to its end."""
         if self._kept is not None:
             self._take_usual_way()
+        self._is_stopping = True
         super().shutdown()
+        self._watch_tls_end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._kept = None
         if self.place is not None:
             self.place.leave()
-        for timer in (self._deadline, self._stalled):
+        for timer in (self._deadline, self._stalled, self._tls_end):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -226,6 +232,15 @@ class Connection(OneRequestAtATime):
         if self._stalled is None:
             left = self.transport.get_write_buffer_size()
             self._stalled = self.loop.call_later(self.patience, self._drop_if_stalled, left)
+
+    def _watch_tls_end(self) -> None:
+        """See that the server stops although a silent client never ends TLS, for which the transport waits long."""
+        if self._is_stopping and self._tls_end is None and self.transport.is_closing():
+            self._tls_end = self.loop.call_later(self.patience_for_tls_end, self._drop_if_sent)
+
+    def _drop_if_sent(self) -> None:
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _drop_if_stalled(self, before: int) -> None:
         self._stalled = None
