@@ -38,11 +38,19 @@ async def _app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable
 
 
 @contextmanager
-def serving(connection: type[Connection], keep_alive: int = 60) -> Iterator[tuple[uvicorn.Server, str]]:
+def serving(
+    connection: type[Connection], keep_alive: int = 60, grace: int | None = None
+) -> Iterator[tuple[uvicorn.Server, str]]:
     """Run uvicorn with such connections."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        _app, http=connection, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive
+        _app,
+        http=connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=keep_alive,
+        timeout_graceful_shutdown=grace,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
@@ -113,3 +121,13 @@ def test_a_client_that_does_not_read_is_given_up(request_: bytes, ending: bytes)
         while server.server_state.connections:
             assert time.monotonic() < end
             time.sleep(0.01)  # nothing else tells
+
+
+def test_a_body_that_is_missing_when_the_server_stops_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The client is told to come again, and the log has no traceback for what a client did not send."""
+    with serving(Connection, grace=1) as (server, url), connect(url) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        server.should_exit = True
+        assert client.recv(12) == b"HTTP/1.1 503"
+    assert not [record for record in caplog.records if record.exc_info]

@@ -57,7 +57,14 @@ USED: dict[str, set[str]] = {
         "transport",
         "url",
     },
-    "RequestResponseCycle": {"disconnected", "keep_alive", "message_event", "response_complete", "response_started"},
+    "RequestResponseCycle": {
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+        "response_started",
+        "transport",
+    },
     "FlowControl": {"pause_reading", "resume_reading", "write_paused"},
     "Server": {
         "capture_signals",

@@ -195,7 +195,7 @@ class Connection(OneRequestAtATime):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         awaited, self._awaited = self._awaited, None
-        super()._start_asgi_task(cycle, app if awaited is None else _sending(awaited))
+        super()._start_asgi_task(cycle, _until_cancelled(cycle, app if awaited is None else _sending(awaited)))
 
     def _framed(self, answer: HttpResponse) -> bytes:
         headers = (*self.server_state.default_headers, *answer.headers)
@@ -249,6 +249,22 @@ class Connection(OneRequestAtATime):
             self.transport.abort()
         elif left:
             self._watch_writing()
+
+
+def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:
+    """Return an application that ends in order when it is cancelled: the server stops and has waited long enough."""
+
+    async def cancellable(scope: object, receive: object, send: Callable[[Any], Awaitable[None]]) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if cycle.response_started:
+                cycle.disconnected = True  # half an answer cannot be completed
+                cycle.transport.close()
+            else:
+                await send_answer(send, HttpResponse(503, (), b""))
+
+    return cancellable
 
 
 def _sending(awaited: Awaitable[HttpResponse]) -> Any:
