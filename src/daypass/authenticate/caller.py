@@ -41,7 +41,10 @@ class Caller(msgspec.Struct, frozen=True):
     def key_chain(self, now: int) -> KeyChain:
         """Return the access keys behind whatever this caller issues at a second: its own is the last of them."""
         if self.session is not None:
-            return self.session.key_chain.followed_by(self.access_key_id, self.session.issued)
+            chain, session = self.session.key_chain, self.session
+            if session.delegation:
+                chain = chain.followed_by(session.delegation, session.issued)
+            return chain.followed_by(self.access_key_id, session.issued)
         return NO_KEYS.followed_by(self.access_key_id, now) if self.access_key_id else NO_KEYS
 
 

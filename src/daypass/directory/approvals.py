@@ -19,6 +19,7 @@ from daypass.directory.older_sessions import is_cut_off
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.directory.store import Reader
 from daypass.mint.durations import HOUR
+from daypass.mint.key_chain import is_delegation
 from daypass.mint.session import SessionKind
 
 _TEMPORARY = "ASIA"
@@ -31,7 +32,7 @@ def find_withdrawal(reader: Reader, request: DelegationRequest, approver: Approv
         return "the request was revoked"
     if is_chain_revoked(approver.key_chain, revocations):
         return "an access key behind the approval was revoked"
-    if not all(_is_usable(reader, key) for key in approver.keys):
+    if not all(_is_usable(reader, key) for key in approver.keys if not is_delegation(key)):
         return "the access key behind the approval is inactive or was deleted"
     if approver.kind == SessionKind.ROOT.value:
         return "" if load_account(reader, approver.account) is not None else "the approver is gone"

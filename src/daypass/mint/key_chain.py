@@ -8,6 +8,8 @@ ends is directory/revocations.py's.
 - The time of a temporary key is the second in which its own session was issued. The time of a long-term key is the
   second in which it issued the first session of the chain. A revocation of the key ends the chain if it is later.
 - A chain has at most 16 keys. A request for one more is refused.
+- What grows from delegated credentials also lists the delegation request, in front of the key of these credentials. It
+  is not a key: it does not count towards the 16. Its time is the second of the acceptance.
 - The bytes are: version 1 (1 byte), length of the rest (2), flags (1), number of keys (1), the keys, and the time of
   each key (4 bytes a key). A key is a tag (1) and its id. Tags 0 and 1 stand for `ASIA` and `AKIA` and ten packed
   bytes; tag 2 stands for an id of an operator's own choice: its length (2) and its UTF-8. Integers are big-endian.
@@ -15,6 +17,7 @@ ends is directory/revocations.py's.
   issued.
 """
 
+import re
 import struct
 from functools import lru_cache
 from typing import Final
@@ -25,6 +28,7 @@ from daypass.errors import AccessDenied
 from daypass.mint.access_keys import pack_access_key_id, unpack_access_key_id
 
 MOST_KEYS: Final = 16
+_MOST_NAMES: Final = 2 * MOST_KEYS  # each key and, at most, the request in front of it
 
 _VERSION = b"\x01"
 _HEAD, _KEYS_AT = 3, 5
@@ -33,6 +37,7 @@ _TIME_BYTES = 4
 _PACKED_BYTES = 10
 _PREFIXES = ("ASIA", "AKIA")
 _WRITTEN_OUT = b"\x02"
+_REQUEST = re.compile(r"dr-[0-9a-f]{32}")
 
 _TOO_LONG = (
     f"These credentials were issued through a chain of {MOST_KEYS} access keys, which is the limit. "
@@ -55,6 +60,19 @@ class KeyChain(msgspec.Struct, frozen=True):
         """Return the chain with one more key at its end."""
         return KeyChain((*self.keys, key), (*self.times, time), self.is_complete)
 
+    @property
+    def is_delegated(self) -> bool:
+        """Whether delegated credentials are among the steps."""
+        return any(map(is_delegation, self.keys))
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the chain has more steps than a session may remember."""
+        number = len(self.keys)
+        if number <= MOST_KEYS:
+            return False
+        return number > _MOST_NAMES or number - sum(map(is_delegation, self.keys)) > MOST_KEYS
+
 
 NO_KEYS = KeyChain()
 
@@ -63,9 +81,14 @@ class ChainBrokenError(Exception):
     """The bytes are not a chain of keys."""
 
 
+def is_delegation(name: str) -> bool:
+    """Return whether a name in a chain is that of a delegation request."""
+    return _REQUEST.fullmatch(name) is not None
+
+
 def require_room(chain: KeyChain) -> KeyChain:
     """Return the chain, or raise AccessDenied if it is longer than a session may remember."""
-    if len(chain.keys) > MOST_KEYS:
+    if chain.is_too_long:
         raise AccessDenied(_TOO_LONG, detail=f"the chain would have {len(chain.keys)} access keys")
     return chain
 
@@ -106,7 +129,7 @@ def decode_chain(data: bytes) -> tuple[KeyChain, bytes]:
     if data[:1] != _VERSION or not _KEYS_AT <= end <= len(data):
         raise ChainBrokenError
     flags, number, at = data[_HEAD], data[_HEAD + 1], _KEYS_AT
-    if flags & ~(_MISSING | _NO_TIMES) or number > MOST_KEYS:
+    if flags & ~(_MISSING | _NO_TIMES):
         raise ChainBrokenError
     keys = []
     for _ in range(number):
@@ -116,7 +139,10 @@ def decode_chain(data: bytes) -> tuple[KeyChain, bytes]:
     if at + counted * _TIME_BYTES != end:
         raise ChainBrokenError
     times = struct.unpack_from(f">{counted}I", data, at)
-    return KeyChain(tuple(keys), times, not flags & _MISSING), data[end:]
+    chain = KeyChain(tuple(keys), times, not flags & _MISSING)
+    if chain.is_too_long:
+        raise ChainBrokenError
+    return chain, data[end:]
 
 
 def _decode_key(data: bytes, at: int) -> tuple[str, int]:

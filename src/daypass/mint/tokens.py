@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from daypass.errors import InvalidClientTokenId, PackedPolicyTooLarge
-from daypass.mint.key_chain import MOST_KEYS, ChainBrokenError, KeyChain, decode_chain, encode_chain
+from daypass.mint.key_chain import ChainBrokenError, KeyChain, decode_chain, encode_chain
 from daypass.mint.keyring import SealingRing
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import PayloadTooLargeError, SealBrokenError, seal, sealed_length, unseal
@@ -64,7 +64,7 @@ def _with_chain(session: Session) -> Session:
         chain = _named_chain(session)
     elif session.issuing_keys and (session.issuing_keys, session.issuing_times) != (chain.keys, chain.times):
         raise ChainBrokenError
-    if len(chain.times) not in {0, len(chain.keys)} or len(chain.keys) > MOST_KEYS:
+    if len(chain.times) not in {0, len(chain.keys)} or chain.is_too_long:
         raise ChainBrokenError
     return replace(
         session,

@@ -2,6 +2,7 @@
 
 Owns the one place where sessions are minted, and with it the chain of access keys that each session remembers: it comes
 from the authorized caller, and no operation can pass less. What else goes into a session is each operation's decision.
+A session that grows from delegated credentials ends with the session that requested it, whatever the operation.
 """
 
 from collections.abc import Mapping
@@ -53,6 +54,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
     if grant.approval is not None:
         chain, issued = join_chains(grant.approval.chain, chain), grant.approval.at
     require_room(chain)
+    expires = _latest_end(caller, now + grant.seconds, now)
     session = Session(
         kind=grant.kind,
         account=grant.account,
@@ -62,7 +64,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
         access_key_id=new_access_key_id("ASIA", grant.account, world.entropy),
         secret=new_secret(world.entropy),
         issued=issued,
-        expires=now + grant.seconds,
+        expires=expires,
         issuing_key=caller.access_key_id,
         first_key=first_key_of(caller),
         issuing_keys=chain.keys,
@@ -77,6 +79,13 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
         "SessionToken": token,
         "Expiration": datetime.fromtimestamp(session.expires, UTC),
     }
+
+
+def _latest_end(caller: Caller, expires: int, now: int) -> int:
+    # Each step could otherwise prolong the access by a role's maximum, past the end that was approved.
+    if caller.session is not None and caller.key_chain(now).is_delegated:
+        return min(expires, caller.session.expires)
+    return expires
 
 
 def first_key_of(caller: Caller) -> str:

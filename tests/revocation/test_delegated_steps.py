@@ -1,0 +1,131 @@
+"""What grows from delegated credentials ends with the delegation, at every step: by time and by revocation."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.revocation.nodes import CUSTOMER, Key, Refused, Scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Scene:
+    """Build two nodes once."""
+    return Scene()
+
+
+@pytest.fixture
+def scene(shared: Scene) -> Scene:
+    """Return the nodes, in a second that no revocation touches."""
+    shared.clock.move(MINUTE)
+    shared.settle()
+    return shared
+
+
+@pytest.fixture
+def alice(scene: Scene) -> Key:
+    """Return the key of a user of the customer."""
+    return scene.new_user()
+
+
+@pytest.fixture
+def app(scene: Scene) -> Key:
+    """Return the key of a user of the partner."""
+    return scene.new_user(of=scene.partner)
+
+
+def delegated(scene: Scene, approver: Key, app: Key, seconds: int = 3600) -> tuple[str, Key]:
+    """Return a request and the credentials that were delegated for it."""
+    request = scene.request(seconds)
+    scene.accept(approver, request)
+    return request, scene.redeem(app, scene.send(approver, request))
+
+
+def delegate_again(scene: Scene, key: Key) -> Key:
+    """Accept a request with a role session, have it sent by an administrator, and return what a partner gets."""
+    request = scene.request(43_200)
+    scene.accept(key, request)
+    token = scene.send(scene.root, request)
+    return scene.redeem(scene.new_user(of=scene.partner), token)
+
+
+def redeem_within(scene: Scene, key: Key) -> Key:
+    """Redeem an exchange token that the customer's own account is the partner of, with delegated credentials."""
+    policy = scene.here.call(
+        scene.root,
+        "CreatePolicy",
+        "iam",
+        PolicyName=f"setup-{key.key_id}",
+        PolicyDocument='{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',
+    )
+    made = scene.here.call(
+        scene.root,
+        "CreateDelegationRequest",
+        "iam",
+        OwnerAccountId=CUSTOMER,
+        Description="Set up.",
+        RequestorWorkflowId=f"within-{key.key_id}",
+        NotificationChannel="https://partner.example/hook",
+        SessionDuration="43200",
+        **{"Permissions.PolicyTemplateArn": policy["Policy"]["Arn"]},
+    )
+    approver = scene.new_user()
+    scene.accept(approver, made["DelegationRequestId"])
+    return scene.redeem(key, scene.send(approver, made["DelegationRequestId"]))
+
+
+STEPS: dict[str, Callable[[Scene, Key], Key]] = {
+    "AssumeRole": lambda scene, key: scene.assume(key, DurationSeconds="3600"),
+    "a role session's AssumeRole": lambda scene, key: scene.assume(scene.assume(key), "two"),
+    "AssumeRoot": lambda scene, key: scene.assume_root(key),
+    "GetDelegatedAccessToken": redeem_within,
+    "AcceptDelegationRequest": lambda scene, key: delegate_again(scene, scene.assume(key)),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("approver", ["a user", "a role session"])
+def test_nothing_outlives_the_delegation(scene: Scene, alice: Key, app: Key, step: str, approver: str) -> None:
+    """Whatever is requested in the delegation's last minutes ends with it, not after a role's own maximum."""
+    key = alice if approver == "a user" else scene.assume(alice)
+    credentials = delegated(scene, key, app)[1]
+    assert credentials.expires is not None
+    scene.clock.move(HOUR - 5 * MINUTE)
+    assert STEPS[step](scene, credentials).expires == credentials.expires
+
+
+def test_a_user_asks_for_twelve_hours_in_vain(scene: Scene, alice: Key, app: Key) -> None:
+    """A delegated user session is not a chained one, so the role's maximum alone would limit it."""
+    credentials = delegated(scene, alice, app)[1]
+    assert scene.assume(credentials, DurationSeconds="43200").expires == credentials.expires
+
+
+def test_other_sessions_live_as_long_as_they_ask(scene: Scene, alice: Key) -> None:
+    """Role chaining has its hour, whatever is left of the calling session."""
+    first = scene.assume(alice, DurationSeconds="900")
+    scene.clock.move(10 * MINUTE)
+    assert scene.assume(first, "two").expires == scene.clock.now() + HOUR
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_revoked_request_ends_every_step(scene: Scene, alice: Key, app: Key, step: str) -> None:
+    """By the request's id alone, where the key of its credentials was never recorded: an old server redeemed it."""
+    request, credentials = delegated(scene, alice, app)
+    grown = STEPS[step](scene, scene.as_old(credentials))
+    assert scene.elsewhere.is_alive(grown)
+    scene.revoke(request)
+    scene.elsewhere.let_pass()
+    assert not scene.elsewhere.is_alive(grown)
+
+
+def test_a_request_is_not_counted_as_a_key(scene: Scene, alice: Key, app: Key) -> None:
+    """Sixteen keys fit beside it; one more is refused."""
+    key = delegated(scene, alice, app)[1]  # two keys behind it
+    for _ in range(14):
+        key = scene.assume(key)
+    names = scene.session(key).issuing_keys
+    assert (len(names), sum(name.startswith("dr-") for name in names)) == (17, 1)
+    with pytest.raises(Refused) as refusal:
+        scene.assume(key)
+    assert refusal.value.code == "AccessDenied"
