@@ -21,7 +21,7 @@ from daypass.directory.delegation_entities import State
 from daypass.directory.entities import Role, User
 from daypass.directory.identity import load_access_key
 from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
-from daypass.directory.revocations import end_of_second, revoke_key
+from daypass.directory.revocations import end_of_second, revoke_delegation, revoke_key
 from daypass.directory.store import Writer
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
@@ -108,8 +108,7 @@ def _revoke_delegation(writer: Writer, request_id: str, before: datetime, now: d
             f"The delegation request {request_id} is in the state {state.value}, in which it gives no access.",
             Exit.CONFIGURATION,
         )
-    for name in filter(None, (request.id, request.redeemed_key)):
-        revoke_key(writer, name, before=int(before.timestamp()), now=int(now.timestamp()))
+    revoke_delegation(writer, request, before=int(before.timestamp()), now=int(now.timestamp()))
 
 
 def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:

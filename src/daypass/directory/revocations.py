@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from daypass.directory.delegation_entities import LIFETIMES, LONGEST_DELEGATION, State
+from daypass.directory.delegation_entities import LIFETIMES, LONGEST_DELEGATION, DelegationRequest, State
 from daypass.directory.store import Reader, Record, Writer
 from daypass.mint.durations import LONGEST
 from daypass.mint.key_chain import KeyChain
@@ -69,3 +69,9 @@ def revoke_key(writer: Writer, name: str, *, before: int, now: int) -> None:
         writer.insert(record)
     else:
         writer.replace(record)
+
+
+def revoke_delegation(writer: Writer, request: DelegationRequest, *, before: int, now: int) -> None:
+    """End what a delegation request gave before a second: exchange token, credentials, and what grew from them."""
+    for name in filter(None, (request.id, request.redeemed_key)):
+        revoke_key(writer, name, before=before, now=now)

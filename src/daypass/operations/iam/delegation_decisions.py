@@ -7,11 +7,13 @@ Source: IAM API Reference, AssociateDelegationRequest and its sisters; IAM User 
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.approvals import approved_end, dated_approver, find_withdrawal
-from daypass.directory.delegation_entities import Approver, DelegationRequest
+from daypass.directory.delegation import replace_request
+from daypass.directory.delegation_entities import Approver, DelegationRequest, State
+from daypass.directory.revocations import end_of_second, revoke_delegation
 from daypass.errors import InvalidInput
 from daypass.mint.key_chain import require_room
 from daypass.mint.session import SessionKind
@@ -19,13 +21,16 @@ from daypass.mint.trade_in import TradeIn, seal_trade_in
 from daypass.operations.iam.delegation_rules import (
     AboutRequest,
     OneRequest,
+    find_visible,
     get_owned,
+    is_approver,
     is_owner,
     is_restricted,
     move,
     notify,
+    permissions_of,
 )
-from daypass.operations.operation import Touches
+from daypass.operations.operation import Asking, Touches
 from daypass.operations.world import World
 from daypass.policy.question import PrincipalKind
 
@@ -102,17 +107,35 @@ class AcceptDelegationRequest(_Decision):
 
 
 class RejectDelegationRequest(_Decision):
-    """Refuses what is asked for, also after it was accepted, as long as no token was sent."""
+    """Refuses what is asked for, also after it was accepted. Once the token was sent, it ends the access.
+
+    The approver may take its approval back without any policy. AWS refuses a request that was finalized; here its state
+    stays, as on AWS, and what it gave is void.
+    """
 
     action, takes = "RejectDelegationRequest", _Noted
 
+    def question(self, asked: _Noted, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for the action. The approver has the permission by being it."""
+        [question] = super().question(asked, caller, world)
+        request = find_visible(world.reader, caller, asked.delegation_request_id)
+        if request is None or not is_approver(request, caller):
+            return (question,)
+        allowed = permissions_of(caller.arn, (question.action,), name="request-approver")
+        return (replace(question, resource_policy=allowed),)
+
     def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
-        """Record the reason."""
+        """Record the reason, or end the access."""
+        if request.state(world.now) is State.FINALIZED:
+            replace_request(world.writer, replace(request, rejection=asked.notes, updated=world.now))
+            now = int(world.now.timestamp())
+            revoke_delegation(world.writer, request, before=end_of_second(world.now), now=now)
+            return
         notify(move(request, self.action, world, rejection=asked.notes), world)
 
 
 class SendDelegationToken(_Decision):
-    """Sends the exchange token to the partner. From here on the access runs; `daypass sessions revoke` ends it."""
+    """Sends the exchange token to the partner. From here on the access runs; RejectDelegationRequest ends it."""
 
     action = "SendDelegationToken"
 
@@ -164,7 +187,7 @@ def _approver(caller: Caller, now: datetime) -> Approver:
     )
     if session is None or principal.kind is not PrincipalKind.ROLE_SESSION:
         return approver
-    return msgspec.structs.replace(
+    return replace(
         approver,
         session_name=session.session_name,
         tags=session.tags,

@@ -213,7 +213,7 @@ def show_request(request: DelegationRequest, world: World) -> dict[str, Any]:
         "SessionDuration": request.seconds,
         "RedirectUrl": request.redirect,
         "Notes": request.notes,
-        "RejectionReason": request.rejection if state is State.REJECTED else "",
+        "RejectionReason": request.rejection if state in {State.REJECTED, State.FINALIZED} else "",
         "UpdatedTime": request.updated,
     }
     return {name: value for name, value in shown.items() if value != ""} | {"OnlySendByOwner": request.only_owner_sends}

@@ -40,12 +40,12 @@ TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {
 }
 
 # What the owner of a request may do with it without any policy of its own.
-_OWNERS = [
+_OWNERS = (
     "iam:GetDelegationRequest",
     "iam:UpdateDelegationRequest",
     "iam:SendDelegationToken",
     "iam:GetHumanReadableSummary",
-]
+)
 
 
 class OneRequest(Asked, frozen=True):
@@ -89,6 +89,15 @@ def is_restricted(caller: Caller) -> bool:
 def is_owner(request: DelegationRequest, caller: Caller) -> bool:
     """Tell whether the caller took the request on, and is all of itself."""
     return bool(request.owner_id) and request.owner_id == caller.user_id and not is_restricted(caller)
+
+
+def is_approver(request: DelegationRequest, caller: Caller) -> bool:
+    """Tell whether the caller accepted the request, and is all of itself."""
+    approver = request.approver
+    if approver is None or is_restricted(caller):
+        return False
+    # The unique id alone would name each session of a role; the ARN alone would name a user made anew.
+    return (approver.principal_id, approver.arn) == (caller.principal.unique_id, caller.arn)
 
 
 def move(request: DelegationRequest, action: str, world: World, **more: Any) -> DelegationRequest:
@@ -161,7 +170,7 @@ class AboutRequest(IamAction[Any]):
         request = find_visible(world.reader, caller, self.request_id(asked))
         if request is None or not is_owner(request, caller):
             return (question,)
-        return (msgspec.structs.replace(question, resource_policy=_owners_permissions(caller.arn)),)
+        return (msgspec.structs.replace(question, resource_policy=permissions_of(caller.arn, _OWNERS)),)
 
 
 def request_keys(request: DelegationRequest) -> Context:
@@ -176,7 +185,8 @@ def request_keys(request: DelegationRequest) -> Context:
 
 
 @lru_cache(maxsize=1024)
-def _owners_permissions(arn: str) -> PolicySet:
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": _OWNERS, "Resource": "*"}
+def permissions_of(arn: str, actions: tuple[str, ...], *, name: str = "request-owner") -> PolicySet:
+    """Return what the owner of a request, or its approver, may do with it by being that."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": actions, "Resource": "*"}
     text = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, "request-owner")),))
+    return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, name)),))
