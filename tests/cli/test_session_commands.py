@@ -153,6 +153,9 @@ def test_revoking_an_access_key_ends_all_that_came_of_it(daypass: Command, clien
         (("--access-key", "short"), 6),
         (("--access-key", "A" * 20, "--issued-before", "yesterday"), 2),
         (("--access-key", "A" * 20, "--issued-before", "2026-01-01T00:00:00"), 2),
+        (("--access-key", "A" * 20, "--issued-before", "0001-01-01T00:00:00+01:00"), 2),
+        (("--access-key", "A" * 20, "--issued-before", "9999-12-31T23:59:59.5Z"), 2),
+        (("--access-key", "A" * 20, "--issued-before", "9999-12-31T23:59:59-01:00"), 2),
     ],
 )
 def test_revocations_that_cannot_be(daypass: Command, arguments: tuple[str, ...], code: int) -> None:

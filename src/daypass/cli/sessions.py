@@ -37,7 +37,10 @@ def _read_instant(_context: click.Context, _option: click.Parameter, text: str |
         raise click.BadParameter(f"{text!r} is no time; 2026-03-01T12:00:00Z is one.") from error
     if instant.tzinfo is None:
         raise click.BadParameter(f"{text!r} says no zone; end it with Z or +01:00.")
-    return instant.astimezone(UTC)
+    try:
+        return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is outside of the years 1 to 9999.") from error
 
 
 @click.group()
@@ -74,8 +77,7 @@ def revoke(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("Give one of --role, --user, --access-key and --delegation.")
     with opened(store, config_file) as there:
         now = there.clock.now()
-        seconds = end_of_second(now) if issued_before is None else math.ceil(issued_before.timestamp())
-        before = datetime.fromtimestamp(seconds, UTC)
+        before = datetime.fromtimestamp(end_of_second(now), UTC) if issued_before is None else issued_before
         with there.store.write() as writer:
             if access_key is not None:
                 _revoke_key(writer, access_key, before, now)

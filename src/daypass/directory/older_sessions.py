@@ -8,7 +8,7 @@ Source: IAM User Guide, "Revoke IAM role temporary security credentials".
 import json
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,12 +16,15 @@ from msgspec.structs import replace
 from daypass.directory.entities import Role, User
 
 POLICY_NAME = "AWSRevokeOlderSessions"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799  # the last second of the year 9999, beyond which a datetime cannot go
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def without_older_sessions(holder: User | Role, before: datetime) -> User | Role:
     """Return the user or role with the policy. A cut that was made later stands: nothing comes alive again."""
-    cut = max((before, *_cuts_of(holder)))
+    # Before 1970 there is no session, and strftime writes a year before 1000 in a form that no policy reads.
+    cut = max((before, _EPOCH, *_cuts_of(holder)))
     return replace(holder, inline={**holder.inline, POLICY_NAME: _document(cut.strftime(_FORMAT))})
 
 
@@ -43,18 +46,20 @@ def _document(cut: str) -> str:
 
 def _cuts_of(holder: User | Role) -> Iterator[datetime]:
     """Yield the instants of the policy's statements, in whole seconds. AWS's console writes fractions of a second."""
-    try:
-        document = json.loads(holder.inline.get(POLICY_NAME, "{}"))
-        found = document.get("Statement", [])
-        for statement in found if isinstance(found, list) else [found]:
-            if statement.get("Effect") == "Deny":
-                yield _whole_second(statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"])
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return  # It is a policy of somebody's own.
+    document = json.loads(holder.inline.get(POLICY_NAME, "{}"))
+    found = document.get("Statement", [])
+    for statement in found if isinstance(found, list) else [found]:
+        try:
+            values = statement["Condition"]["DateLessThan"]["aws:TokenIssueTime"]
+            if statement["Effect"] == "Deny":
+                yield from map(_whole_second, values if isinstance(values, list) else [values])
+        except (ValueError, LookupError, TypeError):
+            continue  # It is a statement of somebody's own, which says nothing of the others.
 
 
 def _whole_second(text: Any) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
+    seconds = math.ceil((instant - _EPOCH).total_seconds())
+    return _EPOCH + timedelta(seconds=min(max(seconds, 0), _LAST))
