@@ -189,6 +189,19 @@ def test_the_second_of_the_revocation_is_void(server: RunningServer, client: Cli
     who(client, client("sts", dora.key).get_session_token()["Credentials"])
 
 
+def test_a_temporary_key_is_revoked_for_good(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
+    """Though the clock of the node that issued it was minutes ahead of the clock of the command's machine."""
+    fay, role = new_user(client("iam"), "fay"), new_role(client("iam"), "ahead")
+    server.clock.move(timedelta(minutes=4))
+    session = client("sts", fay.key).assume_role(RoleArn=role, RoleSessionName="step")["Credentials"]
+    grown = client("sts", session).assume_role(RoleArn=role, RoleSessionName="step")["Credentials"]
+    server.clock.move(timedelta(minutes=-4))
+    revoke("--access-key", session["AccessKeyId"])
+    for credentials in (session, grown):
+        with refused("InvalidClientTokenId", INVALID, 403):
+            who(client, credentials)
+
+
 def test_a_look_at_the_operator_pages_ends_with_its_session(
     server: RunningServer, client: ClientFactory, revoke: Command
 ) -> None:

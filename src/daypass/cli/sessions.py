@@ -21,10 +21,11 @@ from daypass.directory.delegation_entities import State
 from daypass.directory.entities import Role, User
 from daypass.directory.identity import load_access_key
 from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
-from daypass.directory.revocations import end_of_second, revoke_delegation, revoke_key
+from daypass.directory.revocations import end_of_second, revoke_delegation, revoke_for_good, revoke_key
 from daypass.directory.store import Writer
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
+_TEMPORARY = "ASIA"
 
 
 def _read_instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
@@ -80,10 +81,10 @@ def revoke(  # noqa: PLR0913 - one parameter an option
         before = datetime.fromtimestamp(end_of_second(now), UTC) if issued_before is None else issued_before
         with there.store.write() as writer:
             if access_key is not None:
-                _revoke_key(writer, access_key, before, now)
+                _revoke_key(writer, access_key, issued_before, now)
                 means = "a revocation of the access key"
             elif delegation is not None:
-                _revoke_delegation(writer, delegation, before, now)
+                _revoke_delegation(writer, delegation, issued_before, now)
                 means = "a revocation of the delegation request"
             else:
                 means = _revoke_holder(writer, choose_account(writer, account), role, user, before)
@@ -93,14 +94,19 @@ def revoke(  # noqa: PLR0913 - one parameter an option
         click.echo(f"What was issued before {before.isoformat()} is void, by {means}.")
 
 
-def _revoke_key(writer: Writer, access_key: str, before: datetime, now: datetime) -> None:
+def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: datetime) -> None:
     # A root key may have an id of the operator's own choice, in any form.
-    if not _KEY_ID.fullmatch(access_key) and load_access_key(writer, access_key) is None:
+    stored = load_access_key(writer, access_key)
+    if not _KEY_ID.fullmatch(access_key) and stored is None:
         raise Stop(f"{access_key!r} is no access key id.", Exit.CONFIGURATION)
-    revoke_key(writer, access_key, before=int(before.timestamp()), now=int(now.timestamp()))
+    if before is None and stored is None and access_key.startswith(_TEMPORARY):
+        revoke_for_good(writer, access_key, now=int(now.timestamp()))
+        return
+    seconds = end_of_second(now) if before is None else int(before.timestamp())
+    revoke_key(writer, access_key, before=seconds, now=int(now.timestamp()))
 
 
-def _revoke_delegation(writer: Writer, request_id: str, before: datetime, now: datetime) -> None:
+def _revoke_delegation(writer: Writer, request_id: str, before: datetime | None, now: datetime) -> None:
     request = find_request(writer, request_id)
     if request is None:
         raise Stop(f"There is no delegation request {request_id}.", Exit.CONFIGURATION)
@@ -110,7 +116,8 @@ def _revoke_delegation(writer: Writer, request_id: str, before: datetime, now: d
             f"The delegation request {request_id} is in the state {state.value}, in which it gives no access.",
             Exit.CONFIGURATION,
         )
-    revoke_delegation(writer, request, before=int(before.timestamp()), now=int(now.timestamp()))
+    seconds = None if before is None else int(before.timestamp())
+    revoke_delegation(writer, request, before=seconds, now=int(now.timestamp()))
 
 
 def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:

@@ -71,7 +71,22 @@ def revoke_key(writer: Writer, name: str, *, before: int, now: int) -> None:
         writer.replace(record)
 
 
-def revoke_delegation(writer: Writer, request: DelegationRequest, *, before: int, now: int) -> None:
-    """End what a delegation request gave before a second: exchange token, credentials, and what grew from them."""
+def revoke_for_good(writer: Writer, name: str, *, now: int) -> None:
+    """End a temporary key or a delegation request, and what grew from it, for as long as it could be of use.
+
+    Neither is ever issued again, so no session that begins later is meant to live. The clock of the node that issued it
+    may be ahead of this one, and a server of 0.1.0 may still redeem the token of a revoked request.
+    """
+    revoke_key(writer, name, before=now + _KEPT, now=now)
+
+
+def revoke_delegation(writer: Writer, request: DelegationRequest, *, before: int | None = None, now: int) -> None:
+    """End what a delegation request gave: exchange token, credentials, and what grew from them.
+
+    If `before` is given, only what was approved before that second ends.
+    """
     for name in filter(None, (request.id, request.redeemed_key)):
-        revoke_key(writer, name, before=before, now=now)
+        if before is None:
+            revoke_for_good(writer, name, now=now)
+        else:
+            revoke_key(writer, name, before=before, now=now)

@@ -13,7 +13,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.approvals import approved_end, dated_approver, find_withdrawal
 from daypass.directory.delegation import replace_request
 from daypass.directory.delegation_entities import Approver, DelegationRequest, State
-from daypass.directory.revocations import end_of_second, revoke_delegation
+from daypass.directory.revocations import revoke_delegation
 from daypass.errors import InvalidInput
 from daypass.mint.key_chain import require_room
 from daypass.mint.session import SessionKind
@@ -128,8 +128,7 @@ class RejectDelegationRequest(_Decision):
         """Record the reason, or end the access."""
         if request.state(world.now) is State.FINALIZED:
             replace_request(world.writer, replace(request, rejection=asked.notes, updated=world.now))
-            now = int(world.now.timestamp())
-            revoke_delegation(world.writer, request, before=end_of_second(world.now), now=now)
+            revoke_delegation(world.writer, request, now=int(world.now.timestamp()))
             return
         notify(move(request, self.action, world, rejection=asked.notes), world)
 
