@@ -75,6 +75,15 @@ def redeem_within(scene: Scene, key: Key) -> Key:
     return scene.redeem(key, scene.send(approver, made["DelegationRequestId"]))
 
 
+def is_enabled(scene: Scene) -> bool:
+    """Return whether the customer may get web identity tokens."""
+    try:
+        scene.here.call(scene.root, "GetOutboundWebIdentityFederationInfo", "iam")
+    except Refused:
+        return False
+    return True
+
+
 STEPS: dict[str, Callable[[Scene, Key], Key]] = {
     "AssumeRole": lambda scene, key: scene.assume(key, DurationSeconds="3600"),
     "a role session's AssumeRole": lambda scene, key: scene.assume(scene.assume(key), "two"),
@@ -129,3 +138,18 @@ def test_a_request_is_not_counted_as_a_key(scene: Scene, alice: Key, app: Key) -
     with pytest.raises(Refused) as refusal:
         scene.assume(key)
     assert refusal.value.code == "AccessDenied"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_no_web_identity_token_leaves_a_delegation(scene: Scene, alice: Key, app: Key, steps: int) -> None:
+    """A session that begins with the token could not be ended with the delegation. Other sessions get theirs."""
+    if not is_enabled(scene):
+        scene.here.call(scene.root, "EnableOutboundWebIdentityFederation", "iam")
+    asked = {"Audience.member.1": "https://relying.example", "SigningAlgorithm": "ES384"}
+    key, own = delegated(scene, alice, app)[1], scene.assume(alice)
+    for _ in range(steps):
+        key = scene.assume(key)
+    with pytest.raises(Refused, match="Cannot call GetWebIdentityToken with delegated credentials") as refusal:
+        scene.here.call(key, "GetWebIdentityToken", **asked)
+    assert refusal.value.code == "AccessDenied"
+    scene.here.call(own, "GetWebIdentityToken", **asked)

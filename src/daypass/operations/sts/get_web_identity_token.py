@@ -19,6 +19,7 @@ from daypass.directory.identity import load_account
 from daypass.directory.organization import load_place
 from daypass.directory.outbound import NAMESPACE, issuer_url, load_token_rings
 from daypass.errors import (
+    AccessDenied,
     JWTPayloadSizeExceeded,
     OutboundWebIdentityFederationDisabled,
     SessionDurationEscalation,
@@ -44,6 +45,10 @@ _TOO_LARGE = (
 _ESCALATION = (
     "The requested token duration would extend the session beyond its original expiration time. You cannot use this "
     "operation to extend the lifetime of a session beyond what was granted when the session was originally created."
+)
+_DELEGATED = (
+    "Cannot call GetWebIdentityToken with delegated credentials, or with a session that was requested with them: "
+    "a session that begins with the token would outlive the delegation."
 )
 
 
@@ -102,6 +107,9 @@ class GetWebIdentityToken(Signed[Asked]):
         if account is None or not account.outbound_enabled:
             raise OutboundWebIdentityFederationDisabled(_DISABLED)
         issued = int(world.now.timestamp())
+        # A session that begins with the token, here or at another server, knows neither the delegation nor its end.
+        if caller.session is not None and caller.key_chain(issued).is_delegated:
+            raise AccessDenied(_DELEGATED, detail="the caller's chain holds a delegation request")
         expires = issued + asked.params.duration_seconds
         if caller.session is not None and expires > caller.session.expires:
             raise SessionDurationEscalation(_ESCALATION)
