@@ -348,6 +348,24 @@ def test_both_steps_are_in_the_audit_log(site: Site) -> None:
     assert offer["Handle"] not in str(sign_in) + str(choice)
 
 
+@pytest.mark.parametrize("case", ["no role is open", "an answer that nobody asked for"])
+def test_a_refusal_of_whom_a_provider_vouches_for_names_them(site: Site, case: str) -> None:
+    """A proven caller's refusal has an event of its own, here as at the API: it is never counted among a stranger's."""
+    more: dict[str, Any] = {"in_response_to": "_unasked"} if case == "an answer that nobody asked for" else {}
+    answer = site.hand_in(site.browser(), CLOSED, **more)
+    assert "Error" in answer.document
+    refusal = site.stage.server.audit.happenings[-1]
+    assert (refusal.action, refusal.is_unproven_refusal) == ("SAMLSignIn", False)
+    assert to_event(refusal).user_identity.principal_id.endswith(":alice@example.org")
+
+
+def test_a_refusal_of_what_no_provider_vouches_for_names_nobody(site: Site) -> None:
+    """What an unverified response says of its subject is not repeated as if it were known."""
+    fields = {"SAMLResponse": site.stage.response(granting(FIRST, recipient="https://other.example/saml"))}
+    assert site.browser().send(site.url, fields, accept=JSON).status == 400
+    assert site.stage.server.audit.happenings[-1].is_unproven_refusal
+
+
 def test_our_metadata_names_the_address_and_what_we_ask(site: Site) -> None:
     """An identity provider can be set up from the document: entity ID, consumer, signed assertions."""
     answer = site.browser().send(f"{site.url}/metadata.xml")

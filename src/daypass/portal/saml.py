@@ -21,7 +21,7 @@ from daypass.federation.saml.identity import SamlIdentity
 from daypass.federation.saml.request_key import certificate_pem
 from daypass.federation.saml.service_provider import describe_service_provider
 from daypass.operations.saml_request_keys import find_signer, published_certificates
-from daypass.operations.sts.assume_role_with_saml import saml_caller
+from daypass.operations.sts.assume_role_with_saml import SamlCaller, saml_caller
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.world import World
 from daypass.portal import begun, handovers, pages
@@ -90,6 +90,7 @@ class SamlSignIn:
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Judge a response and offer its roles."""
+        caller: SamlCaller | None = None
         try:
             with self.site.world() as world:
                 unverified_response = fields.get("SAMLResponse", "")
@@ -97,14 +98,16 @@ class SamlSignIn:
                     raise InvalidIdentityToken("No SAMLResponse was sent.")
                 judged = judge(unverified_response, world, request_id=request_id)
                 identity = judged.identity
+                # From here on a refusal is that of a proven caller, and the audit log names them.
+                caller = saml_caller(identity, "")
                 answered = _find_begun(request, identity, world)
                 proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
                 offered = self._offered(proof, judged, request, world)
                 response = self.choice.offer(request, offered, proof, world)
         except Fault as fault:
-            self.site.record("SAMLSignIn", request, request_id, parameters={"SAMLAssertion": ""}, fault=fault)
+            parameters = {"SAMLAssertion": ""}
+            self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters=parameters, fault=fault)
             raise
-        caller = saml_caller(identity, "")
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
         return response if answered is None else begun.forget(response, answered)
 
