@@ -110,9 +110,6 @@ def test_the_refusal_names_the_address_to_open(server: RunningServer) -> None:
         ("https://bücher.example", "https://xn--bcher-kva.example"),
         ("http://127.0.0.1:7878", "http://localhost:7878"),
         ("http://localhost:7878", "http://[::1]:7878"),
-        ("https://0.0.0.0:7878", "https://192.0.2.7:7878"),
-        ("http://0.0.0.0:7878", "http://localhost:7878"),
-        ("https://[::]:7878", "https://[2001:db8::7]:7878"),
     ],
 )
 def test_origins_that_are_one(public: str, origin: str) -> None:
@@ -120,6 +117,31 @@ def test_origins_that_are_one(public: str, origin: str) -> None:
     require_our_origin(public, origins=[origin], fetched_from=[], host="elsewhere.example")
     host = origin.partition("://")[2]
     require_our_origin(public, origins=["null"], fetched_from=["same-origin"], host=host)
+
+
+OPEN = (
+    ("https://0.0.0.0:7878", "https://192.0.2.7:7878"),
+    ("http://0.0.0.0:7878", "http://localhost:7878"),
+    ("http://0.0.0.0", "http://192.0.2.7"),
+    ("https://[::]:7878", "https://[2001:db8::7]:7878"),
+)
+
+
+@pytest.mark.parametrize(("public", "origin"), OPEN)
+def test_a_server_without_a_name_is_where_the_browser_finds_it(public: str, origin: str) -> None:
+    """The address that the browser used is ours, in each spelling."""
+    host = origin.partition("://")[2]
+    for spelling in (host, host.upper()):
+        require_our_origin(public, origins=[origin], fetched_from=[], host=spelling)
+        require_our_origin(public, origins=["null"], fetched_from=["same-origin"], host=spelling)
+
+
+@pytest.mark.parametrize(("public", "origin"), OPEN)
+@pytest.mark.parametrize("host", ["192.0.2.8:7878", "localhost:7879", "[::1]:7878", "rebound.example:7878", ""])
+def test_a_server_without_a_name_is_not_at_every_address(public: str, origin: str, host: str) -> None:
+    """A page of another server may have a literal address and our port. Browsers tell no more of it over plain HTTP."""
+    with pytest.raises(AccessDenied):
+        require_our_origin(public, origins=[origin], fetched_from=[], host=host)
 
 
 @pytest.mark.parametrize(

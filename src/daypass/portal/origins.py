@@ -8,8 +8,9 @@ to this server (DNS rebinding) has that name for its origin and its Host.
   without regard to case, with default ports left out, and IPv6 literals in one spelling.
 * Our pages send no referrer, and so browsers call their origin "null". Then Sec-Fetch-Site must vouch, and the name
   that the browser used for us, which is in Host, is compared instead.
-* A person may open a server on their own machine under any loopback name, at the port of the public URL. Where the
-  public URL names no host (0.0.0.0), a loopback name or a literal address will do: neither can be rebound.
+* A person may open a server on their own machine under any loopback name, at the port of the public URL.
+* Where the public URL names no host (0.0.0.0), the origin must be the loopback name or literal address that is in Host:
+  neither can be rebound, and another server at the same port has another address.
 * A command sends neither header, and is no browser.
 """
 
@@ -65,16 +66,17 @@ def find_origin(url: str) -> WebOrigin | None:
     return WebOrigin(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
 
 
-def is_ours(given: WebOrigin | None, public: WebOrigin | None) -> bool:
-    """Tell whether pages of `given` are pages of the server at `public`."""
+def is_ours(given: WebOrigin | None, public: WebOrigin | None, *, reached: WebOrigin | None) -> bool:
+    """Tell whether pages of `given` are pages of the server at `public`, which the browser reached at `reached`."""
     if given is None or public is None:
         return False
     if given == public:
         return True
     if (given.scheme, given.port) != (public.scheme, public.port):
         return False
-    is_open = public.address is not None and public.address.is_unspecified
-    return (given.is_loopback and (public.is_loopback or is_open)) or (given.address is not None and is_open)
+    if public.address is not None and public.address.is_unspecified:
+        return given == reached and (given.is_loopback or given.address is not None)
+    return given.is_loopback and public.is_loopback
 
 
 def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from: Sequence[str], host: str) -> None:
@@ -87,9 +89,9 @@ def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from:
     named = [value for value in origins if value != "null"]
     if len(named) < len(origins) and not fetched_from:
         raise AccessDenied(_FOREIGN, detail="the origin is null, and nothing says that it is ours")
-    scheme = "" if public is None else public.scheme
-    for given in named or [f"{scheme}://{host}"]:
-        if not is_ours(find_origin(given), public):
+    here = f"{'' if public is None else public.scheme}://{host}"
+    for given in named or [here]:
+        if not is_ours(find_origin(given), public, reached=find_origin(here)):
             raise AccessDenied(
                 f"This server takes forms at {public_url} alone. Open the page there.", detail=f"the origin is {given}"
             )
