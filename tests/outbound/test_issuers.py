@@ -1,7 +1,11 @@
 """The issuers: made once an account, published for everybody, with keys that come and go."""
 
+import asyncio
 import http.client
 import json
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +20,8 @@ from daypass.directory.outbound import KEYS, load_documents, rotate_token_keys
 from daypass.directory.outbound_entities import TokenSigningKey
 from daypass.directory.records import replace, to_entity
 from daypass.directory.secret_box import Unopenable
+from daypass.directory.store import WouldBlock
+from daypass.http.issuers import IssuerPages
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 from daypass.upkeep import KeyUpkeep
@@ -194,3 +200,46 @@ def _tend(server: RunningServer, *, rotate_after: int) -> None:
 
 def _key_id(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
+
+
+class _Store:
+    """Views of a store that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_open = threading.Event()
+
+    def get(self, loader: Any, *args: Any) -> Any:  # noqa: ARG002 - a promise
+        """Return that there is no such issuer."""
+        self.asked += 1
+        assert self.is_open.wait(30)
+
+
+class _Nothing:
+    """An empty cache."""
+
+    def get(self, loader: Any, *args: Any) -> Any:  # noqa: ARG002 - a promise
+        """Let a worker look."""
+        raise WouldBlock
+
+
+def test_a_peer_that_asks_for_invented_issuers_keeps_no_others_from_theirs() -> None:
+    """Whoever has one address, or one IPv6 network, has half of the places at the most."""
+    empty: Any = _Nothing()
+    store: Any = _Store()
+    path = f"/issuer/a{'0' * 7}{'-0000' * 3}-{'0' * 12}/.well-known/jwks.json"
+
+    async def ask(workers: ThreadPoolExecutor) -> tuple[Counter[int], list[int]]:
+        pages = IssuerPages("https://sts.example.com", empty, store, workers)
+        flood = [asyncio.create_task(pages.answer(path, f"2001:db8::{number:x}")) for number in range(100)]
+        others = [asyncio.create_task(pages.answer(path, f"192.0.2.{number}")) for number in range(8)]
+        await asyncio.sleep(0)  # Each has taken a place by now, or was refused.
+        store.is_open.set()
+        refused = Counter(answer.status for answer in await asyncio.gather(*flood))
+        again = await pages.answer(path, "2001:db8::1")
+        return refused, [answer.status for answer in await asyncio.gather(*others)] + [again.status]
+
+    with ThreadPoolExecutor(2) as workers:
+        flooded, answered = asyncio.run(ask(workers))
+    assert flooded == {404: 32, 503: 68}
+    assert answered == [404] * 9

@@ -171,7 +171,7 @@ class App:
             await self._see_if_ready()
             await send_answer(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
-            await send_answer(send, await self.issuers.answer(path))
+            await send_answer(send, await self.issuers.answer(path, self._request(scope, b"").peer))
         elif path.startswith(DELEGATIONS) and method in {"GET", "HEAD"}:
             await send_answer(send, delegation_page(path))
         elif self.portal is not None:

@@ -1,18 +1,21 @@
 """The pages of the issuers: the discovery document and the keys that verify our web identity tokens.
 
-Owns their paths and headers. What they say is directory/outbound.py's. Anybody may read and cache them.
+Owns their paths and headers. What they say is directory/outbound.py's. Anybody may read and cache them. A request
+for an invented issuer waits for the store each time, so that peers share the places of the requests that wait.
 Source: OpenID Connect Discovery 1.0, section 4.
 """
 
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.directory.outbound import load_documents
 from daypass.directory.store import StoreUnavailable, Views, WouldBlock
+from daypass.federation.oidc.shares import Shares
 from daypass.wire.http import HttpResponse
+from daypass.wire.peer_network import peer_network
 
 PREFIX = "/issuer/"
 
@@ -43,28 +46,27 @@ class IssuerPages:
     hot: Views
     cold: Views
     workers: ThreadPoolExecutor
-    _waiting: int = 0
+    _waiting: Shares = field(default_factory=lambda: Shares(_MOST_WAITING))
 
-    async def answer(self, path: str) -> HttpResponse:
-        """Return the document at a path."""
+    async def answer(self, path: str, peer: str) -> HttpResponse:
+        """Return the document at a path to the peer of an address."""
         match = _PATH.fullmatch(path)
         if match is None:
             return _MISSING
         try:
             documents = self.hot.get(load_documents, self.public_url, match[1])
         except WouldBlock:
-            if self._waiting >= _MOST_WAITING:
+            network = peer_network(peer)
+            if not self._waiting.take(network):
                 return _AWAY
             try:
-                documents = await self._wait(match[1])
+                documents = await self._load(match[1])
             except StoreUnavailable:
                 return _AWAY
+            finally:
+                self._waiting.give_back(network)
         return _MISSING if documents is None else HttpResponse(200, _OPEN, documents[match[2]])
 
-    async def _wait(self, issuer: str) -> Any:
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.workers, self.cold.get, load_documents, self.public_url, issuer)
-        finally:
-            self._waiting -= 1
+    async def _load(self, issuer: str) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.workers, self.cold.get, load_documents, self.public_url, issuer)
