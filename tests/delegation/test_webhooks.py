@@ -251,6 +251,19 @@ def test_failing_accounts_share_a_few_lanes() -> None:
     assert lanes.is_full()
 
 
+def test_a_webhook_that_failed_once_has_a_lane_beside_hosts_that_hang() -> None:
+    """A few accounts with ever new names that hang take half of what failing accounts share, and one lane each."""
+    lanes, now = WebhookLanes(), 1_000
+    accounts = ["victim", *(f"evil{number}" for number in range(OF_FAILING // OF_ACCOUNT))]
+    for account in accounts:
+        assert lanes.take(account, (account, "first"), now=now)
+        lanes.give_back(account, failed=True, now=now)
+    for host in range(OF_FAILING):
+        for account in accounts[1:]:
+            lanes.take(f"{account}{host}", (account, str(host)), now=now)
+    assert lanes.take("again", ("victim", "first"), now=now + 2)
+
+
 def test_a_failing_host_waits_longer_each_time_and_alone() -> None:
     """The pause doubles up to five minutes; another account's webhook at the same host does not wait for it."""
     lanes, now, pauses = WebhookLanes(), 0, list[int]()

@@ -5,7 +5,8 @@ work. The rules:
 
 - 64 notifications are posted at a time, 4 of them for one account and 2 for one host of an account;
 - after a failure, the host waits for 1, 2, 4 … up to 300 seconds, with all that this account has for it;
-- accounts of which a host failed last time share 16 of the lanes, so hosts that hang hold up one another alone.
+- accounts of which a host failed last time share 16 of the lanes, so hosts that hang hold up one another alone; each of
+  these accounts may have one of the 16, and more only while half of them is free.
 
 A host counts for each account by itself: many accounts may have webhooks at the same host, and one account's wrong path
 there says nothing about the others'.
@@ -13,6 +14,8 @@ there says nothing about the others'.
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+
+from daypass.federation.oidc.shares import Shares
 
 OF_ALL, OF_FAILING, OF_ACCOUNT, OF_HOST = 64, 16, 4, 2
 LONGEST_PAUSE = 300
@@ -34,7 +37,8 @@ class WebhookLanes:
 
     def __init__(self) -> None:
         self._running: dict[str, Lane] = {}
-        self._slow: set[str] = set()
+        self._slow = Shares(OF_FAILING)
+        self._slow_running: set[str] = set()
         self._failures: OrderedDict[Lane, _Failure] = OrderedDict()
         self._failing: Counter[str] = Counter()
 
@@ -51,18 +55,19 @@ class WebhookLanes:
         lanes = list(self._running.values())
         if lanes.count(lane) >= OF_HOST or sum(other == account for other, _ in lanes) >= OF_ACCOUNT:
             return False
-        is_slow = bool(self._failing[account])
-        if is_slow and len(self._slow) >= OF_FAILING:
-            return False
+        if self._failing[account]:
+            if not self._slow.take(account):
+                return False
+            self._slow_running.add(notification)
         self._running[notification] = lane
-        if is_slow:
-            self._slow.add(notification)
         return True
 
     def give_back(self, notification: str, *, failed: bool | None, now: int) -> None:
         """Give the lane of a notification back, and remember how it went; None where it was not posted."""
         lane = self._running.pop(notification)
-        self._slow.discard(notification)
+        if notification in self._slow_running:
+            self._slow_running.remove(notification)
+            self._slow.give_back(lane[0])
         if failed is not None:
             before = self._forget(lane)
             if failed:
