@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.http.raw import send, signed
 
-from daypass.audit.bounds import cut_text
+from daypass.audit.bounds import cut_text, encode_json
 from daypass.audit.event import Happening, to_event
 from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, new_event_ids, to_line
 from daypass.audit.sinks import open_sink
@@ -20,7 +20,7 @@ from daypass.errors import InvalidIdentityToken
 from daypass.testing.server import RunningServer
 from daypass.wire.http import HttpRequest
 
-WIDE = ("\x01", "ÿ", "本", "😀", '"', "\\", "\x7f", "a")
+WIDE = ("\x01", "ÿ", "本", "😀", '"', "\\", "\x7f", "\x9b", "\u2028", "\u202e", "a")
 
 
 def of_request(**changed: Any) -> Happening:
@@ -54,7 +54,7 @@ def test_event_ids_do_not_repeat_where_a_digit_is_carried() -> None:
 def test_a_string_is_bounded_by_what_json_makes_of_it(character: str, length: int) -> None:
     """One character takes one to six bytes in the log."""
     cut = cut_text(character * length, 256)
-    assert len(msgspec.json.encode(cut)) <= 256 + 2
+    assert len(encode_json(cut)) <= 256 + 2
     assert cut == character * length or cut.endswith("…")
 
 
@@ -62,12 +62,12 @@ def test_a_string_is_bounded_by_what_json_makes_of_it(character: str, length: in
 @settings(max_examples=200, deadline=None)
 def test_a_cut_string_is_as_long_as_the_bound_allows(text: str, most: int) -> None:
     """The mark stands for what did not fit, and nothing is cut that fits."""
-    cut, whole = cut_text(text, most), len(msgspec.json.encode(text)) - 2
-    assert len(msgspec.json.encode(cut)) - 2 <= most
+    cut, whole = cut_text(text, most), len(encode_json(text)) - 2
+    assert len(encode_json(cut)) - 2 <= most
     assert (cut == text) is (whole <= most)
     if cut != text:
         assert text.startswith(cut[:-1])
-        assert len(msgspec.json.encode(text[: len(cut)] + "…")) - 2 > most
+        assert len(encode_json(text[: len(cut)] + "…")) - 2 > most
 
 
 @pytest.mark.parametrize("character", WIDE)
@@ -114,3 +114,23 @@ def test_what_json_cannot_hold_does_not_stop_the_record(place: str) -> None:
     event = of_request(caller=None, fault=InvalidIdentityToken("x"), action="AssumeRole")
     line = json.loads(to_line(msgspec.structs.replace(event, **{place: bad[place]}), new_event_ids()()))
     assert (line["eventName"], line["errorCode"]) == ("AssumeRole", "InvalidIdentityToken")
+
+
+ACTED_ON = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *"\u061c\u200e\u200f\u2028\u2029"]
+ACTED_ON += [chr(point) for low, high in ((0x202A, 0x202F), (0x2066, 0x206A)) for point in range(low, high)]
+
+
+def test_no_character_of_a_caller_moves_a_terminal_or_ends_a_line() -> None:
+    """Whoever shows the log with `tail`, or reads it by lines, sees what was written. Each character comes back."""
+    text = "".join(f"{character}[31m" for character in ACTED_ON)
+    agent = "".join(character for character in text if character < "\u0100").encode("latin-1")
+    request = HttpRequest("POST", b"/", b"", ((b"user-agent", agent[-100:]),), b"", "192.0.2.1", False)
+    parameters = {"RoleSessionName": text[:120], "Tags": [{"Key": text[120:260], "Value": text[260:]}], text[:40]: "x"}
+    for caller in (None, of_request().caller):
+        fault = InvalidIdentityToken(text[:200], detail=text[200:])
+        line = to_line(of_request(caller=caller, request=request, parameters=parameters, fault=fault), "id")
+        written = line.decode()
+        assert written.endswith("\n")
+        assert not [character for character in ACTED_ON if character in written[:-1]]
+        assert len(written.splitlines()) == 1
+    assert json.loads(line)["requestParameters"]["roleSessionName"] == text[:120]

@@ -1,9 +1,10 @@
-"""How long the strings of an audit event may be, in bytes of the line that is written.
+"""How long the strings of an audit event may be, in bytes of the line that is written, and how they are written.
 
-Owns the cutting alone. A string is measured as JSON writes it, because one character may take six bytes there: what an
-attacker sends is bounded by what it costs the disk. Pure.
+Owns the cutting and the escapes. A string is measured as it is written, because one character may take six bytes there:
+what an attacker sends is bounded by what it costs the disk. Pure.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -15,6 +16,9 @@ _CUT_BYTES = len(CUT.encode())
 _WIDEST = 6  # bytes of one character in JSON: \u0001
 _QUOTES = 2
 _encode = msgspec.json.Encoder().encode
+# JSON may hold these as they are (RFC 8259 section 7). But a terminal obeys DEL and C1 controls, programs split lines
+# at U+0085, U+2028 and U+2029, and marks of direction show a line in another order than it has.
+_ACTED_ON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -28,6 +32,17 @@ class Bounds(msgspec.Struct, frozen=True):
     text_bytes: int
     items: int
     inner_items: int
+
+
+def encode_json(value: Any) -> bytes:
+    """Return JSON in which each character that a terminal or a reader of lines would act on is escaped.
+
+    Raises UnicodeEncodeError for a lone surrogate.
+    """
+    encoded = _encode(value)
+    if encoded.isascii() and b"\x7f" not in encoded:  # as nearly all are
+        return encoded
+    return _ACTED_ON.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode()).encode()
 
 
 def cut_text(text: str, most_bytes: int) -> str:
@@ -49,7 +64,7 @@ def cut_text(text: str, most_bytes: int) -> str:
 
 
 def _written_bytes(text: str) -> int:
-    return len(_encode(text)) - _QUOTES
+    return len(encode_json(text)) - _QUOTES
 
 
 def cut_value(value: Any, bounds: Bounds) -> Any:

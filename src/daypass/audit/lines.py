@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from daypass.audit.bounds import CUT, cut_text
+from daypass.audit.bounds import CUT, cut_text, encode_json
 from daypass.audit.event import Event, Happening, to_event
 
 LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of four times that
@@ -19,7 +19,6 @@ LARGEST_UNPROVEN_LINE = 4_096  # of a refused call without a proven caller
 _SHORTEST = 64  # bytes of one string parameter, where all of them together are too long
 _LONGEST_NAME = 2_048  # bytes of an ARN, or of whom a token or an assertion speaks for
 _END = b"\n"
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
 
 
@@ -49,7 +48,7 @@ def new_event_ids() -> Callable[[], str]:
 def to_line(happening: Happening, event_id: str) -> bytes:
     """Return the event of a request as a line. One that cannot be written in full is written in part."""
     try:
-        line = _encode(to_event(happening, event_id)) + _END
+        line = encode_event(to_event(happening, event_id))
     except Exception as problem:  # noqa: BLE001 - whatever a caller managed to put into it, the record goes on
         line = encode_event(to_event(_without_contents(happening, problem), event_id))
     if len(line) <= LARGEST_UNPROVEN_LINE:
@@ -66,7 +65,7 @@ def to_short_event(refusal: Happening, event_id: str) -> Event:
 
 def encode_event(event: Event) -> bytes:
     """Return an event as a line with its end."""
-    return _encode(event) + _END
+    return encode_json(event) + _END
 
 
 def _without_contents(happening: Happening, problem: Exception) -> Happening:
