@@ -20,8 +20,9 @@ class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
     """A refusal as the caller sees it.
 
     `message` goes to the caller. `detail` goes to the audit event alone and never holds a secret.
-    `encoded` is the encoded authorization message of a denial, when there is one. `names_known_key` is for the audit
-    alone too: the caller was not proven, but the access key id that the call names exists here.
+    `encoded` is the encoded authorization message of a denial, when there is one. `names_known_key` and `key_account`
+    are for the audit alone too: the caller was not proven, but the access key id that the call names exists here, and
+    is the account's.
     """
 
     code: ClassVar[str] = "InternalFailure"
@@ -34,6 +35,7 @@ class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
         self.detail = detail
         self.encoded = encoded
         self.names_known_key = False
+        self.key_account = ""
 
 
 class SenderFault(Fault):

@@ -226,7 +226,7 @@ def _held_back(fault: Fault, request: HttpRequest, face: Face, trail: Trail) -> 
     if face.admits_failure(request.peer):
         return fault
     throttling = Throttling("Rate exceeded", detail=f"held back: {fault.code}")
-    throttling.names_known_key = fault.names_known_key
+    throttling.names_known_key, throttling.key_account = fault.names_known_key, fault.key_account
     return throttling
 
 

@@ -31,10 +31,10 @@ def refusal(number: int = 0, peer: str = "192.0.2.1", agent: bytes = b"x", **cha
     return msgspec.structs.replace(made, **changed)
 
 
-def of_known_key(number: int = 0, key: str = KNOWN, **changed: Any) -> Happening:
+def of_known_key(number: int = 0, key: str = KNOWN, account: str = "123456789012", **changed: Any) -> Happening:
     """Return a refusal of a call that names a key which exists."""
     fault = SignatureDoesNotMatch("no")
-    fault.names_known_key = True
+    fault.names_known_key, fault.key_account = True, account
     return refusal(number, access_key_id=key, fault=fault, **changed)
 
 
@@ -164,12 +164,24 @@ def test_tries_of_a_real_key_are_not_lost_among_tries_of_invented_ones() -> None
     assert (event.user_identity.access_key_id, aggregated(event)["count"]) == (KNOWN, 5)
 
 
+def test_tries_of_a_real_key_are_not_lost_among_tries_of_another_account_s() -> None:
+    """A tenant has any number of keys, and an attacker of addresses: neither hides what is tried of a key."""
+    log = Log()
+    for number in range(2 * MOST_GROUPS):
+        log.take(of_known_key(number, key=f"ASIA{number}", account="000000000001"))
+        log.take(refusal(number, peer=f"10.0.{number >> 8}.{number & 255}"))
+    for number in range(6):
+        log.take(of_known_key(number))
+    [event] = [event for event in log.ended() if event.user_identity.access_key_id == KNOWN]
+    assert (event.error_code, aggregated(event)["count"]) == ("SignatureDoesNotMatch", 5)
+
+
 def test_many_peers_share_a_bounded_table() -> None:
     """A botnet fills the table, not the memory and not the disk; what is beyond it is counted together."""
     log = Log()
     for number in range(10_000):
         log.take(refusal(number, peer=f"10.{number >> 8 & 255}.{number & 255}.1"))
-        log.take(of_known_key(number, key=f"AKIA{number}"))
+        log.take(of_known_key(number, key=f"AKIA{number}", account=f"{number:012}"))
     assert len(log.at_once) == MOST_GROUPS + 1
     [common] = log.ended()
     assert (common.event_name, common.source_i_p_address) == ("Various", "Various")

@@ -188,6 +188,7 @@ def test_what_is_held_back_is_answered_without_the_words_of_the_check(server: Ru
     assert fault is not None
     assert (fault.detail, fault.names_known_key) == ("held back: SignatureDoesNotMatch", True)
     assert server.audit.happenings[-1].access_key_id == server.root.access_key_id
+    assert fault.key_account == server.root.account
 
 
 def test_many_failures_at_once_are_counted_once_each(server: RunningServer) -> None:

@@ -7,6 +7,8 @@ Owns which refusals are alike, for how long they are gathered, and how many grou
 - The first of a kind is recorded at once. Those that follow within the window become one event at its end.
 - A kind is peer, action, error code, role's account, and the access key id if that key exists. An unknown key id is an
   attacker's choice, and so are agents and other parameters: they make no kind.
+- Accounts share the groups, each for the keys that it has: nobody hides tries of another account's key behind keys of
+  their own. All unknown keys together count as one account more.
 - One peer has few groups, apart from those of keys that exist, and there are not many in all. What finds no place is
   counted in a common group of its peer, of its peer and key, or of all, by error code. So neither memory nor disk grows
   with what an attacker sends, and tries of a real key are not lost among tries of invented ones.
@@ -25,6 +27,7 @@ from msgspec.structs import replace
 from daypass.arn import Arn, is_account_id
 from daypass.audit.event import Event, Happening, UserIdentity
 from daypass.audit.lines import to_short_event
+from daypass.federation.oidc.shares import Shares
 
 WINDOW = 10.0  # seconds
 MOST_GROUPS = 256
@@ -41,6 +44,7 @@ class _Group(msgspec.Struct):
     """Refusals of one kind after the first. `event` is the first of them, `codes` is kept for common groups alone."""
 
     owner: Owner
+    account: str
     ends: float
     is_common: bool
     count: int = 0
@@ -58,15 +62,17 @@ class RefusalGroups:
         self._new_id = new_id
         self._groups: dict[Kind, _Group] = {}  # the oldest first, and so the one that ends first
         self._owned: Counter[Owner] = Counter()
+        self._shares = Shares(MOST_GROUPS)
 
     def take(self, refusal: Happening, now: float) -> bool:
         """Count a refusal, and tell whether it is the first of its kind, which is to be recorded by itself."""
         owner = (self._peer_of(refusal.request.peer), _known_key(refusal))
-        kind = self._place(owner, (*owner, refusal.action, refusal.code, _account_of(refusal)))
+        account = "" if refusal.fault is None else refusal.fault.key_account
+        kind = self._place(owner, account, (*owner, refusal.action, refusal.code, _account_of(refusal)))
         group = self._groups.get(kind)
         if group is None:
             owner = owner if kind else _ALL
-            self._groups[kind] = _Group(owner, now + WINDOW, is_common=len(kind) <= len(owner))
+            self._groups[kind] = _Group(owner, account, now + WINDOW, is_common=len(kind) <= len(owner))
             self._owned[owner] += 1
             return True
         if group.event is None:
@@ -84,18 +90,19 @@ class RefusalGroups:
             if self._groups[kind].ends > now:
                 return
             group = self._groups.pop(kind)
+            if kind:
+                self._shares.give_back(group.account)
             self._owned[group.owner] -= 1
             if not self._owned[group.owner]:
                 del self._owned[group.owner]
             if group.event is not None:
                 yield _to_event(group, group.event)
 
-    def _place(self, owner: Owner, kind: Kind) -> Kind:
-        if kind in self._groups:
-            return kind
-        if self._owned[owner] >= MOST_GROUPS_OF_PEER:
+    def _place(self, owner: Owner, account: str, kind: Kind) -> Kind:
+        """Return the kind that a refusal is counted under. A new one has a place of the account's."""
+        if kind not in self._groups and self._owned[owner] >= MOST_GROUPS_OF_PEER:
             kind = owner
-        return kind if kind in self._groups or len(self._groups) < MOST_GROUPS else ()
+        return kind if kind in self._groups or self._shares.take(account) else ()
 
 
 def _known_key(refusal: Happening) -> str:

@@ -59,6 +59,7 @@ def authenticate(
         verified = verify_signature(unverified, request, signing_key=key)
     except Fault as fault:
         fault.names_known_key = True
+        fault.key_account = named.key.account if isinstance(named, KeyHolder) else named.account
         raise
     return Signer(caller, verified.region)
 
