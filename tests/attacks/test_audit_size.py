@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.http.raw import send, signed
 
+from daypass.audit import bounds
 from daypass.audit.bounds import cut_text, encode_json
 from daypass.audit.event import Happening, to_event
 from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, new_event_ids, to_line
@@ -68,6 +69,19 @@ def test_a_cut_string_is_as_long_as_the_bound_allows(text: str, most: int) -> No
     if cut != text:
         assert text.startswith(cut[:-1])
         assert len(encode_json(text[: len(cut)] + "…")) - 2 > most
+
+
+def test_cutting_costs_what_is_kept_and_not_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An access key id may be as long as a head: no more of it is encoded than could be written."""
+    encoded: list[int] = []
+
+    def encode(text: str) -> bytes:
+        encoded.append(len(text))
+        return encode_json(text)
+
+    monkeypatch.setattr(bounds, "encode_json", encode)
+    assert cut_text("\x9b" * 100_000, 128).endswith("…")
+    assert max(encoded) <= 128
 
 
 @pytest.mark.parametrize("character", WIDE)

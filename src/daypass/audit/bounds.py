@@ -4,6 +4,7 @@ Owns the cutting and the escapes. A string is measured as it is written, because
 what an attacker sends is bounded by what it costs the disk. Pure.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -18,7 +19,7 @@ _QUOTES = 2
 _encode = msgspec.json.Encoder().encode
 # JSON may hold these as they are (RFC 8259 section 7). But a terminal obeys DEL and C1 controls, programs split lines
 # at U+0085, U+2028 and U+2029, and marks of direction show a line in another order than it has.
-_ACTED_ON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_ACTED_ON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -42,7 +43,11 @@ def encode_json(value: Any) -> bytes:
     encoded = _encode(value)
     if encoded.isascii() and b"\x7f" not in encoded:  # as nearly all are
         return encoded
-    return _ACTED_ON.sub(lambda found: f"\\u{ord(found[0]):04x}", encoded.decode()).encode()
+    return _ACTED_ON.sub(_escape, encoded.decode()).encode()
+
+
+def _escape(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]  # It escapes all but printable ASCII, a run at a time.
 
 
 def cut_text(text: str, most_bytes: int) -> str:
@@ -50,9 +55,9 @@ def cut_text(text: str, most_bytes: int) -> str:
 
     Raises UnicodeEncodeError for a lone surrogate, which JSON in UTF-8 cannot hold.
     """
-    if len(text) * _WIDEST <= most_bytes or _written_bytes(text) <= most_bytes:
+    # No character takes less than one byte, so a string with more characters is cut without being encoded whole.
+    if len(text) * _WIDEST <= most_bytes or (len(text) <= most_bytes and _written_bytes(text) <= most_bytes):
         return text
-    # No character takes less than one byte, so the first bisection already works on a bounded string.
     low, high = 0, min(len(text), most_bytes)
     while low < high:
         middle = (low + high + 1) // 2
