@@ -120,8 +120,7 @@ class Pipeline:
         except passed_on:
             raise
         except Fault as fault:
-            # Its traceback leads back to the trail, and such a ring would keep the request until it is searched for.
-            trail.fault = _held_back(fault, request, face, trail).with_traceback(None)
+            trail.fault = _without_frames(_held_back(fault, request, face, trail))
             response = refuse(trail.fault, request, request_id, trail.call)
         except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
             self.report_bug(request_id, bug)
@@ -228,6 +227,15 @@ def _held_back(fault: Fault, request: HttpRequest, face: Face, trail: Trail) -> 
     throttling = Throttling("Rate exceeded", detail=f"held back: {fault.code}")
     throttling.names_known_key, throttling.key_account = fault.names_known_key, fault.key_account
     return throttling
+
+
+def _without_frames(fault: Fault) -> Fault:
+    """Return a fault without tracebacks, its own and those of the errors that led to it.
+
+    They lead back to the trail, and such a ring would keep the whole request until a search for cycles.
+    """
+    fault.__cause__ = fault.__context__ = None
+    return fault.with_traceback(None)
 
 
 def refuse(fault: Fault, request: HttpRequest, request_id: str, call: Call | None = None) -> HttpResponse:

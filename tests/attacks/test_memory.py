@@ -1,12 +1,18 @@
 """What callers invent takes no more memory than it is given."""
 
+import gc
 import json
+
+from tests.http.raw import WHO, signed
 
 from daypass.directory.identity import load_session_policies
 from daypass.directory.store import WouldBlock
 from daypass.storage.cache import Cache
 from daypass.storage.memory import MemoryStore
 from daypass.testing.clock import MovableClock
+from daypass.testing.server import Recorder, RunningServer
+from daypass.wire.http import HttpRequest
+from daypass.wiring import build_app
 
 
 def session_policy(number: int) -> str:
@@ -29,3 +35,23 @@ def test_invented_session_policies_are_weighed_by_what_they_become() -> None:
             continue
         kept += 1
     assert 1 <= kept <= 2**20 // (20 * len(policies[0]))
+
+
+def test_a_refused_request_is_not_kept(daypass_server: RunningServer) -> None:
+    """It leaves the memory with its answer, and does not wait for a search for cycles with all that it carried."""
+    sink = Recorder()
+    app = build_app(daypass_server.config, daypass_server.there, sink=sink)
+    body, headers = signed(daypass_server, WHO, extra={"X-Amz-Security-Token": "A" * 1_000})
+    named = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(each, HttpRequest) for each in gc.get_objects())
+        for _ in range(5):
+            request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
+            assert app.pipeline.answer(request, "id", app.cold).status == 403
+        del request
+        sink.happenings.clear()
+        assert sum(isinstance(each, HttpRequest) for each in gc.get_objects()) == before
+    finally:
+        gc.enable()
