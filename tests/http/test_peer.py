@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from daypass.http.peer import PeerRule, plain_address
+from daypass.http.peer import PeerRule, parse_address, plain_address
 
 PROXY = "127.0.0.1"
 
@@ -37,3 +37,9 @@ def test_a_chain_has_a_greatest_length(hops: int, client: str) -> None:
 def test_a_mapped_address_is_the_ipv4_address(address: str, plain: str) -> None:
     """A socket for both kinds of addresses spells IPv4 ones in IPv6. Policies and limits mean the address itself."""
     assert plain_address(address) == plain
+
+
+def test_an_address_has_a_greatest_length() -> None:
+    """The zone of an IPv6 address may be any text, and would stand in conditions, events and memories."""
+    assert parse_address("fe80::1%eth0") is not None
+    assert parse_address("fe80::1%" + "z" * 3_000) is None

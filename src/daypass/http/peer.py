@@ -12,6 +12,7 @@ from daypass.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_LONGEST_ADDRESS = 64  # characters; the longest address has 45, and an interface's name 15
 _MOST_HOPS = 64  # proxies of one request; a longer chain was made up
 
 
@@ -73,6 +74,8 @@ def plain_address(text: str) -> str:
 
 def parse_address(text: str) -> Address | None:
     """Return an address, an IPv4 one where it was mapped into IPv6, or None."""
+    if len(text) > _LONGEST_ADDRESS:  # a zone behind an IPv6 address may be of any length
+        return None
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
