@@ -4,12 +4,12 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 import uvicorn
 
-from daypass.http.body import BodyReader
+from daypass.http.body import BodyReader, Receive, Upload
 from daypass.http.connection import LARGEST_HEAD, Connection
 from daypass.testing.server import RunningServer
 
@@ -57,32 +57,48 @@ def test_a_long_head_within_bounds_is_read(daypass_server: RunningServer) -> Non
         assert connection.recv(12) == b"HTTP/1.1 200"
 
 
+def piece(size: int, *, more: bool) -> dict[str, object]:
+    """Return a message with a part of a body."""
+    return {"type": "http.request", "body": b"a" * size, "more_body": more}
+
+
+async def trickle() -> dict[str, object]:
+    """Send one byte, and never the last."""
+    await asyncio.sleep(0)
+    return piece(1, more=True)
+
+
+async def read_beside_slow_uploads(begun: int, rest: int, slow_peers: tuple[str, ...]) -> bytes | None:
+    """Return a body that is read in two parts while large ones trickle in, one of each of the slow peers."""
+
+    async def last() -> dict[str, object]:
+        await asyncio.sleep(0)
+        return piece(rest, more=False)
+
+    async def upload(first: int, receive: Receive, peer: str) -> bytes | None:
+        async with AsyncExitStack() as place:
+            return await bodies.rest(piece(first, more=True), receive, (), Upload(peer, place))
+
+    bodies = BodyReader()
+    slow = [asyncio.create_task(upload(200_000, trickle, peer)) for peer in slow_peers]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(5):
+            return await upload(begun, last, "somebody")
+    finally:
+        for task in slow:
+            task.cancel()
+
+
 def test_slow_large_bodies_keep_nobody_from_signing_in() -> None:
     """The places of large bodies may all be taken, byte by byte; the longest assertion needs none."""
+    read = read_beside_slow_uploads(70_000, 50_000, tuple(f"peer {number}" for number in range(20)))
+    assert asyncio.run(read) == b"a" * 120_000
 
-    def piece(size: int, *, more: bool) -> dict[str, object]:
-        return {"type": "http.request", "body": b"a" * size, "more_body": more}
 
-    async def trickle() -> dict[str, object]:
-        await asyncio.sleep(0)
-        return piece(1, more=True)
-
-    async def rest_of_assertion() -> dict[str, object]:
-        await asyncio.sleep(0)
-        return piece(50_000, more=False)
-
-    async def read() -> bytes | None:
-        bodies = BodyReader()
-        slow = [asyncio.create_task(bodies.rest(piece(200_000, more=True), trickle, ())) for _ in range(20)]
-        await asyncio.sleep(0)
-        try:
-            async with asyncio.timeout(5):
-                return await bodies.rest(piece(70_000, more=True), rest_of_assertion, ())
-        finally:
-            for task in slow:
-                task.cancel()
-
-    assert asyncio.run(read()) == b"a" * 120_000
+def test_slow_large_bodies_of_one_peer_leave_places_to_others() -> None:
+    """A peer has half of the places at most, however many uploads it begins."""
+    assert asyncio.run(read_beside_slow_uploads(200_000, 100_000, ("one peer",) * 20)) == b"a" * 300_000
 
 
 class Hasty(Connection):

@@ -7,6 +7,7 @@ event loop and a worker thread. What an answer says is the pipeline's work.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.http.answering import Send, send_answer
-from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow
+from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow, Upload
 from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.delegation import PREFIX as DELEGATIONS
 from daypass.http.delegation import delegation_page
@@ -27,6 +28,7 @@ from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Face, Pipeline, refuse
 from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wire.peer_network import peer_network
 
 Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -80,22 +82,23 @@ class App:
             await self._live(receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message, rest = await receive(), None
         try:
-            body = self._bodies.whole(message)
-            if body is None:
-                body = rest = await self._bodies.rest(message, receive, scope["headers"])
+            answer = await self._api_answer(scope, await receive(), receive)
         except ClientGone:
             return
         except TooSlow:
-            await send_answer(send, HttpResponse(408, _PLAIN, b""))
-            return
-        try:
-            answer = self.at_once(scope, body)
-            answer = answer if isinstance(answer, HttpResponse) else await answer
-        finally:
-            self._bodies.answered(rest)
+            answer = HttpResponse(408, _PLAIN, b"")
         await send_answer(send, answer)
+
+    async def _api_answer(self, scope: Scope, message: Any, receive: Receive) -> HttpResponse:
+        body = self._bodies.whole(message)
+        if body is not None:
+            answer = self.at_once(scope, body)
+            return answer if isinstance(answer, HttpResponse) else await answer
+        async with AsyncExitStack() as place:
+            upload = Upload(peer_network(self._request(scope, b"").peer), place)
+            answer = self.at_once(scope, await self._bodies.rest(message, receive, scope["headers"], upload))
+            return answer if isinstance(answer, HttpResponse) else await answer
 
     def at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
         """Answer a call now, or return what will once the waiting is over. A body of None was too large."""

@@ -5,7 +5,11 @@ Owns the limits. A body over the limit is not read to its end: the request says 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
+
+from daypass.federation.oidc.shares import FairLane, Turn
 
 Receive = Callable[[], Awaitable[Any]]
 Headers = Iterable[tuple[bytes, bytes]]
@@ -26,15 +30,23 @@ class TooSlow(Exception):  # noqa: N818 - an event, no fault
     """The body did not arrive in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Whose body it is, and how long its place is kept. `peer` is the network that its client is counted under."""
+
+    peer: str
+    place: AsyncExitStack
+
+
 class BodyReader:
     """Reads bodies. At most a few large ones are held in memory at a time; the others wait their turn.
 
-    A large body keeps its place until it was answered, since it may wait for a worker thread: whoever got one from
-    `rest` says when with `answered`.
+    One peer has half of the places at most, so that its slow uploads leave places to others. A large body keeps its
+    place until the stack of its Upload is closed: when the request was answered, since it may wait for a worker thread.
     """
 
     def __init__(self) -> None:
-        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._large = FairLane(_LARGE_AT_ONCE)
 
     def whole(self, message: Any) -> bytes | None:
         """Return the body where the first message holds all of it, else None. Raises ClientGone."""
@@ -43,7 +55,7 @@ class BodyReader:
         body: bytes = message.get("body", b"")
         return None if message.get("more_body", False) or len(body) > LARGEST else body
 
-    async def rest(self, message: Any, receive: Receive, headers: Headers) -> bytes | None:
+    async def rest(self, message: Any, receive: Receive, headers: Headers, upload: Upload) -> bytes | None:
         """Return the body that begins with `message`, or None when it is too large. Raises ClientGone, TooSlow."""
         announced = _announced(headers)
         if announced is not None and announced > LARGEST:
@@ -53,33 +65,21 @@ class BodyReader:
             return None  # whole, and too large
         try:
             async with asyncio.timeout(_PATIENCE):
-                return await self._read_on(receive, body)
+                return await self._read_on(receive, body, upload)
         except TimeoutError as late:
             raise TooSlow from late
 
-    async def _read_on(self, receive: Receive, begun: bytes) -> bytes | None:
+    async def _read_on(self, receive: Receive, begun: bytes, upload: Upload) -> bytes | None:
         body = bytearray(begun)
         more = True
         while more and len(body) <= _SMALL:
             more = await _append(receive, body)
         if not more and len(body) <= _SMALL:
             return bytes(body)
-        await self._large.acquire()
-        try:
-            while more and len(body) <= LARGEST:
-                more = await _append(receive, body)
-        except BaseException:
-            self._large.release()
-            raise
-        if len(body) > LARGEST:
-            self._large.release()
-            return None
-        return bytes(body)
-
-    def answered(self, body: bytes | None) -> None:
-        """Give back the place of a body that `rest` returned."""
-        if body is not None and len(body) > _SMALL:
-            self._large.release()
+        await upload.place.enter_async_context(self._large.enter(Turn({upload.peer})))
+        while more and len(body) <= LARGEST:
+            more = await _append(receive, body)
+        return None if len(body) > LARGEST else bytes(body)
 
 
 async def _append(receive: Receive, body: bytearray) -> bool:
