@@ -10,10 +10,12 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
+from botocore.exceptions import ClientError
 from tests.web_identity.conftest import refused, take
 
 from daypass.bootstrap import RootKey
 from daypass.config import Config
+from daypass.directory.revocations import revoke_key
 from daypass.testing.certificates import Authority
 from daypass.testing.server import RunningServer, running_server
 
@@ -124,3 +126,71 @@ def test_another_account_s_tokens_open_nothing(clients: Clients) -> None:
     assert refused(unsigned, role, own)[2] == f"No OpenIDConnect provider found in your account for {issuers[1]}"
     right = clients("sts", giver).get_web_identity_token(**token)["WebIdentityToken"]
     assert take(unsigned, role, right)
+
+
+class Partner:
+    """A user and a role of one account, who sign tokens, and a role of another account that believes them."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        giver, taker = clients.server.new_account(), clients.server.new_account()
+        iam, theirs = clients("iam", giver), clients("iam", taker)
+        issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+        may = {"Effect": "Allow", "Action": ["sts:GetWebIdentityToken", "sts:AssumeRole"], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": may})
+        user = iam.create_user(UserName="robot")["User"]["Arn"]
+        iam.put_user_policy(UserName="robot", PolicyName="p", PolicyDocument=policy)
+        self.key = iam.create_access_key(UserName="robot")["AccessKey"]
+        self.signing_role = self._role(iam, "signer", "sts:AssumeRole", {"AWS": user})
+        iam.put_role_policy(RoleName="signer", PolicyName="p", PolicyDocument=policy)
+        provider = theirs.create_open_id_connect_provider(Url=issuer, ClientIDList=[AUDIENCE])
+        believed = {"Federated": provider["OpenIDConnectProviderArn"]}
+        self.role = self._role(theirs, "partner", "sts:AssumeRoleWithWebIdentity", believed)
+
+    @staticmethod
+    def _role(iam: Any, name: str, action: str, principal: dict[str, str]) -> str:
+        statement = {"Effect": "Allow", "Principal": principal, "Action": action}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+
+    def token(self, key: dict[str, str]) -> str:
+        """Return a token that a key signed."""
+        asked = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384"}
+        return str(self._clients("sts", key).get_web_identity_token(**asked)["WebIdentityToken"])
+
+    def signing_session(self) -> dict[str, str]:
+        """Return a session of the role that signs."""
+        sts = self._clients("sts", self.key)
+        return dict(sts.assume_role(RoleArn=self.signing_role, RoleSessionName="signing")["Credentials"])
+
+    def revoke(self, access_key_id: str) -> None:
+        """Revoke a key for all that it issued until now."""
+        server = self._clients.server
+        now = int(server.clock.now().timestamp())
+        with server.there.store.write() as writer:
+            revoke_key(writer, access_key_id, before=now + 1, now=now)
+
+
+@pytest.mark.parametrize("revoked", ["the long-term key", "the session that signed"])
+def test_a_revoked_key_ends_what_began_with_its_tokens(clients: Clients, revoked: str) -> None:
+    """A session that began with a token of ours ends with each key behind the token, and the token is refused."""
+    partner = Partner(clients)
+    session, unsigned = partner.signing_session(), clients("sts", None)
+    token = partner.token(session)
+    grown = take(unsigned, partner.role, token)["Credentials"]
+    assert clients("sts", grown).get_caller_identity()["Arn"].startswith("arn:aws:sts:")
+    partner.revoke(partner.key["AccessKeyId"] if revoked == "the long-term key" else session["AccessKeyId"])
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        clients("sts", grown).get_caller_identity()
+    assert refused(unsigned, partner.role, token)[0] == "InvalidIdentityToken"
+
+
+def test_a_revoked_key_ends_nothing_that_began_with_others(clients: Clients) -> None:
+    """Another key of the same user signs on, and what began with its tokens lives."""
+    partner = Partner(clients)
+    session, unsigned = partner.signing_session(), clients("sts", None)
+    token = partner.token(partner.key)
+    grown = take(unsigned, partner.role, token)["Credentials"]
+    partner.revoke(session["AccessKeyId"])
+    assert clients("sts", grown).get_caller_identity()
+    assert take(unsigned, partner.role, token)["Credentials"]

@@ -25,3 +25,4 @@ class Purpose(Enum):
     TRADE_IN = Form("DPt1", b"daypass trade-in token 1", 2_048)
     PORTAL = Form("DPp1", b"daypass portal handle 1", 2_048)
     MARKER = Form("DPm1", b"daypass pagination marker 1", 320)  # IAM's limit for Marker
+    CHAIN = Form("DPc1", b"daypass issuing keys 1", 1_024)

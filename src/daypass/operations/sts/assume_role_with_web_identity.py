@@ -7,17 +7,23 @@ Source: STS API Reference, AssumeRoleWithWebIdentity; the words are AWS's record
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.errors import AccessDenied
+from daypass.directory.outbound import issuer_url
+from daypass.directory.revocations import is_chain_revoked, load_revocations
+from daypass.errors import AccessDenied, InvalidIdentityToken
+from daypass.federation.oidc import words
 from daypass.federation.oidc.claims import WebIdentity, check_role
 from daypass.federation.oidc.identify import KeysNeeded, identify
 from daypass.federation.oidc.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token
+from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
+from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
 from daypass.operations.operation import Asking, Authorized, Declares, Params, ProvedApart, Result, Touches
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -68,6 +74,11 @@ class Bearer(Caller, frozen=True, kw_only=True):
 
     web: WebIdentity
     role_keys: Mapping[str, str]
+    token_chain: KeyChain = NO_KEYS
+
+    def key_chain(self, now: int) -> KeyChain:
+        """Return the access keys behind the token, which only our own tokens tell."""
+        return self.token_chain
 
     @property
     def tags(self) -> SessionTags:
@@ -106,7 +117,9 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
         """Return the bearer of the token. Raises KeysNeeded where the issuer has to be asked first."""
-        return bearer_of(identify_for(asked.role.account, asked.unverified_token, world), asked.role.arn)
+        web = identify_for(asked.role.account, asked.unverified_token, world)
+        chain = _chain_behind(web, asked.unverified_token.unverified_claims, world)
+        return bearer_of(web, asked.role.arn, chain)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
         """Ask for the action, and for sts:TagSession and sts:SetSourceIdentity where the token brings such."""
@@ -167,7 +180,26 @@ def identify_for(account: str, unverified: UnverifiedToken, world: World) -> Web
     return found
 
 
-def bearer_of(web: WebIdentity, role_arn: str) -> Bearer:
+def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], world: World) -> KeyChain:
+    """Return the access keys behind a token, which GetWebIdentityToken of this deployment wrote into it.
+
+    Raises InvalidIdentityToken if the claim does not open, or if one of the keys was revoked. A token of another issuer
+    has no keys of ours behind it; one of our own from 0.1.0 does not name them.
+    """
+    if not web.issuer.startswith(issuer_url(world.settings.public_url, "")):
+        return NO_KEYS
+    if CLAIM not in verified_claims:
+        return KeyChain(is_complete=False)
+    try:
+        chain = open_chain(verified_claims[CLAIM], token_id=verified_claims.get("jti"), ring=world.ring)
+    except ChainBrokenError as error:
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="its chain of issuing keys does not open") from error
+    if is_chain_revoked(chain, world.views.get(load_revocations)):
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="an access key behind the token was revoked")
+    return chain
+
+
+def bearer_of(web: WebIdentity, role_arn: str, token_chain: KeyChain = NO_KEYS) -> Bearer:
     """Return the caller that a token speaks for to a role: of no account, with no name but the provider's to policies.
 
     Raises InvalidIdentityToken where the token has a list of roles and this one is not in it.
@@ -180,6 +212,7 @@ def bearer_of(web: WebIdentity, role_arn: str) -> Bearer:
         principal=Principal(kind=PrincipalKind.WEB_IDENTITY, account="", arn="", federated=web.provider_arn),
         web=web,
         role_keys=check_role(web, role_arn),
+        token_chain=token_chain,
     )
 
 

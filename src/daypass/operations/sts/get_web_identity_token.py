@@ -25,6 +25,8 @@ from daypass.errors import (
     SessionDurationEscalation,
     ValidationError,
 )
+from daypass.mint.chain_claim import CLAIM, seal_chain
+from daypass.mint.key_chain import require_room
 from daypass.mint.web_identity import Algorithm
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
 from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
@@ -107,20 +109,23 @@ class GetWebIdentityToken(Signed[Asked]):
         if account is None or not account.outbound_enabled:
             raise OutboundWebIdentityFederationDisabled(_DISABLED)
         issued = int(world.now.timestamp())
+        chain = require_room(caller.key_chain(issued))
         # A session that begins with the token, here or at another server, knows neither the delegation nor its end.
-        if caller.session is not None and caller.key_chain(issued).is_delegated:
+        if caller.session is not None and chain.is_delegated:
             raise AccessDenied(_DELEGATED, detail="the caller's chain holds a delegation request")
         expires = issued + asked.params.duration_seconds
         if caller.session is not None and expires > caller.session.expires:
             raise SessionDurationEscalation(_ESCALATION)
+        token_id = str(UUID(bytes=world.entropy(16), version=4))
         claims = {
             "iss": issuer_url(world.settings.public_url, account.outbound_issuer),
             "aud": asked.params.audience[0] if len(asked.params.audience) == 1 else list(asked.params.audience),
             "sub": principal_keys(caller.principal, caller.identity)["aws:principalarn"],
             "iat": issued,
             "exp": expires,
-            "jti": str(UUID(bytes=world.entropy(16), version=4)),
+            "jti": token_id,
             NAMESPACE: _about_caller(caller, asked.tags.tags, world),
+            CLAIM: seal_chain(chain, token_id=token_id, ring=world.ring, now=issued, entropy=world.entropy),
         }
         if len(msgspec.json.encode(claims)) > LARGEST_PAYLOAD:
             raise JWTPayloadSizeExceeded(_TOO_LARGE)
