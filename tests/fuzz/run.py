@@ -1,4 +1,4 @@
-"""Fuzz one target with atheris for some seconds: `python -m tests.fuzz.run TARGET --seconds N`.
+"""Fuzz one target with atheris for some seconds: `python -m tests.fuzz.run TARGET --seconds N [--seed S]`.
 
 Owns the corpus and where a crash is kept: build/fuzz/TARGET. A crash is written there, printed, and the exit code is
 not 0. `make fuzz` runs every target; under pytest, test_seeds.py runs each on its seeds without atheris.
@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fuzz one target.")
     parser.add_argument("target", choices=target_names())
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="begin with the same inputs each time; 0 draws others")
     given = parser.parse_args()
     try:
         import atheris
@@ -48,6 +49,7 @@ def main() -> None:
         fuzz_one = load_target(given.target)
     words = [
         f"-max_total_time={given.seconds}",
+        f"-seed={given.seed}",
         f"-max_len={_LARGEST_INPUT}",
         f"-timeout={_SLOWEST}",
         f"-rss_limit_mb={_MEMORY}",
