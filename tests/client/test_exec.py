@@ -19,7 +19,7 @@ def test_the_child_s_exit_code_is_passed_on(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ((*WORDS, "--", "/nonexistent"), 127),
+        ((*WORDS, "--", "/nonexistent/command"), 127),
         ((*WORDS, "--", "/etc/passwd"), 126),
         (("exec", "--profile", "nobody", "--", "true"), 125),
         (("exec", "--nonsense"), 125),
