@@ -34,6 +34,11 @@ def insider(daypass_behind_proxies: Running) -> Credentials:
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
+def root() -> Credentials:
+    """Return the key of the root user."""
+    return Credentials(ROOT["DAYPASS_ROOT_ACCESS_KEY_ID"], ROOT["DAYPASS_ROOT_SECRET_ACCESS_KEY"])
+
+
 def signed_head(credentials: Credentials, body: bytes, *more: str) -> bytes:
     """Return the head of a signed call, with headers added behind the signed ones."""
     request = AWSRequest("POST", "http://sts.example/", data=body, headers={"Content-Type": FORM})
@@ -102,14 +107,12 @@ def test_the_policy_lets_in_who_is_inside(daypass_behind_proxies: Running, insid
 
 def test_the_audit_names_the_client(behind: Behind, daypass_behind_proxies: Running) -> None:
     """Not the proxy, and not what the client says."""
-    body = b"Action=GetCallerIdentity&Version=2011-06-15"
     name = f"Client-of-{behind.name}"
     trailers = TRAILERS["an address and a scheme"]
-    head = f"POST / HTTP/1.1\r\nHost: x\r\nUser-Agent: {name}\r\nContent-Type: {FORM}\r\n".encode()
-    head += b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    call(behind, head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, trailers))
-    deadline = time.monotonic() + 20
-    while not (events := behind.events("GetCallerIdentity", name)):
+    head = signed_head(root(), LIST, f"User-Agent: {name}", "Transfer-Encoding: chunked", "Connection: close")
+    call(behind, head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(LIST), LIST, trailers))
+    deadline = time.monotonic() + 60
+    while not (events := behind.events("ListUsers", name)):
         assert time.monotonic() < deadline
         time.sleep(0.02)  # the events are written a moment later
     assert {event["sourceIPAddress"] for event in events} == {CLIENT}
@@ -117,9 +120,8 @@ def test_the_audit_names_the_client(behind: Behind, daypass_behind_proxies: Runn
 
 def test_a_call_that_asks_for_http_2_is_answered(behind: Behind, daypass_behind_proxies: Running) -> None:
     """As clients of Java do with their first request."""
-    root = Credentials(ROOT["DAYPASS_ROOT_ACCESS_KEY_ID"], ROOT["DAYPASS_ROOT_SECRET_ACCESS_KEY"])
     with behind.connect() as connection:
-        connection.sendall(signed_head(root, LIST, *H2C, f"Content-Length: {len(LIST)}") + LIST)
+        connection.sendall(signed_head(root(), LIST, *H2C, f"Content-Length: {len(LIST)}") + LIST)
         status, body = answer(connection)
     assert status == 200
     assert b"ListUsersResult" in body
