@@ -11,9 +11,8 @@ PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_JOBS ?= 2
 TARGETS ?=
-# Three processes, a file to each: what a file's tests share (a server, a cluster) is built once. Tests wait for programs
-# a third of their time, so that three of them keep two cores busy.
-PYTEST := -m pytest -q -n 3 --dist loadfile
+# Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
+PYTEST := -m pytest -q -n 2 --dist loadfile
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile

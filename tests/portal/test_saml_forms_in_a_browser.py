@@ -135,6 +135,7 @@ def test_the_way_back_leads_to_the_sign_in_page(scene: Scene, visit: Visit) -> N
     page = visit(f"{scene.server.url}/login")
     page.get_by_role("link", name="localhost").click()
     page.get_by_role("button", name="Continue").wait_for()
+    page.wait_for_load_state("load")  # a page that is still loading may take the way back for its own
     page.go_back()
     page.wait_for_url(f"{scene.server.url}/login")
     page.get_by_role("link", name="localhost").wait_for()
