@@ -9,32 +9,6 @@ from tests.revocation.nodes import CUSTOMER, Key, Refused, Scene
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def shared() -> Scene:
-    """Build two nodes once."""
-    return Scene()
-
-
-@pytest.fixture
-def scene(shared: Scene) -> Scene:
-    """Return the nodes, in a second that no revocation touches."""
-    shared.clock.move(MINUTE)
-    shared.settle()
-    return shared
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Key:
-    """Return the key of a user of the customer."""
-    return scene.new_user()
-
-
-@pytest.fixture
-def app(scene: Scene) -> Key:
-    """Return the key of a user of the partner."""
-    return scene.new_user(of=scene.partner)
-
-
 def delegated(scene: Scene, approver: Key, app: Key, seconds: int = 3600) -> tuple[str, Key]:
     """Return a request and the credentials that were delegated for it."""
     request = scene.request(seconds)

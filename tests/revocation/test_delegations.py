@@ -18,32 +18,6 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 WITHDRAWN = "The approval of the delegation request does not stand any more. Ask the customer to accept a new request."
 
 
-@pytest.fixture(scope="module")
-def shared() -> Scene:
-    """Build two nodes once."""
-    return Scene()
-
-
-@pytest.fixture
-def scene(shared: Scene) -> Scene:
-    """Return the nodes, in a second that no revocation touches."""
-    shared.clock.move(MINUTE)
-    shared.settle()
-    return shared
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Key:
-    """Return the key of a user of the customer."""
-    return scene.new_user()
-
-
-@pytest.fixture
-def app(scene: Scene) -> Key:
-    """Return the key of a user of the partner."""
-    return scene.new_user(of=scene.partner)
-
-
 def finalized(scene: Scene, approver: Key, seconds: int = 3600) -> tuple[str, str]:
     """Return a request that was accepted and sent, and its exchange token."""
     request = scene.request(seconds)

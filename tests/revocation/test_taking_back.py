@@ -9,32 +9,6 @@ from tests.revocation.test_delegations import MINUTE, WITHDRAWN, finalized, refu
 STATEMENT = {"Effect": "Allow", "Action": "iam:RejectDelegationRequest", "Resource": "*"}
 
 
-@pytest.fixture(scope="module")
-def shared() -> Scene:
-    """Build two nodes once."""
-    return Scene()
-
-
-@pytest.fixture
-def scene(shared: Scene) -> Scene:
-    """Return the nodes, in a second that no revocation touches."""
-    shared.clock.move(MINUTE)
-    shared.settle()
-    return shared
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Key:
-    """Return the key of a user of the customer."""
-    return scene.new_user()
-
-
-@pytest.fixture
-def app(scene: Scene) -> Key:
-    """Return the key of a user of the partner."""
-    return scene.new_user(of=scene.partner)
-
-
 def put_policy(scene: Scene, key: Key, *statements: object) -> None:
     """Let a user do what the statements allow, and nothing else."""
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})
