@@ -8,7 +8,7 @@ authenticator's question, which comes after this one in AWS's order.
   servers do not read. It reads tokens with the chain there, and tokens with the fields that follow `delegation`.
 - A token of 0.1.0 has neither. It names one or two of its keys, and its chain counts as incomplete.
 
-Decision: docs/decisions/chains-of-issuing-keys.md.
+Decision: docs/decisions/0014-chains-of-issuing-keys.md.
 """
 
 import msgspec

@@ -2,7 +2,7 @@
 
 Owns the estimate and its two limits. The unit is a character of a policy's pattern by a character of the text that it
 is compared with. Nothing here measures time: the same question has the same work on every machine.
-Why closed, and what it costs: docs/decisions/decision-budget.md.
+Why closed, and what it costs: docs/decisions/0012-decision-budget.md.
 """
 
 from collections.abc import Iterable

@@ -125,7 +125,7 @@ LIMITS = {
 
 
 def test_the_limits_are_those_of_the_documentation() -> None:
-    """docs/decisions/saml-signature.md gives the reason for each."""
+    """docs/decisions/0003-saml-signature.md gives the reason for each."""
     assert KINDS == LIMITS
 
 

@@ -2,7 +2,7 @@
 
 Owns the second opinion that the engine is compared with; conditions are reference_conditions.py's work. Written
 from the rules (IAM User Guide: "Policy evaluation logic", "Principal", "NotPrincipal", "Resource"), never from the
-engine. Where AWS leaves a rule open it takes the side written down in docs/decisions/policy-unclear-rules.md.
+engine. Where AWS leaves a rule open it takes the side written down in docs/decisions/0001-policy-unclear-rules.md.
 """
 
 from collections.abc import Iterable

@@ -4,7 +4,7 @@ Owns the grammar around signatures: which elements may stand where, how many, an
 carry. It reads no value that names anybody. Behind it there is one assertion, and at most one signature for
 it and one for the response, each a direct child of what it signs, with one reference to its parent: signature
 wrapping has nothing left to wrap.
-Rules: SAML core 5.4 (signature profile); docs/decisions/saml-signature.md.
+Rules: SAML core 5.4 (signature profile); docs/decisions/0003-saml-signature.md.
 """
 
 import re

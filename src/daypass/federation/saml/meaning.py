@@ -2,7 +2,7 @@
 
 Owns the checks as one table, in the order they are made. Each looks at values only and raises the Fault that
 STS answers with. `saml inspect` walks the same table and goes on after a failure.
-Rules: SAML profiles 4.1.4.2 and 4.1.4.3; recorded behaviour of AWS; docs/decisions/saml-choices.md for what
+Rules: SAML profiles 4.1.4.2 and 4.1.4.3; recorded behaviour of AWS; docs/decisions/0002-saml-choices.md for what
 is stricter.
 """
 

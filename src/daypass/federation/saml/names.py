@@ -71,7 +71,7 @@ class DigestMethod:
     legacy: bool = False
 
 
-# HMAC, DSA, MD5, SHA-224 and the PSS family are left out on purpose: docs/decisions/saml-choices.md.
+# HMAC, DSA, MD5, SHA-224 and the PSS family are left out on purpose: docs/decisions/0002-saml-choices.md.
 SIGNATURE_METHODS: Mapping[str, SignatureMethod] = {
     f"{_MORE}rsa-sha256": SignatureMethod("rsa", hashes.SHA256()),
     f"{_MORE}rsa-sha384": SignatureMethod("rsa", hashes.SHA384()),

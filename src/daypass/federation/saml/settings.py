@@ -28,7 +28,7 @@ class Trust:
     decryption_keys: tuple[rsa.RSAPrivateKey, ...] = ()
     # AWS's AssertionEncryptionMode: True for Required.
     require_encryption: bool = False
-    # Off is safe. On takes what AWS was seen to take: docs/decisions/saml-choices.md lists it.
+    # Off is safe. On takes what AWS was seen to take: docs/decisions/0002-saml-choices.md lists it.
     lax_like_aws: bool = False
     allow_sha1: bool = False
 

@@ -2,7 +2,7 @@
 
 The one place that touches XML signatures. It expects what gate.py lets through and nothing else: one
 reference to the parent, two fixed transforms. Keys come from the registered metadata; KeyInfo is never read.
-Why not a library: docs/decisions/saml-signature.md. Rules: XML Signature 1.1, 3.2 "Core validation".
+Why not a library: docs/decisions/0003-saml-signature.md. Rules: XML Signature 1.1, 3.2 "Core validation".
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 Owns the order of the steps; each step lives in its own file. `verify_response` returns a tree that was read
 from the bytes under the signature. Whoever has a VerifiedAssertion has nothing of the original document.
-Rules: docs/decisions/saml-signature.md.
+Rules: docs/decisions/0003-saml-signature.md.
 """
 
 import base64
