@@ -1,1 +1,6 @@
-"""The IAM of an AWS account, as `aws iam get-account-authorization-details` prints it, brought into a store."""
+"""`daypass import`: the IAM of an AWS account, brought into a store.
+
+Owns reading the output of `aws iam get-account-authorization-details`, its conversion, and the
+rewriting of account ids.
+Leaves the changes of the store to daypass.apply, as for every other file.
+"""

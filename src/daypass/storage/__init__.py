@@ -1,1 +1,5 @@
-"""Where the directory is kept: memory, SQLite or PostgreSQL, a cache before them, a vault for secrets."""
+"""Stores of the directory: memory, SQLite and PostgreSQL.
+
+Owns the SQL, the cache in front of a store, the master key, and the encryption of secrets at rest.
+Leaves the meaning of records to daypass.directory, whose store protocol it implements.
+"""

@@ -1,1 +1,6 @@
-"""Bytes to values and back: the AWS Query protocol, its shapes, XML, JSON, faults and limits."""
+"""The wire format: from bytes to values and back.
+
+Owns the AWS Query protocol, the service models and their limits, XML and JSON answers, and the form of
+errors.
+Leaves the code and the message of each error to errors.py, and sockets to daypass.http. Pure.
+"""
