@@ -7,16 +7,14 @@ So each name stands here, the versions are bounded, and whoever raises a bound r
 import ast
 import importlib
 import inspect
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import httptools
 import pytest
-from packaging.requirements import Requirement
+from tests.dependencies import declared
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
@@ -173,8 +171,7 @@ def test_the_list_of_imports_is_the_codes() -> None:
 @pytest.mark.parametrize("package", BOUNDED)
 def test_the_versions_are_bounded(package: str) -> None:
     """From above by the next minor version, and the one that is installed and tested is within."""
-    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    bounds = next(each.specifier for each in map(Requirement, project["dependencies"]) if each.name == package)
+    bounds = next(each.specifier for each in declared("server") if each.name == package)
     installed = version(package)
     major, minor = installed.split(".")[:2]
     assert installed in bounds

@@ -1,17 +1,19 @@
 """The command `daypass`: finds a subcommand and imports it only then, so that the others cost nothing.
 
-Owns the table of commands and which exit code an error has. Each command is a file of its own.
+Owns the table of commands, the refusal of operators' commands where only the client is installed, and which exit code
+an error has. Each command is a file of its own.
 """
 
 import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 
 import click
 from click.shell_completion import CompletionItem
 
-from daypass.cli.exit_codes import Exit, show_usage_error
+from daypass.cli.exit_codes import Exit, Stop, show_usage_error
 
 # Command name -> the module that holds `command`, and what `daypass --help` says of it: to ask the modules themselves
 # would import the whole server. The headings are those of the help.
@@ -55,6 +57,36 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
 COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
 _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))
 
+# The modules that the extra `server` adds, by which the server counts as installed. Windows has no uvloop.
+SERVER_MODULES = (
+    "aiohttp",
+    "alembic",
+    "httptools",
+    "jinja2",
+    "joserfc",
+    "lxml",
+    "platformdirs",
+    "prometheus_client",
+    "psycopg",
+    "segno",
+    "sqlalchemy",
+    "starlette",
+    "structlog",
+    "uvicorn",
+)
+
+
+class _NeedsServer(click.Command):
+    """Stands for an operators' command where only the client is installed, and always ends with exit code 6."""
+
+    def __init__(self, name: str) -> None:
+        any_words = {"ignore_unknown_options": True, "allow_extra_args": True}
+        super().__init__(name, callback=self._stop, add_help_option=False, context_settings=any_words)
+
+    @staticmethod
+    def _stop() -> None:
+        raise Stop("This command needs the server: pip install 'daypass[server]'", Exit.CONFIGURATION)
+
 
 class _Lazy(click.Group):
     """A group whose commands are imported when they are called."""
@@ -67,6 +99,8 @@ class _Lazy(click.Group):
         """Import one command, or return None where there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in FOR_OPERATORS and not _is_server_installed():
+            return _NeedsServer(cmd_name)
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
 
@@ -93,6 +127,11 @@ class _Lazy(click.Group):
         for heading, commands in _HEADINGS:
             with formatter.section(heading):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
+
+
+def _is_server_installed() -> bool:
+    """Look for the server's libraries without importing them."""
+    return all(find_spec(name) is not None for name in SERVER_MODULES)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,0 +1,72 @@
+"""Two ways to have the client without the server: a new environment, and this one with the server's modules hidden.
+
+Owns making both. A test gets the directory with the program `daypass`.
+"""
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from tests.dependencies import CLIENT_PACKAGES, REPOSITORY, declared, everything_of, modules_of
+
+# Python must not find the modules: an import that only failed would look different to `importlib.util.find_spec`.
+_HIDING = """#!{python}
+import os, sys
+HIDDEN = frozenset({hidden!r}) | frozenset(os.environ.get("HIDDEN_MODULES", "").split())
+CLIENT = frozenset({client!r})
+
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+    def find_spec(self, name, path=None, target=None):
+        top, _, rest = name.partition(".")
+        if top == "daypass" and rest and rest.partition(".")[0] not in CLIENT:
+            raise ModuleNotFoundError(f"{{name}} is the server's", name=name)
+        return None if top in HIDDEN else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Hiding, sys.meta_path)
+for name in os.environ.get("HIDDEN_MODULES", "").split():
+    sys.modules.pop(name, None)
+from daypass.cli.main import main
+main()
+"""
+
+
+def hide_the_server(folder: Path) -> Path:
+    """Write a program `daypass` that finds no library but those of a client-only installation."""
+    kept = modules_of(everything_of(declared()))
+    hidden = sorted(metadata.packages_distributions().keys() - kept)
+    assert {"sqlalchemy", "lxml", "uvicorn", "boto3", "keyring"} <= set(hidden)
+    program = folder / "daypass"
+    program.write_text(_HIDING.format(python=sys.executable, hidden=hidden, client=sorted(CLIENT_PACKAGES)))
+    program.chmod(0o755)
+    return folder
+
+
+def install_the_client(folder: Path) -> Path:
+    """Build the wheel and install it, with the pinned versions of its dependencies, into a new environment."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    environment = folder / "environment"
+    made = subprocess.run([sys.executable, "-m", "venv", environment], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip("this Python cannot make a virtual environment (Debian package python3-venv)")
+    pins = folder / "pins.txt"
+    pinned = re.findall(r"^([^ #].*?==.*?)(?: \\)?$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE)
+    pins.write_text("\n".join(pinned))
+    pip = [str(environment / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    install = [*pip, "install", "--quiet", "--constraint", str(pins)]
+    done = subprocess.run([*install, str(wheel)], capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        download = [*pip, "download", "--quiet", "--no-deps", "--dest", str(folder / "probe"), "click"]
+        probe = subprocess.run(download, capture_output=True, text=True, check=False, timeout=300)
+        if probe.returncode:
+            pytest.skip("the package index cannot be reached")
+    assert done.returncode == 0, done.stderr
+    return environment / "bin"

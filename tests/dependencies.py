@@ -1,0 +1,66 @@
+"""The dependencies that pyproject.toml declares, and the modules that each of them installs.
+
+Owns reading the declarations and finding everything that they require in turn. The environment that runs the tests has
+every extra, so that each of them can be looked up here.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).parents[1]
+# The packages and modules of Daypass that a client-only installation can import.
+CLIENT_PACKAGES = frozenset({"arn", "cli", "client", "errors", "policy"})
+
+
+def canonical(name: str) -> str:
+    """Return the name of a distribution as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(extra: str = "") -> Iterator[Requirement]:
+    """Yield the requirements of an extra, other extras included; without a name, those of every installation."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for line in project["optional-dependencies"][extra] if extra else project["dependencies"]:
+        requirement = Requirement(line)
+        if requirement.name == "daypass":
+            for other in requirement.extras:
+                yield from declared(other)
+        else:
+            yield requirement
+
+
+def declared_extras() -> frozenset[str]:
+    """Return the names of the extras."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return frozenset(project["optional-dependencies"])
+
+
+def everything_of(requirements: Iterable[Requirement]) -> frozenset[str]:
+    """Return the canonical names of the distributions that are installed for these requirements."""
+    found: set[str] = set()
+    waiting = list(requirements)
+    while waiting:
+        requirement = waiting.pop()
+        if canonical(requirement.name) in found or not _applies(requirement, {""}):
+            continue
+        found.add(canonical(requirement.name))
+        extras = {"", *requirement.extras}
+        further = map(Requirement, metadata.requires(requirement.name) or ())
+        waiting += [each for each in further if _applies(each, extras)]
+    return frozenset(found)
+
+
+def _applies(requirement: Requirement, extras: set[str]) -> bool:
+    return requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def modules_of(distributions: Iterable[str]) -> frozenset[str]:
+    """Return the top-level modules that these distributions install."""
+    wanted = {canonical(name) for name in distributions}
+    found = metadata.packages_distributions().items()
+    return frozenset(module for module, owners in found if wanted & set(map(canonical, owners)))

@@ -1,0 +1,109 @@
+"""Client and server are separate to install: the extras of pyproject.toml, and the lists that follow them."""
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from tests.dependencies import CLIENT_PACKAGES, REPOSITORY, canonical, declared, declared_extras, modules_of
+
+from daypass.cli.main import FOR_PEOPLE, SERVER_MODULES
+
+SOURCE = REPOSITORY / "src/daypass"
+# Modules of an extra that the client uses where it is installed.
+OPTIONAL = {"keyring"}
+
+
+def _contract(key: str) -> set[str]:
+    file = configparser.ConfigParser()
+    file.read(REPOSITORY / ".importlinter")
+    return set(file["importlinter:contract:client_alone"][key].split())
+
+
+def _direct_modules(extra: str) -> frozenset[str]:
+    """Return the importable modules of the libraries that an extra names, without those of their requirements."""
+    return frozenset(name for name in modules_of(each.name for each in declared(extra)) if name.isidentifier())
+
+
+def test_the_extras_are_those_of_the_public_face() -> None:
+    """An extra is declared when there is code behind it."""
+    assert declared_extras() == {"keyring", "postgres", "server", "testing"}
+    names = {extra: {canonical(each.name) for each in declared(extra)} for extra in declared_extras()}
+    assert names["postgres"] < names["server"] < names["testing"]
+    assert names["testing"] - names["server"] == {"boto3", "pytest"}
+
+
+def test_the_contract_forbids_every_part_of_the_server() -> None:
+    """A package is the client's (tests/dependencies.py) or the server's, and each library of the server is named."""
+    packages = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    forbidden = {f"daypass.{name}" for name in packages - CLIENT_PACKAGES - {"__init__"}}
+    assert _contract("forbidden_modules") == forbidden | _direct_modules("server")
+
+
+def test_the_contract_covers_every_command_for_people() -> None:
+    """The command's module is listed, or a package that holds it, and so is each other package of the client."""
+    covered = _contract("source_modules")
+    for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main"):
+        parents = {module.rsplit(".", depth)[0] for depth in range(module.count("."))}
+        assert covered & (parents | {module}) - {"daypass.cli"}, module
+    assert {f"daypass.{name}" for name in CLIENT_PACKAGES - {"cli"}} <= covered
+
+
+def test_operators_commands_look_for_every_library_of_the_server() -> None:
+    """A missing library is one sentence, not an ImportError. Windows has no uvloop, and does without."""
+    assert set(SERVER_MODULES) == _direct_modules("server") - {"uvloop"}
+
+
+def test_the_client_requires_exactly_the_libraries_that_it_imports() -> None:
+    """Each library of the base installation is imported by the client, late imports included, and the reverse."""
+    assert _libraries(_files_of_the_client()) == {canonical(each.name) for each in declared()}
+
+
+def test_the_server_requires_exactly_the_libraries_that_it_imports() -> None:
+    """SQLAlchemy imports psycopg, uvicorn imports uvloop, and yarl is aiohttp's own class of URLs."""
+    files = {path for path in SOURCE.rglob("*.py") if path.parent != SOURCE / "testing"}
+    installed = {canonical(each.name) for each in (*declared(), *declared("server"))}
+    assert (_libraries(files) | {"uvloop", "psycopg"}) - {"yarl"} == installed
+    assert _libraries(set(SOURCE.rglob("*.py"))) - {"yarl"} - installed == {"boto3", "pytest"}
+
+
+def _libraries(files: set[Path]) -> set[str]:
+    """Return the distributions whose modules these files import, the optional ones left out."""
+    modules = {name.partition(".")[0] for path in files for name in _imports(path)}
+    owners = metadata.packages_distributions()
+    return {canonical(owners[name][0]) for name in modules - sys.stdlib_module_names - OPTIONAL - {"daypass"}}
+
+
+def _files_of_the_client() -> set[Path]:
+    """Return the files of the client's packages, and those that the commands for people import."""
+    found = {path for name in CLIENT_PACKAGES - {"cli"} for path in SOURCE.glob(f"{name}/**/*.py")}
+    found |= {SOURCE / f"{name}.py" for name in CLIENT_PACKAGES if (SOURCE / f"{name}.py").exists()}
+    waiting = [_file(module) for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main")]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [_file(name) for name in _imports(path) if name.startswith("daypass.cli.")]
+    return found
+
+
+def _file(module: str) -> Path:
+    path = SOURCE.parent / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+def test_the_documentation_names_every_extra() -> None:
+    """The table of docs/installing.md has a row for each."""
+    page = (REPOSITORY / "docs/installing.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `daypass\[(\w+)\]`", page, re.MULTILINE)) == declared_extras()
