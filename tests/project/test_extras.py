@@ -3,11 +3,13 @@
 import ast
 import configparser
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from tests.dependencies import CLIENT_PACKAGES, REPOSITORY, canonical, declared, declared_extras, modules_of
 
 from daypass.cli.main import FOR_PEOPLE, SERVER_MODULES
@@ -107,3 +109,16 @@ def test_the_documentation_names_every_extra() -> None:
     """The table of docs/installing.md has a row for each."""
     page = (REPOSITORY / "docs/installing.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `daypass\[(\w+)\]`", page, re.MULTILINE)) == declared_extras()
+
+
+@pytest.mark.parametrize(
+    ("module", "missing"),
+    [("plugin", "boto3"), ("plugin", "pytest"), ("plugin", "uvicorn"), ("server", "uvicorn"), ("server", "sqlalchemy")],
+)
+def test_daypass_testing_names_its_extra(module: str, missing: str) -> None:
+    """Where a library is missing, the ImportError says what to install."""
+    program = f"import sys; sys.modules[{missing!r}] = None; import daypass.testing.{module}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        f"ImportError: daypass.testing needs {missing}, which is not installed: pip install 'daypass[testing]'"
+    )

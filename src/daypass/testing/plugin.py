@@ -1,17 +1,23 @@
 """pytest fixtures: a running server, and boto3 clients that speak to it.
 
-Use them with `pytest_plugins = ["daypass.testing.plugin"]`. They need boto3 and pytest to be installed.
+Use them with `pytest_plugins = ["daypass.testing.plugin"]`. The extra `testing` of Daypass installs the
+libraries that they need.
 """
 
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-import boto3
-import pytest
-from botocore.config import Config as BotoConfig
+try:
+    import boto3
+    import pytest
+    from botocore.config import Config as BotoConfig
 
-from daypass.bootstrap import RootKey
-from daypass.testing.server import RunningServer, running_server
+    from daypass.bootstrap import RootKey
+    from daypass.testing.server import RunningServer, running_server
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"
+    ) from error
 
 
 class ClientFactory(Protocol):

@@ -11,15 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import uvicorn
+try:
+    import uvicorn
 
-from daypass.audit.event import Happening
-from daypass.bootstrap import RootKey, Wanted, create_account
-from daypass.config import Config
-from daypass.http.connection import Connection
-from daypass.http.server import Server
-from daypass.testing.clock import MovableClock
-from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+    from daypass.audit.event import Happening
+    from daypass.bootstrap import RootKey, Wanted, create_account
+    from daypass.config import Config
+    from daypass.http.connection import Connection
+    from daypass.http.server import Server
+    from daypass.testing.clock import MovableClock
+    from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"
+    ) from error
 
 _START = 30.0  # seconds until a server that does not answer is given up
 
