@@ -14,7 +14,6 @@ from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.question import Principal, PrincipalKind, Question
 
-_PAGE = 500
 # What an administrator can do, with an MFA code where one is asked for.
 _ACTIONS = (
     ("iam:CreateUser", "user"),
@@ -32,10 +31,7 @@ def has_administrator(reader: Reader, account: str) -> bool:
 
 def _holders(reader: Reader, account: str) -> Iterator[tuple[str, PrincipalKind]]:
     for type_, kind in ((User, PrincipalKind.USER), (Role, PrincipalKind.ROLE_SESSION)):
-        after = ""
-        while found := reader.page(records.kind_name(type_), account, after=after, limit=_PAGE):
-            yield from ((record.unique_id or "", kind) for record in found)
-            after = found[-1].sort
+        yield from ((entity.id, kind) for entity in records.each(reader, type_, account))
 
 
 def _administers(identity: Identity | None, kind: PrincipalKind) -> bool:

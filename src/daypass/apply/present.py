@@ -6,7 +6,7 @@ Owns reading it. Things are read whole, with what is attached to them; secrets o
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from daypass.apply.issuer_terms import stored_key_set
 from daypass.apply.organization import account_attributes, read_units, unit_paths
@@ -23,10 +23,6 @@ from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader
 from daypass.directory.strangers import strangers_in
 from daypass.mint.secret import Secret
-
-_PAGE = 500
-E = TypeVar("E", bound=Entity)
-
 
 # Kind of thing -> what it is in a store.
 ENTITIES: Mapping[str, type[Entity]] = {
@@ -54,25 +50,19 @@ def read_present(reader: Reader, accounts: Iterable[str], vault: SecretBox) -> S
 
 def all_accounts(reader: Reader) -> list[str]:
     """Return the ids of all accounts of the store, in order."""
-    return [account.id for account in each(reader, Account, "")]
+    return [account.id for account in records.each(reader, Account, "")]
 
 
 def read_standings(reader: Reader) -> dict[str, str]:
     """Return what each account is to the store's organization."""
-    return {account.id: account.standing for account in each(reader, Account, "")}
+    return {account.id: account.standing for account in records.each(reader, Account, "")}
 
 
 def read_marks(reader: Reader, accounts: Iterable[str], owner: str) -> dict[str, Mark]:
     """Return what files of a name have made in the accounts, by unique id."""
-    return {mark.thing: mark for account in accounts for mark in each(reader, Mark, account) if mark.owner == owner}
-
-
-def each(reader: Reader, type_: type[E], account: str) -> Iterator[E]:
-    """Return the entities of a type in an account, one page after the other."""
-    after = ""
-    while found := reader.page(records.kind_name(type_), account, after=after, limit=_PAGE):
-        yield from (records.to_entity(type_, record) for record in found)
-        after = found[-1].sort
+    return {
+        mark.thing: mark for account in accounts for mark in records.each(reader, Mark, account) if mark.owner == owner
+    }
 
 
 def _account(reader: Reader, account: Account, paths: Mapping[str, str]) -> Thing:
@@ -88,12 +78,12 @@ def _account(reader: Reader, account: Account, paths: Mapping[str, str]) -> Thin
 def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thing]:
     groups: dict[str, str] = {}
     keys = _keys(reader, account.id, vault)
-    for policy in each(reader, ManagedPolicy, account.id):
+    for policy in records.each(reader, ManagedPolicy, account.id):
         yield _policy(policy)
-    for group in each(reader, Group, account.id):
+    for group in records.each(reader, Group, account.id):
         groups[group.id] = group.name
         yield Thing(account.id, "group", group.name, _holder(reader, group, group.path), id=group.id)
-    for user in each(reader, User, account.id):
+    for user in records.each(reader, User, account.id):
         attributes = {
             **_holder(reader, user, user.path),
             "tags": user.tags,
@@ -102,7 +92,7 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "accessKeys": keys.get(user.id, {}),
         }
         yield Thing(account.id, "user", user.name, attributes, id=user.id)
-    for issuer in each(reader, OidcProvider, account.id):
+    for issuer in records.each(reader, OidcProvider, account.id):
         attributes = {
             "clientIds": dict.fromkeys(issuer.client_ids),
             "thumbprints": list(issuer.thumbprints),
@@ -111,7 +101,7 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "tags": issuer.tags,
         }
         yield Thing(account.id, "oidcProvider", issuer.name, attributes, id=issuer.id)
-    for provider in each(reader, SamlProvider, account.id):
+    for provider in records.each(reader, SamlProvider, account.id):
         attributes = {
             "metadata": provider.metadata,
             "encryptionMode": provider.encryption or "Allowed",
@@ -121,7 +111,7 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "tags": provider.tags,
         }
         yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)
-    for role in each(reader, Role, account.id):
+    for role in records.each(reader, Role, account.id):
         yield _role(reader, role)
 
 
@@ -166,7 +156,7 @@ def _holder(reader: Reader, holder: Holder, path: str) -> dict[str, Any]:
 def _keys(reader: Reader, account: str, vault: SecretBox) -> dict[str, dict[str, KeyValue]]:
     """Return the account's access keys by their owners. The root user's are left out."""
     found: dict[str, dict[str, KeyValue]] = {}
-    for key in each(reader, AccessKey, account):
+    for key in records.each(reader, AccessKey, account):
         if not key.is_root:
             secret = Secret(vault.decrypt(key.sealed_secret, bound_to=key.id).decode())
             found.setdefault(key.owner, {})[key.id] = KeyValue(key.active, secret)

@@ -33,7 +33,6 @@ from daypass.policy.source import PolicyType
 from daypass.policy.statement import PrincipalName
 from daypass.policy.story import describe
 
-_PAGE = 500
 _OF_ORGANIZATION = frozenset({PolicyType.SERVICE_CONTROL, PolicyType.RESOURCE_CONTROL})
 _TOO = "the policies of the caller's own account allow it too"
 _UNLESS = "no Deny of the trust policy applies"
@@ -56,12 +55,8 @@ class Way:
 
 
 def accounts_of(views: SnapshotViews) -> Iterator[Account]:
-    """Yield every account of the store, by id."""
-    after = ""
-    while page := views.reader.page(records.kind_name(Account), "", after=after, limit=_PAGE):
-        for record in page:
-            yield records.to_entity(Account, record)
-        after = page[-1].sort
+    """Return every account of the store, by id."""
+    return records.each(views.reader, Account, "")
 
 
 @dataclass(frozen=True, slots=True)

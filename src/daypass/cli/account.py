@@ -23,9 +23,6 @@ from daypass.cli.store_options import (
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities import Account
-from daypass.directory.store import Reader
-
-_PAGE = 500
 
 
 @click.group()
@@ -94,22 +91,13 @@ def _print_created(key: RootKey, output: str, config: Config) -> None:
 def list_accounts(store: str | None, config_file: Path | None, output: str) -> None:
     """List the accounts of the store."""
     with opened(store, config_file) as there, there.store.read() as reader:
-        accounts = list(_accounts(reader))
+        accounts = list(records.each(reader, Account, ""))
     if output == "json":
         print_json({"Accounts": [_shown(account) for account in accounts]})
         return
     say_none(accounts, "There is no account; `daypass account create` makes one.")
     for account in accounts:
         click.echo(f"{account.id}  {account.standing:<10}  {account.created:%Y-%m-%d}  {account.name}")
-
-
-def _accounts(reader: Reader) -> list[Account]:
-    found: list[Account] = []
-    after = ""
-    while page := reader.page(records.kind_name(Account), "", after=after, limit=_PAGE):
-        found += [records.to_entity(Account, record) for record in page]
-        after = page[-1].sort
-    return found
 
 
 def _shown(account: Account) -> dict[str, Any]:

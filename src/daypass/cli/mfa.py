@@ -19,12 +19,11 @@ from daypass.cli.store_options import config_option, opened, output_option, prin
 from daypass.directory import records
 from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import HARDWARE, MfaDevice
-from daypass.directory.store import Exists, Reader
+from daypass.directory.store import Exists
 from daypass.operations.mfa_codes import is_locked
 
 _SERIAL = re.compile(r"[A-Za-z0-9_+=/:,.@-]{9,256}")  # IAM's own form
 _SHORTEST_SEED = 16  # bytes: RFC 4226 4, R6
-_PAGE = 500
 
 
 @click.group()
@@ -40,7 +39,7 @@ def command() -> None:
 def list_devices(account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
     """List the devices of an account."""
     with opened(store, config_file) as there, there.store.read() as reader:
-        devices = _devices(reader, choose_account(reader, account))
+        devices = list(records.each(reader, MfaDevice, choose_account(reader, account)))
     if output == "json":
         print_json({"Devices": [_shown(device) for device in devices]})
         return
@@ -117,15 +116,6 @@ def _ask_for_seed() -> str:
         prompted: str = click.prompt("Seed", hide_input=True)
         return prompted
     return sys.stdin.readline()
-
-
-def _devices(reader: Reader, account: str) -> list[MfaDevice]:
-    found: list[MfaDevice] = []
-    after = ""
-    while page := reader.page(records.kind_name(MfaDevice), account, after=after, limit=_PAGE):
-        found += [records.to_entity(MfaDevice, record) for record in page]
-        after = page[-1].sort
-    return found
 
 
 def _shown(device: MfaDevice) -> dict[str, object]:

@@ -19,7 +19,6 @@ from daypass.directory.store import Reader
 from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
 from daypass.federation.oidc.operator_terms import count_pinned, parse_claims, set_terms
 
-_PAGE = 500
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -93,12 +92,7 @@ def set_command(  # noqa: PLR0913 - one parameter an option
 
 def every_provider(reader: Reader) -> list[OidcProvider]:
     """Return the providers of all accounts."""
-    found: list[OidcProvider] = []
-    after = ""
-    while page := reader.page(records.kind_name(OidcProvider), None, after=after, limit=_PAGE):
-        found += [records.to_entity(OidcProvider, record) for record in page]
-        after = page[-1].place
-    return found
+    return list(records.each(reader, OidcProvider, None))
 
 
 def _read_claims(claims: Sequence[str]) -> tuple[str, ...]:

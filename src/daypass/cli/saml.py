@@ -39,7 +39,6 @@ from daypass.federation.saml.verify import find_unverified_issuer
 from daypass.operations.saml_trust import load_trust
 from daypass.operations.settings import ServiceSettings
 
-_PAGE = 500
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -147,7 +146,7 @@ def _from_store(
 def providers(store: str | None, config_file: Path | None, output: str) -> None:
     """List the SAML providers of every account, with their switches."""
     with opened(store, config_file) as there, there.store.read() as reader:
-        found = [_shown(provider) for provider in _every_provider(reader)]
+        found = [_shown(provider) for provider in records.each(reader, SamlProvider, None)]
     if output == "json":
         print_json({"Providers": found})
         return
@@ -182,15 +181,6 @@ def _get_provider(reader: Reader, arn: str) -> SamlProvider:
     found = find_provider(reader, arn)
     if found is None:
         raise Stop(f"There is no SAML provider {arn}. `daypass saml providers` lists them.", Exit.CONFIGURATION)
-    return found
-
-
-def _every_provider(reader: Reader) -> list[SamlProvider]:
-    found: list[SamlProvider] = []
-    after = ""
-    while page := reader.page(records.kind_name(SamlProvider), None, after=after, limit=_PAGE):
-        found += [records.to_entity(SamlProvider, record) for record in page]
-        after = page[-1].place
     return found
 
 

@@ -17,8 +17,6 @@ from daypass.directory.store import Reader, keeps_little
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 
-_BATCH = 200
-
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -177,11 +175,8 @@ def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
 @keeps_little
 def load_accounts_with(reader: Reader, kind: str) -> tuple[str, ...]:
     """Return the accounts that have a record of a kind. It costs a count each, and reads no record of it."""
-    found, accounts, after = list[str](), records.kind_name(Account), ""
-    while page := reader.page(accounts, "", after=after, limit=_BATCH):
-        found += [record.key for record in page if reader.count(kind, record.key)]
-        after = page[-1].sort
-    return tuple(found)
+    accounts = (record.key for record in records.each_record(reader, Account, ""))
+    return tuple(account for account in accounts if reader.count(kind, account))
 
 
 def load_account(reader: Reader, account: str) -> Account | None:

@@ -32,7 +32,6 @@ MOST_CHARACTERS = {"service": 10_240, "resource": 5_120}
 _DOCUMENTS = {"service": DocumentKind.SERVICE_CONTROL, "resource": DocumentKind.RESOURCE_CONTROL}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _LONGEST_NAME = 128
-_PAGE = 500
 
 
 class CannotOrganize(Exception):  # noqa: N818 - read as a sentence
@@ -59,12 +58,7 @@ def get_organization(reader: Reader) -> Organization:
 
 def units_of(reader: Reader) -> list[Unit]:
     """Return every unit, ordered by parent and name."""
-    found: list[Unit] = []
-    after = ""
-    while page := reader.page(records.kind_name(Unit), "", after=after, limit=_PAGE):
-        found += [records.to_entity(Unit, record) for record in page]
-        after = page[-1].sort
-    return found
+    return list(records.each(reader, Unit, ""))
 
 
 def find_unit(reader: Reader, organization: Organization, text: str) -> str:
@@ -189,12 +183,7 @@ def remove_policy(writer: Writer, target: str, kind: ControlKind, name: str) -> 
 
 def accounts_of(reader: Reader) -> list[Account]:
     """Return the accounts of the organization, by id."""
-    found: list[Account] = []
-    after = ""
-    while page := reader.page(records.kind_name(Account), "", after=after, limit=_PAGE):
-        found += [records.to_entity(Account, record) for record in page]
-        after = page[-1].sort
-    return [account for account in found if account.standing != "standalone"]
+    return [account for account in records.each(reader, Account, "") if account.standing != "standalone"]
 
 
 def _documents(attached: ControlPolicies, kind: ControlKind) -> dict[str, str]:

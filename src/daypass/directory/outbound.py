@@ -106,24 +106,15 @@ def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBo
 
 def issuer_accounts(reader: Reader) -> list[str]:
     """Return what the issuers' keys are kept under: accounts, and NOTIFICATIONS."""
-    found: list[str] = []
-    after = ""
-    while page := reader.page(records.kind_name(Issuer), "", after=after, limit=_MOST):
-        found += [records.to_entity(Issuer, record).account for record in page]
-        after = page[-1].sort
-    return found
+    return [issuer.account for issuer in records.each(reader, Issuer, "")]
 
 
 def accounts_to_tend(reader: Reader, *, now: int, rotate_after: int) -> list[str]:
     """Return the accounts whose keys need tending, without opening any key."""
     rings: dict[tuple[str, str], list[RingKey[None]]] = {}
-    after = ""
-    while page := reader.page(records.kind_name(TokenSigningKey), None, after=after, limit=_MOST):
-        for record in page:
-            key = records.to_entity(TokenSigningKey, record)
-            ring = rings.setdefault((key.account, key.algorithm), [])
-            ring.append(RingKey(key.id, None, key.created, key.activates))
-        after = page[-1].place
+    for key in records.each(reader, TokenSigningKey, None):
+        ring = rings.setdefault((key.account, key.algorithm), [])
+        ring.append(RingKey(key.id, None, key.created, key.activates))
     due = {
         account
         for (account, _), keys in rings.items()

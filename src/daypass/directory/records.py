@@ -4,7 +4,7 @@ Owns the table KINDS. The store knows records alone; the operations know entitie
 Names are unique without regard to case, as in IAM, so a record's key is the name in lower case.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -33,6 +33,7 @@ from daypass.directory.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
 
+_BATCH = 200  # records of a page, unless the caller says otherwise
 E = TypeVar("E", bound=Entity)
 
 
@@ -280,6 +281,40 @@ def find_by_id(reader: Reader, type_: type[E], unique_id: str) -> E | None:
     if record is None or record.kind != KINDS[type_].name:
         return None
     return to_entity(type_, record)
+
+
+def each(
+    reader: Reader, type_: type[E], account: str | None, *, after: str = "", prefix: str = "", batch: int = _BATCH
+) -> Iterator[E]:
+    """Yield the entities of a type in an account, in the order of lists.
+
+    The arguments are those of `each_record`.
+    """
+    found = each_record(reader, type_, account, after=after, prefix=prefix, batch=batch)
+    return (to_entity(type_, record) for record in found)
+
+
+def each_record(
+    reader: Reader,
+    type_: type[Entity],
+    account: str | None,
+    *,
+    after: str = "",
+    prefix: str = "",
+    batch: int = _BATCH,
+) -> Iterator[Record]:
+    """Yield the records of a type in an account, in the order of lists.
+
+    With `account` None it yields those of all accounts. `prefix` and `after` restrict the list as `Reader.page` says.
+    At most `batch` records are in memory at once, and a page is only read when its first record is needed.
+    """
+    kind = kind_name(type_)
+    while True:
+        page = reader.page(kind, account, after=after, limit=batch, prefix=prefix)
+        yield from page
+        if len(page) < batch:  # A snapshot does not grow: another page would be empty.
+            return
+        after = page[-1].place if account is None else page[-1].sort
 
 
 def insert(writer: Writer, entity: Entity) -> None:

@@ -60,12 +60,8 @@ class RegisteredDoor:
 @keeps_little
 def load_account_doors(reader: Reader, account: str) -> tuple[RegisteredDoor, ...]:
     """Return the SAML providers of one account that can be asked to sign somebody in."""
-    found, kind, after = list[RegisteredDoor](), records.kind_name(SamlProvider), ""
-    while page := reader.page(kind, account, after=after, limit=_BATCH):
-        providers = (records.to_entity(SamlProvider, record) for record in page)
-        found += [RegisteredDoor(door, each.created) for each in providers if (door := _door(each)) is not None]
-        after = page[-1].sort
-    return tuple(found)
+    providers = records.each(reader, SamlProvider, account, batch=_BATCH)
+    return tuple(RegisteredDoor(door, each.created) for each in providers if (door := _door(each)) is not None)
 
 
 def list_saml_doors(views: Views) -> tuple[SamlDoor, ...]:

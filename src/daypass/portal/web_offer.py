@@ -44,7 +44,6 @@ from daypass.operations.sts.session_policies import SessionPolicies
 from daypass.operations.world import World
 
 _OPERATION = AssumeRoleWithWebIdentity()
-_BATCH = 200
 _MOST_ASKED = 10_000
 _MOST_FETCHED = 64
 _SEED_BYTES = 16
@@ -72,15 +71,11 @@ class WebOffer:
 @keeps_little
 def load_candidates(reader: Reader, account: str, issuer: str) -> tuple[Candidate, ...]:
     """Return the roles of an account whose trust policies name an issuer. What they say of it is asked later."""
-    found, kind, after = list[Candidate](), records.kind_name(Role), ""
     name = issuer.removeprefix(SCHEME)
-    while page := reader.page(kind, account, after=after, limit=_BATCH):
-        for record in page:
-            role = records.to_entity(Role, record)
-            if name in role.trust.replace("\\/", "/"):
-                found.append(Candidate(role.arn, role.max_session_seconds))
-        after = page[-1].sort
-    return tuple(found)
+    roles = records.each(reader, Role, account)
+    return tuple(
+        Candidate(role.arn, role.max_session_seconds) for role in roles if name in role.trust.replace("\\/", "/")
+    )
 
 
 def offer_roles(

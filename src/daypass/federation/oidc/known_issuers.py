@@ -15,8 +15,6 @@ from daypass.federation.oidc.further_claims import FurtherClaim
 from daypass.federation.oidc.keys import parse_jwks
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in
 
-_BATCH = 200
-
 Issuers = Mapping[str, ProviderTerms]
 
 
@@ -27,11 +25,7 @@ def load_issuers(reader: Reader, account: str) -> Issuers:
 
 def providers_of(reader: Reader, account: str) -> list[OidcProvider]:
     """Return the providers of an account, by name."""
-    kind, found, after = records.kind_name(OidcProvider), list[OidcProvider](), ""
-    while page := reader.page(kind, account, after=after, limit=_BATCH):
-        found += [records.to_entity(OidcProvider, record) for record in page]
-        after = page[-1].sort
-    return found
+    return list(records.each(reader, OidcProvider, account))
 
 
 def terms_of(provider: OidcProvider) -> ProviderTerms:

@@ -22,8 +22,6 @@ from daypass.operations.iam.tags import resource_tags
 from daypass.operations.iam.users import show_user
 from daypass.operations.world import World
 
-_BATCH = 1000
-
 
 class _Devices(Paged, frozen=True):
     user_name: str | None = None
@@ -114,12 +112,10 @@ def _status(device: MfaDevice) -> str:
 
 
 def _virtual_devices(reader: Reader, account: str, after: str) -> Iterator[tuple[str, MfaDevice]]:
-    while found := reader.page(records.kind_name(MfaDevice), account, after=after, limit=_BATCH):
-        for record in found:
-            device = records.to_entity(MfaDevice, record)
-            if device.kind == VIRTUAL:
-                yield record.sort, device
-        after = found[-1].sort
+    for record in records.each_record(reader, MfaDevice, account, after=after):
+        device = records.to_entity(MfaDevice, record)
+        if device.kind == VIRTUAL:
+            yield record.sort, device
 
 
 def _show_owned(device: MfaDevice, user_name: str) -> dict[str, Any]:

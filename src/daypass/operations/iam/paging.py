@@ -18,7 +18,6 @@ from daypass.errors import ValidationError
 from daypass.operations.iam.action import Asked
 
 DEFAULT_ITEMS = 100
-_BATCH = 200
 T = TypeVar("T")
 N = TypeVar("N", bound=Named)
 
@@ -53,16 +52,11 @@ def make_marker(after: str) -> str:
 
 def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, after: str) -> Iterator[tuple[str, N]]:
     """Yield the named things below a path, each with its place in the list, from the first after `after`."""
-    while True:
-        batch = reader.page(records.kind_name(type_), account, after=after, limit=_BATCH, prefix=prefix)
-        for record in batch:
-            entity = records.to_entity(type_, record)
-            # A place is path and name in one text; the prefix is about the path alone.
-            if entity.path.startswith(prefix):
-                yield record.sort, entity
-        if len(batch) < _BATCH:
-            return
-        after = batch[-1].sort
+    for record in records.each_record(reader, type_, account, after=after, prefix=prefix):
+        entity = records.to_entity(type_, record)
+        # A place is path and name in one text; the prefix is about the path alone.
+        if entity.path.startswith(prefix):
+            yield record.sort, entity
 
 
 def page_of_stream(

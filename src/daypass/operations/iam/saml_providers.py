@@ -196,9 +196,7 @@ class ListSAMLProviders(IamAction[Nothing]):
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
         """Return all of them, without their tags, as AWS does."""
-        kind = records.kind_name(SamlProvider)
-        every = world.reader.page(kind, caller.account, limit=world.reader.count(kind, caller.account))
-        found = (records.to_entity(SamlProvider, record) for record in every)
+        found = records.each(world.reader, SamlProvider, caller.account, batch=_BATCH)
         return {"SAMLProviderList": [_listed(provider) for provider in found]}
 
 
@@ -220,11 +218,11 @@ def _require_room(document: str, old: SamlProvider | None, account: str, world: 
     if len(document) > quotas.saml_metadata_characters:
         raise LimitExceeded(f"Cannot exceed quota for SAMLMetadataSize: {quotas.saml_metadata_characters}")
     left = quotas.saml_metadata_account_characters - len(document)
-    kind, after = records.kind_name(SamlProvider), ""
-    while left >= 0 and (page := world.reader.page(kind, account, after=after, limit=_BATCH)):
-        others = (records.to_entity(SamlProvider, record) for record in page)
-        left -= sum(len(other.metadata) for other in others if old is None or other.id != old.id)
-        after = page[-1].sort
+    for other in records.each(world.reader, SamlProvider, account, batch=_BATCH):
+        if old is None or other.id != old.id:
+            left -= len(other.metadata)
+        if left < 0:
+            break
     if left < 0:
         raise LimitExceeded(
             f"Cannot exceed quota for SAMLMetadataSizePerAccount: {quotas.saml_metadata_account_characters}"
