@@ -5,20 +5,16 @@ Rules: POSIX.1-2017, 2.2 "Quoting"; the fish manual, "Quotes"; about_Quoting_Rul
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 # cmd expands % and ! inside quotes, and a quotation mark ends them: no spelling is safe both typed and in a file.
 _NOT_FOR_CMD = re.compile(r'["%!^]')
 # PowerShell ends a single-quoted text at the typographic quotation marks too.
 _POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
-
-
-def _sh(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else "'" + value.replace("'", "'\"'\"'") + "'"
 
 
 def _fish(value: str) -> str:
@@ -38,7 +34,7 @@ def _cmd(value: str) -> str:
 # Shell -> how a variable is set, and how it is taken away.
 SHELLS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], str]]] = MappingProxyType(
     {
-        "sh": (lambda name, value: f"export {name}={_sh(value)}", lambda name: f"unset {name}"),
+        "sh": (lambda name, value: f"export {name}={shlex.quote(value)}", lambda name: f"unset {name}"),
         "fish": (lambda name, value: f"set -gx {name} {_fish(value)}", lambda name: f"set -e {name}"),
         "powershell": (
             lambda name, value: f"$Env:{name} = {_powershell(value)}",
