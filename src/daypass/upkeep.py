@@ -4,11 +4,11 @@ Owns the thread. Which key comes and goes when is mint/'s rule. Every server of 
 one write at a time, and whoever comes second finds nothing left to do.
 """
 
-import threading
 from collections.abc import Callable
 
 import structlog
 
+from daypass.background import Background
 from daypass.directory.outbound import accounts_to_tend, tend_token_keys
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.secret_box import SecretBox
@@ -22,23 +22,12 @@ INTERVAL = 60.0  # seconds
 _DAY = 86_400
 
 
-class Upkeep:
+class Upkeep(Background):
     """A thread that does a server's chores now and every minute, and once more at the end."""
 
     def __init__(self, *chores: Callable[[], None]) -> None:
+        super().__init__("upkeep", self._run)
         self._chores = chores
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, once what is being written is written."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _run(self) -> None:
         while True:
@@ -48,9 +37,9 @@ class Upkeep:
                 except (StoreUnavailable, NoActiveKeyError) as error:
                     # The next time will do; what there is goes on serving.
                     structlog.get_logger().warning("a chore was put off", error=str(error))
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 return
-            self._stopping.wait(INTERVAL)
+            self.stopping.wait(INTERVAL)
 
 
 class KeyUpkeep:

@@ -319,7 +319,7 @@ def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.
         assert store.asked.acquire(timeout=10)
     assert (away_before, cache.is_away) == (True, False)
     cache.close()
-    assert not cache._poller.is_alive()
+    assert not cache._poller.is_running
 
 
 def test_two_handles_on_one_database_see_each_other(database_url: str, clock: HandClock, seconds: HandSeconds) -> None:

@@ -24,6 +24,7 @@ from daypass.audit.line_queue import AwaitedLine, LineQueue
 from daypass.audit.lines import encode_event, new_event_ids, to_line
 from daypass.audit.refusal_groups import RefusalGroups
 from daypass.audit.targets import Stream, Target, open_target
+from daypass.background import Background
 
 _EVERY = 0.05  # seconds
 _AGAIN = 0.25  # seconds until what could not be written is tried again
@@ -128,10 +129,9 @@ class LineSink:
         self._is_failing = False
         self._is_loss_told = False
         self._wake = threading.Event()
-        self._is_closing = False
         self._is_reopening = False
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
-        self._thread.start()
+        self._writer = Background("audit", self._run)
+        self._writer.start()
 
     def __call__(self, happening: Happening, /) -> None:
         """Queue one event, or count it where the queue is full or many are alike."""
@@ -167,14 +167,14 @@ class LineSink:
 
     def close(self) -> None:
         """Write what is queued, then stop. What cannot be written within some seconds is counted in the log."""
-        self._is_closing = True
+        self._writer.stopping.set()
         self._wake.set()
-        self._thread.join(_LAST)
+        self._writer.stop(_LAST)
         left = self._queue.left()
         if left.count:
             self._health.audit_lost(left.count - left.counted)
             _tell("audit_events_lost", events_lost=left.count, reason="not written at the end")
-        if not self._thread.is_alive():
+        if not self._writer.is_running:
             self._target.close()
 
     def _is_first(self, refusal: Happening) -> bool:
@@ -192,7 +192,7 @@ class LineSink:
         self._health.audit_lost(count)
 
     def _run(self) -> None:
-        while not self._is_closing:
+        while not self._writer.stopping.is_set():
             self._wake.wait(_AGAIN if self._is_failing else _EVERY)
             self._wake.clear()
             self._write_queue(time.monotonic())

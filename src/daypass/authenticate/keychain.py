@@ -4,9 +4,8 @@ Owns three bounded memories in the process. Each entry is a pure function of its
 changed key has another ciphertext, another session another token. No decision is kept here.
 """
 
-from typing import Generic, TypeVar
-
 from daypass.authenticate.sigv4.signing_key import SigningKey, SigningKeys
+from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities import AccessKey
 from daypass.directory.secret_box import SecretBox
 from daypass.mint.keyring import SealingRing
@@ -16,33 +15,14 @@ from daypass.mint.tokens import open_session
 _CAPACITY = 8192
 _SESSIONS = 2048  # of at most 8 KB of token each
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class _Memory(Generic[K, V]):
-    """A bounded dictionary whose oldest entries leave first."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._values: dict[K, V] = {}
-        self.get = self._values.get
-
-    def put(self, key: K, value: V) -> V:
-        while len(self._values) >= self._capacity:
-            # Another thread may have taken the same oldest entry out already.
-            self._values.pop(next(iter(self._values), key), None)
-        self._values[key] = value
-        return value
-
 
 class Keychain:
     """Opens secrets and tokens, and remembers what it opened."""
 
     def __init__(self, vault: SecretBox, capacity: int = _CAPACITY) -> None:
         self._vault = vault
-        self._secrets: _Memory[bytes, str] = _Memory(capacity)
-        self._sessions: _Memory[tuple[str, str], Session] = _Memory(min(capacity, _SESSIONS))
+        self._secrets: BoundedMemory[bytes, str] = BoundedMemory(capacity)
+        self._sessions: BoundedMemory[tuple[str, str], Session] = BoundedMemory(min(capacity, _SESSIONS))
         self._signing_keys = SigningKeys(capacity)
 
     def __repr__(self) -> str:

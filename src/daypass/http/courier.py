@@ -10,7 +10,6 @@ Source: OWASP, "Server-Side Request Forgery Prevention"; RFC 7519 for the signat
 import asyncio
 import hashlib
 import socket
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeAlias
@@ -21,6 +20,7 @@ import structlog
 from aiohttp.connector import AddrInfoType
 from yarl import URL
 
+from daypass.background import Background
 from daypass.directory import records
 from daypass.directory.delegation import due_notices, place_of
 from daypass.directory.delegation_entities import Notice
@@ -49,29 +49,18 @@ _SIGNED_SECONDS = 300
 Attempt: TypeAlias = "asyncio.Task[None]"
 
 
-class Courier:
-    """Delivers notices from a thread of its own."""
+class Courier(Background):
+    """Delivers notices from a thread of its own. A notice that is not delivered when it stops stays in the queue."""
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, *, public_url: str, limits: FetchLimits) -> None:
+        super().__init__("courier", self._work)
         self._store = store
         self._vault = vault
         self._clock = clock
         self._public_url = public_url
         self._limits = limits
-        self._stopping = threading.Event()
         self._lanes = WebhookLanes()
         self._place = ""  # how far the last look at the queue came
-        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop. What is not delivered yet stays in the queue."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def _work(self) -> None:
         asyncio.run(self._deliver_until_stopped())
@@ -79,7 +68,7 @@ class Courier:
     async def _deliver_until_stopped(self) -> None:
         seen, idle = -1, 0.0
         under_way: dict[str, Attempt] = {}
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             light = self._store.beacon[0]
             if light != seen or idle >= _LOOK_ANYWAY:
                 seen, idle = light, 0.0

@@ -8,6 +8,7 @@ never counted, so that no neighbour behind the same address can hold it back.
 import threading
 from collections.abc import Callable
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.wire.peer_network import peer_network
 
 __all__ = ["Throttle", "peer_network"]  # by what it counts, for whoever counts peers beside it
@@ -23,7 +24,7 @@ class Throttle:
         self._burst = float(max(per_minute, 1))
         self._clock = clock
         self._on_refusal = on_refusal
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: BoundedMemory[str, tuple[float, float]] = BoundedMemory(_MOST_PEERS)
         self._lock = threading.Lock()  # worker threads count too: large requests, and calls that do not hold
 
     def admits(self, peer: str) -> bool:
@@ -40,7 +41,5 @@ class Throttle:
         left, then = self._buckets.pop(peer, (self._burst, now))
         left = min(self._burst, left + (now - then) * self._rate)
         admitted = left >= 1
-        while len(self._buckets) >= _MOST_PEERS:
-            del self._buckets[next(iter(self._buckets))]
-        self._buckets[peer] = (left - 1 if admitted else left, now)
+        self._buckets.put(peer, (left - 1 if admitted else left, now))
         return admitted

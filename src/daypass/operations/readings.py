@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.operations.operation import AnyOperation, ProvedApart, Touches
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
@@ -52,7 +53,7 @@ class Readings:
 
     def __init__(self, secret: frozenset[str]) -> None:
         self._secret = secret
-        self._readings: dict[_Key, Reading] = {}
+        self._readings: BoundedMemory[_Key, Reading] = BoundedMemory(_MOST)
 
     def find(self, request: HttpRequest) -> Reading | None:
         """Return what a request says, if the same was read before."""
@@ -81,10 +82,7 @@ class Readings:
         key = _key(request, body, proof)
         if any(header is not None and len(header) > _LONGEST_HEADER for header in key[2:]):
             return
-        while len(self._readings) >= _MOST:
-            # Another thread may have taken the same oldest one out already.
-            self._readings.pop(next(iter(self._readings), key), None)
-        self._readings[key] = kept
+        self._readings.put(key, kept)
 
 
 def _part(body: bytes) -> tuple[bytes, bytes]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
+from daypass.background import Background
 from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, is_little
 from daypass.storage.entries import Entries, Entry
 from daypass.storage.recording import RecordingReader
@@ -112,8 +113,7 @@ class Cache:
         self._freshness = _Freshness(store.beacon, monotonic)
         self._revision = -1  # the entries are as new as this, or newer
         self._is_away = False
-        self._closing = threading.Event()
-        self._poller = threading.Thread(target=self._poll_until_closed, name="cache-poll", daemon=True)
+        self._poller = Background("cache-poll", self._poll_until_closed)
         self.cached_only = CachedOnly(self._freshness, self._entries)
         self.loading = Loading(self)
 
@@ -128,9 +128,7 @@ class Cache:
 
     def close(self) -> None:
         """Stop asking. The store is not this cache's to close."""
-        self._closing.set()
-        if self._poller.is_alive():
-            self._poller.join()
+        self._poller.stop()
 
     def poll(self) -> None:
         """Ask for news, however fresh the last ones are. Raises StoreUnavailable as `catch_up` does."""
@@ -198,6 +196,6 @@ class Cache:
             self._revision = changes.revision
 
     def _poll_until_closed(self) -> None:
-        while not self._closing.wait(POLL_SECONDS):
+        while not self._poller.stopping.wait(POLL_SECONDS):
             with suppress(StoreUnavailable):  # it is remembered in _is_away, and requests are told themselves
                 self.poll()

@@ -8,6 +8,7 @@ import hmac
 from typing import final
 
 from daypass.authenticate.sigv4.signature import TERMINATOR
+from daypass.bounded_memory import BoundedMemory
 from daypass.keyed_hash import KeyedHash
 
 
@@ -36,8 +37,7 @@ class SigningKeys:
     """Derived keys by secret, date, region and service; the oldest leave when there are too many."""
 
     def __init__(self, capacity: int = 4096) -> None:
-        self._capacity = capacity
-        self._keys: dict[tuple[str, str, str, str], SigningKey] = {}
+        self._keys: BoundedMemory[tuple[str, str, str, str], SigningKey] = BoundedMemory(capacity)
 
     def __repr__(self) -> str:
         return f"<{len(self._keys)} signing keys>"
@@ -48,11 +48,4 @@ class SigningKeys:
     def key_for(self, secret: str, date: str, region: str, service: str) -> SigningKey:
         """Return the signing key, derived at the first call and remembered."""
         name = (secret, date, region, service)
-        key = self._keys.get(name)
-        if key is None:
-            key = signing_key(secret, date, region, service)
-            while len(self._keys) >= self._capacity:
-                # Another thread may have taken the same oldest key out already.
-                self._keys.pop(next(iter(self._keys), name), None)
-            self._keys[name] = key
-        return key
+        return self._keys.get(name) or self._keys.put(name, signing_key(*name))
