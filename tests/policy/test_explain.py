@@ -21,10 +21,10 @@ from tests.policy.asking import (
 
 from daypass.policy.compiled import PolicySet, PolicyType
 from daypass.policy.decision import Allowed, Denied
+from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, Reason, explain
 from daypass.policy.story import tell
-from daypass.policy.strict_json import Span, statement_spans
 from daypass.policy.words import because
 
 

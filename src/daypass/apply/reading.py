@@ -5,13 +5,13 @@ that ten lines cannot become a billion values. YAML's events are read one by one
 Source: YAML 1.2, chapter 10.2 (the JSON schema with plain texts): `no` is a text here, and so is `2012-10-17`.
 """
 
-import json
 import re
 from typing import Any
 
 import yaml
 
 from daypass.apply.nodes import Mistake, Node, Place
+from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
@@ -33,6 +33,7 @@ _WORDS: dict[str, Any] = {
     "False": False,
     "FALSE": False,
 }
+_JSON = JsonReader(max_depth=MAX_DEPTH, integer=any_integer)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TOP = Place()
 
@@ -67,49 +68,17 @@ def decode(content: bytes) -> str:
 def read_json(text: str) -> Any:
     """Return the plain values of a JSON text in which no key stands twice. Raises Mistake."""
     try:
-        return json.loads(text, object_pairs_hook=unique_pairs, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise Mistake(Place("", error.lineno, error.colno), f"this is not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise Mistake(_TOP, f"values are nested deeper than {MAX_DEPTH} levels") from error
-    except ValueError as error:
-        raise Mistake(_TOP, f"a number is too long: {error}") from error
+        return _JSON.read(text)
+    except NotStrictJsonError as error:
+        raise Mistake(Place("", error.line, error.column), f"the file cannot be read: {error}") from error
 
 
-def unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members. Raises Mistake where two have one name: readers would disagree about it."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise Mistake(_TOP, f"the key {name[:80]!r} stands twice in one object")
-        found[name] = value
-    return found
-
-
-def _no_constant(text: str) -> Any:
-    raise Mistake(_TOP, f"{text} is not a number of JSON")
-
-
-def _as_nodes(value: Any, depth: int = 0) -> Node:
-    if depth > MAX_DEPTH:
-        raise Mistake(_TOP, f"values are nested deeper than {MAX_DEPTH} levels")
+def _as_nodes(value: Any) -> Node:
     if isinstance(value, dict):
-        for name in value:
-            require_characters(name)
-        return Node({name: _as_nodes(member, depth + 1) for name, member in value.items()})
+        return Node({name: _as_nodes(member) for name, member in value.items()})
     if isinstance(value, list):
-        return Node([_as_nodes(element, depth + 1) for element in value])
-    if isinstance(value, str):
-        require_characters(value)
+        return Node([_as_nodes(element) for element in value])
     return Node(value)
-
-
-def require_characters(text: str) -> None:
-    """Refuse half a character: an escape of JSON can name one, and nothing could store it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise Mistake(_TOP, "there is half a character (a lone surrogate) in it") from error
 
 
 class _Open:

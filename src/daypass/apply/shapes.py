@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from daypass.apply.nodes import Mistake, Node, Place
 from daypass.apply.secret_names import SECRET_NAME, SecretReference
-from daypass.policy.strict_json import read_json
+from daypass.policy.document_text import read_json
 
 _NOUNS = {str: "a text", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 

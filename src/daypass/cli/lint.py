@@ -11,8 +11,8 @@ from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.store_options import output_option, print_json
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.document_text import MAX_TEXT
 from daypass.policy.lint import LintWarning, lint
-from daypass.policy.strict_json import MAX_TEXT
 
 _KINDS = {kind.value.replace(" ", "-"): kind for kind in DocumentKind}
 _MOST_BYTES = 4 * MAX_TEXT

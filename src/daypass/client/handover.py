@@ -7,14 +7,14 @@ person where to go is the caller's.
 import getpass
 import socket
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from daypass.base64url import parse_base64url, to_base64url
 from daypass.client.json_http import ask, checked_url
 from daypass.client.loopback import Listener
-from daypass.client.pkce import Pkce, base64url, make_pkce, make_state
+from daypass.client.pkce import Pkce, make_pkce, make_state
 from daypass.client.problems import BrowserEnded, Expired, NoAnswer, Problem, Refused
 from daypass.client.words import printable, sentence
 
@@ -91,7 +91,7 @@ class _Errand:
             self._document["duration"] = str(asked.duration)
         self._private = _new_key() if asked.sealed else None
         if self._private is not None:
-            self._document |= {"deliver": "assertion", "public_key": base64url(_public(self._private))}
+            self._document |= {"deliver": "assertion", "public_key": to_base64url(_public(self._private))}
 
     def begin(self) -> Begun:
         try:
@@ -184,7 +184,7 @@ def _unseal(answer: Mapping[str, Any], private: Any, challenge: str) -> str:
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     try:
-        theirs, sealed = (urlsafe_b64decode(str(answer[name]) + "==") for name in ("ephemeral_key", "sealed_assertion"))
+        theirs, sealed = (parse_base64url(str(answer[name])) for name in ("ephemeral_key", "sealed_assertion"))
         secret = private.exchange(X25519PublicKey.from_public_bytes(theirs))
         key = HKDF(algorithm=SHA256(), length=32, salt=theirs + _public(private), info=_INFO).derive(secret)
         return AESGCM(key).decrypt(bytes(12), sealed, challenge.encode()).decode("ascii")

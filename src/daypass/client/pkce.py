@@ -2,8 +2,9 @@
 
 import hashlib
 import secrets
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+
+from daypass.base64url import to_base64url
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,9 @@ class Pkce:
 def make_pkce() -> Pkce:
     """Return a pair of its own for one sign-in."""
     verifier = secrets.token_urlsafe(48)
-    return Pkce(verifier, base64url(hashlib.sha256(verifier.encode()).digest()))
+    return Pkce(verifier, to_base64url(hashlib.sha256(verifier.encode()).digest()))
 
 
 def make_state() -> str:
     """Return a text that nobody can guess."""
     return secrets.token_urlsafe(32)
-
-
-def base64url(value: bytes) -> str:
-    """Return base64url without padding."""
-    return urlsafe_b64encode(value).rstrip(b"=").decode()

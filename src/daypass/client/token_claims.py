@@ -1,11 +1,10 @@
 """What a web identity token says of itself, for cache keys and for people. Nothing here is verified: STS does that."""
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from daypass.base64url import parse_base64url
 from daypass.client.problems import Expired, Misconfigured
 
 _MOST = 20_000
@@ -26,7 +25,7 @@ def read_claims(token: str) -> UnverifiedClaims:
     """Return the claims. Raises Expired where it is no token at all."""
     try:
         part = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        claims = json.loads(parse_base64url(part))
         audience = claims.get("aud", "")
         return UnverifiedClaims(
             issuer=str(claims.get("iss", "")),
@@ -35,7 +34,7 @@ def read_claims(token: str) -> UnverifiedClaims:
             audience=tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),),
             expires=int(claims.get("exp", 0)),
         )
-    except (IndexError, ValueError, binascii.Error, AttributeError, TypeError, RecursionError) as error:
+    except (IndexError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise Expired("That is no web identity token; an ID token has three parts with dots between them.") from error
 
 

@@ -5,19 +5,19 @@ objects, as JSON or percent-encoded, as the various clients show them. What the 
 Source: IAM API Reference, GetAccountAuthorizationDetails.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 from daypass.apply.nodes import Mistake, Place
-from daypass.apply.reading import require_characters, unique_pairs
+from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 1024 * 1024 * 1024
 _LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 _OIDC, _SAML = "OpenIDConnectProviders", "SAMLProviders"
 _TOP = Place()
+_JSON = JsonReader(max_depth=500, integer=any_integer)  # a policy that is nested too deeply costs itself alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +77,18 @@ def read_policy(value: Any) -> Any:
         return None
     text = unquote(value) if value.lstrip()[:1] == "%" else value
     try:
-        read = json.loads(text, object_pairs_hook=unique_pairs)
-    except (ValueError, RecursionError, Mistake):
+        read = _JSON.read(text)
+    except NotStrictJsonError:
         return None
     return read if isinstance(read, dict) else None
 
 
 def _pages(text: str) -> Iterator[Any]:
-    decoder = json.JSONDecoder(object_pairs_hook=unique_pairs)
-    at = 0
-    while True:
-        while at < len(text) and text[at] in " \t\r\n":
-            at += 1
-        if at == len(text):
-            return
-        try:
-            page, at = decoder.raw_decode(text, at)
-        except json.JSONDecodeError as error:
-            words = f"this is not JSON: {error.msg}; the file may be half-written"
-            raise Mistake(Place("", error.lineno, error.colno), words) from error
-        except RecursionError as error:
-            raise Mistake(_TOP, "values are nested too deep") from error
-        except ValueError as error:
-            raise Mistake(_TOP, f"a number is too long: {error}") from error
-        if "\\ud" in text.lower():
-            require_characters(json.dumps(page, ensure_ascii=False))
-        yield page
+    try:
+        yield from _JSON.read_several(text)
+    except NotStrictJsonError as error:
+        words = f"the file cannot be read: {error}" + ("; it may be half-written" if error.line else "")
+        raise Mistake(Place("", error.line, error.column), words) from error
 
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:

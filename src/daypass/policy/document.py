@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from daypass.errors import LimitExceeded
+from daypass.policy.document_text import read_json, without_white_space
 from daypass.policy.elements import Grammar, Presence, parse_statement, refuse, refuse_with
 from daypass.policy.statement import Statement
-from daypass.policy.strict_json import NotStrictJsonError, NumberText, read_json, without_white_space
+from daypass.strict_json import NotStrictJsonError, NumberText
 
 VARIABLES_SINCE = "2012-10-17"
 _VERSIONS = frozenset({"2008-10-17", VARIABLES_SINCE})

@@ -18,7 +18,7 @@ from daypass.policy.operators.table import Family, find_operator
 from daypass.policy.principal_names import parse_principals
 from daypass.policy.resource_names import check_resource
 from daypass.policy.statement import ConditionTest, Statement
-from daypass.policy.strict_json import NumberText
+from daypass.strict_json import NumberText
 
 
 class Presence(Enum):

@@ -11,13 +11,13 @@ from functools import lru_cache
 
 from daypass.policy.compiled import CompiledStatement, Policy, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
+from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.keys import keys_of
 from daypass.policy.principal import Reach
 from daypass.policy.question import ContextValue, Question
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
-from daypass.policy.strict_json import Span, statement_spans
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
 
 _spans = lru_cache(maxsize=64)(statement_spans)  # a simulation asks of the same few texts again and again

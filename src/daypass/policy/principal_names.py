@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.statement import PrincipalName
-from daypass.policy.strict_json import NumberText
+from daypass.strict_json import NumberText
 
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _UNIQUE_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{1,124}(?::[A-Za-z0-9_+=,.@-]{1,64})?")

@@ -5,13 +5,13 @@ somebody else a link that skips the typing.
 """
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from daypass.base64url import to_base64url
 from daypass.errors import ExpiredTokenException
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
@@ -48,7 +48,7 @@ class DevicePage:
                 return _form(_WRONG, status=400)
             # A browser keeps its secret for as many codes as are typed in its tabs.
             known = request.cookies.get(_COOKIE, "")
-            new = urlsafe_b64encode(world.entropy(32)).rstrip(b"=").decode()
+            new = to_base64url(world.entropy(32))
             secret = known if _SECRET.fullmatch(known) else new
             handle = handovers.handle_of(handover, world, bound_to=secret)
             page = self.providers(world, handover, handle)

@@ -6,13 +6,13 @@ of this very hand-over approves or declines; five wrong verifiers end it. The pr
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
+from daypass.base64url import to_base64url
 from daypass.directory.store import Exists, Writer
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
@@ -135,7 +135,7 @@ def settle(
     name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, world: World
 ) -> Handover:
     """Approve or decline, once. Raises ExpiredTokenException where somebody did before, or its time is over."""
-    code = urlsafe_b64encode(world.entropy(24)).decode()
+    code = to_base64url(world.entropy(24))
     with world.apart() as writer:
         found = waiting.find(writer, name, world=world)
         handover = None if found is None else _decode(found)
@@ -222,8 +222,7 @@ def _tries(peer: str) -> str:
 
 def _is_verified(handover: Handover, verifier: str) -> bool:
     digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
-    challenge = urlsafe_b64encode(digest).rstrip(b"=")
-    return hmac.compare_digest(challenge, handover.challenge.encode())
+    return hmac.compare_digest(to_base64url(digest).encode(), handover.challenge.encode())
 
 
 def _opened(handle: str, world: World, bound_to: str) -> str:

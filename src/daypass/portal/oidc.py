@@ -6,7 +6,6 @@ loop, so that one that hangs holds no worker; the others run on a worker. The ID
 Rules: OpenID Connect Core 1.0, 3.1; RFC 9700, 4.4 (mix-up) and 4.5 (code injection); RFC 9207.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.authorize.context import Surroundings
+from daypass.base64url import to_base64url
 from daypass.errors import AccessDenied, Fault, IDPCommunicationError, InvalidIdentityToken, SenderFault
 from daypass.federation.oidc.client import (
     Client,
@@ -114,7 +114,7 @@ class OidcSignIn:
         handle = request.query_params.get("handover", "")
         with self.site.world() as world:
             handover = bound_handover(handle, request, world).name if handle else ""
-            verifier, nonce = (urlsafe_b64encode(world.entropy(32)).rstrip(b"=").decode() for _ in range(2))
+            verifier, nonce = (to_base64url(world.entropy(32)) for _ in range(2))
             carried = Begun(
                 "oidc", begun.new_id(world), begun.last_second(world), client.key, handover, verifier, nonce
             )

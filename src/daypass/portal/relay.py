@@ -4,8 +4,6 @@ Owns the sealing. Whoever sees the answer on its way, or our store, cannot read 
 Rules: RFC 7748, RFC 5869; one ephemeral key for each text, so that the nonce may be constant.
 """
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from daypass.base64url import parse_base64url, to_base64url
 from daypass.portal.handovers import Handover
 from daypass.ports import Entropy
 
@@ -40,15 +39,8 @@ def relay(assertion: str, handover: Handover, entropy: Entropy) -> Mapping[str, 
     salt = ours + theirs.public_bytes(Encoding.Raw, PublicFormat.Raw)
     key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=salt, info=_INFO).derive(ephemeral.exchange(theirs))
     sealed = AESGCM(key).encrypt(_NONCE, assertion.encode(), handover.challenge.encode())
-    return {"sealed_assertion": _write(sealed), "ephemeral_key": _write(ours)}
+    return {"sealed_assertion": to_base64url(sealed), "ephemeral_key": to_base64url(ours)}
 
 
 def _read_key(text: str) -> X25519PublicKey:
-    try:
-        return X25519PublicKey.from_public_bytes(urlsafe_b64decode(text + "="))
-    except binascii.Error as error:
-        raise ValueError("no base64") from error
-
-
-def _write(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
+    return X25519PublicKey.from_public_bytes(parse_base64url(text))

@@ -8,7 +8,6 @@ two tabs do not disturb each other, and a browser has a few of them at most.
 
 import hashlib
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from daypass.base64url import to_base64url
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
@@ -74,7 +74,7 @@ def keep(proof: Proof, world: World, *, account: str = "") -> Ticket:
     `account` is the one whose identity provider vouches for it, so that its people cannot fill the store for others.
     Without an account the operator set up the provider. Raises Throttling where too many of an account's proofs wait.
     """
-    secret = urlsafe_b64encode(world.entropy(_SECRET_BYTES)).rstrip(b"=").decode()
+    secret = to_base64url(world.entropy(_SECRET_BYTES))
     name = f"proof:{world.entropy(_ID_BYTES).hex()}"
     ends, places = world.now + MINUTES, f"proofs:{account}"
     with world.apart() as writer:

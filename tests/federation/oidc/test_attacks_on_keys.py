@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from tests.federation.oidc.setting import claims, header, judge, jwks, key, token
 
-from daypass.federation.oidc.encoding import parse_base64url
+from daypass.base64url import parse_base64url
 from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
 from daypass.federation.oidc.verify import KeyNotFound
 from daypass.testing.tokens import SigningKey, compact, encode, encode_number

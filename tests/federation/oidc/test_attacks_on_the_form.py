@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from tests.federation.oidc.setting import claims, header, judge, key, segments, token
 
+from daypass.base64url import parse_base64url
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc.encoding import parse_base64url
 from daypass.testing.tokens import SigningKey, encode, encode_json
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

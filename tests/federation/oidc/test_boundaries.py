@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.federation.oidc.setting import AUDIENCE, EPOCH, NOW, claims, header, judge, jwks, key, token, trusting
 
+from daypass.base64url import parse_base64url
 from daypass.errors import Fault
-from daypass.federation.oidc.encoding import parse_base64url
 from daypass.federation.oidc.further_claims import ClaimUnusable, FurtherClaim
 from daypass.federation.oidc.keys import KeysUnreadable, _der, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims

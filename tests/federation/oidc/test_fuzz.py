@@ -11,8 +11,8 @@ from tests.federation.oidc.setting import claims, header, judge, key, token
 from daypass.errors import ExpiredTokenException, Fault, InvalidIdentityToken
 from daypass.federation.oidc.claims import WebIdentity
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
-from daypass.federation.oidc.strict_json import NotStrict, parse_object
 from daypass.federation.oidc.token import read_token
+from daypass.strict_json import NotStrictJsonError, parse_object
 from daypass.testing.tokens import compact
 
 AWS = "https://aws.amazon.com/"
@@ -45,7 +45,7 @@ def outcome(call: Callable[[], object]) -> object:
     """Return what came of a call: its value, or the refusal that it is allowed to end in."""
     try:
         return call()
-    except (Fault, KeysUnreadable, NotStrict) as refusal:
+    except (Fault, KeysUnreadable, NotStrictJsonError) as refusal:
         return refusal
 
 
@@ -84,7 +84,7 @@ def test_keys(changes: dict[str, Any]) -> None:
 @given(st.binary(max_size=200))
 def test_bytes(data: bytes) -> None:
     """No bytes make the JSON reader do anything but read or refuse."""
-    assert isinstance(outcome(lambda: parse_object(data)), dict | NotStrict)
+    assert isinstance(outcome(lambda: parse_object(data)), dict | NotStrictJsonError)
 
 
 @settings(max_examples=200, deadline=None)
@@ -99,5 +99,5 @@ def test_the_depth_of_json_is_bounded() -> None:
     deepest = b'{"a":' + b"[" * 15 + b'"[[[[{{{{\\"]"' + b"]" * 15 + b"}"
     assert isinstance(parse_object(deepest), dict)
     assert isinstance(
-        outcome(lambda: parse_object(deepest.replace(b":[", b":[[", 1).replace(b"]}", b"]]}", 1))), NotStrict
+        outcome(lambda: parse_object(deepest.replace(b":[", b":[[", 1).replace(b"]}", b"]]}", 1))), NotStrictJsonError
     )

@@ -8,9 +8,9 @@ from lxml import etree
 from tests.fuzz.choices import Choices
 
 from daypass.errors import Fault
-from daypass.federation.oidc.strict_json import NotStrict, parse_object
 from daypass.operations.registry import full_registry
-from daypass.policy.strict_json import NotStrictJsonError, read_json
+from daypass.policy.document_text import read_json
+from daypass.strict_json import NotStrictJsonError, parse_object
 from daypass.wire.catalog import Catalog
 from daypass.wire.decode import decode, is_json_wanted
 from daypass.wire.faults import render_fault
@@ -64,7 +64,7 @@ def _check_refusal(fault: Fault, request: HttpRequest) -> None:
 
 def _json(choices: Choices) -> None:
     data = choices.rest()
-    with suppress(NotStrict):
+    with suppress(NotStrictJsonError):
         assert parse_object(data) == _plainly(data)
     try:
         value = read_json(data.decode("utf-8", "surrogateescape"))

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from daypass.base64url import to_base64url
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc.fetch import Denied, Fetcher, Unacceptable
 from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH, require_name
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url, is_keys_url
-from daypass.federation.oidc.strict_json import NotStrict, parse_object
+from daypass.strict_json import NotStrictJsonError, parse_object
 
 _SCOPES = ("openid", "email", "profile")
 
@@ -96,7 +97,7 @@ def authorization_url(
             "scope": endpoints.scopes,
             "state": state,
             "nonce": nonce,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge": to_base64url(digest),
             "code_challenge_method": "S256",
         }
     )
@@ -146,5 +147,5 @@ def require_nonce(claims: Mapping[str, Any], nonce: str) -> None:
 def _read(body: bytes) -> Mapping[str, Any]:
     try:
         return parse_object(body)
-    except NotStrict as fault:
+    except NotStrictJsonError as fault:
         raise Unacceptable(str(fault)) from None

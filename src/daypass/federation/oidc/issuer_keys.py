@@ -21,8 +21,8 @@ from daypass.federation.oidc.issuer_entries import IssuerEntries, IssuerEntry
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.provider import MAX_URL, NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.shares import FairLane, Turn
-from daypass.federation.oidc.strict_json import NotStrict, parse_object
 from daypass.ports import Clock
+from daypass.strict_json import NotStrictJsonError, parse_object
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 COOL_DOWN = timedelta(seconds=10)
@@ -163,7 +163,7 @@ class IssuerKeys:
             entry.failure = IDPCommunicationError(words.UNREACHABLE, detail=str(fault) or "no answer in time")
         except WrongThumbprint as fault:
             entry.failure = InvalidIdentityToken(words.WRONG_THUMBPRINT, detail=str(fault))
-        except (Unacceptable, NotStrict, KeysUnreadable) as fault:
+        except (Unacceptable, NotStrictJsonError, KeysUnreadable) as fault:
             entry.failure = InvalidIdentityToken(words.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None

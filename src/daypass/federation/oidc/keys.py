@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from daypass.federation.oidc.encoding import parse_base64url
-from daypass.federation.oidc.strict_json import NotStrict, parse_object
+from daypass.base64url import parse_base64url
 from daypass.federation.oidc.token import MAX_KID
+from daypass.strict_json import NotStrictJsonError, parse_object
 
 MAX_SET = 256 * 1024
 MAX_KEYS = 100
@@ -110,7 +110,7 @@ def parse_jwks(data: bytes) -> KeySet:
         raise KeysUnreadable("larger than 256 KiB")
     try:
         entries = parse_object(data).get("keys")
-    except NotStrict as fault:
+    except NotStrictJsonError as fault:
         raise KeysUnreadable(str(fault)) from None
     if not isinstance(entries, list):
         raise KeysUnreadable("no list of keys")

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from daypass.base64url import parse_base64url
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import words
-from daypass.federation.oidc.encoding import parse_base64url
-from daypass.federation.oidc.strict_json import NotStrict, parse_object
+from daypass.strict_json import NotStrictJsonError, parse_object
 
 MAX_TOKEN = 20_000
 MAX_KID = 512
@@ -78,7 +78,7 @@ def read_segment(segment: str, name: str) -> dict[str, Any]:
     """Return the JSON object of the header or payload."""
     try:
         return parse_object(_bytes(segment, name))
-    except NotStrict as fault:
+    except NotStrictJsonError as fault:
         raise _not_a_jwt(f"{name}: {fault}") from None
 
 

@@ -1,10 +1,11 @@
 """Canonical base64url: one spelling for one sequence of bytes.
 
-Owns the decoding that tokens and keys share. Padding, the standard alphabet, white space and stray trailing
-bits are refused, because a second spelling of a token defeats whoever remembers tokens by their text.
-Source: RFC 7515 section 2 and appendix C.
+Owns the spelling of tokens, keys, PKCE challenges and random texts. Padding, the standard alphabet, white space and
+stray trailing bits are refused, because a second spelling of a token defeats a memory of tokens by their text.
+Source: RFC 7515 section 2 and appendix C; RFC 4648 section 3.5.
 """
 
+import base64
 import binascii
 import string
 
@@ -16,6 +17,11 @@ _TO_STANDARD = bytes(
 # By a text's length modulo four, the characters it may end with: of the others some bits would be dropped.
 _LAST = (_ALPHABET, "", "AQgw", "AEIMQUYcgkosw048")
 _PADDING = (b"", b"", b"==", b"=")
+
+
+def to_base64url(value: bytes) -> str:
+    """Return `value` in base64url without padding."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
 
 
 def parse_base64url(text: str) -> bytes:

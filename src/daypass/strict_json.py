@@ -1,0 +1,198 @@
+"""Read JSON that an attacker may have written, in one way only.
+
+Owns the text of tokens, key sets, discovery documents, policies and files of operators. Parsers differ on the inputs
+below, and two readers that see different values in one text are a way past a check. Every reader refuses:
+
+* an object with two equal keys,
+* NaN and Infinity, and decimal numbers that a float cannot hold,
+* values that are nested deeper than the reader allows, before the recursive parser sees them,
+* text after the value, and lone surrogates, which cannot be written down again.
+
+A reader chooses how long and how deep a text may be, how it returns numbers, and whether NUL is refused. The meaning
+of the members belongs to the callers.
+Source: RFC 8259, RFC 8725 section 2.4 and 3.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+_LONGEST_ECHO = 64
+_MOST_DIGITS = 19
+_BLANK = re.compile(r"[ \t\n\r]*")
+# A string that never ends is taken to the end at once: trying again from each later quote would be quadratic.
+_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
+_UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class NotStrictJsonError(ValueError):
+    """The text is not JSON, or is JSON that two parsers could read differently.
+
+    `line` and `column` count from one; they are 0 where the place is not known.
+    """
+
+    def __init__(self, words: str, *, line: int = 0, column: int = 0) -> None:
+        super().__init__(words)
+        self.line = line
+        self.column = column
+
+
+class NumberText(str):
+    """A JSON number, as its source text: `1.0` stays `1.0`."""
+
+    __slots__ = ()
+
+
+def short_integer(digits: str) -> int:
+    """Return an integer of at most 19 characters: enough for times and counts."""
+    if len(digits) > _MOST_DIGITS:
+        raise NotStrictJsonError("a number is too long")
+    return int(digits)
+
+
+def any_integer(digits: str) -> int:
+    """Return an integer of as many digits as Python converts."""
+    try:
+        return int(digits)
+    except ValueError:
+        raise NotStrictJsonError("a number is too long") from None
+
+
+def finite_number(digits: str) -> float:
+    """Return a decimal number that a float can hold."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise NotStrictJsonError("a number is too large")
+    return number
+
+
+class JsonReader:
+    """Reads JSON within limits. The cost is linear in the length of the text."""
+
+    def __init__(
+        self,
+        *,
+        max_depth: int,
+        max_characters: int | None = None,
+        refuses_nul: bool = False,
+        integer: Callable[[str], Any] = short_integer,
+        decimal: Callable[[str], Any] = finite_number,
+    ) -> None:
+        self._max_depth = max_depth
+        self._max_characters = max_characters
+        self._refuses_nul = refuses_nul
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=_unique, parse_int=integer, parse_float=decimal, parse_constant=_no_constant
+        )
+
+    def read(self, text: str) -> Any:
+        """Return the value that `text` holds, or raise NotStrictJsonError."""
+        is_unsafe = self._look_over(text)
+        value, end = self._decode(text, _skip_blank(text, 0), is_unsafe=is_unsafe)
+        end = _skip_blank(text, end)
+        if end != len(text):
+            raise _not_json(json.JSONDecodeError("text after the end", text, end))
+        return value
+
+    def read_several(self, text: str) -> Iterator[Any]:
+        """Yield the values that stand in `text` one after the other, or raise NotStrictJsonError."""
+        is_unsafe = self._look_over(text)
+        at = _skip_blank(text, 0)
+        while at < len(text):
+            value, at = self._decode(text, at, is_unsafe=is_unsafe)
+            yield value
+            at = _skip_blank(text, at)
+
+    def read_object(self, data: bytes) -> dict[str, Any]:
+        """Return the object that `data` holds in UTF-8, or raise NotStrictJsonError."""
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise NotStrictJsonError("not UTF-8") from None
+        value = self.read(text)
+        if not isinstance(value, dict):
+            raise NotStrictJsonError("not an object")
+        return value
+
+    def _decode(self, text: str, at: int, *, is_unsafe: bool) -> tuple[Any, int]:
+        try:
+            value, end = self._decoder.raw_decode(text, at)
+            if is_unsafe:
+                self._check_characters(value)
+        except json.JSONDecodeError as error:
+            raise _not_json(error) from None
+        except RecursionError:
+            raise NotStrictJsonError(f"nested deeper than {self._max_depth} levels") from None
+        return value, end
+
+    def _look_over(self, text: str) -> bool:
+        """Refuse a text for its size or depth. Return whether a string of it may hold NUL or a lone surrogate."""
+        if self._max_characters is not None and len(text) > self._max_characters:
+            raise NotStrictJsonError(f"longer than {self._max_characters} characters")
+        # Nearly every document has fewer brackets than the depth allowed, so the scan is seldom needed.
+        if text.count("[") + text.count("{") > self._max_depth:
+            self._check_depth(text)
+        # Only an escape can spell these in a text that was decoded, so the walk is seldom needed.
+        return ("\\u" in text or not text.isascii()) and _UNSAFE.search(text) is not None
+
+    def _check_depth(self, text: str) -> None:
+        depth = 0
+        for found in _BRACKETS.finditer(text):
+            depth += (found.lastindex == 1) - (found.lastindex == 2)  # noqa: PLR2004 - the second group closes
+            if depth > self._max_depth:
+                raise NotStrictJsonError(f"nested deeper than {self._max_depth} levels")
+
+    def _check_characters(self, value: Any) -> None:
+        for found in _strings(value):
+            if _SURROGATE.search(found):
+                raise NotStrictJsonError("half a character (a lone surrogate)")
+            if self._refuses_nul and "\0" in found:
+                raise NotStrictJsonError("NUL in a string")
+
+
+def _skip_blank(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return at if found is None else found.end()
+
+
+def _not_json(error: json.JSONDecodeError) -> NotStrictJsonError:
+    return NotStrictJsonError(f"not JSON: {error.msg}", line=error.lineno, column=error.colno)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _strings(item)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                # In ASCII, since a key may hold what cannot be written down.
+                raise NotStrictJsonError(f"the key {json.dumps(key[:_LONGEST_ECHO])} stands twice")
+            seen.add(key)
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise NotStrictJsonError(f"{name} is not a number of JSON")
+
+
+_DOCUMENTS = JsonReader(max_depth=16, refuses_nul=True)
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Return the object of a token, a key set or a discovery document, or raise NotStrictJsonError."""
+    return _DOCUMENTS.read_object(data)

@@ -1,0 +1,103 @@
+"""One reader of JSON for tokens, policies and files: what it refuses everywhere, and what each reader chooses."""
+
+import pytest
+
+from daypass.strict_json import JsonReader, NotStrictJsonError, NumberText, any_integer, parse_object
+
+READER = JsonReader(max_depth=3, max_characters=60, refuses_nul=True)
+LAX = JsonReader(max_depth=3, integer=any_integer)
+EXACT = JsonReader(max_depth=3, integer=NumberText, decimal=NumberText)
+
+
+@pytest.mark.parametrize("reader", [READER, LAX, EXACT], ids=["strict", "lax", "exact"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 1}', 'the key "a" stands twice'),
+        ('[{"a": {"b": 1, "b": 2}}]', 'the key "b" stands twice'),
+        ('{"\\u0061": 1, "a": 1}', 'the key "a" stands twice'),
+        ("NaN", "NaN is not a number of JSON"),
+        ("[-Infinity]", "-Infinity is not a number of JSON"),
+        ("[[[[]]]]", "nested deeper than 3 levels"),
+        ('"\\ud800"', "a lone surrogate"),
+        ('"\ud800"', "a lone surrogate"),
+        ('{"\\udc00": 1}', "a lone surrogate"),
+        ("1 2", "text after the end"),
+        ("[1] x", "text after the end"),
+        ("", "not JSON"),
+        ("'a'", "not JSON"),
+        ("\ufeff1", "not JSON"),
+        ("[01]", "not JSON"),
+        ("[1,]", "not JSON"),
+        ('"\t"', "not JSON"),
+        ('"', "not JSON"),
+    ],
+)
+def test_every_reader_refuses(reader: JsonReader, text: str, words: str) -> None:
+    """Parsers differ on each of these texts."""
+    with pytest.raises(NotStrictJsonError, match=words):
+        reader.read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (' \t\r\n[1, -2.5e3, "\\ud83d\\ude00é", true, null] \n', [1, -2500.0, "😀é", True, None]),
+        ('{"[[[[": "{{{{\\"[[["}', {"[[[[": '{{{{"[[['}),
+        ("[[[1]], [[2]]]", [[[1]], [[2]]]),
+        ("9999999999999999999", 9999999999999999999),
+    ],
+)
+def test_every_reader_reads(text: str, value: object) -> None:
+    """Brackets inside of strings do not count as nesting, and pairs of surrogates are one character."""
+    assert READER.read(text) == LAX.read(text) == value
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", "1e999", "-1e999", '"\\u0000"', '"' + "a" * 59 + '"'])
+def test_a_strict_reader_refuses_more(text: str) -> None:
+    """Numbers that are no times or counts, NUL, and texts that are too long."""
+    with pytest.raises(NotStrictJsonError):
+        READER.read(text)
+
+
+def test_a_reader_chooses_how_it_returns_numbers() -> None:
+    """As texts, as numbers of bounded length, or as far as Python goes."""
+    assert EXACT.read("[1.0, 1e999, 007e1]".replace("007e1", "7e1")) == ["1.0", "1e999", "7e1"]
+    assert LAX.read("1" * 4000) == int("1" * 4000)
+    with pytest.raises(NotStrictJsonError, match="too long"):
+        LAX.read("1" * 5000)
+    with pytest.raises(NotStrictJsonError, match="too large"):
+        LAX.read("1e999")
+    assert LAX.read('"\\u0000"') == "\0"
+
+
+@pytest.mark.parametrize(("text", "place"), [('{\n "a": x}', (2, 7)), ("[1]\n\n  2", (3, 3)), ("NaN", (0, 0))])
+def test_a_refusal_names_the_place_where_it_is_known(text: str, place: tuple[int, int]) -> None:
+    """Line and column count from one."""
+    with pytest.raises(NotStrictJsonError) as refused:
+        LAX.read(text)
+    assert (refused.value.line, refused.value.column) == place
+
+
+def test_several_values_are_read_one_after_the_other() -> None:
+    """White space between them is optional, and the same rules hold for each."""
+    assert list(LAX.read_several(' {"a": 1}[2]\n3 ')) == [{"a": 1}, [2], 3]
+    assert list(LAX.read_several(" \n")) == []
+    for text in ('{} {"a": 1, "a": 2}', "1 \ufeff2", '1 "\\ud800"', "1 [", "[] [[[[]]]]"):
+        with pytest.raises(NotStrictJsonError):
+            list(LAX.read_several(text))
+
+
+@pytest.mark.parametrize("data", [b"[]", b"1", b"null", b'"a"', b"\xff", b'{"a": "\xed\xa0\x80"}', b"\xef\xbb\xbf{}"])
+def test_a_document_is_an_object_in_utf_8(data: bytes) -> None:
+    """Tokens and key sets are objects."""
+    with pytest.raises(NotStrictJsonError):
+        parse_object(data)
+
+
+@pytest.mark.parametrize("text", ['"' * 100_000, '"\\' * 100_000, "[" * 100_000, '["' * 100_000, "{" * 1_000_000])
+@pytest.mark.timeout(5)
+def test_no_text_costs_more_than_its_length(text: str) -> None:
+    """A string without an end is one token, and nesting is refused before the recursive parser sees it."""
+    with pytest.raises(NotStrictJsonError):
+        LAX.read(text)
