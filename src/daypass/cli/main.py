@@ -63,7 +63,6 @@ SERVER_MODULES = (
     "alembic",
     "httptools",
     "jinja2",
-    "joserfc",
     "lxml",
     "platformdirs",
     "prometheus_client",

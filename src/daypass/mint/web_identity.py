@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias, final
 
-import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from joserfc import jws
-from joserfc.jwk import ECKey, RSAKey
 
+from daypass.mint.jwt_signing import algorithm_of, load_jwt_key, public_jwk, sign_jwt
 from daypass.mint.lifecycle import SKEW, KeyRing, Material, RingKey, drop_expired
 
 LONGEST_TOKEN = 3_600
@@ -41,20 +39,19 @@ class SigningMaterial:
     __slots__ = ("_key", "algorithm", "private", "public")
 
     def __init__(self, algorithm: Algorithm, private: bytes) -> None:
-        key_type = RSAKey if algorithm is Algorithm.RS256 else ECKey
-        key = key_type.import_key(_pem(private))
+        self._key = load_jwt_key(private)
+        if algorithm_of(self._key) != algorithm.value:
+            raise ValueError(f"the key is not for {algorithm.value}")
         self.algorithm = algorithm
         self.private = private
-        self._key = key
-        self.public: Mapping[str, Any] = {**key.as_dict(private=False), "use": "sig", "alg": algorithm.value}
+        self.public: Mapping[str, Any] = public_jwk(self._key)
 
     def __repr__(self) -> str:
         return "<secret>"
 
     def sign(self, key_id: str, claims: Mapping[str, Any]) -> str:
         """Return the compact form of a token with these claims."""
-        header = {"kid": key_id, "typ": "JWT", "alg": self.algorithm.value}
-        return jws.serialize_compact(header, msgspec.json.encode(claims), self._key, algorithms=[self.algorithm.value])
+        return sign_jwt(self._key, key_id, claims)
 
 
 TokenKey: TypeAlias = RingKey[SigningMaterial]
@@ -115,10 +112,3 @@ def _new_key(algorithm: Algorithm, number: int, *, now: int, activates: int) -> 
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return TokenKey(f"{_KEY_NAMES[algorithm]}_{number}", SigningMaterial(algorithm, form), now, activates)
-
-
-def _pem(private: bytes) -> bytes:
-    key = serialization.load_der_private_key(private, password=None)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
