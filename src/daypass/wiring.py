@@ -192,6 +192,10 @@ class StoreFace:
         """Open no transaction: a writer waits."""
         raise WouldBlock
 
+    def snapshot(self) -> AbstractContextManager[Reader]:
+        """Open no snapshot: a store may be slow to answer."""
+        raise WouldBlock
+
     def heavy_work(self, _account: str) -> AbstractContextManager[None]:
         """Let nothing begin that takes long."""
         raise WouldBlock
@@ -208,6 +212,7 @@ class StoreFace:
             self._keychain,
             self._settings,
             self.apart,
+            self.snapshot,
             transaction,
             self._issuer_keys,
             self.heavy_work,
@@ -246,6 +251,10 @@ class WaitingFace(StoreFace):
     def apart(self) -> AbstractContextManager[Writer]:
         """Open a transaction beside the request."""
         return self._there.store.write()
+
+    def snapshot(self) -> AbstractContextManager[Reader]:
+        """Open a snapshot beside the request."""
+        return self._there.store.read()
 
     def heavy_work(self, account: str) -> AbstractContextManager[None]:
         """Take the account's share of the threads, where they are shared."""

@@ -147,6 +147,7 @@ def a_world(server: RunningServer, reader: Reader) -> World:
         keychain=Keychain(there.vault),
         settings=ServiceSettings(),
         open_apart=there.store.write,
+        open_snapshot=there.store.read,
         transaction=reader,
     )
 

@@ -3,7 +3,10 @@
 No browser and no server: each promise is asked of the store, at the instant of the test.
 """
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -15,7 +18,7 @@ from daypass.authenticate.keychain import Keychain
 from daypass.config import Config
 from daypass.directory.ring import load_ring
 from daypass.directory.store import Exists, Missing, Reader
-from daypass.errors import ExpiredTokenException
+from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.settings import ServiceSettings
 from daypass.operations.world import World
 from daypass.portal import begun, handovers, sign_ins, waiting
@@ -62,6 +65,7 @@ class Scene:
             Keychain(vault),
             ServiceSettings(),
             self.there.store.write,
+            self.there.store.read,
         )
 
 
@@ -156,6 +160,7 @@ def browser(cookie: str = "") -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers})
 
 
+PEER = "192.0.2.1"
 CHALLENGE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # of an empty verifier
 
 
@@ -171,13 +176,13 @@ def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits
     handle = handovers.handle_of(handover, scene.at())
     world = scene.at(5 * MINUTES + after)
     if waits:
-        assert handovers.find_by_code(handover.user_code, world) == handover
+        assert handovers.try_code(handover.user_code, PEER, world) == handover
         assert handovers.find(handle, world) == handover
         assert error_of(handle, world) == "authorization_pending"
         assert handovers.settle(handover.name, "approved", {"n": 1}, world).outcome == "approved"
         assert handovers.redeem(handle, "", "", world) == {"n": 1}
         return
-    assert handovers.find_by_code(handover.user_code, world) is None
+    assert handovers.try_code(handover.user_code, PEER, world) is None
     assert error_of(handle, world) == "expired_token"
     with pytest.raises(ExpiredTokenException):
         handovers.find(handle, world)
@@ -219,20 +224,50 @@ def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("wrong", "may"), [(0, True), (4, True), (5, False), (6, False)])
 def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *, may: bool) -> None:
-    """Other addresses are not held back."""
-    world = scene.at()
-    for _ in range(wrong):
-        handovers.count_wrong_code("192.0.2.1", world)
-    assert handovers.may_try_code("192.0.2.1", world) == may
-    assert handovers.may_try_code("192.0.2.2", world)
+    """The right code is refused then too. Other addresses are not held back."""
+    handover, world = begin(scene), scene.at()
+    for number in range(wrong):
+        with nullcontext() if number < 5 else pytest.raises(Throttling):
+            assert handovers.try_code("BBBB-BBBB", PEER, world) is None
+    with nullcontext() if may else pytest.raises(Throttling):
+        assert handovers.try_code(handover.user_code, PEER, world) == handover
+    assert handovers.try_code(handover.user_code, "192.0.2.2", world) == handover
+
+
+def test_a_right_code_does_not_count_and_forgives_none(scene: Scene) -> None:
+    """Four wrong codes stay four, however often the right one is typed between them."""
+    handover, world = begin(scene), scene.at()
+    for _ in range(5):
+        assert handovers.try_code(handover.user_code, PEER, world) == handover
+        assert handovers.try_code("what is this", PEER, world) is None
+    with pytest.raises(Throttling):
+        handovers.try_code(handover.user_code, PEER, world)
+
+
+def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> None:
+    """Twenty threads have five codes between them: the look at the count and the count are one transaction."""
+    world, threads = scene.at(), 20
+    start = threading.Barrier(threads)
+
+    def try_one(_: int) -> bool:
+        start.wait()
+        try:
+            return handovers.try_code("BBBB-BBBB", PEER, world) is None
+        except Throttling:
+            return False
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert sum(pool.map(try_one, range(threads))) == 5
 
 
 @pytest.mark.parametrize(("after", "held"), ENDS)
 def test_an_address_is_held_back_for_five_minutes(scene: Scene, after: float, *, held: bool) -> None:
     """From its first wrong code, however late the fifth one came."""
     for second in range(5):
-        handovers.count_wrong_code("192.0.2.1", scene.at(second))
-    assert handovers.may_try_code("192.0.2.1", scene.at(5 * MINUTES + after)) != held
+        handovers.try_code("BBBB-BBBB", PEER, scene.at(second))
+    world = scene.at(5 * MINUTES + after)
+    with pytest.raises(Throttling) if held else nullcontext():
+        assert handovers.try_code("BBBB-BBBB", PEER, world) is None
 
 
 def test_the_limits_are_what_the_documentation_says() -> None:

@@ -50,6 +50,7 @@ def operator_world(
         keychain=Keychain(vault),
         settings=settings,
         open_apart=_open_no_other,
+        open_snapshot=_open_no_other,
         transaction=transaction,
     )
 

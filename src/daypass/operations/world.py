@@ -44,6 +44,7 @@ class World(msgspec.Struct, frozen=True):
     keychain: Keychain
     settings: ServiceSettings
     open_apart: Callable[[], AbstractContextManager[Writer]]
+    open_snapshot: Callable[[], AbstractContextManager[Reader]]
     transaction: Reader | Writer | None = None
     issuer_keys: KeysAtHand = NO_KEYS
     heavy_work: Callable[[str], AbstractContextManager[None]] = _alone
@@ -74,3 +75,12 @@ class World(msgspec.Struct, frozen=True):
         if self.transaction is not None:
             raise ValueError("a transaction is open already")
         return self.open_apart()
+
+    def snapshot(self) -> AbstractContextManager[Reader]:
+        """Open a snapshot of its own, which sees all that was written before. It waits for no writer.
+
+        For reading alone. A decision that a later write rests on is made again inside that write's transaction.
+        """
+        if self.transaction is not None:
+            raise ValueError("a transaction is open already")
+        return self.open_snapshot()

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.base64url import to_base64url
-from daypass.errors import ExpiredTokenException
+from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.world import World
 from daypass.portal import handovers, pages
 from daypass.portal.handovers import Handover
@@ -38,13 +38,12 @@ class DevicePage:
 
     def take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /device: show who asks, and go on to the sign-in."""
-        peer = peer_of(request)
         with self.site.world() as world:
-            if not handovers.may_try_code(peer, world):
+            try:
+                handover = handovers.try_code(fields.get("code", ""), peer_of(request), world)
+            except Throttling:
                 return _form(_TOO_MANY, status=429)
-            handover = handovers.find_by_code(fields.get("code", ""), world)
             if handover is None:
-                handovers.count_wrong_code(peer, world)
                 return _form(_WRONG, status=400)
             # A browser keeps its secret for as many codes as are typed in its tabs.
             known = request.cookies.get(_COOKIE, "")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from daypass.base64url import to_base64url
-from daypass.directory.store import Exists, Writer
+from daypass.directory.store import Exists, Reader, Writer
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
@@ -110,21 +110,37 @@ def find(handle: str, world: World, *, bound_to: str = "") -> Handover:
     return get_waiting(_opened(handle, world, bound_to), world)
 
 
-def find_by_code(typed: str, world: World) -> Handover | None:
-    """Return the hand-over of a code that a person typed, in any case and with any blanks, or None."""
+def try_code(typed: str, peer: str, world: World) -> Handover | None:
+    """Return the hand-over of a code that was typed from a network, or count a wrong code and return None.
+
+    Raises Throttling for a network that has had five wrong codes in five minutes. The look at the count, the search and
+    the counting are one transaction: codes that are tried at once do not pass together, and where no wrong code can be
+    counted, a right one is not answered either.
+    """
+    with world.snapshot() as reader:
+        _require_tries(reader, peer, world)  # A network that is held back need not wait for the writer.
+    with world.apart() as writer:
+        wrong = _require_tries(writer, peer, world)
+        handover = _find_by_code(writer, typed, world)
+        if handover is None:
+            _count_wrong_code(writer, peer, wrong, world)
+        return handover
+
+
+def _find_by_code(reader: Reader, typed: str, world: World) -> Handover | None:
+    """Return the hand-over of a code in any case and with any blanks, or None."""
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
-    with world.apart() as writer:
-        found = waiting.find(writer, _NAME + code, world=world)
+    found = waiting.find(reader, _NAME + code, world=world)
     handover = None if found is None else _decode(found)
     return handover if handover is not None and handover.mode == "device" and not handover.outcome else None
 
 
 def get_waiting(name: str, world: World) -> Handover:
     """Return the hand-over that waits under a name."""
-    with world.apart() as writer:
-        found = waiting.find(writer, name, world=world)
+    with world.snapshot() as reader:
+        found = waiting.find(reader, name, world=world)
     handover = None if found is None else _decode(found)
     if handover is None or handover.outcome:
         raise ExpiredTokenException(_OVER, detail="no hand-over waits under this name")
@@ -198,22 +214,19 @@ def _count(handover: Handover, writer: Writer, world: World) -> None:
     waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), world=world)
 
 
-def may_try_code(peer: str, world: World) -> bool:
-    """Tell whether codes may be typed from a network, which has had fewer than five wrong ones in five minutes."""
-    with world.apart() as writer:
-        found = waiting.find(writer, _tries(peer), world=world)
-    return found is None or int(found) < MOST_WRONG
+def _require_tries(reader: Reader, peer: str, world: World) -> int:
+    """Return how many wrong codes were typed from a network in five minutes. Raises Throttling from five on."""
+    wrong = int(waiting.find(reader, _tries(peer), world=world) or 0)
+    if wrong >= MOST_WRONG:
+        raise Throttling("Rate exceeded", detail="too many wrong codes came from this network")
+    return wrong
 
 
-def count_wrong_code(peer: str, world: World) -> None:
-    """Count a wrong code that was typed from a network."""
-    name = _tries(peer)
-    with world.apart() as writer:
-        found = waiting.find(writer, name, world=world)
-        if found is not None:
-            waiting.change(writer, name, b"%d" % (int(found) + 1), world=world)
-            return
-        waiting.put(writer, name, b"1", ends=world.now + MINUTES, world=world)
+def _count_wrong_code(writer: Writer, peer: str, wrong: int, world: World) -> None:
+    if wrong:
+        waiting.change(writer, _tries(peer), b"%d" % (wrong + 1), world=world)
+    else:
+        waiting.put(writer, _tries(peer), b"1", ends=world.now + MINUTES, world=world)
 
 
 def _tries(peer: str) -> str:

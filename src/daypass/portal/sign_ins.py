@@ -102,8 +102,8 @@ def take(ticket: Ticket, world: World) -> Proof:
 def look(ticket: Ticket, world: World) -> Proof:
     """Return the proof that was put aside, and leave it there. Raises a Fault where it is gone or never was."""
     name = _opened(ticket, world)
-    with world.apart() as writer:
-        return _read(waiting.find(writer, name, world=world))
+    with world.snapshot() as reader:
+        return _read(waiting.find(reader, name, world=world))
 
 
 def _opened(ticket: Ticket, world: World) -> str:
