@@ -69,11 +69,12 @@ def test_what_is_wrong_is_said_with_what_to_do(
     done = _inspect(response, tmp_path, "--metadata", metadata, "--output", "json", environment=nowhere)
     assert done.exit_code == 5
     report = json.loads(done.stdout)
-    failed = {check["Name"]: check for check in report["Checks"] if check["Outcome"] == "fail"}
+    failed = {check["Name"]: check for check in report["Checks"] if check["Outcome"] == "failed"}
     assert set(failed) == {"audience", "RoleSessionName"}
     assert "https://other.example.org" in failed["audience"]["Why"]
     assert "DAYPASS_SAML_AUDIENCES" in failed["audience"]["Hint"]
-    assert report["Verdict"] == "refused"
+    assert (report["Outcome"], report["Verdict"]) == ("refused", "refused")
+    assert report["Answer"] == f"{report['Code']}: {report['Message']}" == failed["audience"]["Answer"]
     assert report["UnverifiedStatement"]["Roles"] == [{"RoleArn": ROLE, "PrincipalArn": PROVIDER}]
 
 

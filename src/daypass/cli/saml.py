@@ -14,7 +14,7 @@ import click
 
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.paste import read_text
-from daypass.cli.saml_report import as_document, is_failed, print_report
+from daypass.cli.report import show_report
 from daypass.cli.saml_rotate_key import rotate_key
 from daypass.cli.store_options import (
     config_option,
@@ -31,7 +31,8 @@ from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, load_providers_of, set_switches
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput
-from daypass.federation.saml.inspect import Report, inspect_response
+from daypass.federation.report import InspectionReport
+from daypass.federation.saml.inspect import inspect_response
 from daypass.federation.saml.metadata import read_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.federation.saml.settings import Trust
@@ -84,16 +85,10 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     else:
         trusts = _from_store(response, provider, store, config_file, config)
     report, name = _judge(response, trusts, config)
-    if output == "json":
-        print_json(as_document(report, name, config.url))
-    else:
-        print_report(report, name, config.url)
-    if is_failed(report) or (name is not None and report.refusal is not None):
-        sys.exit(Exit.EXPIRED)
-    sys.exit(Exit.OK if name is not None else Exit.CONFIGURATION)
+    sys.exit(show_report(report, name, output, server=config.url))
 
 
-def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[Report, str | None]:
+def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[InspectionReport, str | None]:
     """Return the report of the first provider that takes the response, else of the first one."""
     from daypass.wiring import SystemClock, saml_rules
 
@@ -104,7 +99,7 @@ def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[Repo
     ]
     if not reports:
         return inspect_response(response, trust=None, settings=settings, now=now), None
-    return next((each for each in reports if each[0].refusal is None), reports[0])
+    return next((each for each in reports if each[0].verdict == "accepted"), reports[0])
 
 
 def _from_file(metadata: Path, private_keys: Sequence[Path], config: Config) -> Trust:

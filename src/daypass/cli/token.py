@@ -15,22 +15,22 @@ import click
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.oidc import every_provider
 from daypass.cli.paste import read_text
+from daypass.cli.report import show_report
 from daypass.cli.store_options import (
     config_option,
     opened,
     output_option,
-    print_json,
     read_config,
     store_option,
 )
-from daypass.cli.token_report import as_document, is_failed, print_report
 from daypass.config import Config, ConfigurationError
 from daypass.errors import Fault
-from daypass.federation.oidc.inspect import Report, inspect_token
+from daypass.federation.oidc.inspect import inspect_token
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.known_issuers import terms_of
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
 from daypass.federation.oidc.token import read_token
+from daypass.federation.report import InspectionReport
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -81,16 +81,10 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     terms = _ad_hoc(issuer, audiences) if audiences else _from_store(issuer, account, config, store, config_file)
     reports = [(*_judge(token, each, config, jwks, offline=offline), each.arn) for each in terms]
     report, keys, provider = next(
-        (each for each in reports if each[0].is_accepted),
+        (each for each in reports if each[0].verdict == "accepted"),
         reports[0] if reports else (*_judge_alone(token, jwks), None),
     )
-    if output == "json":
-        print_json(as_document(report, provider, keys.origin))
-    else:
-        print_report(report, provider, keys.origin)
-    if is_failed(report):
-        sys.exit(Exit.EXPIRED)
-    sys.exit(Exit.OK if report.is_accepted else Exit.CONFIGURATION)
+    sys.exit(show_report(report, provider, output, keys=keys.origin))
 
 
 def _find_issuer(token: str) -> str:
@@ -127,7 +121,7 @@ def _from_store(
 
 def _judge(
     token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
-) -> tuple[Report, _Keys]:
+) -> tuple[InspectionReport, _Keys]:
     from daypass.wiring import SystemClock
 
     if jwks is not None:
@@ -141,7 +135,7 @@ def _judge(
     return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
-def _judge_alone(token: str, jwks: Path | None) -> tuple[Report, _Keys]:
+def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _Keys]:
     from daypass.wiring import SystemClock
 
     keys = _Keys(None, "the issuer is not asked where nobody believes it") if jwks is None else _from_file(jwks)

@@ -17,6 +17,11 @@ def harmless(text: str) -> str:
     return _OBEYED.sub("\ufffd", text)
 
 
+def visible(text: str) -> str:
+    """Return a text whose unprintable characters, line breaks too, are shown as U+FFFD."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def reason(error: object) -> str:
     """Return why something failed in the system's words, without its number."""
     return printable(getattr(error, "strerror", "") or error)

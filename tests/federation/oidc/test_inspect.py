@@ -6,26 +6,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.federation.oidc.setting import NOW, PROVIDER, jwks, token
 
-from daypass.federation.oidc.inspect import Outcome, Report, inspect_token
+from daypass.federation.oidc.inspect import inspect_token
 from daypass.federation.oidc.keys import parse_jwks
+from daypass.federation.report import CheckOutcome, InspectionReport
 
 KEYS = parse_jwks(jwks())
 
 
-def report(text: str) -> Report:
+def report(text: str) -> InspectionReport:
     """Return the report with a provider and keys at hand."""
     return inspect_token(text, provider=PROVIDER, keys=KEYS, now=NOW)
 
 
-def failed(found: Report) -> list[str]:
+def failed(found: InspectionReport) -> list[str]:
     """Return the names of the checks that failed."""
-    return [check.name for check in found.checks if check.outcome is Outcome.FAILED]
+    return [check.name for check in found.failed]
 
 
 def test_a_good_token_passes_each_check_and_shows_its_keys() -> None:
     """Nothing is skipped, and the condition keys are those that a policy would see."""
     found = report(token())
-    assert found.is_accepted
+    assert found.verdict == "accepted"
     assert found.condition_keys["issuer.example:sub"] == "user-1"
     assert found.unverified_header["kid"] == "RS256-good"
 
@@ -34,6 +35,7 @@ def test_all_faults_are_named_at_once() -> None:
     """Unlike STS, which stops at the first."""
     found = report(token(aud="other", exp=1, sub=7))
     assert failed(found) == ["subject", "audience", "expiry"]
+    assert (found.verdict, found.code) == ("refused", "InvalidIdentityToken")
     assert not found.condition_keys
     expiry = found.checks[-1]
     assert (expiry.code, expiry.hint) == (
@@ -62,10 +64,10 @@ def test_an_algorithm_that_is_not_taken_has_a_remedy_of_its_own() -> None:
 def test_what_is_missing_is_skipped_and_said() -> None:
     """Without a provider or keys the report says what could not be judged."""
     found = inspect_token(token(), provider=None, keys=None, now=NOW)
-    assert {check.name for check in found.checks if check.outcome is Outcome.PASSED} == {"form"}
+    assert {check.name for check in found.checks if check.outcome is CheckOutcome.PASSED} == {"form"}
     found = inspect_token(token(), provider=PROVIDER, keys=None, now=NOW, no_keys="the issuer is away")
     assert [check.why for check in found.checks if check.name == "signature"] == ["the issuer is away"]
-    assert not found.is_accepted
+    assert found.verdict == "unknown"
 
 
 def test_a_token_without_claims() -> None:

@@ -4,10 +4,8 @@ Owns the report behind `daypass token inspect`. It runs the very checks that the
 other instead of up to the first fault, and never fails, whatever it is given. Printing is cli/'s work.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from enum import Enum
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +18,7 @@ from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verify_token
+from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _MISSING = "what it looks at is missing"
@@ -47,44 +46,9 @@ CLOSER_HINTS: Mapping[str, str] = {
 }
 
 
-class Outcome(Enum):
-    """How a check went."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One line of the report. `code` and `message` are what STS would answer, `why` is what only we tell."""
-
-    name: str
-    outcome: Outcome
-    code: str = ""
-    message: str = ""
-    why: str = ""
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything about one token. What is unverified may be invented by whoever wrote it."""
-
-    checks: tuple[CheckResult, ...]
-    unverified_header: Mapping[str, Any]
-    unverified_claims: Mapping[str, Any]
-    condition_keys: Mapping[str, Value]
-
-    @property
-    def is_accepted(self) -> bool:
-        """Tell whether every check was made and passed."""
-        return all(check.outcome is Outcome.PASSED for check in self.checks)
-
-
 def inspect_token(
     text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime, no_keys: str = _MISSING
-) -> Report:
+) -> InspectionReport:
     """Report on a token. Without a provider or keys, what depends on them is skipped and says so.
 
     `no_keys` is why there are none.
@@ -93,25 +57,46 @@ def inspect_token(
         found = read_token(text)
     except Fault as fault:
         return _unreadable(text, fault)
-    checks = [CheckResult("form", Outcome.PASSED), _provider_check(provider)]
+    checks = [CheckResult("form", CheckOutcome.PASSED), _provider_check(provider)]
     checks.append(_signature_check(found, keys, no_keys))
     checks.extend(_claim_checks(found, provider, now))
     condition_keys: Mapping[str, Value] = {}
-    if provider is not None and keys is not None and all(check.outcome is Outcome.PASSED for check in checks):
+    if provider is not None and keys is not None and all(check.outcome is CheckOutcome.PASSED for check in checks):
         last, condition_keys = _understand(found, provider, keys, now)
         checks.append(last)
     header = _decode(text.partition(".")[0])
-    return Report(tuple(checks), header, found.unverified_claims, condition_keys)
+    return _report(checks, header, found.unverified_claims, condition_keys)
+
+
+def _report(
+    checks: Sequence[CheckResult],
+    header: Mapping[str, Any],
+    claims: Mapping[str, Any],
+    condition_keys: Mapping[str, Value] = _NOTHING,
+) -> InspectionReport:
+    # STS stops at the first check that fails: the checks run in its order.
+    first = next((check for check in checks if check.outcome is CheckOutcome.FAILED), None)
+    found = partial(
+        InspectionReport,
+        "token",
+        tuple(checks),
+        unverified_header=header,
+        unverified_claims=claims,
+        condition_keys=condition_keys,
+    )
+    if first is not None:
+        return found("refused", first.code, first.message)
+    return found("accepted" if all(check.outcome is CheckOutcome.PASSED for check in checks) else "unknown")
 
 
 def _signature_check(found: UnverifiedToken, keys: KeySet | None, no_keys: str) -> CheckResult:
     if keys is None:
-        return CheckResult("signature", Outcome.SKIPPED, why=no_keys)
+        return CheckResult("signature", CheckOutcome.SKIPPED, why=no_keys)
     try:
         verify_signature(found, keys)
     except Fault as fault:
         return _failed("signature", fault)
-    return CheckResult("signature", Outcome.PASSED)
+    return CheckResult("signature", CheckOutcome.PASSED)
 
 
 def _claim_checks(found: UnverifiedToken, provider: ProviderTerms | None, now: datetime) -> list[CheckResult]:
@@ -121,7 +106,7 @@ def _claim_checks(found: UnverifiedToken, provider: ProviderTerms | None, now: d
     for name, check in CLAIM_CHECKS.items():
         result = _run(name, possible, partial(_apply, check, found, provider, now))
         checks.append(result)
-        if name in {"required claims", "timestamps"} and result.outcome is Outcome.FAILED:
+        if name in {"required claims", "timestamps"} and result.outcome is CheckOutcome.FAILED:
             possible = False
     return checks
 
@@ -143,35 +128,35 @@ def _understand(
         identity = read_identity(verify_token(found, keys=keys, provider=provider, now=now), provider)
     except Fault as fault:
         return _failed("claims for STS", fault), {}
-    return CheckResult("claims for STS", Outcome.PASSED), identity.condition_keys
+    return CheckResult("claims for STS", CheckOutcome.PASSED), identity.condition_keys
 
 
 def _provider_check(provider: ProviderTerms | None) -> CheckResult:
     if provider is None:
-        return CheckResult("provider", Outcome.SKIPPED, why="no provider was given", hint=HINTS["provider"])
-    return CheckResult("provider", Outcome.PASSED)
+        return CheckResult("provider", CheckOutcome.SKIPPED, why="no provider was given", hint=HINTS["provider"])
+    return CheckResult("provider", CheckOutcome.PASSED)
 
 
 def _run(name: str, possible: bool, check: Callable[[], None]) -> CheckResult:  # noqa: FBT001 - a fact, not a switch
     if not possible:
-        return CheckResult(name, Outcome.SKIPPED, why=_MISSING)
+        return CheckResult(name, CheckOutcome.SKIPPED, why=_MISSING)
     try:
         check()
     except Fault as fault:
         return _failed(name, fault)
-    return CheckResult(name, Outcome.PASSED)
+    return CheckResult(name, CheckOutcome.PASSED)
 
 
 def _failed(name: str, fault: Fault) -> CheckResult:
     hint = CLOSER_HINTS.get(fault.detail) or HINTS.get(name, "")
-    return CheckResult(name, Outcome.FAILED, fault.code, fault.message, fault.detail, hint)
+    return CheckResult(name, CheckOutcome.FAILED, fault.code, fault.message, fault.detail, hint)
 
 
-def _unreadable(text: str, fault: Fault) -> Report:
+def _unreadable(text: str, fault: Fault) -> InspectionReport:
     parts = text.split(".", 3) if len(text) <= gate.MAX_TOKEN else []
     header = _decode(parts[0]) if parts else _NOTHING
     claims = _decode(parts[1]) if len(parts) > 1 else _NOTHING
-    return Report((_failed("form", fault),), header, claims, {})
+    return _report((_failed("form", fault),), header, claims)
 
 
 def _decode(segment: str) -> Mapping[str, Any]:

@@ -8,15 +8,14 @@ never for a decision. The verdict at its end is not drawn from the report but fr
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import partial
 from typing import TypeVar
 
 from lxml import etree
 
 from daypass.errors import Fault
+from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
 from daypass.federation.saml.attributes import RULES, find_role_pair, gather
 from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
@@ -32,39 +31,6 @@ from daypass.federation.saml.statement import Statement, read_statement
 from daypass.federation.saml.verify import decode_response, trusted_keys, verify_envelope
 
 _Result = TypeVar("_Result")
-
-
-class Outcome(Enum):
-    """How a check went."""
-
-    PASS = "pass"  # noqa: S105 - an outcome
-    FAIL = "fail"
-    SKIP = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check. `answer` is what STS would say, `why` precisely what is wrong, `hint` what to do about it."""
-
-    name: str
-    outcome: Outcome
-    answer: str = ""
-    why: str = ""
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Every check in order, what the response says (unverified), and STS's own verdict.
-
-    `refusal` is None where STS would take the response; without a provider there is no verdict, and it says
-    so.
-    """
-
-    findings: tuple[Finding, ...]
-    unverified_statement: Statement | None
-    unverified_envelope: Envelope | None
-    refusal: str | None
 
 
 _DECODE = (
@@ -86,26 +52,24 @@ _OPEN = "Give the provider the certificate of a private key that is registered h
 _READ = "A required part is missing or written in another way; 'why' names it."
 
 
-def inspect_response(unverified_response: str, *, trust: Trust | None, settings: SamlSettings, now: datetime) -> Report:
+def inspect_response(
+    unverified_response: str, *, trust: Trust | None, settings: SamlSettings, now: datetime
+) -> InspectionReport:
     """Return the report on a base64 SAMLResponse. Raises nothing for any text.
 
-    Without `trust` the checks that need a provider are skipped.
+    Without `trust` the checks that need a provider are skipped, and there is no verdict.
     """
     walk = _Walk(trust, settings, now)
     walk.through(unverified_response)
-    return Report(
-        tuple(walk.findings), walk.statement, walk.envelope, _verdict(unverified_response, trust, settings, now)
-    )
-
-
-def _verdict(text: str, trust: Trust | None, settings: SamlSettings, now: datetime) -> str | None:
+    found, statement = tuple(walk.findings), walk.statement
     if trust is None:
-        return "No provider was named, so no signature could be verified."
+        message = "No provider was named, so no signature could be verified."
+        return InspectionReport("response", found, "unknown", message=message, unverified_statement=statement)
     try:
-        identify(text, trust=trust, settings=settings, now=now, request_id="-")
+        identify(unverified_response, trust=trust, settings=settings, now=now, request_id="-")
     except Fault as fault:
-        return _answer(fault)
-    return None
+        return InspectionReport("response", found, "refused", fault.code, fault.message, statement)
+    return InspectionReport("response", found, "accepted", unverified_statement=statement)
 
 
 class _Walk:
@@ -113,7 +77,7 @@ class _Walk:
 
     def __init__(self, trust: Trust | None, settings: SamlSettings, now: datetime) -> None:
         self.trust, self.settings, self.now = trust, settings, now
-        self.findings: list[Finding] = []
+        self.findings: list[CheckResult] = []
         self.statement: Statement | None = None
         self.envelope: Envelope | None = None
 
@@ -181,14 +145,16 @@ class _Walk:
                     f"SHA-256 {shown} is not among the registered: {', '.join(sorted(registered))}.",
                 )
 
-    def _meaning(self, statement: Statement, envelope: Envelope) -> Iterator[Finding]:
+    def _meaning(self, statement: Statement, envelope: Envelope) -> Iterator[CheckResult]:
         trust = self.trust or _claimed(statement)
         hearing = Hearing(statement, envelope, trust, self.settings, self.now)
         for check in CHECKS:
             if check.of_provider and self.trust is None:
-                yield Finding(check.name, Outcome.SKIP, why="No provider was named.")
+                yield CheckResult(check.name, CheckOutcome.SKIPPED, why="No provider was named.")
             elif check.is_waived(trust):
-                yield Finding(check.name, Outcome.SKIP, why="The provider is registered as lax: STS does not ask.")
+                yield CheckResult(
+                    check.name, CheckOutcome.SKIPPED, why="The provider is registered as lax: STS does not ask."
+                )
             else:
                 yield _finding(check.name, partial(check.judge, hearing), check.hint)
 
@@ -199,7 +165,11 @@ class _Walk:
             if name.endswith("/Role"):
                 ignored = [value for value in given if find_role_pair(value) is None]
                 self.findings.extend(
-                    Finding("Role value", Outcome.SKIP, why=f"{value!r} is passed over: it is no ROLE_ARN,PROVIDER_ARN")
+                    CheckResult(
+                        "Role value",
+                        CheckOutcome.SKIPPED,
+                        why=f"{value!r} is passed over: it is no ROLE_ARN,PROVIDER_ARN",
+                    )
                     for value in ignored
                 )
 
@@ -209,16 +179,16 @@ class _Walk:
         except Fault as fault:
             self._fail(name, fault, hint)
             return None
-        self.findings.append(Finding(name, Outcome.PASS))
+        self.findings.append(CheckResult(name, CheckOutcome.PASSED))
         return result
 
     def _skip(self, name: str, why: str) -> None:
-        self.findings.append(Finding(name, Outcome.SKIP, why=why))
+        self.findings.append(CheckResult(name, CheckOutcome.SKIPPED, why=why))
 
     def _fail(self, name: str, fault: Fault, hint: str) -> None:
         if hint is _KEYS and "sha1' is not allowed" in fault.detail:
             hint = _SHA1
-        self.findings.append(Finding(name, Outcome.FAIL, _answer(fault), fault.detail or fault.message, hint))
+        self.findings.append(_failed(name, fault, hint))
 
 
 def _decrypted(response: ShapedResponse, trust: Trust) -> etree._Element:
@@ -239,16 +209,17 @@ def _fingerprints(assertion: etree._Element) -> list[str]:
         return []
 
 
-def _finding(name: str, step: Callable[[], object], hint: str) -> Finding:
+def _finding(name: str, step: Callable[[], object], hint: str) -> CheckResult:
     try:
         step()
     except Fault as fault:
-        return Finding(name, Outcome.FAIL, _answer(fault), fault.detail or fault.message, hint)
-    return Finding(name, Outcome.PASS)
+        return _failed(name, fault, hint)
+    return CheckResult(name, CheckOutcome.PASSED)
 
 
-def _answer(fault: Fault) -> str:
-    return f"{fault.code}: {fault.message}"
+def _failed(name: str, fault: Fault, hint: str) -> CheckResult:
+    why = fault.detail or fault.message
+    return CheckResult(name, CheckOutcome.FAILED, fault.code, fault.message, why, hint)
 
 
 def _claimed(statement: Statement) -> Trust:

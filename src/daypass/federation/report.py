@@ -1,0 +1,58 @@
+"""The report on a SAML response or a web identity token: a row for each check, and the answer of STS.
+
+Owns the type that both inspectors return. federation/saml/inspect.py and federation/oidc/inspect.py make the
+checks; cli/report.py prints the report.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from daypass.federation.oidc.further_claims import Value
+    from daypass.federation.saml.statement import Statement
+
+
+class CheckOutcome(Enum):
+    """The outcome of one check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: STS would answer with `code` and `message`; `why` is the exact reason, `hint` the remedy."""
+
+    name: str
+    outcome: CheckOutcome
+    code: str = ""
+    message: str = ""
+    why: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionReport:
+    """Every check in order, the answer of STS, and the unverified content of the response or token.
+
+    `code` and `message` are empty where STS would accept it. A report without a verdict has no code. An attacker
+    may have invented the `unverified_*` values.
+    """
+
+    subject: Literal["response", "token"]
+    checks: tuple[CheckResult, ...]
+    verdict: Literal["accepted", "refused", "unknown"]
+    code: str = ""
+    message: str = ""
+    unverified_statement: "Statement | None" = None
+    unverified_header: Mapping[str, Any] = field(default_factory=dict)
+    unverified_claims: Mapping[str, Any] = field(default_factory=dict)
+    condition_keys: "Mapping[str, Value]" = field(default_factory=dict)
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """Return the checks that failed."""
+        return tuple(check for check in self.checks if check.outcome is CheckOutcome.FAILED)
