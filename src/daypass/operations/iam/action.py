@@ -5,13 +5,14 @@ about, which condition keys it brings, and what it does inside the transaction t
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
+from daypass.operations.iam.tags import request_tags
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
 from daypass.operations.world import World
 
@@ -44,8 +45,9 @@ class IamAction(Signed[A], Generic[A]):
     reach = Touches.READS
 
     def parse(self, params: Params) -> A:
-        """Return the parameters, typed."""
-        return msgspec.convert(params, self.takes)
+        """Return the parameters, typed. `spelled` names those whose name differs from action to action."""
+        renamed = {name: params[member] for name, member in self.spelled.items() if member in params}
+        return msgspec.convert({**params, **renamed}, self.takes)
 
     def resource(self, asked: A, caller: Caller, world: World) -> str:
         """Return the ARN that the permission is asked about. `*` where the action names no resource."""
@@ -75,9 +77,17 @@ class IamAction(Signed[A], Generic[A]):
         raise AssertionError(f"{self.action} has no body")
 
 
-def with_tagging(asked: tuple[Asking, ...], action: str, tags: Collection[Any]) -> tuple[Asking, ...]:
-    """Return the questions of a creation, and the one about tagging where tags are given.
+class CreateWithTags(IamAction[Any]):
+    """An action that creates a thing and may tag it. A subclass sets `tag_action`, such as `iam:TagUser`."""
 
-    IAM User Guide, "Tagging IAM resources": a thing born with tags needs the permission to tag it too.
-    """
-    return (*asked, replace(asked[0], action=action)) if tags else asked
+    reach = Touches.WRITES
+    tag_action: str
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the tags that the thing will have."""
+        return request_tags(asked.tags)
+
+    def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask for the permission to tag as well if tags are given: IAM User Guide, "Tagging IAM resources"."""
+        asking = super().question(asked, caller, world)
+        return (*asking, replace(asking[0], action=self.tag_action)) if asked.tags else asking

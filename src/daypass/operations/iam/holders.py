@@ -8,16 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Group, Role, User
+from daypass.directory.entities import Group, InstanceProfile, Role, User
 from daypass.operations.iam.action import Asked, Context, IamAction
 from daypass.operations.iam.boundaries import boundary_context
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
-from daypass.operations.operation import Params
 from daypass.operations.settings import Quotas
 from daypass.operations.world import World
 
@@ -58,7 +55,7 @@ ROLES = HolderKind(Role, "Role", lambda quotas: quotas.inline_role_characters)
 HOLDERS = (USERS, GROUPS, ROLES)
 
 
-def boundary_of(holder: HolderEntity | None) -> str:
+def boundary_of(holder: HolderEntity | InstanceProfile | None) -> str:
     """Return the ARN of a holder's permissions boundary, empty where it has none. Groups have none."""
     return holder.boundary if isinstance(holder, User | Role) else ""
 
@@ -69,35 +66,43 @@ class HolderNamed(Asked, frozen=True):
     holder_name: str
 
 
-class AboutHolder(IamAction[Any]):
-    """An action about one existing holder: its ARN, and its tags and boundary as condition keys."""
+class AboutNamed(IamAction[Any]):
+    """An action about one existing user, group, role or instance profile.
+
+    Its ARN is the resource, its tags and boundary are condition keys. `named` is the parameter that names it.
+    """
+
+    entity: type[HolderEntity] | type[InstanceProfile]
+    named: str
+
+    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+        """Return the thing's ARN."""
+        return arn_of(world.reader, self.entity, caller.account, getattr(asked, self.named))
+
+    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+        """Return the thing's tags and boundary."""
+        found = records.find(world.reader, self.entity, caller.account, getattr(asked, self.named))
+        if found is None:
+            return {}
+        return {**resource_tags(found.tags), **boundary_context(boundary_of(found))}
+
+
+class AboutHolder(AboutNamed):
+    """An action about one existing holder, the same for each kind."""
 
     verb = "{}"
     takes: type[Asked] = HolderNamed
+    named = "holder_name"
 
     def __init__(self, kind: HolderKind) -> None:
         self.kind = kind
+        self.entity = kind.entity
         self.action = self.verb.format(kind.word)
 
     @property
     def spelled(self) -> Mapping[str, str]:
         """The holder's name is UserName, GroupName or RoleName."""
         return {"HolderName": self.kind.name_member}
-
-    def parse(self, params: Params) -> Any:
-        """Return the parameters; the name's member differs from kind to kind."""
-        return msgspec.convert({**params, "HolderName": params[self.kind.name_member]}, self.takes)
-
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
-        """Return the holder's ARN."""
-        return arn_of(world.reader, self.kind.entity, caller.account, asked.holder_name)
-
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the holder's tags and boundary."""
-        found = self.kind.find(world, caller.account, asked.holder_name)
-        if found is None:
-            return {}
-        return {**resource_tags(found.tags), **boundary_context(boundary_of(found))}
 
     def holder(self, asked: Any, caller: Caller, world: World) -> HolderEntity:
         """Return the holder, or raise NoSuchEntity."""

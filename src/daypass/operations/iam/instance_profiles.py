@@ -17,9 +17,10 @@ from daypass.directory.store import Link, Reader
 from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.action import Asked, Context, CreateWithTags
+from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
-from daypass.operations.iam.paging import Paged, PagedByPath, page_of_named, page_of_values
+from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
 from daypass.operations.iam.roles import AboutRole, show_role
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Asking, Touches
@@ -49,17 +50,9 @@ class _Named(Asked, frozen=True):
     instance_profile_name: str
 
 
-class _AboutProfile(IamAction[Any]):
+class _AboutProfile(AboutNamed):
+    entity, named = InstanceProfile, "instance_profile_name"
     takes: type[Asked] = _Named
-
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
-        """Return the profile's ARN."""
-        return arn_of(world.reader, InstanceProfile, caller.account, asked.instance_profile_name)
-
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the profile's tags."""
-        found = records.find(world.reader, InstanceProfile, caller.account, asked.instance_profile_name)
-        return {} if found is None else tagging.resource_tags(found.tags)
 
     def profile(self, asked: Any, caller: Caller, world: World) -> InstanceProfile:
         """Return the profile, or raise NoSuchEntity."""
@@ -71,22 +64,14 @@ class _Create(_Named, frozen=True):
     tags: tuple[Tag, ...] = ()
 
 
-class CreateInstanceProfile(IamAction[_Create]):
+class CreateInstanceProfile(CreateWithTags):
     """Makes an instance profile without a role."""
 
-    action, takes, reach = "CreateInstanceProfile", _Create, Touches.WRITES
+    action, takes, tag_action = "CreateInstanceProfile", _Create, "iam:TagInstanceProfile"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the profile will have."""
         return iam_arn(caller.account, "instance-profile", asked.path, asked.instance_profile_name)
-
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
-        """Return the tags that the profile will have."""
-        return tagging.request_tags(asked.tags)
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagInstanceProfile as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagInstanceProfile", asked.tags)
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new profile."""
@@ -117,25 +102,14 @@ class GetInstanceProfile(_AboutProfile):
         return {"InstanceProfile": shown}
 
 
-class ListInstanceProfiles(IamAction[PagedByPath]):
+class ListInstanceProfiles(ListNamed):
     """Lists the profiles below a path."""
 
-    action, takes = "ListInstanceProfiles", PagedByPath
+    action, entity, name = "ListInstanceProfiles", InstanceProfile, "InstanceProfiles"
 
-    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
-        """Return the ARN of the profiles below the path."""
-        return iam_arn(caller.account, "instance-profile", asked.path_prefix, "")
-
-    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of profiles."""
-        return page_of_named(
-            world.reader,
-            InstanceProfile,
-            caller.account,
-            asked,
-            show=lambda profile: show_profile(world.reader, profile),
-            name="InstanceProfiles",
-        )
+    def show(self, thing: InstanceProfile, world: World) -> dict[str, Any]:
+        """Return a profile without its tags."""
+        return show_profile(world.reader, thing)
 
 
 class _RolePage(Paged, frozen=True, kw_only=True):

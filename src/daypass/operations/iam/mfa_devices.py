@@ -1,7 +1,7 @@
 """MFA devices: create, enable, synchronize, deactivate, delete.
 
 Owns AWS's rules of a device's life: made as nobody's, enabled for one owner by two consecutive codes, deactivated
-before it is deleted. Lists are mfa_lists.py's, tags mfa_tags.py's. Hardware tokens are registered by an operator, and
+before it is deleted. Lists are mfa_lists.py's, tags tag_actions.py's. Hardware tokens are registered by an operator and
 enabled by the serial number that is printed on them.
 Source: IAM API Reference; Service Authorization Reference for resources.
 """
@@ -20,13 +20,13 @@ from daypass.directory.store import Exists
 from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthenticationCode, LimitExceeded, NoSuchEntity
 from daypass.operations.iam import mfa_lists
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.action import Asked, CreateWithTags, IamAction
 from daypass.operations.iam.mfa_enrolment import base32, new_seed, otpauth_uri, qr_code
 from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, get_device, get_owned, named_user
 from daypass.operations.iam.self_service import get_owner
 from daypass.operations.iam.tags import Tag
 from daypass.operations.mfa_codes import synchronize
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
 _WRONG_CODES = "Authentication code for device is not valid."
@@ -43,22 +43,14 @@ class _Create(Asked, frozen=True):
     tags: tuple[Tag, ...] = ()
 
 
-class CreateVirtualMFADevice(IamAction[_Create]):
+class CreateVirtualMFADevice(CreateWithTags):
     """Makes a virtual device that is nobody's yet. Its seed is shown this once."""
 
-    action, takes, reach = "CreateVirtualMFADevice", _Create, Touches.WRITES
+    action, takes, tag_action = "CreateVirtualMFADevice", _Create, "iam:TagMFADevice"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the device will have."""
         return iam_arn(caller.account, "mfa", asked.path, asked.virtual_mfa_device_name)
-
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
-        """Return the tags that the device will have."""
-        return tagging.request_tags(asked.tags)
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagMFADevice as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagMFADevice", asked.tags)
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the device with its seed, to type and to photograph."""

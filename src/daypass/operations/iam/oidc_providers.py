@@ -18,10 +18,10 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.oidc.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction, Nothing, with_tagging
+from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.world import World
 from daypass.policy.known_keys import is_foreign
 
@@ -51,22 +51,14 @@ class _Create(Asked, frozen=True):
     tags: tuple[Tag, ...] = ()
 
 
-class CreateOpenIDConnectProvider(IamAction[_Create]):
+class CreateOpenIDConnectProvider(CreateWithTags):
     """Registers an issuer by its URL, path and last slash kept."""
 
-    action, takes, reach = "CreateOpenIDConnectProvider", _Create, Touches.WRITES
+    action, takes, tag_action = "CreateOpenIDConnectProvider", _Create, "iam:TagOpenIDConnectProvider"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the provider will have."""
         return provider_arn(caller.account, asked.url.removeprefix(SCHEME))
-
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
-        """Return the tags that the provider will have."""
-        return tagging.request_tags(asked.tags)
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagOpenIDConnectProvider as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagOpenIDConnectProvider", asked.tags)
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new provider's ARN."""

@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Named
+from daypass.directory.entities import Group, InstanceProfile, Named, Role, User
 from daypass.directory.store import Reader
 from daypass.errors import ValidationError
-from daypass.operations.iam.action import Asked
+from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.lookup import KINDS
+from daypass.operations.world import World
 
 DEFAULT_ITEMS = 100
 T = TypeVar("T")
@@ -68,12 +72,26 @@ def page_of_stream(
     return {name: [show(item) for _, item in found[: asked.max_items]]} | truncation(last)
 
 
-def page_of_named(
-    reader: Reader, type_: type[N], account: str, asked: PagedByPath, *, show: Callable[[N], Any], name: str
-) -> dict[str, Any]:
-    """Return one page of the things below a path as the answer's members, shown under `name`."""
-    places = each_by_path(reader, type_, account, asked.path_prefix, read_marker(asked.marker))
-    return page_of_stream(places, asked, show=show, name=name)
+class ListNamed(IamAction[PagedByPath]):
+    """An action that lists the users, groups, roles or instance profiles below a path, under `name`."""
+
+    takes = PagedByPath
+    entity: type[User] | type[Group] | type[Role] | type[InstanceProfile]
+    name: str
+
+    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
+        """Return the ARN of the things below the path."""
+        return iam_arn(caller.account, KINDS[self.entity], asked.path_prefix, "")
+
+    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
+        """Return a page of them."""
+        after = read_marker(asked.marker)
+        places = each_by_path(world.reader, self.entity, caller.account, asked.path_prefix, after)
+        return page_of_stream(places, asked, show=lambda thing: self.show(thing, world), name=self.name)
+
+    def show(self, thing: Any, world: World) -> dict[str, Any]:
+        """Return what the list shows of one of them."""
+        raise AssertionError(f"{self.action} shows nothing")
 
 
 def page_of_values(

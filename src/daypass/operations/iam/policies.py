@@ -15,12 +15,12 @@ from daypass.directory.entities import ManagedPolicy, PolicyVersion
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction
 from daypass.operations.iam.documents import check_managed
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
 from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
 # In a list, the account's own policies come first, then AWS's: the first letter of a place says which.
@@ -72,22 +72,14 @@ class _Create(Asked, frozen=True):
     tags: tuple[Tag, ...] = ()
 
 
-class CreatePolicy(IamAction[_Create]):
+class CreatePolicy(CreateWithTags):
     """Makes a managed policy, with its first version."""
 
-    action, takes, reach = "CreatePolicy", _Create, Touches.WRITES
+    action, takes, tag_action = "CreatePolicy", _Create, "iam:TagPolicy"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the policy will have."""
         return iam_arn(caller.account, "policy", asked.path, asked.policy_name)
-
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
-        """Return the tags that the policy will have."""
-        return tagging.request_tags(asked.tags)
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagPolicy as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagPolicy", asked.tags)
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new policy."""

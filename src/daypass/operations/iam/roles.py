@@ -16,14 +16,15 @@ from daypass.directory.store import Reader
 from daypass.errors import DeleteConflict, InvalidInput, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.action import Asked, Context, CreateWithTags
 from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.documents import read_trust, show_trust
+from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.last_used import show_role_use
-from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
-from daypass.operations.iam.paging import PagedByPath, page_of_named
+from daypass.operations.iam.lookup import get_named, insert_named, require_changeable
+from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
 _SERVICE_PATH = "/aws-service-role/"
@@ -52,21 +53,11 @@ class RoleNamed(Asked, frozen=True):
     role_name: str
 
 
-class AboutRole(IamAction[Any]):
-    """What the actions about one existing role share: its ARN, and its tags and boundary as condition keys."""
+class AboutRole(AboutNamed):
+    """An action about one existing role."""
 
+    entity, named = Role, "role_name"
     takes: type[Asked] = RoleNamed
-
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
-        """Return the role's ARN."""
-        return arn_of(world.reader, Role, caller.account, asked.role_name)
-
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the role's tags and boundary."""
-        found = records.find(world.reader, Role, caller.account, asked.role_name)
-        if found is None:
-            return {}
-        return {**tagging.resource_tags(found.tags), **boundary_context(found.boundary)}
 
 
 class _Create(RoleNamed, frozen=True):
@@ -78,10 +69,10 @@ class _Create(RoleNamed, frozen=True):
     tags: tuple[Tag, ...] = ()
 
 
-class CreateRole(IamAction[_Create]):
+class CreateRole(CreateWithTags):
     """Makes a role."""
 
-    action, takes, reach = "CreateRole", _Create, Touches.WRITES
+    action, takes, tag_action = "CreateRole", _Create, "iam:TagRole"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the role will have."""
@@ -89,11 +80,7 @@ class CreateRole(IamAction[_Create]):
 
     def context(self, asked: _Create, caller: Caller, world: World) -> Context:
         """Return the tags and the boundary that the role will have."""
-        return {**tagging.request_tags(asked.tags), **boundary_context(asked.permissions_boundary)}
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagRole as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagRole", asked.tags)
+        return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new role, without its description and longest session, as AWS does."""
@@ -140,29 +127,15 @@ class GetRole(AboutRole):
         }
 
 
-class ListRoles(IamAction[PagedByPath]):
+class ListRoles(ListNamed):
     """Lists the roles below a path."""
 
-    action, takes = "ListRoles", PagedByPath
+    action, entity, name = "ListRoles", Role, "Roles"
 
-    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
-        """Return the ARN of the roles below the path."""
-        return iam_arn(caller.account, "role", asked.path_prefix, "")
-
-    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of roles, without boundaries, tags and last uses, as AWS does."""
-        return page_of_named(
-            world.reader,
-            Role,
-            caller.account,
-            asked,
-            show=lambda role: {
-                **show_role(world.reader, role),
-                **show_description(role),
-                "MaxSessionDuration": role.max_session_seconds,
-            },
-            name="Roles",
-        )
+    def show(self, thing: Role, world: World) -> dict[str, Any]:
+        """Return a role without its boundary, tags and last use, as AWS does."""
+        longest = {"MaxSessionDuration": thing.max_session_seconds}
+        return {**show_role(world.reader, thing), **show_description(thing), **longest}
 
 
 class DeleteRole(AboutRole):

@@ -27,10 +27,10 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction, Nothing, with_tagging
+from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.saml_summaries import summarize
 from daypass.operations.world import World
 
@@ -60,22 +60,14 @@ class _Create(Asked, frozen=True):
     add_private_key: str = ""
 
 
-class CreateSAMLProvider(IamAction[_Create]):
+class CreateSAMLProvider(CreateWithTags):
     """Registers an identity provider by its metadata."""
 
-    action, takes, reach = "CreateSAMLProvider", _Create, Touches.WRITES
+    action, takes, tag_action = "CreateSAMLProvider", _Create, "iam:TagSAMLProvider"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the provider will have."""
         return iam_arn(caller.account, "saml-provider", "/", asked.name)
-
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
-        """Return the tags that the provider will have."""
-        return tagging.request_tags(asked.tags)
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagSAMLProvider as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagSAMLProvider", asked.tags)
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new provider's ARN."""

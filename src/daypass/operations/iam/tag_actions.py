@@ -1,6 +1,6 @@
-"""Tagging, untagging and listing the tags of users, roles, policies and instance profiles.
+"""Tagging, untagging and listing the tags of things in IAM.
 
-Owns the table TAGGED; each action is the same for every row.
+Owns the table TAGGED; each action is the same for every row. The files of the providers add a row each.
 Source: IAM API Reference, TagUser and its kin.
 """
 
@@ -13,13 +13,15 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import InstanceProfile, Named, Role, User
+from daypass.directory.mfa_entities import MfaDevice
 from daypass.errors import Fault
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import Asked, Context, IamAction
 from daypass.operations.iam.lookup import arn_of, get_named, get_own_policy
+from daypass.operations.iam.mfa_owned import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
-from daypass.operations.operation import Params, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
 
@@ -30,7 +32,7 @@ class TaggedKind:
     word: str
     member: str
     rule: TagRule
-    get: Callable[[World, str, str], Named]
+    get: Callable[[World, str, str], Named | MfaDevice]
     arn: Callable[[World, str, str], str]
 
 
@@ -54,6 +56,13 @@ TAGGED = (
         rule=EXACT,
         get=lambda world, account, arn: get_own_policy(world.reader, account, arn),
         arn=lambda _world, _account, arn: arn,
+    ),
+    TaggedKind(
+        word="MFADevice",
+        member="SerialNumber",
+        rule=FOLDED,
+        get=lambda world, account, serial: get_device(world.reader, account, serial),
+        arn=lambda _world, _account, serial: serial,
     ),
 )
 
@@ -86,10 +95,6 @@ class _AboutTags(IamAction[Any]):
         """The thing's name is UserName, PolicyArn or another, by its kind."""
         return {"Which": self.kind.member}
 
-    def parse(self, params: Params) -> Any:
-        """Return the parameters; the name's member differs from kind to kind."""
-        return msgspec.convert({**params, "Which": params[self.kind.member]}, self.takes)
-
     def resource(self, asked: Any, caller: Caller, world: World) -> str:
         """Return the thing's ARN."""
         return self.kind.arn(world, caller.account, asked.which)
@@ -102,7 +107,7 @@ class _AboutTags(IamAction[Any]):
         """Return the condition keys of the tags in the request."""
         return {}
 
-    def thing(self, asked: Any, caller: Caller, world: World) -> Named:
+    def thing(self, asked: Any, caller: Caller, world: World) -> Named | MfaDevice:
         """Return the thing, or raise NoSuchEntity."""
         return self.kind.get(world, caller.account, asked.which)
 

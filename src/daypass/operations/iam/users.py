@@ -8,9 +8,6 @@ recorded ones.
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-from msgspec.structs import replace
-
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
@@ -21,13 +18,14 @@ from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.access_keys import keys_of
-from daypass.operations.iam.action import Asked, Context, IamAction, with_tagging
+from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction
 from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
-from daypass.operations.iam.lookup import arn_of, get_named, insert_named
-from daypass.operations.iam.paging import PagedByPath, page_of_named
+from daypass.operations.iam.holders import AboutNamed
+from daypass.operations.iam.lookup import get_named, insert_named
+from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
 
@@ -48,21 +46,11 @@ class UserNamed(Asked, frozen=True):
     user_name: str
 
 
-class AboutUser(IamAction[Any]):
-    """What the actions about one existing user share: its ARN, and its tags and boundary as condition keys."""
+class AboutUser(AboutNamed):
+    """An action about one existing user."""
 
+    entity, named = User, "user_name"
     takes: type[Asked] = UserNamed
-
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
-        """Return the user's ARN."""
-        return arn_of(world.reader, User, caller.account, asked.user_name)
-
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the user's tags and boundary."""
-        found = records.find(world.reader, User, caller.account, asked.user_name)
-        if found is None:
-            return {}
-        return {**tagging.resource_tags(found.tags), **boundary_context(found.boundary)}
 
 
 class _Create(UserNamed, frozen=True):
@@ -71,10 +59,10 @@ class _Create(UserNamed, frozen=True):
     tags: tuple[Tag, ...] = ()
 
 
-class CreateUser(IamAction[_Create]):
+class CreateUser(CreateWithTags):
     """Makes a user."""
 
-    action, takes, reach = "CreateUser", _Create, Touches.WRITES
+    action, takes, tag_action = "CreateUser", _Create, "iam:TagUser"
 
     def resource(self, asked: _Create, caller: Caller, world: World) -> str:
         """Return the ARN that the user will have."""
@@ -82,11 +70,7 @@ class CreateUser(IamAction[_Create]):
 
     def context(self, asked: _Create, caller: Caller, world: World) -> Context:
         """Return the tags and the boundary that the user will have."""
-        return {**tagging.request_tags(asked.tags), **boundary_context(asked.permissions_boundary)}
-
-    def question(self, asked: _Create, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:TagUser as well where it is born with tags."""
-        return with_tagging(super().question(asked, caller, world), "iam:TagUser", asked.tags)
+        return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
         """Return the new user."""
@@ -140,52 +124,14 @@ def _show_root(account: str, world: World) -> dict[str, Any]:
     return {"UserId": account, "Arn": f"arn:aws:iam::{account}:root", "CreateDate": created}
 
 
-class ListUsers(IamAction[PagedByPath]):
+class ListUsers(ListNamed):
     """Lists the users below a path."""
 
-    action, takes = "ListUsers", PagedByPath
+    action, entity, name = "ListUsers", User, "Users"
 
-    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
-        """Return the ARN of the users below the path."""
-        return iam_arn(caller.account, "user", asked.path_prefix, "")
-
-    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of users, without tags and boundaries, as AWS does."""
-        return page_of_named(world.reader, User, caller.account, asked, show=show_user, name="Users")
-
-
-class _Update(UserNamed, frozen=True):
-    new_path: str | None = None
-    new_user_name: str | None = None
-
-
-class UpdateUser(AboutUser):
-    """Renames a user or moves it to another path. Its unique id stays, and so does all that names it by id."""
-
-    action, takes, reach = "UpdateUser", _Update, Touches.WRITES
-
-    def question(self, asked: _Update, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask about the user as it is, and as it will be: IAM User Guide, "Renaming a user"."""
-        now = super().question(asked, caller, world)
-        found = records.find(world.reader, User, caller.account, asked.user_name)
-        if found is None:
-            return now
-        new = _renamed(found, asked)
-        return now if new.arn == found.arn else (*now, replace(now[0], resource=new.arn))
-
-    def perform(self, asked: _Update, caller: Caller, world: World) -> None:
-        """Rename it."""
-        user = get_named(world.reader, User, caller.account, asked.user_name)
-        records.delete(world.writer, user)
-        insert_named(world.writer, _renamed(user, asked))
-
-
-def _renamed(user: User, asked: _Update) -> User:
-    return msgspec.structs.replace(
-        user,
-        name=user.name if asked.new_user_name is None else asked.new_user_name,
-        path=user.path if asked.new_path is None else asked.new_path,
-    )
+    def show(self, thing: User, world: World) -> dict[str, Any]:
+        """Return a user without tags and boundary, as AWS does."""
+        return show_user(thing)
 
 
 # What must go before a user can go, in AWS's order, and AWS's word for it.
@@ -213,4 +159,4 @@ class DeleteUser(AboutUser):
         records.delete(world.writer, user)
 
 
-OPERATIONS = (CreateUser(), GetUser(), ListUsers(), UpdateUser(), DeleteUser())
+OPERATIONS = (CreateUser(), GetUser(), ListUsers(), DeleteUser())

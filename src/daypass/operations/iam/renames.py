@@ -1,0 +1,56 @@
+"""Renaming users and groups, and moving them to another path.
+
+Source: IAM API Reference, UpdateUser and UpdateGroup; IAM User Guide, "Renaming a user".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.operations.iam.holders import GROUPS, USERS, AboutHolder, HolderEntity, HolderNamed
+from daypass.operations.iam.lookup import insert_named
+from daypass.operations.operation import Asking, Touches
+from daypass.operations.world import World
+
+
+class _Rename(HolderNamed, frozen=True):
+    new_path: str | None = None
+    new_name: str | None = None
+
+
+class Rename(AboutHolder):
+    """Renames a user or group. Its unique id stays, and so do its members, policies, and all that names it by id."""
+
+    verb, takes, reach = "Update{}", _Rename, Touches.WRITES
+
+    @property
+    def spelled(self) -> Mapping[str, str]:
+        """The names are UserName and NewUserName, or GroupName and NewGroupName."""
+        return {**super().spelled, "NewName": f"New{self.kind.name_member}"}
+
+    def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
+        """Ask about the holder as it is, and as it will be."""
+        now = super().question(asked, caller, world)
+        found = self.kind.find(world, caller.account, asked.holder_name)
+        if found is None:
+            return now
+        new = _renamed(found, asked)
+        return now if new.arn == found.arn else (*now, msgspec.structs.replace(now[0], resource=new.arn))
+
+    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+        """Rename it."""
+        holder = self.holder(asked, caller, world)
+        records.delete(world.writer, holder)
+        insert_named(world.writer, _renamed(holder, asked))
+
+
+def _renamed(holder: HolderEntity, asked: _Rename) -> HolderEntity:
+    name = holder.name if asked.new_name is None else asked.new_name
+    path = holder.path if asked.new_path is None else asked.new_path
+    return msgspec.structs.replace(holder, name=name, path=path)
+
+
+OPERATIONS = tuple(Rename(kind) for kind in (USERS, GROUPS))
