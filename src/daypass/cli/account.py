@@ -11,15 +11,7 @@ import click
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.profile_block import profile_block
-from daypass.cli.store_options import (
-    config_option,
-    opened,
-    output_option,
-    print_json,
-    read_config,
-    say_none,
-    store_option,
-)
+from daypass.cli.store_options import opened, operator_options, print_json, read_config, say_none
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities import Account
@@ -35,9 +27,7 @@ def command() -> None:
 @click.option("--name", default="", help="A name for people.")
 @click.option("--management", is_flag=True, help="Make it the management account of the store's organization.")
 @click.option("--standalone", is_flag=True, help="Keep it out of the store's organization.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def create(  # noqa: PLR0913 - one parameter an option
     *,
     account_id: str | None,
@@ -85,9 +75,7 @@ def _print_created(key: RootKey, output: str, config: Config) -> None:
 
 
 @command.command(name="list")
-@store_option
-@config_option
-@output_option
+@operator_options
 def list_accounts(store: str | None, config_file: Path | None, output: str) -> None:
     """List the accounts of the store."""
     with opened(store, config_file) as there, there.store.read() as reader:

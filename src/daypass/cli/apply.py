@@ -13,7 +13,7 @@ from daypass.cli.files_beside import FilesBeside
 from daypass.cli.operator_tools import audited, explaining, read_file, tools_for
 from daypass.cli.profile_block import profile_block
 from daypass.cli.secret_source import SecretSource
-from daypass.cli.store_options import config_option, opened, output_option, print_json, read_config, store_option
+from daypass.cli.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
     from daypass.apply.apply import Outcome
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A directory with a file for each secret, named as the secret is.",
 )
-@store_option
-@config_option
-@output_option
+@operator_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     file: Path,

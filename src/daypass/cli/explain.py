@@ -18,7 +18,7 @@ from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.explain_json import show_trace, show_way
 from daypass.cli.explain_text import message_lines, trace_lines, way_lines
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.directory.ring import load_ring
 from daypass.errors import Fault, InvalidAuthorizationMessage
@@ -66,9 +66,7 @@ def _value(key: str, values: list[str]) -> ContextValue | None:
     help="A condition key of the request. May be repeated; nothing after the = takes a key away.",
 )
 @click.option("--who-can", metavar="SERVICE:ACTION", help="List who can do this (sts:AssumeRole) to ROLE_ARN.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     subject: str | None,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import opened, operator_options, print_json
 
 
 @click.command()
@@ -18,9 +18,7 @@ from daypass.cli.store_options import config_option, opened, output_option, prin
     is_flag=True,
     help="Also write access keys and private keys of SAML providers, as references to secrets.",
 )
-@store_option
-@config_option
-@output_option
+@operator_options
 def command(
     *, accounts: tuple[str, ...], access_keys: bool, store: str | None, config_file: Path | None, output: str
 ) -> None:

@@ -15,7 +15,7 @@ import click
 from daypass.cli.operator_tools import audited, explaining, read_file, tools_with
 from daypass.cli.profile_block import profile_block
 from daypass.cli.secret_source import SecretSource
-from daypass.cli.store_options import config_option, opened, output_option, print_json, read_config, store_option
+from daypass.cli.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
     from daypass.apply.carry_out import Progress
@@ -30,9 +30,7 @@ _NAMED = 5
 @click.option("--account", metavar="ID", default="", help="The account to import into.")
 @click.option("--rewrite", is_flag=True, help="Put the new account's id into the ARNs of all documents.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported, and change nothing.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     file: Path,

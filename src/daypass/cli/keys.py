@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory.outbound import issuer_accounts, load_token_rings, rotate_token_keys, tend_token_keys
 from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader
@@ -35,9 +35,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@store_option
-@config_option
-@output_option
+@operator_options
 def list_keys(store: str | None, config_file: Path | None, output: str) -> None:
     """List the keys with their states. The keys themselves are never shown."""
     with opened(store, config_file) as there, there.store.read() as reader:
@@ -45,9 +43,7 @@ def list_keys(store: str | None, config_file: Path | None, output: str) -> None:
 
 
 @command.command(name="rotate")
-@store_option
-@config_option
-@output_option
+@operator_options
 def rotate_keys(store: str | None, config_file: Path | None, output: str) -> None:
     """Publish new keys, and list the keys.
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from daypass.cli.account_choice import account_option, choose_account
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.store_options import config_option, opened, output_option, print_json, say_none, store_option
+from daypass.cli.store_options import opened, operator_options, print_json, say_none
 from daypass.directory import records
 from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import HARDWARE, MfaDevice
@@ -33,9 +33,7 @@ def command() -> None:
 
 @command.command(name="list")
 @account_option
-@store_option
-@config_option
-@output_option
+@operator_options
 def list_devices(account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
     """List the devices of an account."""
     with opened(store, config_file) as there, there.store.read() as reader:
@@ -52,9 +50,7 @@ def list_devices(account: str | None, store: str | None, config_file: Path | Non
 @command.command(name="add-hardware")
 @click.argument("serial")
 @account_option
-@store_option
-@config_option
-@output_option
+@operator_options
 def add_hardware(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
     """Register the token with this serial number; its seed, in base32 or hexadecimal, is read from standard input.
 
@@ -77,9 +73,7 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
 @command.command()
 @click.argument("serial")
 @account_option
-@store_option
-@config_option
-@output_option
+@operator_options
 def unlock(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
     """Let a locked device's codes count again. Codes that were used stay used."""
     with opened(store, config_file) as there, there.store.write() as writer:

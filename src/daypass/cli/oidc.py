@@ -12,7 +12,7 @@ import click
 
 from daypass.arn import Arn
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.store_options import config_option, opened, output_option, print_json, say_none, store_option
+from daypass.cli.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
@@ -28,23 +28,19 @@ def command() -> None:
 
 
 @command.command()
-@store_option
-@config_option
-@output_option
+@operator_options
 def providers(store: str | None, config_file: Path | None, output: str) -> None:
     """List the OpenID Connect providers of every account."""
     with opened(store, config_file) as there, there.store.read() as reader:
         found = [_shown(provider) for provider in every_provider(reader)]
-    if output == "json":
-        print_json({"Providers": found})
-        return
-    for each in found:
-        claims = f"claims {','.join(each['FurtherClaims'])}" if each["FurtherClaims"] else ""
-        pinned = f"{each['PinnedKeys']} pinned keys" if each["PinnedKeys"] else ""
-        click.echo(
-            "  ".join(filter(None, (each["Arn"], ",".join(each["ClientIds"]) or "no client ids", claims, pinned)))
-        )
-    say_none(found, "There is no OpenID Connect provider; `aws iam create-open-id-connect-provider` registers one.")
+    none = "There is no OpenID Connect provider; `aws iam create-open-id-connect-provider` registers one."
+    print_list("Providers", found, output, line=_line, none=none)
+
+
+def _line(shown: dict[str, Any]) -> str:
+    claims = f"claims {','.join(shown['FurtherClaims'])}" if shown["FurtherClaims"] else ""
+    pinned = f"{shown['PinnedKeys']} pinned keys" if shown["PinnedKeys"] else ""
+    return "  ".join(filter(None, (shown["Arn"], ",".join(shown["ClientIds"]) or "no client ids", claims, pinned)))
 
 
 @command.command(name="set")
@@ -53,9 +49,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
 @click.option("--no-claims", is_flag=True, help="Expose AWS's own claims alone.")
 @click.option("--pin", type=_file, help="Believe the keys in this JWK Set, and never ask the issuer.")
 @click.option("--unpin", is_flag=True, help="Ask the issuer for its keys again.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def set_command(  # noqa: PLR0913 - one parameter an option
     *,
     arn: str,

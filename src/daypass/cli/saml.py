@@ -16,15 +16,7 @@ from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.paste import read_text
 from daypass.cli.report import show_report
 from daypass.cli.saml_rotate_key import rotate_key
-from daypass.cli.store_options import (
-    config_option,
-    opened,
-    output_option,
-    print_json,
-    read_config,
-    say_none,
-    store_option,
-)
+from daypass.cli.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.saml_entities import SamlProvider
@@ -59,9 +51,7 @@ command.add_command(rotate_key)
 @click.option("--provider", metavar="ARN", help="The registered provider. By default the one whose issuer it names.")
 @click.option("--private-key", "private_keys", type=_file, multiple=True, help="With --metadata: opens the encrypted.")
 @click.option("--public-url", metavar="URL", help="The URL under which the server is known.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def inspect(  # noqa: PLR0913 - one parameter an option
     *,
     source: str,
@@ -135,29 +125,25 @@ def _from_store(
 
 
 @command.command()
-@store_option
-@config_option
-@output_option
+@operator_options
 def providers(store: str | None, config_file: Path | None, output: str) -> None:
     """List the SAML providers of every account, with their switches."""
     with opened(store, config_file) as there, there.store.read() as reader:
         found = [_shown(provider) for provider in records.each(reader, SamlProvider, None)]
-    if output == "json":
-        print_json({"Providers": found})
-        return
-    for each in found:
-        switches = [word for word, is_on in (("lax", each["Lax"]), ("sha-1", each["AllowSha1"])) if is_on]
-        click.echo("  ".join([each["Arn"], each["EntityId"], *switches]))
-    say_none(found, "There is no SAML provider; `aws iam create-saml-provider` registers one.")
+    none = "There is no SAML provider; `aws iam create-saml-provider` registers one."
+    print_list("Providers", found, output, line=_line, none=none)
+
+
+def _line(shown: dict[str, Any]) -> str:
+    switches = [word for word, is_on in (("lax", shown["Lax"]), ("sha-1", shown["AllowSha1"])) if is_on]
+    return "  ".join([shown["Arn"], shown["EntityId"], *switches])
 
 
 @command.command(name="set")
 @click.argument("arn")
 @click.option("--lax/--strict", default=None, help="Let pass what AWS was seen to let pass (docs/saml.md).")
 @click.option("--allow-sha1/--refuse-sha1", "sha1", default=None, help="Believe signatures and digests by SHA-1.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def set_command(
     *, arn: str, lax: bool | None, sha1: bool | None, store: str | None, config_file: Path | None, output: str
 ) -> None:

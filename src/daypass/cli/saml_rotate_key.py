@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daypass.cli.keys import print_keys, request_keys
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.federation.saml.request_key import make_key_pair
 from daypass.mint.lifecycle import SKEW
 from daypass.operations.saml_request_keys import (
@@ -32,9 +32,7 @@ _DAY = 86_400
     "--after", "days", metavar="DAYS", type=click.IntRange(1, 365), default=7, help="When it signs. Default 7."
 )
 @click.option("--now", "at_once", is_flag=True, help="Let the key that waits, or else a new one, sign from now on.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path | None, output: str) -> None:
     """Publish a new key that signs requests to SAML providers, and list the keys.
 

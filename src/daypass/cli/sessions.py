@@ -14,7 +14,7 @@ import click
 
 from daypass.cli.account_choice import account_option, choose_account
 from daypass.cli.exit_codes import Exit, Stop
-from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
+from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory import records
 from daypass.directory.delegation import find_request
 from daypass.directory.delegation_entities import State
@@ -58,9 +58,7 @@ def command() -> None:
     "--issued-before", metavar="TIME", callback=_read_instant, help="End only what was issued before. Now by default."
 )
 @account_option
-@store_option
-@config_option
-@output_option
+@operator_options
 def revoke(  # noqa: PLR0913 - one parameter an option
     *,
     role: str | None,

@@ -6,7 +6,7 @@ serve.py alone. The server is imported when the store is opened: who asks for he
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +32,11 @@ config_option = click.option(
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="How to print the answer."
 )
+
+
+def operator_options(function: F) -> F:
+    """Add --store, --config and --output, which most commands on the store take."""
+    return store_option(config_option(output_option(function)))
 
 
 def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
@@ -97,6 +102,16 @@ def say_none(found: Sized, words: str) -> None:
     """Tell a person, past standard output, that a list is empty and what would fill it: silence could be a failure."""
     if not found:
         click.echo(f"daypass: {words}", err=True)
+
+
+def print_list(name: str, rows: Sequence[Any], output: str, *, line: Callable[[Any], str], none: str) -> None:
+    """Print rows as one JSON document under `name`, or a line each. `none` tells a person that the list is empty."""
+    if output == "json":
+        print_json({name: rows})
+        return
+    for row in rows:
+        click.echo(line(row))
+    say_none(rows, none)
 
 
 def print_json(value: Any) -> None:

@@ -16,13 +16,7 @@ from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.oidc import every_provider
 from daypass.cli.paste import read_text
 from daypass.cli.report import show_report
-from daypass.cli.store_options import (
-    config_option,
-    opened,
-    output_option,
-    read_config,
-    store_option,
-)
+from daypass.cli.store_options import opened, operator_options, read_config
 from daypass.config import Config, ConfigurationError
 from daypass.errors import Fault
 from daypass.federation.oidc.inspect import inspect_token
@@ -56,9 +50,7 @@ def command() -> None:
 @click.option("--audience", "audiences", multiple=True, help="Judge with these client ids, without a store.")
 @click.option("--jwks", type=_file, help="A file with the issuer's keys, instead of asking it.")
 @click.option("--offline", is_flag=True, help="Do not ask the issuer for its keys.")
-@store_option
-@config_option
-@output_option
+@operator_options
 def inspect(  # noqa: PLR0913 - one parameter an option
     *,
     source: str,
