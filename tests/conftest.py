@@ -2,7 +2,7 @@
 
 import os
 
-pytest_plugins = ["daypass.testing.plugin", "tests.components"]
+pytest_plugins = ["daypass.testing.plugin", "tests.components", "tests.servers"]
 
 for _name in [name for name in os.environ if name.startswith(("AWS_", "DAYPASS_ROOT_"))]:
     del os.environ[_name]

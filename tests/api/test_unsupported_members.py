@@ -10,8 +10,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
 from tests.http.raw import FORM, send, signed
+from tests.refusals import refused
 
 from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS
 from daypass.testing.plugin import ClientFactory, client_factory
@@ -142,35 +142,28 @@ def test_a_valid_call_with_one_member_more_does_nothing(
     assert is_undone(client_factory(server)("iam"))
 
 
-def _refusal(call: Callable[..., Any], **params: Any) -> tuple[str, int, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
-    return error["Code"], metadata["HTTPStatusCode"], error["Message"]
-
-
 def test_sdks_learn_that_a_restriction_is_not_there(server: RunningServer) -> None:
     """A caller that asks for a restriction and does not get it has been given too much."""
     make: ClientFactory = client_factory(server)
     iam, sts = make("iam"), make("sts")
     token = {"Audience": ["a"], "SigningAlgorithm": "ES384"}
     assert sts.get_web_identity_token(**token)["WebIdentityToken"]
-    assert _refusal(sts.get_web_identity_token, **token, SubjectMode="OriginIdentity", Scope="read") == (
+    assert refused(sts.get_web_identity_token, **token, SubjectMode="OriginIdentity", Scope="read") == (
         "ValidationError",
         400,
         "SubjectMode is not supported by this server. Scope is not supported by this server.",
     )
     context = {"SubjectSourceKey": "sub", "SubjectTypeValue": "person"}
     url = "https://issuer.example.com"
-    assert _refusal(iam.create_open_id_connect_provider, Url=url, ContextProvider=context)[2] == (
+    assert refused(iam.create_open_id_connect_provider, Url=url, ContextProvider=context)[2] == (
         "ContextProvider is not supported by this server."
     )
-    assert _refusal(iam.create_role, RoleName="r", AssumeRolePolicyDocument=TRUST, MaxSigninSessionDuration=3600)[
-        2
-    ] == ("MaxSigninSessionDuration is not supported by this server.")
-    assert _refusal(sts.get_scoped_credentials, Policy=NOTHING)[:2] == ("NotSupportedService", 404)
+    assert refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=TRUST, MaxSigninSessionDuration=3600)[2] == (
+        "MaxSigninSessionDuration is not supported by this server."
+    )
+    assert refused(sts.get_scoped_credentials, Policy=NOTHING)[:2] == ("NotSupportedService", 404)
     arn = f"arn:aws:iam::{server.root.account}:oidc-provider/issuer.example.com"
-    assert _refusal(iam.update_open_id_connect_provider, OpenIDConnectProviderArn=arn, RemoveContextProvider=True)[
+    assert refused(iam.update_open_id_connect_provider, OpenIDConnectProviderArn=arn, RemoveContextProvider=True)[
         :2
     ] == ("NotSupportedService", 404)
 
@@ -181,7 +174,7 @@ def test_a_refused_action_is_authorized_first(server: RunningServer) -> None:
     iam = make("iam")
     iam.create_user(UserName="ann")
     ann = make("sts", iam.create_access_key(UserName="ann")["AccessKey"])
-    assert _refusal(ann.get_scoped_credentials, Policy=NOTHING)[0] == "AccessDenied"
+    assert refused(ann.get_scoped_credentials, Policy=NOTHING)[0] == "AccessDenied"
 
 
 def test_what_is_ignored_is_accepted(server: RunningServer) -> None:

@@ -1,12 +1,8 @@
 """Those who may do a little find no way to more: each test is a way that was tried."""
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import msgspec
-import pytest
-from botocore.exceptions import ClientError
+from tests.documents import allow, deny, document, new_key
+from tests.refusals import refused
 from tests.sts.authenticator import enrol, new_device
 
 from daypass.authenticate.caller import user_caller
@@ -21,56 +17,8 @@ from daypass.directory.store import Reader
 from daypass.operations.iam.self_service import get_owner, owner_arn
 from daypass.operations.settings import ServiceSettings
 from daypass.operations.world import World
-from daypass.testing.plugin import ClientFactory, client_factory
-from daypass.testing.server import RunningServer, running_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    """Run a server on a memory store."""
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def root(server: RunningServer) -> RootKey:
-    """Make an account for this test alone, and return its root key."""
-    return server.new_account()
-
-
-@pytest.fixture
-def as_caller(server: RunningServer) -> ClientFactory:
-    """Make clients of the server."""
-    return client_factory(server)
-
-
-def document(*statements: dict[str, Any]) -> str:
-    """Return a policy of these statements."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: str | list[str], resource: str = "*") -> dict[str, Any]:
-    """Return a statement that allows."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource}
-
-
-def deny(action: str | list[str], resource: str = "*") -> dict[str, Any]:
-    """Return a statement that denies."""
-    return {"Effect": "Deny", "Action": action, "Resource": resource}
-
-
-def code_of(call: Callable[..., Any], **parameters: Any) -> str:
-    """Return the code of a refusal. Fails where there is none."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    return str(caught.value.response["Error"]["Code"])
-
-
-def new_user(iam: Any, name: str, *statements: dict[str, Any]) -> Any:
-    """Make a user with one inline policy, and return its access key."""
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
-    return iam.create_access_key(UserName=name)["AccessKey"]
+from daypass.testing.plugin import ClientFactory
+from daypass.testing.server import RunningServer
 
 
 def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningServer, as_caller: ClientFactory) -> None:
@@ -83,10 +31,10 @@ def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningSe
     with server.there.store.write() as writer:
         organization_changes.set_policy(writer, member.account, "service", "guard", document(deny("iam:ListUsers")))
     iam = as_caller("iam", member)
-    key = new_user(iam, "eve", allow("*"))
+    key = new_key(iam, "eve", allow("*"))
     trust = document({"Effect": "Allow", "Principal": {"AWS": member.account}, "Action": "sts:AssumeRole"})
     path = "/aws-service-role/ecs.amazonaws.com/"
-    assert code_of(iam.create_role, RoleName="free", Path=path, AssumeRolePolicyDocument=trust) == "InvalidInput"
+    assert refused(iam.create_role, RoleName="free", Path=path, AssumeRolePolicyDocument=trust).code == "InvalidInput"
 
     role = iam.create_role(RoleName="free", AssumeRolePolicyDocument=trust)["Role"]
     iam.put_role_policy(RoleName="free", PolicyName="all", PolicyDocument=document(allow("*")))
@@ -97,7 +45,7 @@ def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningSe
         records.insert(writer, msgspec.structs.replace(stored, path=path))
     arn = f"arn:aws:iam::{member.account}:role{path}free"
     session = as_caller("sts", key).assume_role(RoleArn=arn, RoleSessionName="eve")["Credentials"]
-    assert code_of(as_caller("iam", session).list_users) == "AccessDenied"
+    assert refused(as_caller("iam", session).list_users).code == "AccessDenied"
 
 
 def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) -> None:
@@ -106,11 +54,11 @@ def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) ->
     arn = iam.create_open_id_connect_provider(Url="https://id.example.com", ClientIDList=["app"])[
         "OpenIDConnectProviderArn"
     ]
-    eve = as_caller("iam", new_user(iam, "eve", allow("iam:*"), deny("iam:*OpenID*", arn)))
+    eve = as_caller("iam", new_key(iam, "eve", allow("iam:*"), deny("iam:*OpenID*", arn)))
     for other in (arn.replace("arn:aws:", "arn:aws-cn:"), arn.replace("arn:aws:", "arn:AWS:")):
-        assert code_of(eve.get_open_id_connect_provider, OpenIDConnectProviderArn=other) == "NoSuchEntity"
+        assert refused(eve.get_open_id_connect_provider, OpenIDConnectProviderArn=other).code == "NoSuchEntity"
         add = eve.add_client_id_to_open_id_connect_provider
-        assert code_of(add, OpenIDConnectProviderArn=other, ClientID="mine") == "NoSuchEntity"
+        assert refused(add, OpenIDConnectProviderArn=other, ClientID="mine").code == "NoSuchEntity"
         eve.delete_open_id_connect_provider(OpenIDConnectProviderArn=other)  # what is not there is gone already
     assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == ["app"]
 
@@ -119,7 +67,7 @@ def test_whoever_asks_for_itself_means_itself_under_any_name(server: RunningServ
     """A user who was renamed, on a node that has not heard of it, does not act on who has its name now."""
     root = server.new_account()
     iam = as_caller("iam", root)
-    key = new_user(iam, "alice", allow("*"))
+    key = new_key(iam, "alice", allow("*"))
     with server.there.store.read() as reader:
         alice = records.find(reader, User, root.account, "alice")
         assert alice is not None
@@ -158,8 +106,8 @@ def test_a_device_is_shown_to_those_who_may_see_its_owner(
     """GetMFADevice without a UserName asks about the user whose device it is, not about the caller."""
     iam = as_caller("iam", root)
     own = f"arn:aws:iam::{root.account}:user/${{aws:username}}"
-    eve, bob = (as_caller("iam", new_user(iam, name, allow("iam:GetMFADevice", own))) for name in ("eve", "bob"))
+    eve, bob = (as_caller("iam", new_key(iam, name, allow("iam:GetMFADevice", own))) for name in ("eve", "bob"))
     app = new_device(iam, server.clock, "bobs")
     enrol(iam, app, "bob")
     assert bob.get_mfa_device(SerialNumber=app.serial)["UserName"] == "bob"
-    assert code_of(eve.get_mfa_device, SerialNumber=app.serial) == "AccessDenied"
+    assert refused(eve.get_mfa_device, SerialNumber=app.serial).code == "AccessDenied"

@@ -1,20 +1,30 @@
 """What providers and token holders may try against the whole server: each test shows the honest way, then the trick."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.documents import document
+from tests.refusals import refused
 from tests.saml.conftest import ACCOUNT, PROVIDER, Stage, granting, registered
-from tests.web_identity.conftest import AUDIENCE, Account, Fleet, name_of, reaching, refused, take, unsigned_client
+from tests.web_identity.conftest import (
+    AUDIENCE,
+    Account,
+    Fleet,
+    name_of,
+    not_taken,
+    open_account,
+    reaching,
+    take,
+    unsigned_client,
+)
 
 from daypass.audit.event import to_event
 from daypass.testing.certificates import Authority
 from daypass.testing.oidc import OidcIssuer
-from daypass.testing.plugin import client_factory
 from daypass.testing.saml import AWS_ATTRIBUTE, SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
@@ -52,39 +62,15 @@ def stage(server: RunningServer) -> Stage:
 
 
 @pytest.fixture
-def new_account(server: RunningServer) -> Callable[[], Account]:
-    """Make accounts."""
-
-    def make() -> Account:
-        root = server.new_account()
-        return Account(root.account, client_factory(server)("iam", root), server)
-
-    return make
-
-
-@pytest.fixture
-def account(new_account: Callable[[], Account]) -> Account:
+def account(server: RunningServer) -> Account:
     """Make an account for this test alone."""
-    return new_account()
+    return open_account(server)
 
 
 @pytest.fixture(scope="module")
 def sts(server: RunningServer) -> Any:
     """Return a client without credentials."""
     return unsigned_client(server)
-
-
-def document(*statements: dict[str, Any]) -> str:
-    """Return a policy of these statements."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def code_of(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    """Return code and words of a refusal. Fails where there is none."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    error = caught.value.response["Error"]
-    return str(error["Code"]), str(error.get("Message", ""))
 
 
 # Whose provider, whose role ------------------------------------------------------------------------------------
@@ -173,9 +159,9 @@ def test_an_issuer_that_was_replaced_has_its_new_terms_at_once(account: Account,
     token = issuer.token()
     assert take(sts, role, token)
     account.iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider)
-    assert refused(sts, role, token)[0] == "InvalidIdentityToken"
+    assert not_taken(sts, role, token)[0] == "InvalidIdentityToken"
     account.iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=["another"])
-    assert refused(sts, role, token)[0] == "InvalidIdentityToken"
+    assert not_taken(sts, role, token)[0] == "InvalidIdentityToken"
     assert take(sts, role, issuer.token(aud="another"))
 
 
@@ -184,7 +170,7 @@ def test_a_saml_provider_s_role_is_not_had_by_a_token_and_the_other_way_round(st
     role = stage.role("by-saml-alone", "sts:*")
     with OidcIssuer(now=lambda: stage.server.clock.now().timestamp()) as stranger:
         stage.iam.create_open_id_connect_provider(Url=stranger.url, ClientIDList=[AUDIENCE])
-        assert refused(sts, role, stranger.token())[:2] == ("InvalidIdentityToken", 400)
+        assert not_taken(sts, role, stranger.token())[:2] == ("InvalidIdentityToken", 400)
     assert stage.redeem(stage.response(granting(role)), role)
 
 
@@ -216,7 +202,7 @@ def test_no_claim_is_a_key_of_the_server_s(account: Account, issuer: OidcIssuer,
         {owner: {name: "true", name.lower(): "true"}},
         {f"{name_of(issuer)}:{key}": "true"},
     ):
-        assert refused(sts, role, issuer.token(claims))[0] == DENIED
+        assert not_taken(sts, role, issuer.token(claims))[0] == DENIED
 
 
 @pytest.mark.parametrize("key", [key for key in SERVERS_OWN if key != "sts:SourceIdentity"])
@@ -239,9 +225,9 @@ def test_no_further_claim_shadows_who_the_token_is_about(
     """Condition keys have no case and claims have: a claim in other letters changes nothing of what is tested."""
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:{key}": "victim"}))
     if claim != key:
-        assert refused(sts, role, issuer.token({claim: "victim"}))[0] == DENIED
+        assert not_taken(sts, role, issuer.token({claim: "victim"}))[0] == DENIED
     prefixed = {f"{name_of(issuer)}:{key}": "victim"}
-    assert refused(sts, role, issuer.token(prefixed))[0] == DENIED
+    assert not_taken(sts, role, issuer.token(prefixed))[0] == DENIED
 
 
 @pytest.mark.parametrize("subject", ["*", "?????", "${aws:PrincipalAccount}", "${*}", "vict*"])
@@ -253,7 +239,7 @@ def test_a_subject_in_a_policy_variable_is_text(account: Account, issuer: OidcIs
     honest = account.client("iam", take(sts, role, issuer.token(sub="victim")))
     assert honest.get_user(UserName="victim")
     thief = account.client("iam", take(sts, role, issuer.token(sub=subject)))
-    assert code_of(thief.get_user, UserName="victim")[0] == DENIED
+    assert refused(thief.get_user, UserName="victim")[0] == DENIED
 
 
 def test_a_name_id_in_a_policy_variable_is_text(stage: Stage) -> None:
@@ -267,7 +253,7 @@ def test_a_name_id_in_a_policy_variable_is_text(stage: Stage) -> None:
         if may:
             assert iam.get_user(UserName="victim")
         else:
-            assert code_of(iam.get_user, UserName="victim")[0] == DENIED
+            assert refused(iam.get_user, UserName="victim")[0] == DENIED
 
 
 @pytest.mark.parametrize(
@@ -322,7 +308,7 @@ def test_tags_that_can_be_read_two_ways_are_refused(
     """All or nothing: a token with one bad tag gets no session, whatever the trust policy allows."""
     role = account.role("r", account.trust(issuer))
     assert take(sts, role, issuer.token({TAGS: {"principal_tags": {"Team": ["a"]}}}))
-    assert refused(sts, role, issuer.token(tags))[0] == "InvalidIdentityToken"
+    assert not_taken(sts, role, issuer.token(tags))[0] == "InvalidIdentityToken"
 
 
 @pytest.mark.parametrize(
@@ -389,11 +375,11 @@ def test_a_federated_session_is_a_role_s_and_no_more(stage: Stage, session: dict
     who = sts.get_caller_identity()
     assert who["Arn"] == session["AssumedRoleUser"]["Arn"]
     assert who["UserId"] == session["AssumedRoleUser"]["AssumedRoleId"]
-    assert code_of(sts.get_session_token)[0] == DENIED
-    assert code_of(sts.get_federation_token, Name="root")[0] == DENIED
+    assert refused(sts.get_session_token)[0] == DENIED
+    assert refused(sts.get_federation_token, Name="root")[0] == DENIED
     onward = _onward(stage, "onward-hour", ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"])
     assert sts.assume_role(RoleArn=onward, RoleSessionName="next", DurationSeconds=3600)
-    code, words = code_of(sts.assume_role, RoleArn=onward, RoleSessionName="next", DurationSeconds=3601)
+    code, _, words = refused(sts.assume_role, RoleArn=onward, RoleSessionName="next", DurationSeconds=3601)
     assert (code, "1 hour" in words) == ("ValidationError", True)
 
 
@@ -402,14 +388,14 @@ def test_tags_and_source_identity_go_on_only_where_they_may(stage: Stage, sessio
     sts = stage.client("sts", session["Credentials"])
     for number, actions in enumerate((["sts:AssumeRole"], ["sts:AssumeRole", "sts:TagSession"])):
         closed = _onward(stage, f"onward-closed-{number}", actions)
-        assert code_of(sts.assume_role, RoleArn=closed, RoleSessionName="next")[0] == DENIED
+        assert refused(sts.assume_role, RoleArn=closed, RoleSessionName="next")[0] == DENIED
     actions = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
     opened = _onward(stage, "onward-open", actions, {"StringEquals": {"sts:SourceIdentity": "alice"}})
     given = {"RoleArn": opened, "RoleSessionName": "next"}
     assert sts.assume_role(**given)["SourceIdentity"] == "alice"
-    assert code_of(sts.assume_role, **given, SourceIdentity="root")[0] == "ValidationError"
+    assert refused(sts.assume_role, **given, SourceIdentity="root")[0] == "ValidationError"
     for key in ("Team", "TEAM"):
-        code, _ = code_of(sts.assume_role, **given, Tags=[{"Key": key, "Value": "b"}])
+        code, _, _ = refused(sts.assume_role, **given, Tags=[{"Key": key, "Value": "b"}])
         assert code == "InvalidParameterValue"
 
 
@@ -423,7 +409,7 @@ def test_a_chain_forgets_who_vouched_for_its_beginning(stage: Stage, session: di
         stage.iam.put_role_policy(RoleName="onward-forgets", PolicyName="p", PolicyDocument=document(policy))
         sts = stage.client("sts", session["Credentials"])
         chained = sts.assume_role(RoleArn=onward, RoleSessionName="next")["Credentials"]
-        assert code_of(stage.client("iam", chained).list_users)[0] == DENIED
+        assert refused(stage.client("iam", chained).list_users)[0] == DENIED
     kept = {"StringEquals": {"aws:PrincipalTag/Team": "a"}, "Null": {"aws:PrincipalTag/Cost": "true"}}
     policy = {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*", "Condition": kept}
     stage.iam.put_role_policy(RoleName="onward-forgets", PolicyName="p", PolicyDocument=document(policy))
@@ -449,7 +435,7 @@ def test_the_bounds_of_a_session_are_refused_before_the_assertion(stage: Stage, 
     role = _once(stage, "bounds")
     given = {"RoleArn": role, "PrincipalArn": PROVIDER, "SAMLAssertion": stage.response(granting(role))}
     assert sts.assume_role_with_saml(**given)
-    assert code_of(sts.assume_role_with_saml, **given, DurationSeconds=seconds)[0] == "ValidationError"
+    assert refused(sts.assume_role_with_saml, **given, DurationSeconds=seconds)[0] == "ValidationError"
 
 
 def test_session_policies_of_another_account_are_not_lent(
@@ -464,7 +450,7 @@ def test_session_policies_of_another_account_are_not_lent(
         assert status == 400
     mine = account.role("r", account.trust(issuer))
     elsewhere = f"arn:aws:iam::{ACCOUNT}:policy/none"
-    assert refused(sts, mine, issuer.token(), PolicyArns=[{"arn": elsewhere}])[1] == 400
+    assert not_taken(sts, mine, issuer.token(), PolicyArns=[{"arn": elsewhere}])[1] == 400
 
 
 # What is written down ------------------------------------------------------------------------------------------
@@ -478,11 +464,11 @@ def test_no_piece_of_a_proof_is_written_down(stage: Stage, account: Account, iss
     take(sts, role, token)
     stage.redeem(response, saml_role)
     for bad in (token[:-8], token + "A", token.replace(".", "", 1), "x" + token):
-        refused(sts, role, bad)
+        not_taken(sts, role, bad)
     for bad in (response[:-9], response[7:], "!" + response):
         stage.refused(bad, saml_role)
     stage.server.clock.move(timedelta(hours=1))
-    refused(sts, role, token)
+    not_taken(sts, role, token)
     stage.refused(response, saml_role)
     happenings = stage.server.audit.happenings[before:]
     assert len(happenings) == 11

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.refusals import code_of
 from tests.sts.authenticator import enrol, new_device
 
 from daypass.bootstrap import RootKey
@@ -294,15 +295,6 @@ def mallory(server: RunningServer, policy: str) -> Any:
     for key in iam.list_access_keys(UserName="mallory")["AccessKeyMetadata"]:
         iam.delete_access_key(UserName="mallory", AccessKeyId=key["AccessKeyId"])
     return client_factory(server)("iam", iam.create_access_key(UserName="mallory")["AccessKey"])
-
-
-def code_of(call: Any, **parameters: Any) -> str:
-    """Return the code of a refusal, or nothing."""
-    try:
-        call(**parameters)
-    except ClientError as refusal:
-        return str(refusal.response["Error"]["Code"])
-    return ""
 
 
 @pytest.mark.parametrize(("action", "more"), ON_A_SERIAL, ids=[action for action, _ in ON_A_SERIAL])

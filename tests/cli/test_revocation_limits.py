@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from click.testing import CliRunner
+from tests.refusals import code_of
 from tests.sts.authenticator import ALLOW_ALL, User, new_user
 from tests.sts.test_assume_role import new_role
 
@@ -43,15 +43,6 @@ def revoke(server: RunningServer, cut: datetime, *whose: str) -> None:
 def alice(server: RunningServer, name: str) -> User:
     """Make a user who may do anything."""
     return new_user(client_factory(server)("iam"), name)
-
-
-def code_of(call: Any, **parameters: Any) -> str:
-    """Return the code of the refusal, or an empty string if the call succeeds."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
 
 
 def issued_at(server: RunningServer, cut: datetime, issue: Any) -> list[Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.sts.authenticator import Authenticator, enrol, new_device, new_user, refused, who
+from tests.refusals import refused
+from tests.sts.authenticator import Authenticator, enrol, new_device, new_user, who
 from tests.sts.test_assume_role import new_role
 
 from daypass.cli.main import cli
@@ -79,8 +80,7 @@ def test_revoking_a_role_s_sessions_is_a_policy_that_iam_shows(daypass: Command,
     session = client("sts", alice.key).assume_role(RoleArn=role, RoleSessionName="s1")["Credentials"]
     client("iam", session).list_users()
     daypass("sessions", "revoke", "--role", "r")
-    with refused("AccessDenied"):
-        client("iam", session).list_users()
+    assert refused(client("iam", session).list_users).code == "AccessDenied"
     document = iam.get_role_policy(RoleName="r", PolicyName="AWSRevokeOlderSessions")["PolicyDocument"]
     (statement,) = document["Statement"]
     assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Deny", ["*"], ["*"])
@@ -114,8 +114,7 @@ def test_revoking_a_user_s_sessions_leaves_its_keys(daypass: Command, client: Cl
     role = new_role(client("iam"), "r")
     session = sts.get_session_token()["Credentials"]
     daypass("sessions", "revoke", "--user", "alice", "--output", "json")
-    with refused("AccessDenied"):
-        client("sts", session).assume_role(RoleArn=role, RoleSessionName="s1")
+    assert refused(client("sts", session).assume_role, RoleArn=role, RoleSessionName="s1").code == "AccessDenied"
     sts.assume_role(RoleArn=role, RoleSessionName="s1")
 
 
@@ -133,13 +132,11 @@ def test_revoking_an_access_key_ends_all_that_came_of_it(daypass: Command, clien
     safe = client("sts", other).assume_role(RoleArn=role, RoleSessionName="s1")["Credentials"]
     daypass("sessions", "revoke", "--access-key", alice.key["AccessKeyId"])
     for session in (own, first, second, third):
-        with refused("InvalidClientTokenId", INVALID, 403):
-            who(client, session)
+        assert refused(who, client, session) == ("InvalidClientTokenId", 403, INVALID)
     who(client, safe)
     who(client, alice.key)
     daypass("sessions", "revoke", "--access-key", safe["AccessKeyId"])
-    with refused("InvalidClientTokenId", INVALID):
-        who(client, safe)
+    assert refused(who, client, safe) == ("InvalidClientTokenId", 403, INVALID)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +175,7 @@ def test_a_hardware_token_is_registered_and_used(
     assert client("iam").list_mfa_devices(UserName="alice")["MFADevices"][0]["SerialNumber"] == app.serial
     (shown,) = answer(daypass("mfa", "list", "--output", "json"))["Devices"]
     assert (shown["Kind"], shown["Locked"]) == ("hardware", False)
-    with refused("NoSuchEntity"):
-        client("iam").delete_virtual_mfa_device(SerialNumber=app.serial)
+    assert refused(client("iam").delete_virtual_mfa_device, SerialNumber=app.serial).code == "NoSuchEntity"
 
 
 def test_an_operator_unlocks_a_device(daypass: Command, server: RunningServer, client: ClientFactory) -> None:
@@ -191,13 +187,10 @@ def test_an_operator_unlocks_a_device(daypass: Command, server: RunningServer, c
     sts = client("sts", alice.key)
     wrong = app.wrong()
     for _ in range(9):
-        with refused("AccessDenied"):
-            sts.get_session_token(SerialNumber=app.serial, TokenCode=wrong)
-    with refused("AccessDenied"):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))
+        assert refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=wrong).code == "AccessDenied"
+    assert refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code(1)).code == "AccessDenied"
     daypass("mfa", "unlock", app.serial)
-    with refused("AccessDenied"):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code())
+    assert refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code()).code == "AccessDenied"
     sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))
     daypass("mfa", "unlock", "no-such-device", code=6)
 

@@ -4,7 +4,7 @@ import json
 import queue
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
@@ -12,15 +12,12 @@ from typing import Any
 
 import pytest
 import trustme
-from botocore.exceptions import ClientError
+from tests.documents import allow, document, new_key
 
 from daypass.bootstrap import RootKey
 from daypass.config import Config
-from daypass.testing.plugin import ClientFactory, client_factory
+from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer, running_server
-
-Refusal = tuple[str, int, str]
-"""Code, status and words."""
 
 
 @dataclass
@@ -123,12 +120,6 @@ def server(running: RunningServer) -> Iterator[RunningServer]:
     running.clock.reset()
 
 
-@pytest.fixture
-def as_caller(server: RunningServer) -> ClientFactory:
-    """Make clients of the server."""
-    return client_factory(server)
-
-
 @dataclass(frozen=True)
 class Sides:
     """A partner and a customer, each with an IAM client of its root user."""
@@ -142,11 +133,7 @@ class Sides:
 
     def user(self, root: RootKey, name: str, *statements: dict[str, Any]) -> Any:
         """Make a user with one inline policy, and return its access key."""
-        iam = self.as_caller("iam", root)
-        iam.create_user(UserName=name)
-        if statements:
-            iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))
-        return iam.create_access_key(UserName=name)["AccessKey"]
+        return new_key(self.as_caller("iam", root), name, *statements)
 
     def request(self, **more: Any) -> str:
         """Make a request as the partner, and return its id."""
@@ -193,24 +180,6 @@ def sides(server: RunningServer, as_caller: ClientFactory, webhook: Webhook) -> 
     return Sides(server, partner, customer, as_caller, template, webhook)
 
 
-def document(*statements: dict[str, Any]) -> str:
-    """Return a policy of these statements."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement that allows."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
 TEMPLATE = document(
     allow("iam:CreateUser", "arn:aws:iam::*:user/@{userPath}/*"), allow(["iam:ListUsers", "sts:GetCallerIdentity"])
 )
-
-
-def refused(call: Callable[..., Any], **parameters: Any) -> Refusal:
-    """Return how a call is refused. Fails where it is not."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")

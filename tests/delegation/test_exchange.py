@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import jwt
 import pytest
-from tests.delegation.conftest import Sides, allow, document, refused
+from tests.delegation.conftest import Sides
+from tests.documents import allow, document
+from tests.refusals import refused
 
 from daypass.directory import records
 from daypass.directory.delegation import find_request

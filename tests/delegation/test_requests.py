@@ -9,7 +9,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from tests.delegation.conftest import Sides, allow, document, refused
+from tests.delegation.conftest import Sides
+from tests.documents import allow, document
+from tests.refusals import refused
 
 from daypass.directory.delegation import find_request
 

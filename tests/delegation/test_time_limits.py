@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.delegation.conftest import Sides, refused
+from tests.delegation.conftest import Sides
+from tests.refusals import refused
 
 from daypass.directory.delegation_entities import LIFETIMES, DelegationRequest, State
 

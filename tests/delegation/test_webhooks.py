@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tests.delegation.conftest import TEMPLATE, Sides, Webhook, refused
+from tests.delegation.conftest import TEMPLATE, Sides, Webhook
+from tests.refusals import refused
 
 from daypass.config import Config
 from daypass.directory import records

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from tests.iam.conftest import EC2, LIST_BUCKET, body, refused
+from tests.iam.conftest import EC2, LIST_BUCKET, body
+from tests.refusals import refused
 
 from daypass.directory import records
 from daypass.directory.account_entities import CredentialReport

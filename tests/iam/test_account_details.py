@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, LIST_BUCKET, allow, body, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EC2, LIST_BUCKET, body
+from tests.refusals import refused
 
 FULL = "arn:aws:iam::aws:policy/IAMFullAccess"
 ATTACHED_FULL = {"PolicyName": "IAMFullAccess", "PolicyArn": FULL}

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, LIST_BUCKET, allow, body, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EC2, LIST_BUCKET, body
+from tests.refusals import refused
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.iam.conftest import EVERYTHING, LIST_BUCKET, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EVERYTHING, LIST_BUCKET
+from tests.refusals import refused
 from tests.sts.authenticator import Authenticator
 
 from daypass.testing.plugin import ClientFactory

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, refused
+from tests.iam.conftest import EC2
+from tests.refusals import refused
 
 from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities import ManagedPolicy

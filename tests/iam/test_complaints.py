@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.iam.conftest import LIST_BUCKET, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import LIST_BUCKET
+from tests.refusals import refused
 
 BUCKET = "arn:aws:s3:::bucket"
 SYNTAX = "Syntax errors in policy."

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, EVERYTHING, LIST_BUCKET, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EC2, EVERYTHING, LIST_BUCKET
+from tests.refusals import refused
 
 READ_ONLY = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"

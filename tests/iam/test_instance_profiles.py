@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.iam.conftest import EC2, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EC2
+from tests.refusals import refused
 
 NO_PROFILE = ("NoSuchEntity", 404, "Instance Profile ghost cannot be found.")
 

@@ -8,7 +8,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.iam.conftest import EC2, LIST_BUCKET, allow, refused
+from tests.documents import allow
+from tests.iam.conftest import EC2, LIST_BUCKET
+from tests.refusals import refused
 
 from daypass.bootstrap import RootKey
 from daypass.testing.server import RunningServer

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.iam.conftest import allow, body, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import body
+from tests.refusals import refused
 
 from daypass.bootstrap import RootKey
 from daypass.testing.plugin import ClientFactory

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EVERYTHING, LIST_BUCKET, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EVERYTHING, LIST_BUCKET
+from tests.refusals import refused
 
 from daypass.testing.plugin import ClientFactory
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import botocore.session
 import pytest
-from tests.iam.conftest import EVERYTHING, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EVERYTHING
+from tests.refusals import refused
 
 from daypass.operations.iam.refusals import ABSENT, EMPTY, REFUSED
 from daypass.operations.iam.table import OPERATIONS

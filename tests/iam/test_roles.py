@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, LIST_BUCKET, document, refused, trust
+from tests.documents import document, trust
+from tests.iam.conftest import EC2, LIST_BUCKET
+from tests.refusals import refused
 
 from daypass.testing.plugin import ClientFactory
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, LIST_BUCKET, refused
+from tests.iam.conftest import EC2, LIST_BUCKET
+from tests.refusals import refused
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.iam.conftest import EC2, LIST_BUCKET, allow, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EC2, LIST_BUCKET
 from tests.iam.terraform import User, normalized, or_none, shown, tags_out, unless_gone
+from tests.refusals import refused
 from tests.sts.authenticator import Authenticator
 
 from daypass.testing.plugin import ClientFactory

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.iam.conftest import LIST_BUCKET, allow, document, trust
+from tests.documents import allow, document, trust
+from tests.iam.conftest import LIST_BUCKET
 from tests.iam.terraform import Group, GroupMembership, Policy, Role, State, User
 
 READ_ONLY = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"

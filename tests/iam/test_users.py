@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.iam.conftest import EVERYTHING, LIST_BUCKET, allow, body, document, refused
+from tests.documents import allow, document
+from tests.iam.conftest import EVERYTHING, LIST_BUCKET, body
+from tests.refusals import refused
 
 from daypass.bootstrap import RootKey
 from daypass.directory.entities import LastUse

@@ -1,33 +1,22 @@
 """A server for each test whose first account stands alone; the organization is made by the tests that need one."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.documents import document
 
 from daypass.bootstrap import RootKey
 from daypass.directory import organization_changes as changes
-from daypass.testing.plugin import ClientFactory, client_factory
-from daypass.testing.server import RunningServer, running_server
-
-Refusal = tuple[str, int, str]
-"""Code, status and words."""
+from daypass.testing.plugin import ClientFactory
+from daypass.testing.server import RunningServer
 
 
 @pytest.fixture
-def server() -> Iterator[RunningServer]:
-    """Run a server on a memory store."""
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def as_caller(server: RunningServer) -> ClientFactory:
-    """Make clients of the server."""
-    return client_factory(server)
+def server(daypass_server: RunningServer) -> RunningServer:
+    """Return a server of the test's own: its first account stands alone."""
+    return daypass_server
 
 
 @dataclass(frozen=True)
@@ -59,29 +48,6 @@ def tree(server: RunningServer) -> Tree:
         unit = changes.create_unit(writer, "/", "prod", entropy=server.there.entropy).id
         changes.move_account(writer, member.account, "/prod")
     return Tree(server, manager, member, other, unit)
-
-
-def document(*statements: dict[str, Any]) -> str:
-    """Return a policy of these statements."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement that allows."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-def deny(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement that denies."""
-    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
-
-
-def refused(call: Callable[..., Any], **parameters: Any) -> Refusal:
-    """Return how a call is refused. Fails where it is not."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.organization.conftest import Tree, deny, document
+from tests.documents import deny, document
+from tests.organization.conftest import Tree
 
 from daypass.bootstrap import CannotCreate, Wanted, create_account
 from daypass.cli.main import cli

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.organization.conftest import Tree, allow, deny, document, refused
+from tests.documents import allow, deny, document
+from tests.organization.conftest import Tree
+from tests.refusals import refused
 
 from daypass.directory import organization_changes as changes
 from daypass.directory import records

@@ -2,31 +2,22 @@
 
 import json
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
 import pytest
-from botocore.exceptions import ClientError
+from tests.documents import new_key
 
-from daypass.testing.plugin import ClientFactory, client_factory
-from daypass.testing.server import RunningServer, running_server
-
-Refusal = tuple[str, int, str]
-"""Code, status and words."""
+from daypass.testing.plugin import ClientFactory
+from daypass.testing.server import RunningServer
 
 
 @pytest.fixture
-def server() -> Iterator[RunningServer]:
-    """Run a server on a memory store."""
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def as_caller(server: RunningServer) -> ClientFactory:
-    """Make clients of the server."""
-    return client_factory(server)
+def server(daypass_server: RunningServer) -> RunningServer:
+    """Return a server of the test's own."""
+    return daypass_server
 
 
 @pytest.fixture
@@ -45,28 +36,7 @@ def issuer(iam: Any) -> str:
 @pytest.fixture
 def user(iam: Any, as_caller: ClientFactory) -> Callable[..., Any]:
     """Make a user with one inline policy, and return its access key."""
-
-    def make(name: str, *statements: dict[str, Any], **more: Any) -> Any:
-        iam.create_user(UserName=name, **more)
-        if statements:
-            policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-            iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy)
-        return iam.create_access_key(UserName=name)["AccessKey"]
-
-    return make
-
-
-def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement that allows."""
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-def refused(call: Callable[..., Any], **parameters: Any) -> Refusal:
-    """Return how a call is refused. Fails where it is not."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")
+    return partial(new_key, iam)
 
 
 def token_of(sts: Any, **more: Any) -> str:

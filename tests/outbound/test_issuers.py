@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import jwt
 import msgspec
 import pytest
-from tests.outbound.conftest import refused, token_of, verify
+from tests.outbound.conftest import token_of, verify
+from tests.refusals import refused
 
 from daypass.directory.identity import load_account
 from daypass.directory.outbound import KEYS, load_documents, rotate_token_keys

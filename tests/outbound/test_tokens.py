@@ -10,7 +10,9 @@ import boto3
 import jwt
 import pytest
 from botocore.config import Config
-from tests.outbound.conftest import allow, refused, token_of, verify
+from tests.documents import allow
+from tests.outbound.conftest import token_of, verify
+from tests.refusals import refused
 
 from daypass.directory import organization_changes as changes
 from daypass.testing.plugin import ClientFactory

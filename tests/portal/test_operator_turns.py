@@ -1,7 +1,6 @@
 """A graph keeps a processor busy for seconds. No account keeps another from having one made."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,16 +9,9 @@ from tests.saml.browser import JSON, Browser
 from daypass.bootstrap import RootKey
 from daypass.portal import operator
 from daypass.testing.plugin import client_factory
-from daypass.testing.server import RunningServer, running_server
+from daypass.testing.server import RunningServer
 
 EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    """Run a server."""
-    with running_server() as running:
-        yield running
 
 
 def entered(server: RunningServer, root: RootKey) -> str:

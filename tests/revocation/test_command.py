@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.sts.authenticator import new_user, refused, who
+from tests.refusals import refused
+from tests.sts.authenticator import new_user, who
 from tests.sts.test_assume_role import new_role
 
 from daypass.cli.main import cli
@@ -111,8 +112,7 @@ def test_a_temporary_key_takes_its_whole_chain_along(client: ClientFactory, revo
         chain.append(made["Credentials"])
     revoke("--access-key", chain[1]["AccessKeyId"])
     for session in chain[1:]:
-        with refused("InvalidClientTokenId", INVALID, 403):
-            who(client, session)
+        assert refused(who, client, session) == ("InvalidClientTokenId", 403, INVALID)
     who(client, alice.key)
 
 
@@ -123,8 +123,7 @@ def test_a_root_key_with_an_id_of_its_own_is_revoked(
     root = server.new_account(access_key_id="root", secret_access_key="s" * 40)
     session = client("sts", root).get_session_token()["Credentials"]
     revoke("--access-key", "root")
-    with refused("InvalidClientTokenId", INVALID, 403):
-        who(client, session)
+    assert refused(who, client, session) == ("InvalidClientTokenId", 403, INVALID)
 
 
 def test_a_delegation_is_ended_by_its_id(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
@@ -138,8 +137,7 @@ def test_a_delegation_is_ended_by_its_id(server: RunningServer, client: ClientFa
     grown = client("sts", credentials).assume_role(RoleArn=role, RoleSessionName="grown")["Credentials"]
     assert "a revocation of the delegation request" in revoke("--delegation", delegation.id).output
     for session in (credentials, grown):
-        with refused("InvalidClientTokenId", INVALID, 403):
-            who(client, session)
+        assert refused(who, client, session) == ("InvalidClientTokenId", 403, INVALID)
     who(client, own)
 
 
@@ -155,14 +153,12 @@ def test_a_delegation_is_ended_before_it_is_redeemed(
     delegation.accept()
     token = delegation.send()
     revoke("--delegation", delegation.id)
-    with refused("AccessDenied", status=403):
-        delegation.redeem(token)
+    assert refused(delegation.redeem, token)[:2] == ("AccessDenied", 403)
     other = Delegation(server, client, carol.key)
     other.associate()
     other.accept()
     revoke("--delegation", other.id)
-    with refused("InvalidInput", status=400):
-        other.send()
+    assert refused(other.send)[:2] == ("InvalidInput", 400)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +179,7 @@ def test_the_second_of_the_revocation_is_void(server: RunningServer, client: Cli
     dora = new_user(client("iam"), "dora")
     session = client("sts", dora.key).get_session_token()["Credentials"]
     revoke("--access-key", dora.key["AccessKeyId"])
-    with refused("InvalidClientTokenId", INVALID, 403):
-        who(client, session)
+    assert refused(who, client, session) == ("InvalidClientTokenId", 403, INVALID)
     server.clock.move(timedelta(seconds=2))
     who(client, client("sts", dora.key).get_session_token()["Credentials"])
 
@@ -198,8 +193,7 @@ def test_a_temporary_key_is_revoked_for_good(server: RunningServer, client: Clie
     server.clock.move(timedelta(minutes=-4))
     revoke("--access-key", session["AccessKeyId"])
     for credentials in (session, grown):
-        with refused("InvalidClientTokenId", INVALID, 403):
-            who(client, credentials)
+        assert refused(who, client, credentials) == ("InvalidClientTokenId", 403, INVALID)
 
 
 def test_a_look_at_the_operator_pages_ends_with_its_session(

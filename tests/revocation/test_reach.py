@@ -13,25 +13,6 @@ SECOND = timedelta(seconds=1)
 LIMIT = "These credentials were issued through a chain of 16 access keys, which is the limit."
 
 
-@pytest.fixture(scope="module")
-def shared() -> Scene:
-    """Build two nodes once."""
-    return Scene()
-
-
-@pytest.fixture
-def scene(shared: Scene) -> Scene:
-    """Return the nodes, in a second that no revocation touches."""
-    shared.clock.move(timedelta(minutes=1))
-    return shared
-
-
-@pytest.fixture
-def alice(scene: Scene) -> Key:
-    """Return the key of a user of the test's own."""
-    return scene.new_user()
-
-
 def chain_of(key: Key, scene: Scene, steps: int) -> list[Key]:
     """Assume roles one after the other."""
     chain = [key]

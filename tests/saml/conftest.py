@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
+from tests.refusals import Refusal, refused
 
 from daypass.directory.saml_providers import find_provider, replace_provider
 from daypass.testing.plugin import ClientFactory, client_factory
@@ -18,7 +18,6 @@ from daypass.testing.server import RunningServer, running_server
 ACCOUNT = "123456789012"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/idp"
 SAML_ACTIONS = ("sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdentity")
-Refusal = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,7 @@ class Stage:
 
     def refused(self, response: str, role: str, **more: Any) -> Refusal:
         """Return how an assertion is refused."""
-        with pytest.raises(ClientError) as caught:
-            self.redeem(response, role, **more)
-        answer = caught.value.response
-        return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
+        return refused(self.redeem, response, role, **more)
 
     def switch(self, **switches: bool) -> None:
         """Set an operator's switches on the provider."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 from lxml import etree, html
+from tests.refusals import refused
 from tests.saml.browser import Browser
 from tests.saml.conftest import PROVIDER, Stage, granting, registered
 
@@ -107,14 +107,6 @@ def test_a_summary_of_another_document_does_not_count(stage: Stage, keys: tuple[
         assert hosts(stage) == ["moved.example.org"]
         assert stage.refused(stage.response(granting(role)), role)[2] == "Response signature invalid"
         stage.redeem(rotated.response(granting(role), now=stage.server.clock.now()), role)
-
-
-def refused(call: Any, **parameters: Any) -> tuple[str, int, str]:
-    """Return how a call is refused."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 
 def test_metadata_has_a_quota(small: Stage, keys: tuple[KeyPair, ...]) -> None:

@@ -4,22 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
-from tests.saml.conftest import ACCOUNT, PROVIDER, Refusal, Stage
+from tests.refusals import refused
+from tests.saml.conftest import ACCOUNT, PROVIDER, Stage
 from tests.sts.authenticator import new_user
 
 from daypass.directory.saml_providers import find_provider, load_providers_of
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import KeyPair
-
-
-def refused(call: Any, **parameters: Any) -> Refusal:
-    """Return how a call is refused."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 
 def test_a_provider_is_shown_as_it_was_registered(shared: Stage) -> None:

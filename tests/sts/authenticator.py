@@ -5,15 +5,11 @@ import hashlib
 import hmac
 import json
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
-import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from daypass.testing.clock import MovableClock
 from daypass.testing.plugin import ClientFactory
@@ -73,19 +69,6 @@ def enrol(iam: Any, app: Authenticator, user: str) -> None:
         AuthenticationCode1=app.code(-1),
         AuthenticationCode2=app.code(),
     )
-
-
-@contextmanager
-def refused(code: str, message: str | None = None, status: int | None = None) -> Iterator[None]:
-    """Expect AWS's error code, and its exact words and status where they are given."""
-    with pytest.raises(ClientError) as caught:
-        yield
-    response = caught.value.response
-    assert response["Error"]["Code"] == code, response["Error"]
-    if message is not None:
-        assert response["Error"]["Message"] == message
-    if status is not None:
-        assert response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
 def loose_client(server: RunningServer, key: Any) -> Any:

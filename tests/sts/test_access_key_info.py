@@ -1,7 +1,8 @@
 """GetAccessKeyInfo: our ids, fixed ids, and AWS's own."""
 
 import pytest
-from tests.sts.authenticator import new_user, refused
+from tests.refusals import refused
+from tests.sts.authenticator import new_user
 
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
@@ -31,12 +32,11 @@ def test_real_ids_are_decoded(client: ClientFactory, key_id: str) -> None:
 @pytest.mark.parametrize("key_id", ["AKIAIOSFODNN7EXAMPLE", "AIDAIOSFODNN7EXAMPLE", "A" * 128, "x" * 16])
 def test_ids_that_say_nothing(client: ClientFactory, key_id: str) -> None:
     """Ids of the older kind, ids of other things, and nonsense."""
-    with refused("ValidationError", status=400):
-        client("sts").get_access_key_info(AccessKeyId=key_id)
+    assert refused(client("sts").get_access_key_info, AccessKeyId=key_id)[:2] == ("ValidationError", 400)
 
 
 def test_it_needs_a_permission(client: ClientFactory) -> None:
     """A user without any policy is refused."""
     nobody = new_user(client("iam"), "nobody", policy=None)
-    with refused("AccessDenied", status=403):
-        client("sts", nobody.key).get_access_key_info(AccessKeyId=nobody.key["AccessKeyId"])
+    refusal = refused(client("sts", nobody.key).get_access_key_info, AccessKeyId=nobody.key["AccessKeyId"])
+    assert refusal[:2] == ("AccessDenied", 403)

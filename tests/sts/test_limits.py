@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.sts.authenticator import loose_client, new_user, refused, who
+from tests.refusals import refused
+from tests.sts.authenticator import loose_client, new_user, who
 from tests.sts.test_assume_role import new_role
 
 from daypass.testing.plugin import client_factory
@@ -152,8 +153,8 @@ def test_a_session_is_refused_from_its_expiration_on(running: RunningServer, ali
     """Every kind of credentials is ExpiredToken then, and the user's own key is not."""
     for made in issued(running, alice):
         running.clock.move(timedelta(seconds=seconds))
-        with refused("ExpiredToken", "The security token included in the request is expired", 403):
-            who(client_factory(running), made)
+        refusal = refused(who, client_factory(running), made)
+        assert refusal == ("ExpiredToken", 403, "The security token included in the request is expired")
         assert alice.get_caller_identity()
         running.clock.move(timedelta(seconds=-seconds))
     running.clock.reset()

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from tests.sts.authenticator import Authenticator, User, enrol, loose_client, new_device, new_user, refused
+from tests.refusals import refused
+from tests.sts.authenticator import Authenticator, User, enrol, loose_client, new_device, new_user
 
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
@@ -43,16 +44,16 @@ def test_codes_are_good_for_two_steps_either_way(
 @pytest.mark.parametrize("steps", [-3, 3])
 def test_three_steps_off_is_too_far(client: ClientFactory, alice: User, app: Authenticator, steps: int) -> None:
     """Beyond two steps a code is as wrong as any other."""
-    with refused("AccessDenied", WRONG_CODE, 403):
-        client("sts", alice.key).get_session_token(SerialNumber=app.serial, TokenCode=app.code(steps))
+    refusal = refused(client("sts", alice.key).get_session_token, SerialNumber=app.serial, TokenCode=app.code(steps))
+    assert refusal == ("AccessDenied", 403, WRONG_CODE)
 
 
 def test_a_code_is_good_once(client: ClientFactory, alice: User, app: Authenticator) -> None:
     """A code that was accepted is refused from then on; the others of the window are not."""
     sts = client("sts", alice.key)
     sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))
-    with refused("AccessDenied", WRONG_CODE):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))
+    refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code(1))
+    assert refusal == ("AccessDenied", 403, WRONG_CODE)
     sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(-1))
 
 
@@ -61,15 +62,16 @@ def test_a_code_is_used_up_although_the_call_is_refused(
 ) -> None:
     """What a refused AssumeRole proved is proved once: its code opens nothing else."""
     sts = client("sts", alice.key)
-    with refused("AccessDenied"):
-        sts.assume_role(
-            RoleArn=f"arn:aws:iam::{daypass_server.root.account}:role/none",
-            RoleSessionName="s1",
-            SerialNumber=app.serial,
-            TokenCode=app.code(),
-        )
-    with refused("AccessDenied", WRONG_CODE):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code())
+    refusal = refused(
+        sts.assume_role,
+        RoleArn=f"arn:aws:iam::{daypass_server.root.account}:role/none",
+        RoleSessionName="s1",
+        SerialNumber=app.serial,
+        TokenCode=app.code(),
+    )
+    assert refusal.code == "AccessDenied"
+    refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code())
+    assert refusal == ("AccessDenied", 403, WRONG_CODE)
 
 
 def test_the_codes_that_enrolled_are_used_up(daypass_server: RunningServer, client: ClientFactory, alice: User) -> None:
@@ -78,8 +80,10 @@ def test_the_codes_that_enrolled_are_used_up(daypass_server: RunningServer, clie
     app = new_device(client("iam"), daypass_server.clock, "phone")
     enrol(client("iam"), app, "alice")
     for steps in (-1, 0):
-        with refused("AccessDenied", WRONG_CODE):
-            client("sts", alice.key).get_session_token(SerialNumber=app.serial, TokenCode=app.code(steps))
+        refusal = refused(
+            client("sts", alice.key).get_session_token, SerialNumber=app.serial, TokenCode=app.code(steps)
+        )
+        assert refusal == ("AccessDenied", 403, WRONG_CODE)
 
 
 def test_foreign_unknown_and_unassigned_devices_are_refused_alike(
@@ -90,8 +94,8 @@ def test_foreign_unknown_and_unassigned_devices_are_refused_alike(
     idle = new_device(client("iam"), daypass_server.clock, "idle")
     bob = client("sts", client("iam").create_access_key(UserName="bob")["AccessKey"])
     for serial in (app.serial, app.serial + "x", app.serial.upper(), idle.serial, "GAHT12345678"):
-        with refused("AccessDenied", NO_DEVICE, 403):
-            bob.get_session_token(SerialNumber=serial, TokenCode=app.code())
+        refusal = refused(bob.get_session_token, SerialNumber=serial, TokenCode=app.code())
+        assert refusal == ("AccessDenied", 403, NO_DEVICE)
     client("sts", alice.key).get_session_token(SerialNumber=app.serial, TokenCode=app.code())
 
 
@@ -99,8 +103,7 @@ def test_serial_and_code_go_together(client: ClientFactory, alice: User, app: Au
     """One without the other is neither MFA nor its absence."""
     sts = client("sts", alice.key)
     for half in ({"SerialNumber": app.serial}, {"TokenCode": app.code()}):
-        with refused("ValidationError"):
-            sts.get_session_token(**half)
+        assert refused(sts.get_session_token, **half).code == "ValidationError"
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "\u0661\u0662\u0663\u0664\u0665\u0666"])
@@ -108,8 +111,10 @@ def test_codes_of_another_form_are_refused(
     daypass_server: RunningServer, alice: User, app: Authenticator, code: str
 ) -> None:
     """A code is six ASCII digits."""
-    with refused("ValidationError", status=400):
-        loose_client(daypass_server, alice.key).get_session_token(SerialNumber=app.serial, TokenCode=code)
+    refusal = refused(
+        loose_client(daypass_server, alice.key).get_session_token, SerialNumber=app.serial, TokenCode=code
+    )
+    assert refusal[:2] == ("ValidationError", 400)
 
 
 def test_the_ninth_failure_in_a_row_locks(
@@ -121,11 +126,11 @@ def test_the_ninth_failure_in_a_row_locks(
     enrol(iam, other, "alice")
     daypass_server.clock.move(5 * MINUTE)
     for _ in range(9):
-        with refused("AccessDenied", WRONG_CODE):
-            sts.get_session_token(SerialNumber=app.serial, TokenCode=app.wrong())
+        refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.wrong())
+        assert refusal == ("AccessDenied", 403, WRONG_CODE)
     daypass_server.clock.move(3 * MINUTE)
-    with refused("AccessDenied", NO_DEVICE):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code())
+    refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code())
+    assert refusal == ("AccessDenied", 403, NO_DEVICE)
     sts.get_session_token(SerialNumber=other.serial, TokenCode=other.code())
 
 
@@ -134,8 +139,8 @@ def test_an_accepted_code_forgives_the_failures(client: ClientFactory, alice: Us
     sts = client("sts", alice.key)
     for steps in (0, 1):
         for _ in range(8):
-            with refused("AccessDenied", WRONG_CODE):
-                sts.get_session_token(SerialNumber=app.serial, TokenCode=app.wrong())
+            refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.wrong())
+            assert refusal == ("AccessDenied", 403, WRONG_CODE)
         sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(steps))
 
 
@@ -145,12 +150,15 @@ def test_resync_opens_a_locked_device(
     """Two consecutive codes prove the device anew."""
     iam, sts = client("iam"), client("sts", alice.key)
     for _ in range(9):
-        with refused("AccessDenied"):
-            sts.get_session_token(SerialNumber=app.serial, TokenCode=app.wrong())
-    with refused("InvalidAuthenticationCode"):
-        iam.resync_mfa_device(
-            UserName="alice", SerialNumber=app.serial, AuthenticationCode1=app.code(), AuthenticationCode2=app.code()
-        )
+        assert refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.wrong()).code == "AccessDenied"
+    refusal = refused(
+        iam.resync_mfa_device,
+        UserName="alice",
+        SerialNumber=app.serial,
+        AuthenticationCode1=app.code(),
+        AuthenticationCode2=app.code(),
+    )
+    assert refusal.code == "InvalidAuthenticationCode"
     iam.resync_mfa_device(
         UserName="alice", SerialNumber=app.serial, AuthenticationCode1=app.code(-1), AuthenticationCode2=app.code()
     )
@@ -168,8 +176,8 @@ def test_a_device_whose_clock_is_off_is_resynchronized(
     daypass_server.clock.move(5 * MINUTE)
     sts = client("sts", alice.key)
     sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(21))
-    with refused("AccessDenied", WRONG_CODE):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code())
+    refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code())
+    assert refusal == ("AccessDenied", 403, WRONG_CODE)
 
 
 def test_a_root_user_has_devices_too(daypass_server: RunningServer, client: ClientFactory) -> None:

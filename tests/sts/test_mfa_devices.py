@@ -6,7 +6,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import segno
-from tests.sts.authenticator import Authenticator, enrol, new_device, new_user, refused
+from tests.refusals import refused
+from tests.sts.authenticator import Authenticator, enrol, new_device, new_user
 
 from daypass.operations.iam.mfa_enrolment import otpauth_uri
 from daypass.testing.plugin import ClientFactory
@@ -47,8 +48,8 @@ def test_names_are_taken_whatever_their_case(client: ClientFactory) -> None:
     iam = client("iam")
     iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
     for name in ("phone", "PHONE"):
-        with refused("EntityAlreadyExists", "MFADevice entity at the same path and name already exists.", 409):
-            iam.create_virtual_mfa_device(VirtualMFADeviceName=name)
+        refusal = refused(iam.create_virtual_mfa_device, VirtualMFADeviceName=name)
+        assert refusal == ("EntityAlreadyExists", 409, "MFADevice entity at the same path and name already exists.")
     iam.create_virtual_mfa_device(VirtualMFADeviceName="phone", Path="/other/")
 
 
@@ -66,19 +67,16 @@ def test_a_device_is_enabled_listed_shown_deactivated_and_deleted(
     assert (listed["UserName"], listed["SerialNumber"]) == ("alice", app.serial)
     assert iam.list_mfa_devices(UserName="bob")["MFADevices"] == []
     assert iam.get_mfa_device(SerialNumber=app.serial, UserName="alice")["UserName"] == "alice"
-    with refused("NoSuchEntity"):
-        iam.get_mfa_device(SerialNumber=app.serial, UserName="bob")
-    with refused("EntityAlreadyExists"):
-        enrol(iam, app, "bob")
-    with refused("DeleteConflict", "MFA VirtualDevice in use. Must deactivate first.", 409):
-        iam.delete_virtual_mfa_device(SerialNumber=app.serial)
-    with refused("NoSuchEntity"):
-        iam.deactivate_mfa_device(UserName="bob", SerialNumber=app.serial)
+    assert refused(iam.get_mfa_device, SerialNumber=app.serial, UserName="bob").code == "NoSuchEntity"
+    assert refused(enrol, iam, app, "bob").code == "EntityAlreadyExists"
+    refusal = refused(iam.delete_virtual_mfa_device, SerialNumber=app.serial)
+    assert refusal == ("DeleteConflict", 409, "MFA VirtualDevice in use. Must deactivate first.")
+    assert refused(iam.deactivate_mfa_device, UserName="bob", SerialNumber=app.serial).code == "NoSuchEntity"
     iam.deactivate_mfa_device(UserName="alice", SerialNumber=app.serial)
     assert iam.list_mfa_devices(UserName="alice")["MFADevices"] == []
     iam.delete_virtual_mfa_device(SerialNumber=app.serial)
-    with refused("NoSuchEntity", f"VirtualMFADevice with serial number {app.serial} doesn't exist.", 404):
-        iam.delete_virtual_mfa_device(SerialNumber=app.serial)
+    refusal = refused(iam.delete_virtual_mfa_device, SerialNumber=app.serial)
+    assert refusal == ("NoSuchEntity", 404, f"VirtualMFADevice with serial number {app.serial} doesn't exist.")
 
 
 def test_the_codes_of_a_deactivated_device_open_nothing(daypass_server: RunningServer, client: ClientFactory) -> None:
@@ -89,10 +87,10 @@ def test_the_codes_of_a_deactivated_device_open_nothing(daypass_server: RunningS
     app = new_device(iam, daypass_server.clock, "phone")
     enrol(iam, app, "alice")
     iam.deactivate_mfa_device(UserName="alice", SerialNumber=app.serial)
-    with refused("AccessDenied"):
-        client("sts", alice.key).get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))
-    with refused("InvalidAuthenticationCode", "Authentication code for device is not valid.", 403):
-        enrol(iam, app, "alice")
+    refusal = refused(client("sts", alice.key).get_session_token, SerialNumber=app.serial, TokenCode=app.code(1))
+    assert refusal.code == "AccessDenied"
+    refusal = refused(enrol, iam, app, "alice")
+    assert refusal == ("InvalidAuthenticationCode", 403, "Authentication code for device is not valid.")
 
 
 @pytest.mark.parametrize("steps", [(0, 0), (0, -1), (0, 2), (-130, -129), (200, 201)])
@@ -104,13 +102,14 @@ def test_only_two_consecutive_codes_of_about_now_enrol(
     iam = client("iam")
     new_user(iam, "alice")
     app = new_device(iam, daypass_server.clock, "phone")
-    with refused("InvalidAuthenticationCode"):
-        iam.enable_mfa_device(
-            UserName="alice",
-            SerialNumber=app.serial,
-            AuthenticationCode1=app.code(steps[0]),
-            AuthenticationCode2=app.code(steps[1]),
-        )
+    refusal = refused(
+        iam.enable_mfa_device,
+        UserName="alice",
+        SerialNumber=app.serial,
+        AuthenticationCode1=app.code(steps[0]),
+        AuthenticationCode2=app.code(steps[1]),
+    )
+    assert refusal.code == "InvalidAuthenticationCode"
     assert iam.list_mfa_devices(UserName="alice")["MFADevices"] == []
 
 
@@ -121,8 +120,8 @@ def test_a_user_has_eight_devices_at_the_most(daypass_server: RunningServer, cli
     new_user(iam, "alice")
     for number in range(8):
         enrol(iam, new_device(iam, daypass_server.clock, f"d{number}"), "alice")
-    with refused("LimitExceeded", "Cannot exceed quota for MFADevicesPerUser: 8", 409):
-        enrol(iam, new_device(iam, daypass_server.clock, "d8"), "alice")
+    refusal = refused(enrol, iam, new_device(iam, daypass_server.clock, "d8"), "alice")
+    assert refusal == ("LimitExceeded", 409, "Cannot exceed quota for MFADevicesPerUser: 8")
 
 
 def test_a_user_with_a_device_cannot_be_deleted(daypass_server: RunningServer, client: ClientFactory) -> None:
@@ -132,8 +131,8 @@ def test_a_user_with_a_device_cannot_be_deleted(daypass_server: RunningServer, c
     iam.create_user(UserName="alice")
     app = new_device(iam, daypass_server.clock, "phone")
     enrol(iam, app, "alice")
-    with refused("DeleteConflict", "Cannot delete entity, must delete MFA device first.", 409):
-        iam.delete_user(UserName="alice")
+    refusal = refused(iam.delete_user, UserName="alice")
+    assert refusal == ("DeleteConflict", 409, "Cannot delete entity, must delete MFA device first.")
     iam.deactivate_mfa_device(UserName="alice", SerialNumber=app.serial)
     iam.delete_user(UserName="alice")
 
@@ -174,8 +173,7 @@ def test_tags_of_a_device(client: ClientFactory) -> None:
     assert iam.list_mfa_device_tags(SerialNumber=made["SerialNumber"])["Tags"] == [{"Key": "Team", "Value": "b"}]
     iam.untag_mfa_device(SerialNumber=made["SerialNumber"], TagKeys=["team"])
     assert iam.list_mfa_device_tags(SerialNumber=made["SerialNumber"])["Tags"] == []
-    with refused("NoSuchEntity"):
-        iam.list_mfa_device_tags(SerialNumber=made["SerialNumber"] + "x")
+    assert refused(iam.list_mfa_device_tags, SerialNumber=made["SerialNumber"] + "x").code == "NoSuchEntity"
 
 
 def test_another_account_s_device_is_nobody_s(daypass_server: RunningServer, client: ClientFactory) -> None:
@@ -183,17 +181,15 @@ def test_another_account_s_device_is_nobody_s(daypass_server: RunningServer, cli
     app: Authenticator = new_device(client("iam"), daypass_server.clock, "phone")
     other = client("iam", daypass_server.new_account())
     for call in (other.delete_virtual_mfa_device, other.get_mfa_device, other.list_mfa_device_tags):
-        with refused("NoSuchEntity"):
-            call(SerialNumber=app.serial)
+        assert refused(call, SerialNumber=app.serial).code == "NoSuchEntity"
 
 
 def test_a_user_without_permission_manages_nothing(daypass_server: RunningServer, client: ClientFactory) -> None:
     """MFA devices are made by those whose policies say so, each asked about the device's or the user's ARN."""
     nobody = new_user(client("iam"), "nobody", policy=None)
-    with refused("AccessDenied", status=403):
-        client("iam", nobody.key).create_virtual_mfa_device(VirtualMFADeviceName="phone")
-    with refused("AccessDenied"):
-        client("iam", nobody.key).list_mfa_devices()
+    refusal = refused(client("iam", nobody.key).create_virtual_mfa_device, VirtualMFADeviceName="phone")
+    assert refusal[:2] == ("AccessDenied", 403)
+    assert refused(client("iam", nobody.key).list_mfa_devices).code == "AccessDenied"
 
 
 def test_enrolment_takes_a_clock_that_is_minutes_off(daypass_server: RunningServer, client: ClientFactory) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config as BotoConfig
-from tests.sts.authenticator import refused
+from tests.refusals import refused
 
 from daypass.config import Config
 from daypass.testing.plugin import ClientFactory
@@ -44,14 +44,14 @@ def test_a_region_that_is_not_served_is_disabled(server: RunningServer) -> None:
         "STS is not activated in this region for account:123456789012. "
         "Your account administrator can activate STS in this region using the IAM Console."
     )
-    with refused("RegionDisabledException", message, 403):
-        in_region(server, "sts", "us-east-1").get_caller_identity()
+    refusal = refused(in_region(server, "sts", "us-east-1").get_caller_identity)
+    assert refusal == ("RegionDisabledException", 403, message)
 
 
 def test_no_region_is_a_wrong_scope(server: RunningServer) -> None:
     """A name that is neither real nor the operator's is a mistake in the scope."""
-    with refused("SignatureDoesNotMatch", "Credential should be scoped to a valid region. ", 403):
-        in_region(server, "sts", "atlantis-1").get_caller_identity()
+    refusal = refused(in_region(server, "sts", "atlantis-1").get_caller_identity)
+    assert refusal == ("SignatureDoesNotMatch", 403, "Credential should be scoped to a valid region. ")
 
 
 def test_iam_is_one_for_all_regions(server: RunningServer) -> None:
@@ -65,5 +65,5 @@ def test_the_preference_is_kept_with_the_account(client: ClientFactory) -> None:
     assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 1
     iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v2Token")
     assert iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
-    with refused("ValidationError"):
-        iam.set_security_token_service_preferences(GlobalEndpointTokenVersion="v3Token")
+    refusal = refused(iam.set_security_token_service_preferences, GlobalEndpointTokenVersion="v3Token")
+    assert refusal.code == "ValidationError"

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.sts.authenticator import ALLOW_ALL, enrol, loose_client, new_device, new_user, refused, who
+from tests.refusals import refused
+from tests.sts.authenticator import ALLOW_ALL, enrol, loose_client, new_device, new_user, who
 
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
@@ -60,10 +61,8 @@ def test_durations_beyond_the_limits_are_refused(
 ) -> None:
     """900 to 129,600 seconds."""
     sts = loose_client(daypass_server, new_user(client("iam"), "alice").key)
-    with refused("ValidationError", status=400):
-        sts.get_session_token(DurationSeconds=seconds)
-    with refused("ValidationError", status=400):
-        sts.get_federation_token(Name="fed", DurationSeconds=seconds)
+    assert refused(sts.get_session_token, DurationSeconds=seconds)[:2] == ("ValidationError", 400)
+    assert refused(sts.get_federation_token, Name="fed", DurationSeconds=seconds)[:2] == ("ValidationError", 400)
 
 
 def test_a_session_ends(daypass_server: RunningServer, client: ClientFactory) -> None:
@@ -72,8 +71,7 @@ def test_a_session_ends(daypass_server: RunningServer, client: ClientFactory) ->
     made = client("sts").get_session_token(DurationSeconds=900)["Credentials"]
     who(client, made)
     daypass_server.clock.move(timedelta(seconds=900))
-    with refused("ExpiredToken", "The security token included in the request is expired", 403):
-        who(client, made)
+    assert refused(who, client, made) == ("ExpiredToken", 403, "The security token included in the request is expired")
 
 
 @pytest.mark.parametrize("action", ["get_session_token", "get_federation_token"])
@@ -83,8 +81,8 @@ def test_sessions_are_for_long_term_credentials(client: ClientFactory, action: s
     parameters = {"Name": "fed"} if "federation" in action else {}
     name = "GetFederationToken" if "federation" in action else "GetSessionToken"
     for made in (sts.get_session_token(), sts.get_federation_token(Name="fed", Policy=ALLOW_ALL)):
-        with refused("AccessDenied", f"Cannot call {name} with session credentials", 403):
-            getattr(client("sts", made["Credentials"]), action)(**parameters)
+        refusal = refused(getattr(client("sts", made["Credentials"]), action), **parameters)
+        assert refusal == ("AccessDenied", 403, f"Cannot call {name} with session credentials")
 
 
 def test_a_session_without_mfa_calls_no_iam(daypass_server: RunningServer, client: ClientFactory) -> None:
@@ -92,8 +90,7 @@ def test_a_session_without_mfa_calls_no_iam(daypass_server: RunningServer, clien
     daypass_server.clock.freeze()
     alice = new_user(client("iam"), "alice")
     made = client("sts", alice.key).get_session_token()["Credentials"]
-    with refused("InvalidClientTokenId", NO_IAM, 403):
-        client("iam", made).list_users()
+    assert refused(client("iam", made).list_users) == ("InvalidClientTokenId", 403, NO_IAM)
     app = new_device(client("iam"), daypass_server.clock, "phone")
     enrol(client("iam"), app, "alice")
     made = client("sts", alice.key).get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))["Credentials"]
@@ -103,8 +100,8 @@ def test_a_session_without_mfa_calls_no_iam(daypass_server: RunningServer, clien
 def test_a_user_s_session_calls_two_actions_of_sts(client: ClientFactory) -> None:
     """AssumeRole and GetCallerIdentity, and no other."""
     made = client("sts", new_user(client("iam"), "alice").key).get_session_token()["Credentials"]
-    with refused("AccessDenied", "Cannot call GetAccessKeyInfo with session credentials"):
-        client("sts", made).get_access_key_info(AccessKeyId=made["AccessKeyId"])
+    refusal = refused(client("sts", made).get_access_key_info, AccessKeyId=made["AccessKeyId"])
+    assert refusal == ("AccessDenied", 403, "Cannot call GetAccessKeyInfo with session credentials")
 
 
 def test_a_federated_user_calls_who_am_i_alone(client: ClientFactory) -> None:
@@ -112,10 +109,11 @@ def test_a_federated_user_calls_who_am_i_alone(client: ClientFactory) -> None:
     sts = client("sts", new_user(client("iam"), "alice").key)
     made = sts.get_federation_token(Name="fed", Policy=ALLOW_ALL)["Credentials"]
     assert who(client, made) == "arn:aws:sts::123456789012:federated-user/fed"
-    with refused("InvalidClientTokenId", NO_IAM, 403):
-        client("iam", made).list_users()
-    with refused("AccessDenied"):
-        client("sts", made).assume_role(RoleArn="arn:aws:iam::123456789012:role/any", RoleSessionName="s1")
+    assert refused(client("iam", made).list_users) == ("InvalidClientTokenId", 403, NO_IAM)
+    refusal = refused(
+        client("sts", made).assume_role, RoleArn="arn:aws:iam::123456789012:role/any", RoleSessionName="s1"
+    )
+    assert refusal.code == "AccessDenied"
 
 
 def test_a_federated_user_s_names_and_size(client: ClientFactory) -> None:
@@ -133,20 +131,20 @@ def test_a_federated_user_s_names_and_size(client: ClientFactory) -> None:
 @pytest.mark.parametrize("name", ["b", "b" * 33, "b b", "b/b", "b:b", "b\u00e9", ""])
 def test_names_beyond_the_rules_are_refused(daypass_server: RunningServer, client: ClientFactory, name: str) -> None:
     """Two to thirty-two of letters, digits and +=,.@-_."""
-    with refused("ValidationError", status=400):
-        loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token(Name=name)
+    refusal = refused(
+        loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token, Name=name
+    )
+    assert refusal[:2] == ("ValidationError", 400)
 
 
 def test_federation_needs_a_permission(client: ClientFactory) -> None:
     """sts:GetFederationToken on the federated user's ARN; and sts:TagSession where tags are given."""
     tags = [{"Key": "team", "Value": "a"}]
     nobody = client("sts", new_user(client("iam"), "nobody", policy=None).key)
-    with refused("AccessDenied", status=403):
-        nobody.get_federation_token(Name="fed")
+    assert refused(nobody.get_federation_token, Name="fed")[:2] == ("AccessDenied", 403)
     alice = client("sts", new_user(client("iam"), "alice", policy=policy("sts:GetFederationToken")).key)
     alice.get_federation_token(Name="fed")
-    with refused("AccessDenied"):
-        alice.get_federation_token(Name="fed", Tags=tags)
+    assert refused(alice.get_federation_token, Name="fed", Tags=tags).code == "AccessDenied"
     both = policy("sts:GetFederationToken", "sts:TagSession")
     client("sts", new_user(client("iam"), "bob", policy=both).key).get_federation_token(Name="fed", Tags=tags)
 
@@ -166,8 +164,10 @@ def test_tags_that_cannot_be(
     daypass_server: RunningServer, client: ClientFactory, tags: list[dict[str, str]], code: str
 ) -> None:
     """Keys that collide by case, reserved ones, and those beyond the limits."""
-    with refused(code, status=400):
-        loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token(Name="fed", Tags=tags)
+    refusal = refused(
+        loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token, Name="fed", Tags=tags
+    )
+    assert refusal[:2] == (code, 400)
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,10 @@ def test_session_policies_that_cannot_be(
     daypass_server: RunningServer, client: ClientFactory, given: dict[str, Any], code: str
 ) -> None:
     """Documents that are none, and managed policies that are not there or not the account's."""
-    with refused(code, status=400):
-        loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token(Name="fed", **given)
+    refusal = refused(
+        loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token, Name="fed", **given
+    )
+    assert refusal[:2] == (code, 400)
 
 
 def test_sizes_of_tokens(daypass_server: RunningServer, client: ClientFactory) -> None:
@@ -198,8 +200,8 @@ def test_sizes_of_tokens(daypass_server: RunningServer, client: ClientFactory) -
         assert answer["SessionTokenSize"] == len(answer["Credentials"]["SessionToken"]) >= size
         assert 0 < answer["SessionTokenUtilization"] <= 100
         who(client, answer["Credentials"])
-    with refused("ValidationError"):
-        loose_client(daypass_server, alice.key).get_session_token(MinimumSessionTokenSize=4097)
+    refusal = refused(loose_client(daypass_server, alice.key).get_session_token, MinimumSessionTokenSize=4097)
+    assert refusal.code == "ValidationError"
 
 
 def test_a_deleted_or_recreated_user_ends_its_sessions(client: ClientFactory) -> None:
@@ -216,5 +218,5 @@ def test_a_deleted_or_recreated_user_ends_its_sessions(client: ClientFactory) ->
     iam.delete_user(UserName="alice")
     new_user(iam, "alice")
     for session in sessions:
-        with refused("InvalidClientTokenId", "The security token included in the request is invalid.", 403):
-            who(client, session)
+        refusal = refused(who, client, session)
+        assert refusal == ("InvalidClientTokenId", 403, "The security token included in the request is invalid.")

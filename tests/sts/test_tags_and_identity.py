@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.sts.authenticator import User, new_user, refused, who
+from tests.refusals import refused
+from tests.sts.authenticator import User, new_user, who
 from tests.sts.test_assume_role import ACCOUNT, denied, new_role, trust
 
 from daypass.testing.plugin import ClientFactory
@@ -54,8 +55,7 @@ def test_session_tags_become_the_principal_s(client: ClientFactory, alice: User)
     tagged = assume(client, alice.key, role, Tags=[tag("TEAM", "a")])
     assert 0 < tagged["PackedPolicySize"] < 100
     client("iam", tagged["Credentials"]).list_users()
-    with refused("AccessDenied"):
-        client("iam", plain).list_users()
+    assert refused(client("iam", plain).list_users).code == "AccessDenied"
 
 
 def test_tagging_needs_tag_session_on_both_sides(client: ClientFactory, alice: User) -> None:
@@ -63,20 +63,20 @@ def test_tagging_needs_tag_session_on_both_sides(client: ClientFactory, alice: U
     iam = client("iam")
     tags = [tag("team", "a")]
     closed = new_role(iam, "closed", trust({"AWS": ACCOUNT}))
-    with refused("AccessDenied", denied(who(client, alice.key), closed, "sts:TagSession"), 403):
-        assume(client, alice.key, closed, Tags=tags)
+    refusal = refused(assume, client, alice.key, closed, Tags=tags)
+    assert refusal == ("AccessDenied", 403, denied(who(client, alice.key), closed, "sts:TagSession"))
     assume(client, alice.key, closed)
     opened = new_role(iam, "opened")
     poor = new_user(iam, "poor", policy=allow("sts:AssumeRole"))
-    with refused("AccessDenied", denied(who(client, poor.key), opened, "sts:TagSession"), 403):
-        assume(client, poor.key, opened, Tags=tags)
+    refusal = refused(assume, client, poor.key, opened, Tags=tags)
+    assert refusal == ("AccessDenied", 403, denied(who(client, poor.key), opened, "sts:TagSession"))
 
 
 def test_a_closed_role_does_not_say_what_else_it_lacks(client: ClientFactory, alice: User) -> None:
     """Only when AssumeRole itself is allowed does a denial name another action."""
     role = new_role(client("iam"), "tagging-only", trust({"AWS": ACCOUNT}, "sts:TagSession"))
-    with refused("AccessDenied", denied(who(client, alice.key), role)):
-        assume(client, alice.key, role, Tags=[tag("team", "a")], SourceIdentity="me")
+    refusal = refused(assume, client, alice.key, role, Tags=[tag("team", "a")], SourceIdentity="me")
+    assert refusal == ("AccessDenied", 403, denied(who(client, alice.key), role))
 
 
 def test_request_tags_are_conditions(client: ClientFactory, alice: User) -> None:
@@ -100,19 +100,18 @@ def test_request_tags_are_conditions(client: ClientFactory, alice: User) -> None
         ([tag("team", "a"), tag("other", "1")], []),
         ([tag("team", "a"), tag("cost", "1")], ["cost"]),
     ):
-        with refused("AccessDenied"):
-            assume(client, alice.key, role, Tags=tags, TransitiveTagKeys=transitive)
+        assert refused(assume, client, alice.key, role, Tags=tags, TransitiveTagKeys=transitive).code == "AccessDenied"
 
 
 def test_tags_that_cannot_be_together(client: ClientFactory, alice: User) -> None:
     """Keys that collide by case; transitive keys that are not requested."""
     role = new_role(client("iam"), "r")
-    with refused("InvalidParameterValue", DUPLICATE, 400):
-        assume(client, alice.key, role, Tags=[tag("team", "a"), tag("Team", "b")])
-    with refused("InvalidParameterValue", NOT_REQUESTED, 400):
-        assume(client, alice.key, role, Tags=[tag("team", "a")], TransitiveTagKeys=["cost"])
-    with refused("InvalidParameterValue", NOT_REQUESTED, 400):
-        assume(client, alice.key, role, TransitiveTagKeys=["cost"])
+    refusal = refused(assume, client, alice.key, role, Tags=[tag("team", "a"), tag("Team", "b")])
+    assert refusal == ("InvalidParameterValue", 400, DUPLICATE)
+    refusal = refused(assume, client, alice.key, role, Tags=[tag("team", "a")], TransitiveTagKeys=["cost"])
+    assert refusal == ("InvalidParameterValue", 400, NOT_REQUESTED)
+    refusal = refused(assume, client, alice.key, role, TransitiveTagKeys=["cost"])
+    assert refusal == ("InvalidParameterValue", 400, NOT_REQUESTED)
 
 
 def test_transitive_tags_go_along_a_chain_and_others_do_not(client: ClientFactory, alice: User) -> None:
@@ -131,11 +130,9 @@ def test_transitive_tags_go_along_a_chain_and_others_do_not(client: ClientFactor
     middle = assume(client, start, second)["Credentials"]
     client("iam", middle).list_users()
     client("iam", assume(client, middle, third)["Credentials"]).list_users()
-    with refused("AccessDenied"):
-        client("iam", assume(client, start, other)["Credentials"]).list_users()
+    assert refused(client("iam", assume(client, start, other)["Credentials"]).list_users).code == "AccessDenied"
     for key in ("team", "Team"):
-        with refused("InvalidParameterValue", INHERITED, 400):
-            assume(client, middle, third, Tags=[tag(key, "b")])
+        assert refused(assume, client, middle, third, Tags=[tag(key, "b")]) == ("InvalidParameterValue", 400, INHERITED)
     assume(client, middle, third, Tags=[tag("cost", "2")])
 
 
@@ -144,8 +141,8 @@ def test_inherited_tags_need_tag_session_too(client: ClientFactory, alice: User)
     iam = client("iam")
     first, second = new_role(iam, "first"), new_role(iam, "second", trust({"AWS": ACCOUNT}))
     start = assume(client, alice.key, first, Tags=[tag("team", "a")], TransitiveTagKeys=["team"])
-    with refused("AccessDenied", denied(start["AssumedRoleUser"]["Arn"], second, "sts:TagSession")):
-        assume(client, start["Credentials"], second)
+    refusal = refused(assume, client, start["Credentials"], second)
+    assert refusal == ("AccessDenied", 403, denied(start["AssumedRoleUser"]["Arn"], second, "sts:TagSession"))
     assume(client, assume(client, alice.key, first)["Credentials"], second)
 
 
@@ -155,16 +152,14 @@ def test_fifty_tags_are_the_most_with_those_inherited(client: ClientFactory, ali
     many = [tag(f"k{number}", "") for number in range(50)]
     start = assume(client, alice.key, role, Tags=many, TransitiveTagKeys=[one["Key"] for one in many])["Credentials"]
     assume(client, start, role)
-    with refused("InvalidParameterValue"):
-        assume(client, start, role, Tags=[tag("one-more", "")])
+    assert refused(assume, client, start, role, Tags=[tag("one-more", "")]).code == "InvalidParameterValue"
 
 
 def test_tags_that_do_not_pack_are_too_large(client: ClientFactory, alice: User) -> None:
     """AWS says by how much, and nothing is minted."""
     role = new_role(client("iam"), "r")
     tags = [tag(f"k{number}-{hash(number * 7919)}", str(number**40)[:200]) for number in range(50)]
-    with refused("PackedPolicyTooLarge", status=400):
-        assume(client, alice.key, role, Tags=tags)
+    assert refused(assume, client, alice.key, role, Tags=tags)[:2] == ("PackedPolicyTooLarge", 400)
 
 
 def test_source_identity_is_fixed_along_a_chain(client: ClientFactory, alice: User) -> None:
@@ -179,12 +174,12 @@ def test_source_identity_is_fixed_along_a_chain(client: ClientFactory, alice: Us
     assert carried["SourceIdentity"] == "alice"
     client("iam", carried["Credentials"]).list_users()
     assume(client, start["Credentials"], known, SourceIdentity="alice")
-    with refused("ValidationError", "The source identity is already set for this assume role session", 400):
-        assume(client, start["Credentials"], known, SourceIdentity="bob")
-    with refused("AccessDenied", denied(start["AssumedRoleUser"]["Arn"], closed, "sts:SetSourceIdentity")):
-        assume(client, start["Credentials"], closed)
-    with refused("AccessDenied", denied(who(client, alice.key), closed, "sts:SetSourceIdentity")):
-        assume(client, alice.key, closed, SourceIdentity="alice")
+    refusal = refused(assume, client, start["Credentials"], known, SourceIdentity="bob")
+    assert refusal == ("ValidationError", 400, "The source identity is already set for this assume role session")
+    refusal = refused(assume, client, start["Credentials"], closed)
+    assert refusal == ("AccessDenied", 403, denied(start["AssumedRoleUser"]["Arn"], closed, "sts:SetSourceIdentity"))
+    refusal = refused(assume, client, alice.key, closed, SourceIdentity="alice")
+    assert refusal == ("AccessDenied", 403, denied(who(client, alice.key), closed, "sts:SetSourceIdentity"))
 
 
 def test_session_policies_cut_the_role_s(client: ClientFactory, alice: User) -> None:
@@ -197,8 +192,7 @@ def test_session_policies_cut_the_role_s(client: ClientFactory, alice: User) -> 
     cut = client("iam", inline["Credentials"])
     cut.list_users()
     for call in (cut.list_roles, cut.list_groups):
-        with refused("AccessDenied"):
-            call()
+        assert refused(call).code == "AccessDenied"
     both = assume(client, alice.key, role, Policy=allow("iam:ListUsers"), PolicyArns=[{"arn": managed}])
     client("iam", both["Credentials"]).list_users()
     client("iam", both["Credentials"]).list_roles()
@@ -213,9 +207,7 @@ def test_managed_session_policies_act_live(client: ClientFactory, alice: User) -
     session.list_users()
     iam.create_policy_version(PolicyArn=managed, PolicyDocument=allow("iam:ListRoles"), SetAsDefault=True)
     session.list_roles()
-    with refused("AccessDenied"):
-        session.list_users()
+    assert refused(session.list_users).code == "AccessDenied"
     iam.delete_policy_version(PolicyArn=managed, VersionId="v1")
     iam.delete_policy(PolicyArn=managed)
-    with refused("AccessDenied"):
-        session.list_roles()
+    assert refused(session.list_roles).code == "AccessDenied"

@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.portal.command import send
-from tests.sts.authenticator import Authenticator, refused
+from tests.refusals import refused
+from tests.sts.authenticator import Authenticator
 from tests.upgrade.conftest import MEMBER, PARTNER, PUBLIC_URL, Upgraded, recorded
 
 from daypass.testing.saml import Assertion, SamlIdentityProvider
@@ -67,8 +68,8 @@ def test_a_session_is_who_it_was_and_may_what_it_might(there: Upgraded, name: st
 
 def test_a_revoked_session_stays_so(there: Upgraded) -> None:
     """Its issuing key was revoked before the upgrade."""
-    with refused("InvalidClientTokenId"):
-        there.client("sts", recorded()["sessions"]["revoked"]["keys"]).get_caller_identity()
+    refusal = refused(there.client("sts", recorded()["sessions"]["revoked"]["keys"]).get_caller_identity)
+    assert refusal.code == "InvalidClientTokenId"
 
 
 def test_an_enrolled_device_verifies(there: Upgraded) -> None:
@@ -80,10 +81,8 @@ def test_an_enrolled_device_verifies(there: Upgraded) -> None:
     code = {"SerialNumber": app.serial, "TokenCode": app.code()}
     answer = sts.get_session_token(**code)["Credentials"]
     assert outcome(there, answer, "iam.list_users") == "ok"
-    with refused("AccessDenied"):
-        sts.get_session_token(**code)
-    with refused("AccessDenied"):
-        sts.get_session_token(SerialNumber=app.serial, TokenCode=app.wrong())
+    assert refused(sts.get_session_token, **code).code == "AccessDenied"
+    assert refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.wrong()).code == "AccessDenied"
 
 
 def workforce() -> SamlIdentityProvider:
@@ -122,22 +121,21 @@ def test_machines_sign_in_with_their_old_issuer(there: Upgraded) -> None:
         if code is None:
             there.unsigned.assume_role_with_web_identity(**given, WebIdentityToken=token)
             continue
-        with refused(code):
-            there.unsigned.assume_role_with_web_identity(**given, WebIdentityToken=token)
+        assert refused(there.unsigned.assume_role_with_web_identity, **given, WebIdentityToken=token).code == code
 
 
 def test_an_old_exchange_token_is_redeemed_once(there: Upgraded) -> None:
     """The one that waited gives the credentials; the one that was used before the upgrade does not."""
     tokens = recorded()["trade_in_tokens"]
     sts = there.client("sts", recorded()["roots"][PARTNER])
-    with refused("ExpiredTradeInTokenException"):
-        sts.get_delegated_access_token(TradeInToken=tokens["REDEEMED"])
+    refusal = refused(sts.get_delegated_access_token, TradeInToken=tokens["REDEEMED"])
+    assert refusal.code == "ExpiredTradeInTokenException"
     answer = sts.get_delegated_access_token(TradeInToken=tokens["FINALIZED"])
     assert answer["AssumedPrincipal"] == f"arn:aws:iam::{MEMBER}:root"
     assert outcome(there, answer["Credentials"], "iam.list_users") == "ok"
     assert outcome(there, answer["Credentials"], "iam.list_roles") == "AccessDenied"
-    with refused("ExpiredTradeInTokenException"):
-        sts.get_delegated_access_token(TradeInToken=tokens["FINALIZED"])
+    refusal = refused(sts.get_delegated_access_token, TradeInToken=tokens["FINALIZED"])
+    assert refusal.code == "ExpiredTradeInTokenException"
 
 
 def test_a_delegation_request_goes_on(there: Upgraded) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from tests.sts.authenticator import refused
+from tests.refusals import refused
 from tests.upgrade.conftest import Upgraded, recorded, sqlite_copy, upgraded
 
 SESSIONS = sorted(set(recorded()["sessions"]) - {"revoked"})
@@ -26,5 +26,4 @@ def test_a_session_is_accepted_until_it_ends(there: Upgraded, name: str) -> None
     there.server.clock.freeze(ends - timedelta(seconds=1))
     assert sts.get_caller_identity()["Arn"] == session["arn"]
     there.server.clock.freeze(ends)
-    with refused("ExpiredToken"):
-        sts.get_caller_identity()
+    assert refused(sts.get_caller_identity).code == "ExpiredToken"

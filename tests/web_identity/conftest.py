@@ -1,7 +1,7 @@
 """A server, two issuers that it may reach on loopback, and accounts with providers and roles for their tokens."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import ClientError
+from tests.refusals import Refusal, refused
 
 from daypass.bootstrap import RootKey
 from daypass.config import Config
@@ -116,21 +116,16 @@ def name_of(issuer: OidcIssuer | str) -> str:
     return (issuer if isinstance(issuer, str) else issuer.url).removeprefix("https://")
 
 
-@pytest.fixture
-def new_account(server: RunningServer) -> Callable[[], Account]:
-    """Make accounts."""
-
-    def make() -> Account:
-        root: RootKey = server.new_account()
-        return Account(root.account, client_factory(server)("iam", root), server)
-
-    return make
+def open_account(server: RunningServer) -> Account:
+    """Make an account."""
+    root: RootKey = server.new_account()
+    return Account(root.account, client_factory(server)("iam", root), server)
 
 
 @pytest.fixture
-def account(new_account: Callable[[], Account]) -> Account:
+def account(server: RunningServer) -> Account:
     """Make an account for this test alone."""
-    return new_account()
+    return open_account(server)
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +156,6 @@ def take(sts: Any, role: str, token: str, **more: Any) -> dict[str, Any]:
     return answer
 
 
-def refused(sts: Any, role: str, token: str, **more: Any) -> tuple[str, int, str]:
-    """Return code, status and words of a refusal. Fails where there is none."""
-    with pytest.raises(ClientError) as caught:
-        take(sts, role, token, **more)
-    answer = caught.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")
+def not_taken(sts: Any, role: str, token: str, **more: Any) -> Refusal:
+    """Return the refusal of a token. Fails if the token is taken."""
+    return refused(take, sts, role, token, **more)

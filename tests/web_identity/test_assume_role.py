@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.web_identity.conftest import AUDIENCE, Account, name_of, refused, take
+from tests.web_identity.conftest import AUDIENCE, Account, name_of, not_taken, open_account, take
 
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.server import RunningServer
@@ -41,7 +40,7 @@ def test_issuers_with_a_path_and_a_last_slash(account: Account, second_issuer: O
     assert name.endswith("/realms/acme/")
     role = account.role("r", account.trust(second_issuer, StringEquals={f"{name}:aud": AUDIENCE}))
     assert take(sts, role, second_issuer.token())["Provider"].endswith("/realms/acme/")
-    other = refused(sts, role, second_issuer.token(iss=second_issuer.url.rstrip("/")))
+    other = not_taken(sts, role, second_issuer.token(iss=second_issuer.url.rstrip("/")))
     assert other[2] == f"No OpenIDConnect provider found in your account for {second_issuer.url.rstrip('/')}"
 
 
@@ -53,32 +52,30 @@ def test_several_issuers_in_one_account_keep_apart(
     theirs = account.role("theirs", account.trust(second_issuer))
     assert take(sts, mine, issuer.token())
     assert take(sts, theirs, second_issuer.token())
-    assert refused(sts, mine, second_issuer.token()) == DENIED
-    assert refused(sts, theirs, issuer.token()) == DENIED
+    assert not_taken(sts, mine, second_issuer.token()) == DENIED
+    assert not_taken(sts, theirs, issuer.token()) == DENIED
 
 
 def test_one_issuer_in_several_accounts_has_the_terms_of_each(
-    new_account: Callable[[], Account], issuer: OidcIssuer, sts: Any
+    server: RunningServer, issuer: OidcIssuer, sts: Any
 ) -> None:
     """Client ids are an account's own: what one account believes is nothing to another."""
-    first, second = new_account(), new_account()
+    first, second = open_account(server), open_account(server)
     one, two = first.role("r", first.trust(issuer)), second.role("r", second.trust(issuer))
     provider = f"arn:aws:iam::{second.id}:oidc-provider/{name_of(issuer)}"
     second.iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=provider, ClientID=AUDIENCE)
     assert take(sts, one, issuer.token())
-    assert refused(sts, two, issuer.token())[0] == "InvalidIdentityToken"
+    assert not_taken(sts, two, issuer.token())[0] == "InvalidIdentityToken"
     second.iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider)
-    assert refused(sts, two, issuer.token())[2] == f"No OpenIDConnect provider found in your account for {issuer.url}"
+    assert not_taken(sts, two, issuer.token())[2] == f"No OpenIDConnect provider found in your account for {issuer.url}"
 
 
-def test_another_account_s_provider_is_not_the_role_s(
-    new_account: Callable[[], Account], issuer: OidcIssuer, sts: Any
-) -> None:
+def test_another_account_s_provider_is_not_the_role_s(server: RunningServer, issuer: OidcIssuer, sts: Any) -> None:
     """A trust policy may name another account's provider, and nobody comes through it."""
-    mine, other = new_account(), new_account()
+    mine, other = open_account(server), open_account(server)
     mine.trust(issuer)
     role = mine.role("r", other.trust(issuer))
-    assert refused(sts, role, issuer.token()) == DENIED
+    assert not_taken(sts, role, issuer.token()) == DENIED
 
 
 def test_who_the_trust_policy_does_not_mean_is_told_nothing_of_the_role(
@@ -87,7 +84,7 @@ def test_who_the_trust_policy_does_not_mean_is_told_nothing_of_the_role(
     """A closed role, a missing one and one of another path are refused in the same words."""
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "somebody else"}))
     for arn in (role, role + "x", role.replace("role/r", "role/path/r")):
-        assert refused(sts, arn, issuer.token()) == DENIED
+        assert not_taken(sts, arn, issuer.token()) == DENIED
 
 
 @pytest.mark.parametrize(
@@ -106,7 +103,7 @@ def test_no_other_principal_means_a_web_identity(
     if principal == {"AWS": "123456789012"}:
         trust["Statement"][0]["Principal"] = {"AWS": account.id}
     role = account.role("other", json.dumps(trust))
-    assert refused(sts, role, issuer.token()) == DENIED
+    assert not_taken(sts, role, issuer.token()) == DENIED
 
 
 def test_a_deny_for_everybody_means_web_identities_too(account: Account, issuer: OidcIssuer, sts: Any) -> None:
@@ -117,7 +114,7 @@ def test_a_deny_for_everybody_means_web_identities_too(account: Account, issuer:
     trust["Statement"].append(deny)
     role = account.role("r", json.dumps(trust))
     assert take(sts, role, issuer.token())
-    assert refused(sts, role, issuer.token(sub="banned")) == DENIED
+    assert not_taken(sts, role, issuer.token(sub="banned")) == DENIED
 
 
 @pytest.mark.parametrize(
@@ -142,7 +139,7 @@ def test_claims_are_condition_keys(
     assert take(sts, role, issuer.token(claims))
     without = {**claims, "sub": "other", "azp": None, "aud": AUDIENCE, "amr": None, "email": None}
     if key != "aud":
-        assert refused(sts, role, issuer.token(without)) == DENIED
+        assert not_taken(sts, role, issuer.token(without)) == DENIED
 
 
 def test_condition_keys_of_the_request(account: Account, issuer: OidcIssuer, sts: Any) -> None:
@@ -155,7 +152,7 @@ def test_condition_keys_of_the_request(account: Account, issuer: OidcIssuer, sts
     )
     role = account.role("r", trust)
     assert take(sts, role, issuer.token(), RoleSessionName="nightly")
-    assert refused(sts, role, issuer.token()) == DENIED
+    assert not_taken(sts, role, issuer.token()) == DENIED
 
 
 def test_what_the_session_still_knows(account: Account, issuer: OidcIssuer, sts: Any) -> None:
@@ -198,7 +195,7 @@ def test_a_role_s_longest_session_holds(account: Account, issuer: OidcIssuer, st
     """DurationSeconds beyond the role's own maximum is refused."""
     role = account.role("r", account.trust(issuer))
     words = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-    assert refused(sts, role, issuer.token(), DurationSeconds=3601) == ("ValidationError", 400, words)
+    assert not_taken(sts, role, issuer.token(), DurationSeconds=3601) == ("ValidationError", 400, words)
 
 
 NESTED = {TAGS: {"principal_tags": {"Project": ["Heart"], "Cost": ["42"]}, "transitive_tag_keys": ["Project"]}}
@@ -252,7 +249,7 @@ def test_tags_and_source_identity_need_permissions_of_their_own(
     trust["Statement"][0]["Action"] = "sts:AssumeRoleWithWebIdentity"
     role = account.role("r", json.dumps(trust))
     assert take(sts, role, issuer.token())
-    assert refused(sts, role, issuer.token(claims)) == ("AccessDenied", 403, f"Not authorized to perform {action}")
+    assert not_taken(sts, role, issuer.token(claims)) == ("AccessDenied", 403, f"Not authorized to perform {action}")
 
 
 def test_a_source_identity_is_shown_and_stays(account: Account, issuer: OidcIssuer, sts: Any) -> None:
@@ -261,7 +258,7 @@ def test_a_source_identity_is_shown_and_stays(account: Account, issuer: OidcIssu
     role = account.role("r", trust, {"Effect": "Allow", "Action": "*", "Resource": "*"})
     answer = take(sts, role, issuer.token({SOURCE_IDENTITY: "alice"}))
     assert answer["SourceIdentity"] == "alice"
-    assert refused(sts, role, issuer.token({SOURCE_IDENTITY: "bob"})) == DENIED
+    assert not_taken(sts, role, issuer.token({SOURCE_IDENTITY: "bob"})) == DENIED
     onward = {
         "Effect": "Allow",
         "Principal": {"AWS": account.id},
@@ -278,10 +275,10 @@ def test_a_token_with_a_list_of_roles_gets_those_alone(account: Account, issuer:
     """The list binds every role, and a trust policy can ask whether there was one."""
     role = account.role("r", account.trust(issuer, Bool={"sts:RoleAuthorizedByIdp": "true"}))
     assert take(sts, role, issuer.token({ROLES: [role]}))
-    assert refused(sts, role, issuer.token()) == DENIED
+    assert not_taken(sts, role, issuer.token()) == DENIED
     words = "The target role ARN is not present in the roles claim of the identity token"
     other = issuer.token({ROLES: [role + "x", f"arn:aws:iam::{account.id}:role/*"]})
-    assert refused(sts, role, other) == ("InvalidIdentityToken", 400, words)
+    assert not_taken(sts, role, other) == ("InvalidIdentityToken", 400, words)
 
 
 def test_session_policies_cut_the_session(account: Account, issuer: OidcIssuer, sts: Any) -> None:
@@ -301,13 +298,13 @@ def test_too_much_of_policies_and_tags(account: Account, issuer: OidcIssuer, sts
     role = account.role("r", account.trust(issuer))
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::" + "b" * 2000}
     long = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    code, status, _ = refused(sts, role, issuer.token(), Policy=long)
+    code, status, _ = not_taken(sts, role, issuer.token(), Policy=long)
     assert (code, status) == ("PackedPolicyTooLarge", 400)
     tags = {f"key-{number}": [hashlib.sha512(b"%d" % number).hexdigest()] for number in range(20)}
-    code, status, words = refused(sts, role, issuer.token({TAGS: {"principal_tags": tags}}))
+    code, status, words = not_taken(sts, role, issuer.token({TAGS: {"principal_tags": tags}}))
     assert (code, status) == ("PackedPolicyTooLarge", 400)
     assert words.startswith("Packed size of session tags consumes ")
-    code, _, _ = refused(sts, role, issuer.token(), Policy="{}")
+    code, _, _ = not_taken(sts, role, issuer.token(), Policy="{}")
     assert code == "MalformedPolicyDocument"
 
 
@@ -330,4 +327,4 @@ def test_a_signed_call_is_judged_by_its_token_alone(
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "repo:acme/site"}))
     signed = account.client("sts", {"Credentials": {"AccessKeyId": "AKIA" + "A" * 16, "SecretAccessKey": "x" * 40}})
     assert take(signed, role, issuer.token())
-    assert refused(signed, role, issuer.token(sub="other")) == DENIED
+    assert not_taken(signed, role, issuer.token(sub="other")) == DENIED

@@ -11,7 +11,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
-from tests.web_identity.conftest import refused, take
+from tests.web_identity.conftest import not_taken, take
 
 from daypass.bootstrap import RootKey
 from daypass.config import Config
@@ -102,7 +102,7 @@ def test_an_outbound_token_opens_another_account_s_role(clients: Clients, algori
     assert answer["SubjectFromWebIdentityToken"] == f"arn:aws:iam::{giver.account}:user/robot"
     who = clients("sts", answer["Credentials"]).get_caller_identity()
     assert who["Account"] == taker.account
-    assert refused(unsigned, role, token(Audience=["https://elsewhere.example"]))[0] == "InvalidIdentityToken"
+    assert not_taken(unsigned, role, token(Audience=["https://elsewhere.example"]))[0] == "InvalidIdentityToken"
 
 
 def test_another_account_s_tokens_open_nothing(clients: Clients) -> None:
@@ -123,7 +123,7 @@ def test_another_account_s_tokens_open_nothing(clients: Clients) -> None:
     token = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384"}
     own = clients("sts", taker).get_web_identity_token(**token)["WebIdentityToken"]
     unsigned = clients("sts", None)
-    assert refused(unsigned, role, own)[2] == f"No OpenIDConnect provider found in your account for {issuers[1]}"
+    assert not_taken(unsigned, role, own)[2] == f"No OpenIDConnect provider found in your account for {issuers[1]}"
     right = clients("sts", giver).get_web_identity_token(**token)["WebIdentityToken"]
     assert take(unsigned, role, right)
 
@@ -182,7 +182,7 @@ def test_a_revoked_key_ends_what_began_with_its_tokens(clients: Clients, revoked
     partner.revoke(partner.key["AccessKeyId"] if revoked == "the long-term key" else session["AccessKeyId"])
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
         clients("sts", grown).get_caller_identity()
-    assert refused(unsigned, partner.role, token)[0] == "InvalidIdentityToken"
+    assert not_taken(unsigned, partner.role, token)[0] == "InvalidIdentityToken"
 
 
 def test_a_revoked_key_ends_nothing_that_began_with_others(clients: Clients) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.web_identity.conftest import Account, Fleet, name_of, reaching, refused, take, unsigned_client
+from tests.web_identity.conftest import Account, Fleet, name_of, not_taken, reaching, take, unsigned_client
 
 from daypass.cli.main import cli
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
-from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 
 Command = Callable[..., Result]
@@ -25,13 +24,6 @@ def server(fleet: Fleet, issuer: OidcIssuer, tmp_path_factory: pytest.TempPathFa
     with running_server(store=store, config=reaching(issuer)) as running:
         fleet.server = running
         yield running
-
-
-@pytest.fixture
-def account(server: RunningServer) -> Account:
-    """Make an account for this test alone."""
-    root = server.new_account()
-    return Account(root.account, client_factory(server)("iam", root), server)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +59,12 @@ def test_further_claims_become_condition_keys(account: Account, issuer: OidcIssu
     )
     role = account.role("r", trust)
     token = issuer.token(groups=["dev", "ops"], realm_access={"roles": ["deployer", "viewer"]})
-    assert refused(sts, role, token) == DENIED
+    assert not_taken(sts, role, token) == DENIED
     daypass("oidc", "set", provider_of(account, issuer), "--claim", "groups", "--claim", "realm_access/roles=roles")
     assert take(sts, role, token)
-    assert refused(sts, role, issuer.token(groups=["dev"], realm_access={"roles": ["deployer"]})) == DENIED
+    assert not_taken(sts, role, issuer.token(groups=["dev"], realm_access={"roles": ["deployer"]})) == DENIED
     daypass("oidc", "set", provider_of(account, issuer), "--no-claims")
-    assert refused(sts, role, token) == DENIED
+    assert not_taken(sts, role, token) == DENIED
 
 
 def test_pinned_keys_need_no_network(
@@ -88,12 +80,12 @@ def test_pinned_keys_need_no_network(
         assert take(sts, role, far.token())
         assert far.requests[DISCOVERY] == 0
         far.rotate()
-        assert refused(sts, role, far.token())[0] == "InvalidIdentityToken"
+        assert not_taken(sts, role, far.token())[0] == "InvalidIdentityToken"
         assert far.requests[DISCOVERY] == 0
         shown = json.loads(daypass("oidc", "providers", "--output", "json").stdout)["Providers"]
         assert [each["PinnedKeys"] for each in shown if each["Arn"] == provider_of(account, far)] == [1]
         daypass("oidc", "set", provider_of(account, far), "--unpin")
-        assert refused(sts, role, far.token())[0] == "IDPCommunicationError"
+        assert not_taken(sts, role, far.token())[0] == "IDPCommunicationError"
 
 
 @pytest.mark.parametrize(

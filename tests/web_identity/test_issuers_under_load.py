@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.web_identity.conftest import Account, Fleet, name_of, refused, take, unsigned_client
+from tests.web_identity.conftest import Account, Fleet, name_of, not_taken, take, unsigned_client
 
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
 from daypass.testing.server import RunningServer
@@ -48,7 +48,7 @@ def test_an_issuer_that_hangs_stops_nobody_else(
         silent.answers = {DISCOVERY: Answer.hang()}
         hung = account.role("hung", account.trust(silent))
         new = account.role("new", account.trust(fresh))
-        waiting: list[Future[Any]] = [crowd.submit(refused, sts, hung, silent.token()) for _ in range(HUNG)]
+        waiting: list[Future[Any]] = [crowd.submit(not_taken, sts, hung, silent.token()) for _ in range(HUNG)]
         while silent.requests[DISCOVERY] == 0:
             time.sleep(0.01)
         took = [timed(lambda: take(sts, known, issuer.token())) for _ in range(20)]
@@ -88,7 +88,7 @@ def test_a_rotated_key_is_accepted_and_a_lost_issuer_is_believed_by_its_old_ones
         assert take(sts, role, turning.token())
         looks = turning.requests[KEYS]
         turning.rotate()
-        assert refused(sts, role, turning.token())[0] == "InvalidIdentityToken"
+        assert not_taken(sts, role, turning.token())[0] == "InvalidIdentityToken"
         assert turning.requests[KEYS] == looks
         server.clock.move(timedelta(seconds=11))
         assert take(sts, role, turning.token())
@@ -107,7 +107,7 @@ def test_an_issuer_that_misbehaves_has_no_keys(account: Account, sts: Any, fleet
     with fleet.issuer() as odd:
         odd.answers = {DISCOVERY: misbehaviour}
         role = account.role("r", account.trust(odd))
-        code, status, words = refused(sts, role, odd.token())
+        code, status, words = not_taken(sts, role, odd.token())
         assert (code, status) == ("InvalidIdentityToken", 400)
         assert words.startswith("Couldn't retrieve verification key from your identity provider,  please")
 
@@ -118,5 +118,5 @@ def test_an_issuer_in_a_network_that_nobody_allowed_is_not_asked(account: Accoun
     role = account.role("r", account.trust("https://10.1.2.3"))
     with fleet.issuer() as issuer:
         assert name_of(issuer)
-        code, status, _ = refused(sts, role, issuer.token(iss="https://10.1.2.3"))
+        code, status, _ = not_taken(sts, role, issuer.token(iss="https://10.1.2.3"))
     assert (code, status) == ("InvalidIdentityToken", 400)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.components import node_packages
-from tests.web_identity.conftest import Account, Fleet, name_of, refused, take
+from tests.web_identity.conftest import Account, Fleet, name_of, not_taken, take
 from tests.web_identity.node import Talking, talking
 
 from daypass.testing.server import RunningServer
@@ -39,7 +39,7 @@ def test_tokens_conditions_and_new_keys(live: Talking, account: Account, sts: An
 
     answer = take(sts, role, token("ci"))
     assert (answer["SubjectFromWebIdentityToken"], answer["Audience"]) == ("ci", CLIENT)
-    assert refused(sts, role, token("somebody"))[0] == "AccessDenied"
+    assert not_taken(sts, role, token("somebody"))[0] == "AccessDenied"
     assert live.ask("rotate") == "done"
     server.clock.move(timedelta(seconds=11))
     assert take(sts, role, token("ci"))["SubjectFromWebIdentityToken"] == "ci"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.web_identity.conftest import Account, refused, take
+from tests.web_identity.conftest import Account, not_taken, take
 
 from daypass.directory import organization_changes as changes
 from daypass.testing.oidc import OidcIssuer
@@ -50,4 +50,4 @@ def test_resource_control_policies_guard_the_role(member: Account, issuer: OidcI
     everybody = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity", "Resource": "*"}
     guard(member, "resource", everybody)
     words = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
-    assert refused(sts, role, issuer.token()) == ("AccessDenied", 403, words)
+    assert not_taken(sts, role, issuer.token()) == ("AccessDenied", 403, words)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.process.daypass import ROOT, Running, run, serving
-from tests.web_identity.conftest import AUDIENCE, name_of, refused, take
+from tests.web_identity.conftest import AUDIENCE, name_of, not_taken, take
 
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
 
@@ -62,7 +62,7 @@ def test_sigterm_while_an_issuer_hangs(world: World) -> None:
     answers = []
     token = world.issuer.token()
     waiting = threading.Thread(
-        target=lambda: answers.append(refused(world.server.client("sts"), world.role, token)), daemon=True
+        target=lambda: answers.append(not_taken(world.server.client("sts"), world.role, token)), daemon=True
     )
     waiting.start()
     while world.issuer.requests[DISCOVERY] == 0:

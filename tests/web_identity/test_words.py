@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.web_identity.conftest import Account, refused, take
+from tests.web_identity.conftest import Account, not_taken, take
 
 from daypass.audit.event import to_event
 from daypass.testing.oidc import OidcIssuer
@@ -55,7 +55,7 @@ def test_claims_are_refused_in_aws_s_words(
 ) -> None:
     """A genuine signature does not make wrong claims right. The same token without the change is accepted."""
     assert take(sts, role, issuer.token())
-    assert refused(sts, role, issuer.token(**change)) == ("InvalidIdentityToken", 400, words)
+    assert not_taken(sts, role, issuer.token(**change)) == ("InvalidIdentityToken", 400, words)
 
 
 def test_five_minutes_either_way(issuer: OidcIssuer, sts: Any, role: str, server: RunningServer) -> None:
@@ -67,14 +67,14 @@ def test_five_minutes_either_way(issuer: OidcIssuer, sts: Any, role: str, server
         for good in moments:
             assert take(sts, role, issuer.token(**good))
         late = f"Token expired: current date/time {now - 300} must be before the expiration date/time {now - 300}"
-        assert refused(sts, role, issuer.token(exp=now - 300)) == ("ExpiredTokenException", 400, late)
+        assert not_taken(sts, role, issuer.token(exp=now - 300)) == ("ExpiredTokenException", 400, late)
         early = f"Token issued in the future: {now + 301}"
-        assert refused(sts, role, issuer.token(iat=now + 301)) == ("InvalidIdentityToken", 400, early)
+        assert not_taken(sts, role, issuer.token(iat=now + 301)) == ("InvalidIdentityToken", 400, early)
         soon = (
             f"Token not yet valid: current date/time {now + 300} must be after or equal to "
             f"the not-before date/time {now + 301}"
         )
-        assert refused(sts, role, issuer.token(nbf=now + 301)) == ("InvalidIdentityToken", 400, soon)
+        assert not_taken(sts, role, issuer.token(nbf=now + 301)) == ("InvalidIdentityToken", 400, soon)
     finally:
         server.clock.reset()
 
@@ -85,7 +85,7 @@ def test_a_token_grows_old_where_it_lies(issuer: OidcIssuer, sts: Any, role: str
     assert take(sts, role, token)
     server.clock.move(timedelta(minutes=15, seconds=1))
     try:
-        assert refused(sts, role, token)[0] == "ExpiredTokenException"
+        assert not_taken(sts, role, token)[0] == "ExpiredTokenException"
     finally:
         server.clock.reset()
 
@@ -117,7 +117,7 @@ def test_a_token_that_was_touched_is_refused(
     """Accepted untouched, refused manipulated."""
     token = issuer.token()
     assert take(sts, role, token)
-    assert refused(sts, role, damage(token)) == ("InvalidIdentityToken", 400, words)
+    assert not_taken(sts, role, damage(token)) == ("InvalidIdentityToken", 400, words)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -132,7 +132,7 @@ def test_a_key_that_is_not_published(account: Account, sts: Any, fleet: Any) -> 
         role = account.role("r", account.trust(issuer))
         assert take(sts, role, issuer.token())
         issuer.signing["RS256"] = issuer.signing["RS256"].named("unknown")
-        assert refused(sts, role, issuer.token()) == ("InvalidIdentityToken", 400, NO_KEY)
+        assert not_taken(sts, role, issuer.token()) == ("InvalidIdentityToken", 400, NO_KEY)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_providers_of_opaque_tokens_are_refused(
     issuer: OidcIssuer, sts: Any, role: str, provider: str, words: str
 ) -> None:
     """Only Amazon's and Facebook's own services can judge their access tokens, so nobody comes by one."""
-    assert refused(sts, role, issuer.token(), ProviderId=provider) == ("InvalidIdentityToken", 400, words)
+    assert not_taken(sts, role, issuer.token(), ProviderId=provider) == ("InvalidIdentityToken", 400, words)
 
 
 @pytest.mark.parametrize("issuer_name", ["https://accounts.google.com", "https://cognito-identity.amazonaws.com"])
@@ -155,7 +155,7 @@ def test_built_in_issuers_need_no_provider_and_still_a_signature(
     Where the machine reaches nobody, their keys cannot be had; where it does, they did not make this signature.
     """
     account.trust(issuer)
-    answer = refused(sts, role, issuer.token(iss=issuer_name))
+    answer = not_taken(sts, role, issuer.token(iss=issuer_name))
     assert answer[0] in {"IDPCommunicationError", "InvalidIdentityToken"}
     assert "No OpenIDConnect provider" not in answer[2]
 
@@ -187,6 +187,6 @@ def test_no_token_is_in_the_audit(issuer: OidcIssuer, sts: Any, role: str, serve
     """The event of a trade hides the token, and so does a refusal's."""
     token = issuer.token()
     take(sts, role, token)
-    refused(sts, role, token + "x")
+    not_taken(sts, role, token + "x")
     for happening in server.audit.happenings[-2:]:
         assert token not in repr(to_event(happening))

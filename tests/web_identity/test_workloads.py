@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.session import Session
-from tests.web_identity.conftest import AUDIENCE, Account, name_of, refused, take
+from tests.web_identity.conftest import AUDIENCE, Account, name_of, not_taken, take
 
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.server import RunningServer
@@ -51,9 +51,9 @@ def test_a_service_account_s_token(issuer: OidcIssuer, sts: Any, pod_role: str, 
     answer = take(sts, pod_role, pod_token(issuer, alg))
     assert (answer["SubjectFromWebIdentityToken"], answer["Audience"]) == (SUBJECT, AUDIENCE)
     other = "system:serviceaccount:shop:default"
-    assert refused(sts, pod_role, pod_token(issuer, alg, sub=other))[0] == "AccessDenied"
+    assert not_taken(sts, pod_role, pod_token(issuer, alg, sub=other))[0] == "AccessDenied"
     for_the_api_server = ["https://kubernetes.default.svc.cluster.local"]
-    assert refused(sts, pod_role, pod_token(issuer, alg, aud=for_the_api_server))[0] == "InvalidIdentityToken"
+    assert not_taken(sts, pod_role, pod_token(issuer, alg, aud=for_the_api_server))[0] == "InvalidIdentityToken"
 
 
 def test_two_environment_variables_and_nothing_else(

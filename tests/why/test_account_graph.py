@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.why.conftest import allow, document, trusting
+from tests.documents import allow, document, trusting
 
 from daypass.authorize.named import Assumed
 from daypass.authorize.snapshot import SnapshotViews

@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
+from tests.documents import allow, document, trusting
 from tests.sts.authenticator import enrol, new_device
-from tests.why.conftest import allow, document, trusting
 
 from daypass.arn import federated_user_arn
 from daypass.authenticate.caller import Caller, federated_caller, role_caller, root_caller

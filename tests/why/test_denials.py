@@ -7,17 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.why.conftest import (
-    HEADER,
-    allow,
-    conditions,
-    decoded,
-    deny,
-    document,
-    listed,
-    refused,
-    trusting,
-)
+from tests.documents import allow, deny, document, trusting
+from tests.refusals import HEADER, refused
+from tests.why.conftest import conditions, decoded, listed
 
 from daypass.bootstrap import RootKey
 from daypass.testing.plugin import ClientFactory
@@ -127,6 +119,7 @@ def test_only_the_callers_account_opens_a_message(
     wrong = refused(stranger.decode_authorization_message, EncodedMessage=refusal.encoded)
     garbage = refused(sts.decode_authorization_message, EncodedMessage="garbage")
     assert wrong == garbage
+    assert wrong.encoded == garbage.encoded
     assert wrong.code == "InvalidAuthorizationMessageException"
 
 

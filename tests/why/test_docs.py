@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.why.conftest import Refusal, allow, decoded, deny, document, refused, trusting
+from tests.documents import allow, deny, document, trusting
+from tests.refusals import Refusal, refused
+from tests.why.conftest import decoded
 
 from daypass.cli.explain import command
 from daypass.testing.plugin import client_factory

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.why.conftest import allow, deny, document, refused, trusting
+from tests.documents import allow, deny, document, trusting
+from tests.refusals import refused
 
 from daypass.cli.explain import command
 from daypass.testing.plugin import client_factory

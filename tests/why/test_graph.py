@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.why.conftest import allow, document, trusting
+from tests.documents import allow, document, trusting
 
 from daypass.cli.graph import command
 from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, lay_out

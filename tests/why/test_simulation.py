@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.why.conftest import allow, deny, document, refused, trusting
+from tests.documents import allow, deny, document, trusting
+from tests.refusals import refused
 
 from daypass.bootstrap import RootKey
 from daypass.directory.organization_changes import set_policy
