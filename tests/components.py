@@ -47,9 +47,14 @@ def _find_node() -> str | None:
     return find_program("node") if there else None
 
 
+def find_vectors() -> str | None:
+    """Return the directory of AWS's test vectors that DAYPASS_TEST_VECTORS names, or None."""
+    return os.environ.get("DAYPASS_TEST_VECTORS") or None
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A program. `package` says what to install; `find` returns where it is, or None."""
+    """A program or a set of files. `package` says what to install; `find` returns where it is, or None."""
 
     package: str
     find: Callable[[], str | None]
@@ -68,6 +73,7 @@ COMPONENTS: Mapping[str, Component] = {
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
+    "vectors": Component("AWS's test vectors in DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
     "zsh": _program("zsh"),
 }
 FIXTURES: Mapping[str, str] = {"chromium": "chromium", "postgresql_url": "postgresql"}

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from msgspec import convert, json
+from tests.components import find_vectors
 
 from daypass.wire.form import read_form
 from daypass.wire.model import Shape
 from daypass.wire.reading import compile_input
-
-VECTORS = Path(__file__).parents[2].parent / "shared" / "vectors" / "query" / "input.json"
 
 # STS and IAM use none of these: other types, the client's own doings, other times, recursion.
 NOT_OURS = {"double", "float", "long"}
@@ -24,16 +23,18 @@ OTHER_SHAPES = {"QueryTimestampsInput", "NestedStructures"}
 
 def cases() -> list[Any]:
     """Return the cases that speak of what STS and IAM use."""
-    if not VECTORS.exists():
-        return [pytest.param(None, marks=pytest.mark.skip(reason="the outside vectors are not beside the project"))]
+    vectors = find_vectors()
+    if vectors is None:
+        return [None]  # One test that is skipped, and says why.
     return [
         pytest.param((suite["shapes"], case), id=case["id"])
-        for suite in json.decode(VECTORS.read_bytes())
+        for suite in json.decode(Path(vectors, "query", "input.json").read_bytes())
         for case in suite["cases"]
         if "input" in case["given"] and case["id"] not in CLIENT_SIDE | OTHER_SHAPES
     ]
 
 
+@pytest.mark.component("vectors")
 @pytest.mark.parametrize("vector", cases())
 def test_published_cases_are_read(vector: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Lists, flattened lists, maps, nested structures and renamed members."""
