@@ -10,6 +10,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from tests.documents import deny, document, trusting
 from tests.http.raw import FORM, send, signed
 from tests.refusals import refused
 
@@ -20,17 +21,8 @@ from daypass.wire.model import SERVICES, ServiceModel, load_service
 
 MODELS = {service: load_service(service) for service in SERVICES}
 NEW = "NewMember"
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"AWS": "123456789012"},
-            "Action": ["sts:AssumeRole", "sts:TagSession"],
-        },
-    }
-)
-NOTHING = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
+TRUST = document(trusting({"AWS": "123456789012"}, ["sts:AssumeRole", "sts:TagSession"]))
+NOTHING = document(deny("*"))
 
 
 @pytest.fixture(scope="module")

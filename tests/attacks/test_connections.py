@@ -8,16 +8,11 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 import uvicorn
+from tests.sockets import connect
 
 from daypass.http.body import BodyReader, Receive, Upload
 from daypass.http.connection import LARGEST_HEAD, Connection
 from daypass.testing.server import RunningServer
-
-
-def connect(url: str) -> socket.socket:
-    """Open a connection that waits no longer than a test may."""
-    host, _, port = url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
 
 
 def bytes_taken(connection: socket.socket, beginning: bytes, piece: bytes) -> int:
@@ -44,7 +39,7 @@ def bytes_taken(connection: socket.socket, beginning: bytes, piece: bytes) -> in
 )
 def test_a_head_that_never_ends_is_cut_off(daypass_server: RunningServer, beginning: bytes, piece: bytes) -> None:
     """What is kept of a request before anything is known of its sender is bounded."""
-    with connect(daypass_server.url) as connection:
+    with connect(daypass_server.url, timeout=10) as connection:
         # What the operating system holds between the two is not the server's memory.
         assert bytes_taken(connection, beginning, piece) < 32 * 2**20
 
@@ -52,7 +47,7 @@ def test_a_head_that_never_ends_is_cut_off(daypass_server: RunningServer, beginn
 def test_a_long_head_within_bounds_is_read(daypass_server: RunningServer) -> None:
     """A session token and the headers of a few proxies have room."""
     head = b"GET /healthz HTTP/1.1\r\nHost: here\r\nX-Long: " + b"a" * (LARGEST_HEAD // 2) + b"\r\n\r\n"
-    with connect(daypass_server.url) as connection:
+    with connect(daypass_server.url, timeout=10) as connection:
         connection.sendall(head)
         assert connection.recv(12) == b"HTTP/1.1 200"
 
@@ -133,6 +128,6 @@ def hasty_server() -> Iterator[str]:
 )
 def test_a_request_that_never_becomes_whole_is_given_up(request_so_far: bytes) -> None:
     """Whoever connects and does not say all of it in time loses the connection."""
-    with hasty_server() as url, connect(url) as connection:
+    with hasty_server() as url, connect(url, timeout=10) as connection:
         connection.sendall(request_so_far)
         assert connection.recv(1) == b""

@@ -1,17 +1,17 @@
 """An account's root user, who may do everything, can do nothing to another account by its names and ARNs."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.documents import allow, document
 
 from daypass.bootstrap import RootKey
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 
-EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+EVERYTHING = document(allow("*"))
 TAGS = [{"Key": "taken", "Value": "over"}]
 
 # Action, and its parameters: {a} is how the ARNs of the victim begin, {key} its user's access key.

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.documents import allow, deny, document, trusting
 from tests.http.raw import WHO, Answer, send, signed
 
 from daypass.audit.event import Happening
@@ -26,12 +27,7 @@ from daypass.testing.server import Recorder, RunningServer, running_server
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wiring import WaitingFace, build_app
 
-SLOW = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": "*", "Resource": [f"arn:aws:s3:::*a?{one}" for one in range(4_800)]},
-    }
-)
+SLOW = document(allow("*", [f"arn:aws:s3:::*a?{one}" for one in range(4_800)]))
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -64,7 +60,7 @@ def test_a_simulation_ends_soon_or_is_refused(client: ClientFactory, length: int
 
 def test_an_everyday_simulation_is_answered_in_full(client: ClientFactory) -> None:
     """The bounds are far from what people ask."""
-    policy = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}})
+    policy = document(allow("s3:*"))
     answer = client("iam").simulate_custom_policy(
         PolicyInputList=[policy] * 10,
         ActionNames=[f"s3:Action{number}" for number in range(50)],
@@ -120,21 +116,8 @@ def places(daypass_server: RunningServer) -> Places:
 def hostile_user(client: ClientFactory, policies: int) -> RootKey:
     """Return a user with as many managed policies through groups, ten a group, and one that allows everything."""
     iam = client("iam")
-    text = json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": {
-                "Effect": "Deny",
-                "Action": "sts:AssumeRole",
-                "Resource": "*",
-                "Condition": {"StringLike": {"aws:UserAgent": HOSTILE}},
-            },
-        }
-    )
-    trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
-    iam.create_role(
-        RoleName="target", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
-    )
+    text = document(deny("sts:AssumeRole", Condition={"StringLike": {"aws:UserAgent": HOSTILE}}))
+    iam.create_role(RoleName="target", AssumeRolePolicyDocument=document(trusting({"AWS": "123456789012"})))
     arns = [iam.create_policy(PolicyName=f"p{one}", PolicyDocument=text)["Policy"]["Arn"] for one in range(10)]
     iam.create_user(UserName="mallory")
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}

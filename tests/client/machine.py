@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.documents import allow, document
+
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer
 
 BIN = Path(sys.executable).parent
 ACCOUNT = "123456789012"
-ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+ANYTHING = document(allow("*"))
 
 
 def trusting(principal: str, *actions: str, **more: Any) -> str:
     """Return a trust policy."""
     actions = actions or ("sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity")
     statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": list(actions), **more}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return document(statement)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import base64
 import ipaddress
 import json
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.client.machine import ACCOUNT, Machine
+from tests.sockets import free_port
 
 from daypass.config import Config
 from daypass.testing.oidc import OidcIssuer
@@ -49,12 +49,6 @@ class Scene:
         return self.idp.response(Assertion(roles=offered, session_name="alice"), now=self.server.clock.now())
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _trust(iam: Any, name: str, provider: str, action: str) -> None:
     statement = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action}
     if "oidc" in provider:
@@ -78,7 +72,7 @@ def scene() -> Iterator[Scene]:
             corp = iam.create_saml_provider(Name="corp", SAMLMetadataDocument=idp.metadata_xml())["SAMLProviderArn"]
             for name in ("reader", "readonly", "admin"):
                 _trust(iam, name, corp, "sts:AssumeRoleWithSAML")
-            port = _free_port()
+            port = free_port()
             issuer.sign_in = SignInPages(CLIENT, "", f"http://127.0.0.1:{port}/callback", {"sub": "ann"})
             yield Scene(server, issuer, idp, port)
 

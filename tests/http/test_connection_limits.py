@@ -13,6 +13,7 @@ import pytest
 import trustme
 import uvicorn
 from tests.http.segments import read_until_closed
+from tests.sockets import connect
 
 from daypass.config import Config, ConfigurationError, load_config
 from daypass.http.acceptor import Acceptor
@@ -92,12 +93,6 @@ def test_no_limit_is_a_setting() -> None:
             load_config({}, {"DAYPASS_CONNECTIONS_PER_PEER": text})
 
 
-def connect(url: str, source: str = "127.0.0.1") -> socket.socket:
-    """Connect to a server from an address of this machine."""
-    host, _, port = url.partition("://")[2].partition(":")
-    return socket.create_connection((host, int(port)), timeout=20, source_address=(source, 0))
-
-
 def status(connection: socket.socket) -> int | None:
     """Return the status of the answer to a request, or None where the connection was closed."""
     with connection:
@@ -119,7 +114,7 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 def refused(server: RunningServer) -> float:
     """Return the counter of refused connections, as Prometheus reads it."""
-    with connect(server.url, "127.0.0.9") as connection:
+    with connect(server.url, "127.0.0.9", timeout=20) as connection:
         connection.sendall(HEALTH.replace(b"/healthz", b"/metrics"))
         text = read_until_closed(connection)[0].body.decode()
     return float(text.partition("\ndaypass_connections_refused_total ")[2].partition("\n")[0])
@@ -128,15 +123,15 @@ def refused(server: RunningServer) -> float:
 def test_a_peer_with_too_many_is_refused_and_others_are_not() -> None:
     """The connection is closed at once, and counted. Silence, a slow head and an idle connection count alike."""
     with running_server(config=replace(Config(), connections_per_peer=3)) as server, ExitStack() as held:
-        silent, slow, idle = (held.enter_context(connect(server.url)) for _ in range(3))
+        silent, slow, idle = (held.enter_context(connect(server.url, timeout=20)) for _ in range(3))
         slow.sendall(b"GET /healthz HT")
         idle.sendall(HEALTH.replace(b"close", b"keep-alive"))
         assert idle.recv(12) == b"HTTP/1.1 200"
-        assert status(connect(server.url)) is None
-        assert status(connect(server.url, OTHER)) == 200
+        assert status(connect(server.url, timeout=20)) is None
+        assert status(connect(server.url, OTHER, timeout=20)) == 200
         assert refused(server) == 1
         silent.close()
-        wait_for(lambda: status(connect(server.url)) == 200)
+        wait_for(lambda: status(connect(server.url, timeout=20)) == 200)
 
 
 def test_trusted_proxies_may_have_more() -> None:
@@ -144,9 +139,9 @@ def test_trusted_proxies_may_have_more() -> None:
     config = load_config({}, {"DAYPASS_CONNECTIONS_PER_PEER": "1", "DAYPASS_TRUSTED_PROXIES": f"{OTHER}/32"})
     with running_server(config=config) as server, ExitStack() as held:
         for source in (OTHER, OTHER, OTHER, "127.0.0.1"):
-            held.enter_context(connect(server.url, source))
-        assert status(connect(server.url, OTHER)) == 200
-        wait_for(lambda: status(connect(server.url)) is None)
+            held.enter_context(connect(server.url, source, timeout=20))
+        assert status(connect(server.url, OTHER, timeout=20)) == 200
+        wait_for(lambda: status(connect(server.url, timeout=20)) is None)
 
 
 @pytest.fixture
@@ -168,10 +163,10 @@ def test_the_limit_holds_before_the_handshake(certificate: tuple[trustme.CA, Pat
     config = replace(Config(), tls_cert=str(cert), tls_key=str(key), connections_per_peer=2)
     with running_server(config=config) as server, ExitStack() as held:
         for _ in range(2):
-            held.enter_context(connect(server.url))
-        with connect(server.url) as third, pytest.raises((ssl.SSLError, OSError)):
+            held.enter_context(connect(server.url, timeout=20))
+        with connect(server.url, timeout=20) as third, pytest.raises((ssl.SSLError, OSError)):
             context.wrap_socket(third, server_hostname="127.0.0.1")
-        with connect(server.url, OTHER) as other:
+        with connect(server.url, OTHER, timeout=20) as other:
             tls = context.wrap_socket(other, server_hostname="127.0.0.1")
             assert status(tls) == 200
         held.close()
@@ -180,7 +175,7 @@ def test_the_limit_holds_before_the_handshake(certificate: tuple[trustme.CA, Pat
 
 def status_over_tls(url: str, context: ssl.SSLContext) -> int | None:
     """Return the status of an answer over TLS, or None where there is none."""
-    with connect(url) as connection:
+    with connect(url, timeout=20) as connection:
         try:
             return status(context.wrap_socket(connection, server_hostname="127.0.0.1"))
         except OSError:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from tests.sockets import connect
 
 from daypass.http.connection import Connection
 
@@ -60,12 +61,6 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
-
-
-def connect(url: str) -> socket.socket:
-    """Connect, and wait no longer than a test may."""
-    host, _, port = url.partition("://")[2].partition(":")
-    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def test_the_first_byte_has_a_shorter_patience() -> None:

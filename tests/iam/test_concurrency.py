@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from tests.iam.conftest import EC2, LIST_BUCKET
+from tests.refusals import code_of
 from tests.storage.postgresql import fresh_database
 
 from daypass.testing.plugin import client_factory
@@ -17,16 +17,8 @@ from daypass.testing.server import running_server
 
 def at_once(calls: list[Callable[[], Any]]) -> list[str]:
     """Make the calls on threads of their own; return the code of each, empty where it was done."""
-
-    def outcome(call: Callable[[], Any]) -> str:
-        try:
-            call()
-        except ClientError as error:
-            return str(error.response["Error"]["Code"])
-        return ""
-
     with ThreadPoolExecutor(8) as threads:
-        return list(threads.map(outcome, calls))
+        return list(threads.map(code_of, calls))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

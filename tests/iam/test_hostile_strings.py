@@ -12,6 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tests.documents import allow, document
 from tests.http.raw import FORM
 
 from daypass.errors import Fault
@@ -23,7 +24,7 @@ from daypass.wire.form import read_form
 from daypass.wire.model import SERVICES, Shape, load_service
 
 ACCOUNT = "123456789012"
-POLICY = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}})
+POLICY = document(allow("s3:Get*"))
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",

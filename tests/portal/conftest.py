@@ -1,6 +1,5 @@
 """A server with roles in two accounts, an identity provider with pages, and a real browser without a screen."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.components import find_program
+from tests.documents import document
 from tests.portal.idp import IdpSite
 
 from daypass.testing.plugin import client_factory
@@ -50,7 +50,7 @@ def trusting(provider: str) -> str:
     """Return a trust policy that lets a provider's people in."""
     actions = ["sts:AssumeRoleWithSAML", "sts:TagSession"]
     statement = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": actions}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return document(statement)
 
 
 def furnish(iam: Any, idp: IdpSite, roles: dict[str, int]) -> list[str]:

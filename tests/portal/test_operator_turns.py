@@ -1,9 +1,9 @@
 """A graph keeps a processor busy for seconds. No account keeps another from having one made."""
 
-import json
 from typing import Any
 
 import pytest
+from tests.documents import allow, document, trusting
 from tests.saml.browser import JSON, Browser
 
 from daypass.bootstrap import RootKey
@@ -11,7 +11,7 @@ from daypass.portal import operator
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer
 
-EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+EVERYTHING = document(allow("*"))
 
 
 def entered(server: RunningServer, root: RootKey) -> str:
@@ -20,8 +20,7 @@ def entered(server: RunningServer, root: RootKey) -> str:
     iam = make("iam", root)
     iam.create_user(UserName="op")
     iam.put_user_policy(UserName="op", PolicyName="all", PolicyDocument=EVERYTHING)
-    statement = {"Effect": "Allow", "Principal": {"AWS": root.account}, "Action": "sts:AssumeRole"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    trust = document(trusting({"AWS": root.account}))
     role = iam.create_role(RoleName="op", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     iam.put_role_policy(RoleName="op", PolicyName="all", PolicyDocument=EVERYTHING)
     sts = make("sts", iam.create_access_key(UserName="op")["AccessKey"])

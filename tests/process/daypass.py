@@ -17,6 +17,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from tests.sockets import free_port
 
 BIN = Path(sys.executable).parent / "daypass"
 ROOT: Mapping[str, str] = {
@@ -67,7 +68,7 @@ def run(*words: str, environment: Mapping[str, str] | None = None) -> "subproces
 @contextmanager
 def serving(store: str, *words: str, environment: Mapping[str, str] = ROOT) -> Iterator[Running]:
     """Start `daypass serve`, wait until it is ready, and kill it at the end if it still runs."""
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [str(BIN), "serve", "--port", str(port), "--store", store, *words],
         env=_clean(environment),
@@ -109,12 +110,6 @@ def _wait(running: Running, port: int) -> None:
         else:
             return
     raise AssertionError(f"the server did not start: {running.errors}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -9,22 +9,17 @@ from pathlib import Path
 
 import pytest
 from tests.process.daypass import Running, serving
+from tests.sockets import connect
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 OTHER = "127.0.0.2"  # another peer on this machine
 MANY = 1_100
 
 
-def connect(server: Running, source: str = "127.0.0.1") -> socket.socket:
-    """Connect to the server from an address of this machine."""
-    host, _, port = server.url.partition("://")[2].partition(":")
-    return socket.create_connection((host, int(port)), timeout=30, source_address=(source, 0))
-
-
 def is_answered(server: Running, source: str = OTHER) -> bool:
     """Tell whether a peer gets an answer."""
     try:
-        with connect(server, source) as connection:
+        with connect(server.url, source) as connection:
             connection.sendall(HEALTH)
             return connection.recv(12) == b"HTTP/1.1 200"
     except ConnectionError:
@@ -95,7 +90,7 @@ def test_silent_connections_of_one_peer_keep_nobody_out(server: Running) -> None
         if hard < 2 * MANY:
             pytest.skip(f"this test needs {2 * MANY} descriptors, and may have {hard}")
         held.enter_context(soft_limit(hard))
-        connections = [held.enter_context(connect(server)) for _ in range(MANY)]
+        connections = [held.enter_context(connect(server.url)) for _ in range(MANY)]
         assert is_answered(server)
         assert not is_answered(server, "127.0.0.1")
         open_ones = sum(not _is_closed(each) for each in connections)
@@ -116,10 +111,10 @@ def test_unfinished_heads_hold_little_memory(server: Running) -> None:
     """A head of many headers is refused while it comes in; it was thirty times its bytes in objects."""
     before = memory_of(server)
     with ExitStack() as held:
-        connections = [held.enter_context(connect(server)) for _ in range(100)]
+        connections = [held.enter_context(connect(server.url)) for _ in range(100)]
         for connection in connections:
             wait_for_end(connection, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 25_000)
-        few = [held.enter_context(connect(server)) for _ in range(200)]
+        few = [held.enter_context(connect(server.url)) for _ in range(200)]
         for connection in few:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 250)
         assert is_answered(server)
@@ -131,11 +126,11 @@ def test_trailers_and_extensions_hold_no_memory(server: Running) -> None:
     before = memory_of(server)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
     for end in (b"0\r\n" + b"a:b\r\n" * 4_000_000, b"1;" + b"a" * 2 * 10**7, b"1\r\na\r\n" * 3_000_000):
-        with connect(server) as connection:
+        with connect(server.url) as connection:
             wait_for_end(connection, head + end)
     with ExitStack() as held:
         for _ in range(20):
-            waiting = held.enter_context(connect(server))
+            waiting = held.enter_context(connect(server.url))
             waiting.settimeout(0)
             waiting.send(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n" * 7_000)
         assert is_answered(server)
@@ -151,8 +146,8 @@ def test_nobody_waits_long_when_descriptors_run_out(server: Running) -> None:
     try:
         with ExitStack() as held:
             for _ in range(60):
-                held.enter_context(connect(server))
-            late = held.enter_context(connect(server, OTHER))
+                held.enter_context(connect(server.url))
+            late = held.enter_context(connect(server.url, OTHER))
             late.sendall(HEALTH)
             busy = _processor_time(pid)
             late.settimeout(0.5)

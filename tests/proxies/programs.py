@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.components import find_program
+from tests.sockets import free_port
 
 _START = 30.0  # seconds until a program that does not listen is given up
 # Debian keeps servers where only root's PATH looks.
@@ -95,7 +96,7 @@ def proxy(name: str, folder: Path, upstream: int) -> Iterator[str]:
     """Run a proxy in front of a port of this machine, and give its URL."""
     program = find_program(name)
     assert program is not None, f"{name} is not installed"
-    port = _free_port()
+    port = free_port()
     config = folder / f"{name}.conf"
     config.write_text(_CONFIGS[name].format(folder=folder, port=port, upstream=upstream))
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "PATH": _PATH}
@@ -126,9 +127,3 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
         else:
             return
     raise AssertionError(f"it did not start: {output.read_text()}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -15,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 import msgspec
+from tests.documents import allow, document, trusting
 from tests.mint.old_tokens import seal_old
 
 from daypass.audit.event import Happening
@@ -183,9 +184,7 @@ class Scene:
         self.here, self.elsewhere = Node(self.there), Node(self.there)
         self._issuer = SigningKey.generate("ES256", "one")
         self._build_roles()
-        template = json.dumps(
-            {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-        )
+        template = document(allow("*"))
         made = self.here.call(self.partner, "CreatePolicy", "iam", PolicyName="setup", PolicyDocument=template)
         self.template: str = made["Policy"]["Arn"]
         self._requests, self._users = 0, 0
@@ -225,8 +224,7 @@ class Scene:
         trust = json.dumps({"Version": "2012-10-17", "Statement": statements})
         for name in ROLES:
             self._build_role(self.root, name, trust)
-        bridge = {"Effect": "Allow", "Principal": {"AWS": PARTNER}, "Action": "sts:AssumeRole"}
-        self._build_role(self.partner, "bridge", json.dumps({"Version": "2012-10-17", "Statement": bridge}))
+        self._build_role(self.partner, "bridge", document(trusting({"AWS": PARTNER})))
 
     def _build_role(self, owner: Key, name: str, trust: str) -> None:
         self.here.call(

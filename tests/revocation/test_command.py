@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.documents import allow, document
 from tests.refusals import refused
 from tests.sts.authenticator import new_user, who
 from tests.sts.test_assume_role import new_role
@@ -64,7 +65,7 @@ class Delegation:
         partner = server.new_account()
         self._partner, self._iam = client("sts", partner), client("iam", approver)
         asking = client("iam", partner)
-        policy = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+        policy = document(allow("*"))
         template = asking.create_policy(PolicyName="setup", PolicyDocument=policy)["Policy"]["Arn"]
         self.id: str = asking.create_delegation_request(
             OwnerAccountId=server.root.account,

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 from lxml import etree
+from tests.documents import allow, document
 from tests.saml.conftest import ACCOUNT, PROVIDER, Stage, granting
 from tests.sts.authenticator import ALLOW_ALL
 
@@ -176,8 +177,7 @@ def test_tags_can_be_asked_for_and_reach_the_session(shared: Stage, tag: str) ->
 
 
 def _policy(action: str, **condition: Any) -> str:
-    statement = {"Effect": "Allow", "Action": action, "Resource": "*", "Condition": condition}
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return document(allow(action, Condition=condition))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.documents import document, trusting
 from tests.process.daypass import BIN, ROOT, Running, run, serving
 from tests.saml.conftest import ACCOUNT, PROVIDER, granting
 
@@ -197,8 +198,7 @@ def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_serve
     with serving(store) as server:
         iam = server.client("iam")
         iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml())
-        statement = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithSAML"}
-        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        trust = document(trusting({"Federated": PROVIDER}, "sts:AssumeRoleWithSAML"))
         iam.create_role(RoleName="dev", AssumeRolePolicyDocument=trust)
         old = idp.response(
             granting(ROLE, recipient="https://other.example.org/saml"),
@@ -232,8 +232,7 @@ def test_one_use_holds_across_processes(idp: SamlIdentityProvider, tmp_path: Pat
     with serving(store, environment=environment) as first, serving(store, environment=environment) as second:
         iam = first.client("iam")
         iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml())
-        statement = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithSAML"}
-        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        trust = document(trusting({"Federated": PROVIDER}, "sts:AssumeRoleWithSAML"))
         iam.create_role(RoleName="dev", AssumeRolePolicyDocument=trust)
         for servers in ((first, second), (second, first), (first, first)):
             response = idp.response(granting(ROLE), now=datetime.now(UTC))
@@ -249,8 +248,7 @@ def test_an_assertion_may_ask_to_be_used_once(idp: SamlIdentityProvider, tmp_pat
     with serving(f"sqlite:///{tmp_path}/d.db") as server:
         iam = server.client("iam")
         iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml())
-        statement = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithSAML"}
-        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        trust = document(trusting({"Federated": PROVIDER}, "sts:AssumeRoleWithSAML"))
         given = granting(ROLE, conditions_xml="<saml:OneTimeUse/>", lifetime=timedelta(minutes=5))
         response = idp.response(given, now=datetime.now(UTC))
         with pytest.raises(Exception, match="Not authorized to perform sts:AssumeRoleWithSAML"):

@@ -1,6 +1,5 @@
 """Many tenants register a provider under one entity ID. None of them shuts or slows another tenant's sign-in."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.documents import document, trusting
 from tests.saml.browser import JSON, Answer, Browser
 from tests.saml.conftest import ACCOUNT, PROVIDER, Stage, granting, registered
 
@@ -140,8 +140,7 @@ def _tenant(shared: Stage, name: str, keys: tuple[KeyPair, ...]) -> tuple[Stage,
     own = Stage(shared.server, SamlIdentityProvider(f"https://{name}.example.org", keys=keys[2:]))
     iam = shared.client("iam", shared.server.new_account(standing="standalone"))
     arn = iam.create_saml_provider(Name=name, SAMLMetadataDocument=own.idp.metadata_xml())["SAMLProviderArn"]
-    statement = {"Effect": "Allow", "Principal": {"Federated": arn}, "Action": "sts:AssumeRoleWithSAML"}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    trust = document(trusting({"Federated": arn}, "sts:AssumeRoleWithSAML"))
     return own, arn, iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
 
 

@@ -10,7 +10,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import URL, make_url
+from tests.sockets import free_port
 
 _USER = "daypass"
 
@@ -32,7 +32,7 @@ class Cluster:
         self._programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
         self._password = secrets.token_hex(16)
-        self._port = _free_port()
+        self._port = free_port()
         self._as_user = _as_ordinary_user(self._folder)
         self._initialise()
         self.start()
@@ -159,9 +159,3 @@ def _as_ordinary_user(folder: Path) -> list[str]:
 
 def _has_user(name: str) -> bool:
     return any(entry.pw_name == name for entry in pwd.getpwall())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

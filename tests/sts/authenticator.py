@@ -3,19 +3,19 @@
 import base64
 import hashlib
 import hmac
-import json
 import struct
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from tests.documents import allow, document
 
 from daypass.testing.clock import MovableClock
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 
-ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+ALLOW_ALL = document(allow("*"))
 
 
 @dataclass(frozen=True)

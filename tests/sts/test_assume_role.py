@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.documents import allow, document
 from tests.refusals import refused
 from tests.sts.authenticator import (
     ALLOW_ALL,
@@ -310,12 +311,7 @@ def test_mfa_can_be_demanded(daypass_server: RunningServer, client: ClientFactor
         iam,
         "r",
         trust({"AWS": ACCOUNT}, **demands),
-        policy=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*", "Condition": demands},
-            }
-        ),
+        policy=document(allow("iam:ListUsers", Condition=demands)),
     )
     app = new_device(iam, daypass_server.clock, "phone")
     enrol(iam, app, "alice")
@@ -347,12 +343,7 @@ def test_mfa_is_not_handed_on_along_a_chain(daypass_server: RunningServer, clien
     second = new_role(
         iam,
         "second",
-        policy=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*", "Condition": demand},
-            }
-        ),
+        policy=document(allow("iam:ListUsers", Condition=demand)),
     )
     app = new_device(iam, daypass_server.clock, "phone")
     enrol(iam, app, "alice")

@@ -1,10 +1,10 @@
 """GetSessionToken and GetFederationToken: who gets what, for how long, and what it may call."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.documents import document
 from tests.refusals import refused
 from tests.sts.authenticator import ALLOW_ALL, enrol, loose_client, new_device, new_user, who
 
@@ -16,8 +16,7 @@ NO_IAM = "The security token included in the request is invalid"
 
 def policy(*actions: str, effect: str = "Allow", **more: Any) -> str:
     """Return a policy of one statement about everything."""
-    statement = {"Effect": effect, "Action": list(actions), "Resource": "*", **more}
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+    return document({"Effect": effect, "Action": list(actions), "Resource": "*", **more})
 
 
 def lifetime(server: RunningServer, credentials: Any) -> int:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
+from tests.documents import document
 from tests.refusals import Refusal, refused
 
 from daypass.bootstrap import RootKey
@@ -96,7 +97,7 @@ class Account:
             "Action": list(ACTIONS),
             "Condition": condition,
         }
-        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return document(statement)
 
     def role(self, name: str, trust: str, policy: dict[str, Any] | None = None, **more: Any) -> str:
         """Make a role and return its ARN."""

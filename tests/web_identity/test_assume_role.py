@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.documents import allow, document, trusting
 from tests.web_identity.conftest import AUDIENCE, Account, name_of, not_taken, open_account, take
 
 from daypass.testing.oidc import OidcIssuer
@@ -226,13 +227,16 @@ def test_a_token_tags_the_session(account: Account, issuer: OidcIssuer, sts: Any
     answer = take(sts, role, issuer.token(claims))
     assert answer["PackedPolicySize"] > 0
     assert account.client("iam", answer).list_users()["Users"] == []
-    onward = {
-        "Effect": "Allow",
-        "Principal": {"AWS": account.id},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": {"StringEquals": {"aws:PrincipalTag/Project": "Heart"}},
-    }
-    next_role = account.role("next", json.dumps({"Version": "2012-10-17", "Statement": onward}))
+    next_role = account.role(
+        "next",
+        document(
+            trusting(
+                {"AWS": account.id},
+                ["sts:AssumeRole", "sts:TagSession"],
+                Condition={"StringEquals": {"aws:PrincipalTag/Project": "Heart"}},
+            )
+        ),
+    )
     chained = account.client("sts", answer).assume_role(RoleArn=next_role, RoleSessionName="next")
     assert chained["PackedPolicySize"] > 0
 
@@ -259,12 +263,9 @@ def test_a_source_identity_is_shown_and_stays(account: Account, issuer: OidcIssu
     answer = take(sts, role, issuer.token({SOURCE_IDENTITY: "alice"}))
     assert answer["SourceIdentity"] == "alice"
     assert not_taken(sts, role, issuer.token({SOURCE_IDENTITY: "bob"})) == DENIED
-    onward = {
-        "Effect": "Allow",
-        "Principal": {"AWS": account.id},
-        "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
-    }
-    next_role = account.role("next", json.dumps({"Version": "2012-10-17", "Statement": onward}))
+    next_role = account.role(
+        "next", document(trusting({"AWS": account.id}, ["sts:AssumeRole", "sts:SetSourceIdentity"]))
+    )
     client = account.client("sts", answer)
     assert client.assume_role(RoleArn=next_role, RoleSessionName="next")["SourceIdentity"] == "alice"
     with pytest.raises(ClientError, match="The source identity is already set"):
@@ -296,8 +297,7 @@ def test_session_policies_cut_the_session(account: Account, issuer: OidcIssuer, 
 def test_too_much_of_policies_and_tags(account: Account, issuer: OidcIssuer, sts: Any) -> None:
     """2,048 characters of session policies; tags and policies together within the space of a session."""
     role = account.role("r", account.trust(issuer))
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::" + "b" * 2000}
-    long = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    long = document(allow("s3:GetObject", "arn:aws:s3:::" + "b" * 2000))
     code, status, _ = not_taken(sts, role, issuer.token(), Policy=long)
     assert (code, status) == ("PackedPolicyTooLarge", 400)
     tags = {f"key-{number}": [hashlib.sha512(b"%d" % number).hexdigest()] for number in range(20)}

@@ -1,6 +1,5 @@
 """Outbound tokens come back in: one account's GetWebIdentityToken opens another account's role, by this very server."""
 
-import json
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
+from tests.documents import allow, document, trusting
 from tests.web_identity.conftest import not_taken, take
 
 from daypass.bootstrap import RootKey
@@ -70,8 +70,7 @@ def test_an_outbound_token_opens_another_account_s_role(clients: Clients, algori
     issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
     assert issuer.startswith(clients.server.url + "/issuer/")
     iam.create_user(UserName="robot")
-    may = {"Effect": "Allow", "Action": "sts:GetWebIdentityToken", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": may})
+    policy = document(allow("sts:GetWebIdentityToken"))
     iam.put_user_policy(UserName="robot", PolicyName="p", PolicyDocument=policy)
     robot = clients("sts", iam.create_access_key(UserName="robot")["AccessKey"])
 
@@ -84,13 +83,7 @@ def test_an_outbound_token_opens_another_account_s_role(clients: Clients, algori
             f"{name}:sub": f"arn:aws:iam::{giver.account}:user/robot",
         }
     }
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": condition,
-    }
-    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    trust = document(trusting({"Federated": provider}, "sts:AssumeRoleWithWebIdentity", Condition=condition))
     role = theirs.create_role(RoleName="partner", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
 
     def token(**changes: Any) -> str:
@@ -113,12 +106,7 @@ def test_another_account_s_tokens_open_nothing(clients: Clients) -> None:
     ]
     assert issuers[0] != issuers[1]
     provider = clients("iam", taker).create_open_id_connect_provider(Url=issuers[0], ClientIDList=[AUDIENCE])
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-    }
-    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    trust = document(trusting({"Federated": provider["OpenIDConnectProviderArn"]}, "sts:AssumeRoleWithWebIdentity"))
     role = clients("iam", taker).create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     token = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384"}
     own = clients("sts", taker).get_web_identity_token(**token)["WebIdentityToken"]
@@ -136,8 +124,7 @@ class Partner:
         giver, taker = clients.server.new_account(), clients.server.new_account()
         iam, theirs = clients("iam", giver), clients("iam", taker)
         issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
-        may = {"Effect": "Allow", "Action": ["sts:GetWebIdentityToken", "sts:AssumeRole"], "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": may})
+        policy = document(allow(["sts:GetWebIdentityToken", "sts:AssumeRole"]))
         user = iam.create_user(UserName="robot")["User"]["Arn"]
         iam.put_user_policy(UserName="robot", PolicyName="p", PolicyDocument=policy)
         self.key = iam.create_access_key(UserName="robot")["AccessKey"]
@@ -149,8 +136,7 @@ class Partner:
 
     @staticmethod
     def _role(iam: Any, name: str, action: str, principal: dict[str, str]) -> str:
-        statement = {"Effect": "Allow", "Principal": principal, "Action": action}
-        trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        trust = document(trusting(principal, action))
         return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])
 
     def token(self, key: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.components import node_packages
+from tests.documents import document
 from tests.web_identity.conftest import Account, name_of
 from tests.web_identity.node import run_script
 from tests.web_identity.test_workloads import pod_token
@@ -20,7 +21,7 @@ def test_every_way_to_a_session(account: Account, issuer: OidcIssuer, server: Ru
     trust = account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "system:serviceaccount:shop:checkout"})
     role = account.role("web", trust, {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
     here = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "sts:AssumeRole"}
-    second = account.role("second", json.dumps({"Version": "2012-10-17", "Statement": [here]}))
+    second = account.role("second", document(here))
     token = tmp_path / "token"
     token.write_text(pod_token(issuer) + "\n")
     done = run_script(

@@ -1,6 +1,5 @@
 """Web identities at `daypass serve` as an operator starts it: settings from the environment, workers, and SIGTERM."""
 
-import json
 import signal
 import threading
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.documents import document, trusting
 from tests.process.daypass import ROOT, Running, run, serving
 from tests.web_identity.conftest import AUDIENCE, name_of, not_taken, take
 
@@ -35,13 +35,13 @@ def world(tmp_path: Path) -> Iterator[World]:
         with serving(store, "--workers", "2", environment={**ROOT, **reach}) as server:
             iam = server.client("iam")
             provider = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=[AUDIENCE])
-            statement = {
-                "Effect": "Allow",
-                "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {"StringEquals": {f"{name_of(issuer)}:aud": AUDIENCE}},
-            }
-            trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+            trust = document(
+                trusting(
+                    {"Federated": provider["OpenIDConnectProviderArn"]},
+                    "sts:AssumeRoleWithWebIdentity",
+                    Condition={"StringEquals": {f"{name_of(issuer)}:aud": AUDIENCE}},
+                )
+            )
             yield World(server, issuer, iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
             # Workers end with their server when it is asked to end, not when it is killed.
             server.process.send_signal(signal.SIGTERM)
