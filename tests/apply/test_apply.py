@@ -1,7 +1,9 @@
 """Applying files: made, changed, deleted, left alone; all or nothing; by the API's own rules."""
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow, one_account, trust
 
@@ -9,6 +11,8 @@ from daypass.apply.apply import Outcome
 from daypass.apply.nodes import Mistake
 from daypass.apply.plan import Verb
 from daypass.apply.showing import plain_plan, show_plan
+from daypass.authenticate.caller import root_caller
+from daypass.directory.principals import store_principals
 from daypass.operations.settings import Quotas
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -282,6 +286,24 @@ def test_a_trust_policy_may_not_name_who_goes_in_the_same_file(directory: Direct
     directory.apply(one_account(users={"alice": {}}, roles=named))
     with pytest.raises(Mistake, match=r"roles\.r\.trust"):
         directory.apply(one_account(roles=named))
+
+
+def test_principals_that_a_caller_named_in_vain_are_exported_as_strangers(directory: Directory) -> None:
+    """They never match where they come from, so they must not match where the file is applied."""
+    text = "arn:aws:iam::999999999999:role/x"
+    directory.apply(one_account())
+    trusting = json.dumps(trust(AWS=[text, ACCOUNT]))
+    with directory.there.store.write() as writer:
+        world = msgspec.structs.replace(directory.tools.open_world(writer), store_trust=store_principals)
+        create: Any = directory.tools.registry.find("iam", "CreateRole")
+        asked = create.parse({"RoleName": "r", "AssumeRolePolicyDocument": trusting})
+        create.perform(asked, root_caller(ACCOUNT, ""), world)
+    exported = directory.export()
+    assert "strangers" in exported
+    assert counted(directory.apply(exported)) == (0, 0, 0)
+    other = Directory()
+    other.apply(exported)
+    assert other.export() == exported
 
 
 def test_strangers_are_kept_and_exported(directory: Directory) -> None:

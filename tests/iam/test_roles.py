@@ -92,13 +92,14 @@ def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
             "Has prohibited field Resource",
         ),
         (
-            trust(AWS="arn:aws:iam::123456789012:user/nobody"),
-            'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:user/nobody"',
+            trust(AWS="arn:aws:iam::{account}:user/nobody"),
+            'Invalid principal in policy: "AWS":"arn:aws:iam::{account}:user/nobody"',
         ),
     ],
 )
-def test_a_trust_policy_that_cannot_be_is_refused(iam: Any, text: str, words: str) -> None:
+def test_a_trust_policy_that_cannot_be_is_refused(iam: Any, account: str, text: str, words: str) -> None:
     """The same words for a new role and for an old one."""
+    text, words = (each.replace("{account}", account) for each in (text, words))
     malformed = ("MalformedPolicyDocument", 400, words)
     assert refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=text) == malformed
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)

@@ -26,6 +26,7 @@ class Town:
 
     store: str
     iam: Any
+    abroad: Any
     other: str
     refused_list: str
     refused_role: str
@@ -55,7 +56,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         role = refused(make("sts", key).assume_role, RoleArn=f"{HERE}role/admin", RoleSessionName="tuesday").encoded
         assert listing is not None
         assert role is not None
-        yield Town(store, iam, abroad.account, listing, role)
+        yield Town(store, iam, make("iam", abroad), abroad.account, listing, role)
 
 
 def _role(iam: Any, name: str, *statements: dict[str, Any]) -> Any:
@@ -197,6 +198,22 @@ def test_a_message_is_told_without_the_server(town: Town, explain: Explain) -> N
     told = _json(explain(town.refused_role, "--output", "json"))
     assert told["onlyOwnAccount"] is True
     assert "resource's side" in told["reason"]
+
+
+def test_a_principal_that_did_not_exist_is_told_as_such(town: Town, explain: Explain) -> None:
+    """The operator sees its name, and that it never matches; it is not among those who can."""
+    late = f"arn:aws:iam::{town.other}:user/late"
+    missing = "arn:aws:iam::999999999999:root"
+    role = _role(town.iam, "unresolved", trusting({"AWS": [late, missing, f"{HERE}user/alice"]}))
+    town.abroad.create_user(UserName="late")
+    text = explain("--principal", late, "--action", "sts:AssumeRole", "--resource", role).output
+    note = "(it did not exist when the policy was saved, so it never matches)"
+    assert f"AWS:{late} {note}" in text
+    assert f"AWS:{missing} {note}" in text
+    assert f"AWS:{HERE}user/alice {note}" not in text
+    ways = _json(explain("--who-can", "sts:AssumeRole", role, "--output", "json"))["Principals"]
+    assert [way["Principal"] for way in ways] == [f"{HERE}user/alice"]
+    assert ways[0]["Statements"][-1]["Statement"]["Principal"]["AWS"] == [late, missing, f"{HERE}user/alice"]
 
 
 def test_who_can_assume_a_role(town: Town, explain: Explain) -> None:

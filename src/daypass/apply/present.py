@@ -21,7 +21,7 @@ from daypass.directory.principals import show_principals
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader
-from daypass.directory.strangers import strangers_in
+from daypass.directory.strangers import strangers_in, unresolved_of
 from daypass.mint.secret import Secret
 
 # Kind of thing -> what it is in a store.
@@ -130,7 +130,7 @@ def _role(reader: Reader, role: Role) -> Thing:
         **_holder(reader, role, role.path),
         "description": role.description,
         "maxSessionDuration": role.max_session_seconds,
-        "trust": json.loads(show_principals(reader, role.trust)),
+        "trust": json.loads(show_principals(reader, role.trust, unresolved_of(role.foreign))),
         "tags": role.tags,
         "boundary": role.boundary,
     }
@@ -140,7 +140,7 @@ def _role(reader: Reader, role: Role) -> Thing:
         role.name,
         attributes,
         id=role.id,
-        strangers=strangers_in(reader, role.trust),
+        strangers=strangers_in(reader, role.trust, role.foreign),
         protected=role.service_linked,
     )
 

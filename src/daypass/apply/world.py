@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from daypass.authenticate.keychain import Keychain
+from daypass.directory.principals import store_known_principals
 from daypass.directory.ring import load_ring
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, WouldBlock, Writer
@@ -52,6 +53,7 @@ def operator_world(
         open_apart=_open_no_other,
         open_snapshot=_open_no_other,
         transaction=transaction,
+        store_trust=store_known_principals,
     )
 
 

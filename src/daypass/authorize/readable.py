@@ -4,20 +4,39 @@ Owns which ids are names: those that stand where a principal is named, not those
 """
 
 import re
+from collections.abc import Mapping
 
 from daypass.arn import assumed_role_arn
 from daypass.authorize.snapshot import SnapshotViews
+from daypass.directory.strangers import find_text, is_unresolved
 
 # As AWS:AIDA… in a reason, "AIDA…" in a statement; a single session of a role is AROA…:name.
-_UNIQUE_ID = re.compile(r'(?:(?<=AWS:)|(?<="))((?:AIDA|AROA)[A-Z0-9]{17})(?::([\w+=,.@-]+))?(?![\w:])')
+_UNIQUE_ID = re.compile(r'(?:(?<=AWS:)|(?<="))((?:AIDA|AROA)[A-Z0-9]{17,})(?::([\w+=,.@-]+))?(?![\w:])')
+_NOTE = " (it did not exist when the policy was saved, so it never matches)"
 
 
-def readable(text: str, views: SnapshotViews) -> str:
-    """Return a text in which the principals of trust policies have their ARNs again."""
-    return _UNIQUE_ID.sub(lambda found: _arn_of(found, views), text)
+def readable(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
+    """Return a text in which the principals of trust policies have their ARNs again.
+
+    The ids in `foreign` have the texts there.
+    """
+    return _UNIQUE_ID.sub(lambda found: foreign.get(found.group()) or _arn_of(found, views), text)
+
+
+def explained(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
+    """Return a line of an explanation for an operator: with ARNs, and a note at those that never match."""
+
+    def annotate(found: re.Match[str]) -> str:
+        shown = foreign.get(found.group()) or _arn_of(found, views)
+        in_prose = found.string[: found.start()].endswith("AWS:")
+        return shown + _NOTE if in_prose and is_unresolved(found.group()) else shown
+
+    return _UNIQUE_ID.sub(annotate, text)
 
 
 def _arn_of(found: re.Match[str], views: SnapshotViews) -> str:
+    if is_unresolved(found.group()):
+        return find_text(views.reader, found.group()) or found.group()
     record = views.reader.find_by_id(found.group(1))
     if record is None:
         return found.group()

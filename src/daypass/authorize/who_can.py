@@ -22,6 +22,7 @@ from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
 from daypass.directory.identity import AssumableRole, load_account, load_identity
 from daypass.directory.store import Reader
+from daypass.directory.strangers import is_unresolved, unresolved_of
 from daypass.operations.iam.paging import each_by_path
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
@@ -81,6 +82,14 @@ class _Search:
     def may_tell(self, of_type: PolicyType) -> bool:
         """Tell whether what policies of a type say may be told."""
         return not self.inside or of_type not in _OF_ORGANIZATION
+
+    def readable(self, text: str) -> str:
+        """Return a text with ARNs in the place of unique ids.
+
+        An account sees the texts that it gave for other accounts' principals, an operator the ARNs of today.
+        """
+        foreign = self.role.foreign if self.inside else unresolved_of(self.role.foreign)
+        return readable(text, self.views, foreign)
 
     def may_mean(self, principal: Principal) -> bool:
         """Tell whether an Allow means this principal or its account. Whom none means need not be asked about."""
@@ -188,10 +197,10 @@ def _way(
     search: _Search,
 ) -> Way:
     told = tuple(ref for ref in statements if search.may_tell(ref.source.type))
-    return Way(shown, kind, caller.account, told, _quote(told, policies, search.views))
+    return Way(shown, kind, caller.account, told, _quote(told, policies, search))
 
 
-def _quote(refs: tuple[StatementRef, ...], policies: Policies, views: SnapshotViews) -> tuple[str, ...]:
+def _quote(refs: tuple[StatementRef, ...], policies: Policies, search: _Search) -> tuple[str, ...]:
     """Return statements as people wrote them."""
     single = (policies.identity, policies.boundary, policies.session, policies.resource)
     documents = {
@@ -200,7 +209,7 @@ def _quote(refs: tuple[StatementRef, ...], policies: Policies, views: SnapshotVi
         if policy_set is not None
         for policy in policy_set.policies
     }
-    return tuple(readable(_statements(documents[ref.source])[ref.index], views) for ref in refs)
+    return tuple(search.readable(_statements(documents[ref.source])[ref.index]) for ref in refs)
 
 
 @lru_cache(maxsize=4096)
@@ -260,12 +269,14 @@ def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[W
     """Yield the providers, services and foreign accounts that a statement names."""
     if statement.statement.not_principal:
         return
-    texts = _quote((statement.ref,), Policies(identity=search.role.trust), search.views)
+    texts = _quote((statement.ref,), Policies(identity=search.role.trust), search)
     conditions = tuple(
         f"{test.operator} {test.key}: {', '.join(test.values)}" for test in statement.statement.conditions
     )
     for name in statement.statement.principals or ():
-        shown = _name_of(name, search.views)
+        if is_unresolved(name.value) and not search.inside:
+            continue  # It never matches. The account itself must not learn that.
+        shown = _name_of(name, search)
         account = _account_of(shown)
         kind = _kind_outside(shown, account, search) if name.type == "AWS" else name.type.lower()
         denied = _denial(name, search)
@@ -276,8 +287,13 @@ def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[W
 
 def _denial(name: PrincipalName, search: _Search) -> tuple[str, ...] | None:
     """Return what must not be so for somebody who cannot be asked about, or None where a Deny is for them anyhow."""
+    shown = _name_of(name, search)
     for deny in search.denies:
-        means = any(other == name or other.value == "*" for other in deny.statement.principals or ())
+        # By their names: an unresolved principal stands in an Allow as an id, and in a Deny as its text.
+        means = any(
+            other.value == "*" or (other.type == name.type and _name_of(other, search) == shown)
+            for other in deny.statement.principals or ()
+        )
         if means and not deny.statement.not_principal and not deny.statement.conditions:
             return None
     return (_UNLESS,) if search.denies else ()
@@ -286,13 +302,13 @@ def _denial(name: PrincipalName, search: _Search) -> tuple[str, ...] | None:
 _SIGNING = frozenset({"user", "role", "account", "everybody"})
 
 
-def _name_of(name: PrincipalName, views: SnapshotViews) -> str:
+def _name_of(name: PrincipalName, search: _Search) -> str:
     """Return the ARN of who is named: users and roles are kept by id, and accounts have two names."""
     if name.type != "AWS":
         return name.value
     if is_account_id(name.value):
         return root_arn(name.value)
-    return readable(f"AWS:{name.value}", views).removeprefix("AWS:")
+    return search.readable(f"AWS:{name.value}").removeprefix("AWS:")
 
 
 def _account_of(value: str) -> str:

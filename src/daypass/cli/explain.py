@@ -4,14 +4,14 @@ Owns the three forms of the question: a caller, an action and a resource; an enc
 can assume a role. The answers are the engine's; explain_text.py and explain_json.py put them into words.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, get_caller, pose_named
-from daypass.authorize.readable import readable
+from daypass.authorize.readable import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
@@ -21,6 +21,7 @@ from daypass.cli.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.directory.ring import load_ring
+from daypass.directory.strangers import unresolved_of
 from daypass.errors import Fault, InvalidAuthorizationMessage
 from daypass.operations.authorization_message import DenialNote, open_message
 from daypass.operations.sts.decode_authorization_message import show_note
@@ -97,7 +98,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             print_json(document)
             return
         for line in lines:
-            click.echo(readable(line, views))
+            click.echo(explained(line, views, _unresolved(views, subject if who_can else resource)))
 
 
 Answer = Callable[
@@ -156,6 +157,19 @@ def _answer_who_can(
     ways: list[Way] = list(who_can(action, role, views, Assumed(there.clock.now())))
     shown = [show_way(way) for way in ways]
     return way_lines(action, role.arn, ways), {"Action": action, "Role": role.arn, "Principals": shown}
+
+
+def _unresolved(views: SnapshotViews, arn: str | None) -> Mapping[str, str]:
+    """Return the principals that never match of the role that an explanation is about, if it is about one."""
+    role = None if arn is None or ":role/" not in arn else _find_role(arn, views)
+    return {} if role is None else unresolved_of(role.foreign)
+
+
+def _find_role(arn: str, views: SnapshotViews) -> AssumableRole | None:
+    try:
+        return _get_role(arn, views)
+    except (Fault, UnknownPrincipal):
+        return None
 
 
 def _get_role(arn: str, views: SnapshotViews) -> AssumableRole:

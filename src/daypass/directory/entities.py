@@ -89,13 +89,17 @@ class Group(Holder, frozen=True, kw_only=True):
 
 
 class Role(Holder, frozen=True, kw_only=True):
-    """An IAM role. In `trust`, users and roles stand under their unique ids (see principals.py)."""
+    """An IAM role. In `trust`, users and roles stand under their unique ids (see principals.py).
+
+    `foreign` has the texts with which other accounts' principals were named, by the ids that stand in `trust`.
+    """
 
     trust: str
     boundary: str = ""
     description: str = ""
     max_session_seconds: int = 3600
     service_linked: bool = False
+    foreign: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def arn(self) -> str:

@@ -14,6 +14,7 @@ from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
 from daypass.directory.store import Reader, keeps_little
+from daypass.directory.strangers import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 
@@ -44,6 +45,7 @@ class AssumableRole:
     trust: PolicySet
     max_session_seconds: int
     created: datetime
+    foreign: dict[str, str]
 
 
 @lru_cache(maxsize=1024)
@@ -154,7 +156,8 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
     role = records.find(reader, Role, account, name)
     if role is None:
         return None
-    trust = compiled(role.trust, DocumentKind.TRUST, Source(PolicyType.RESOURCE, "trust-policy", role.arn))
+    text = trust_in_force(reader, role.trust, role.foreign)
+    trust = compiled(text, DocumentKind.TRUST, Source(PolicyType.RESOURCE, "trust-policy", role.arn))
     return AssumableRole(
         account=role.account,
         id=role.id,
@@ -164,6 +167,7 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
         trust=compile_set((trust,)),
         max_session_seconds=role.max_session_seconds,
         created=role.created,
+        foreign=role.foreign,
     )
 
 

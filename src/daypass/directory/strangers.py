@@ -3,6 +3,9 @@
 Owns the ids and both directions. An imported trust policy may name accounts, users or providers that are not here. If
 it kept the text, whoever made that account later would be trusted. So an id stands in its place, of the form of a
 unique id but longer than any that is given out: the engine finds it equal to nobody's.
+
+The texts of imported strangers are records. The texts of principals that a caller named in a trust policy are kept with
+the role (`Role.foreign`), so that a caller leaves nothing behind in the store once the role is gone.
 """
 
 import base64
@@ -40,6 +43,48 @@ def keep_strangers(writer: Writer, document: Mapping[str, Any], texts: AbstractS
     return kept
 
 
+def unresolved_id(text: str, kind: Kind = "AWS") -> str:
+    """Return the id under which a principal is kept that never matches."""
+    digest = hashlib.sha256(f"{kind} {text}".encode()).digest()[:20]
+    return _PREFIX + base64.b32encode(digest).decode()
+
+
+def is_unresolved(stored: str) -> bool:
+    """Tell whether an id stands for a principal that never matches."""
+    return stored.startswith(_PREFIX)
+
+
+def unresolved_of(foreign: Mapping[str, str]) -> dict[str, str]:
+    """Return the principals that never match, out of those that a role keeps under an id: {id: text}."""
+    return {id_: text for id_, text in foreign.items() if is_unresolved(id_)}
+
+
+def find_text(reader: Reader, stored: str) -> str | None:
+    """Return the text of a principal that an import left unresolved, or None."""
+    stranger = _find(reader, stored)
+    return None if stranger is None else stranger.text
+
+
+def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) -> str:
+    """Return a stored trust policy as it is decided by. `foreign` is what its role keeps of texts.
+
+    An Allow never means an unresolved principal. A Deny means whoever has that name, even if it was made later, because
+    a Deny that never matched would let in whom it was written against.
+    """
+    if _PREFIX not in document:
+        return document
+    decided: dict[str, Any] = json.loads(document)
+    unresolved = unresolved_of(foreign)
+    for principal in _principals(decided, "Deny"):
+        for stored in _listed(principal.get("AWS", ())):
+            stranger = _find(reader, stored)
+            if stored in unresolved:
+                _move(principal, "AWS", stored, "AWS", unresolved[stored])
+            elif stranger is not None:
+                _move(principal, "AWS", stored, stranger.type, stranger.text)
+    return json.dumps(decided, ensure_ascii=False, separators=(",", ":"))
+
+
 def show_strangers(reader: Reader, document: str) -> str:
     """Return a stored trust policy with the texts of strangers in the place of their ids."""
     if _PREFIX not in document:
@@ -53,29 +98,31 @@ def show_strangers(reader: Reader, document: str) -> str:
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
 
-def strangers_in(reader: Reader, document: str) -> frozenset[str]:
-    """Return the texts of the strangers in a stored trust policy."""
+def strangers_in(reader: Reader, document: str, foreign: Mapping[str, str]) -> frozenset[str]:
+    """Return the texts of the strangers in a stored trust policy. `foreign` is what its role keeps of texts."""
     if _PREFIX not in document:
         return frozenset()
-    found = (_find(reader, text) for _, text in principals_of(json.loads(document)))
-    return frozenset(stranger.text for stranger in found if stranger is not None)
+    unresolved = unresolved_of(foreign)
+    found = (unresolved.get(text) or find_text(reader, text) for _, text in principals_of(json.loads(document)))
+    return frozenset(text for text in found if text is not None)
 
 
 def _stored(writer: Writer, kind: Kind, text: str) -> str:
-    digest = hashlib.sha256(f"{kind} {text}".encode()).digest()[:20]
-    stranger = Stranger(id=_PREFIX + base64.b32encode(digest).decode(), type=kind, text=text)
+    stranger = Stranger(id=unresolved_id(text, kind), type=kind, text=text)
     if writer.find_by_id(stranger.id) is None:
         records.insert(writer, stranger)
     return stranger.id
 
 
 def _find(reader: Reader, text: str) -> Stranger | None:
-    return records.find_by_id(reader, Stranger, text) if text.startswith(_PREFIX) else None
+    return records.find_by_id(reader, Stranger, text) if is_unresolved(text) else None
 
 
-def _principals(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _principals(document: Mapping[str, Any], effect: str = "") -> Iterator[dict[str, Any]]:
     statements = document.get("Statement", [])
     for statement in statements if isinstance(statements, list) else [statements]:
+        if effect and statement.get("Effect") != effect:
+            continue
         principal = statement.get("Principal") if isinstance(statement, dict) else None
         if isinstance(principal, dict):
             yield principal

@@ -11,6 +11,7 @@ from typing import cast
 import msgspec
 
 from daypass.authenticate.keychain import Keychain
+from daypass.directory.principals import StoreTrust, store_principals
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Views, WouldBlock, Writer
 from daypass.federation.oidc.identify import NO_KEYS, KeysAtHand
@@ -32,7 +33,7 @@ class World(msgspec.Struct, frozen=True):
     there for operations that ask for them. `load_ring` returns the keys that seal tokens, `issuer_keys` has those of
     OpenID Connect issuers as far as they were fetched. `heavy_work` is entered, with the account that it counts for,
     around what takes the processor longer than the event loop can spare: it raises WouldBlock there, and Throttling
-    where the account has too much of it under way.
+    where the account has too much of it under way. `store_trust` turns a trust policy into what is stored.
     """
 
     now: datetime
@@ -48,6 +49,7 @@ class World(msgspec.Struct, frozen=True):
     transaction: Reader | Writer | None = None
     issuer_keys: KeysAtHand = NO_KEYS
     heavy_work: Callable[[str], AbstractContextManager[None]] = _alone
+    store_trust: StoreTrust = store_principals
 
     @property
     def ring(self) -> SealingRing:

@@ -8,11 +8,13 @@ Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePoli
 import json
 from urllib.parse import quote
 
-from daypass.directory.principals import show_principals, store_principals
+from daypass.directory.entities import Role
+from daypass.directory.principals import StoredTrust, show_principals
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.operations.iam.complaints import complain
+from daypass.operations.world import World
 from daypass.policy.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
@@ -53,17 +55,18 @@ def check_trust(text: str) -> None:
     check_shared_issuers(json.loads(text))
 
 
-def read_trust(reader: Reader, text: str, most: int) -> str:
-    """Return a trust policy as it is kept: checked, with users and roles under their unique ids."""
+def read_trust(world: World, account: str, text: str) -> StoredTrust:
+    """Return the trust policy of an account's role as it is kept: checked, with unique ids of users and roles."""
     check_trust(text)
+    most = world.settings.quotas.trust_policy_characters
     if size_of(text, count_white_space=False) > most:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {most}")
-    return store_principals(reader, text)
+    return world.store_trust(world.reader, account, text)
 
 
-def show_trust(reader: Reader, text: str) -> str:
-    """Return a kept trust policy as answers carry it: users and roles under their ARNs."""
-    return show_document(show_principals(reader, text))
+def show_trust(reader: Reader, role: Role) -> str:
+    """Return a role's trust policy as answers carry it: users and roles under their ARNs."""
+    return show_document(show_principals(reader, role.trust, role.foreign))
 
 
 def _check_trust_actions(document: Document) -> None:

@@ -71,8 +71,9 @@ class UpdateAssumeRolePolicy(AboutRole):
         """Put it."""
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
-        trust = read_trust(world.reader, asked.policy_document, world.settings.quotas.trust_policy_characters)
-        records.replace(world.writer, msgspec.structs.replace(role, trust=trust))
+        trust = read_trust(world, role.account, asked.policy_document)
+        changed = msgspec.structs.replace(role, trust=trust.document, foreign=dict(trust.foreign))
+        records.replace(world.writer, changed)
 
 
 OPERATIONS = (UpdateRole(), UpdateRoleDescription(), UpdateAssumeRolePolicy())

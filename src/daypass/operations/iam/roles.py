@@ -38,7 +38,7 @@ def show_role(reader: Reader, role: Role) -> dict[str, Any]:
         "RoleId": role.id,
         "Arn": role.arn,
         "CreateDate": role.created,
-        "AssumeRolePolicyDocument": show_trust(reader, role.trust),
+        "AssumeRolePolicyDocument": show_trust(reader, role),
     }
 
 
@@ -87,14 +87,17 @@ class CreateRole(CreateWithTags):
         if asked.path.startswith(_SERVICE_PATH):
             raise InvalidInput(f"Path prefix '{_SERVICE_PATH}' can only be used for AWS Service linked Roles")
         quotas = world.settings.quotas
+        tags = tagging.read_tags(asked.tags, most=quotas.tags)
+        trust = read_trust(world, caller.account, asked.assume_role_policy_document)
         role = Role(
             id=new_unique_id("AROA", world.entropy),
             account=caller.account,
             name=asked.role_name,
             path=asked.path,
             created=world.now,
-            tags=tagging.read_tags(asked.tags, most=quotas.tags),
-            trust=read_trust(world.reader, asked.assume_role_policy_document, quotas.trust_policy_characters),
+            tags=tags,
+            trust=trust.document,
+            foreign=dict(trust.foreign),
             boundary=asked.permissions_boundary,
             description=asked.description,
             max_session_seconds=asked.max_session_duration,
