@@ -5,13 +5,15 @@ registered it chose. Many accounts may have registered the same provider; it sta
 
 * Each account's providers are read by themselves and only their summaries are kept, so that a page costs the same
   however large the metadata is, and a change in one account does not let another account's metadata be read again.
+* A request costs the same however many providers there are: they are put together after a change, not at each request.
 * Where there are more providers than a page lists, accounts take turns: none can fill the page for the others. A link
   to a provider works whether the page lists it or not.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice, zip_longest
@@ -64,25 +66,71 @@ def load_account_doors(reader: Reader, account: str) -> tuple[RegisteredDoor, ..
     return tuple(RegisteredDoor(door, each.created) for each in providers if (door := _door(each)) is not None)
 
 
-def list_saml_doors(views: Views) -> tuple[SamlDoor, ...]:
-    """Return the SAML providers that the sign-in page lists, by host."""
-    every = _registered(views)
-    doors = _merged(chain.from_iterable(every))
-    listed = dict.fromkeys(each.door.key for each in _in_turns(every))
-    shown = (doors[key] for key in islice(listed, _MOST))
-    return tuple(sorted(shown, key=lambda door: (door.host, door.entity_id)))
+@keeps_little
+def load_sign_of_change(reader: Reader) -> object:
+    """Return a value that is another one once any SAML provider of any account was added, changed or removed."""
+    reader.page(records.kind_name(SamlProvider), None, limit=1)
+    return object()
 
 
-def find_saml_door(views: Views, key: str) -> SamlDoor | None:
-    """Return the SAML provider of a link, or None. It need not be on the page."""
-    return _merged(chain.from_iterable(_registered(views))).get(key)
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """All registered providers, as they were when `sign` was read."""
+
+    sign: object
+    registered: Mapping[str, Sequence[RegisteredDoor]]
+    doors: Mapping[str, SamlDoor]
+    listed: tuple[SamlDoor, ...]
 
 
-def _registered(views: Views) -> list[Sequence[RegisteredDoor]]:
+class SamlDoors:
+    """The SAML providers of all accounts, put together once after each change and not at each request."""
+
+    def __init__(self) -> None:
+        self._merging = threading.Lock()
+        self._merged = _Merged(object(), {}, {}, ())
+
+    def listed(self, views: Views) -> tuple[SamlDoor, ...]:
+        """Return the SAML providers that the sign-in page lists, by host."""
+        return self._fresh(views).listed
+
+    def find(self, views: Views, key: str) -> SamlDoor | None:
+        """Return the SAML provider of a link, or None. It need not be on the page."""
+        return self._fresh(views).doors.get(key)
+
+    def _fresh(self, views: Views) -> _Merged:
+        # The sign is read first: what changes after it makes the next request merge again.
+        sign = views.get(load_sign_of_change)
+        if self._merged.sign is sign:
+            return self._merged
+        with self._merging:
+            if self._merged.sign is not sign:
+                self._merged = _merge(sign, self._merged, views)
+            return self._merged
+
+
+def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
+    """Return what is registered now. Only providers of accounts that changed are put together anew."""
+    registered = _registered(views)
+    accounts = registered.keys() | before.registered.keys()
+    changed = [account for account in accounts if registered.get(account) is not before.registered.get(account)]
+    touched = {
+        each.door.key for account in changed for now in (registered, before.registered) for each in now.get(account, ())
+    }
+    every = registered.values()
+    kept = {key: door for key, door in before.doors.items() if key not in touched}
+    doors = kept | _alike(each for each in chain.from_iterable(every) if each.door.key in touched)
+    keys = dict.fromkeys(each.door.key for each in _in_turns(list(every)))
+    shown = (doors[key] for key in islice(keys, _MOST))
+    listed = tuple(sorted(shown, key=lambda door: (door.host, door.entity_id)))
+    return _Merged(sign, registered, doors, listed)
+
+
+def _registered(views: Views) -> dict[str, Sequence[RegisteredDoor]]:
     accounts = views.get(load_accounts_with, records.kind_name(SamlProvider))
-    every = (views.get(load_account_doors, account) for account in accounts)
+    every = ((account, views.get(load_account_doors, account)) for account in accounts)
     # Where one turn of all accounts is longer than a page, a number that nobody chose decides who is on it.
-    return sorted((doors for doors in every if doors), key=lambda doors: _place(doors[0].door.accounts[0]))
+    return dict(sorted(((account, doors) for account, doors in every if doors), key=lambda pair: _place(pair[0])))
 
 
 def _place(account: str) -> bytes:
@@ -95,7 +143,7 @@ def _in_turns(every: Sequence[Sequence[RegisteredDoor]]) -> Iterator[RegisteredD
         yield from (each for each in turn if each is not None)
 
 
-def _merged(every: Iterator[RegisteredDoor]) -> dict[str, SamlDoor]:
+def _alike(every: Iterable[RegisteredDoor]) -> dict[str, SamlDoor]:
     """Return each provider once, with the accounts that registered it, the earliest first."""
     found: dict[str, list[RegisteredDoor]] = {}
     for each in every:

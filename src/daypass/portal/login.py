@@ -5,7 +5,7 @@ Owns the landing page and the page of a hand-over, which is the same with the co
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from daypass.operations.world import World
 from daypass.portal import handovers, pages
 from daypass.portal.choice import asking_of
 from daypass.portal.device import bound_handover
-from daypass.portal.doors import SamlDoor, find_saml_door, list_saml_doors
+from daypass.portal.doors import SamlDoor, SamlDoors
 from daypass.portal.handovers import Handover
 from daypass.portal.oidc import OidcSignIn
 from daypass.portal.role_list import account_alias
@@ -40,6 +40,7 @@ class Login:
     site: Site
     saml: SamlSignIn
     oidc: OidcSignIn
+    doors: SamlDoors = field(default_factory=SamlDoors)
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login: the identity providers."""
@@ -50,7 +51,7 @@ class Login:
         """GET /login/saml/KEY: go to a SAML provider."""
         handle = request.query_params.get("handover", "")
         with self.site.world() as world:
-            door = find_saml_door(world.views, request.path_params["key"])
+            door = self.doors.find(world.views, request.path_params["key"])
             if door is None:
                 raise NoSuchProvider("There is no such identity provider.")
             handover = bound_handover(handle, request, world).name if handle else ""
@@ -76,7 +77,7 @@ class Login:
             asking = asking_of(handover)
         doors = [
             *(_shown_client(client) for client in self.oidc.clients),
-            *(_shown(door, world) for door in list_saml_doors(world.views)),
+            *(_shown(door, world) for door in self.doors.listed(world.views)),
         ]
         hosts = Counter(door["host"] for door in doors)
         values = {

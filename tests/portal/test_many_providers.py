@@ -1,0 +1,71 @@
+"""The sign-in page with many providers: a request does not pay for what other accounts registered."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar, TypeVarTuple
+
+import pytest
+from tests.portal.test_sign_in_page import register
+
+from daypass.directory.store import Reader
+from daypass.portal.doors import SamlDoors
+from daypass.storage.cache import Cache
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import RunningServer, running_server
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class CountedViews:
+    """Views of a server, and how often a request asked them."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._views = Cache(server.there.store).loading
+        self.asked: list[str] = []
+
+    def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
+        """Pass a question on."""
+        self.asked.append(loader.__name__)
+        return self._views.get(loader, *args)
+
+
+@pytest.mark.parametrize("accounts", [1, 6])
+def test_a_request_costs_the_same_however_many_providers_there_are(accounts: int) -> None:
+    """The page and the link ask one question; a change of one account reads that account's providers alone."""
+    with running_server() as server:
+        make, doors, views = client_factory(server), SamlDoors(), CountedViews(server)
+        roots = [server.new_account() for _ in range(accounts)]
+        for root in roots:
+            for number in range(3):
+                iam = make("iam", root)
+                register(iam, f"p{number}", f"https://idp-{number}.example.net/{root.account}")
+        first = doors.listed(views)
+        assert len(first) == 3 * accounts
+        views.asked.clear()
+        assert doors.listed(views) is first
+        assert [doors.find(views, door.key) for door in first] == list(first)
+        assert views.asked == ["load_sign_of_change"] * (1 + len(first))
+        make("iam", roots[0]).delete_saml_provider(SAMLProviderArn=f"arn:aws:iam::{roots[0].account}:saml-provider/p0")
+        after = doors.listed(views)
+        assert [door.entity_id for door in set(first) - set(after)] == [f"https://idp-0.example.net/{roots[0].account}"]
+        others = [door for door in after if roots[0].account not in door.accounts]
+        assert {id(door) for door in others} <= {id(door) for door in first}
+
+
+def test_a_provider_shared_by_accounts_keeps_its_order_when_one_leaves() -> None:
+    """The accounts of a provider stand by when they registered it, after a change too."""
+    with running_server() as server:
+        make, doors, views = client_factory(server), SamlDoors(), CountedViews(server)
+        roots = [server.new_account() for _ in range(3)]
+        for root in roots:
+            register(make("iam", root), "corp", "https://idp.example.net/saml")
+            server.clock.move(timedelta(seconds=2))
+        assert [door.accounts for door in doors.listed(views)] == [tuple(root.account for root in roots)]
+        arn = f"arn:aws:iam::{roots[1].account}:saml-provider/corp"
+        make("iam", roots[1]).delete_saml_provider(SAMLProviderArn=arn)
+        assert [door.accounts for door in doors.listed(views)] == [(roots[0].account, roots[2].account)]
+        for root in (roots[0], roots[2]):
+            arn = f"arn:aws:iam::{root.account}:saml-provider/corp"
+            make("iam", root).delete_saml_provider(SAMLProviderArn=arn)
+        assert doors.listed(views) == ()
