@@ -37,6 +37,15 @@ def test_invented_session_policies_are_weighed_by_what_they_become() -> None:
     assert 1 <= kept <= 2**20 // (20 * len(policies[0]))
 
 
+def test_invented_session_policies_push_out_those_of_their_own_account_alone() -> None:
+    """Another account's session policy stays, although it was used before all of them."""
+    cache = Cache(MemoryStore(MovableClock()), max_bytes=2**20)
+    own = cache.loading.get(load_session_policies, (), session_policy(0), "111111111111")
+    for number in range(200):
+        cache.loading.get(load_session_policies, (), session_policy(number), "222222222222")
+    assert cache.cached_only.get(load_session_policies, (), session_policy(0), "111111111111") is own
+
+
 def test_a_refused_request_is_not_kept(daypass_server: RunningServer) -> None:
     """It leaves the memory with its answer, and does not wait for a search for cycles with all that it carried."""
     sink = Recorder()

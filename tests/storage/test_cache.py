@@ -2,15 +2,18 @@
 
 import threading
 import timeit
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import Random
 
 import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.things import user
 
-from daypass.directory.store import Changes, Link, Reader, Record, Store, StoreUnavailable, WouldBlock
+from daypass.directory.store import Changes, Link, Reader, Record, Store, StoreUnavailable, WouldBlock, charged_to
 from daypass.storage.cache import FRESH_SECONDS, Cache
+from daypass.storage.entries import Entries, Entry
 from daypass.storage.memory import MemoryStore
 from daypass.storage.open import open_store
 
@@ -302,6 +305,58 @@ def test_a_flood_of_unknown_names_does_not_push_out_what_is_used(store: Store, s
     for number in range(500):
         cache.cached_only.get(list_users, "/")
         cache.loading.get(find_user, f"nobody{number}")
+
+
+def find_of(reader: Reader, account: str, name: str) -> Record | None:
+    """Load one user of an account."""
+    return reader.find("user", account, name)
+
+
+def by_invention(_reader: Reader, _text: str, _account: str) -> None:
+    """Load a value that is made of no record."""
+
+
+charged_to(1)(by_invention)
+
+
+@pytest.mark.parametrize("bounds", [(10**6, 200_000), (60, 10**9)], ids=["bytes", "entries"])
+@pytest.mark.parametrize("flood", ["records", "invented", "unknown", "another's names"])
+def test_no_account_pushes_out_another(store: Store, seconds: HandSeconds, bounds: tuple[int, int], flood: str) -> None:
+    """An account that fills the cache loses its own entries, even against entries that are used once an hour."""
+    cache = Cache(store, max_entries=bounds[0], max_bytes=bounds[1], monotonic=seconds)
+    others = [f"{number:012}" for number in range(10)]
+    with store.write() as writer:
+        for account in others:
+            writer.insert(user("ada", account=account, body=b"x" * 100))
+        for number in range(300):
+            writer.insert(user(f"u{number}", account=ACCOUNT, body=b"x" * 1_000))
+    kept = [cache.loading.get(find_of, account, "ada") for account in others]
+    for number in range(300):
+        if flood == "records":
+            cache.loading.get(find_of, ACCOUNT, f"u{number}")
+        elif flood == "invented":
+            cache.loading.get(by_invention, "x" * 1_000 + str(number), ACCOUNT)
+        else:
+            cache.loading.get(find_of, ACCOUNT if flood == "unknown" else others[0], f"nobody{number}")
+    assert cache._entries.weight <= bounds[1]
+    assert len(cache._entries) <= bounds[0]
+    assert [cache.cached_only.get(find_of, account, "ada") for account in others] == kept
+
+
+def test_finding_the_account_that_holds_most_needs_no_look_at_all_of_them() -> None:
+    """The notes of who holds how much stay few, and they are right whatever was dropped meanwhile."""
+    entries = Entries(max_entries=500, max_bytes=10**9)
+    random = Random(7)  # noqa: S311 - a test's numbers
+    for number in range(20_000):
+        owner = f"{random.randrange(100)}"
+        entries.put((owner, random.randrange(50)), Entry(None, (), random.randrange(5_000), owner))
+        entries.drop((f"{random.randrange(100)}", random.randrange(50)))
+        if number % 500 == 0 and len(entries):
+            weights: Counter[str] = Counter()
+            for entry in entries._entries.values():
+                weights[entry.owner] += entry.weight
+            assert entries._shares.heaviest().weight == max(weights.values())
+    assert len(entries._shares._notes) <= 64 + 2 * 100 + 1
 
 
 def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:

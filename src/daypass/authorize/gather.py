@@ -60,6 +60,6 @@ def _session_policies(caller: Caller, session: Session, views: Views) -> PolicyS
     if session.root_task_policy:
         return task_limits(session.root_task_policy)
     if session.policy_arns or session.policy:
-        return views.get(load_session_policies, session.policy_arns, session.policy)
+        return views.get(load_session_policies, session.policy_arns, session.policy, session.account)
     # A federated user without session policies may do nothing of its own; a role session all that its role may.
     return NOTHING if caller.principal.kind is PrincipalKind.FEDERATED_USER else None

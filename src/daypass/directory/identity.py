@@ -13,7 +13,7 @@ from daypass.directory import records
 from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
-from daypass.directory.store import Reader, keeps_little
+from daypass.directory.store import Reader, charged_to, keeps_little
 from daypass.directory.strangers import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
@@ -133,8 +133,14 @@ def load_boundary(reader: Reader, arn: str) -> PolicySet | None:
     return compile_set((compiled(text, DocumentKind.IDENTITY, Source(PolicyType.BOUNDARY, arn)),))
 
 
-def load_session_policies(reader: Reader, arns: tuple[str, ...], inline: str) -> PolicySet:
-    """Return a session's policies as one set. Managed ones act as they stand now.
+@charged_to(2)
+def load_session_policies(
+    reader: Reader,
+    arns: tuple[str, ...],
+    inline: str,
+    account: str = "",  # noqa: ARG001 - the cache reads it
+) -> PolicySet:
+    """Return a session's policies as one set. Managed ones act as they stand now. `account` is the session's.
 
     Where one of them is gone the session may do nothing: what it denied nobody can say any more.
     """

@@ -248,6 +248,28 @@ def is_little(loader: Callable[..., object]) -> bool:
     return loader in _LITTLE
 
 
+_CHARGED: dict[Callable[..., object], int] = {}
+
+
+def charged_to(place: int) -> Callable[[L], L]:
+    """Mark a loader whose values count for the account that its argument at `place` names, whatever it reads.
+
+    A cache shares its room among accounts. Without the mark a value counts for the account of the records that it was
+    made of.
+    """
+
+    def mark(loader: L) -> L:
+        _CHARGED[loader] = place
+        return loader
+
+    return mark
+
+
+def charged_argument(loader: Callable[..., object]) -> int | None:
+    """Return the place of the argument that names the account that pays, or None where the records say it."""
+    return _CHARGED.get(loader)
+
+
 class Views(Protocol):
     """Derived values that are as fresh as the store: what a loader makes of it, kept until it would differ.
 

@@ -14,11 +14,12 @@ cache could not catch up with: then nobody may be told what was true before.
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
 from daypass.background import Background
-from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, is_little
+from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, charged_argument, is_little
 from daypass.storage.entries import Entries, Entry
 from daypass.storage.recording import RecordingReader
 from daypass.storage.touched import disturbed
@@ -31,6 +32,14 @@ FRESH_SECONDS = 0.9  # how long the answer is good for, from the moment of askin
 _LONGEST_NAME = 256  # a longer argument is no name but a text that a value is made of, such as a session policy
 _LITTLE_BYTES = 65_536  # what a loader that keeps little of large records is weighed as
 _TEXT_WEIGHT = 6  # such a text against a stored body: it is all policy, and compiled it is largest
+
+
+def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: AbstractSet[str]) -> str:
+    """Return the account that a value counts for, or nothing where it is of none or of several."""
+    place = charged_argument(loader)
+    if place is not None:
+        return str(args[place]) if place < len(args) else ""
+    return next(iter(accounts)) if len(accounts) == 1 else ""
 
 
 class _Freshness:
@@ -96,7 +105,7 @@ class Loading:
 
 
 class Cache:
-    """Keeps what loaders make of a store, within bounds of number and approximate size."""
+    """Keeps what loaders make of a store, within bounds of number and approximate size, which accounts share."""
 
     def __init__(
         self,
@@ -162,7 +171,8 @@ class Cache:
             value = loader(recording, *args)
         texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
         read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
-        loaded = Entry(value, recording.asked, read_bytes + _TEXT_WEIGHT * texts)
+        owner = _owner_of(loader, args, recording.accounts)
+        loaded = Entry(value, recording.asked, read_bytes + _TEXT_WEIGHT * texts, owner)
         with self._changing:
             if revision >= self._revision:
                 self._entries.put((loader, args), loaded)

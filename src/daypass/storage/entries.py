@@ -1,11 +1,15 @@
 """The cache's entries: what was derived, from which questions, and which to let go of when there are too many.
 
-Owns the bounds and the index from questions to entries; knows no store and no time. Not safe for threads by
-itself, but for `get`: cache.py holds a lock around everything else.
-An entry that was used since it was last looked at gets a second chance, so that a flood of unknown names pushes
-out other unknown names before it pushes out what the traffic lives on.
+Owns the bounds, the shares of accounts, and the index from questions to entries; knows no store and no time. Not safe
+for threads by itself, but for `get`: cache.py holds a lock around everything else.
+
+* Where there are too many entries, the account that holds most bytes loses one. So no account can evict the entries of
+  an account that holds less, however many it makes.
+* Among the entries of one account, one that was used since it was last looked at gets a second chance, so that a flood
+  of unknown names evicts other unknown names before it evicts entries that the traffic needs.
 """
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from typing import Any
@@ -14,18 +18,70 @@ from daypass.storage.touched import Dependency
 
 _OVERHEAD_BYTES = 1024  # an entry without its value: keys, index, objects
 _BYTES_PER_BODY_BYTE = 4  # a parsed and compiled value against the body it was made of
+_SPARE_NOTES = 64
 
 
 class Entry:
-    """A derived value. `used` is set by every reader and cleared by the sweep."""
+    """A derived value. `used` is set by every reader and cleared by the sweep; `owner` is the account it counts for."""
 
-    __slots__ = ("asked", "used", "value", "weight")
+    __slots__ = ("asked", "owner", "used", "value", "weight")
 
-    def __init__(self, value: Any, asked: Iterable[Dependency], read_bytes: int) -> None:
+    def __init__(self, value: Any, asked: Iterable[Dependency], read_bytes: int, owner: str = "") -> None:
         self.value = value
         self.asked = tuple(asked)
+        self.owner = owner
         self.used = False
         self.weight = _OVERHEAD_BYTES * (1 + len(self.asked) // 4) + _BYTES_PER_BODY_BYTE * read_bytes
+
+
+class _Share:
+    """What one account holds, the oldest first."""
+
+    __slots__ = ("entries", "weight")
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self.weight = 0
+
+
+class _Shares:
+    """What each account holds, and which one holds most.
+
+    `_notes` is a heap of (minus weight, account). Each growth adds a note, and a note that is out of date is corrected
+    when it comes up, so finding the heaviest share takes about the logarithm of the number of accounts.
+    """
+
+    def __init__(self) -> None:
+        self._by_owner: dict[str, _Share] = {}
+        self._notes: list[tuple[int, str]] = []
+
+    def add(self, key: Hashable, entry: Entry) -> None:
+        share = self._by_owner.setdefault(entry.owner, _Share())
+        share.entries[key] = entry
+        share.weight += entry.weight
+        if len(self._notes) > _SPARE_NOTES + 2 * len(self._by_owner):
+            self._notes = [(-share.weight, owner) for owner, share in self._by_owner.items()]
+            heapq.heapify(self._notes)
+        else:
+            heapq.heappush(self._notes, (-share.weight, entry.owner))
+
+    def remove(self, key: Hashable, entry: Entry) -> None:
+        share = self._by_owner[entry.owner]
+        del share.entries[key]
+        share.weight -= entry.weight
+        if not share.entries:
+            del self._by_owner[entry.owner]
+
+    def heaviest(self) -> _Share:
+        """Return the share that weighs most. There must be one."""
+        while True:
+            noted, owner = self._notes[0]
+            share = self._by_owner.get(owner)
+            if share is not None and share.weight == -noted:
+                return share
+            heapq.heappop(self._notes)
+            if share is not None and share.weight < -noted:
+                heapq.heappush(self._notes, (-share.weight, owner))
 
 
 class Entries:
@@ -34,7 +90,8 @@ class Entries:
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._entries: dict[Hashable, Entry] = {}
+        self._shares = _Shares()
         self._dependents: dict[Dependency, set[Hashable]] = {}
         self._weight = 0
         self.get = self._entries.get  # bound once: this is the hottest line of the server
@@ -53,6 +110,7 @@ class Entries:
         if entry.weight > self._max_bytes or self._max_entries < 1:
             return
         self._entries[key] = entry
+        self._shares.add(key, entry)
         self._weight += entry.weight
         for dependency in entry.asked:
             self._dependents.setdefault(dependency, set()).add(key)
@@ -64,6 +122,7 @@ class Entries:
         entry = self._entries.pop(key, None)
         if entry is None:
             return
+        self._shares.remove(key, entry)
         self._weight -= entry.weight
         for dependency in entry.asked:
             keys = self._dependents[dependency]
@@ -79,15 +138,20 @@ class Entries:
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._shares = _Shares()
         self._dependents.clear()
         self._weight = 0
 
     def _let_one_go(self) -> None:
-        """Drop the oldest unused entry. Each used one that is passed over loses its mark, so this ends."""
+        """Drop the oldest unused entry of the account that holds most.
+
+        Each used one that is passed over loses its mark, so this ends.
+        """
+        entries = self._shares.heaviest().entries
         while True:
-            key, entry = next(iter(self._entries.items()))
+            key, entry = next(iter(entries.items()))
             if not entry.used:
                 self.drop(key)
                 return
             entry.used = False
-            self._entries.move_to_end(key)
+            entries.move_to_end(key)

@@ -16,12 +16,16 @@ F = TypeVar("F", Record, Link)
 
 
 class RecordingReader:
-    """Passes questions on, and counts the bytes of the bodies it has handed out."""
+    """Passes questions on, and counts the bytes of the bodies it has handed out, and the accounts they belong to.
+
+    A name that is not found counts for no account: anybody may ask for the names of any account.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self.asked: set[Dependency] = set()
         self.read_bytes = 0
+        self.accounts: set[str] = set()
 
     def revision(self) -> int:
         """Refuse: a value that shows the revision would differ after every write."""
@@ -61,9 +65,16 @@ class RecordingReader:
         return self._reader.count_sources(kind, target)
 
     def _counted(self, found: F | None) -> F | None:
-        self.read_bytes += 0 if found is None else len(found.body)
+        if found is not None:
+            self._count(found)
         return found
 
     def _all_counted(self, found: list[F]) -> list[F]:
-        self.read_bytes += sum(len(one.body) for one in found)
+        for one in found:
+            self._count(one)
         return found
+
+    def _count(self, found: Record | Link) -> None:
+        self.read_bytes += len(found.body)
+        if isinstance(found, Record):
+            self.accounts.add(found.account)
