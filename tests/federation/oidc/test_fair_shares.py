@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault
-from daypass.federation.oidc import issuer_keys
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc import issuer_keys, trust_store
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits, Unacceptable
 from daypass.federation.oidc.issuer_entries import IssuerEntries
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.federation.oidc.resolver import MAX_PENDING, TooManyLookupsError
 from daypass.federation.oidc.shares import FairLane, Shares, Turn
+from daypass.federation.oidc.trust_store import TlsContexts
 from daypass.http.fetch_slots import LARGEST, MOST_BYTES, MOST_REQUESTS, FetchSlots
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
 from daypass.wire.http import HttpRequest
@@ -261,3 +262,36 @@ async def until(holds: Callable[[], bool]) -> None:
 def terms_at(issuer: str, account: str) -> ProviderTerms:
     """Return the terms of an issuer that no simulator plays."""
     return ProviderTerms(arn=of(account), issuer=issuer, client_ids=frozenset({"x"}))
+
+
+def thumbprint(number: int) -> frozenset[str]:
+    """Return a set of one thumbprint."""
+    return frozenset({f"{number:040x}"})
+
+
+def test_thumbprints_of_one_account_leave_the_tls_settings_of_another() -> None:
+    """An account whose providers demand ever new thumbprints loses its own settings, and so does no other."""
+    contexts = TlsContexts(8)
+    kept = {0: contexts.get(None, thumbprint(0), {B}), 1: contexts.get(None, thumbprint(1), {A, B})}
+    common = contexts.get(None, frozenset(), {A})
+    made = {number: contexts.get(None, thumbprint(number), {A}) for number in range(2, 40)}
+    assert all(contexts.get(None, thumbprint(number), {B}) is context for number, context in kept.items())
+    assert contexts.get(None, frozenset(), ()) is common
+    alike = [number for number, context in made.items() if contexts.get(None, thumbprint(number), {A}) is context]
+    assert len(alike) <= 8
+
+
+def test_a_fetch_counts_its_tls_settings_for_its_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fetcher says for whom it works."""
+    contexts = TlsContexts(2)
+    monkeypatch.setattr(trust_store, "_contexts", contexts)
+    with OidcIssuer() as issuer:
+        reading = fetcher(issuer)
+        for number, account in ((1, B), (2, A), (3, A)):
+            asyncio.run(_fetch(reading.on_behalf_of({account}), issuer, thumbprint(number)))
+        assert [kept.accounts for kept in contexts._kept.values()] == [{B}, {A}]
+
+
+async def _fetch(reading: Fetcher, issuer: OidcIssuer, thumbprints: frozenset[str]) -> None:
+    with pytest.raises(Unacceptable):
+        await reading.get(issuer.url + DISCOVERY, thumbprints)

@@ -67,9 +67,10 @@ class FetchLimits:
 class Fetcher:
     """Reads documents of issuers, each over a connection of its own."""
 
-    def __init__(self, limits: FetchLimits, lookup: Lookup | None = None) -> None:
+    def __init__(self, limits: FetchLimits, lookup: Lookup | None = None, accounts: Collection[str] = ()) -> None:
         self._limits = limits
         self._lookup = lookup or SystemLookup()
+        self._accounts = accounts
 
     @property
     def seconds(self) -> float:
@@ -79,7 +80,8 @@ class Fetcher:
     def on_behalf_of(self, accounts: Collection[str]) -> "Fetcher":
         """Return a fetcher whose work is counted for accounts."""
         lookup = self._lookup
-        return Fetcher(self._limits, lookup.on_behalf_of(accounts) if isinstance(lookup, SystemLookup) else lookup)
+        counted = lookup.on_behalf_of(accounts) if isinstance(lookup, SystemLookup) else lookup
+        return Fetcher(self._limits, counted, accounts)
 
     async def get(self, url: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
         """Return the document at `url`, or raise Unreachable or Unacceptable, and nothing else."""
@@ -119,7 +121,7 @@ class Fetcher:
         form: Mapping[str, str] | None,
         headers: Mapping[str, str],
     ) -> bytes:
-        context = create_context(self._limits.ca_bundle, thumbprints)
+        context = create_context(self._limits.ca_bundle, thumbprints, self._accounts)
         async with (
             _Line(self._limits.networks) as line,
             aiohttp.ClientSession(

@@ -9,20 +9,95 @@ was merely sent along.
 
 import hashlib
 import ssl
-from collections.abc import Iterable
-from functools import lru_cache
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from daypass.federation.oidc import words
+
+MOST_CONTEXTS = 256
+_Demands: TypeAlias = tuple[Path | None, frozenset[str]]
 
 
 class ThumbprintMismatch(ssl.SSLCertVerificationError):
     """The chain is trusted, and none of its certificates has a thumbprint that the provider names."""
 
 
-@lru_cache(maxsize=256)
-def create_context(ca_bundle: Path | None, thumbprints: frozenset[str]) -> ssl.SSLContext:
-    """Return the settings for one connection's worth of demands. Cached: reading the authorities is slow."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The settings of one set of demands, and the accounts that they were made or used for."""
+
+    context: ssl.SSLContext
+    accounts: set[str]
+
+
+class TlsContexts:
+    """The TLS settings of each set of demands, up to a number, which accounts share.
+
+    Where there are too many, the account that holds most gives up those that it used least recently, and settings that
+    no account holds any longer go: a tenant chooses the thumbprints of its providers, and must not make the fetches of
+    others read the authorities again. Settings without thumbprints are the server's own and stay. Safe for threads.
+    """
+
+    def __init__(self, most: int = MOST_CONTEXTS) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Demands, _Kept] = OrderedDict()
+
+    def get(self, ca_bundle: Path | None, thumbprints: frozenset[str], accounts: Collection[str]) -> ssl.SSLContext:
+        """Return the settings for connections on behalf of accounts."""
+        demands = ca_bundle, thumbprints
+        with self._lock:
+            found = self._find(demands, accounts)
+        if found is not None:
+            return found
+        context = _create_context(ca_bundle, thumbprints)
+        with self._lock:
+            kept = self._kept.setdefault(demands, _Kept(context, set()))
+            kept.accounts.update(accounts or ("",))
+            while len(self._kept) > self._most and self._give_up_one():
+                pass
+        return context
+
+    def _find(self, demands: _Demands, accounts: Collection[str]) -> ssl.SSLContext | None:
+        kept = self._kept.get(demands)
+        if kept is None:
+            return None
+        self._kept.move_to_end(demands)
+        kept.accounts.update(accounts)
+        return kept.context
+
+    def _give_up_one(self) -> bool:
+        """Let the account that holds most give up settings, and tell whether there was one to do so."""
+        chosen = {demands: kept.accounts for demands, kept in self._kept.items() if demands[1]}
+        held = Counter(account for accounts in chosen.values() for account in accounts)
+        if not held:
+            return False
+        most = max(held, key=lambda account: (held[account], account))
+        demands = next(demands for demands, accounts in chosen.items() if most in accounts)
+        chosen[demands].remove(most)
+        if not chosen[demands]:
+            del self._kept[demands]
+        return True
+
+
+_contexts = TlsContexts()
+
+
+def create_context(
+    ca_bundle: Path | None, thumbprints: frozenset[str], accounts: Collection[str] = ()
+) -> ssl.SSLContext:
+    """Return the settings for one connection's worth of demands, on behalf of accounts.
+
+    They are cached, because reading the authorities is slow.
+    """
+    return _contexts.get(ca_bundle, thumbprints, accounts)
+
+
+def _create_context(ca_bundle: Path | None, thumbprints: frozenset[str]) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_bundle is not None:
