@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[1]
 # The packages and modules of Daypass that a client-only installation can import.
-CLIENT_PACKAGES = frozenset({"arn", "cli", "client", "errors", "policy"})
+CLIENT_PACKAGES = frozenset({"arn", "base64url", "cli", "client", "errors", "policy", "strict_json"})
 
 
 def canonical(name: str) -> str:

@@ -605,8 +605,24 @@ JSON_FIELDS: Mapping[str, tuple[str, ...]] = {
         "MissingContextKeys",
         "Context",
     ),
-    "token inspect --offline {token}": ("Checks.Name", "Checks.Outcome", "Checks.Why", "Checks.Hint"),
-    "saml inspect {response}": ("Checks.Name", "Checks.Outcome", "Checks.Why", "Checks.Hint"),
+    "token inspect --offline {token}": (
+        "Outcome",
+        "Code",
+        "Message",
+        "Checks.Name",
+        "Checks.Outcome",
+        "Checks.Why",
+        "Checks.Hint",
+    ),
+    "saml inspect {response}": (
+        "Outcome",
+        "Code",
+        "Message",
+        "Checks.Name",
+        "Checks.Outcome",
+        "Checks.Why",
+        "Checks.Hint",
+    ),
 }
 
 BENCH_FIELDS = ("name", "value", "unit", "ratio_to_bare")
@@ -628,7 +644,7 @@ EXIT_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130)
 EXIT_CODES_OF_EXEC = (125, 126, 127)
 
 MAKE_TARGETS = ("demo", "test", "bench", "serve", "check", "fuzz", "help")
-EXTRAS = ("keyring",)
+EXTRAS = ("keyring", "postgres", "server", "testing")
 FIXTURES = ("daypass_server",)
 # Names of `daypass.testing.MODULE`.
 TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider")
@@ -687,7 +703,7 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "/v1/sessions/confirmation",
         "/v1/token",
     ),
-    "extra": ("hsm", "otel", "postgres", "server", "testing"),
+    "extra": ("hsm", "otel"),
     "make target": ("bench-gateway", "bench-peers", "docs", "soak"),
     "fixture": ("daypass_aws_env", "daypass_clock", "daypass_oidc_issuer", "daypass_saml_idp"),
     "file": (
@@ -699,7 +715,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "packaging/systemd",
         "src/daypass/verify",
     ),
-    "member of the inspectors": ("Code", "Message", "Outcome"),
     "figure of the benchmark": (
         "assume_role_50_tags",
         "assume_role_cold",

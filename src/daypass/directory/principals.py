@@ -8,7 +8,7 @@ anew under the same name is a stranger. Rules:
 * Another account: no answer tells whether the account, the user or the role exists. A principal that does not exist is
   kept under an id that never matches (strangers.py), even if it is made later. Both are shown with the text that the
   caller gave, whatever becomes of them. Unique ids of another account are refused, because showing one's ARN would tell
-  its owner. Decision: docs/decisions/foreign-principals.md.
+  its owner. Decision: docs/decisions/0016-foreign-principals.md.
 * Files of operators (`daypass apply`): every principal must exist, or be marked as a stranger.
 
 Source: IAM User Guide, "AWS JSON policy elements: Principal"; the words are AWS's.
