@@ -1,7 +1,7 @@
-"""Write docs/actions.md: which actions of STS and IAM are performed, and which are refused for what reason.
+"""Write docs/actions.md: the implemented actions of STS and IAM, and the refused ones with the reason.
 
-Owns the page's form. What it says comes from the registry of operations and from the table of refusals.
-`.venv/bin/python -m tests.project.actions_page` writes the page anew.
+Owns the page's form. Its content comes from the registry of operations and from the tables of refusals.
+`.venv/bin/python -m tests.project.actions_page` writes the page.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,17 +18,18 @@ from daypass.operations.sts.table import OPERATIONS as STS
 PAGE = Path(__file__).parents[2] / "docs" / "actions.md"
 
 _HEAD = """\
-# Which actions are performed
+# Implemented actions
 
-Every action in AWS's models of STS (2011-06-15) and IAM (2010-05-08) is answered: performed, or refused with
-the reason. This page is generated from the server's own tables: `.venv/bin/python -m tests.project.actions_page`.
+This page lists every action in AWS's models of STS (2011-06-15) and IAM (2010-05-08): Daypass implements it, or refuses
+it with the reason. For example, `aws iam create-user` calls `CreateUser`. The page is generated
+from the server's own tables: `.venv/bin/python -m tests.project.actions_page`.
 """
 
 _REFUSING = """\
-An action refuses each parameter that it does not read with `ValidationError` (400), and does nothing: a caller who
-asks for a restriction never gets an answer without it. That includes parameters that AWS added after this release.
-Only the parameters of a signature, such as `X-Amz-Date`, may always be sent. The actions that are refused as a whole,
-or that answer an empty list, take every parameter of AWS's models. All others refuse these:
+If a request has a parameter that the action does not read, the request is refused with `ValidationError` (400) and has
+no effect: a restriction in a request is never ignored. This includes parameters that AWS added after this release.
+Only the parameters of a signature, such as `X-Amz-Date`, may always be sent. Actions that are refused as a whole, or
+that return an empty list, accept every parameter of AWS's models. All others refuse these:
 """
 
 
@@ -39,7 +40,7 @@ def page() -> str:
 
 def _sts() -> Iterator[str]:
     performed = [operation for operation in STS if not isinstance(operation, sts_refusals.Refused)]
-    yield f"## STS: {len(performed)} actions performed"
+    yield f"## STS: {len(performed)} implemented actions"
     yield ""
     yield "| action | called with | permission |"
     yield "| --- | --- | --- |"
@@ -50,29 +51,29 @@ def _sts() -> Iterator[str]:
     yield ""
     yield "These are authorized like any other call, and then refused (`NotSupportedService`) with the reason."
     yield ""
-    yield "| action | why |"
+    yield "| action | reason |"
     yield "| --- | --- |"
     yield from (f"| `{action}` | {why} |" for action, why in sorted(sts_refusals.REFUSED.items()))
 
 
 def _permission(name: str) -> str:
-    return "none is needed, and no policy denies it" if name in NEEDS_NO_PERMISSION else f"`{name}`"
+    return "not needed; a policy cannot deny it" if name in NEEDS_NO_PERMISSION else f"`{name}`"
 
 
 def _iam() -> Iterator[str]:
     performed = [operation for operation in IAM if not isinstance(operation, refusals.Unperformed)]
-    yield f"## IAM: {len(performed)} actions performed"
+    yield f"## IAM: {len(performed)} implemented actions"
     yield ""
-    yield "Each needs the permission of its name, such as `iam:CreateUser`; some ask for `iam:PassRole` too, as on AWS."
+    yield "Each needs the permission of its name, such as `iam:CreateUser`; some need `iam:PassRole` too, as on AWS."
     yield ""
-    yield "| about | actions |"
+    yield "| topic | actions |"
     yield "| --- | --- |"
     by_file = groupby(sorted(performed, key=_file), key=_file)
     yield from (f"| {about.replace('_', ' ')} | {_listed(map(_name, group))} |" for about, group in by_file)
 
 
 def _members() -> Iterator[str]:
-    yield "## Parameters that are refused"
+    yield "## Refused parameters"
     yield ""
     yield _REFUSING
     yield from _table(REFUSED_MEMBERS)
@@ -83,24 +84,24 @@ def _members() -> Iterator[str]:
 
 
 def _table(members: Mapping[Member, str]) -> Iterator[str]:
-    yield "| action | parameter | why |"
+    yield "| action | parameter | reason |"
     yield "| --- | --- | --- |"
     for (service, action, path), why in sorted(members.items()):
         yield f"| `{service}:{action}` | `{path}` | {why} |"
 
 
 def _refusals() -> Iterator[str]:
-    yield "## IAM: what there is no place for here"
+    yield "## IAM: actions that are not implemented"
     yield ""
-    yield "These are authorized like any other call, and then answered with the reason."
+    yield "These are authorized like any other call, and then return an error with the reason."
     yield ""
-    yield "| why | refused (`NotSupportedService`) | not found (`NoSuchEntity`) |"
+    yield "| reason | refused (`NotSupportedService`) | not found (`NoSuchEntity`) |"
     yield "| --- | --- | --- |"
     absent = {action: reason for action, (_, reason) in refusals.ABSENT.items()}
     for reason in sorted({*refusals.REFUSED.values(), *absent.values()}):
         yield f"| {reason} | {_because(refusals.REFUSED, reason)} | {_because(absent, reason)} |"
     yield ""
-    yield f"These answer the truth, an empty list: {_listed(refusals.EMPTY)}."
+    yield f"These return an empty list: {_listed(refusals.EMPTY)}."
     yield ""
 
 

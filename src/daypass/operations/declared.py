@@ -20,7 +20,7 @@ from daypass.wire.supported import Declared
 Member = tuple[str, str, str]
 """Service, action and the path of a member, such as `ContextProvider` or `Tags.Key`."""
 
-_SIMULATION = "A simulation judges exactly the resources that it is given, in EC2's scenarios too."
+_SIMULATION = "A simulation evaluates exactly the given resources, also in EC2's scenarios."
 
 # Members that are accepted without effect, and why that is harmless.
 IGNORED_MEMBERS: Mapping[Member, str] = {
@@ -28,9 +28,9 @@ IGNORED_MEMBERS: Mapping[Member, str] = {
     ("iam", "SimulatePrincipalPolicy", "ResourceHandlingOption"): _SIMULATION,
 }
 
-_PROPAGATION = "Trusted identity propagation is not implemented."
-_IDENTITY_CENTER = "This server has no IAM Identity Center."
-_SIGN_IN = "The duration of a sign-in is not a property of a role here."
+_PROPAGATION = "Daypass does not support trusted identity propagation."
+_IDENTITY_CENTER = "Daypass has no IAM Identity Center."
+_SIGN_IN = "A role in Daypass has no sign-in duration."
 
 # Members that are refused, and why.
 REFUSED_MEMBERS: Mapping[Member, str] = {

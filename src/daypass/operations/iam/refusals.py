@@ -18,14 +18,14 @@ from daypass.operations.world import World
 from daypass.wire.supported import Declared
 
 PASSWORDS = "Daypass has no passwords: people sign in through an identity provider, or with access keys."
-SSH = "Daypass keeps no SSH public keys: nothing it serves is reached by SSH."
-CERTIFICATES = "Daypass keeps no server certificates: there is no load balancer here that would present one."
-SIGNING = "Daypass knows no X.509 signing certificates: requests are signed with access keys."
-SERVICES = "Daypass makes no service-specific credentials: there is no service here that would take one."
-ACCESSED = "Daypass keeps no record of which services were used: it sees no calls but its own."
+SSH = "Daypass does not store SSH public keys: its services do not use SSH."
+CERTIFICATES = "Daypass does not store server certificates: it has no load balancer that would use them."
+SIGNING = "Daypass does not support X.509 signing certificates: requests are signed with access keys."
+SERVICES = "Daypass does not issue service-specific credentials: it has no service that accepts them."
+ACCESSED = "Daypass does not record which services were used: it only receives calls of STS and IAM."
 TEMPLATES = "Daypass has no role templates."
-PROPERTIES = "Daypass keeps no account properties."
-PROPAGATION = "Trusted identity propagation is not implemented here: a provider has no context to change."
+PROPERTIES = "Daypass does not support account properties."
+PROPAGATION = "Daypass does not support trusted identity propagation: a provider has no context to change."
 
 # Action: why it is refused.
 REFUSED: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from daypass.wire.supported import Declared
 
 # Action: why it is refused.
 REFUSED: Mapping[str, str] = {
-    "GetScopedCredentials": "Daypass does not issue scoped credentials. AssumeRole takes a session policy.",
+    "GetScopedCredentials": "Daypass does not issue scoped credentials. Use AssumeRole with a session policy.",
 }
 
 
