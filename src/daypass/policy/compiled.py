@@ -1,7 +1,7 @@
-"""Policies in the form that decisions are made from.
+"""Policies in the form that evaluation uses.
 
-Owns compiling a document once, and finding the statements that speak of an action. Whether they apply is told
-by evaluate.py.
+Owns the compilation of a document, which happens once, and the search for the statements about an action. evaluate.py
+tests whether a statement applies.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,11 +29,11 @@ __all__ = [
     "compile_set",
 ]
 
-_CACHED_ACTIONS = 512  # more than one service has; a flood of invented names empties the cache and no more
+_CACHED_ACTIONS = 512  # more than any service has; a flood of invented action names only empties the cache
 
 
 class ActionMatch:
-    """The compiled Action or NotAction element. Case does not matter."""
+    """The compiled Action or NotAction element. Not case-sensitive."""
 
     __slots__ = ("_exact", "_inverted", "_patterns", "characters")
 
@@ -46,7 +46,7 @@ class ActionMatch:
         self.characters = 1 + sum(len(pattern) + 1 for pattern in wild)
 
     def covers(self, action: str) -> bool:
-        """Tell whether the element speaks of `action`."""
+        """Return whether the element covers `action`."""
         lowered = action.lower()
         listed = lowered in self._exact or any(match(lowered) for match in self._patterns)
         return listed is not self._inverted
@@ -54,7 +54,7 @@ class ActionMatch:
 
 @dataclass(frozen=True, slots=True)
 class CompiledStatement:
-    """One statement, ready to be asked. `conditions` stand in the order of `statement.conditions`."""
+    """One compiled statement, with conditions in the order of `statement`."""
 
     ref: StatementRef
     statement: Statement
@@ -65,10 +65,13 @@ class CompiledStatement:
     conditions: tuple[Holds, ...]
     weight: Weight
     allowed: Allowed
-    """The answer where this statement decides alone, made beforehand. Handed out by evaluate.py only."""
+    """The decision if this statement alone decides, built in advance. Only evaluate.py returns it."""
 
     def applies(self, question: Question) -> bool:
-        """Tell whether resource and conditions fit. Action and principal are looked at elsewhere."""
+        """Return whether the resource and the conditions match.
+
+        The caller tests the action and the principal.
+        """
         context = question.context
         if self.resource is not None and not self.resource(question.resource, context):
             return False
@@ -79,7 +82,7 @@ class CompiledStatement:
 
 
 Candidates = tuple[ResourceIndex[CompiledStatement], ResourceIndex[CompiledStatement]]
-"""The Denies and the Allows that speak of one action."""
+"""The Deny statements and the Allow statements about one action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Several policies that count as one. Immutable but for a cache of what speaks of which action.
+    """Several policies that are evaluated as one.
 
-    `characters` says how much in it may be compared with a request, `action_characters` with an action.
+    Immutable except for a cache of the statements about each action. `characters` is the number of pattern characters
+    that may be compared with a request, `action_characters` with an action.
     """
 
     policies: tuple[Policy, ...]
@@ -110,7 +114,7 @@ class PolicySet:
         object.__setattr__(self, "characters", actions + sum(one.weight.characters for one in statements))
 
     def candidates(self, action: str) -> Candidates:
-        """Return the Denies and the Allows that speak of `action`."""
+        """Return the Deny and the Allow statements about `action`."""
         found = self._by_action.get(action)
         if found is None:
             found = self._select(action)

@@ -1,14 +1,14 @@
-"""One condition of a statement, compiled to a function of the request context.
+"""One condition of a statement, compiled to a function of the context.
 
-Owns missing keys, negation, IfExists, multivalued keys and the set operators. Comparing values is operators/'
-work. Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
+Owns missing keys, negation, IfExists, multivalued keys and the set operators. Leaves the comparison of values to
+operators/. Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
 
-The laws, in one place:
-- key missing: a positive operator is false, a negated one true, IfExists true, ForAllValues true, ForAnyValue
-  false;
-- a negated operator with several values asks for none of them;
-- what cannot be read, or cannot be compared, counts against the caller: false in an Allow, true in a Deny (`on_doubt`).
-  That goes for several values under an operator without a set prefix too, negated or not.
+The rules:
+- If the key is missing, a positive operator is false, a negated operator true, IfExists true, ForAllValues true,
+  ForAnyValue false.
+- A negated operator with several values is true if the request's value does not match any of them.
+- A value that cannot be parsed or compared counts against the caller: false in an Allow, true in a Deny (`on_doubt`).
+  The same applies to several values under an operator without a set prefix, negated or not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,10 @@ Holds = Callable[[Context], bool]
 
 
 class UnknownOperatorError(ValueError):
-    """A condition names an operator that does not exist. Parsing refuses it; so does compiling."""
+    """The operator of a condition does not exist.
+
+    The parser refuses such a condition, and the compiler refuses it too.
+    """
 
 
 _TEXT: Mapping[Family, Callable[..., Fits]] = MappingProxyType(
@@ -51,7 +54,7 @@ _READERS: Mapping[Family, Callable[[str], object]] = MappingProxyType(
 
 
 def compile_condition(test: ConditionTest, *, variables: bool, on_doubt: bool) -> Holds:
-    """Return the function that tells whether one condition holds."""
+    """Return the function that tests whether one condition holds."""
     use = find_operator(test.operator)
     if use is None:
         raise UnknownOperatorError(test.operator)
@@ -85,7 +88,10 @@ def _comparison(row: Operator, values: Sequence[str], *, variables: bool) -> Fit
 
 
 def _fixed(use: OperatorUse, values: Sequence[str], *, variables: bool) -> frozenset[str] | None:
-    """Return what plain StringEquals looks for: the most frequent condition, so it takes one look-up."""
+    """Return the values of a plain StringEquals, or None for other conditions.
+
+    StringEquals is the most frequent condition. With these values it takes one lookup.
+    """
     if use.operator.family is not Family.EQUALS or use.operator.negated or use.if_exists:
         return None
     return fixed_texts(values, variables=variables)
@@ -103,7 +109,7 @@ def _one_of(key: str, fixed: frozenset[str], *, on_doubt: bool) -> Holds:
 
 
 def _nothing_to_compare(_value: str, _context: Context) -> None:
-    """Doubt: that none of an empty list matches shall not open an Allow."""
+    """Return doubt: an empty list of values must not make an Allow apply."""
 
 
 def _positive(key: str, fits: Fits, *, if_exists: bool, on_doubt: bool) -> Holds:
@@ -129,9 +135,9 @@ def _negated(key: str, fits: Fits, *, on_doubt: bool) -> Holds:
 
 
 def _for_all(key: str, fits: Fits, *, negated: bool, on_doubt: bool) -> Holds:
-    """Ask that every value fits (or, negated, lies outside). True for no values at all.
+    """Require that every value matches (negated: does not match).
 
-    A single empty value may count as no value. A Deny takes it so; an Allow compares it.
+    True without values. A Deny treats a single empty value as no value; an Allow compares it.
     """
 
     def holds(context: Context) -> bool:
@@ -151,7 +157,10 @@ def _for_all(key: str, fits: Fits, *, negated: bool, on_doubt: bool) -> Holds:
 
 
 def _for_any(key: str, fits: Fits, use: OperatorUse, *, on_doubt: bool) -> Holds:
-    """Ask that some value fits (or, negated, lies outside). False for no values, save with IfExists."""
+    """Require that at least one value matches (negated: does not match).
+
+    False without values, unless the operator has IfExists.
+    """
     negated, if_exists = use.operator.negated, use.if_exists
 
     def holds(context: Context) -> bool:
@@ -171,7 +180,10 @@ def _for_any(key: str, fits: Fits, use: OperatorUse, *, on_doubt: bool) -> Holds
 
 
 def _null(key: str, values: Sequence[str], *, on_doubt: bool) -> Holds:
-    """Ask whether the key is absent (`true`) or present (`false`). A key with nothing in it is absent."""
+    """Require that the key is absent (`true`) or present (`false`).
+
+    A key without a non-empty value is absent.
+    """
     wanted = {text.lower() for text in values}
     unreadable = on_doubt and not wanted <= {"true", "false"}
     absent, present = "true" in wanted or unreadable, "false" in wanted or unreadable

@@ -1,6 +1,6 @@
-"""The answers of the engine. Only this package can make an Allowed.
+"""The decisions of the engine. Only this package can create an Allowed.
 
-Owns the values. Their words are words.py's, the long story is explain.py's.
+Owns the values. Leaves AWS's wording to words.py and the detailed explanation to explain.py.
 """
 
 from dataclasses import InitVar, dataclass
@@ -10,18 +10,21 @@ from daypass.policy.source import PolicyType, Source
 
 
 class _Key:
-    """What proves that a decision was really taken. Private: nobody else may write an Allowed by hand."""
+    """The proof that the engine made a decision.
+
+    Private, so that other packages cannot create an Allowed.
+    """
 
 
 DECIDED: Final = _Key()
 
 TOO_MUCH_WORK: Final = "TooMuchWork"
-"""The `failure` of a decision that was not made because of its size."""
+"""The `failure` of a decision that was not made because it is too much work."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatementRef:
-    """Which statement of which policy, counted from zero."""
+    """A statement of a policy, by its index from zero."""
 
     source: Source
     index: int
@@ -30,7 +33,7 @@ class StatementRef:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The request may proceed. Carries the statements that allowed it."""
+    """The request may proceed. Contains the statements that allowed it."""
 
     statements: tuple[StatementRef, ...]
     key: InitVar[object]
@@ -44,8 +47,8 @@ class Allowed:
 class Denied:
     """The request is refused.
 
-    `by` is the type of policy that denied, or that lacked the Allow. `trust` tells that the resource policy
-    was a role's trust policy. `failure` is set where a statement could not be evaluated; it is for the audit.
+    `by` is the type of the policy that denied the request or has no Allow for it. `trust` is true if the resource
+    policy is a role's trust policy. `failure` is set if a statement could not be evaluated; it is for the audit log.
     """
 
     explicit: bool

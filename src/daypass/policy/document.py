@@ -1,8 +1,8 @@
-"""Policy documents: from text to statements, or a refusal.
+"""Policy documents: parse a string into statements, or refuse it.
 
-Owns the outermost grammar, what differs between the kinds of policy, and sizes. One statement is
-elements.py's work. Source: IAM User Guide, "Grammar of the IAM JSON policy language", "IAM and AWS STS
-quotas"; AWS Organizations User Guide, "SCP syntax", "RCP syntax".
+Owns the outermost grammar, the differences between the kinds of policy, and sizes. Leaves single statements to
+elements.py. Source: IAM User Guide, "Grammar of the IAM JSON policy language", "IAM and AWS STS quotas"; AWS
+Organizations User Guide, "SCP syntax", "RCP syntax".
 """
 
 import re
@@ -25,7 +25,7 @@ _FULL_ACCESS = ("*",)
 
 
 class DocumentKind(Enum):
-    """What a document is for. It decides which elements may stand in it."""
+    """The purpose of a document. It decides which elements are allowed."""
 
     IDENTITY = "identity"
     SESSION = "session"
@@ -37,7 +37,7 @@ class DocumentKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A policy that AWS would have saved."""
+    """A policy that AWS would accept."""
 
     kind: DocumentKind
     version: str
@@ -47,7 +47,10 @@ class Document:
 
     @property
     def variables(self) -> bool:
-        """Tell whether `${…}` means a variable. No Version means the old one, where it is plain text."""
+        """Return whether `${…}` is a variable.
+
+        Without a Version the old version applies, in which `${…}` is literal.
+        """
         return self.version == VARIABLES_SINCE
 
 
@@ -74,7 +77,7 @@ _WITH_ID = frozenset({DocumentKind.IDENTITY, DocumentKind.TRUST, DocumentKind.RE
 
 
 def parse_document(text: str, kind: DocumentKind) -> Document:
-    """Return the document, or raise MalformedPolicyDocument."""
+    """Return the document. Raises MalformedPolicyDocument if it is invalid."""
     try:
         value = read_json(text)
     except NotStrictJsonError as problem:
@@ -96,12 +99,15 @@ def parse_document(text: str, kind: DocumentKind) -> Document:
 
 
 def size_of(text: str, *, count_white_space: bool) -> int:
-    """Return the size of a document as quotas count it: in characters."""
+    """Return the size of a document in characters, as quotas count it."""
     return len(text) if count_white_space else len(without_white_space(text))
 
 
 def check_size(document_text: str, limit: int, *, count_white_space: bool) -> None:
-    """Refuse a document larger than the quota. IAM does not count white space outside of texts, others do."""
+    """Refuse a document larger than the quota.
+
+    IAM does not count white space outside of strings; other services do.
+    """
     if size_of(document_text, count_white_space=count_white_space) > limit:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {limit}")
 
@@ -140,7 +146,7 @@ def _check_sids(statements: tuple[Statement, ...]) -> None:
 
 
 def _check_resource_control(statements: tuple[Statement, ...]) -> None:
-    """Only AWS's own RCPFullAWSAccess allows; it allows everything."""
+    """Refuse Allow statements: only AWS's own RCPFullAWSAccess may allow."""
     for statement in statements:
         full = statement.actions == statement.resources == _FULL_ACCESS and not statement.conditions
         plain = not statement.not_action and not statement.not_resource

@@ -1,8 +1,8 @@
-"""Reading the elements of one statement, and refusing what AWS refuses.
+"""Parse the elements of one statement, and refuse those that AWS refuses.
 
-Owns the grammar of a statement and the words of a refusal. Where AWS's words are known they are used alone;
-elsewhere the refusal names the place, such as `Statement[2].Condition.StringEquals`.
-Source: IAM User Guide, "Grammar of the IAM JSON policy language"; recordings of IAM's answers.
+Owns the grammar of a statement and the messages of a refusal. If AWS's message is known, it is used unchanged. Other
+messages name the path, such as `Statement[2].Condition.StringEquals`. Source: IAM User Guide, "Grammar of the IAM JSON
+policy language"; recordings of IAM's responses.
 """
 
 import re
@@ -22,7 +22,7 @@ from daypass.strict_json import NumberText
 
 
 class Presence(Enum):
-    """Whether a kind of policy has an element."""
+    """Whether a kind of policy requires, allows or forbids an element."""
 
     REQUIRED = "required"
     FORBIDDEN = "forbidden"
@@ -30,7 +30,7 @@ class Presence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What differs between the kinds of policy."""
+    """The differences between the kinds of policy."""
 
     principal: Presence
     resource: Presence
@@ -55,9 +55,9 @@ ELEMENTS = frozenset(
     }
 )
 _VENDOR = re.compile(r"[A-Za-z0-9.*?-]+")
-_ACTION_NAME = re.compile(r"[ -~]+")  # AWS takes any, also what names no action that there is
+_ACTION_NAME = re.compile(r"[ -~]+")  # AWS accepts any name, also of actions that do not exist
 _CONDITION_KEY = re.compile(r"[^\x00-\x20{}$*?\"'][^\x00-\x1f{}\"']{0,1023}")
-# Dates that AWS takes although nothing can be compared with them: without a zone, with half of one, or years alone.
+# Dates that AWS accepts although they cannot be compared: without a zone, with an incomplete zone, or a year alone.
 _ODD_DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[+-][0-9]{2})?"
     r"|[0-9]{1,4}[Tt]|-[0-9]{1,9}"
@@ -65,17 +65,20 @@ _ODD_DATE = re.compile(
 
 
 def refuse(path: str, why: str) -> NoReturn:
-    """Refuse in our own words, with the place."""
+    """Raise MalformedPolicyDocument with our message and the path."""
     raise MalformedPolicyDocument(f"Syntax errors in policy. {path}: {why}", detail=path)
 
 
 def refuse_with(words: str, path: str) -> NoReturn:
-    """Refuse in AWS's words; the place goes to the audit."""
+    """Raise MalformedPolicyDocument with AWS's message.
+
+    The path is for the audit log.
+    """
     raise MalformedPolicyDocument(words, detail=path)
 
 
 def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Statement:
-    """Return one statement, or raise MalformedPolicyDocument."""
+    """Return one statement. Raises MalformedPolicyDocument if it is invalid."""
     if not isinstance(value, dict):
         refuse(path, "must be an object")
     for name in value:
@@ -192,7 +195,7 @@ def _conditions(value: Any, path: str, grammar: Grammar) -> tuple[ConditionTest,
     for operator, keys in value.items():
         if not isinstance(keys, dict):
             refuse(f"{path}.{operator}", "must be an object of condition keys")
-        # Without keys nothing is asked for, whatever the operator: AWS takes it, and so it holds.
+        # AWS accepts an operator without keys, even an unknown one. Such a condition always holds.
         if keys:
             tests += _tests_of(operator, keys, f"{path}.{operator}", grammar)
     return tuple(tests)
@@ -233,7 +236,10 @@ def _condition_value(value: Any, path: str) -> str:
 
 
 def is_date(text: str) -> bool:
-    """Tell whether a text may stand where a date is asked for. Not every such text can be compared with."""
+    """Return whether AWS accepts a string as a date.
+
+    Not every such string can be compared with a date.
+    """
     return find_instant(text) is not None or _ODD_DATE.fullmatch(text) is not None
 
 

@@ -1,11 +1,13 @@
-"""Decide one question against the policies that apply.
+"""Evaluate one request against the policies that apply.
 
-Pure: gathering the policies is authorize/'s work, putting a refusal into words is words.py's.
-Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic".
+Pure. Leaves the collection of policies to authorize/ and the message of a refusal to words.py. Source: IAM User Guide,
+"Policy evaluation logic", "Cross-account policy evaluation logic".
 
-The order: any Deny anywhere; then each level of resource and service control policies needs an Allow; then
-the resource policy and the caller's own side. What the resource policy's Allow does without is told by
-principal.Reach.
+The order:
+1. A Deny in any policy refuses the request.
+2. Each level of resource and service control policies needs an Allow.
+3. The resource policy and the caller's own policies need an Allow. principal.Reach lists the caller's policies that are
+  not needed if the resource policy allows.
 """
 
 from collections.abc import Iterator
@@ -22,12 +24,12 @@ from daypass.policy.work import LIGHT_PART, LIGHT_WORK, work_of_asking
 
 
 class Policies(msgspec.Struct, frozen=True):
-    """All that applies to a question.
+    """All policies that apply to a request.
 
-    `boundary` and `session` are None where there is none; several session policies are one set. Control
-    policies are one set a level, the organization's root first, and () where none apply. `trust` says that
-    `resource` is a role's trust policy, which must itself allow, in the same account too. `characters` are
-    those of all sets together; they are found out here, whatever is handed in.
+    `boundary` and `session` are None if they do not exist; several session policies are one set. Control policies are
+    one set for each level, starting at the organization's root, and () if they do not exist. If `trust` is true,
+    `resource` is a role's trust policy, which must itself allow the request, in the same account too. `characters` is
+    the sum over all sets; it is always computed here, and a value that a caller passes is ignored.
     """
 
     identity: PolicySet
@@ -43,7 +45,7 @@ class Policies(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "characters", sum([one.characters for one in self.sets()]))
 
     def sets(self) -> Iterator[PolicySet]:
-        """Yield every set of policies that is looked at, in the order of evaluation."""
+        """Yield every set of policies, in the order of evaluation."""
         yield from self.resource_control
         yield from self.service_control
         for policy_set in (self.resource, self.identity, self.boundary, self.session):
@@ -55,7 +57,7 @@ Decision = Allowed | Denied
 
 
 def is_light(question: Question, policies: Policies) -> bool:
-    """Tell whether a decision is so little work that the event loop may make it."""
+    """Return whether the event loop may make the decision itself."""
     if policies.characters <= question.affordable // LIGHT_PART:
         return True
     return work_of_asking(question, policies.sets(), LIGHT_WORK) <= LIGHT_WORK
@@ -69,7 +71,7 @@ _WITHOUT_OWN_SIDE = frozenset(
 def decide(question: Question, policies: Policies) -> Decision:
     """Return Allowed or Denied.
 
-    A statement that cannot be evaluated refuses the whole request, and so do policies that are too much work.
+    The request is refused if a statement cannot be evaluated, or if the policies are too much work.
     """
     try:
         if policies.characters > question.affordable and (
@@ -96,7 +98,7 @@ def _closed(failure: str, question: Question, policies: Policies) -> Denied:
 
 
 def _denied_anywhere(question: Question, policies: Policies) -> Denied | None:
-    """Return the first explicit deny, looking at the types in AWS's order."""
+    """Return the first explicit deny, in AWS's order of policy types."""
     for level in policies.resource_control:
         found = _find_deny_to_caller(level, question)
         if found is not None:
@@ -131,7 +133,7 @@ def _explicit(found: CompiledStatement, by: PolicyType, question: Question, poli
 
 
 def _find(statements: ResourceIndex[CompiledStatement], question: Question) -> CompiledStatement | None:
-    """Return a statement that applies, in policies that name no principal."""
+    """Return a statement that applies, in policies without a Principal."""
     for statement in statements.speaking_of(question.resource):
         if statement.applies(question):
             return statement
@@ -140,7 +142,7 @@ def _find(statements: ResourceIndex[CompiledStatement], question: Question) -> C
 
 def _find_deny_to_caller(policy_set: PolicySet, question: Question) -> CompiledStatement | None:
     for statement in policy_set.candidates(question.action)[0].speaking_of(question.resource):
-        # No Principal in a policy that must have one: parsing refuses it; a Deny without one means everyone.
+        # The parser refuses a resource policy without Principal. If one exists, its Deny applies to every principal.
         meant = statement.principal is None or statement.principal.denies(question.principal)
         if meant and statement.applies(question):
             return statement
@@ -168,7 +170,10 @@ def _decide_allow(question: Question, policies: Policies) -> Decision:
 
 
 def _decide_across(question: Question, policies: Policies, named: CompiledStatement | None) -> Decision:
-    """Both accounts must allow, and the caller's own account speaks first: it may know its own refusals."""
+    """Require an Allow of both accounts.
+
+    The caller's own account is evaluated first, because the caller may see its own account's refusals.
+    """
     own = _decide_own_side(question, policies, None, Reach.DELEGATED)
     if isinstance(own, Denied):
         return own
@@ -178,7 +183,10 @@ def _decide_across(question: Question, policies: Policies, named: CompiledStatem
 
 
 def _decide_own_side(question: Question, policies: Policies, named: CompiledStatement | None, reach: Reach) -> Decision:
-    """Ask the caller's own policies, save those that the resource policy's Allow does without."""
+    """Evaluate the caller's own policies.
+
+    Policies that are not needed because of the resource policy's Allow (`reach`) are skipped.
+    """
     by: list[CompiledStatement] = []
     own = (
         (Reach.PAST_IDENTITY, PolicyType.IDENTITY, policies.identity),
@@ -198,10 +206,10 @@ def _decide_own_side(question: Question, policies: Policies, named: CompiledStat
 
 
 def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, question: Question) -> bool:
-    """Tell whether a type of policy asks nothing of this caller.
+    """Return whether this caller needs no Allow of a type of policy.
 
-    The root user has no identity policies and needs none. A federated user has the rights of its session
-    policy, so without one it has none.
+    The root user does not have identity policies and does not need them. A federated user has the permissions of its
+    session policy: without a session policy it has no permissions.
     """
     if policy_type is PolicyType.IDENTITY:
         return question.principal.kind is PrincipalKind.ROOT
@@ -211,7 +219,10 @@ def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, question: Qu
 
 
 def _lacks_control(question: Question, policies: Policies) -> Denied | None:
-    """Return a denial where a level of control policies has no Allow. Levels are never merged."""
+    """Return a denial if a level of control policies has no Allow.
+
+    Levels are never merged.
+    """
     for level in policies.resource_control:
         allows = level.candidates(question.action)[1].speaking_of(question.resource)
         if not any(statement.applies(question) for statement in allows):
@@ -223,7 +234,7 @@ def _lacks_control(question: Question, policies: Policies) -> Denied | None:
 
 
 def _find_grant(question: Question, policies: Policies) -> tuple[CompiledStatement | None, Reach]:
-    """Return the Allow of the resource policy that carries furthest, and how far."""
+    """Return the resource policy's Allow with the largest reach, and the reach."""
     best, furthest = None, Reach.NOTHING
     if policies.resource is None:
         return best, furthest

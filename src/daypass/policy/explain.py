@@ -1,7 +1,7 @@
-"""Why a question was answered as it was: every policy looked at, every statement, and what did not fit.
+"""Explain a decision: every policy, every statement, and each mismatch.
 
-Owns the trace as values; story.py tells it in sentences. Slow on purpose and never called by decide(); it
-asks the same compiled statements, so that it cannot tell another story than the decision.
+Owns the trace as values; story.py renders it as sentences. Slow on purpose, and never called by decide(). It evaluates
+the same compiled statements, so the explanation cannot differ from the decision.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
 
-_spans = lru_cache(maxsize=64)(statement_spans)  # a simulation asks of the same few texts again and again
+_spans = lru_cache(maxsize=64)(statement_spans)  # a simulation evaluates the same few documents again and again
 
 
 class Part(Enum):
-    """Which part of a statement did not fit."""
+    """The part of a statement that did not match."""
 
     PRINCIPAL = "Principal"
     ACTION = "Action"
@@ -33,7 +33,7 @@ class Part(Enum):
 
 
 class Outcome(Enum):
-    """What one type of policy says, in the words of the policy simulator."""
+    """The result of one type of policy, as the policy simulator names it."""
 
     ALLOWED = "allowed"
     EXPLICIT_DENY = "explicitDeny"
@@ -42,10 +42,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that did not fit: what the statement wanted, and what the request had.
+    """One mismatch: the statement's values and the request's value.
 
-    For a condition `operator` and `key` are set, and `had` is None where the request lacks the key.
-    `inverted` marks the Not- form of the element.
+    For a condition `operator` and `key` are set, and `had` is None if the request does not have the key. `inverted` is
+    true for the Not- form of the element.
     """
 
     part: Part
@@ -58,7 +58,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class StatementTrace:
-    """One statement: whether it applies, and all that speaks against it."""
+    """One statement: whether it applies, and all its mismatches."""
 
     ref: StatementRef
     allow: bool
@@ -66,7 +66,7 @@ class StatementTrace:
     reasons: tuple[Reason, ...]
     span: Span | None
     reach: Reach | None
-    """For an Allow of a resource policy: what it does without, by the principal it names."""
+    """For an Allow of a resource policy: the policies that are not needed, by the principal it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,10 @@ class PolicyTrace:
 
 @dataclass(frozen=True, slots=True)
 class TypeTrace:
-    """One type of policy, and for control policies one level, counted from the organization's root."""
+    """One type of policy, or one level of control policies.
+
+    Levels are counted from the organization's root.
+    """
 
     type: PolicyType
     level: int | None
@@ -88,7 +91,10 @@ class TypeTrace:
 
     @property
     def matched(self) -> tuple[StatementTrace, ...]:
-        """Return the statements that settle this type: the Denies if any applies, else the Allows."""
+        """Return the statements that decide for this type.
+
+        These are the Deny statements that apply, or else the Allow statements.
+        """
         applying = [one for policy in self.policies for one in policy.statements if one.applies]
         denies = tuple(one for one in applying if not one.allow)
         return denies or tuple(applying)
@@ -96,10 +102,10 @@ class TypeTrace:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The whole story of one decision.
+    """The complete explanation of one decision.
 
-    `missing` lists the keys, as policies write them, that statements about this principal, action and
-    resource ask for and the request lacks.
+    `missing` lists the condition keys, as policies write them, that the request does not have and that statements about
+    this principal, action and resource test.
     """
 
     question: Question
@@ -109,7 +115,10 @@ class Trace:
 
     @property
     def matched(self) -> tuple[StatementTrace, ...]:
-        """Return the statements that decided: all applying Denies, or else all applying Allows."""
+        """Return the statements that decided the request.
+
+        These are all Deny statements that apply, or else all Allow statements that apply.
+        """
         applying = [
             one for of_type in self.types for policy in of_type.policies for one in policy.statements if one.applies
         ]
@@ -118,10 +127,13 @@ class Trace:
 
 
 def explain(question: Question, policies: Policies) -> Trace:
-    """Return the decision with every reason, or the decision alone where the reasons are too much work to find."""
+    """Return the decision with every reason.
+
+    If the reasons are too much work to find, return the decision alone.
+    """
     decision = decide(question, policies)
     if isinstance(decision, Denied) and decision.failure:
-        return Trace(question, decision, (), ())  # what could not be evaluated cannot be explained either
+        return Trace(question, decision, (), ())  # a decision that failed cannot be explained either
     if policies.characters > question.affordable and (work_of_story(question, policies) > MOST_STORY_WORK):
         return Trace(question, decision, (), ())
     types: list[TypeTrace] = []
@@ -135,19 +147,22 @@ def explain(question: Question, policies: Policies) -> Trace:
 
 
 def is_light_story(question: Question, policies: Policies) -> bool:
-    """Tell whether explaining a decision is so little work that the event loop may do it."""
+    """Return whether the event loop may explain the decision itself."""
     if TELLING * policies.characters <= question.affordable // LIGHT_PART:
         return True
     return work_of_story(question, policies, enough=LIGHT_WORK) <= LIGHT_WORK
 
 
 def work_of_story(question: Question, policies: Policies, *, enough: int = MOST_STORY_WORK) -> int:
-    """Return at most how much work it is to explain a decision. Counting ends where it is more than `enough`."""
+    """Return an upper bound of the work to explain a decision.
+
+    Counting stops once the work is more than `enough`.
+    """
     return work_of_telling(question, policies.sets(), enough)
 
 
 def _sets(policies: Policies) -> Iterator[tuple[PolicyType, int | None, PolicySet]]:
-    """Yield every set of policies that is looked at, in the order of evaluation."""
+    """Yield every set of policies, in the order of evaluation."""
     for level, policy_set in enumerate(policies.resource_control):
         yield PolicyType.RESOURCE_CONTROL, level, policy_set
     for level, policy_set in enumerate(policies.service_control):
@@ -187,7 +202,7 @@ def _trace_statement(compiled: CompiledStatement, question: Question, span: Span
 
 
 def _about_target(compiled: CompiledStatement, question: Question) -> Iterator[Reason]:
-    """Yield what speaks against the statement being about this principal, action and resource."""
+    """Yield the mismatches of principal, action and resource."""
     statement = compiled.statement
     if not _means(compiled, question):
         names = tuple(f"{name.type}:{name.value}" for name in statement.principals or ())
@@ -227,7 +242,7 @@ def _missing(policy_set: PolicySet, question: Question) -> Iterator[str]:
 
 
 def _concerns(compiled: CompiledStatement, question: Question) -> bool:
-    """Tell whether the statement may be about the request, once the request has the keys it lacks."""
+    """Return whether the statement could apply if the missing keys were present."""
     reasons = tuple(_about_target(compiled, question))
     return all(reason.part is Part.RESOURCE and any("${" in text for text in reason.wanted) for reason in reasons)
 

@@ -1,22 +1,25 @@
-"""Finding, among many statements, the few that can speak of a resource.
+"""Find, among many statements, the few that can apply to a resource.
 
-Owns an index by the literal text with which a Resource pattern begins. It only leaves out statements that cannot
-apply; whether one does is asked of the statement itself.
+Owns an index by the literal prefix of Resource patterns. It excludes only statements that cannot apply; the statement
+itself decides whether it applies.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-_FEW = 6  # so many are asked faster than looked up
+_FEW = 6  # for so few statements a test of each is faster than a lookup
 
 
 class HasHeads(Protocol):
-    """What can be indexed. A resource it applies to begins with one of its heads."""
+    """A statement that can be indexed.
+
+    Every resource to which it applies starts with one of its heads.
+    """
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Return the literal beginnings; the empty text where there is none."""
+        """Return the literal prefixes, "" for a pattern without one."""
         ...
 
 
@@ -25,7 +28,10 @@ S = TypeVar("S", bound=HasHeads)
 
 @dataclass(frozen=True, slots=True)
 class ResourceIndex(Generic[S]):
-    """Statements, by the beginnings of their resources. `few` holds all of them where they are few."""
+    """Statements, by the prefixes of their resources.
+
+    `few` contains all of them if they are few.
+    """
 
     few: tuple[S, ...] | None
     by_length: tuple[tuple[int, Mapping[str, tuple[S, ...]]], ...]

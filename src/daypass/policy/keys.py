@@ -1,7 +1,7 @@
-"""The condition keys that a document asks for, and what is known of them.
+"""The condition keys that a document uses.
 
-Owns finding keys in conditions and variables. The table of known keys is known_keys.py's.
-Source: IAM API reference, "GetContextKeysForCustomPolicy".
+Owns the search for keys in conditions and variables. Leaves the table of known keys to known_keys.py. Source: IAM API
+reference, "GetContextKeysForCustomPolicy".
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,10 @@ __all__ = ["KNOWN", "KeyType", "KnownKey", "context_keys", "find_key", "keys_of"
 
 
 def context_keys(document: Document) -> tuple[str, ...]:
-    """Return the keys that a document asks for, in order, each once whatever its case."""
+    """Return the keys that a document uses, in order, without duplicates.
+
+    Keys that differ only in case are duplicates.
+    """
     found: dict[str, str] = {}
     for statement in document.statements:
         for key in keys_of(statement, variables=document.variables):
@@ -26,7 +29,7 @@ def context_keys(document: Document) -> tuple[str, ...]:
 
 
 def keys_of(statement: Statement, *, variables: bool) -> Iterator[str]:
-    """Yield the keys of one statement: those of its conditions, then those in variables."""
+    """Yield the keys of a statement: of its conditions, then of its variables."""
     for test in statement.conditions:
         yield test.key
     for pattern in statement.resources or ():

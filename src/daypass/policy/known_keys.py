@@ -1,7 +1,7 @@
-"""The condition keys that are known.
+"""The known condition keys.
 
-Owns the table of names and types. Filling in their values is authorize/context.py's and federation's work.
-Source: "AWS global condition context keys", "IAM and AWS STS condition context keys", AWS service reference.
+Owns the table of names and types. Leaves the values to authorize/context.py and federation. Source: "AWS global
+condition context keys", "IAM and AWS STS condition context keys", AWS service reference.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 
 class KeyType(Enum):
-    """What the values of a key are, by the names of the policy simulator."""
+    """The type of a key's values, as the policy simulator names it."""
 
     STRING = "string"
     BOOL = "boolean"
@@ -24,7 +24,7 @@ class KeyType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """One key: its name as AWS writes it, the type of its values, and whether it may have several."""
+    """One key: its name as AWS writes it, its type, and if it is multivalued."""
 
     name: str
     type: KeyType
@@ -97,7 +97,10 @@ _OWNERS = frozenset({"aws", "sts", "iam", "saml"})
 
 
 def find_key(name: str) -> KnownKey | None:
-    """Return what is known of a key, or None. `amr` of a web identity may have several values."""
+    """Return the entry of a key, or None if the key is unknown.
+
+    `amr` of a web identity may have several values.
+    """
     lowered = name.lower()
     known = KNOWN.get(lowered)
     if known is not None:
@@ -112,5 +115,8 @@ def find_key(name: str) -> KnownKey | None:
 
 
 def is_foreign(name: str) -> bool:
-    """Tell whether a key belongs to somebody whose keys are not all known here: an issuer, another service."""
+    """Return whether the key belongs to an issuer or another service.
+
+    The complete list of such keys is not known here.
+    """
     return name.partition(":")[0].lower() not in _OWNERS

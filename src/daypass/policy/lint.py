@@ -1,6 +1,6 @@
-"""What is legal in a policy, but surely not what its author meant.
+"""Warnings about policies that are legal but probably not as intended.
 
-Owns the rules, one function each, listed in RULES. Nothing here refuses anything.
+Owns the rules, one function for each, listed in RULES. Warnings do not refuse a policy.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from daypass.policy.statement import ConditionTest, Statement
 
 @dataclass(frozen=True, slots=True)
 class LintWarning:
-    """One warning: where, which rule, and what to do about it."""
+    """One warning: the path, the rule, and the correction."""
 
     path: str
     rule: str

@@ -1,6 +1,6 @@
-"""Which values of a condition can never match, since they cannot be read as what the operator compares.
+"""Condition values that can never match, because they do not parse.
 
-Owns the check for each family of operators, made of the same readers that evaluation uses.
+Owns the check for each family of operators. It uses the same parsers as evaluation.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,9 +1,8 @@
-"""Whether the Principal element of a statement means the caller, and by which of the caller's names.
+"""Test whether a Principal element matches the caller, and by which name.
 
-Owns the names that match, and how far an Allow by each name carries. Nothing here knows wildcards: a `*`
-inside a name is a letter, and only the name `*` alone means everyone.
-Source: IAM User Guide, "IAM JSON policy elements: Principal", "NotPrincipal", and the table of implicit
-denies in "Policy evaluation logic".
+Owns the names that match, and the reach of an Allow by each name. Wildcards do not exist here: a `*` inside a name is
+literal, and only the name `*` alone means every principal. Source: IAM User Guide, "IAM JSON policy elements:
+Principal", "NotPrincipal", and the table of implicit denies in "Policy evaluation logic".
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,18 +16,21 @@ from daypass.policy.statement import ConditionTest, PrincipalName, Statement
 
 
 class Reach(IntEnum):
-    """What an Allow in a resource policy does without, growing."""
+    """The policies that are not needed beside a resource policy's Allow.
+
+    The values are in ascending order.
+    """
 
     NOTHING = 0
-    """The caller is not meant."""
+    """The Allow does not match the caller."""
     DELEGATED = 1
-    """The caller's account is meant: its own policies must allow."""
+    """The Allow matches the caller's account: the account's own policies must allow."""
     PAST_IDENTITY = 2
     """No identity policy is needed; boundary and session policies limit."""
     PAST_BOUNDARY = 3
     """Neither identity policy nor boundary is needed; session policies limit."""
     PAST_ALL = 4
-    """This Allow is enough by itself."""
+    """This Allow alone is sufficient."""
 
 
 _SIGNED = frozenset({PrincipalKind.ROOT, PrincipalKind.USER, PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER})
@@ -38,7 +40,7 @@ _NAMING_OPERATORS = frozenset({"StringEquals", "StringEqualsIgnoreCase", "String
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of a Principal or NotPrincipal element, sorted by what they can match."""
+    """The names of a Principal or NotPrincipal element, by kind."""
 
     everyone: bool
     exact: frozenset[str]
@@ -75,17 +77,20 @@ class PrincipalMatch:
     __slots__ = ("_inverted", "_names", "_open", "_past_everyone")
 
     def __init__(self, statement: Statement, *, closed: bool) -> None:
-        """Compile it. Where `closed`, as in a trust policy, `*` does not mean the anonymous."""
+        """Compile the element.
+
+        If `closed` (a trust policy), `*` does not include anonymous callers.
+        """
         self._names = Names.of(statement.principals or ())
         self._inverted = statement.not_principal
         self._open = not closed
-        # AWS: Allows to `*` narrowed by aws:PrincipalArn are not limited by implicit denies of boundary or
+        # AWS: Allows to `*` with a condition on aws:PrincipalArn are not limited by implicit denies of boundary or
         # session.
         named = _names_principal_arn(statement.conditions)
         self._past_everyone = Reach.PAST_ALL if named else Reach.PAST_IDENTITY
 
     def reach(self, caller: Principal) -> Reach:
-        """Return how far this element carries an Allow for `caller`."""
+        """Return the reach of an Allow with this element for `caller`."""
         if self._inverted:
             return self._reach_of_others(caller)
         if caller.kind not in _SIGNED:
@@ -95,7 +100,10 @@ class PrincipalMatch:
         return min(best, Reach.PAST_BOUNDARY) if caller.delegated else best
 
     def denies(self, caller: Principal) -> bool:
-        """Tell whether a Deny means `caller`. `*` means everyone, services and federated too."""
+        """Return whether a Deny with this element applies to `caller`.
+
+        `*` means every principal, including services and federated principals.
+        """
         if self._inverted:
             return not self._is_excepted(caller)
         if self._names.everyone:
@@ -125,7 +133,10 @@ class PrincipalMatch:
         return Reach.PAST_ALL if meant else Reach.NOTHING
 
     def _reach_of_others(self, caller: Principal) -> Reach:
-        """Read NotPrincipal with Allow: who is listed by any name is out, others are delegated to."""
+        """Return the reach of NotPrincipal with Allow.
+
+        A caller that is listed by any name is not allowed. For other callers, their own account must allow.
+        """
         if caller.kind is PrincipalKind.ANONYMOUS:
             return Reach.PAST_ALL if self._open and not self._names.everyone else Reach.NOTHING
         if caller.kind not in _SIGNED or self._names.everyone:
@@ -133,7 +144,10 @@ class PrincipalMatch:
         return Reach.NOTHING if self._reach_by_name(caller) else Reach.DELEGATED
 
     def _is_excepted(self, caller: Principal) -> bool:
-        """Read NotPrincipal with Deny: only who is listed by all of their names escapes."""
+        """Return whether NotPrincipal with Deny exempts the caller.
+
+        A caller is exempt only if all of its names are listed.
+        """
         names = self._names
         if caller.kind is PrincipalKind.SERVICE:
             return caller.service in names.services
@@ -145,7 +159,10 @@ class PrincipalMatch:
 
 
 def _all_listed(caller: Principal, exact: frozenset[str]) -> bool:
-    """Tell whether every name below the account is listed: the user, or the role and its session."""
+    """Return whether every name below the account is listed.
+
+    These are the user's, or the role's and the session's.
+    """
     if caller.kind is PrincipalKind.ROOT:
         return True
     issuer = caller.issuer_arn in exact or bool(caller.unique_id and caller.unique_id in exact)
@@ -156,5 +173,8 @@ def _all_listed(caller: Principal, exact: frozenset[str]) -> bool:
 
 
 def _names_principal_arn(conditions: Sequence[ConditionTest]) -> bool:
-    """Tell whether a condition says which principals are meant. Negated and IfExists forms do not."""
+    """Return whether a condition limits the principals.
+
+    Negated and IfExists operators do not limit them.
+    """
     return any(test.key.lower() == "aws:principalarn" and test.operator in _NAMING_OPERATORS for test in conditions)

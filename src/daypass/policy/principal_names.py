@@ -1,8 +1,8 @@
-"""Reading the Principal element, and refusing names that are none.
+"""Parse the Principal element, and refuse invalid names.
 
-Owns which names a Principal may hold. Matching them is principal.py's work.
-Source: IAM User Guide, "IAM JSON policy elements: Principal". A wildcard inside a name would never match; it
-is refused here, so that nobody believes it does.
+Owns the names that a Principal may contain. Leaves matching to principal.py. Source: IAM User Guide, "IAM JSON policy
+elements: Principal". A wildcard inside a name would never match. It is refused here, so that policy authors do not rely
+on it.
 """
 
 import re
@@ -42,7 +42,10 @@ _FEDERATED_WORDS = "Federated principals must be valid domain names or SAML meta
 
 
 def parse_principals(value: Any, path: str, *, trust: bool) -> tuple[PrincipalName, ...]:
-    """Return the names of a Principal or NotPrincipal element. `"*"` and `{"AWS": "*"}` are the same."""
+    """Return the names of a Principal or NotPrincipal element.
+
+    `"*"` and `{"AWS": "*"}` are the same.
+    """
     if value == "*":
         return (PrincipalName("AWS", "*"),)
     if not isinstance(value, dict):

@@ -1,8 +1,7 @@
-"""What is asked of the engine: who wants to do what to which resource, in which context.
+"""The input of the engine: principal, action, resource and context.
 
-Owns the values of a question, and how much there is in one to compare patterns with. Gathering them is
-authorize/'s work.
-Source: IAM User Guide, "The request context".
+Owns the values of a request, and the count of characters in it with which patterns are compared. Leaves their
+collection to authorize/. Source: IAM User Guide, "The request context".
 """
 
 from collections.abc import Mapping
@@ -16,17 +15,17 @@ ContextValue = str | tuple[str, ...]
 Context = Mapping[str, ContextValue]
 
 MOST_WORK = 50_000_000
-"""What one decision may be, in characters of patterns by characters of texts. Beyond it the request is refused."""
+"""The limit of one decision, in pattern characters times value characters. Beyond it the request is refused."""
 
 LONGEST_VALUE = LONGEST_REMEMBERED
-"""Characters of a text, beyond which patterns and variables are not counted with a quick look."""
+"""The longest string, in characters, for which the quick estimate (`affordable`) is used."""
 
-CALL = 32  # characters that comparing with even the shortest text counts for
-_FORGOTTEN = 8  # times the cost of a character in a text too long for the memory of wildcard.py
+CALL = 32  # minimum cost of a comparison, in characters
+_FORGOTTEN = 8  # cost factor for each character of a string that is too long for the cache of wildcard.py
 
 
 class PrincipalKind(Enum):
-    """What sort of caller asks."""
+    """The kind of a caller."""
 
     ROOT = "Root"
     USER = "User"
@@ -39,10 +38,11 @@ class PrincipalKind(Enum):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """The caller, by every name that a policy may call it.
+    """The caller, with every name that a policy may use for it.
 
-    Names that a kind of caller does not have are empty, and an empty name never matches. One that is `delegated` speaks
-    in another's name: its session policies limit it whatever a resource policy says of that name.
+    Names that a kind of caller does not have are empty, and an empty name never matches. If `delegated` is true, the
+    caller acts on behalf of another principal: its session policies limit it even if a resource policy names that
+    principal.
     """
 
     kind: PrincipalKind
@@ -57,12 +57,12 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One request to judge.
+    """One request to evaluate.
 
-    Context keys are lower case. A text is a single-valued key, a tuple a multivalued one. All values are
-    text: booleans "true" and "false", numbers in decimal, dates ISO 8601 in UTC or epoch seconds, bytes
-    base64. `affordable` is how many characters of patterns may be compared with the longest of all texts, with
-    no closer look; it is found out here, whatever is handed in.
+    Context keys are lower case. A string is the value of a single-valued key, a tuple of a multivalued key. All values
+    are strings: booleans "true" and "false", numbers in decimal, dates ISO 8601 in UTC or epoch seconds, bytes base64.
+    `affordable` is the number of pattern characters that may be compared with the longest of all strings without a
+    closer estimate. It is always computed here, and a value that a caller passes is ignored.
     """
 
     action: str
@@ -77,7 +77,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def span(value: ContextValue) -> int:
-    """Return for how many characters comparing one pattern with all of a value counts."""
+    """Return the cost, in characters, of comparing a pattern with a value."""
     if isinstance(value, str):
         return _span(len(value))
     return sum([_span(len(text)) for text in value])
@@ -94,6 +94,6 @@ def _affordable(question: Question) -> int:
             length = len(value) if isinstance(value, str) else span(value)
             if length > longest:  # noqa: PLR1730 - every request comes here, and max() costs more than the test
                 longest = length
-    except Exception:  # noqa: BLE001 - evaluate.py meets the same problem, and closes
+    except Exception:  # noqa: BLE001 - evaluate.py has the same exception, and fails closed
         return 0
     return MOST_WORK // (longest + CALL) if longest <= LONGEST_VALUE else 0

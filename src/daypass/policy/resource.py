@@ -1,9 +1,10 @@
-"""Matching of the Resource and NotResource elements.
+"""Match the Resource and NotResource elements.
 
-Owns how far their wildcards reach and where variables count.
-Source: IAM User Guide, "IAM JSON policy elements: Resource": a `*` that ends one of the first five parts of
-an ARN may run over colons, one inside a part may not; the last part may hold colons anyway. Variables count
-after the fifth colon.
+Owns the reach of their wildcards and the places where variables are allowed. Source: IAM User Guide, "IAM JSON policy
+elements: Resource". The rules:
+- A `*` at the end of one of the first five parts of an ARN matches colons too; a `*` inside a part does not.
+- The last part may contain colons.
+- Variables are replaced only after the fifth colon.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,10 @@ _ARN_COLONS = 5
 
 
 def compile_resources(patterns: Sequence[str], *, inverted: bool, allow: bool, variables: bool) -> ResourceMatch | None:
-    """Return the matcher of a Resource element, or of NotResource if `inverted`; None matches everything."""
+    """Return the matcher of Resource, or of NotResource if `inverted`.
+
+    None matches every resource.
+    """
     if "*" in patterns and not inverted:
         return None
     exact: set[str] = set()
@@ -47,7 +51,10 @@ def compile_resources(patterns: Sequence[str], *, inverted: bool, allow: bool, v
 
 
 def literal_heads(patterns: Sequence[str] | None, *, inverted: bool, variables: bool) -> tuple[str, ...]:
-    """Return literal texts of which a matching resource begins with one. The empty text promises nothing."""
+    """Return literal prefixes. A matching resource starts with one of them.
+
+    Every resource starts with the empty prefix.
+    """
     if patterns is None or inverted:
         return ("",)
     tokens = (pattern_tokens(resource_parts(pattern, variables=variables)) for pattern in patterns)
@@ -59,7 +66,10 @@ def _is_literal(token: PatternToken) -> bool:
 
 
 def resource_parts(pattern: str, *, variables: bool) -> tuple[Part, ...]:
-    """Return the parts of a resource pattern, with variables only after the fifth colon."""
+    """Return the parts of a pattern.
+
+    Variables exist only after the fifth colon.
+    """
     head = -1
     for _ in range(_ARN_COLONS):
         head = pattern.find(":", head + 1)
@@ -69,7 +79,10 @@ def resource_parts(pattern: str, *, variables: bool) -> tuple[Part, ...]:
 
 
 def _resource_tokens(parts: Sequence[Part]) -> list[PatternToken]:
-    """Return the tokens of a pattern, with wildcards inside one of the first five parts kept within it."""
+    """Return the tokens of a pattern.
+
+    Wildcards inside one of the first five parts do not match colons.
+    """
     tokens = pattern_tokens(parts)
     colons = 0
     for at, token in enumerate(tokens):
@@ -117,7 +130,10 @@ def _outside(
     *,
     allow: bool,
 ) -> ResourceMatch:
-    """Match NotResource. Where a variable has no value, what is excepted is unknown: no Allow then."""
+    """Match NotResource.
+
+    If a variable has no value, the excepted resources are unknown, and an Allow does not apply.
+    """
     inside = _inside(exact, fixed, open_tokens)
 
     def match(resource: str, context: Context) -> bool:

@@ -1,6 +1,6 @@
-"""Which texts may stand in a Resource element.
+"""The strings that are valid in a Resource element.
 
-Owns the check and AWS's words for what is refused. Source: recordings of IAM's answers.
+Owns the check and AWS's messages for refusals. Source: recordings of IAM's responses.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _ARN_COLONS = 5
 
 
 def check_resource(text: str) -> str | None:
-    """Return AWS's words for what is wrong with a resource, or None."""
+    """Return AWS's message if the resource is invalid, otherwise None."""
     if text == "*":
         return None
     head, _, rest = text.partition(":")
@@ -55,7 +55,7 @@ def check_resource(text: str) -> str | None:
 
 
 def _check_service(text: str, rest: str) -> str | None:
-    """Check what IAM knows of a service's own ARNs."""
+    """Check the rules of IAM for a service's own ARNs."""
     service, region, _, name = [*rest.split(":", 3), "", "", ""][:4]
     if service in _REGIONLESS and region and not _is_wild(region):
         words, regional = _REGIONLESS[service]
@@ -67,7 +67,7 @@ def _check_service(text: str, rest: str) -> str | None:
 
 
 def _may_begin(text: str, starts: tuple[str, ...]) -> bool:
-    """Tell whether `text` can come to begin with one of `starts` once its wildcards are filled in."""
+    """Return whether `text`, with its wildcards, can match one of `starts`."""
     fixed = text
     for at, character in enumerate(text):
         if character in _WILD:

@@ -1,7 +1,7 @@
-"""Where a policy comes from.
+"""The origin of a policy.
 
-Owns the types of policy and the name of one policy.
-Source: IAM User Guide, "Policies and permissions in IAM: policy types".
+Owns the types of policy and the name of one policy. Source: IAM User Guide, "Policies and permissions in IAM: policy
+types".
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from enum import Enum
 
 
 class PolicyType(Enum):
-    """A type of policy, by AWS's name. A trust policy is the resource policy of a role."""
+    """A type of policy, by AWS's name.
+
+    A role's trust policy is a resource policy.
+    """
 
     IDENTITY = "identity-based policy"
     BOUNDARY = "permissions boundary"
@@ -21,7 +24,10 @@ class PolicyType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One policy: its type, its ARN or inline name, and whose it is (the ARN of a user, group or role)."""
+    """One policy: its type, its ARN or inline name, and its owner.
+
+    The owner is the ARN of a user, group or role.
+    """
 
     type: PolicyType
     id: str

@@ -1,7 +1,7 @@
-"""One statement of a policy, as written: the values that parsing yields.
+"""One statement of a policy, as written: the output of the parser.
 
-Owns their shape. What they mean is the matter of compiled.py and what it imports.
-Source: IAM User Guide, "IAM JSON policy elements reference".
+Owns the values. Leaves their meaning to compiled.py and the modules that it imports. Source: IAM User Guide, "IAM JSON
+policy elements reference".
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConditionTest:
-    """One key under one operator. Operator and key are as the author wrote them."""
+    """One key under one operator, both as the author wrote them."""
 
     operator: str
     key: str
@@ -18,7 +18,10 @@ class ConditionTest:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalName:
-    """One name of a Principal element. Its type is AWS, Service, Federated or CanonicalUser."""
+    """One name of a Principal element.
+
+    Its type is AWS, Service, Federated or CanonicalUser.
+    """
 
     type: str
     value: str
@@ -26,7 +29,10 @@ class PrincipalName:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement. `principals` and `resources` are None where the element is absent."""
+    """One statement.
+
+    `principals` and `resources` are None if the element is absent.
+    """
 
     index: int
     sid: str

@@ -1,6 +1,6 @@
-"""A trace in sentences, for people.
+"""Render a trace as sentences.
 
-Owns the wording of explanations on the command line and in the portal. AWS's own words are words.py's.
+Owns the wording of explanations on the command line and in the portal. Leaves AWS's own messages to words.py.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _SAYS = {
 
 
 def tell(trace: Trace) -> tuple[str, ...]:
-    """Return the story line by line: the decision first, then each policy that was looked at."""
+    """Return the lines of the explanation: the decision, then each policy."""
     return tuple(_lines(trace))
 
 
@@ -62,7 +62,7 @@ def _statement_line(statement: StatementTrace) -> str:
 
 
 def name_statement(ref: StatementRef) -> str:
-    """Return a statement's name for people."""
+    """Return a readable name of a statement."""
     named = f' "{ref.sid}"' if ref.sid else ""
     return f"statement {ref.index}{named} of {ref.source.type.value} {ref.source.id}"
 

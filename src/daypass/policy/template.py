@@ -1,9 +1,9 @@
-"""Policy variables: text with `${…}` in it, and what it becomes in a request.
+"""Policy variables: strings with `${…}`, and their values in a request.
 
-Owns finding variables, their defaults and the escapes `${*}`, `${?}` and `${$}`, and putting values in.
-Source: IAM User Guide, "IAM policy elements: Variables and tags".
-A value is put in once, as literal text, and what comes out is never read again: `${$}{x}` is the text `${x}`,
-and a user named `*` is no wildcard.
+Owns the parsing of variables, of their defaults and of the escapes `${*}`, `${?}` and `${$}`, and the substitution of
+values. Source: IAM User Guide, "IAM policy elements: Variables and tags". A value is substituted once, as a literal
+string, and the result is never parsed again: `${$}{x}` is the string `${x}`, and the name of a user `*` is not a
+wildcard.
 """
 
 import re
@@ -18,7 +18,7 @@ _VARIABLE = re.compile(r"\$\{(?:([*?$])|([^{}',]+)(?:, ?'([^']*)')?)\}")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A key whose value stands here, and what stands here when the request does not have the key."""
+    """A key whose value is inserted here, and its default for absent keys."""
 
     key: str
     default: str | None
@@ -26,7 +26,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Text in which no character is a wildcard."""
+    """A string without wildcards: every character is literal."""
 
     text: str
 
@@ -35,9 +35,9 @@ Part = str | Literal | Variable
 
 
 def parse_template(text: str, *, variables: bool) -> tuple[Part, ...]:
-    """Return the parts of `text`: plain text, literal text and variables.
+    """Return the parts of `text`: plain strings, literals and variables.
 
-    Without variables (Version 2008-10-17, or none) the whole text is plain.
+    Without variables (Version 2008-10-17, or no Version) the whole string is plain.
     """
     if not variables or "${" not in text:
         return (text,)
@@ -55,14 +55,14 @@ def parse_template(text: str, *, variables: bool) -> tuple[Part, ...]:
 
 
 def has_variables(parts: Iterable[Part]) -> bool:
-    """Tell whether the text depends on the request."""
+    """Return whether the string depends on the request."""
     return any(isinstance(part, Variable) for part in parts)
 
 
 def substitute(part: Variable, context: Context) -> str | None:
-    """Return the value that stands for a variable, or None where there is none.
+    """Return the value of a variable, or None if it has no value.
 
-    A multivalued key cannot be a variable; its default is for absent keys alone, so it does not help either.
+    A multivalued key cannot be a variable. Its default is only for absent keys, thus it does not apply either.
     """
     value = context.get(part.key)
     if value is None:
@@ -71,7 +71,10 @@ def substitute(part: Variable, context: Context) -> str | None:
 
 
 def fill(parts: Iterable[Part], context: Context) -> str | None:
-    """Return the text with all values put in and no wildcard meant, or None where one is missing."""
+    """Return the string with all values and without wildcards.
+
+    Return None if a value is missing.
+    """
     pieces: list[str] = []
     for part in parts:
         if isinstance(part, Variable):
@@ -88,7 +91,10 @@ PatternToken = Token | Variable
 
 
 def pattern_tokens(parts: Iterable[Part]) -> list[PatternToken]:
-    """Return the tokens of a pattern: plain text has wildcards, literals have none, variables stay."""
+    """Return the tokens of a pattern.
+
+    Plain strings have wildcards, literals do not; variables stay.
+    """
     found: list[PatternToken] = []
     for part in parts:
         if isinstance(part, str):
@@ -99,7 +105,10 @@ def pattern_tokens(parts: Iterable[Part]) -> list[PatternToken]:
 
 
 def fill_tokens(tokens: Iterable[PatternToken], context: Context) -> list[Token] | None:
-    """Return the tokens with literal values in place of variables, or None where one is missing."""
+    """Return the tokens with literal values instead of variables.
+
+    Return None if a value is missing.
+    """
     filled: list[Token] = []
     for token in tokens:
         if isinstance(token, Variable):
@@ -113,7 +122,10 @@ def fill_tokens(tokens: Iterable[PatternToken], context: Context) -> list[Token]
 
 
 def parts_of_arn(tokens: Iterable[PatternToken]) -> list[list[PatternToken]]:
-    """Cut a pattern at the first five colons that its author wrote. A colon inside a value cuts nothing."""
+    """Split a pattern at the first five colons that its author wrote.
+
+    Colons inside a value do not count.
+    """
     cut: list[list[PatternToken]] = [[]]
     for token in tokens:
         if isinstance(token, Wild | Variable):

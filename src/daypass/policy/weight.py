@@ -1,7 +1,7 @@
-"""How much there is in a statement to compare a request with, told from its text when it is compiled.
+"""The size of a statement, computed when the statement is compiled.
 
-Owns the sizes; work.py multiplies them with those of a request. A size is never smaller than the work, so that a bound
-on sizes bounds the work.
+Owns the sizes; work.py multiplies them with the sizes of a request. A size is never smaller than the actual work, so
+that a limit of sizes limits the work.
 """
 
 import msgspec
@@ -12,22 +12,22 @@ from daypass.policy.resource import resource_parts
 from daypass.policy.statement import ConditionTest, Statement
 from daypass.policy.template import Part, Variable, parse_template
 
-_ELEMENT = 8  # characters that looking at one element counts for, before anything in it is compared
-_VALUE = 8  # characters that a number, a date or a network counts for
-_VARIABLE = 64  # characters that putting a value into a pattern counts for, beside the value's own
+_ELEMENT = 8  # cost, in characters, of one element before a comparison
+_VALUE = 8  # cost, in characters, of a number, a date or a network
+_VARIABLE = 64  # cost, in characters, of inserting a value into a pattern, beside the value's own
 
 _PATTERNS = frozenset({Family.LIKE, Family.ARN})
 _TEXTS = frozenset({Family.EQUALS, Family.EQUALS_IGNORING_CASE})
 
 
 class PatternSize(msgspec.Struct, frozen=True):
-    """The characters of some patterns, and the keys of the variables in them."""
+    """The characters of some patterns, and the keys of their variables."""
 
     characters: int
     variables: tuple[str, ...] = ()
 
     def filled(self, context: Context) -> int:
-        """Return how many characters the patterns have once the values of a request stand in them."""
+        """Return the characters of the patterns with the values of a request."""
         total = self.characters
         for key in self.variables:
             total += len(context.get(key, ""))
@@ -35,10 +35,10 @@ class PatternSize(msgspec.Struct, frozen=True):
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """What one statement compares: its resources with the resource, and each condition with the value of a key.
+    """The cost of one statement.
 
-    `characters` is the sum of all, with the longest value that there may be for each variable: for a bound that looks
-    at no single key.
+    A statement compares its resources with the resource, and each condition with the value of a key. `characters` is
+    the sum, with the longest possible value for each variable: a limit that does not need the single keys.
     """
 
     resources: PatternSize
@@ -46,7 +46,7 @@ class Weight(msgspec.Struct, frozen=True):
     characters: int
 
     def work(self, context: Context, resource_span: int) -> int:
-        """Return the characters of patterns by those of texts that the statement compares at most."""
+        """Return an upper bound of pattern characters times value characters."""
         total = _ELEMENT * CALL + self.resources.filled(context) * resource_span
         for key, size in self.conditions:
             value = context.get(key)
@@ -55,7 +55,10 @@ class Weight(msgspec.Struct, frozen=True):
 
 
 def weigh(statement: Statement, *, variables: bool) -> Weight:
-    """Return the weight of a statement. Only with `variables` may its patterns hold any."""
+    """Return the weight of a statement.
+
+    Its patterns can contain variables only if `variables` is true.
+    """
     resources = _size([resource_parts(pattern, variables=variables) for pattern in statement.resources or ()])
     conditions = tuple((test.key.lower(), _condition(test, variables=variables)) for test in statement.conditions)
     sizes = (resources, *(size for _, size in conditions))
@@ -72,7 +75,7 @@ def _condition(test: ConditionTest, *, variables: bool) -> PatternSize:
     if family not in _PATTERNS | _TEXTS:
         return PatternSize(_ELEMENT + _VALUE * len(test.values))
     parsed = [parse_template(text, variables=variables) for text in test.values]
-    if family in _TEXTS:  # those without variables are looked up, however many they are
+    if family in _TEXTS:  # values without variables take one lookup, whatever their number
         parsed = [parts for parts in parsed if any(isinstance(part, Variable) for part in parts)]
     return _size(parsed)
 

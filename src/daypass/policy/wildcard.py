@@ -1,9 +1,9 @@
-"""Matching of `*` and `?` without trying anything twice, whatever the pattern.
+"""Match `*` and `?` without backtracking.
 
-Owns patterns as tokens and the matchers made of them. Which characters of a policy are wildcards at all is
-for template.py to say; a value put in place of a variable arrives here as literal text.
-No regular expression is ever made of policy text: `*a*a*a*` makes a backtracking engine try for years, a piece of
-question marks is tried anew at each character, and a session policy is written by whoever holds the credentials.
+Owns patterns as tokens and their matchers. Leaves to template.py which characters of a policy are wildcards; the value
+of a variable arrives here as a literal string. Policy strings are never compiled to regular expressions: with `*a*a*a*`
+a backtracking engine takes years, it retries a run of question marks at each character, and every holder of credentials
+can write a session policy.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Match = Callable[[str], bool]
 
 
 class Wild(Enum):
-    """A wildcard. The PART forms stop at a colon."""
+    """A wildcard. The PART forms do not match a colon."""
 
     ANY = "*"
     ONE = "?"
@@ -26,7 +26,7 @@ Token = str | Wild
 
 
 def tokens_of(text: str) -> list[Token]:
-    """Return `text` with its `*` and `?` as wildcards and the rest as literal pieces."""
+    """Return `text` with `*` and `?` as wildcards and the rest as literals."""
     found: list[Token] = []
     start = 0
     for at, character in enumerate(text):
@@ -41,7 +41,10 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def compile_wildcard(tokens: Sequence[Token]) -> Match:
-    """Return the cheapest matcher for a pattern. It is anchored at both ends, and costs next to nothing to make."""
+    """Return the cheapest matcher for a pattern.
+
+    It is anchored at both ends and cheap to create.
+    """
     wild = {token for token in tokens if isinstance(token, Wild)}
     if not wild:
         return "".join(str(token) for token in tokens).__eq__
@@ -51,7 +54,7 @@ def compile_wildcard(tokens: Sequence[Token]) -> Match:
 
 
 def _match_pieces(tokens: Sequence[Token]) -> Match:
-    """Literal pieces between stars: the leftmost place of each is always a right one."""
+    """Match literals between stars: the leftmost occurrence of each is correct."""
     pieces = [""]
     for token in tokens:
         if isinstance(token, Wild):
@@ -88,11 +91,11 @@ def _match_ends(first: str, last: str) -> Match:
 
 
 def _match_places(tokens: Sequence[Token]) -> Match:
-    """Follow every way through the text at once: each place between two characters is one bit of a number.
+    """Follow every match at the same time: one bit for each position.
 
-    A set bit says that the pattern, as far as it was read, fits the text up to that place. So one step of the
-    pattern moves all places together, and the work grows with the pattern's letters alone while a text fits into
-    a few machine words; a run of question marks is one step, however long.
+    A set bit means that the pattern, as far as it was read, matches the string up to that position. One step of the
+    pattern moves all positions together. While a string fits into a few machine words, the work depends only on the
+    pattern's length; a run of question marks is one step, whatever its length.
     """
     steps = _steps_of(tokens)
     first, last = _literal(steps[0]), _literal(steps[-1])
@@ -112,7 +115,7 @@ def _literal(step: tuple[Token, int]) -> str:
 
 
 def _last_places(steps: Sequence[tuple[Token, int]], reached: int, text: str) -> int:
-    """Return the places that all steps lead to."""
+    """Return the positions after all steps."""
     places, everywhere = _places_of(text), (2 << len(text)) - 1
     for token, times in steps:
         if token is Wild.ANY:
@@ -132,9 +135,9 @@ def _last_places(steps: Sequence[tuple[Token, int]], reached: int, text: str) ->
 
 
 def _stay_in_part(token: Wild, times: int, reached: int, no_colon: int) -> int:
-    """Move over characters of which none is a colon: exactly `times` of them, or any number."""
+    """Move over characters except colons: exactly `times`, or any number."""
     if token is Wild.PART_ANY:
-        # Adding a bit to a run of ones carries through the run to its end, which marks all that can be reached.
+        # Adding a bit to a run of ones carries to the end of the run, which marks every reachable position.
         return reached | (((reached & no_colon) + no_colon) ^ no_colon)
     for _ in range(times):
         reached = (reached & no_colon) << 1
@@ -144,7 +147,7 @@ def _stay_in_part(token: Wild, times: int, reached: int, no_colon: int) -> int:
 
 
 def _steps_of(tokens: Sequence[Token]) -> tuple[tuple[Token, int], ...]:
-    """Return the tokens with equal wildcards in a row as one, and how often it stands there."""
+    """Return the tokens, with runs of equal wildcards merged and counted."""
     steps: list[tuple[Token, int]] = []
     for token in tokens:
         if isinstance(token, Wild) and steps and steps[-1][0] is token:
@@ -155,7 +158,10 @@ def _steps_of(tokens: Sequence[Token]) -> tuple[tuple[Token, int], ...]:
 
 
 class _Places(dict[str, int]):
-    """Where each character stands in one text: bit i of its number is set where character i is this one."""
+    """The positions of each character in a string.
+
+    Bit i of a character's number is set if the character is at position i.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -167,7 +173,7 @@ class _Places(dict[str, int]):
         return found
 
 
-# Only texts of this length are remembered: of a longer one, each different character takes kilobytes.
+# Only strings up to this length are cached: each different character of a longer one takes kilobytes.
 LONGEST_REMEMBERED = 2_048
 _remembered_places = lru_cache(maxsize=64)(_Places)
 

@@ -1,7 +1,7 @@
-"""Find a request context in which chosen conditions hold, and others do not.
+"""Find a request context in which some conditions hold and others do not.
 
-Owns the guesses: which values a key is tried with. Whether a condition holds is asked of the compiled condition alone,
-so that a wrong guess finds nothing and never a wrong answer. Pure, and not on the way of any decision.
+Owns the candidate values for each key. The compiled condition alone decides whether it holds, so that a wrong candidate
+can only fail and never produces a wrong result. Pure, and not used by any decision.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,16 +19,16 @@ from daypass.policy.statement import ConditionTest
 from daypass.policy.template import fill, fill_tokens, parse_template, pattern_tokens
 
 _ANYTHING = "x"
-# How many values of one condition are tried: a policy can name hundreds, and a search must end.
+# The limit of candidate values for each condition: a policy can have hundreds of values, and a search must end.
 _MOST_TEXTS = 24
-# Values that a policy hardly names, by what an operator compares.
+# Values that policies rarely contain, for each family of operators.
 _OTHERS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
     {
         Family.NUMERIC: ("0", "1000000000"),
         Family.DATE: ("2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
         Family.BOOL: ("true", "false"),
         Family.BINARY: ("b3RoZXI=",),
-        Family.ADDRESS: ("192.0.2.1", "198.51.100.1", "10.0.0.1", "2001:db8::1", "0.0.0.0"),  # noqa: S104 - a value, no socket
+        Family.ADDRESS: ("192.0.2.1", "198.51.100.1", "10.0.0.1", "2001:db8::1", "0.0.0.0"),  # noqa: S104 - not a socket
         Family.ARN: ("arn:aws:iam::000000000000:user/other", "arn:aws:s3:::other"),
     }
 )
@@ -37,7 +37,7 @@ _TEXTS = ("other", "another")
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition that must hold or, where it is not `wanted`, must not."""
+    """One condition that must hold or, if `wanted` is false, must not hold."""
 
     test: ConditionTest
     holds: Holds
@@ -46,16 +46,19 @@ class Requirement:
 
     @property
     def key(self) -> str:
-        """The key, as a context has it."""
+        """Return the key in lower case, as in a context."""
         return self.test.key.lower()
 
     def is_met(self, context: Context) -> bool:
-        """Tell whether it is so in a context."""
+        """Return whether a context meets the requirement."""
         return self.holds(context) is self.wanted
 
 
 def find_context(requirements: Iterable[Requirement], context: Context) -> Context | None:
-    """Return the context with as few keys changed as needed to meet every requirement, or None if none was found."""
+    """Return a context that meets every requirement, or None.
+
+    As few keys as possible are changed.
+    """
     every = tuple(requirements)
     found = dict(context)
     for key in dict.fromkeys(requirement.key for requirement in every):
@@ -78,7 +81,7 @@ def _changed(key: str, about: list[Requirement], context: Context) -> dict[str, 
 
 
 def _values(key: str, about: list[Requirement], context: Context) -> Iterator[ContextValue | None]:
-    """Yield values for a key: those that the conditions name first, its absence last."""
+    """Yield values for a key: first those in the conditions, last its absence."""
     known = find_key(key)
     uses = [use for use in (find_operator(requirement.test.operator) for requirement in about) if use is not None]
     several = (known is not None and known.multivalued) or any(use.quantifier is not Quantifier.NONE for use in uses)
@@ -100,7 +103,7 @@ def _values(key: str, about: list[Requirement], context: Context) -> Iterator[Co
 
 
 def _texts(requirement: Requirement, context: Context) -> Iterator[str]:
-    """Yield values that the condition names, and values beside them."""
+    """Yield the values of the condition, and similar values."""
     use = find_operator(requirement.test.operator)
     if use is None:
         return

@@ -1,7 +1,7 @@
-"""AWS's words for a denial.
+"""AWS's message for a denial.
 
-Owns the last part of the message "User: … is not authorized to perform: …".
-Source: IAM User Guide, "Troubleshoot access denied error messages".
+Owns the last part of the message "User: … is not authorized to perform: …". Source: IAM User Guide, "Troubleshoot
+access denied error messages".
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _EXPLICIT: Mapping[PolicyType, str] = MappingProxyType(
 
 
 def because(denied: Denied) -> str:
-    """Return the part of the message that names the reason."""
+    """Return the part of the message with the reason."""
     if denied.failure == TOO_MUCH_WORK:
         return "because the policies that apply have too many patterns to be compared with a request of this length"
     is_trust = denied.trust and denied.by is PolicyType.RESOURCE

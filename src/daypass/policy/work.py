@@ -1,8 +1,8 @@
-"""How much work a decision is, told from sizes before it is made, and how much of it one decision may be.
+"""Estimate the work of a decision before it is made, and limit it.
 
-Owns the estimate and its two limits. The unit is a character of a policy's pattern by a character of the text that it
-is compared with. Nothing here measures time: the same question has the same work on every machine.
-Why closed, and what it costs: docs/decisions/0012-decision-budget.md.
+Owns the estimate and its two limits. The unit is a pattern character times a character of the string with which it is
+compared. Time is not measured: the same request has the same work on every machine. Why too much work is a denial, and
+what that costs: docs/decisions/0012-decision-budget.md.
 """
 
 from collections.abc import Iterable
@@ -12,24 +12,24 @@ from daypass.policy.index import ResourceIndex
 from daypass.policy.question import MOST_WORK, Question, span
 
 TELLING = 4
-"""Explaining asks each statement twice, and makes a value of each answer."""
+"""An explanation evaluates each statement twice, and creates a value for each result."""
 
 MOST_STORY_WORK = TELLING * MOST_WORK
-"""What explaining one decision may be. Beyond it the decision is told without its reasons."""
+"""The limit of explaining one decision. Beyond it the decision is returned without its reasons."""
 
 LIGHT_PART = 50
 LIGHT_WORK = MOST_WORK // LIGHT_PART
-"""What the event loop may do itself: about a millisecond."""
+"""The limit of work in the event loop: about a millisecond."""
 
 
 def work_of_asking(question: Question, sets: Iterable[PolicySet], enough: int) -> int:
-    """Return at most how much work it is to ask the statements that speak of the action and the resource.
+    """Return an upper bound of the work to evaluate the relevant statements.
 
-    Each condition counts by the very key that it asks for. Counting ends where it is more than `enough`.
+    Each condition counts with the value of its own key. Counting stops once the work is more than `enough`.
     """
     work = 0
     for policy_set in sets:
-        # Counted also where it is known what speaks of the action: the same question has the same work at any time.
+        # Counted also if the candidates are cached: the same request has the same work at any time.
         work += policy_set.action_characters * span(question.action)
         if work > enough:
             return work
@@ -39,7 +39,10 @@ def work_of_asking(question: Question, sets: Iterable[PolicySet], enough: int) -
 
 
 def work_of_telling(question: Question, sets: Iterable[PolicySet], enough: int) -> int:
-    """Return at most how much work it is to explain a decision: every statement is looked at."""
+    """Return an upper bound of the work to explain a decision.
+
+    An explanation looks at every statement.
+    """
     work, reach = 0, span(question.resource)
     for policy_set in sets:
         work += TELLING * policy_set.action_characters * span(question.action)

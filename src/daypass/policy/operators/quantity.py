@@ -1,9 +1,8 @@
-"""Comparing quantities: numbers, instants, addresses and bytes.
+"""Compare quantities: numbers, dates, addresses and bytes.
 
-Owns reading them from text, on both sides alike, and comparing what was read. What cannot be read yields
-None, and the statement then takes its closed side: an Allow does not apply, a Deny does.
-Source: IAM User Guide, "Condition operators": Numeric, Date, Binary and IP address; W3C "Date and Time
-Formats".
+Owns parsing, the same for policy and request values, and comparison. A value that does not parse yields None, and the
+statement fails closed: an Allow does not apply, a Deny does. Source: IAM User Guide, "Condition operators": Numeric,
+Date, Binary and IP address; W3C "Date and Time Formats".
 """
 
 import base64
@@ -44,19 +43,22 @@ _COMPARE: Mapping[Relation, Callable[[Any, Any], bool]] = MappingProxyType(
 )
 
 Network = tuple[int, int, int]
-"""IP version, how many low bits do not count, and the address without them."""
+"""The IP version, the number of host bits, and the address without them."""
 
 
 def find_number(text: str) -> Decimal | None:
-    """Return the number, exactly as written, or None. `10abc` is none."""
+    """Return the number, exactly as written, or None if it does not parse.
+
+    `10abc` does not parse.
+    """
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def find_instant(text: str) -> Decimal | None:
     """Return the seconds since 1970 of a date or of epoch seconds, or None.
 
-    Four digits are a year, otherwise digits are seconds.
-    A date without a time begins at midnight UTC; a time needs its zone.
+    Four digits are a year; other digits are seconds. A date without a time means midnight UTC; a time must have its
+    zone.
     """
     if _EPOCH.fullmatch(text):
         return Decimal(text)
@@ -77,7 +79,7 @@ def find_instant(text: str) -> Decimal | None:
     return since.days * 86_400 + since.seconds + Decimal(f"0.{fraction or 0}")
 
 
-@lru_cache(maxsize=4096)  # the same few callers ask again and again
+@lru_cache(maxsize=4096)  # the same few callers send requests again and again
 def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
@@ -86,7 +88,7 @@ def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def find_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address, or None. An IPv4 address in IPv6 clothes is the IPv4 address."""
+    """Return the address, or None. An IPv4-mapped IPv6 address becomes IPv4."""
     if len(text) > _LONGEST_ADDRESS:
         return None
     address = _parse_address(text)
@@ -96,7 +98,10 @@ def find_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def find_network(text: str) -> Network | None:
-    """Return the network of a CIDR, or of a single address, or None. Host bits are ignored."""
+    """Return the network of a CIDR or of a single address, or None.
+
+    Host bits are ignored.
+    """
     base, slash, length = text.partition("/")
     address = find_address(base)
     if address is None or (slash and not _PREFIX.fullmatch(length)):
@@ -111,7 +116,7 @@ def find_network(text: str) -> Network | None:
 
 
 def find_bytes(text: str) -> bytes | None:
-    """Return what base64 text stands for, or None."""
+    """Return the decoded base64, or None if it is invalid."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -119,7 +124,7 @@ def find_bytes(text: str) -> bytes | None:
 
 
 def ordered(find: Callable[[str], Any], relation: Relation, values: Sequence[str]) -> Fits:
-    """Match what can be ordered or compared once `find` has read it."""
+    """Compare values that `find` can parse and order."""
     compare = _COMPARE[relation]
     wanted = [find(text) for text in values]
     readable = [value for value in wanted if value is not None]
@@ -138,7 +143,7 @@ def ordered(find: Callable[[str], Any], relation: Relation, values: Sequence[str
 
 
 def in_networks(values: Sequence[str]) -> Fits:
-    """Match an address that lies in one of the networks. IPv4 and IPv6 never equal each other."""
+    """Match an address in one of the networks. IPv4 never equals IPv6."""
     wanted = [find_network(text) for text in values]
     readable = [network for network in wanted if network is not None]
     otherwise = None if len(readable) < len(wanted) else False

@@ -1,9 +1,8 @@
-"""Which condition operators exist, and how their names are put together.
+"""The condition operators, and the composition of their names.
 
-Owns the table and the reading of a name such as `ForAnyValue:StringLikeIfExists`.
-Source: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Single-valued vs. multivalued
-keys". Names are matched exactly: the documents never say that case does not matter, and parsing refuses what
-it does not know.
+Owns the table and the parsing of a name such as `ForAnyValue:StringLikeIfExists`. Source: IAM User Guide, "IAM JSON
+policy elements: Condition operators" and "Single-valued vs. multivalued keys". Names are case-sensitive: AWS's
+documentation does not say that case is ignored, and the parser refuses unknown names.
 """
 
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from types import MappingProxyType
 
 
 class Family(Enum):
-    """Which comparison an operator makes."""
+    """The comparison of an operator."""
 
     EQUALS = "StringEquals"
     EQUALS_IGNORING_CASE = "StringEqualsIgnoreCase"
@@ -28,7 +27,7 @@ class Family(Enum):
 
 
 class Relation(Enum):
-    """How the request's value must stand to the policy's, for what can be ordered."""
+    """The relation of the request's value to the policy's value."""
 
     EQUAL = "Equals"
     LESS = "LessThan"
@@ -38,7 +37,7 @@ class Relation(Enum):
 
 
 class Quantifier(Enum):
-    """How the values of a multivalued key are counted."""
+    """The rule for a multivalued key: how many values must match."""
 
     NONE = ""
     ANY = "ForAnyValue"
@@ -57,7 +56,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class OperatorUse:
-    """An operator as a policy uses it, with its prefix and suffix."""
+    """An operator in a policy, with its prefix and suffix."""
 
     operator: Operator
     quantifier: Quantifier
@@ -99,7 +98,7 @@ _PREFIXES: Mapping[str, Quantifier] = MappingProxyType({"ForAnyValue": Quantifie
 
 
 def find_operator(name: str) -> OperatorUse | None:
-    """Return what `name` means, or None where there is no such operator."""
+    """Return the operator with this name, or None if it does not exist."""
     prefix, colon, rest = name.rpartition(":")
     quantifier = _PREFIXES.get(prefix) if colon else Quantifier.NONE
     bare = rest.removesuffix("IfExists")
@@ -108,5 +107,5 @@ def find_operator(name: str) -> OperatorUse | None:
         return None
     plain = quantifier is Quantifier.NONE and bare == rest
     if operator.family is Family.NULL and not plain:
-        return None  # Null already asks whether the key exists
+        return None  # Null itself tests whether the key exists
     return OperatorUse(operator, quantifier, if_exists=bare != rest)

@@ -1,8 +1,8 @@
-"""Comparing text: StringEquals, StringEqualsIgnoreCase, StringLike, the Arn operators and Bool.
+"""Compare strings, ARNs and booleans.
 
-Owns one matcher a family. A matcher says whether the request's value fits one of the policy's; negation and
-multivalued keys are condition.py's work.
-Source: IAM User Guide, "Condition operators": String, Boolean and ARN.
+Owns one matcher for each family. A matcher returns whether the request's value matches one of the policy's values.
+Leaves negation and multivalued keys to condition.py. Source: IAM User Guide, "Condition operators": String, Boolean and
+ARN.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ from daypass.policy.template import (
 from daypass.policy.wildcard import Match, Token, compile_wildcard
 
 Fits: TypeAlias = Callable[[str, Context], bool | None]
-"""Whether a value fits; None where one of the two cannot be read as its type."""
+"""Whether a value matches; None if one of the two does not parse as its type."""
 _ARN_PARTS = 6
 
 
 def string_equals(values: Sequence[str], *, variables: bool) -> Fits:
-    """Match exactly. `*` and `?` are letters, but `${*}` is the letter `*` here too."""
+    """Match exactly. `*` and `?` are literal, and `${*}` is a literal `*`."""
     fixed, with_variables = _split(values, variables=variables)
     wanted = frozenset(fixed)
     if not with_variables:
@@ -38,13 +38,13 @@ def string_equals(values: Sequence[str], *, variables: bool) -> Fits:
 
 
 def fixed_texts(values: Sequence[str], *, variables: bool) -> frozenset[str] | None:
-    """Return the texts that StringEquals looks for, or None where they depend on the request."""
+    """Return the strings of a StringEquals, or None if they vary by request."""
     fixed, with_variables = _split(values, variables=variables)
     return None if with_variables else frozenset(fixed)
 
 
 def string_equals_ignoring_case(values: Sequence[str], *, variables: bool) -> Fits:
-    """Match exactly but for case."""
+    """Match exactly except for case."""
     fixed, with_variables = _split(values, variables=variables)
     wanted = frozenset(text.lower() for text in fixed)
 
@@ -62,7 +62,7 @@ def string_equals_ignoring_case(values: Sequence[str], *, variables: bool) -> Fi
 
 
 def string_like(values: Sequence[str], *, variables: bool) -> Fits:
-    """Match with `*` and `?`, which run over any character."""
+    """Match with `*` and `?`, which match any character."""
     fixed: list[Match] = []
     with_variables: list[list[PatternToken]] = []
     for text in values:
@@ -90,15 +90,21 @@ def string_like(values: Sequence[str], *, variables: bool) -> Fits:
 
 
 def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
-    """Match the six parts of an ARN one by one. What is no ARN never matches, on either side."""
+    """Match the six parts of an ARN one by one.
+
+    A value that is not a valid ARN never matches, on either side.
+    """
     fits = arn_unlike(values, variables=variables)
     return lambda value, context: fits(value, context) is True
 
 
 def arn_unlike(values: Sequence[str], *, variables: bool) -> Fits:
-    """Match the same for a negated operator: what is no ARN, on either side, is not thereby another ARN."""
+    """Match ARNs for a negated operator.
+
+    A value that is not a valid ARN, on either side, does not count as a different ARN.
+    """
     templates = [parse_template(text, variables=variables) for text in values]
-    # A variable that is the whole pattern stands for a whole ARN, in which nothing is a wildcard.
+    # A variable that is the whole pattern is a whole ARN, in which wildcards are literal.
     alone = [parts[0] for parts in templates if len(parts) == 1 and isinstance(parts[0], Variable)]
     patterns = [parts_of_arn(pattern_tokens(parts)) for parts in templates]
     whole = [parts for parts in patterns if len(parts) == _ARN_PARTS and parts[0] == ["arn"]]
@@ -131,14 +137,14 @@ def arn_unlike(values: Sequence[str], *, variables: bool) -> Fits:
 
 
 def boolean(values: Sequence[str], *, variables: bool) -> Fits:
-    """Match true with true and false with false. Anything else matches nothing, on either side."""
-    del variables  # the documents contradict each other; a variable here never matches
+    """Match true with true and false with false. Other values never match."""
+    del variables  # AWS's documentation contradicts itself; a variable here never matches
     wanted = frozenset(text.lower() for text in values) & {"true", "false"}
     return lambda value, _: value.lower() in wanted
 
 
 def _all_match(matchers: Sequence[Match], cut: Sequence[str]) -> bool:
-    """Tell whether there is one matcher for each part after `arn`, and each one matches."""
+    """Return whether each part after `arn` has one matcher, and it matches."""
     if len(matchers) != _ARN_PARTS - 1:
         return False  # a variable had no value
     return all(match(part) for match, part in zip(matchers, cut[1:], strict=True))
@@ -149,7 +155,7 @@ def _settled(tokens: Sequence[PatternToken]) -> list[Token]:
 
 
 def _split(values: Sequence[str], *, variables: bool) -> tuple[list[str], list[tuple[Part, ...]]]:
-    """Return the values that never change, unescaped, and the templates of those that do."""
+    """Return the constant values, unescaped, and the templates of the others."""
     fixed: list[str] = []
     with_variables: list[tuple[Part, ...]] = []
     for text in values:
