@@ -1,7 +1,8 @@
-"""Ask the engine every question of an operation, and turn its yes into an Authorized and its no into a Fault.
+"""Check the permissions of an operation.
 
-Owns the order: the first question that is refused ends it. Owns also where the work is done: what is more than the
-event loop can spare, to decide or to explain a refusal, is a share of the account's on a worker thread.
+Owns the order: the first permission that is denied ends the check. An allowed request becomes an Authorized, a denied
+one a Fault. Owns also the choice of the thread: a decision or an explanation that is too much work for the event loop
+runs on a worker thread, within the account's share.
 """
 
 from contextlib import nullcontext, suppress
@@ -22,7 +23,10 @@ from daypass.policy.explain import is_light_story
 def authorize(
     operation: AnyOperation, asked: Any, caller: Caller, around: Surroundings, world: World
 ) -> Authorized[Any]:
-    """Return what was asked as authorized, or raise AccessDenied in AWS's words."""
+    """Return the parameters as authorized.
+
+    Raises AccessDenied, in AWS's words, if a permission is denied.
+    """
     questions = operation.question(asked, caller, world)
     if isinstance(questions, NoPermissionNeeded):
         return Authorized(asked, caller, questions)
@@ -42,7 +46,7 @@ def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Al
     if isinstance(decision, Allowed):
         return decision
     fault = refusal(asking, question, policies, decision, caller)
-    # A refusal stands without its reasons; that an account has too many of them is no reason to say less than no.
+    # A refusal is valid without its reasons. If the account has too many of them, the request is still refused.
     light = is_light_story(question, policies)
     with suppress(Throttling), nullcontext() if light else world.heavy_work(payer):
         fault.encoded = encode_denial(question, policies, caller, world)

@@ -1,7 +1,7 @@
-"""Say in plain words what a request must be like so that a condition holds, or does not.
+"""Describe how a request must be so that a condition holds, or does not.
 
-Owns the sentences of remedies. Each sentence ends with the condition as its policy writes it, so that nobody has to
-guess what the words stand for.
+Owns the sentences of remedies. Each sentence ends with the condition as its policy writes it, so that readers do not
+have to guess its meaning.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from daypass.policy.statement import ConditionTest
 _MFA = "Come with an MFA code: --mfa-serial auto."
 _TLS = "Make the call over TLS, to an https address."
 
-# How a value is, and how it is otherwise, by family and relation. `{}` stands for the policy's values.
+# The predicates for true and false, by family and relation. `{}` is replaced by the policy's values.
 _IS: Mapping[Family, tuple[str, str]] = {
     Family.EQUALS: ("be {}", "not be {}"),
     Family.EQUALS_IGNORING_CASE: ("be {}, in upper or lower case", "not be {}, in upper or lower case"),
@@ -39,7 +39,7 @@ _ORDER: Mapping[Family, Mapping[Relation, tuple[str, str]]] = {
     },
 }
 
-# What a key is called. A name that ends with a slash stands for a family of keys.
+# The names of keys in sentences. A name that ends with a slash is for a family of keys.
 _SUBJECTS: Mapping[str, str] = {
     "aws:currenttime": "The time of the call",
     "aws:epochtime": "The time of the call",
@@ -59,7 +59,10 @@ _SUBJECTS: Mapping[str, str] = {
 
 
 def say_requirement(test: ConditionTest, *, wanted: bool) -> str:
-    """Return what the request must be like so that the condition holds or, where it is not `wanted`, does not."""
+    """Return the requirement for a request as a sentence.
+
+    The condition then holds or, if `wanted` is false, does not hold.
+    """
     written = f"({test.operator} {test.key}: {', '.join(test.values) or 'no value'})"
     use = find_operator(test.operator)
     if use is None:
@@ -90,7 +93,10 @@ def _predicates(use: OperatorUse, test: ConditionTest) -> tuple[str, str]:
 
 
 def _holds_absent(use: OperatorUse) -> bool:
-    """Tell whether a condition holds where the key is missing. See policy/condition.py."""
+    """Return whether a condition holds if the key is absent.
+
+    See policy/condition.py.
+    """
     if use.quantifier is Quantifier.NONE:
         return use.if_exists or use.operator.negated
     return use.quantifier is Quantifier.ALL or use.if_exists
@@ -107,7 +113,10 @@ def _subject(key: str) -> str:
 
 
 def _if_true(words: str) -> Callable[[OperatorUse, ConditionTest, bool], str]:
-    """Return the sentence for a key that has to be true, or present. All else is said in the general way."""
+    """Return the sentence for a key that must be true, or present.
+
+    Other requirements get the general sentence.
+    """
 
     def say(use: OperatorUse, test: ConditionTest, wanted: bool) -> str:  # noqa: FBT001 - as say_requirement has it
         if use.operator.family is Family.NULL:

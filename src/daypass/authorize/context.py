@@ -1,10 +1,9 @@
-"""Build the request context: the condition keys that every request carries, and its caller's.
+"""Build the request context: the condition keys of every request.
 
-Owns the global `aws:` keys of a request. The caller's are authenticate/caller_keys.py's, the organization's and the
-resource owner's organization_keys.py's; an operation adds its own keys to its question, an assertion or a token its
-claims.
-All values are text, all names lower case. A key that has no value for this request is absent.
-Rules: IAM User Guide, "AWS global condition context keys".
+Owns the global `aws:` keys of a request. Leaves the caller's keys to authenticate/caller_keys.py, and the keys of the
+organization and of the resource owner to organization_keys.py. Operations add their own keys to their permission
+checks; an assertion or a token adds its claims. All values are strings, all names lower case. A key without a value for
+this request is absent. Rules: IAM User Guide, "AWS global condition context keys".
 """
 
 from datetime import datetime
@@ -19,12 +18,15 @@ from daypass.wire.http import HttpRequest
 __all__ = ["Context", "Surroundings", "as_written", "build_context"]
 
 
-# Patterns of policies are matched against these headers, which may be as long as their sender likes.
+# Policy patterns are compared with these headers, whose length the sender chooses.
 _LONGEST_HEADER = 1_024
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a request shows of itself, apart from what it asks: where from, how, and to which region."""
+    """The properties of a request apart from its parameters.
+
+    These are the time, the connection, the headers and the region.
+    """
 
     now: datetime
     request: HttpRequest
@@ -32,7 +34,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
 
 def build_context(caller: Caller, around: Surroundings) -> Context:
-    """Return the condition keys that all questions of one request share."""
+    """Return the condition keys that all permission checks of a request share."""
     seconds = int(around.now.timestamp())
     request = around.request
     context: Context = {
@@ -53,6 +55,6 @@ def build_context(caller: Caller, around: Surroundings) -> Context:
 
 
 def as_written(key: str) -> str:
-    """Return a condition key as AWS writes it, where it is known."""
+    """Return a condition key as AWS writes it, if it is known."""
     known = find_key(key)
     return key if known is None else known.name

@@ -1,9 +1,10 @@
-"""What a denial may tell, beside its sentence, to those who may open its encoded authorization message.
+"""The content of an encoded authorization message.
 
-Owns whose policies are told of. A role's side of sts:AssumeRole is never told, nor anything of a role that a caller
-could tell a missing one from a closed one by; another account's policies are never told either. What is told then is
-what the caller's own account says, asked without the other side.
-Rules: IAM User Guide, "Troubleshoot access denied error messages"; the shape is authorization_message.py's.
+Owns the choice of policies whose content the message may contain. It never contains a role's side of sts:AssumeRole,
+nor facts about a role by which a caller could distinguish a role that does not exist from a role that is closed to the
+caller, nor another account's policies. It then contains the result of the caller's own account, evaluated without the
+other side. Rules: IAM User Guide, "Troubleshoot access denied error messages"; authorization_message.py owns the
+format.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,7 @@ from daypass.policy.question import ContextValue, Question
 from daypass.policy.story import describe
 from daypass.policy.words import because
 
-# The keys that only a role that exists has.
+# Only a role that exists has these keys.
 _OF_RESOURCE = ("aws:resourcetag/", "iam:resourcetag/")
 _OWN_SIDE_ALLOWS = (
     "because the resource's side does not allow it, or the resource does not exist; "
@@ -32,12 +33,12 @@ _OWN_SIDE_ALLOWS = (
 
 
 def is_own_side_only(question: Question, policies: Policies) -> bool:
-    """Tell whether the resource's side must not be told."""
+    """Return whether the message must not contain the resource's side."""
     return policies.trust or question.resource_account != question.principal.account
 
 
 def describe_denial(question: Question, policies: Policies, caller: Caller, *, at: datetime) -> DenialNote:
-    """Return what may be told of a denial."""
+    """Return the facts about a denial that the message may contain."""
     own = is_own_side_only(question, policies)
     if own:
         question, policies = _own_side(question, policies)
@@ -71,7 +72,7 @@ def describe_denial(question: Question, policies: Policies, caller: Caller, *, a
 
 
 def _own_side(question: Question, policies: Policies) -> tuple[Question, Policies]:
-    """Return the question as the caller's own account would answer it alone."""
+    """Return the request for evaluation by the caller's account alone."""
     context = {key: value for key, value in question.context.items() if not key.startswith(_OF_RESOURCE)}
     alone = msgspec.structs.replace(question, resource_account=question.principal.account, context=context)
     return alone, Policies(
@@ -115,7 +116,10 @@ def _marked(values: tuple[str, ...], *, inverted: bool) -> tuple[str, ...]:
 
 
 def _in_order(question: Question, trace: Trace) -> tuple[Condition, ...]:
-    """Return the request's keys: first those that a statement failed on, then the others by name."""
+    """Return the request's keys.
+
+    Keys of conditions that failed are first, then the others by name.
+    """
     failed = {
         reason.key.lower()
         for of_type in trace.types

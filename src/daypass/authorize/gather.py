@@ -1,7 +1,7 @@
-"""Gather the policies that apply to a caller: its own, its boundary, its session's and its organization's.
+"""Collect the policies that apply to a caller.
 
-Owns which policies speak, not what they say: that is policy/evaluate.py's work.
-Rules: IAM User Guide, "Policy evaluation logic".
+Owns the choice of policies: the caller's own, its boundary, its session's and its organization's. Leaves their
+evaluation to policy/evaluate.py. Rules: IAM User Guide, "Policy evaluation logic".
 """
 
 from daypass.authenticate.caller import Caller
@@ -19,15 +19,16 @@ from daypass.policy.question import PrincipalKind
 NOTHING = compile_set(())
 _OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
-# A root user has no policies and may do everything; a federated user that one made is cut from that.
+# A root user does not have policies and may do everything. The permissions of a federated user that a root user created
+# are limited from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "root")),))
 
 
 def gather(asking: Asking, caller: Caller, views: Views) -> Policies:
-    """Return every policy that has a say in whether `caller` may do what is asked."""
+    """Return every policy that applies to a permission check of `caller`."""
     identity, account = caller.identity, asking.account
-    # IAM is not among the services that AWS asks resource control policies about; STS is.
+    # AWS applies resource control policies to STS but not to IAM.
     rails = None if asking.action.startswith("iam:") else views.get(load_guard_rails, account)
     service_control: tuple[PolicySet, ...] = ()
     if not _is_exempt(caller):
@@ -45,10 +46,13 @@ def gather(asking: Asking, caller: Caller, views: Views) -> Policies:
 
 
 def _is_exempt(caller: Caller) -> bool:
-    """Tell whether no service control policy binds a caller: one of no account, or a service's own role."""
+    """Return whether service control policies do not apply to a caller.
+
+    They do not apply to callers without an account and to service-linked roles.
+    """
     if caller.principal.kind in _OF_NO_ACCOUNT:
         return True
-    # By what made it, not by its path: anybody may choose a path.
+    # The creator decides, not the path: every caller may choose a path.
     return caller.identity is not None and caller.identity.service_linked
 
 
@@ -61,5 +65,6 @@ def _session_policies(caller: Caller, session: Session, views: Views) -> PolicyS
         return task_limits(session.root_task_policy)
     if session.policy_arns or session.policy:
         return views.get(load_session_policies, session.policy_arns, session.policy, session.account)
-    # A federated user without session policies may do nothing of its own; a role session all that its role may.
+    # Without session policies, a federated user does not have permissions. A role session has all permissions of its
+    # role.
     return NOTHING if caller.principal.kind is PrincipalKind.FEDERATED_USER else None

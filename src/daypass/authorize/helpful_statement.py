@@ -1,7 +1,7 @@
-"""Write the statement that a type of policy lacks, and put it beside the policies that are there.
+"""Write the statement that a type of policy lacks, and add it.
 
-Owns what the statement says. It never asks for less than the nearest statements ask for: their conditions are part of
-it, all of them. Where they cannot stand together no statement is written.
+Owns the content of the statement. It is never less strict than the nearest statements: it contains all of their
+conditions. If these conditions exclude each other, no statement is written.
 """
 
 import json
@@ -18,7 +18,7 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.question import PrincipalKind, Question
 from daypass.policy.source import PolicyType
 
-# How the policy is called that holds the statement.
+# The name of the policy that contains the statement.
 HELPFUL = "helpful-statement"
 _KINDS: Mapping[PolicyType, DocumentKind] = {
     PolicyType.IDENTITY: DocumentKind.IDENTITY,
@@ -33,7 +33,10 @@ _WILD = {ord(letter): f"${{{letter}}}" for letter in "*?$"}
 
 @dataclass(frozen=True, slots=True)
 class HelpfulStatement:
-    """A statement for a type of policy. `level` counts control policies from the organization's root."""
+    """A statement for a type of policy.
+
+    `level` counts control policies from the organization's root.
+    """
 
     by: PolicyType
     level: int
@@ -42,7 +45,7 @@ class HelpfulStatement:
     compiled: Policy
 
     def added_to(self, policies: Policies) -> Policies:
-        """Return the policies with this one too."""
+        """Return the policies with this statement added."""
         if self.by is PolicyType.SERVICE_CONTROL:
             return replace(policies, service_control=self._in_level(policies.service_control))
         if self.by is PolicyType.RESOURCE_CONTROL:
@@ -65,7 +68,10 @@ class HelpfulStatement:
 def write_statement(
     question: Question, by: PolicyType, level: int, nearest: Iterable[CompiledStatement], *, trust: bool
 ) -> HelpfulStatement | None:
-    """Return the statement that allows the question on the conditions of the nearest ones, or None if there is none."""
+    """Return a statement that allows the request, or None.
+
+    It has the conditions of the nearest statements.
+    """
     conditions = _conditions(nearest)
     if conditions is None:
         return None
@@ -82,7 +88,7 @@ def write_statement(
 
 
 def _conditions(nearest: Iterable[CompiledStatement]) -> dict[str, dict[str, list[str]]] | None:
-    """Return all conditions in one element, or None where two of them cannot stand in it together."""
+    """Return all conditions as one element, or None if two of them conflict."""
     merged: dict[tuple[str, str], tuple[str, str, tuple[str, ...]]] = {}
     for compiled in nearest:
         for test in compiled.statement.conditions:
@@ -101,7 +107,7 @@ def _compile(statement: Mapping[str, Any], by: PolicyType, *, trust: bool) -> Po
     try:
         return compile_document(parse_document(text, kind), Source(by, HELPFUL))
     except MalformedPolicyDocument:
-        return None  # A control policy of resources can only deny, and not every text is a resource.
+        return None  # A resource control policy can only deny, and not every string is a valid resource.
 
 
 def _principal(question: Question) -> dict[str, str]:

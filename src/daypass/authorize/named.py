@@ -1,7 +1,7 @@
-"""A caller and a question by their names, for explanations: nobody signed, and nothing will be done.
+"""A caller and a request by their names, for explanations.
 
-Owns what is assumed where a real request would show it: this instant, an encrypted connection, no address, a role
-session named `explain` without session policies. What is given in so many words beats what is assumed.
+Such requests are not signed and not executed. Owns the assumptions about such a request: the current time, an encrypted
+connection, no address, a role session named `explain` without session policies. Explicit values override assumptions.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from daypass.policy.question import ContextValue, Question
 from daypass.wire.http import HttpRequest
 
 SESSION_NAME = "explain"
-# Its trust policy is the resource policy of these.
+# For these actions, the role's trust policy is the resource policy.
 _OF_TRUST = frozenset(
     {
         "sts:assumerole",
@@ -41,24 +41,30 @@ _OF_TRUST = frozenset(
 
 
 class UnknownPrincipal(LookupError):  # noqa: N818 - read as a sentence
-    """Nobody here has this ARN. The message says so."""
+    """The ARN does not belong to a principal of this store.
+
+    The message is for the user.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What is assumed of a request that nobody made."""
+    """The assumptions about a request that was not sent."""
 
     now: datetime
     region: str = "us-east-1"
 
     def context(self, caller: Caller) -> Context:
-        """Return the keys that such a request would have."""
+        """Return the condition keys of such a request."""
         request = HttpRequest("POST", b"/", b"", (), b"", "", secure=True)
         return build_context(caller, Surroundings(self.now, request, self.region))
 
 
 def get_caller(arn: str, views: SnapshotViews, now: datetime) -> Caller:
-    """Return the root user, user, role or role session of this ARN, or raise UnknownPrincipal."""
+    """Return the principal with this ARN: root user, user, role or session.
+
+    Raises UnknownPrincipal if it does not exist.
+    """
     parts = Arn.find(arn)
     if parts is None or not is_account_id(parts.account) or parts.service not in {"iam", "sts"}:
         raise UnknownPrincipal(f"{arn} is not the ARN of a user, a role, a role session or an account's root user.")
@@ -99,7 +105,10 @@ def _identity(unique_id: str, views: SnapshotViews) -> Identity:
 
 
 def session_of(role: Identity, session_name: str, now: datetime) -> Caller:
-    """Return a session of a role as sts:AssumeRole would make it, with nothing cut from the role's rights."""
+    """Return a session of a role as sts:AssumeRole would create it.
+
+    The session has all permissions of the role.
+    """
     session = Session(
         kind=SessionKind.ROLE,
         account=role.account,
@@ -118,7 +127,10 @@ def session_of(role: Identity, session_name: str, now: datetime) -> Caller:
 def pose_named(
     caller: Caller, asking: Asking, given: Mapping[str, ContextValue | None], views: SnapshotViews, assumed: Assumed
 ) -> tuple[Question, Policies]:
-    """Return the question and its policies, with the keys that are given; None takes a key away."""
+    """Return the request and its policies, with the keys in `given`.
+
+    The value None removes a key.
+    """
     keys = {**asking.context, **{key: value for key, value in given.items() if value is not None}}
     question, policies = pose(msgspec.structs.replace(asking, context=keys), caller, assumed.context(caller), views)
     absent = {key for key, value in given.items() if value is None}
@@ -129,7 +141,10 @@ def pose_named(
 
 
 def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> Asking:
-    """Return the question of an action on a resource. A role brings its tags, and where it counts its trust policy."""
+    """Return the permission check of an action on a resource.
+
+    For a role it contains the role's tags and, for actions on trust, its trust policy.
+    """
     arn = Arn.find(resource)
     account = arn.account if arn is not None and is_account_id(arn.account) else caller.account
     if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):

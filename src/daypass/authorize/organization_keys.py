@@ -1,7 +1,7 @@
-"""The condition keys that say which organization the caller and the resource belong to.
+"""The condition keys of the caller's and the resource's organization.
 
-Owns which of them a question carries. Where an account stands is directory/organization.py's answer.
-Rules: IAM User Guide, "AWS global condition context keys", aws:PrincipalOrgID to aws:ResourceOrgPaths.
+Owns the choice of these keys for a permission check. Leaves the account's place to directory/organization.py. Rules:
+IAM User Guide, "AWS global condition context keys", aws:PrincipalOrgID to aws:ResourceOrgPaths.
 """
 
 from daypass.authenticate.caller import Caller
@@ -15,9 +15,9 @@ _UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONY
 
 
 def organization_keys(caller: Caller, resource_account: str, views: Views) -> Context:
-    """Return the organization's keys for a caller and the account that owns the resource."""
+    """Return the organization's keys of a caller and of the resource's owner."""
     theirs = views.get(load_place, resource_account)
     if caller.principal.kind in _UNSIGNED:
-        return dict(theirs.as_resource)  # An unsigned call comes from no account of ours.
+        return dict(theirs.as_resource)  # An unsigned call does not belong to an account of this server.
     ours = theirs if caller.account == resource_account else views.get(load_place, caller.account)
     return {**ours.as_principal, **theirs.as_resource}

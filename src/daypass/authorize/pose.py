@@ -1,7 +1,7 @@
-"""Turn what an operation asks into the engine's question, and gather the policies that have a say in it.
+"""Build the engine's input for a permission check.
 
-Owns which keys win where two places give one: the operation's own, then the resource's, then the request's.
-`daypass explain` poses its questions here too, so that it cannot tell another story than the server.
+Owns the precedence if two sources have the same key: the operation's keys, then the resource's, then the request's.
+`daypass explain` uses this function too, so that its explanation cannot differ from the server's decision.
 """
 
 from daypass.authenticate.caller import Caller
@@ -15,7 +15,7 @@ from daypass.policy.question import Question
 
 
 def pose(asking: Asking, caller: Caller, common: Context, views: Views) -> tuple[Question, Policies]:
-    """Return the question and its policies. `common` are the keys of the request."""
+    """Return the request and its policies. `common` has the request's keys."""
     question = Question(
         action=asking.action,
         resource=asking.resource,

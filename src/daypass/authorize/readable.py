@@ -1,6 +1,7 @@
-"""Unique ids in explanations put back as names: trust policies keep users and roles by id, people know them by ARN.
+"""Replace unique ids in explanations by ARNs.
 
-Owns which ids are names: those that stand where a principal is named, not those that are values of a request.
+Trust policies store the ids of users and roles, but people know their ARNs. Owns the choice of ids: only those in the
+place of a principal, not those in values of a request.
 """
 
 import re
@@ -16,9 +17,9 @@ _NOTE = " (it did not exist when the policy was saved, so it never matches)"
 
 
 def readable(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
-    """Return a text in which the principals of trust policies have their ARNs again.
+    """Return a string with the ARNs of the principals of trust policies.
 
-    The ids in `foreign` have the texts there.
+    `foreign` maps unresolved ids to the text of the policy.
     """
     return _UNIQUE_ID.sub(lambda found: foreign.get(found.group()) or _arn_of(found, views), text)
 
@@ -42,5 +43,5 @@ def _arn_of(found: re.Match[str], views: SnapshotViews) -> str:
         return found.group()
     if found.group(2):
         return assumed_role_arn(record.account, record.sort.rpartition("/")[2], found.group(2))
-    # A user or role is ordered in lists by path and name.
+    # The sort key of users and roles is their path and name.
     return f"arn:aws:iam::{record.account}:{record.kind}{record.sort}"

@@ -1,9 +1,9 @@
-"""Put a denial into AWS's words.
+"""Express a denial in AWS's words.
 
-Owns the sentence and what it may reveal. The "because" part comes from policy/words.py, what the encoded message
-tells from denial.py. Nothing here runs for a request that is allowed.
-Rules: IAM User Guide, "Troubleshoot access denied error messages". Denials of sts:AssumeRole carry no reason:
-a caller must not learn whether a role is missing, closed to it, or not granted by its own side.
+Owns the message and the decision which facts it may reveal. policy/words.py provides the "because" part, denial.py the
+content of the encoded message. This code does not run for allowed requests. Rules: IAM User Guide, "Troubleshoot access
+denied error messages". Denials of sts:AssumeRole do not give a reason: a caller must not learn whether the role does
+not exist, does not trust the caller, or is not allowed by the caller's own policies.
 """
 
 from daypass.authenticate.caller import Caller
@@ -23,11 +23,11 @@ _UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, Principal
 
 
 def refusal(asking: Asking, question: Question, policies: Policies, denied: Denied, caller: Caller) -> Fault:
-    """Return the Fault that tells the caller no, without its encoded message."""
+    """Return the Fault for the caller, without its encoded message."""
     detail = _detail(denied)
     if asking.refusal is not None:
         return type(asking.refusal)(asking.refusal.message, detail=detail)
-    # Who asked is named as GetCallerIdentity names it; an unsigned caller has no such name.
+    # The caller's ARN as GetCallerIdentity returns it; an unsigned caller does not have one.
     sentence = f"User: {caller.arn} is not authorized to perform: {question.action} on resource: {question.resource}"
     if question.action in _WITHOUT_REASON or policies.trust:
         return AccessDenied(sentence, detail=detail)
@@ -35,7 +35,10 @@ def refusal(asking: Asking, question: Question, policies: Policies, denied: Deni
 
 
 def encode_denial(question: Question, policies: Policies, caller: Caller, world: World) -> str | None:
-    """Return the encoded authorization message of a denial, or None for an unsigned call, which nobody could open."""
+    """Return the encoded authorization message of a denial.
+
+    Return None for an unsigned call: its caller could not decode the message.
+    """
     if question.principal.kind in _UNSIGNED:
         return None
     return seal_message(
@@ -48,7 +51,7 @@ def encode_denial(question: Question, policies: Policies, caller: Caller, world:
 
 
 def _detail(denied: Denied) -> str:
-    """Return what the audit event says of a denial: the reason in any case, and the statements that denied."""
+    """Return the reason for the audit event, and the statements that denied."""
     named = ", ".join(name_statement(ref) for ref in denied.statements)
     failed = f"{denied.failure} while the policies were evaluated" if denied.failure else ""
     return ": ".join(part for part in (because(denied), named, failed) if part)

@@ -1,17 +1,18 @@
-"""What would have helped against a denial, checked by the engine before anybody reads it.
+"""Find a remedy for a denial, and check it with the engine.
 
 The rules:
 
-- Where an Allow fails on its conditions alone, the remedy is to meet them. No statement without them is written.
-- Where a Deny applies by its conditions, the remedy is a request to which it does not apply.
-- A condition that the request meets already is told where another condition on the same key is not met: a caller who
-  changes the value has to meet both.
-- Where no Allow comes that near, the remedy is a statement with every condition of the nearest Allows.
-- The remedy as a whole must turn the decision into an Allowed, and no part of it may be needless.
-- With the statement, a request that misses one of its conditions must be refused, unless it was allowed without it.
+- If an Allow fails only on its conditions, the remedy is to meet them. A statement without them is never written.
+- If a Deny applies because of its conditions, the remedy is a request to which it does not apply.
+- A condition that the request already meets is listed if another condition on the same key fails: a new value has to
+  meet both.
+- If no Allow is that close, the remedy is a statement with every condition of the closest Allows.
+- The whole remedy must turn the decision into an Allowed, and every part of it must be necessary.
+- With the statement, a request that misses one of its conditions must be refused, unless it was allowed without the
+  statement.
 
-Owns the search; remedy_plan.py owns the check. A remedy that fails its check is not shown. Nobody should add a
-statement unread: it answers one question.
+Owns the search; remedy_plan.py owns the check. A remedy that fails its check is not shown. A statement solves one
+request; an administrator should read it before adding it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,12 +30,13 @@ from daypass.policy.source import PolicyType
 from daypass.policy.witness import Requirement
 
 _MOST = 3
-# What is the farther away the more it counts: another principal is another statement, a condition can be met.
+# The harder a mismatch is to fix, the higher its weight: a condition can be met, another principal is another
+# statement.
 _WEIGHT: Mapping[Part, int] = {Part.CONDITION: 1, Part.RESOURCE: 10, Part.PRINCIPAL: 100, Part.ACTION: 1000}
-# A remedy of more steps than this helps nobody, and a search must end.
+# A remedy with more steps is not helpful, and a search must end.
 _MOST_STEPS = 8
 _MOST_TRIES = 200
-# The conditions that a caller can most easily do something about.
+# The conditions that a caller can meet most easily.
 _EASY = (
     "aws:multifactorauthpresent",
     "aws:multifactorauthage",
@@ -52,7 +54,10 @@ _OWN_SIDE: Mapping[PolicyType, Reach] = {
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What makes a refused request allowed, all of it together. `context` is a request that meets the needs."""
+    """The changes that together turn a denial into an Allowed.
+
+    `context` is the context of a request that meets the needs.
+    """
 
     needs: tuple[Need, ...]
     statements: tuple[HelpfulStatement, ...]
@@ -60,7 +65,10 @@ class Remedy:
 
 
 def closest_statements(trace: Trace) -> tuple[StatementTrace, ...]:
-    """Return the Allows that speak of the action where an Allow was missing, the nearest first."""
+    """Return the closest Allow statements about the action.
+
+    Return () if the denial is not for a missing Allow.
+    """
     lacking = _find_lacking(trace)
     if lacking is None:
         return ()
@@ -88,7 +96,7 @@ def _distance(statement: StatementTrace) -> int:
 
 
 def find_remedy(question: Question, policies: Policies) -> Remedy | None:
-    """Return what helps against a denial, or None where no safe remedy is known."""
+    """Return a remedy for a denial, or None if no safe remedy is known."""
     if isinstance(decide(question, policies), Allowed):
         return None
     found = _search(Plan(question, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
@@ -99,7 +107,10 @@ def find_remedy(question: Question, policies: Policies) -> Remedy | None:
 
 
 def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
-    """Return the plan with those needs, too, that the request meets by a value that has to change."""
+    """Return the plan with more needs on the keys whose values change.
+
+    These are the needs that the request meets with its present value.
+    """
     changed = {need.requirement.key for need in plan.needs}
     missed = {id(need) for need in plan.needs}
     told = (
@@ -111,7 +122,7 @@ def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
 
 
 def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
-    """Return the first plan that works. `tries` limits how many are looked at in all."""
+    """Return the first plan that works. `tries` limits the number of plans."""
     if not plan.possible or next(tries, None) is None:
         return None
     decision = decide(plan.asked, plan.changed)
@@ -125,7 +136,10 @@ def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
 
 
 def _avoid_deny(plan: Plan, decision: Denied) -> Iterator[Plan]:
-    """Yield plans in which one condition of the Deny does not hold, those first that a caller can change easily."""
+    """Yield plans in which one condition of the Deny does not hold.
+
+    Conditions that a caller can change easily are first.
+    """
     every = (policy_set for policy_set in _every_set(plan.changed))
     denies = [one for policy_set in every for one in _statements(policy_set) if one.ref in decision.statements]
     for deny in denies[:1]:
@@ -139,7 +153,10 @@ def _ease(requirement: Requirement) -> int:
 
 
 def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
-    """Yield plans that meet the conditions of an Allow; or, if no Allow comes that near, one with a statement more."""
+    """Yield plans that meet the conditions of an Allow.
+
+    If no Allow is that close, yield a plan with an additional statement.
+    """
     sets, level = _lacking_sets(plan, decision)
     speaking = [_speaking(policy_set, plan.asked) for policy_set in sets]
     near = [one for allows in speaking for one in allows if _fails_on_conditions(one, plan.asked, decision)]
@@ -149,7 +166,7 @@ def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
     if not near:
         trust = decision.trust and decision.by is PolicyType.RESOURCE
         nearest = [one for allows in speaking for one in allows[:_MOST]]
-        # Text that an old policy takes as it stands would be read as a variable in the new statement.
+        # A string that is literal in an old policy would be a variable in the new statement.
         if any("${" in value and not _has_variables(one, plan) for one in nearest for value in _values(one)):
             return
         written = write_statement(plan.asked, decision.by, level, nearest, trust=trust)
@@ -158,13 +175,16 @@ def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
 
 
 def _speaking(policy_set: PolicySet, asked: Question) -> list[CompiledStatement]:
-    """Return the Allows that speak of the action and do not apply, the nearest first."""
+    """Return the Allows about the action that do not apply, closest first."""
     allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(asked.action))
     return sorted((one for one in allows if _away(one, asked)), key=lambda one: _away(one, asked))
 
 
 def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
-    """Return the sets in which an Allow would help, and for control policies the level that lacks one."""
+    """Return the sets in which an Allow would help.
+
+    For control policies, return also the level without an Allow.
+    """
     policies, asked = plan.changed, plan.asked
     levels = {
         PolicyType.SERVICE_CONTROL: policies.service_control,
@@ -182,7 +202,7 @@ def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
     }
     sets = [own.get(decision.by)]
     if decision.by in _OWN_SIDE and asked.principal.account == asked.resource_account:
-        # In one account, the resource's own policy can do without the caller's.
+        # In the same account, the resource policy can be sufficient without the caller's policies.
         sets.append(policies.resource)
     return [policy_set for policy_set in sets if policy_set is not None], 0
 

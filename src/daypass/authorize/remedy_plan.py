@@ -1,7 +1,7 @@
-"""What a remedy changes about a refused request and its policies, and the engine's check of it.
+"""The changes of a remedy, and their check by the engine.
 
-Owns when a plan works, what of it is needless, and whether it lets anybody past a condition. Finding plans is
-remedy.py's work.
+Owns the tests whether a plan works, which parts of it are needless, and whether it bypasses a condition. Leaves the
+search for plans to remedy.py.
 """
 
 from collections.abc import Iterator
@@ -19,22 +19,22 @@ from daypass.policy.witness import Requirement, find_context
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A condition of one statement that the request must meet or, for a Deny, must not."""
+    """A condition that the request must meet or, for a Deny, must not meet."""
 
     ref: StatementRef
     requirement: Requirement
 
     @property
     def words(self) -> str:
-        """What to do, as a sentence."""
+        """Return the instruction as a sentence."""
         return say_requirement(self.requirement.test, wanted=self.requirement.wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A question, its policies, and what to change in both.
+    """A request, its policies, and the changes of both.
 
-    `needs` holds the conditions that hold already, too: what changes for one must not break another.
+    `needs` contains also the conditions that hold already, because a change for one condition must not break another.
     """
 
     question: Question
@@ -56,12 +56,12 @@ class Plan:
         object.__setattr__(self, "changed", changed)
 
     def works(self) -> bool:
-        """Tell whether the request is allowed with all that the plan changes."""
+        """Return whether the request is allowed with all changes of the plan."""
         return self.possible and isinstance(decide(self.asked, self.changed), Allowed)
 
 
 def without_needless(plan: Plan) -> Plan:
-    """Return the plan without what it works without."""
+    """Return the plan without needless parts: it also works without them."""
     while True:
         shorter = next((one for one in _shorter(plan) if one.works()), None)
         if shorter is None:
@@ -77,14 +77,17 @@ def _shorter(plan: Plan) -> Iterator[Plan]:
 
 
 def is_safe(plan: Plan) -> bool:
-    """Tell whether a request that misses a condition stays refused: one of the needs, or one of a statement."""
+    """Return whether a request that misses a condition stays refused.
+
+    The condition is one of the needs, or of an added statement.
+    """
     if not plan.works() or any(isinstance(decide(one, plan.changed), Allowed) for one in _missing_one(plan)):
         return False
     return all(_keeps_conditions(one, plan) for one in plan.statements)
 
 
 def _missing_one(plan: Plan) -> Iterator[Question]:
-    """Yield the request with one key as it was, for each key that had to change."""
+    """Yield the request with one changed key reset, for each such key."""
     before = plan.question.context
     for key in {need.requirement.key for need in plan.needs}:
         context = {name: value for name, value in plan.asked.context.items() if name != key}
@@ -100,7 +103,7 @@ def _keeps_conditions(added: HelpfulStatement, plan: Plan) -> bool:
     for test, holds in zip(statement.statement.conditions, statement.conditions, strict=True):
         without = find_context([Requirement(test, holds, wanted=False, variables=True)], plan.asked.context)
         if without is None:
-            continue  # Every request meets it.
+            continue  # Every request meets this condition.
         asked = msgspec.structs.replace(plan.asked, context=without)
         if isinstance(decide(asked, plan.changed), Allowed) and not isinstance(decide(asked, before), Allowed):
             return False

@@ -1,8 +1,8 @@
-"""What each kind of credentials may call at all, and in which regions, whatever its policies say.
+"""The actions and regions of each kind of credentials, before any policy.
 
-Owns the table. It is asked before an operation reads its parameters, so that a session which may not call it learns
-nothing of them and uses up no MFA code.
-Source: IAM User Guide, "Compare AWS STS credentials"; the words are AWS's where it was seen to speak.
+Owns the table. It is checked before an operation reads its parameters, so that a session without access does not
+learn anything about them and does not use up an MFA code.
+Source: IAM User Guide, "Compare AWS STS credentials". The messages are AWS's if they are known.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from daypass.authenticate.authenticate import Signer
 from daypass.errors import AccessDenied, Fault, InvalidClientTokenId, RegionDisabled
 from daypass.mint.session import Session, SessionKind
 
-# As IAM prints it; STS ends the same sentence with a full stop.
+# IAM's message; STS's message ends with a full stop.
 _NO_IAM = "The security token included in the request is invalid"
 
 _NOT_ACTIVATED = (
@@ -36,15 +36,19 @@ def _has_mfa(session: Session) -> bool:
 
 
 def _is_task(session: Session) -> bool:
-    """Tell whether AssumeRoot made it, or GetDelegatedAccessToken: its own policy says what it may do."""
+    """Return whether AssumeRoot or GetDelegatedAccessToken created the session.
+
+    The permissions of such a session are in its own policy.
+    """
     return bool(session.root_task_policy or session.delegation)
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """What one kind of session may call: IAM where `iam` says so, and the actions of STS that `sts` names.
+    """The actions that one kind of session may call.
 
-    Without `sts` it is every action that is not for long-term credentials alone.
+    `iam` returns whether it may call IAM; `sts` lists the actions of STS. If `sts` is None, the session may call every
+    action that does not require long-term credentials.
     """
 
     iam: Callable[[Session], bool]
@@ -63,9 +67,10 @@ _LIMITS: Mapping[SessionKind, _Limit] = {
 
 
 def admit(signer: Signer, service: str, action: str, *, regions: frozenset[str]) -> None:
-    """Raise a Fault where the signer's kind of credentials may not call this action of `sts` or `iam`.
+    """Check that the credentials may call this action of `sts` or `iam`.
 
-    `regions` are those in which STS is activated; none named is all of them. IAM is one for all regions.
+    Raises a Fault if they may not. STS is activated in `regions`, or in all regions if it is empty. IAM has one
+    endpoint for all regions.
     """
     account, session = signer.caller.account, signer.caller.session
     if service == "sts" and regions and signer.region not in regions:

@@ -1,6 +1,6 @@
-"""Derived values of one snapshot of the store, for commands that ask much of it and then end.
+"""Derived values of one snapshot of the store, for commands.
 
-Owns nothing but remembering what was loaded.
+Owns only the cache of loaded values. Commands read many of them and then end.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ Ts = TypeVarTuple("Ts")
 
 
 class SnapshotViews:
-    """Answers as the server's cache does, from one snapshot."""
+    """Views with the interface of the server's cache, for one snapshot."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self._found: dict[Any, Any] = {}
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return what `loader` makes of the snapshot."""
+        """Return the result of `loader` for the snapshot."""
         key = (loader, args)
         if key not in self._found:
             self._found[key] = loader(self.reader, *args)

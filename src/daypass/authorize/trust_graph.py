@@ -1,6 +1,6 @@
-"""The graph of who can assume what: every way to every role, as nodes and edges.
+"""The graph of who can assume what: every way to every role.
 
-Owns what is a node, and putting people together who can do the very same. How it is drawn is drawing/'s.
+Owns the nodes and edges, and the merge of users with equal permissions. Leaves the picture to drawing/.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,16 +16,16 @@ from daypass.directory.identity import AssumableRole, load_account, load_role
 from daypass.operations.iam.paging import each_by_path
 
 _ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
-_TOGETHER = 2  # so many people who can do the same stand in one box
+_TOGETHER = 2  # this many users with equal permissions share a box
 
 
 class GraphTooLarge(Exception):  # noqa: N818 - read as a sentence
-    """There are more users and roles than can be asked about in the time that there is."""
+    """The store has too many users and roles for the time limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box: one principal, or several users who can do the very same."""
+    """A box: one principal, or several users with equal permissions."""
 
     id: str
     kind: str
@@ -35,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An arrow: who can assume whom, and how."""
+    """An arrow: a principal, a role that it can assume, and how."""
 
     source: str
     target: str
@@ -45,7 +45,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """All boxes and arrows. `closed` are the roles that nobody can assume."""
+    """All boxes and arrows. `closed` lists the roles that cannot be assumed."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
@@ -54,7 +54,7 @@ class Graph:
 
 
 def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Graph:
-    """Return the graph of all accounts, or of what begins or ends in one account."""
+    """Return the graph of all accounts, or of the edges of one account."""
     accounts = tuple(accounts_of(views))
     roles = [role for account in accounts for role in _roles(account, views)]
     edges = [edge for role in roles for edge in _edges(role, views, assumed)]
@@ -65,10 +65,10 @@ def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Gr
 def account_graph(
     views: SnapshotViews, assumed: Assumed, account: str, *, is_over: Callable[[], bool] = lambda: False
 ) -> Graph:
-    """Return the graph of one account's roles, as that account may be told it.
+    """Return the graph of one account's roles, as that account may see it.
 
-    Of other accounts there is what its own trust policies name, and nothing that only their policies say.
-    Raises GraphTooLarge once `is_over` says so, before it has asked about every role.
+    It contains only those facts about other accounts that the account's own trust policies name. Raises GraphTooLarge
+    if `is_over` returns true before every role is evaluated.
     """
     found = views.get(load_account, account)
     accounts = () if found is None else (found,)
@@ -100,13 +100,16 @@ def _roles(account: Account, views: SnapshotViews) -> Iterator[AssumableRole]:
 def _edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed, *, inside: str = "") -> Iterator[Edge]:
     for action in _ACTIONS:
         for way in who_can(action, role, views, assumed, inside=inside):
-            # A federated principal needs the action of its kind; nobody signs for it.
+            # A federated principal needs the action of its kind, because such calls are not signed.
             if (action == _ACTIONS[0]) == (way.kind != "federated"):
                 yield Edge(way.principal, role.arn, action, way)
 
 
 def _join(edges: list[Edge]) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
-    """Return nodes and edges, with users who can do the same in one node. One edge of each stands for all."""
+    """Return nodes and edges, with users of equal permissions in one node.
+
+    The edges of one of these users represent all of them.
+    """
     doings: dict[str, list[Edge]] = {}
     for edge in edges:
         doings.setdefault(edge.source, []).append(edge)

@@ -1,11 +1,12 @@
-"""The reverse question: who can assume a role, through which statements, and on what conditions.
+"""The reverse query: who can assume a role, and on which conditions.
 
-Owns the search through all accounts. Each answer is the engine's, for a request in which everything is as named.py
-assumes. Where that is refused the engine is asked once more with conditions left out: what it allows then is possible
-on conditions, and these are told.
+Owns the search through all accounts. The engine makes each decision, for a request with the assumptions of named.py. If
+the request is refused, the engine evaluates it again without conditions. If it is then allowed, it is possible on
+conditions, and these are returned.
 
-Owns also what one account may be told. Asked from inside of it, nobody else's users, roles and policies are looked at:
-of the others it learns what its own trust policies name, and of the organization's policies that they have conditions.
+Owns also the limits for the view of one account. Other accounts' users, roles and policies are not read for it. It
+contains only the principals that the account's own trust policies name, and whether the organization's policies have
+conditions.
 """
 
 import json
@@ -42,9 +43,9 @@ _CONDITIONS_ABOVE = "the organization's policies have conditions"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to a role: who, through which statements, and what must be so; nothing where it is just so.
+    """One way to a role: principal, statements, and conditions.
 
-    `texts` are the statements, in JSON.
+    `conditions` is empty if the principal can assume the role now. `texts` are the statements, in JSON.
     """
 
     principal: str
@@ -62,9 +63,9 @@ def accounts_of(views: SnapshotViews) -> Iterator[Account]:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What is asked of everybody.
+    """The parameters of the search.
 
-    `allows` and `denies` are the statements of the role's trust policy that speak of the action.
+    `allows` and `denies` are the statements of the role's trust policy about the action.
     """
 
     action: str
@@ -76,11 +77,11 @@ class _Search:
     inside: str
 
     def accounts(self) -> tuple[str, ...]:
-        """Return the accounts whose users and roles are asked about."""
+        """Return the accounts whose users and roles are evaluated."""
         return (self.inside,) if self.inside else tuple(account.id for account in accounts_of(self.views))
 
     def may_tell(self, of_type: PolicyType) -> bool:
-        """Tell whether what policies of a type say may be told."""
+        """Return whether the content of policies of a type may be shown."""
         return not self.inside or of_type not in _OF_ORGANIZATION
 
     def readable(self, text: str) -> str:
@@ -92,7 +93,10 @@ class _Search:
         return readable(text, self.views, foreign)
 
     def may_mean(self, principal: Principal) -> bool:
-        """Tell whether an Allow means this principal or its account. Whom none means need not be asked about."""
+        """Return whether an Allow matches this principal or its account.
+
+        A principal without such an Allow need not be evaluated.
+        """
         return any(
             statement.principal is not None and statement.principal.reach(principal) > Reach.NOTHING
             for statement in self.allows
@@ -102,9 +106,10 @@ class _Search:
 def who_can(
     action: str, role: AssumableRole, views: SnapshotViews, assumed: Assumed, *, inside: str = ""
 ) -> Iterator[Way]:
-    """Yield the ways to a role: users and roles of all accounts first, then whoever else its trust policy names.
+    """Yield the ways to a role.
 
-    With `inside`, the role's own account, as that account may be told it.
+    Users and roles of all accounts are first, then the other principals that its trust policy names. With `inside` (the
+    role's own account), yield only the ways that this account may see.
     """
     speaking = [
         statement
@@ -141,7 +146,10 @@ def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
 
 
 def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
-    """Yield the way of any session of a role, or else the ways of those that the trust policy names."""
+    """Yield the way of any session of a role.
+
+    If there is no such way, yield the ways of the sessions that the trust policy names.
+    """
     for session_name in (SESSION_NAME, *_sessions_named(other, search)):
         arn = assumed_role_arn(other.account, other.name, session_name)
         principal = Principal(
@@ -165,7 +173,7 @@ def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
 
 
 def _sessions_named(other: Role, search: _Search) -> list[str]:
-    """Return the session names by which the trust policy names single sessions of another role."""
+    """Return the session names of another role that the trust policy names."""
     names = (name.value for statement in search.allows for name in statement.statement.principals or ())
     return [name.partition(":")[2] for name in names if name.startswith(other.id + ":")]
 
@@ -178,7 +186,7 @@ def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     if isinstance(decision, Allowed):
         yield _way(shown, kind, caller, decision.statements, policies, search)
         return
-    # The second answer is never more than a hint: nothing is done on it.
+    # The second decision is only information: no access depends on it.
     possible = decide(question, _without_conditions(policies))
     if isinstance(possible, Denied):
         return
@@ -237,7 +245,7 @@ def _conditions(trace: Trace, wanted: tuple[StatementRef, ...], search: _Search)
 
 
 def _without_conditions(policies: Policies) -> Policies:
-    """Return the policies as if every condition of an Allow held, and none of a Deny."""
+    """Return the policies with all conditions of Allows met and of Denies not met."""
     return Policies(
         identity=_relaxed(policies.identity),
         boundary=None if policies.boundary is None else _relaxed(policies.boundary),
@@ -266,7 +274,7 @@ def _relaxed(policy_set: PolicySet) -> PolicySet:
 
 
 def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[Way]:
-    """Yield the providers, services and foreign accounts that a statement names."""
+    """Yield the providers, services and foreign accounts in a statement."""
     if statement.statement.not_principal:
         return
     texts = _quote((statement.ref,), Policies(identity=search.role.trust), search)
@@ -286,7 +294,10 @@ def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[W
 
 
 def _denial(name: PrincipalName, search: _Search) -> tuple[str, ...] | None:
-    """Return what must not be so for somebody who cannot be asked about, or None where a Deny is for them anyhow."""
+    """Return the requirement for a principal that cannot be evaluated.
+
+    Return None if a Deny applies to it unconditionally.
+    """
     shown = _name_of(name, search)
     for deny in search.denies:
         # By their names: an unresolved principal stands in an Allow as an id, and in a Deny as its text.
@@ -303,7 +314,10 @@ _SIGNING = frozenset({"user", "role", "account", "everybody"})
 
 
 def _name_of(name: PrincipalName, search: _Search) -> str:
-    """Return the ARN of who is named: users and roles are kept by id, and accounts have two names."""
+    """Return the ARN of a name.
+
+    Users and roles are stored by id, and accounts have two names.
+    """
     if name.type != "AWS":
         return name.value
     if is_account_id(name.value):
@@ -317,11 +331,14 @@ def _account_of(value: str) -> str:
 
 
 def _kind_outside(shown: str, account: str, search: _Search) -> str:
-    """Return what a principal is that was not asked about above, or nothing where it was, or is gone."""
+    """Return the kind of a principal that was not evaluated above.
+
+    Return "" if it was evaluated or does not exist any more.
+    """
     if shown == "*" and search.inside:
         return "everybody"
     if not is_account_id(account):
-        return ""  # a bare unique id is one of somebody gone
+        return ""  # a bare unique id belongs to a deleted principal
     if search.inside:
         return "" if account == search.inside else _kind_by_name(shown)
     return "account" if search.views.get(load_account, account) is None else ""

@@ -1,8 +1,11 @@
-"""Where the boxes and arrows of a layered graph stand: who assumes stands left of what is assumed.
+"""Lay out a layered graph: a principal is left of the roles it can assume.
 
-Owns the layout, in four steps after Sugiyama: layers by the longest chain, arrows against the flow turned round for
-the while, order within a layer by the neighbours' average, and places that keep the order and stay near neighbours.
-Long arrows get an invisible box in each layer that they cross, so that they run between boxes and not under them.
+Owns the layout, in four steps after Sugiyama:
+1. Choose layers by the longest chain; arrows against the flow are temporarily reversed.
+2. Order each layer by the average position of the neighbours.
+3. Choose positions that keep the order and are near the neighbours.
+4. Route long arrows: they get an invisible box in each layer that they cross, so that they run between boxes and not
+  under them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +42,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Boxes by name; for each arrow the points that it runs through, from its source to its target."""
+    """Boxes by name, and the points of each arrow from source to target."""
 
     boxes: Mapping[str, Box]
     paths: Mapping[Arrow, tuple[tuple[float, float], ...]]
@@ -48,9 +51,10 @@ class Layout:
 
 
 def lay_out(names: Sequence[str], arrows: Sequence[Arrow], *, leftmost: AbstractSet[str] = frozenset()) -> Layout:
-    """Return the places of boxes and arrows. Names and arrows are unique; an arrow to itself has no path.
+    """Return the positions of boxes and arrows.
 
-    `leftmost` are names that stand in the first layer; no arrow ends at them.
+    Names and arrows are unique; an arrow to itself does not get a path. `leftmost` are the names in the first layer;
+    arrows do not end at them.
     """
     turned = _against_the_flow(names, arrows)
     forward = [(b, a) if (a, b) in turned else (a, b) for a, b in arrows if a != b]
@@ -75,7 +79,10 @@ def lay_out(names: Sequence[str], arrows: Sequence[Arrow], *, leftmost: Abstract
 
 
 def _against_the_flow(names: Sequence[str], arrows: Iterable[Arrow]) -> set[Arrow]:
-    """Return the arrows that close a circle. Without recursion: chains of roles may be long."""
+    """Return the arrows that close a cycle.
+
+    Without recursion, because chains of roles may be long.
+    """
     following: dict[str, list[str]] = {name: [] for name in names}
     entered = dict.fromkeys(names, 0)
     for a, b in arrows:
@@ -84,7 +91,7 @@ def _against_the_flow(names: Sequence[str], arrows: Iterable[Arrow]) -> set[Arro
             entered[b] += 1
     turned: set[Arrow] = set()
     state: dict[str, int] = {}
-    # Whoever nobody can assume comes first, so that the flow begins there.
+    # Names without incoming arrows are first, so that the flow begins there.
     for start in sorted(names, key=lambda name: entered[name] > 0):
         if start in state:
             continue
@@ -120,7 +127,7 @@ def _layers(names: Sequence[str], forward: Sequence[Arrow], leftmost: AbstractSe
             waiting[step] -= 1
             if not waiting[step]:
                 ready.append(step)
-    # Whoever begins a chain stands right before the first that it leads to, not far out at the left.
+    # The start of a chain is directly before the first name that it leads to, not far left.
     entered = {b for _, b in forward}
     for name in names:
         if name not in entered and name not in leftmost and following[name]:
@@ -174,7 +181,10 @@ def _places(layers: Sequence[list[Name]], links: Sequence[Link]) -> dict[Name, f
 
 
 def _spread(layer: Sequence[Name], wishes: Sequence[float]) -> list[float]:
-    """Return the places nearest to the wishes that keep order and distance: isotonic regression, by pooling."""
+    """Return the positions nearest to the wishes that keep order and distance.
+
+    The method is isotonic regression with pooling.
+    """
     offsets, at = [], 0.0
     for index, name in enumerate(layer):
         at += 0.0 if index == 0 else (_height(layer[index - 1]) + _height(name)) / 2 + BOX_GAP
@@ -191,7 +201,10 @@ def _spread(layer: Sequence[Name], wishes: Sequence[float]) -> list[float]:
 
 
 def _ports(chains: Mapping[Arrow, Sequence[Name]], centre: Mapping[Name, float]) -> dict[tuple[Name, Arrow], float]:
-    """Return where on a box's side each arrow begins or ends, so that arrows do not share one point."""
+    """Return the end points of arrows on the sides of boxes.
+
+    Each arrow gets its own point.
+    """
     sides: dict[tuple[Name, bool], list[tuple[float, Arrow]]] = {}
     for arrow, chain in chains.items():
         sides.setdefault((chain[0], True), []).append((centre[chain[1]], arrow))

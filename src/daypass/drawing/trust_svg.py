@@ -1,8 +1,8 @@
-"""The graph as SVG: boxes for people and roles, arrows for who can assume whom.
+"""The trust graph as SVG: boxes for principals, arrows for AssumeRole.
 
-Owns shapes, colours and words in the picture. Everything in it has a title, which browsers show on hover and screen
-readers read. It names no font file, no style sheet and no script of anybody else's. Alone it brings its style along;
-a page with a strict policy has STYLE among its own files.
+Owns shapes, colours and words in the picture. Every element has a title, which browsers show on hover and screen
+readers read. The picture does not refer to external fonts, style sheets or scripts. A single file contains its style; a
+page with a strict content security policy has STYLE in its own files.
 """
 
 import html
@@ -19,7 +19,7 @@ MARGIN, TOP = 28.0, 92.0
 _ROOM, _SHRINKABLE = 1_130, 1_500
 _NAMES, _NAME_LENGTH, _LABEL_LENGTH = 3, 24, 22
 _MOST_LABELS = 60
-# Okabe and Ito's palette: told apart by everybody, colour-blind or not.
+# The palette of Okabe and Ito, which colour-blind people can distinguish too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7a5195", "#8c6d31")
 _OUTSIDE = "#6b7280"
 KINDS: Mapping[str, str] = {
@@ -53,9 +53,9 @@ paint-order:stroke;stroke:var(--page,#fff);stroke-width:4px}
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a picture brings along: a heading and legend, its style, and where a click on a box leads.
+    """The options of a picture: heading and legend, style, and links of boxes.
 
-    Without links each box and arrow takes the focus, for a page whose script answers.
+    Without links each box and arrow can have the focus, for a page with a script.
     """
 
     heading: bool = False
@@ -64,19 +64,20 @@ class _Look:
 
 
 def draw(graph: Graph) -> str:
-    """Return the picture as a file of its own, with heading, legend and background."""
+    """Return the picture as its own file, with heading, legend and background."""
     return _draw(graph, _Look(heading=True))
 
 
 def draw_inside(graph: Graph) -> str:
-    """Return the picture for a page that says the rest, and whose script answers clicks."""
+    """Return the picture for a page with its own legend and a script."""
     return _draw(graph, _Look())
 
 
 def draw_linked(graph: Graph, link: Callable[[Node], str]) -> str:
-    """Return the picture for a page without scripts, which has STYLE and says everything in a table too.
+    """Return the picture for a page without scripts.
 
-    Its boxes lead where `link` says, by mouse alone: readers and keyboards have the table.
+    The page has STYLE, and a table with the same content. Links of boxes (`link`) are for the mouse only: screen
+    readers and keyboards use the table.
     """
     return _draw(graph, _Look(style=False, link=link))
 
@@ -90,7 +91,7 @@ def _draw(graph: Graph, look: _Look) -> str:
     width = max(layout.width + 2 * MARGIN, 620.0)
     height = layout.height + top + MARGIN + (24.0 if graph.closed and look.heading else 0.0)
     told = 'aria-hidden="true"' if look.link else 'role="img" aria-labelledby="graph-title graph-desc"'
-    # A page makes what is a little too broad for it smaller; what is broader still can be moved about.
+    # A page shrinks a picture that is slightly too wide; a wider picture can be scrolled.
     fits = ' class="fits"' if look.link and _ROOM < width <= _SHRINKABLE else ""
     parts = [
         f'<svg{fits} xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"',
@@ -116,7 +117,7 @@ def colours_of(graph: Graph) -> dict[str, str]:
 
 
 def summary(graph: Graph) -> str:
-    """Return what the picture shows, in a sentence or two."""
+    """Return a description of the picture in one or two sentences."""
     ways = len(graph.edges)
     said = (
         f"{len(graph.nodes)} boxes and {ways} arrow{'' if ways == 1 else 's'} from who can assume to what is assumed."
@@ -126,7 +127,7 @@ def summary(graph: Graph) -> str:
 
 def _closed(graph: Graph) -> str:
     names = [arn.rpartition("/")[2] for arn in graph.closed]
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""  # noqa: PLR2004 - as many as fit on the line
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""  # noqa: PLR2004 - the number that fits on the line
     return f"Nobody can assume {', '.join(names[:8])}{more}."
 
 
@@ -187,7 +188,7 @@ def _node_note(node: Node, kind: str) -> str:
 
 
 def _mark(kind: str, colour: str) -> str:
-    """Return the sign of a kind of principal: a person, a key for a role, a cloud of others."""
+    """Return the symbol of a kind: a person, a key for a role, or a hexagon."""
     if kind == "user":
         shape = '<circle cx="0" cy="-5" r="5"/><path d="M-9 9a9 8 0 0 1 18 0z"/>'
     elif kind == "role":
@@ -208,7 +209,7 @@ def _arrows(graph: Graph, layout: Layout, look: _Look) -> Iterator[str]:
     said: set[tuple[str, str]] = set()
     focus = "" if look.link else _FOCUS
     names = {node.id: _node_name(node) for node in graph.nodes}
-    # From above, so that words shared by several arrows stand above the first of them, once.
+    # From top to bottom: if several arrows share a label, only the first one shows it.
     for (source, target), edges in sorted(by_arrow.items(), key=lambda item: ends[item[0]]):
         words = _condition_words(edges)
         is_new = bool(words) and (target, words) not in said and len(by_arrow) <= _MOST_LABELS
@@ -243,12 +244,12 @@ def _tell_briefly(source: str, target: str, edges: Sequence[Edge]) -> str:
 
 
 def where(ref: StatementRef) -> str:
-    """Return which policy of whom a statement stands in."""
+    """Return the policy of a statement, with the policy's owner."""
     return f"{ref.source.type.value} {ref.source.id}" + (f" of {ref.source.owner}" if ref.source.owner else "")
 
 
 def _condition_words(edges: Sequence[Edge]) -> str:
-    """Return the keys that the conditions ask for, or nothing where one way has no conditions."""
+    """Return the keys of the conditions, or "" if one way is unconditional."""
     if not all(edge.way.conditions for edge in edges):
         return ""
     keys = dict.fromkeys(_key(condition) for edge in edges for condition in edge.way.conditions)
@@ -256,7 +257,7 @@ def _condition_words(edges: Sequence[Edge]) -> str:
 
 
 def _label(words: str, points: Sequence[tuple[float, float]]) -> str:
-    """Return the words of a condition beside the arrow's end."""
+    """Return the label of a condition beside the arrow's end."""
     x, y = points[-1]
     leftwards = x < points[0][0]
     return (
@@ -266,7 +267,7 @@ def _label(words: str, points: Sequence[tuple[float, float]]) -> str:
 
 
 def _key(condition: str) -> str:
-    """Return the key that a condition's sentence is about, without its family's name."""
+    """Return the key of a condition's sentence, without its prefix."""
     for word in condition.split():
         key = word.rstrip(":")
         if ":" in key and not key.startswith(("ForAllValues:", "ForAnyValue:")):
@@ -294,13 +295,16 @@ def _tip(x: float, y: float, *, leftwards: bool = False) -> str:
 
 
 def _loop(box: Box) -> tuple[str, str]:
-    """Return an arc over a box's corner and its tip, for a role that can assume itself."""
+    """Return an arc and its tip, for a role that can assume itself."""
     x, y = box.x + BOX_WIDTH - 48, box.y
     return f"M{x:.1f} {y:.1f}c2 -24 30 -24 34 -7", f"M{x + 34:.1f} {y:.1f}l-5 -8h9z"
 
 
 def escape(text: str) -> str:
-    """Return a text as it may stand in the picture: neither markup nor signs that nobody sees, line by line."""
+    """Return a string escaped for the picture, without invisible characters.
+
+    Line breaks stay.
+    """
     return html.escape("\n".join(visible(line) for line in text.split("\n")))
 
 
