@@ -148,7 +148,7 @@ class JsonReader:
     def _check_characters(self, value: Any) -> None:
         for found in _strings(value):
             if _SURROGATE.search(found):
-                raise NotStrictJsonError("half a character (a lone surrogate)")
+                raise NotStrictJsonError("contains half a character (a lone surrogate)")
             if self._refuses_nul and "\0" in found:
                 raise NotStrictJsonError("NUL in a string")
 
@@ -181,13 +181,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:
             if key in seen:
                 # In ASCII, since a key may hold what cannot be written down.
-                raise NotStrictJsonError(f"the key {json.dumps(key[:_LONGEST_ECHO])} stands twice")
+                raise NotStrictJsonError(f"duplicate key {json.dumps(key[:_LONGEST_ECHO])}")
             seen.add(key)
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise NotStrictJsonError(f"{name} is not a number of JSON")
+    raise NotStrictJsonError(f"{name} is not a JSON number")
 
 
 _DOCUMENTS = JsonReader(max_depth=16, refuses_nul=True)

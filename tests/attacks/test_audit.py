@@ -27,7 +27,7 @@ def test_a_refusal_holds_nothing_that_cannot_be_written(daypass_server: RunningS
     """A lone surrogate in a policy's key is told of in ASCII."""
     refused = happening(daypass_server)
     assert refused.fault is not None
-    assert refused.fault.detail == r'the key "\ud800" stands twice'
+    assert refused.fault.detail == r'duplicate key "\ud800"'
 
 
 def test_an_event_that_cannot_be_written_in_full_is_written_in_part(

@@ -21,7 +21,7 @@ def test_a_trust_policy_that_trusts_everybody_is_warned_of() -> None:
     result = run(OPEN, "--kind", "trust")
     assert result.exit_code == 0
     assert result.output == (
-        "Statement[0].Principal: everyone in every account is allowed; add a condition, or name who is meant "
+        "Statement[0].Principal: everyone in every account is allowed; add a condition, or list the principals "
         "(open-principal)\n"
     )
 

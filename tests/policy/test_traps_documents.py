@@ -113,7 +113,7 @@ def test_trap_48_spelling_and_shapes() -> None:
         ({"Condition": {"NullIfExists": {"x:y": "true"}}}, "Statement[0].Condition.NullIfExists"),
         ({"Condition": {"StringEquals": {"x:y": {"a": "b"}}}}, "Statement[0].Condition.StringEquals.x:y"),
         ({"Condition": {"StringEquals": {"x:y": None}}}, "Statement[0].Condition.StringEquals.x:y"),
-        ({"Condition": {"StringEquals": {"x:y": "a", "X:Y": "b"}}}, "the key stands twice"),
+        ({"Condition": {"StringEquals": {"x:y": "a", "X:Y": "b"}}}, "duplicate key"),
         ({"Condition": {"StringEquals": "x"}}, "Statement[0].Condition.StringEquals"),
         ({"Condition": {"DateLessThan": {"x:y": "soon"}}}, "The policy failed legacy parsing"),
         ({"Sid": "no spaces"}, "must be alpha-numeric"),

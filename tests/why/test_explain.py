@@ -92,7 +92,7 @@ def test_a_missing_allow_is_told_with_what_came_close(explain: Explain) -> None:
     assert (
         "What would help:\n"
         f'  meet what statement 0 "Office" of identity-based policy own of {HERE}user/alice asks for:\n'
-        "    The address that the call comes from must be in 10.0.0.0/8. (IpAddress aws:SourceIp: 10.0.0.0/8)\n"
+        "    The source IP address of the call must be in 10.0.0.0/8. (IpAddress aws:SourceIp: 10.0.0.0/8)\n"
     ) in text
     assert '"Effect"' not in text
     allowed = _json(explain(*asked, "--context", "aws:SourceIp=10.9.9.9", "--output", "json"))
@@ -114,7 +114,7 @@ def test_a_missed_condition_is_never_left_out(explain: Explain) -> None:
     """A role that asks for MFA is not opened without it: whoever lacks it is told to bring it."""
     asked = ("--principal", f"{HERE}user/alice", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
     text = explain(*asked).output
-    assert "Come with an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)" in text
+    assert "Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)" in text
     assert '"Effect"' not in text
     told = _json(explain(*asked, "--output", "json"))
     assert told["HelpfulStatement"] is None
@@ -129,7 +129,7 @@ def test_a_statement_and_a_condition_are_told_together(town: Town, explain: Expl
     asked = ("--principal", f"{HERE}user/carol", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
     text = explain(*asked).output
     assert f"  and a statement in an identity-based policy of {HERE}user/carol:\n" in text
-    assert "    Come with an MFA code" in text
+    assert "    Use an MFA code" in text
     (helpful,) = _json(explain(*asked, "--output", "json"))["HelpfulStatements"]
     town.iam.put_user_policy(UserName="carol", PolicyName="roles", PolicyDocument=document(helpful["Statement"]))
     assert explain(*asked).output.startswith("DENIED")
@@ -146,7 +146,7 @@ def test_a_deny_with_conditions_is_to_be_avoided(town: Town, explain: Explain) -
     text = explain("--principal", f"{HERE}user/dave", "--action", "iam:ListUsers").output
     assert "No Allow helps against a Deny, so the request itself has to change:\n" in text
     assert '  avoid what statement 1 "DenyWithoutMFA" of identity-based policy own of' in text
-    assert "    Come with an MFA code: --mfa-serial auto. (BoolIfExists" in text
+    assert "    Use an MFA code: --mfa-serial auto. (BoolIfExists" in text
     assert '"Effect"' not in text
 
 
@@ -249,9 +249,9 @@ def test_who_can_lists_single_sessions_and_services(town: Town, explain: Explain
         ((), 2, "Give a MESSAGE"),
         (("--principal", f"{HERE}user/alice"), 2, "Give a MESSAGE"),
         (("--who-can", "sts:AssumeRole"), 2, "Give a MESSAGE"),
-        (("--principal", f"{HERE}user/nobody", "--action", "iam:GetUser"), 6, "There is no"),
-        (("--principal", f"{HERE}role/nobody", "--action", "iam:GetUser"), 6, "There is no"),
-        (("--principal", "arn:aws:iam::999999999999:root", "--action", "iam:GetUser"), 6, "There is no account"),
+        (("--principal", f"{HERE}user/nobody", "--action", "iam:GetUser"), 6, "does not exist"),
+        (("--principal", f"{HERE}role/nobody", "--action", "iam:GetUser"), 6, "does not exist"),
+        (("--principal", "arn:aws:iam::999999999999:root", "--action", "iam:GetUser"), 6, "does not exist"),
         (("--principal", "alice", "--action", "iam:GetUser"), 6, "is not the ARN"),
         (("--principal", f"{HERE}root", "--action", "iam:GetUser", "--context", "x"), 2, "is not key=value"),
         (("--who-can", "sts:AssumeRole", f"{HERE}role/nobody"), 6, "There is no role"),

@@ -112,7 +112,7 @@ def test_everything_has_a_title(drawn: Draw) -> None:
 
 def test_roles_that_nobody_can_assume_are_named(drawn: Draw) -> None:
     """They have no arrow, so a line names them."""
-    assert "Nobody can assume closed." in drawn().output
+    assert "No principal can assume closed." in drawn().output
 
 
 def test_one_account_shows_what_begins_or_ends_there(drawn: Draw) -> None:

@@ -210,15 +210,15 @@ def on_trust(*statements: dict[str, Any]) -> Policies:
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        (MFA, "Come with an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"),
-        ({"Null": {"aws:MultiFactorAuthPresent": "false"}}, "Come with an MFA code: --mfa-serial auto. (Null"),
+        (MFA, "Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"),
+        ({"Null": {"aws:MultiFactorAuthPresent": "false"}}, "Use an MFA code: --mfa-serial auto. (Null"),
         (
             {"NumericLessThan": {"aws:MultiFactorAuthAge": "300"}},
             "The age of the MFA code in seconds (--mfa-serial auto) must be less than 300.",
         ),
         (
             {"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "2001:db8::/32"]}},
-            "The address that the call comes from must be in 10.0.0.0/8 or 2001:db8::/32.",
+            "The source IP address of the call must be in 10.0.0.0/8 or 2001:db8::/32.",
         ),
         (TEAM, "The tag team of the calling user, role or session must be red or blue."),
         ({"StringEquals": {"iam:ResourceTag/env": "dev"}}, "The tag env of the resource must be dev."),
@@ -229,7 +229,7 @@ def on_trust(*statements: dict[str, Any]) -> Policies:
         ),
         ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, "The time of the call must be before 2020"),
         ({"DateGreaterThan": {"aws:CurrentTime": "2090-01-01T00:00:00Z"}}, "The time of the call must be after 2090"),
-        ({"Bool": {"aws:SecureTransport": "true"}}, "Make the call over TLS, to an https address. (Bool"),
+        ({"Bool": {"aws:SecureTransport": "true"}}, "Make the call over TLS, to an https URL. (Bool"),
         ({"StringEquals": {"sts:SourceIdentity": "ann"}}, "The source identity that the request sends must be ann."),
         ({"StringLike": {"sts:RoleSessionName": "ci-*"}}, "The role session name must match ci-*."),
         (
@@ -272,8 +272,8 @@ def test_every_missed_condition_is_said() -> None:
     given = on_trust(trusting({"AWS": ALICE}, Condition=condition))
     said, statements = advice(given, {"aws:securetransport": "true", "aws:sourceip": "192.0.2.1"})
     assert [words.partition(" (")[0] for words in said] == [
-        "Come with an MFA code: --mfa-serial auto.",
-        "The address that the call comes from must be in 10.0.0.0/8.",
+        "Use an MFA code: --mfa-serial auto.",
+        "The source IP address of the call must be in 10.0.0.0/8.",
     ]
     assert statements == []
 
@@ -281,16 +281,16 @@ def test_every_missed_condition_is_said() -> None:
 @pytest.mark.parametrize(
     ("condition", "words"),
     [
-        (NO_MFA, "Come with an MFA code: --mfa-serial auto. (BoolIfExists aws:MultiFactorAuthPresent: false)"),
+        (NO_MFA, "Use an MFA code: --mfa-serial auto. (BoolIfExists aws:MultiFactorAuthPresent: false)"),
         (
             {"Null": {"aws:MultiFactorAuthAge": "true"}},
             "The age of the MFA code in seconds (--mfa-serial auto) must be pr",
         ),
         (
             {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
-            "The address that the call comes from must be in 10.0.0.0/8.",
+            "The source IP address of the call must be in 10.0.0.0/8.",
         ),
-        ({"Bool": {"aws:SecureTransport": "false"}}, "Make the call over TLS, to an https address. (Bool"),
+        ({"Bool": {"aws:SecureTransport": "false"}}, "Make the call over TLS, to an https URL. (Bool"),
         (
             {"StringNotEquals": {"aws:PrincipalTag/team": "red"}},
             "The tag team of the calling user, role or session must be red.",
@@ -324,8 +324,8 @@ def test_a_deny_without_conditions_has_no_remedy() -> None:
         (
             {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}, "NotIpAddress": {"aws:SourceIp": "10.1.0.0/16"}},
             [
-                "The address that the call comes from must be in 10.0.0.0/8.",
-                "The address that the call comes from must be outside of 10.1.0.0/16, or be absent.",
+                "The source IP address of the call must be in 10.0.0.0/8.",
+                "The source IP address of the call must be outside of 10.1.0.0/16, or be absent.",
             ],
         ),
         (
@@ -365,7 +365,7 @@ def test_a_statement_has_the_conditions_of_the_nearest() -> None:
     said, (statement,) = advice(on_trust(trusting({"AWS": bob}, Condition=MFA)))
     assert statement["Principal"] == {"AWS": ALICE}
     assert statement["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": ["true"]}}
-    assert said == ["Come with an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"]
+    assert said == ["Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"]
     # A condition that the request meets anyhow is one that others must meet, too.
     said, (statement,) = advice(on_trust(trusting({"AWS": bob}, Condition=MFA)), {"aws:multifactorauthpresent": "true"})
     assert (said, "Condition" in statement) == ([], True)
@@ -386,7 +386,7 @@ def test_a_resource_policy_with_conditions_is_not_walked_around() -> None:
     """In one account either side is enough, and an identity policy would let alice in without MFA."""
     bucket = resource(allow("s3:GetObject", "arn:aws:s3:::b/*", Principal={"AWS": ALICE}, Condition=MFA))
     said, statements = advice(Policies(identity=NOTHING, resource=bucket), action="s3:GetObject", on="arn:aws:s3:::b/k")
-    assert said == ["Come with an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"]
+    assert said == ["Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"]
     assert statements == []
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, Relation, find_operator
 from daypass.policy.statement import ConditionTest
 
-_MFA = "Come with an MFA code: --mfa-serial auto."
-_TLS = "Make the call over TLS, to an https address."
+_MFA = "Use an MFA code: --mfa-serial auto."
+_TLS = "Make the call over TLS, to an https URL."
 
 # The predicates for true and false, by family and relation. `{}` is replaced by the policy's values.
 _IS: Mapping[Family, tuple[str, str]] = {
@@ -49,7 +49,7 @@ _SUBJECTS: Mapping[str, str] = {
     "aws:requesttag/": "The tag {} that the request sends",
     "aws:resourcetag/": "The tag {} of the resource",
     "aws:sourceidentity": "The source identity of the calling session",
-    "aws:sourceip": "The address that the call comes from",
+    "aws:sourceip": "The source IP address of the call",
     "aws:tagkeys": "The tag keys that the request sends",
     "iam:resourcetag/": "The tag {} of the resource",
     "sts:externalid": "The external ID that the request sends (--external-id)",
@@ -87,7 +87,7 @@ def _general(use: OperatorUse, test: ConditionTest, *, wanted: bool) -> str:
 def _predicates(use: OperatorUse, test: ConditionTest) -> tuple[str, str]:
     row = use.operator
     pair = _IS[row.family] if row.family in _IS else _ORDER[row.family][row.relation]
-    values = " or ".join(test.values) or "nothing"
+    values = " or ".join(test.values) or "no value"
     is_so, is_not = (text.format(values) for text in pair)
     return (is_not, is_so) if row.negated else (is_so, is_not)
 

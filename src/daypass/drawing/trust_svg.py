@@ -28,9 +28,9 @@ KINDS: Mapping[str, str] = {
     "federated": "identity provider",
     "service": "service",
     "account": "another account",
-    "everybody": "whoever has an account",
+    "everybody": "anyone with an account",
 }
-_NAMED = {"account": "account {}", "everybody": "everybody"}
+_NAMED = {"account": "account {}", "everybody": "everyone"}
 _FOCUS = ' tabindex="0" role="img"'
 _MOST_TITLED = 20
 _SHORT = {"multifactorauthpresent": "MFA", "multifactorauthage": "recent MFA"}
@@ -120,7 +120,7 @@ def summary(graph: Graph) -> str:
     """Return a description of the picture in one or two sentences."""
     ways = len(graph.edges)
     said = (
-        f"{len(graph.nodes)} boxes and {ways} arrow{'' if ways == 1 else 's'} from who can assume to what is assumed."
+        f"{len(graph.nodes)} boxes and {ways} arrow{'' if ways == 1 else 's'} from principals to roles they can assume."
     )
     return said + (f" {_closed(graph)}" if graph.closed else "")
 
@@ -128,7 +128,7 @@ def summary(graph: Graph) -> str:
 def _closed(graph: Graph) -> str:
     names = [arn.rpartition("/")[2] for arn in graph.closed]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""  # noqa: PLR2004 - the number that fits on the line
-    return f"Nobody can assume {', '.join(names[:8])}{more}."
+    return f"No principal can assume {', '.join(names[:8])}{more}."
 
 
 def _heading(graph: Graph, colours: Mapping[str, str], width: float, height: float) -> Iterator[str]:

@@ -115,14 +115,14 @@ def check_size(document_text: str, limit: int, *, count_white_space: bool) -> No
 def _check_top(value: Mapping[str, Any], kind: DocumentKind) -> None:
     for name in value:
         if name not in ("Version", "Id", "Statement"):
-            refuse(name, "no such element")
+            refuse(name, "is not a policy element")
     for name in ("Version", "Id"):
         if name in value and (not isinstance(value[name], str) or isinstance(value[name], NumberText)):
-            refuse(name, "must be a text")
+            refuse(name, "must be a string")
     if "Version" in value and value["Version"] not in _VERSIONS:
         refuse_with("The policy must contain a valid version string", "Version")
     if "Id" in value and kind not in _WITH_ID:
-        refuse("Id", "has no place in this kind of policy")
+        refuse("Id", "is not allowed in this kind of policy")
     if "Statement" not in value:
         refuse("Statement", "is missing")
 

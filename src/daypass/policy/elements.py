@@ -83,7 +83,7 @@ def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Stat
         refuse(path, "must be an object")
     for name in value:
         if name not in ELEMENTS:
-            refuse(f"{path}.{name}", "no such element")
+            refuse(f"{path}.{name}", "is not a policy element")
     principals, not_principal = _principals(value, path, grammar)
     actions, not_action = _actions(value, path, grammar)
     resources, not_resource = _resources(value, path, grammar)
@@ -104,7 +104,7 @@ def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Stat
 def _sid(value: Mapping[str, Any], path: str, grammar: Grammar) -> str:
     sid = value.get("Sid", "")
     if not _is_text(sid):
-        refuse(f"{path}.Sid", "must be a text")
+        refuse(f"{path}.Sid", "must be a string")
     if not grammar.sid.fullmatch(sid):
         refuse_with(
             "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
@@ -119,7 +119,7 @@ def _effect(value: Mapping[str, Any], path: str) -> bool:
         refuse_with("Missing required field Effect", path)
     effect = value["Effect"]
     if not _is_text(effect) or effect not in ("Allow", "Deny"):
-        refuse(f"{path}.Effect", "must be Allow or Deny, in this very spelling")
+        refuse(f"{path}.Effect", "must be Allow or Deny (case-sensitive)")
     return bool(effect == "Allow")
 
 
@@ -166,7 +166,7 @@ def _check_action(text: str, path: str, grammar: Grammar) -> None:
     if not _VENDOR.fullmatch(vendor):
         refuse_with(f"Vendor {vendor} is not valid", path)
     if not _ACTION_NAME.fullmatch(rest):
-        refuse(path, f'"{text}" names no action')
+        refuse(path, f'"{text}" is not a valid action')
 
 
 def _resources(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tuple[str, ...] | None, bool]:
@@ -204,16 +204,16 @@ def _conditions(value: Any, path: str, grammar: Grammar) -> tuple[ConditionTest,
 def _tests_of(operator: str, keys: Mapping[str, Any], path: str, grammar: Grammar) -> list[ConditionTest]:
     use = find_operator(operator)
     if use is None:
-        refuse(path, "no such condition operator")
+        refuse(path, "is not a condition operator")
     lowered: set[str] = set()
     tests = []
     for key, values in keys.items():
         if not _CONDITION_KEY.fullmatch(key):
-            refuse(f"{path}.{key}", "cannot be a condition key")
+            refuse(f"{path}.{key}", "is not a valid condition key")
         if grammar.sts_only and ":" in key and find_key(key) is None:
-            refuse(f"{path}.{key}", "no such condition key")
+            refuse(f"{path}.{key}", "is not a known condition key")
         if key.lower() in lowered:
-            refuse(f"{path}.{key}", "the key stands twice; case does not tell keys apart")
+            refuse(f"{path}.{key}", "duplicate key; condition keys are not case-sensitive")
         lowered.add(key.lower())
         texts = _condition_values(values, f"{path}.{key}")
         if use.operator.family is Family.DATE:
@@ -231,7 +231,7 @@ def _condition_value(value: Any, path: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):
-        refuse(path, "must be a text, a number, true, false, or a list of these")
+        refuse(path, "must be a string, a number, true, false, or a list of these")
     return str(value)  # a number stays as it was written
 
 
@@ -258,7 +258,7 @@ def _either(value: Mapping[str, Any], name: str, inverted: str, path: str) -> st
 def _texts(value: Any, path: str) -> tuple[str, ...]:
     listed = value if isinstance(value, list) else [value]
     if not all(_is_text(one) for one in listed):
-        refuse(path, "must be a text or a list of texts")
+        refuse(path, "must be a string or a list of strings")
     return tuple(listed)
 
 

@@ -55,7 +55,7 @@ def lint(document: Document) -> tuple[LintWarning, ...]:
 def _open_principal(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
     everyone = any(name.value == "*" for name in statement.principals or ())
     if statement.allow and everyone and not statement.not_principal and not statement.conditions:
-        yield ".Principal", "everyone in every account is allowed; add a condition, or name who is meant"
+        yield ".Principal", "everyone in every account is allowed; add a condition, or list the principals"
 
 
 def _allow_with_not(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
@@ -65,7 +65,7 @@ def _allow_with_not(_: Document, statement: Statement) -> Iterator[tuple[str, st
         "NotResource": statement.not_resource,
     }
     for element in (element for element, used in found.items() if used and statement.allow):
-        yield f".{element}", f"Allow with {element} allows all that is not listed, also what comes later"
+        yield f".{element}", f"Allow with {element} allows everything that is not listed, also future additions"
 
 
 def _allow_for_all(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
@@ -96,7 +96,7 @@ def _quantifier(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
 def _unknown_key(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
     for path, test, _use in _uses(statement):
         if find_key(test.key) is None:
-            yield path, f"no request has a key {test.key}"
+            yield path, f"requests do not have the key {test.key}; check its name"
 
 
 def _key_of_other_action(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
@@ -113,19 +113,19 @@ def _literal_wildcard(_: Document, statement: Statement) -> Iterator[tuple[str, 
     for path, test, use in _uses(statement):
         literal = use.operator.family in {Family.EQUALS, Family.EQUALS_IGNORING_CASE}
         if literal and any("*" in value.replace("${*}", "") for value in test.values):
-            yield path, f"* is no wildcard under {test.operator}; use the Like form"
+            yield path, f"* is not a wildcard with {test.operator}; use the Like operator"
 
 
 def _old_version(document: Document, statement: Statement) -> Iterator[tuple[str, str]]:
     texts = [*(statement.resources or ()), *(value for test in statement.conditions for value in test.values)]
     if not document.variables and any("${" in text for text in texts):
-        yield "", '${…} is plain text here; variables need "Version": "2012-10-17"'
+        yield "", '${…} is not a variable here; variables need "Version": "2012-10-17"'
 
 
 def _value_that_never_matches(document: Document, statement: Statement) -> Iterator[tuple[str, str]]:
     for path, test, use in _uses(statement):
         for value in unreadable_values(use, test.values, variables=document.variables):
-            yield path, f'"{value}" cannot be read as what {test.operator} compares'
+            yield path, f'"{value}" is not a valid value for {test.operator} and never matches'
 
 
 def _text_for_address(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
@@ -141,7 +141,7 @@ def _mfa_without_if_exists(_: Document, statement: Statement) -> Iterator[tuple[
         if statement.allow or test.operator != "Bool" or test.key.lower() != "aws:multifactorauthpresent":
             continue
         if "false" in test.values:
-            yield path, "long-term keys lack this key, so the Deny misses them; use BoolIfExists"
+            yield path, "calls with long-term keys do not have this key and pass the Deny; use BoolIfExists"
 
 
 def _federation_without_subject(document: Document, statement: Statement) -> Iterator[tuple[str, str]]:

@@ -31,13 +31,13 @@ def _lines(trace: Trace) -> Iterator[str]:
     for of_type in trace.types:
         yield from _type_lines(of_type)
     for key in trace.missing:
-        yield f"The request has no {key}, which a policy asks for."
+        yield f"The request does not have the key {key}, which a policy tests."
 
 
 def _type_lines(of_type: TypeTrace) -> Iterator[str]:
     level = "" if of_type.level is None else f" of level {of_type.level}"
     if not of_type.policies:
-        yield f"{of_type.type.value}{level}: there is none"
+        yield f"{of_type.type.value}{level}: no policies"
         return
     yield f"{of_type.type.value}{level}: {_SAYS[of_type.outcome]}"
     for policy in of_type.policies:
@@ -69,7 +69,7 @@ def name_statement(ref: StatementRef) -> str:
 
 def describe(reason: Reason) -> str:
     """Return one reason as a sentence."""
-    wanted = ", ".join(reason.wanted) or "nothing"
+    wanted = ", ".join(reason.wanted) or "no value"
     if reason.part is not Part.CONDITION:
         element = f"Not{reason.part.value}" if reason.inverted else reason.part.value
         return f"{element} is {wanted}; the request has {_show(reason.had)}"
@@ -81,4 +81,4 @@ def describe(reason: Reason) -> str:
 def _show(value: ContextValue | None) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
-    return value or "nothing"
+    return value or "no value"
