@@ -1,6 +1,6 @@
-"""Short ways to put a question to the engine.
+"""Helpers that send requests to the engine.
 
-Owns the callers that the tests of this folder know, and building policies from plain dicts.
+Owns the callers of this folder's tests, and the construction of policies from plain dicts.
 """
 
 import json
@@ -35,7 +35,7 @@ def user(account: str = A, name: str = "alice", unique_id: str = "AIDAALICE") ->
 
 
 def session(account: str = A, *, path: str = "/", role: str = "app", name: str = "s1") -> Principal:
-    """Return a role session. Its ARN leaves out the role's path."""
+    """Return a role session. Its ARN does not contain the role's path."""
     return Principal(
         PrincipalKind.ROLE_SESSION,
         account,
@@ -83,7 +83,7 @@ def trusting(principal: Any, action: Any = "sts:AssumeRole", **more: Any) -> Sta
 
 
 def text_of(*statements: Statement, version: str | None = NEW) -> str:
-    """Return a document's text."""
+    """Return a document as a string."""
     head = {} if version is None else {"Version": version}
     return json.dumps({**head, "Statement": list(statements)})
 
@@ -122,17 +122,17 @@ def question(
     context: Mapping[str, ContextValue] | None = None,
     account: str = A,
 ) -> Question:
-    """Return a question."""
+    """Return a request."""
     return Question(action, on, account, principal or user(), context or {})
 
 
 def is_allowed(asked: Question, given: Policies) -> bool:
-    """Decide, and say whether it is allowed."""
+    """Return whether a request is allowed."""
     return isinstance(decide(asked, given), Allowed)
 
 
 def denial(asked: Question, given: Policies) -> Denied:
-    """Decide, and return the denial."""
+    """Return the denial of a request."""
     decision = decide(asked, given)
     assert isinstance(decision, Denied)
     return decision
@@ -144,7 +144,7 @@ def may_assume(
     own: PolicySet = NOTHING,
     context: Mapping[str, ContextValue] | None = None,
 ) -> bool:
-    """Ask whether `caller` may assume the role that has this trust policy."""
+    """Return whether `caller` may assume the role with this trust policy."""
     given = Policies(own, resource=trust(*statements), trust=True)
     action = "sts:AssumeRoleWithWebIdentity" if caller.kind is PrincipalKind.WEB_IDENTITY else "sts:AssumeRole"
     return is_allowed(question(caller, action, ROLE_ARN, context), given)
@@ -153,17 +153,20 @@ def may_assume(
 def holds(
     operator: str, key: str, wanted: Any, context: Mapping[str, ContextValue], *, version: str | None = NEW
 ) -> bool:
-    """Tell whether an Allow with one condition applies."""
+    """Return whether an Allow with one condition applies."""
     statement = allow(Condition={operator: {key: wanted}})
     return is_allowed(question(context=context), Policies(identity(statement, version=version)))
 
 
 def stops(operator: str, key: str, wanted: Any, context: Mapping[str, ContextValue]) -> bool:
-    """Tell whether a Deny with one condition applies, where all else is allowed."""
+    """Return whether a Deny with one condition applies.
+
+    Everything else is allowed.
+    """
     statement = deny(Condition={operator: {key: wanted}})
     return not is_allowed(question(context=context), Policies(identity(allow(), statement)))
 
 
 def reaches(pattern: Any, target: str, *, context: Mapping[str, ContextValue] | None = None, **more: Any) -> bool:
-    """Tell whether an Allow with this Resource applies to `target`."""
+    """Return whether an Allow with this Resource applies to `target`."""
     return is_allowed(question(on=target, context=context), Policies(identity(allow(resource=pattern), **more)))

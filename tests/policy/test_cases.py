@@ -1,7 +1,7 @@
-"""Case files: questions, policies and the expected answer as plain JSON, each with the rule that it shows.
+"""Case files: requests, policies and the expected decision as JSON.
 
-A file holds a list of cases. A case names its rule, a caller (see CALLERS), and policies by type; what it leaves
-out is not there. `expect` is "allowed", "explicitDeny" or "implicitDeny", with the type that refused after a space.
+A file is a list of cases. A case has its rule, a caller (see CALLERS), and policies by type; omitted policies do not
+exist. `expect` is "allowed", "explicitDeny" or "implicitDeny", followed by a space and the type that refused.
 """
 
 import json
@@ -62,7 +62,7 @@ def policies_of(case: dict[str, Any]) -> Policies:
 
 @pytest.mark.parametrize("case", CASES)
 def test_case(case: dict[str, Any]) -> None:
-    """The case's own sentence says the rule."""
+    """Each case names its rule."""
     context = {
         key.lower(): tuple(value) if isinstance(value, list) else value
         for key, value in case.get("context", {}).items()

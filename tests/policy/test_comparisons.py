@@ -1,7 +1,7 @@
-"""Every operator at its limit: the value before it, the value itself, and the one after it.
+"""Every operator at its limit: the value below, the value itself, the value above.
 
-IAM JSON policy elements: Condition operators. A value that cannot be read does not match, and a negated operator does
-not hold for it.
+IAM JSON policy elements: Condition operators. A value that does not parse does not match, and a negated operator is not
+true for it.
 """
 
 from typing import Any
@@ -67,7 +67,10 @@ VALUES = {
     ("family", "limit", "values"), [(family, *case) for family, cases in VALUES.items() for case in cases]
 )
 def test_numbers_and_dates(family: str, limit: str, values: tuple[str, str, str], relation: str) -> None:
-    """Each relation before, at and after its value; with IfExists it is the same where the key exists."""
+    """Test each relation below, at and above its value.
+
+    IfExists has the same result if the key exists.
+    """
     found = tuple(holds(family + relation, KEY, limit, {KEY: value}) for value in values)
     assert found == ORDERED[relation]
     assert found == tuple(holds(f"{family}{relation}IfExists", KEY, limit, {KEY: value}) for value in values)
@@ -104,7 +107,7 @@ UNREADABLE = {
     ("family", "value"), [(family, value) for family, given in UNREADABLE.items() for value in given]
 )
 def test_an_unreadable_value_fails_closed(family: str, value: str) -> None:
-    """An Allow does not hold of it under any relation, the negated one least of all; a Deny with that one applies."""
+    """An Allow does not apply under any relation, a negated Deny does."""
     good = "2026-03-01" if family == "Date" else "1"
     for relation in ORDERED:
         assert not holds(family + relation, KEY, good, {KEY: value}), relation
@@ -112,14 +115,14 @@ def test_an_unreadable_value_fails_closed(family: str, value: str) -> None:
     if family == "Numeric" or value == NO_ZONE:
         assert not any(holds(family + relation, KEY, value, {KEY: good}) for relation in ORDERED)
         return
-    # A policy with such a date is not taken at all.
+    # A policy with such a date is refused.
     with pytest.raises(MalformedPolicyDocument):
         parse_document(text_of(allow(Condition={"DateEquals": {KEY: value}})), DocumentKind.IDENTITY)
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_a_date_at_the_ends_of_the_calendar_costs_no_exception(value: str) -> None:
-    """In UTC it lies beyond them."""
+    """In UTC these dates are outside of the calendar."""
     before = value.startswith("0001")
     assert holds("DateLessThan", KEY, "2026-03-01", {KEY: value}) is before
     assert holds("DateGreaterThan", KEY, "2026-03-01", {KEY: value}) is not before
@@ -127,7 +130,7 @@ def test_a_date_at_the_ends_of_the_calendar_costs_no_exception(value: str) -> No
 
 @pytest.mark.parametrize("minute", ["00", "30", "59"])
 def test_a_zone_has_minutes(minute: str) -> None:
-    """Up to 59."""
+    """The minutes of a zone are at most 59."""
     assert holds("DateEquals", KEY, f"2026-03-01T12:{minute}:00Z", {KEY: f"2026-03-01T12:{minute}:00+00:00"})
     assert holds("DateLessThanEquals", KEY, "2026-03-01T12:00:00Z", {KEY: f"2026-03-01T12:00:00+00:{minute}"})
 
@@ -152,7 +155,10 @@ NEGATED = {
 
 @pytest.mark.parametrize("operator", WITH_VARIABLE)
 def test_variables(operator: str) -> None:
-    """Texts and ARNs take them, alone and beside plain values, and the negated operator is the very opposite."""
+    """String and ARN operators have variables, alone and beside plain values.
+
+    The negated operator has the opposite result.
+    """
     pattern, fits, other = WITH_VARIABLE[operator]
     plain = ARN.replace("alice", "carol") if operator.startswith("Arn") else "carol"
     for wanted in (pattern, [pattern, plain], [plain, pattern]):
@@ -166,7 +172,7 @@ def test_variables(operator: str) -> None:
 
 
 def test_which_operators_take_variables() -> None:
-    """IAM User Guide, "Where you can use policy variables": texts and ARNs, and no other operator."""
+    """IAM User Guide, "Where you can use policy variables": strings and ARNs only."""
     taking = {name for name, each in OPERATORS.items() if each.variables}
     assert taking == {*NEGATED, *NEGATED.values()}
 
@@ -193,7 +199,7 @@ STRANGE = [
 @pytest.mark.parametrize("value", STRANGE[:-4] + STRANGE[-3:])
 @pytest.mark.parametrize("operator", ["ArnLike", "ArnEquals"])
 def test_a_text_that_is_not_an_arn_neither_matches_nor_differs(operator: str, value: str) -> None:
-    """On either side: an Allow never holds of it, and a Deny with the negated operator always does."""
+    """On either side, an Allow never applies and a negated Deny always does."""
     role = f"arn:aws:iam::{A}:role/app"
     for one, other in ((role, value), (value, role), ("arn:*:*:*:*:*", value)):
         assert not holds(operator, KEY, one, {KEY: other})
@@ -203,7 +209,7 @@ def test_a_text_that_is_not_an_arn_neither_matches_nor_differs(operator: str, va
 
 @pytest.mark.parametrize("operator", ["ArnNotLike", "ArnNotEquals"])
 def test_a_value_that_is_no_arn_among_several(operator: str) -> None:
-    """ForAnyValue: an unreadable value does not make a negated Allow hold, and does make a Deny apply."""
+    """ForAnyValue with an invalid value: no negated Allow, but a negated Deny."""
     role, other = f"arn:aws:iam::{A}:role/app", f"arn:aws:iam::{A}:role/other"
     for values, holding, stopping in (
         (("role/app",), False, True),
@@ -221,14 +227,17 @@ OTHER = f"arn:aws:iam::{A}:oidc-provider/other.example"
 
 
 def test_a_deny_names_federated_callers_and_services() -> None:
-    """Each by its own name alone."""
+    """A Deny names federated callers and services only by their own names."""
     for name, denied in (({"Federated": WEB.federated}, True), ({"Federated": OTHER}, False), ("*", True)):
         given = resource(trusting({"Federated": WEB.federated}, "s3:*", Resource="*"), deny(Principal=name))
         assert is_allowed(question(WEB), Policies(NOTHING, resource=given)) is not denied
 
 
 def test_the_name_of_an_account_delegates_to_its_root_user_and_no_more() -> None:
-    """Its session's policy still cuts it: the root user's ARN is the account's name, not a user's."""
+    """A session policy still limits the root user.
+
+    The root user's ARN is the account's name, not a user's.
+    """
     named = resource(trusting({"AWS": f"arn:aws:iam::{A}:root"}, "s3:*", Resource="*"))
     only = policies(PolicyType.SESSION, allow("s3:ListBucket"))
     assert is_allowed(question(root()), Policies(NOTHING, resource=named))
@@ -236,7 +245,7 @@ def test_the_name_of_an_account_delegates_to_its_root_user_and_no_more() -> None
 
 
 def test_not_principal_star_allows_no_caller() -> None:
-    """Everybody is excepted, in the same account and from another one."""
+    """Every caller is excepted, in the same account and from another one."""
     given = resource({"Effect": "Allow", "NotPrincipal": "*", "Action": "s3:*", "Resource": "*"})
     for caller in (user(), user(B), session(), session(B), WEB):
         assert not is_allowed(question(caller), Policies(NOTHING, resource=given))
@@ -244,7 +253,7 @@ def test_not_principal_star_allows_no_caller() -> None:
 
 
 def test_not_principal_with_deny_spares_a_user_by_one_of_its_names() -> None:
-    """A user by its ARN with its account, a role session by role and session together."""
+    """A user needs its ARN and account, a session its role and session."""
     account = f"arn:aws:iam::{A}:root"
     role, itself = session().issuer_arn, session().arn
     for caller, names, spared in (
@@ -262,7 +271,7 @@ def test_not_principal_with_deny_spares_a_user_by_one_of_its_names() -> None:
 
 
 def test_every_level_of_resource_control_must_allow() -> None:
-    """One level without an Allow for the request refuses it, whatever the others say."""
+    """One level without an Allow refuses, even if the others allow."""
     full = policies(PolicyType.RESOURCE_CONTROL, allow(Principal="*"))
     without = policies(PolicyType.RESOURCE_CONTROL, deny("ec2:*", Principal="*"))
     stopping = policies(PolicyType.RESOURCE_CONTROL, allow(Principal="*"), deny("s3:*", Principal="*"))
@@ -291,7 +300,7 @@ def test_every_level_of_resource_control_must_allow() -> None:
     ],
 )
 def test_a_resource_control_policy_allows_everything_or_nothing(statement: dict[str, Any], *, taken: bool) -> None:
-    """Only AWS's own full access allows; each policy of one's own denies."""
+    """Only AWS's own full access policy may allow; customer policies must deny."""
     if taken:
         parse_document(text_of(statement), DocumentKind.RESOURCE_CONTROL)
         return
@@ -301,7 +310,7 @@ def test_a_resource_control_policy_allows_everything_or_nothing(statement: dict[
 
 @pytest.mark.parametrize("vendor", ["s3", "ecs", "sqs", "st", "stsx", "sts2", "xray", "wafv2"])
 def test_a_trust_policy_speaks_of_sts_alone(vendor: str) -> None:
-    """Whatever the other service's name, before or after it in the alphabet."""
+    """Other services are refused, before and after "sts" in the alphabet."""
     for action in (f"{vendor}:*", f"{vendor}:AssumeRole"):
         with pytest.raises(MalformedPolicyDocument, match="may only specify STS AssumeRole actions"):
             parse_document(text_of(trusting({"AWS": A}, action)), DocumentKind.TRUST)
@@ -310,7 +319,7 @@ def test_a_trust_policy_speaks_of_sts_alone(vendor: str) -> None:
 @pytest.mark.parametrize(("over", "taken"), [(-1, True), (0, True), (1, False)])
 @pytest.mark.parametrize("count_white_space", [True, False])
 def test_the_size_of_a_document(over: int, *, taken: bool, count_white_space: bool) -> None:
-    """The quota itself is the largest size that is taken."""
+    """A document exactly as large as the quota is accepted."""
     text = text_of(allow(Sid="with spaces"), version=None)
     limit = size_of(text, count_white_space=count_white_space) - over
     assert (size_of(text, count_white_space=False) < len(text)) is True
@@ -322,6 +331,6 @@ def test_the_size_of_a_document(over: int, *, taken: bool, count_white_space: bo
 
 
 def test_an_identity_policy_is_not_a_question_of_order() -> None:
-    """A Deny anywhere counts, before and behind the Allow."""
+    """A Deny counts before and after the Allow."""
     for statements in ((allow(), deny("s3:GetObject")), (deny("s3:GetObject"), allow())):
         assert not is_allowed(question(), Policies(identity(*statements)))

@@ -1,6 +1,7 @@
-"""Wildcards, asked exhaustively: every short pattern against every short text, by the table of the textbook.
+"""Wildcards, exhaustively: every short pattern with every short string.
 
-Random patterns seldom fit random texts, and so seldom show a matcher that takes too much.
+Random patterns rarely match random strings, and rarely find a matcher that matches too much. The textbook's table has
+the expected results.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from daypass.policy.wildcard import Token, Wild, compile_wildcard
 
 
 def texts(alphabet: str, longest: int) -> Iterator[str]:
-    """Yield every text of these letters."""
+    """Yield every string of these letters."""
     for length in range(longest + 1):
         for letters in product(alphabet, repeat=length):
             yield "".join(letters)
@@ -33,7 +34,7 @@ def texts(alphabet: str, longest: int) -> Iterator[str]:
 def test_every_pattern_takes_what_the_textbook_takes(
     tokens: Sequence[Token], most: int, alphabet: str, longest: int
 ) -> None:
-    """No matcher takes more or less, whichever of them is chosen for the pattern."""
+    """Each matcher agrees with the textbook, for every kind of pattern."""
     asked = tuple(texts(alphabet, longest))
     for length in range(most + 1):
         for pattern in product(tokens, repeat=length):
@@ -51,7 +52,7 @@ RESOURCES = [
     ("arn:aws:s3:?u:*:b", "arn:aws:s3:eu:1:b", True),
     ("arn:aws:s3:e?:*:b", "arn:aws:s3:e::b", False),
     ("arn:aws:s3:e*a:*:b", "arn:aws:s3:e:a:1:b", False),
-    # Several patterns: each of them counts, those without a wildcard too.
+    # Several patterns: each of them counts, also those without a wildcard.
     (["arn:aws:s3:::one", "arn:aws:s3:::b/*"], "arn:aws:s3:::one", True),
     (["arn:aws:s3:::one", "arn:aws:s3:::b/*"], "arn:aws:s3:::b/k", True),
     (["arn:aws:s3:::one", "arn:aws:s3:::b/*"], "arn:aws:s3:::two", False),
@@ -69,5 +70,5 @@ RESOURCES = [
 
 @pytest.mark.parametrize(("pattern", "target", "expected"), RESOURCES)
 def test_resources(pattern: str | list[str], target: str, *, expected: bool) -> None:
-    """Whether an Allow with this Resource covers the target."""
+    """An Allow covers the resources that its Resource matches."""
     assert reaches(pattern, target, context={"aws:username": "alice"}) is expected

@@ -1,4 +1,4 @@
-"""Explanations: every policy looked at, what did not fit, what was missing, and the words."""
+"""Explanations: every policy, the mismatches, the missing keys, the words."""
 
 import pytest
 from tests.policy.asking import (
@@ -43,7 +43,10 @@ def test_each_reason_says_what_was_wanted_and_what_there_was() -> None:
 
 
 def test_missing_keys_are_those_of_statements_about_the_request() -> None:
-    """Keys in conditions and in variables count; those of statements about other actions do not."""
+    """Missing keys are those of conditions and variables about the request.
+
+    Statements about other actions do not count.
+    """
     given = identity(
         allow("s3:*", "arn:aws:s3:::${aws:username}/*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
         allow("ec2:*", Condition={"StringEquals": {"ec2:Region": "x"}}),
@@ -52,7 +55,7 @@ def test_missing_keys_are_those_of_statements_about_the_request() -> None:
 
 
 def test_the_trace_carries_the_same_decision() -> None:
-    """It asks the same statements, so it cannot tell another story."""
+    """The trace uses the same statements and has the same decision."""
     for given in (Policies(ALL), Policies(NOTHING), Policies(identity(allow(), deny("s3:*", Sid="Stop")))):
         assert explain(question(), given).decision == decide(question(), given)
 
@@ -68,7 +71,7 @@ def test_matched_statements_are_those_that_decided() -> None:
 
 
 def test_every_type_and_level_is_looked_at() -> None:
-    """In the order of evaluation, control policies level by level."""
+    """Types are in the order of evaluation, control policies level by level."""
     level = policies(PolicyType.SERVICE_CONTROL, allow())
     given = Policies(
         NOTHING,
@@ -89,14 +92,17 @@ def test_every_type_and_level_is_looked_at() -> None:
 
 
 def test_statements_are_found_in_their_text() -> None:
-    """Lines and columns count from one, the end is exclusive; braces inside of texts are no braces."""
+    """Lines and columns count from one, the end is exclusive.
+
+    Braces inside strings are ignored.
+    """
     text = '{\n  "Version": "2012-10-17",\n  "Statement": [\n    {"Sid": "}{"},\n    {\n      "a": {}\n    }\n  ]\n}'
     assert statement_spans(text) == (Span(4, 5, 4, 18), Span(5, 5, 7, 6))
     assert statement_spans('{"Statement": {"a": [{}]}, "Id": {}}') == (Span(1, 15, 1, 26),)
 
 
 def holding(of: PolicyType, found: PolicySet) -> Policies:
-    """Return a situation in which everything else allows."""
+    """Return a situation in which all other types allow."""
     return {
         PolicyType.IDENTITY: Policies(found),
         PolicyType.BOUNDARY: Policies(ALL, boundary=found),
@@ -115,7 +121,7 @@ EXPLICIT = {
 
 @pytest.mark.parametrize("of", list(EXPLICIT))
 def test_awss_words_for_each_type(of: PolicyType) -> None:
-    """The page "Troubleshoot access denied error messages" gives them."""
+    """The page "Troubleshoot access denied error messages" has these messages."""
     lacking = denial(question(), holding(of, policies(of, allow("iam:*"))))
     assert because(lacking) == f"because no {of.value} allows the s3:GetObject action"
     stopped = denial(question(), holding(of, policies(of, allow(), deny("s3:*"))))
@@ -123,7 +129,7 @@ def test_awss_words_for_each_type(of: PolicyType) -> None:
 
 
 def test_awss_words_for_policies_of_resources() -> None:
-    """Resource policies, resource control policies and trust policies."""
+    """Test resource policies, resource control policies and trust policies."""
     stop = {**deny(), "Principal": "*"}
     found = denial(question(), Policies(ALL, resource=resource(stop)))
     assert because(found) == "with an explicit deny in a resource-based policy"
@@ -138,7 +144,7 @@ def test_awss_words_for_policies_of_resources() -> None:
 
 
 def test_the_story_names_the_missing_condition() -> None:
-    """A stranger learns from the story alone what to change."""
+    """The explanation alone tells a reader which condition is missing."""
     given: PolicySet = trust(trusting({"AWS": A}, Condition={"StringEquals": {"sts:ExternalId": "abc"}}))
     story = "\n".join(
         tell(explain(question(action="sts:AssumeRole", on=ROLE_ARN), Policies(ALL, resource=given, trust=True)))
@@ -148,7 +154,7 @@ def test_the_story_names_the_missing_condition() -> None:
 
 
 def test_nobody_else_can_write_an_allowed() -> None:
-    """Minting needs a decision, and only decide() makes one."""
+    """Only decide() can create an Allowed."""
     with pytest.raises(TypeError, match="decide"):
         Allowed((), None)
     decision = decide(question(), Policies(ALL))

@@ -1,4 +1,4 @@
-"""Explanations of principals, the linter's check of values, and the table of multivalued keys."""
+"""Explanations of principals, the linter's values, and multivalued keys."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ OF_OTHERS = {"AWS": f"arn:aws:iam::{B}:user/bob"}
 
 
 def traced(caller: Principal, given: PolicySet, *, kind: PolicyType = PolicyType.RESOURCE) -> StatementTrace:
-    """Return how the one statement of a policy with principals is explained."""
+    """Return the explanation of a policy's single statement with principals."""
     if kind is PolicyType.RESOURCE_CONTROL:
         found = explain(question(caller), Policies(NOTHING, resource_control=(given,)))
     else:
@@ -59,7 +59,7 @@ def traced(caller: Principal, given: PolicySet, *, kind: PolicyType = PolicyType
 def test_an_allow_that_means_the_caller_says_how_far_it_carries(
     caller: Principal, principal: Any, reach: Reach
 ) -> None:
-    """And gives no reason against itself."""
+    """An Allow for the caller has its reach, and no mismatch."""
     found = traced(caller, resource(trusting(principal, "s3:*", Resource="*")))
     assert (found.applies, found.reasons, found.reach) == (True, (), reach)
 
@@ -76,7 +76,7 @@ def test_an_allow_that_means_the_caller_says_how_far_it_carries(
 )
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
 def test_a_statement_about_others_says_who_asked(caller: Principal, name: str, effect: str) -> None:
-    """The caller by the best name that it has, and no reach."""
+    """A statement about others shows the caller's best name, and no reach."""
     statement = {**trusting(OF_OTHERS, "s3:*", Resource="*"), "Effect": effect}
     found = traced(caller, resource(statement))
     assert (found.applies, found.reach) == (False, None)
@@ -85,7 +85,7 @@ def test_a_statement_about_others_says_who_asked(caller: Principal, name: str, e
 
 
 def test_an_allow_that_does_not_apply_carries_nowhere() -> None:
-    """Though it means the caller."""
+    """An Allow for the caller that does not apply has no reach."""
     found = traced(user(), resource(trusting({"AWS": A}, "ec2:*", Resource="*")))
     assert (found.applies, found.reach, [reason.part for reason in found.reasons]) == (False, None, [Part.ACTION])
 
@@ -97,13 +97,13 @@ def test_a_deny_carries_nowhere() -> None:
 
 
 def test_the_allow_of_a_control_policy_means_everybody() -> None:
-    """Its Principal is read as that of a Deny."""
+    """The Principal of a control policy's Allow is read like a Deny's."""
     found = traced(WEB, policies(PolicyType.RESOURCE_CONTROL, allow(Principal="*")), kind=PolicyType.RESOURCE_CONTROL)
     assert (found.applies, found.reasons) == (True, ())
 
 
 def test_statements_and_values_have_names_for_people() -> None:
-    """With the Sid where there is one, and several values in brackets."""
+    """Statements show their Sid, several values are in brackets."""
     named = traced(user(), resource(deny(Sid="Stop", Principal={"AWS": A})))
     bare = traced(user(), resource(deny(Principal={"AWS": A})))
     assert name_statement(named.ref).startswith('statement 0 "Stop" of ')
@@ -126,14 +126,14 @@ READABLE = [
 
 @pytest.mark.parametrize(("operator", "key", "good", "bad"), READABLE)
 def test_values_that_can_never_match_are_found(operator: str, key: str, good: str, bad: str) -> None:
-    """Each family of operators has its own reader."""
+    """Each family of operators has its own parser."""
     for value, expected in ((good, False), (bad, True), ([good, bad], True)):
         document = parse_document(text_of(deny(Condition={operator: {key: value}})), DocumentKind.IDENTITY)
         assert ("unreadable-value" in [found.rule for found in lint(document)]) is expected, value
 
 
 def test_a_date_with_its_zone_is_readable() -> None:
-    """One without is not."""
+    """A date without its zone does not parse."""
     for value, expected in (("2026-03-01T12:00:00Z", False), ("2026-03-01", False), ("2026-03-01T12:00:00", True)):
         condition = {"DateLessThan": {"aws:CurrentTime": value}}
         document = parse_document(text_of(deny(Condition=condition)), DocumentKind.IDENTITY)
@@ -152,6 +152,9 @@ ONE = (
 
 
 def test_which_keys_have_several_values() -> None:
-    """The service authorization reference says ArrayOf; a set operator belongs to these alone."""
+    """The keys are ArrayOf in the service authorization reference.
+
+    A set operator is only for these keys.
+    """
     found = {name: find_key(name) for name in (*SEVERAL, *ONE)}
     assert {name for name, key in found.items() if key is not None and key.multivalued} == set(SEVERAL)

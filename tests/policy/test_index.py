@@ -1,4 +1,4 @@
-"""The index of statements by resource: it may only leave out what cannot apply."""
+"""The index of statements by resource excludes only what cannot apply."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ RESOURCES = st.sampled_from(["arn:aws:s3:::b/k", "arn:aws:s3:::c/k", "arn:aws:s3
 @given(st.lists(st.lists(PATTERNS, min_size=1, max_size=2), min_size=7, max_size=12), RESOURCES)
 @settings(max_examples=60, deadline=None)
 def test_many_statements_say_what_each_says_alone(listed: list[list[str]], target: str) -> None:
-    """A set large enough to be indexed allows what one of its statements allows, and denies likewise."""
+    """An indexed set allows and denies like its single statements."""
     asked = question(on=target, context={"aws:username": "b"})
     alone = [is_allowed(asked, Policies(identity(allow(resource=patterns)))) for patterns in listed]
     together = identity(*(allow(resource=patterns) for patterns in listed))
@@ -38,7 +38,7 @@ def test_many_statements_say_what_each_says_alone(listed: list[list[str]], targe
 
 
 def test_a_flood_of_actions_does_not_grow_the_cache_without_end() -> None:
-    """What speaks of which action is remembered for a bounded number of actions."""
+    """The cache of statements by action has a limit."""
     found = identity(allow())
     for number in range(2_000):
         assert is_allowed(question(action=f"s3:Invented{number}"), Policies(found))

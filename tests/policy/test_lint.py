@@ -1,4 +1,4 @@
-"""The linter: legal, but surely not meant. And the keys that documents ask for."""
+"""The linter's warnings, and the condition keys of documents."""
 
 from typing import Any
 
@@ -42,19 +42,19 @@ def where(operator: str, key: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_each_rule_finds_its_slip(rule: str, statement: dict[str, Any]) -> None:
-    """One statement a rule."""
+    """Each rule finds its mistake."""
     assert rule in rules(statement)
 
 
 def test_rules_about_trust() -> None:
-    """Everyone without a condition; every user of an issuer."""
+    """Everyone without a condition, and every user of an issuer."""
     assert rules(trusting("*"), DocumentKind.TRUST) == ["open-principal"]
     audience = where("StringEquals", "issuer.example:aud", "x")
     assert rules(trusting({"Federated": OIDC}, WEB, **audience), DocumentKind.TRUST) == ["federation-without-subject"]
 
 
 def test_variables_in_an_old_document() -> None:
-    """They are plain text there."""
+    """In an old document variables are plain strings."""
     assert rules(allow(resource="arn:aws:s3:::b/${aws:username}"), version=OLD) == ["old-version"]
 
 
@@ -69,12 +69,12 @@ def test_variables_in_an_old_document() -> None:
     ],
 )
 def test_what_is_well_written_is_left_alone(statement: dict[str, Any]) -> None:
-    """No warning without a reason."""
+    """A correct policy gets no warning."""
     assert rules(statement) == []
 
 
 def test_a_warning_says_where() -> None:
-    """The path leads to the key."""
+    """The path of a warning leads to the key."""
     (found,) = lint(
         parse_document(text_of(allow(**where("Bool", "aws:SecureTransport", "yes"))), DocumentKind.IDENTITY)
     )
@@ -82,7 +82,7 @@ def test_a_warning_says_where() -> None:
 
 
 def test_the_keys_of_a_document() -> None:
-    """Conditions first, then variables, each once whatever its case."""
+    """Conditions first, then variables, without duplicates in any case."""
     statements = [
         allow(
             resource="arn:aws:s3:::b/${aws:username}", **where("StringEquals", "aws:PrincipalTag/x", "${aws:userid}")
@@ -94,7 +94,7 @@ def test_the_keys_of_a_document() -> None:
 
 
 def test_what_is_known_of_keys() -> None:
-    """Families of tags, issuers' claims, and multivalued keys."""
+    """Families of tags, claims of issuers, and multivalued keys are known."""
     assert KNOWN["aws:tagkeys"].multivalued
     assert find_key("AWS:SourceIP") == KNOWN["aws:sourceip"]
     assert KNOWN["aws:sourceip"].type is KeyType.IP

@@ -1,4 +1,4 @@
-"""Traps 13 to 20: how policies of several types add up."""
+"""Traps 13 to 20: combinations of several policy types."""
 
 import pytest
 from tests.policy.asking import (
@@ -56,7 +56,10 @@ ELSEWHERE = allow("iam:*")
 
 @pytest.mark.parametrize("limit", ["boundary", "session"])
 def test_trap_13_an_explicit_deny_beats_every_grant(limit: str) -> None:
-    """A Deny in a session policy or boundary beats a resource policy that names the session itself."""
+    """A Deny in a session policy or boundary overrides a resource policy.
+
+    Even if the resource policy names the session itself.
+    """
     stop = session_policy(allow(), deny("s3:*")) if limit == "session" else None
     fence = boundary(allow(), deny("s3:*")) if limit == "boundary" else None
     given = Policies(ALL, boundary=fence, session=stop, resource=granting({"AWS": session().arn}))
@@ -67,7 +70,7 @@ def test_trap_13_an_explicit_deny_beats_every_grant(limit: str) -> None:
 
 IDENTITY, BOUNDARY, SESSION = PolicyType.IDENTITY, PolicyType.BOUNDARY, PolicyType.SESSION
 ROWS = [
-    # who, named in the resource policy, which types must allow nevertheless
+    # the caller, the name in the resource policy, the types that must still allow
     (user(), {"AWS": user().arn}, {SESSION}),
     (session(), {"AWS": session().issuer_arn}, {BOUNDARY, SESSION}),
     (session(), {"AWS": session().arn}, set()),
@@ -82,7 +85,7 @@ ROWS = [
 def test_trap_13_which_implicit_denies_a_resource_policy_skips(
     who: Principal, named: object, needed: set[PolicyType]
 ) -> None:
-    """The table of implicit denies, by the principal that the resource policy names."""
+    """AWS's table of implicit denies, by the principal in the resource policy."""
     grant = granting(named)
     opened = {IDENTITY: ALL, BOUNDARY: boundary(allow()), SESSION: session_policy(allow())}
     for lacking in (None, IDENTITY, BOUNDARY, SESSION):
@@ -93,7 +96,10 @@ def test_trap_13_which_implicit_denies_a_resource_policy_skips(
 
 @pytest.mark.parametrize("operator", ["ArnEquals", "StringLike", "ArnEqualsIfExists", "ArnNotEquals"])
 def test_trap_13_everyone_narrowed_by_principal_arn(operator: str) -> None:
-    """`*` with a condition that says which principals are meant skips every implicit deny; others say nothing."""
+    """`*` with a positive condition on the principal skips every implicit deny.
+
+    Other conditions do not.
+    """
     name = user().arn if operator == "ArnNotEquals" else session().issuer_arn
     grant = resource({**allow(), "Principal": "*", "Condition": {operator: {"aws:PrincipalArn": name}}})
     given = Policies(NOTHING, session=session_policy(ELSEWHERE), resource=grant)
@@ -102,7 +108,10 @@ def test_trap_13_everyone_narrowed_by_principal_arn(operator: str) -> None:
 
 
 def test_trap_14_session_policies_are_united_and_then_narrow() -> None:
-    """Several session policies allow together what one of them allows, and never more than the identity does."""
+    """A request needs the Allow of one of several session policies.
+
+    They never allow more than the identity policies.
+    """
     inline = session_policy(allow("s3:GetObject"))
     managed = session_policy(allow("s3:PutObject"), allow("iam:*"))
     both = compile_set([*inline.policies, *managed.policies])
@@ -114,7 +123,7 @@ def test_trap_14_session_policies_are_united_and_then_narrow() -> None:
 
 
 def test_trap_15_every_level_of_control_policies_must_allow() -> None:
-    """One level's Allow does not stand in for another's."""
+    """The Allow of one level does not replace the Allow of another level."""
     assert is_allowed(question(), Policies(ALL, service_control=(scp(allow()), scp(allow("s3:*")))))
     assert not is_allowed(question(), Policies(ALL, service_control=(scp(allow()), scp(ELSEWHERE))))
     assert not is_allowed(question(), Policies(ALL, service_control=(scp(allow()), NOTHING)))
@@ -131,7 +140,7 @@ def test_trap_16_across_accounts_a_resource_policy_alone_never_suffices() -> Non
 
 
 def test_trap_17_an_identity_policy_alone_never_assumes_a_role() -> None:
-    """The trust policy must allow, in the same account too, and for the root user as well."""
+    """The trust policy must allow, in the same account and for root users too."""
     bob = trusting({"AWS": f"arn:aws:iam::{A}:user/bob"})
     assert not may_assume(user(), bob, own=ALL)
     assert not may_assume(root(), bob)
@@ -139,7 +148,10 @@ def test_trap_17_an_identity_policy_alone_never_assumes_a_role() -> None:
 
 
 def test_trap_18_tagging_a_session_is_an_action_of_its_own() -> None:
-    """sts:TagSession is judged like sts:AssumeRole, against the trust policy and the caller's own policies."""
+    """sts:TagSession is evaluated like sts:AssumeRole.
+
+    The trust policy and the caller's own policies must allow it.
+    """
     only_assume, both = trusting({"AWS": A}), trusting({"AWS": A}, ["sts:AssumeRole", "sts:TagSession"])
     tagging = question(user(), "sts:TagSession", ROLE_ARN, {"aws:tagkeys": ("team",)})
     own = identity(allow(["sts:AssumeRole", "sts:TagSession"]))
@@ -150,7 +162,7 @@ def test_trap_18_tagging_a_session_is_an_action_of_its_own() -> None:
 
 
 def test_trap_19_a_boundary_limits_grants_to_the_role_but_not_to_the_user_or_session() -> None:
-    """A resource policy that names the role ARN is limited by the role's boundary."""
+    """The role's boundary limits a resource policy that names the role ARN."""
     fence = boundary(ELSEWHERE)
     to_role = granting({"AWS": session().issuer_arn})
     assert not is_allowed(question(session()), Policies(ALL, boundary=fence, resource=to_role))
@@ -161,7 +173,7 @@ def test_trap_19_a_boundary_limits_grants_to_the_role_but_not_to_the_user_or_ses
 
 
 def test_trap_20_a_negated_deny_hits_federated_callers_who_lack_the_key() -> None:
-    """Unsigned calls have no aws:PrincipalOrgID, so `StringNotEquals` on it is true of them all."""
+    """Unsigned calls have no aws:PrincipalOrgID: `StringNotEquals` is always true."""
     stop = {
         "Effect": "Deny",
         "Principal": "*",
@@ -174,20 +186,23 @@ def test_trap_20_a_negated_deny_hits_federated_callers_who_lack_the_key() -> Non
 
 
 def test_the_root_user_is_stopped_by_control_and_resource_policies_alone() -> None:
-    """The root user has no identity policies and needs none."""
+    """The root user does not need identity policies."""
     assert is_allowed(question(root()), Policies(NOTHING))
     assert not is_allowed(question(root()), Policies(NOTHING, service_control=(scp(allow(), deny("s3:*")),)))
     assert not is_allowed(question(root()), Policies(NOTHING, resource=resource({**deny(), "Principal": "*"})))
 
 
 def test_a_federated_user_without_a_session_policy_has_no_rights() -> None:
-    """Its rights are the intersection with a session policy; without one there is nothing to intersect."""
+    """Without a session policy, a federated user has no permissions.
+
+    Its permissions are the intersection with the session policy.
+    """
     assert not is_allowed(question(federated_user()), Policies(ALL))
     assert is_allowed(question(federated_user()), Policies(ALL, session=session_policy(allow())))
 
 
 def test_resource_control_policies_deny_callers_from_outside() -> None:
-    """They protect the account's resources, whoever calls."""
+    """They protect the account's resources from every caller."""
     full = {**allow(), "Principal": "*"}
     stop = {**deny("sts:*"), "Principal": "*"}
     rcp = policies(PolicyType.RESOURCE_CONTROL, full, stop)

@@ -12,14 +12,17 @@ ARN = f"arn:aws:iam::{A}:role/app"
 
 
 def test_trap_21_key_names_ignore_case_and_values_do_not() -> None:
-    """Keys are found whatever their case, the tag part too; StringEquals compares with case."""
+    """Keys match in any case, also the tag part; StringEquals is case-sensitive."""
     assert holds("StringEquals", "AWS:principalTAG/Team", "art", {"aws:principaltag/team": "art"})
     assert not holds("StringEquals", "aws:PrincipalTag/team", "Art", {"aws:principaltag/team": "art"})
     assert holds("StringEqualsIgnoreCase", "aws:PrincipalTag/team", "Art", {"aws:principaltag/team": "art"})
 
 
 def test_trap_22_negated_operators_are_true_of_a_missing_key() -> None:
-    """So a Deny with StringNotEquals denies where the key is absent, without IfExists."""
+    """A Deny with StringNotEquals applies if the key is absent.
+
+    IfExists is not needed.
+    """
     assert holds("StringNotEquals", "aws:PrincipalTag/team", "art", {})
     assert stops("StringNotEquals", "aws:PrincipalTag/team", "art", {})
     for operator in ("StringNotLike", "StringNotEqualsIgnoreCase", "ArnNotLike", "NumericNotEquals", "NotIpAddress"):
@@ -27,14 +30,17 @@ def test_trap_22_negated_operators_are_true_of_a_missing_key() -> None:
 
 
 def test_trap_23_a_negated_list_means_none_of_them() -> None:
-    """StringNotEquals ["a", "b"] is false of a and of b."""
+    """StringNotEquals ["a", "b"] is false for a and for b."""
     for value in ("a", "b"):
         assert not holds("StringNotEquals", "aws:PrincipalTag/x", ["a", "b"], {"aws:principaltag/x": value})
     assert holds("StringNotEquals", "aws:PrincipalTag/x", ["a", "b"], {"aws:principaltag/x": "c"})
 
 
 def test_trap_24_set_operators_on_missing_and_empty_keys() -> None:
-    """ForAllValues is true of nothing, ForAnyValue false, even negated; Null closes the gap."""
+    """ForAllValues is true without values, ForAnyValue false, even negated.
+
+    Null detects the missing key.
+    """
     for context in ({}, {"aws:tagkeys": ()}):
         assert holds("ForAllValues:StringEquals", "aws:TagKeys", "a", context)
         assert holds("ForAllValues:StringNotEquals", "aws:TagKeys", "a", context)
@@ -60,17 +66,20 @@ def test_trap_24_set_operators_on_missing_and_empty_keys() -> None:
 def test_trap_25_set_operators_negate_the_comparison_not_the_whole(
     operator: str, values: tuple[str, ...], expected: object
 ) -> None:
-    """ForAllValues with a negated operator: every value lies outside; ForAnyValue: some value does."""
+    """ForAllValues negated: every value differs; ForAnyValue: at least one."""
     assert holds(operator, "aws:TagKeys", ["prod", "art"], {"aws:tagkeys": values}) is expected
 
 
 def test_trap_26_a_multivalued_key_needs_a_set_operator() -> None:
-    """Under a plain operator it allows nothing, negated or not; a single value serves as a set of one."""
+    """A plain operator never allows several values, negated or not.
+
+    A single value counts as a set of one.
+    """
     several = {"aws:tagkeys": ("a", "b")}
     for operator in ("StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists", "StringNotLike"):
         assert not holds(operator, "aws:TagKeys", "a", several)
         assert not holds(operator, "aws:TagKeys", "z", several)
-        # Whoever asks chooses how many values there are, and shall not choose past a Deny.
+        # The caller chooses the number of values, and must not bypass a Deny with it.
         assert stops(operator, "aws:TagKeys", "a", several)
         assert stops(operator, "aws:TagKeys", "a", {"aws:tagkeys": ("z",)})
     assert holds("ForAnyValue:StringEquals", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "a"})
@@ -78,7 +87,7 @@ def test_trap_26_a_multivalued_key_needs_a_set_operator() -> None:
 
 
 def test_trap_27_if_exists_still_compares_what_exists() -> None:
-    """A present key must fit; a missing one is passed over, also under ForAnyValue."""
+    """A present key must match; a missing key is ignored, also by ForAnyValue."""
     assert holds("StringEqualsIfExists", "aws:PrincipalTag/x", "a", {})
     assert not holds("StringEqualsIfExists", "aws:PrincipalTag/x", "a", {"aws:principaltag/x": "b"})
     assert holds("ForAnyValue:StringEqualsIfExists", "aws:TagKeys", "a", {})
@@ -90,7 +99,10 @@ def test_trap_27_if_exists_still_compares_what_exists() -> None:
     [("true", True, False), ("false", False, True), (True, True, False), (["true", "false"], True, True)],
 )
 def test_trap_28_null_asks_whether_the_key_is_there(wanted: Any, absent: object, present: object) -> None:
-    """`true` is absent, `false` is present, both are always; present but empty is absent."""
+    """`true` is absent, `false` is present, both always hold.
+
+    A key with an empty value is absent.
+    """
     assert holds("Null", "aws:TagKeys", wanted, {}) is absent
     assert holds("Null", "aws:TagKeys", wanted, {"aws:tagkeys": ()}) is absent
     assert holds("Null", "aws:PrincipalTag/x", wanted, {"aws:principaltag/x": ""}) is absent
@@ -98,14 +110,17 @@ def test_trap_28_null_asks_whether_the_key_is_there(wanted: Any, absent: object,
 
 
 def test_null_with_anything_else_takes_the_closed_side() -> None:
-    """It says neither absent nor present, so it opens no Allow and stops no Deny from applying."""
+    """Other values than true and false fail closed, for Allow and Deny."""
     for context in ({}, {"aws:principaltag/x": "v"}):
         assert not holds("Null", "aws:PrincipalTag/x", "False ", context)
         assert stops("Null", "aws:PrincipalTag/x", "False ", context)
 
 
 def test_trap_29_the_empty_text_is_a_value() -> None:
-    """StringLike with "" in its list matches it. Under ForAllValues it opens no Allow and stops no Deny."""
+    """StringLike with "" matches the empty string.
+
+    Under ForAllValues the empty string does not make an Allow apply, nor stop a Deny.
+    """
     assert holds("StringLike", "s3:prefix", ["", "home/*"], {"s3:prefix": ""})
     assert not holds("StringEquals", "s3:prefix", "a", {"s3:prefix": ""})
     assert not holds("ForAllValues:StringEquals", "s3:prefix", "a", {"s3:prefix": ""})
@@ -114,7 +129,7 @@ def test_trap_29_the_empty_text_is_a_value() -> None:
 
 @pytest.mark.parametrize("wanted", [True, "true", "True", "TRUE"])
 def test_trap_30_bool_knows_true_and_false_alone(wanted: Any) -> None:
-    """Any case will do; any other word matches nothing, on either side."""
+    """Any case matches; other words never match, on either side."""
     assert holds("Bool", "aws:SecureTransport", wanted, {"aws:securetransport": "true"})
     assert not holds("Bool", "aws:SecureTransport", wanted, {"aws:securetransport": "false"})
     assert not holds("Bool", "aws:SecureTransport", "yes", {"aws:securetransport": "yes"})
@@ -122,7 +137,10 @@ def test_trap_30_bool_knows_true_and_false_alone(wanted: Any) -> None:
 
 
 def test_trap_30_bool_false_is_not_true_of_a_missing_key() -> None:
-    """A Deny of calls without MFA needs BoolIfExists: long-term keys have no such key."""
+    """A Deny of calls without MFA needs BoolIfExists.
+
+    Calls with long-term keys do not have the key.
+    """
     assert not stops("Bool", "aws:MultiFactorAuthPresent", "false", {})
     assert stops("BoolIfExists", "aws:MultiFactorAuthPresent", "false", {})
 
@@ -147,13 +165,16 @@ def test_trap_30_bool_false_is_not_true_of_a_missing_key() -> None:
     ],
 )
 def test_trap_31_numbers_are_exact_and_whole(operator: str, wanted: Any, had: str, expected: object) -> None:
-    """Decimal arithmetic; what is no number helps no Allow, not even a negated one; no variables."""
+    """Numbers are decimals; invalid numbers never match, even negated.
+
+    Variables do not exist here.
+    """
     context = {"s3:max-keys": had, "aws:principaltag/n": "10"}
     assert holds(operator, "s3:max-keys", wanted, context) is expected
 
 
 def test_trap_31_a_deny_fires_on_what_is_no_number() -> None:
-    """The closed side: what cannot be compared counts against the caller."""
+    """An invalid number counts against the caller."""
     assert stops("NumericNotEquals", "s3:max-keys", "10", {"s3:max-keys": "10abc"})
     assert stops("NumericGreaterThan", "s3:max-keys", "10", {"s3:max-keys": "many"})
     assert not stops("NumericGreaterThan", "s3:max-keys", "10", {"s3:max-keys": "9"})
@@ -175,7 +196,10 @@ def test_trap_31_a_deny_fires_on_what_is_no_number() -> None:
     ],
 )
 def test_trap_32_dates_and_epoch_seconds_are_one_scale(operator: str, wanted: str, had: str, expected: object) -> None:
-    """W3C dates and epoch seconds compare; four digits are a year; a time needs its zone."""
+    """W3C dates and epoch seconds compare; four digits are a year.
+
+    A time needs its zone.
+    """
     assert holds(operator, "aws:CurrentTime", wanted, {"aws:currenttime": had}) is expected
 
 
@@ -197,12 +221,15 @@ def test_trap_32_dates_and_epoch_seconds_are_one_scale(operator: str, wanted: st
     ],
 )
 def test_trap_33_addresses_are_compared_as_bits(network: str, address: str, expected: object) -> None:
-    """Defaults are /32 and /128, host bits do not count, the families never meet."""
+    """Defaults are /32 and /128, host bits are ignored, families never match."""
     assert holds("IpAddress", "aws:SourceIp", network, {"aws:sourceip": address}) is expected
 
 
 def test_trap_33_not_ip_address() -> None:
-    """A list of IPv4 networks excludes every IPv6 caller; what is no address counts against the caller."""
+    """A list of IPv4 networks excludes every IPv6 caller.
+
+    An invalid address counts against the caller.
+    """
     assert holds("NotIpAddress", "aws:SourceIp", ["10.0.0.0/8"], {"aws:sourceip": "2001:db8::1"})
     assert not holds("NotIpAddress", "aws:SourceIp", ["192.0.2.0/24", "10.0.0.0/8"], {"aws:sourceip": "10.1.1.1"})
     assert not holds("NotIpAddress", "aws:SourceIp", ["10.0.0.0/8"], {"aws:sourceip": "here"})
@@ -210,7 +237,7 @@ def test_trap_33_not_ip_address() -> None:
 
 
 def test_trap_34_bytes_are_compared_decoded() -> None:
-    """Both sides are base64; what is not counts against the caller."""
+    """Both sides are base64; invalid base64 counts against the caller."""
     encoded = base64.b64encode(b"key\x00").decode()
     assert holds("BinaryEquals", "x:key", encoded, {"x:key": encoded})
     assert not holds("BinaryEquals", "x:key", encoded, {"x:key": base64.b64encode(b"kez\x00").decode()})
@@ -231,21 +258,21 @@ def test_trap_34_bytes_are_compared_decoded() -> None:
     ],
 )
 def test_trap_35_arns_are_matched_part_by_part(operator: str, pattern: str, expected: object) -> None:
-    """Each of six parts by itself; ArnEquals is ArnLike; what is no ARN never matches."""
+    """Six parts match one by one; ArnEquals is ArnLike; invalid ARNs never match."""
     assert holds(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN}) is expected
 
 
 @pytest.mark.parametrize("pattern", ["arn:aws:iam::*", "*", "foo", "", [f"arn:aws:iam::{A}:role/other", "*"]])
 @pytest.mark.parametrize("operator", ["ArnNotLike", "ArnNotEquals"])
 def test_what_is_no_arn_is_not_thereby_another_arn(operator: str, pattern: Any) -> None:
-    """A slip in the pattern opens no Allow for everybody, and stops no Deny from applying."""
+    """An invalid pattern never makes an Allow apply, nor stops a Deny."""
     assert not holds(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN})
     assert stops(operator, "aws:PrincipalArn", pattern, {"aws:principalarn": ARN})
     assert not holds(operator, "aws:PrincipalArn", ARN, {"aws:principalarn": "anonymous"})
 
 
 def test_a_variable_may_stand_for_a_whole_arn() -> None:
-    """The Arn operators take variables; one that is all of the pattern is an ARN, and no wildcard."""
+    """ARN operators have variables; a whole ARN from a variable has no wildcards."""
     context = {"aws:principalarn": ARN, "aws:sourcearn": ARN}
     assert holds("ArnEquals", "aws:SourceArn", "${aws:PrincipalArn}", context)
     assert stops("ArnEquals", "aws:SourceArn", "${aws:PrincipalArn}", context)
@@ -256,7 +283,7 @@ def test_a_variable_may_stand_for_a_whole_arn() -> None:
 
 
 def test_trap_35_the_sixth_part_holds_colons_and_string_like_crosses_them() -> None:
-    """`*` reaches over colons at the end of an ARN, and everywhere under StringLike."""
+    """`*` matches colons at the end of an ARN, and everywhere under StringLike."""
     queue = {"aws:sourcearn": "arn:aws:logs:eu-west-1:1:log-group:a:*"}
     assert holds("ArnLike", "aws:SourceArn", "arn:aws:logs:*:1:log-group*", queue)
     assert not holds("ArnLike", "aws:SourceArn", "arn:aws:*:log-group*", queue)
@@ -283,13 +310,13 @@ def test_trap_35_the_sixth_part_holds_colons_and_string_like_crosses_them() -> N
     ],
 )
 def test_trap_36_string_like(pattern: str, text: str, expected: object) -> None:
-    """`*` is any run of any characters, `?` exactly one; both ends are anchored."""
+    """`*` matches any characters, `?` exactly one; both ends are anchored."""
     assert holds("StringLike", "x:y", pattern, {"x:y": text}) is expected
     assert holds("StringNotLike", "x:y", pattern, {"x:y": text}) is not expected
 
 
 def test_trap_37_string_equals_takes_wildcards_as_letters() -> None:
-    """But the escapes of variables still mean one letter."""
+    """Wildcards are literal, and escapes of variables mean one character."""
     assert holds("StringEquals", "x:y", "a*", {"x:y": "a*"})
     assert not holds("StringEquals", "x:y", "a*", {"x:y": "ab"})
     assert holds("StringEquals", "x:y", "a${*}${?}${$}", {"x:y": "a*?$"})
@@ -298,7 +325,7 @@ def test_trap_37_string_equals_takes_wildcards_as_letters() -> None:
 
 @pytest.mark.parametrize("letter", list(".+^$()[]{}|\\"))
 def test_trap_38_no_letter_of_a_policy_is_a_regular_expression(letter: str) -> None:
-    """Everything but `*` and `?` stands for itself."""
+    """All characters except `*` and `?` are literal."""
     assert holds("StringLike", "x:y", f"a{letter}*", {"x:y": f"a{letter}b"})
     assert not holds("StringLike", "x:y", f"a{letter}*", {"x:y": "aab"})
 
@@ -314,7 +341,10 @@ def test_conditions_are_all_needed_and_values_are_alternatives() -> None:
 
 
 def test_a_plain_false_condition_spares_even_where_another_cannot_be_read() -> None:
-    """A Deny whose other condition is plainly false does not apply, whatever cannot be read."""
+    """A Deny with one false condition does not apply.
+
+    Another condition that cannot be evaluated has no effect.
+    """
     unread = {"NumericEquals": {"x:n": "1"}, "StringEquals": {"x:a": "no"}}
     given = Policies(identity(allow(), deny(Condition=unread)))
     assert is_allowed(question(context={"x:n": "what", "x:a": "yes"}), given)

@@ -34,19 +34,22 @@ from daypass.policy.template import parse_template
 
 
 def refusal(text: str, kind: DocumentKind = DocumentKind.IDENTITY) -> str:
-    """Return the words with which a document is refused."""
+    """Return the message of a refused document."""
     with pytest.raises(MalformedPolicyDocument) as caught:
         parse_document(text, kind)
     return caught.value.message
 
 
 def covers(pattern: Any, action: str) -> bool:
-    """Tell whether an Allow with this Action speaks of `action`."""
+    """Return whether an Allow with this Action covers `action`."""
     return is_allowed(question(action=action), Policies(identity(allow(pattern))))
 
 
 def test_trap_45_actions_ignore_case_and_know_wildcards_anywhere() -> None:
-    """`*` and `?` may stand anywhere; only `*` alone may leave out the service. Resources heed case."""
+    """`*` and `?` match anywhere; only `*` alone may omit the service.
+
+    Resources are case-sensitive.
+    """
     for pattern in ("S3:getobject", "s3:Get*", "s3:*Object", "s3:G?tObject", "s3:*", "*", "*:*", "s?:GetObject"):
         assert covers(pattern, "s3:GetObject"), pattern
     for pattern in ("s3:Get", "s3:GetObjectAcl", "s3:Get?Object", "ec2:*", "s3:G*Acl"):
@@ -57,7 +60,7 @@ def test_trap_45_actions_ignore_case_and_know_wildcards_anywhere() -> None:
 
 
 def test_trap_46_not_action_covers_every_other_service() -> None:
-    """Allow with NotAction or NotResource allows all the rest; it denies nothing."""
+    """Allow with NotAction or NotResource allows the rest; it is not a Deny."""
     given = identity({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"})
     assert is_allowed(question(action="ec2:RunInstances"), Policies(given))
     assert not is_allowed(question(), Policies(given))
@@ -82,12 +85,15 @@ def test_trap_46_not_action_covers_every_other_service() -> None:
     ],
 )
 def test_trap_47_a_star_that_ends_a_part_runs_over_colons(pattern: str, target: str, expected: object) -> None:
-    """One inside a part stops at the colon; the last part holds colons anyway."""
+    """A star inside a part stops at the colon; the last part may contain colons."""
     assert reaches(pattern, target) is expected
 
 
 def test_trap_48_spelling_and_shapes() -> None:
-    """Effect and element names heed case; one statement, one action and one value need no list."""
+    """Effect and element names are case-sensitive.
+
+    A single statement, action or value does not need a list.
+    """
     assert "Statement.Effect" in refusal('{"Statement": {"Effect": "allow", "Action": "*", "Resource": "*"}}')
     assert "Statement.effect" in refusal('{"Statement": {"effect": "Allow", "Action": "*", "Resource": "*"}}')
     assert "statement" in refusal('{"statement": []}')
@@ -123,12 +129,15 @@ def test_trap_48_spelling_and_shapes() -> None:
     ],
 )
 def test_a_refusal_says_where(more: dict[str, Any], words: str) -> None:
-    """AWS's words where they are known, and the place elsewhere."""
+    """The message is AWS's if it is known, otherwise it has the path."""
     assert words in refusal(text_of({**allow(), **more}))
 
 
 def test_trap_49_duplicates_are_malformed() -> None:
-    """Equal Sids, and equal keys of any JSON object: Python's reader would keep the last."""
+    """Equal Sids, and equal keys of any JSON object, are refused.
+
+    Python's parser would keep the last one.
+    """
     twice = refusal(text_of(allow(Sid="One"), deny(Sid="One")))
     assert twice == "Statement IDs (SID) in a single policy must be unique."
     effect = '{"Statement": {"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}'
@@ -153,13 +162,16 @@ def test_trap_49_duplicates_are_malformed() -> None:
     ],
 )
 def test_what_is_not_json_is_refused(text: str) -> None:
-    """Deep nesting, NaN, byte order marks, control characters and lone surrogates too, at no cost."""
+    """Deep nesting, NaN, byte order marks and lone surrogates are refused quickly."""
     assert refusal(text) == "This policy contains invalid Json"
 
 
 @pytest.mark.parametrize("kind", [DocumentKind.IDENTITY, DocumentKind.SESSION, DocumentKind.SERVICE_CONTROL])
 def test_trap_50_no_principal_where_the_holder_is_known(kind: DocumentKind) -> None:
-    """Identity, session and service control policies name no principal; AWS takes an Id in the first all the same."""
+    """Identity, session and service control policies have no principal.
+
+    AWS accepts an Id in identity policies.
+    """
     for element in ("Principal", "NotPrincipal"):
         words = refusal(text_of({**allow(), element: "*"}), kind)
         assert words == "Policy document should not specify a principal."
@@ -168,7 +180,10 @@ def test_trap_50_no_principal_where_the_holder_is_known(kind: DocumentKind) -> N
 
 
 def test_trap_50_a_principal_where_the_holder_is_a_resource() -> None:
-    """Resource, trust and resource control policies must name one; a trust policy names no resource."""
+    """Resource, trust and resource control policies must have a principal.
+
+    A trust policy has no resource.
+    """
     assert refusal(text_of(allow()), DocumentKind.RESOURCE) == "Missing required field Principal"
     assert refusal(text_of(deny()), DocumentKind.RESOURCE_CONTROL) == "Missing required field Principal"
     bare = {"Effect": "Allow", "Action": "sts:AssumeRole"}
@@ -195,12 +210,12 @@ def test_trap_50_a_principal_where_the_holder_is_a_resource() -> None:
     ],
 )
 def test_trust_policies_are_refused_in_awss_words(statement: dict[str, Any], words: str) -> None:
-    """The words that IAM uses for roles."""
+    """IAM uses these messages for roles."""
     assert refusal(text_of(statement), DocumentKind.TRUST) == words
 
 
 def test_trap_51_sizes() -> None:
-    """IAM leaves out white space outside of texts; a session policy counts plain."""
+    """IAM ignores white space outside of strings; session policies count it."""
     text = '{ "Statement" : "a b\\" c" }\n'
     assert size_of(text, count_white_space=True) == len(text)
     assert size_of(text, count_white_space=False) == len('{"Statement":"a b\\" c"}')
@@ -212,7 +227,7 @@ def test_trap_51_sizes() -> None:
 
 
 def test_trap_52_service_control_policies_speak_the_whole_language() -> None:
-    """NotAction with Allow, conditions in Allow, wildcards anywhere."""
+    """NotAction with Allow, conditions in Allow, and wildcards are allowed."""
     full = {"Effect": "Allow", "NotAction": "iam:*User", "Resource": "*", "Condition": {"Bool": {"x:y": "true"}}}
     level = policies(PolicyType.SERVICE_CONTROL, full)
     given = Policies(ALL, service_control=(level,))
@@ -222,7 +237,7 @@ def test_trap_52_service_control_policies_speak_the_whole_language() -> None:
 
 
 def test_trap_52_resource_control_policies_only_deny() -> None:
-    """Principal is everyone, and the only Allow is AWS's own."""
+    """The principal is everyone, and the only Allow is AWS's own."""
     kind = DocumentKind.RESOURCE_CONTROL
     assert "can only deny" in refusal(text_of({**allow("s3:*"), "Principal": "*"}), kind)
     assert "can only name" in refusal(text_of({**deny(), "Principal": {"AWS": A}}), kind)
@@ -231,7 +246,7 @@ def test_trap_52_resource_control_policies_only_deny() -> None:
 
 
 def test_trap_53_unknown_operators_and_keys_are_refused_early() -> None:
-    """An unknown operator never reaches evaluation; an unknown key is refused in a trust policy."""
+    """Unknown operators are refused, in trust policies unknown keys too."""
     with pytest.raises(UnknownOperatorError):
         compile_condition(ConditionTest("StringIs", "x:y", ("a",)), variables=True, on_doubt=True)
     slip = trusting({"Federated": OIDC}, Condition={"StringEquals": {"aws:PrincipalOrg": "o-x"}})
@@ -239,7 +254,7 @@ def test_trap_53_unknown_operators_and_keys_are_refused_early() -> None:
 
 
 def test_trap_54_numbers_and_booleans_compare_as_they_were_written() -> None:
-    """`1.0` is not `1` for a String operator, and `true` is the text."""
+    """With a String operator `1.0` is not `1`, and `true` is a string."""
     assert holds("StringEquals", "x:y", True, {"x:y": "true"})
     assert holds("StringEquals", "x:y", 10, {"x:y": "10"})
     assert holds("StringEquals", "x:y", 1.0, {"x:y": "1.0"})
@@ -251,7 +266,10 @@ def test_trap_54_numbers_and_booleans_compare_as_they_were_written() -> None:
 
 
 def test_trap_55_what_cannot_be_evaluated_refuses_the_whole_request() -> None:
-    """Even where another statement allows; no exception escapes, and the audit learns of it."""
+    """Even if another statement allows, and no exception escapes.
+
+    The audit log records the failure.
+    """
     broken = deny(Condition={"NumericEquals": {"x:y": "1"}})
     given = Policies(identity(allow(), broken))
     asked = Question("s3:GetObject", "arn:aws:s3:::b/k", A, user(), Unreadable())
@@ -261,16 +279,19 @@ def test_trap_55_what_cannot_be_evaluated_refuses_the_whole_request() -> None:
 
 
 class Unreadable(dict[str, str]):
-    """A request context that breaks when it is read."""
+    """A request context whose reads fail."""
 
     def get(self, *_: object) -> Any:
-        """Break."""
+        """Raise an exception."""
         raise LookupError
 
 
 @pytest.mark.parametrize("unit", ['\\"', '"', "[", "${", "${a, '", '{"a":', "\\u0041"])
 def test_hostile_text_costs_no_more_than_its_length(unit: str) -> None:
-    """Four times the text takes about four times as long to refuse, or to find no variable in."""
+    """The time to refuse or parse a string is linear in its length.
+
+    Four times the length takes about four times as long.
+    """
 
     def shortest(length: int) -> float:
         text, times = '"' + unit * (length // len(unit)), []

@@ -1,4 +1,4 @@
-"""Traps 1 to 12: who is meant by a Principal element."""
+"""Traps 1 to 12: the callers that match a Principal element."""
 
 import pytest
 from tests.policy.asking import (
@@ -33,7 +33,10 @@ from daypass.policy.evaluate import Policies
 
 @pytest.mark.parametrize("everyone", ["*", {"AWS": "*"}])
 def test_trap_01_a_star_is_everyone_in_both_spellings(everyone: object) -> None:
-    """`"*"` and `{"AWS": "*"}` are the same: enough alone in the account, not across accounts."""
+    """`"*"` and `{"AWS": "*"}` are the same.
+
+    They are enough in the account, but not across accounts.
+    """
     assert may_assume(user(), trusting(everyone))
     assert not may_assume(user(B), trusting(everyone))
     assert may_assume(user(B), trusting(everyone), own=ALL)
@@ -41,14 +44,17 @@ def test_trap_01_a_star_is_everyone_in_both_spellings(everyone: object) -> None:
 
 @pytest.mark.parametrize("account", [A, f"arn:aws:iam::{A}:root"])
 def test_trap_02_an_account_delegates_and_grants_nothing(account: str) -> None:
-    """The root ARN and the bare digits mean the whole account, whose own policies must then allow."""
+    """The root ARN and the bare digits mean the whole account.
+
+    Its own policies must then allow.
+    """
     assert not may_assume(user(), trusting({"AWS": account}))
     assert may_assume(user(), trusting({"AWS": account}), own=ALL)
     assert may_assume(root(), trusting({"AWS": account}))
 
 
 def test_trap_02_in_a_condition_the_root_arn_is_the_root_user() -> None:
-    """aws:PrincipalArn compares the caller's own ARN; the account's users have others."""
+    """aws:PrincipalArn is the caller's own ARN; users have other ARNs."""
     only_root = trusting("*", Condition={"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{A}:root"}})
     assert not may_assume(user(), only_root, context={"aws:principalarn": user().arn})
     assert may_assume(root(), only_root, context={"aws:principalarn": root().arn})
@@ -56,14 +62,14 @@ def test_trap_02_in_a_condition_the_root_arn_is_the_root_user() -> None:
 
 @pytest.mark.parametrize("kind", [DocumentKind.TRUST, DocumentKind.RESOURCE])
 def test_trap_03_no_wildcards_inside_principal_arns(kind: DocumentKind) -> None:
-    """Names are never patterns; a document that has one is refused."""
+    """Names are never patterns; a document with a pattern is refused."""
     more = {} if kind is DocumentKind.TRUST else {"Resource": "*"}
     with pytest.raises(MalformedPolicyDocument, match="Invalid principal in policy"):
         parse_document(text_of(trusting({"AWS": f"arn:aws:iam::{A}:user/*"}, **more)), kind)
 
 
 def test_trap_04_a_role_means_its_sessions_path_and_all() -> None:
-    """A session's ARN lacks its role's path, so the role is compared by its own ARN."""
+    """The role is compared by its own ARN: a session's ARN has no path."""
     with_path = session(path="/team/")
     assert may_assume(with_path, trusting({"AWS": f"arn:aws:iam::{A}:role/team/app"}))
     assert not may_assume(with_path, trusting({"AWS": f"arn:aws:iam::{A}:role/app"}))
@@ -72,7 +78,10 @@ def test_trap_04_a_role_means_its_sessions_path_and_all() -> None:
 
 
 def test_trap_05_a_session_arn_is_one_session() -> None:
-    """A session named by its ARN is limited neither by boundary nor by session policy; others are not meant."""
+    """A session named by its ARN is not limited by boundary or session policy.
+
+    Other sessions do not match.
+    """
     arn = f"arn:aws:sts::{A}:assumed-role/app/s1"
     assert may_assume(session(), trusting({"AWS": arn}))
     assert not may_assume(session(name="s2"), trusting({"AWS": arn}))
@@ -86,7 +95,10 @@ def test_trap_05_a_session_arn_is_one_session() -> None:
 
 
 def test_trap_06_a_recreated_principal_is_a_stranger() -> None:
-    """Stored by unique id, the old policy does not match a new user of the same name; a condition value does."""
+    """The stored unique id does not match a new user of the same name.
+
+    A condition value matches.
+    """
     stored = trusting({"AWS": "AIDAALICE"})
     assert may_assume(user(), stored)
     assert not may_assume(user(unique_id="AIDANEWALICE"), stored)
@@ -95,41 +107,44 @@ def test_trap_06_a_recreated_principal_is_a_stranger() -> None:
 
 
 def test_trap_06_a_role_and_its_session_by_unique_id() -> None:
-    """`AROA…` is the role, `AROA…:session` the one session."""
+    """`AROA…` is the role, `AROA…:session` is one session."""
     assert may_assume(session(), trusting({"AWS": "AROAAPP"}))
     assert may_assume(session(), trusting({"AWS": "AROAAPP:s1"}))
     assert not may_assume(session(), trusting({"AWS": "AROAAPP:s2"}))
 
 
 def test_trap_07_a_deleted_principal_just_never_matches() -> None:
-    """An id that nobody has is neither everyone nor an error, and others in the list go on matching."""
+    """The id of a deleted principal is neither everyone nor an error.
+
+    Other names in the list still match.
+    """
     assert not may_assume(user(), trusting({"AWS": "AROADELETED"}), own=ALL)
     assert may_assume(user(), trusting({"AWS": ["AROADELETED", user().arn]}))
     assert not may_assume(ANONYMOUS, trusting({"AWS": "AROADELETED"}))
 
 
 def test_trap_08_types_and_lists_of_principals_are_alternatives() -> None:
-    """A map with several types asks for one of them, not for all."""
+    """A caller must match only one of several types."""
     several = trusting({"Service": "ec2.amazonaws.com", "AWS": [f"arn:aws:iam::{A}:user/bob", user().arn]})
     assert may_assume(user(), several)
     assert may_assume(SERVICE, several)
 
 
 def test_trap_09_names_are_compared_whole() -> None:
-    """A name that contains the caller's, or that the caller's contains, is another name."""
+    """A name that contains another name is a different name."""
     assert not may_assume(user(name="al"), trusting({"AWS": f"arn:aws:iam::{A}:user/alice"}), own=ALL)
     assert not may_assume(user(name="alice2"), trusting({"AWS": f"arn:aws:iam::{A}:user/alice"}), own=ALL)
 
 
 def test_trap_09_a_deny_in_a_trust_policy_denies() -> None:
-    """A statement without Resource is evaluated like any other, Deny included."""
+    """A statement without Resource is evaluated like others, also a Deny."""
     stop = {"Effect": "Deny", "Principal": {"AWS": user().arn}, "Action": "sts:AssumeRole"}
     assert not may_assume(user(), trusting("*"), stop, own=ALL)
     assert may_assume(user(name="bob", unique_id="AIDABOB"), trusting("*"), stop)
 
 
 def test_trap_10_not_principal_with_deny_spares_only_who_is_listed_by_every_name() -> None:
-    """For a role session the account, the role and the session must all be listed."""
+    """For a role session the account, role and session must all be listed."""
     names = [f"arn:aws:iam::{A}:root", session().issuer_arn, session().arn]
     for left_out in (None, *names):
         listed = [name for name in names if name != left_out]
@@ -140,7 +155,10 @@ def test_trap_10_not_principal_with_deny_spares_only_who_is_listed_by_every_name
 
 
 def test_trap_10_not_principal_with_allow_delegates() -> None:
-    """Nearly everybody is meant; we take it as delegation, and leave out who is listed by any name."""
+    """Allow with NotPrincipal delegates to the callers' accounts.
+
+    It excludes callers that are listed by any name.
+    """
     give = {"Effect": "Allow", "NotPrincipal": {"AWS": user().arn}, "Action": "*", "Resource": "*"}
     bob = user(B, "bob", "AIDABOB")
     assert is_allowed(question(bob), Policies(ALL, resource=resource(give)))
@@ -149,7 +167,7 @@ def test_trap_10_not_principal_with_allow_delegates() -> None:
 
 
 def test_trap_10_not_principal_is_not_for_trust_policies() -> None:
-    """AWS refuses it there."""
+    """AWS refuses NotPrincipal in trust policies."""
     text = text_of({"Effect": "Deny", "NotPrincipal": {"AWS": A}, "Action": "sts:AssumeRole"})
     with pytest.raises(MalformedPolicyDocument, match="NotPrincipal"):
         parse_document(text, DocumentKind.TRUST)
@@ -157,7 +175,10 @@ def test_trap_10_not_principal_is_not_for_trust_policies() -> None:
 
 @pytest.mark.parametrize("caller", [SERVICE, WEB])
 def test_trap_11_a_star_does_not_admit_services_or_federated_callers(caller: object) -> None:
-    """Unclear on AWS: an Allow must name them; a Deny for everyone means them too."""
+    """AWS does not define it: an Allow must name them.
+
+    A Deny for everyone applies to them too.
+    """
     named = resource({**allow(), "Principal": {"Service": "ec2.amazonaws.com", "Federated": OIDC}})
     starred = resource({**allow(), "Principal": "*"})
     stopped = resource(
@@ -170,18 +191,21 @@ def test_trap_11_a_star_does_not_admit_services_or_federated_callers(caller: obj
 
 
 def test_trap_11_a_star_admits_the_anonymous_but_not_to_a_role() -> None:
-    """`*` is everyone, unsigned callers included; a role's trust policy never means them."""
+    """`*` includes unsigned callers, except in a role's trust policy."""
     assert is_allowed(question(ANONYMOUS), Policies(NOTHING, resource=resource({**allow(), "Principal": "*"})))
     assert not may_assume(ANONYMOUS, trusting("*"))
 
 
 def test_trap_12_names_are_compared_with_their_case() -> None:
-    """User and role names are unique whatever their case, and compared with it."""
+    """User and role names are unique without case, but compared with case."""
     assert not may_assume(user(), trusting({"AWS": f"arn:aws:iam::{A}:user/Alice"}), own=ALL)
 
 
 def test_a_federated_user_is_meant_by_its_parent_and_by_itself() -> None:
-    """The parent's ARN grants within the session policy, the session's own ARN without one."""
+    """The parent's ARN grants within the session policy.
+
+    The session's own ARN grants without a session policy.
+    """
     parent = Policies(NOTHING, resource=resource({**allow(), "Principal": {"AWS": f"arn:aws:iam::{A}:user/alice"}}))
     itself = Policies(NOTHING, resource=resource({**allow(), "Principal": {"AWS": federated_user().arn}}))
     assert not is_allowed(question(federated_user()), parent)

@@ -1,4 +1,4 @@
-"""Wildcards: right for every pattern, and linear whatever the pattern."""
+"""Wildcards: correct for every pattern, and linear for every pattern."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from daypass.policy.wildcard import Token, Wild, compile_wildcard, tokens_of
 
 
 def textbook(tokens: list[Token], text: str) -> bool:
-    """Match by the table that textbooks give: slow and plain."""
+    """Match with the textbook's table: slow and simple."""
     letters = [one for token in tokens for one in (token if isinstance(token, str) else [token])]
     row = [True] + [False] * len(text)
     for letter in letters:
@@ -38,12 +38,12 @@ TOKENS = st.lists(st.one_of(st.sampled_from(list(Wild)), st.text("ab:", min_size
 @given(TOKENS, st.text("ab:", max_size=10))
 @settings(max_examples=400, deadline=None)
 def test_every_matcher_agrees_with_the_textbook(tokens: list[Token], text: str) -> None:
-    """Fast paths, pieces and states find what the plain table finds."""
+    """Each matcher agrees with the textbook's table."""
     assert compile_wildcard(tokens)(text) is textbook(tokens, text)
 
 
 def fastest(pattern: str, text: str) -> float:
-    """Return the shortest of several times."""
+    """Return the shortest of several durations."""
     match = compile_wildcard(tokens_of(pattern))
     times = []
     for _ in range(5):
@@ -57,13 +57,16 @@ def fastest(pattern: str, text: str) -> float:
     "pattern", ["*a" * 20 + "b", "*a?" * 12 + "b", "*" * 30 + "b", "a*" * 20 + "b?", "*" + "a" * 30 + "?b*c"]
 )
 def test_time_grows_with_the_text_and_no_faster(pattern: str) -> None:
-    """Ten times the text takes about ten times as long; a backtracking matcher would not come back."""
+    """Ten times the length takes about ten times as long.
+
+    A backtracking matcher would not end.
+    """
     short, long = fastest(pattern, "a" * 4_000), fastest(pattern, "a" * 40_000)
     assert long < max(short, 2e-5) * 40
 
 
 def lines_run(match: Callable[[str], bool], text: str) -> int:
-    """Count the lines that a match runs, once it is known where each character stands."""
+    """Count the lines that a match executes, with a filled cache."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -88,7 +91,10 @@ def lines_run(match: Callable[[str], bool], text: str) -> int:
 )
 @pytest.mark.parametrize("within_parts", [False, True])
 def test_steps_grow_with_the_pattern_and_not_with_the_text(pattern: str, *, within_parts: bool) -> None:
-    """A step of the pattern moves over the whole text at once, so a longer text takes no more steps."""
+    """A longer string does not take more steps.
+
+    One step of the pattern moves over the whole string.
+    """
     tokens: list[Token] = tokens_of(pattern)
     if within_parts:
         to_part = {Wild.ANY: Wild.PART_ANY, Wild.ONE: Wild.PART_ONE}
@@ -104,7 +110,7 @@ def test_steps_grow_with_the_pattern_and_not_with_the_text(pattern: str, *, with
 )
 @settings(max_examples=300, deadline=None)
 def test_question_marks_mean_one_character_each(pattern: str, text: str) -> None:
-    """The matcher agrees with a plain one that tries every way."""
+    """The matcher agrees with one that tries every possibility."""
 
     def tries(at: int, on: int) -> bool:
         if at == len(pattern):

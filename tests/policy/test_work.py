@@ -1,4 +1,4 @@
-"""The work of one decision is bounded, and told from sizes alone before it is done."""
+"""The work of a decision has a limit, and is estimated from sizes alone."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ HOSTILE = ["*" + "?" * 511 + f"b{number}*" for number in range(10)]
 
 
 def many(statement: dict[str, Any], times: int, of_type: PolicyType = PolicyType.IDENTITY) -> PolicySet:
-    """Return a set of equal policies, as a user in many groups has it."""
+    """Return a set of equal policies, as for a user in many groups."""
     return compile_set(policies(of_type, statement).policies * times)
 
 
@@ -67,7 +67,10 @@ CONDITIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=[next(iter(condition)) for condition in CONDITIONS])
 def test_no_operator_is_without_a_bound(condition: dict[str, Any]) -> None:
-    """Whatever compares: more and more of it is first too much for the event loop, and then refused with no Allow."""
+    """With growing size, every operator leaves the event loop and is then refused.
+
+    The refusal wins although an Allow exists.
+    """
     asked, statement = question(context=LONG_KEYS), deny(Condition=condition)
     one = work_of_asking(asked, [identity(statement)], MOST_WORK)
     times = MOST_WORK // one + 1
@@ -79,7 +82,7 @@ def test_no_operator_is_without_a_bound(condition: dict[str, Any]) -> None:
 
 
 def denies_for_size(asked: Question, given: Policies) -> bool:
-    """Tell whether a question is refused because of its size."""
+    """Return whether a request is refused because of its size."""
     return not is_allowed(asked, given) and denial(asked, given).failure == TOO_MUCH_WORK
 
 
@@ -107,7 +110,7 @@ EVERYWHERE = MOST_WORK // (5_000 * 1_056) + 2
     ids=["identity", "boundary", "session", "service control", "resource control", "resource", "together"],
 )
 def test_no_source_of_policies_is_without_a_bound(given_policies: Policies) -> None:
-    """The budget is one for all policies that have a say, and an Allow that was found does not count."""
+    """The budget covers all policies together, even if an Allow was found."""
     asked = question(context=AGENT)
     assert denial(asked, given_policies).failure == TOO_MUCH_WORK
     assert "too many patterns" in because(denial(asked, given_policies))
@@ -115,7 +118,7 @@ def test_no_source_of_policies_is_without_a_bound(given_policies: Policies) -> N
 
 
 def test_a_trust_policy_has_the_same_bound() -> None:
-    """A role's own account may write what it likes; whoever assumes it is refused."""
+    """A role's own account may write any policy; its callers are refused."""
     heavy = {**trusting({"AWS": A}), "Effect": "Deny", "Condition": {"StringLike": {"aws:UserAgent": HOSTILE}}}
     limits = Policies(
         ALL,
@@ -126,7 +129,7 @@ def test_a_trust_policy_has_the_same_bound() -> None:
 
 
 def test_resources_and_actions_count_too() -> None:
-    """Patterns of Resource, and of Action where it is not yet known what speaks of it."""
+    """Patterns of Resource count, and of Action without cached candidates."""
     name = "arn:aws:s3:::" + "a" * 2_000
     by_resource = many(deny(resource=[f"arn:aws:s3:::*a?{number}" for number in range(200)]), 100)
     assert denies_for_size(question(on=name), Policies(compile_set([*ALL.policies, *by_resource.policies])))
@@ -136,7 +139,7 @@ def test_resources_and_actions_count_too() -> None:
 
 
 def test_the_same_question_has_the_same_work() -> None:
-    """Nobody is refused the first time and allowed the second, because something was remembered in between."""
+    """A cache never changes a decision: the same request has the same work."""
     chosen = [many(allow(action=["s3:G*e?Object", "s3:*"]), 50)]
     asked = question()
     before = work_of_asking(asked, chosen, MOST_WORK)
@@ -145,7 +148,7 @@ def test_the_same_question_has_the_same_work() -> None:
 
 
 def test_what_does_not_speak_of_the_request_costs_nothing() -> None:
-    """A hundred long policies about other actions are no reason to leave the event loop."""
+    """A hundred long policies about other actions stay in the event loop."""
     others = many(deny("s3:PutObject", Condition={"StringLike": {"aws:UserAgent": HOSTILE}}), 100)
     given_policies = Policies(compile_set([*ALL.policies, *others.policies]))
     assert is_allowed(question(context=AGENT), given_policies)
@@ -155,7 +158,7 @@ def test_what_does_not_speak_of_the_request_costs_nothing() -> None:
 @given(st.integers(0, 3_000), st.integers(0, 40), st.integers(0, 40), st.sampled_from(["*a?b", "${x:z}*", "a", "*"]))
 @settings(max_examples=60, deadline=None)
 def test_the_quick_look_is_never_more_generous(length: int, statements: int, values: int, pattern: str) -> None:
-    """What the quick look lets pass, the closer look would have let pass as well."""
+    """The quick estimate never accepts more than the exact one."""
     condition = {"StringLike": {"x:y": [pattern] * values}}
     chosen = many(deny(Condition=condition), statements)
     asked = question(context={"x:y": "a" * length, "x:z": "b" * (length // 2)})
@@ -165,7 +168,7 @@ def test_the_quick_look_is_never_more_generous(length: int, statements: int, val
 
 
 def test_nothing_is_light() -> None:
-    """Everyday questions are answered where they arrive."""
+    """The event loop decides ordinary requests itself."""
     assert is_light(question(), Policies(NOTHING))
     everyday = many(allow("s3:Get*", ["arn:aws:s3:::b/*", "arn:aws:s3:::c/${aws:username}/*"]), 20)
     assert is_light(question(context={"aws:useragent": "aws-cli/2.0 " * 20, "aws:username": "bob"}), Policies(everyday))

@@ -1,7 +1,7 @@
-"""Callers of every kind, and the names by which a policy may call them.
+"""Callers of every kind, and the names that a policy may use for them.
 
-Owns who asks in the differential test and in the laws. Names collide on purpose: one user in two cases, one role
-name in two accounts, a session and its role, names that a caller carries though they mean nothing for its kind.
+Owns the callers of the differential test and of the laws. Names collide on purpose: one user in two cases, one role
+name in two accounts, a session and its role, names that have no meaning for a caller's kind.
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ CALLERS = (
     Principal(PrincipalKind.SAML, "", "", federated=f"arn:aws:iam::{HERE}:saml-provider/corp"),
     Principal(PrincipalKind.SERVICE, "", "", service="ec2.amazonaws.com"),
     Principal(PrincipalKind.ANONYMOUS, "", ""),
-    # Names in places where they mean nothing, or something else.
+    # Names in fields where they have no meaning, or a different one.
     Principal(PrincipalKind.WEB_IDENTITY, HERE, "", federated="accounts.google.com"),
     Principal(PrincipalKind.SERVICE, HERE, "", service="lambda.amazonaws.com", federated="accounts.google.com"),
     Principal(
@@ -111,12 +111,12 @@ _SERVICE_NAMES = ("ec2.amazonaws.com", "lambda.amazonaws.com")
 
 
 def one_or_some(values: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[Any]:
-    """Draw a scalar or a list, as the language allows."""
+    """Draw a scalar or a list, as the policy language allows."""
     return values | st.lists(values, min_size=1, max_size=most, unique_by=repr)
 
 
 def principal_elements() -> st.SearchStrategy[Any]:
-    """Draw what Principal and NotPrincipal may hold."""
+    """Draw the value of a Principal or NotPrincipal element."""
     maps = st.fixed_dictionaries(
         {"AWS": one_or_some(st.sampled_from(_AWS_NAMES), 4)},
         optional={

@@ -1,4 +1,4 @@
-"""Put a reference situation to the engine, through its public face alone."""
+"""Evaluate a reference situation with the engine's public interface."""
 
 import json
 
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def engine_set(documents: tuple[Document, ...], kind: PolicyType, *, trust: bool = False) -> PolicySet:
-    """Write the documents down as text, parse and compile them."""
+    """Serialize the documents, parse and compile them."""
     parsed_as = DocumentKind.TRUST if trust else KINDS[kind]
     return compile_set(
         compile_document(parse_document(json.dumps(document), parsed_as), Source(kind, f"{kind.name}-{number}"))
@@ -52,7 +52,7 @@ def engine_policies(situation: Situation) -> Policies:
 
 
 def engine_verdict(question: Question, situation: Situation) -> Verdict:
-    """Ask the engine."""
+    """Return the engine's decision."""
     decision = decide(question, engine_policies(situation))
     if isinstance(decision, Denied):
         return Verdict(allowed=False, explicit=decision.explicit)

@@ -1,4 +1,4 @@
-"""Texts that are no policies, nearly policies, or policies written to hurt."""
+"""Strings that are not policies, almost policies, or hostile policies."""
 
 import json
 from typing import Any
@@ -53,7 +53,7 @@ HOSTILE_TEXTS = {
 
 
 def json_values() -> st.SearchStrategy[str]:
-    """Any JSON made of the language's own words."""
+    """Draw any JSON made of the language's own words."""
     return _VALUES.map(json.dumps)
 
 
@@ -73,7 +73,7 @@ def _put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 @st.composite
 def documents_nearly(draw: st.DrawFn) -> str:
-    """Draw a good document and put something else into one or two of its places."""
+    """Draw a valid document and replace one or two parts of it."""
     document: Any = draw(documents(most=2, principals=draw(st.booleans())))
     for _ in range(draw(st.integers(0, 2))):
         document = _put(document, draw(st.sampled_from(_places(document))), draw(_VALUES))

@@ -1,8 +1,9 @@
-"""The reference: decide a question over plain JSON documents, slowly and in the order of the documentation.
+"""The reference: evaluate a request over plain JSON documents, slowly.
 
-Owns the second opinion that the engine is compared with; conditions are reference_conditions.py's work. Written
-from the rules (IAM User Guide: "Policy evaluation logic", "Principal", "NotPrincipal", "Resource"), never from the
-engine. Where AWS leaves a rule open it takes the side written down in docs/decisions/0001-policy-unclear-rules.md.
+Owns the second implementation with which the engine is compared. It follows the order of the documentation. Leaves
+conditions to reference_conditions.py. Written from the rules (IAM User Guide: "Policy evaluation logic", "Principal",
+"NotPrincipal", "Resource"), never from the engine. If AWS does not define a rule, it follows
+docs/decisions/0001-policy-unclear-rules.md.
 """
 
 from collections.abc import Iterable
@@ -17,12 +18,12 @@ from daypass.policy.question import Principal, PrincipalKind, Question
 Waiver = frozenset[str]
 
 EVERY_LIMIT: Waiver = frozenset({"identity", "boundary", "session"})
-# A user's session is the user: the documentation has no session policy that could limit it, so none is skipped.
+# A user's session acts as the user: the documentation does not mention a session policy that could limit it.
 USER_LIMITS: Waiver = frozenset({"identity", "boundary"})
 IDENTITY_ONLY: Waiver = frozenset({"identity"})
 DELEGATION: Waiver = frozenset()
 
-# Who has an account that must agree too. The others stand before the resource alone.
+# Callers with an account, which must allow too. For other callers only the resource decides.
 _ACCOUNT_HOLDERS = {
     PrincipalKind.ROOT,
     PrincipalKind.USER,
@@ -33,7 +34,10 @@ _ACCOUNT_HOLDERS = {
 
 @dataclass(frozen=True)
 class Situation:
-    """The documents that apply, each as parsed JSON. None: there is no policy of that type."""
+    """The documents that apply, each as parsed JSON.
+
+    None means that there is no policy of that type.
+    """
 
     identity: tuple[Document, ...] = ()
     boundary: tuple[Document, ...] | None = None
@@ -46,14 +50,17 @@ class Situation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided, and whether a Deny statement decided it."""
+    """The decision, and whether a Deny statement made it."""
 
     allowed: bool
     explicit: bool
 
 
 def judge(question: Question, situation: Situation) -> Verdict:
-    """Decide as "Policy evaluation logic" says: a Deny anywhere, then the ceilings, then the grants."""
+    """Decide as "Policy evaluation logic" says.
+
+    A Deny anywhere refuses; then every limit and a grant must allow.
+    """
     everything = [
         situation.identity,
         situation.boundary or (),
@@ -64,8 +71,8 @@ def judge(question: Question, situation: Situation) -> Verdict:
     ]
     if any(list(_matching(documents, "Deny", question)) for documents in everything):
         return Verdict(allowed=False, explicit=True)
-    # Every level, from the root of the organization down to the account, must allow.
-    # A resource control policy is written for "*", and means every caller there is.
+    # Every level must allow, from the root of the organization down to the account. A resource control policy is
+    # written for "*", which means every caller.
     ceilings = all(_allows(level, question) for level in situation.service_control) and all(
         list(_matching(level, "Allow", question, everyone=True)) for level in situation.resource_control
     )
@@ -78,12 +85,12 @@ def _is_granted(question: Question, situation: Situation) -> bool:
     who = question.principal
     waivers = list(_matching(situation.resource or (), "Allow", question))
     if who.kind not in _ACCOUNT_HOLDERS:
-        # Nobody at all may use what is public, but takes no role: every way to one proves who is there.
+        # Anonymous callers may use public resources but not roles: every API for roles authenticates the caller.
         return bool(waivers) and not (situation.trust and who.kind is PrincipalKind.ANONYMOUS)
     allowed = {
         "identity": who.kind is PrincipalKind.ROOT or _allows(situation.identity, question),
         "boundary": situation.boundary is None or _allows(situation.boundary, question),
-        # A federated user has nothing without a session policy. Nobody else needs one.
+        # A federated user does not have permissions without a session policy. Other callers do not need one.
         "session": (
             who.kind is not PrincipalKind.FEDERATED_USER
             if situation.session is None
@@ -95,7 +102,7 @@ def _is_granted(question: Question, situation: Situation) -> bool:
         return own and bool(waivers)
     if own and not situation.trust:
         return True
-    # Same account: a grant of the resource's policy skips the implicit denies that its principal may skip.
+    # In the same account, a grant of the resource's policy skips the implicit denies that its principal may skip.
     return any(all(allowed[limit] for limit in EVERY_LIMIT - waiver) for waiver in waivers)
 
 
@@ -106,7 +113,7 @@ def _allows(documents: Iterable[Document], question: Question) -> bool:
 def _matching(
     documents: Iterable[Document], effect: str, question: Question, *, everyone: bool = False
 ) -> Iterable[Waiver]:
-    """Yield what each statement of `effect` that matches may skip."""
+    """Yield the denies that each matching statement of `effect` may skip."""
     for document in documents:
         variables = document.get("Version") == "2012-10-17"
         for statement in _list(document["Statement"]):
@@ -125,7 +132,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _principal_waivers(statement: Document, who: Principal) -> list[Waiver]:
-    """Return one waiver for each way the statement's principals name the caller."""
+    """Return one waiver for each match of the caller by the principals."""
     deny = statement["Effect"] == "Deny"
     if "Principal" in statement:
         found = [
@@ -134,19 +141,23 @@ def _principal_waivers(statement: Document, who: Principal) -> list[Waiver]:
             if (waiver := _waiver(kind, name, who, deny=deny)) is not None
         ]
         # "Permissions granted using the aws:PrincipalArn condition key with a wildcard in the Principal element" are
-        # not limited by boundary and session policy. Of a bare star that is not said.
+        # not limited by boundary and session policy. The documentation does not say this of a star without the
+        # condition.
         by_arn = _asks_for_principal_arn(statement)
         return [EVERY_LIMIT if name == "*" and by_arn else waiver for name, waiver in found]
     if "NotPrincipal" in statement:
         excepted = _is_excepted(list(_named(statement["NotPrincipal"])), who, deny=deny)
-        # An Allow so written reaches no further than a star would.
+        # Such an Allow does not reach further than a star.
         reached = _waiver("AWS", "*", who, deny=deny) is not None
         return [DELEGATION] if reached and not excepted else []
     return [EVERY_LIMIT]
 
 
 def _asks_for_principal_arn(statement: Document) -> bool:
-    """Tell whether a condition grants by the caller's ARN: positively, on a key that must be there."""
+    """Return whether a condition grants by the caller's ARN.
+
+    It must be positive, on a key that must be present.
+    """
     return any(
         operator in PATTERNED and key.lower() == "aws:principalarn"
         for operator, keys in statement.get("Condition", {}).items()
@@ -163,7 +174,10 @@ def _named(element: Any) -> Iterable[tuple[str, str]]:
 
 
 def _waiver(kind: str, name: str, who: Principal, *, deny: bool) -> Waiver | None:  # noqa: PLR0911 - a table
-    """Say which implicit denies a grant to this name skips for this caller, or None if it names another."""
+    """Return the implicit denies that a grant to this name skips.
+
+    Return None if the name is not the caller's.
+    """
     if kind == "Service":
         return EVERY_LIMIT if who.kind is PrincipalKind.SERVICE and name == who.service else None
     if kind == "Federated":
@@ -172,7 +186,7 @@ def _waiver(kind: str, name: str, who: Principal, *, deny: bool) -> Waiver | Non
     if kind != "AWS":
         return None
     if name == "*":
-        # A Deny for everyone means everyone; a grant to everyone leaves out who is no AWS principal.
+        # A Deny for everyone applies to every caller; a grant to everyone only to AWS principals.
         everyone = deny or who.kind in _ACCOUNT_HOLDERS or who.kind is PrincipalKind.ANONYMOUS
         return IDENTITY_ONLY if everyone else None
     if who.kind not in _ACCOUNT_HOLDERS:
@@ -191,17 +205,15 @@ def _own_names(who: Principal) -> set[str]:
 
 
 def _issuer_names(who: Principal) -> set[str]:
-    """Return the names of the role behind a session, or of the user behind a federated session."""
+    """Return the names of a session's role or of a federated session's user."""
     return {who.issuer_arn, who.unique_id} - {""}
 
 
 def _is_excepted(named: list[tuple[str, str]], who: Principal, *, deny: bool) -> bool:
-    """Tell whether NotPrincipal leaves the caller out.
+    """Return whether NotPrincipal excludes the caller.
 
-    AWS "might validate the account first, then the role, and then the assumed-role user", so a Deny lets go
-    only
-    of a caller that is named at every one of these steps. An Allow leaves out whoever is named at any of
-    them.
+    AWS "might validate the account first, then the role, and then the assumed-role user", so a Deny excludes only a
+    caller that is named at every one of these steps. An Allow excludes a caller that is named at any of them.
     """
     by_name = any(_waiver(kind, name, who, deny=False) is not None for kind, name in named)
     if not deny or who.kind not in _ACCOUNT_HOLDERS or ("AWS", "*") in named:
@@ -227,7 +239,7 @@ def _is_about(statement: Document, question: Question, *, variables: bool) -> bo
 
 
 def _is_action(statement: Document, action: str) -> bool:
-    """Actions know no case and no variables."""
+    """Match an action, without case and variables."""
     named = any(
         globs(pieces(name.lower(), variables=False, context={}) or [], action.lower())
         for name in _list(statement.get("Action", statement.get("NotAction")))
@@ -236,7 +248,7 @@ def _is_action(statement: Document, action: str) -> bool:
 
 
 def _is_resource(statement: Document, question: Question, *, variables: bool) -> bool:
-    """Resources know case. A trust policy has none: it means its role."""
+    """Match the resource, with case. A trust policy always means its role."""
     if "Resource" not in statement and "NotResource" not in statement:
         return True
     hits = [
@@ -246,14 +258,15 @@ def _is_resource(statement: Document, question: Question, *, variables: bool) ->
     if "Resource" in statement:
         return True in hits
     if None in hits:
-        # Nobody can say what an unfilled variable leaves out. On the closed side a Deny holds, an Allow does not.
+        # With a variable without a value the excepted resources are unknown. To fail closed, a Deny applies, an Allow
+        # does not.
         return statement["Effect"] == "Deny" and True not in hits
     return True not in hits
 
 
 def _names_resource(name: str, question: Question, *, variables: bool) -> bool | None:
-    """Match one Resource. None: a variable of it has no value."""
-    # Variables stand only after the fifth colon.
+    """Match one Resource. None means that one of its variables has no value."""
+    # Variables exist only after the fifth colon.
     head, tail = (":".join(name.split(":")[:5]), name.split(":", 5)[5:])
     front = pieces(head, variables=False, context={}) or []
     back = pieces("".join(f":{part}" for part in tail), variables=variables, context=question.context)

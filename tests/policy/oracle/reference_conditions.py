@@ -1,6 +1,7 @@
-"""Decide the Condition of one statement: the operators of the reference, their quantifiers and suffixes.
+"""Evaluate the Condition of one statement.
 
-Written from the documentation: IAM User Guide, "Condition operators", "Set operators for multivalued context keys".
+Owns the operators of the reference, their quantifiers and suffixes. Written from the documentation: IAM User Guide,
+"Condition operators", "Set operators for multivalued context keys".
 """
 
 import operator
@@ -31,14 +32,14 @@ ORDERS: dict[str, Order] = {
     "GreaterThan": operator.gt,
     "GreaterThanEquals": operator.ge,
 }
-# How each of these reads the request's value and the policy's, and when they match. No variables here.
+# The parsers of the request's value and of the policy's value, and the comparison. These operators have no variables.
 MEASURED: dict[str, tuple[Callable[[str], Any], Callable[[str], Any], Order]] = {
     **{f"Numeric{name}": (number, number, order) for name, order in ORDERS.items()},
     **{f"Date{name}": (instant, instant, order) for name, order in ORDERS.items()},
     "BinaryEquals": (octets, octets, operator.eq),
     "IpAddress": (address, network, is_within),
 }
-# These take variables. ArnEquals and ArnLike are the same.
+# These operators have variables. ArnEquals and ArnLike are the same.
 PATTERNED: dict[str, Callable[[str, list[tuple[str, bool]]], bool]] = {
     "StringEquals": lambda value, wanted: value == "".join(char for char, _ in wanted),
     "StringEqualsIgnoreCase": lambda value, wanted: value.lower() == "".join(char for char, _ in wanted).lower(),
@@ -59,8 +60,8 @@ NEGATED = {
 
 
 def holds(statement: Document, context: Context, *, variables: bool) -> bool:
-    """Decide a statement's whole Condition: every operator and every key of it."""
-    # What cannot be decided takes the closed side: a Deny holds, an Allow does not.
+    """Evaluate a statement's whole Condition: every operator and every key."""
+    # Undecidable conditions fail closed: a Deny applies, an Allow does not.
     doubt = statement["Effect"] == "Deny"
     return all(
         _one_holds(name, values, context.get(key.lower()), context, variables=variables, doubt=doubt)
@@ -80,7 +81,7 @@ def _one_holds(
 ) -> bool:
     texts = [_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
     values = (present,) if isinstance(present, str) else present or ()
-    # "The key exists and its value is not null." The empty text counts as null.
+    # "The key exists and its value is not null." The empty string counts as null.
     null = not any(values)
     if full_name == "Null":
         return any(truth(text) == null for text in texts) or (doubt and None in map(truth, texts))
@@ -94,16 +95,19 @@ def _one_holds(
         missing = {"ForAllValues": True, "ForAnyValue": False}.get(quantifier, name in NEGATED)
         return if_exists or missing
     if quantifier == "ForAllValues":
-        # True for "a null data set, such as an empty string", says one page.
+        # The documentation says: true for "a null data set, such as an empty string".
         return all(map(passes, values)) or (null and doubt)
     if quantifier == "ForAnyValue":
         return any(map(passes, values))
-    # "Requires a set operator": of a key of many values a plain one cannot say anything.
+    # "Requires a set operator": a plain operator cannot evaluate a key with several values.
     return passes(present) if isinstance(present, str) else doubt
 
 
 def _passes(name: str, value: str, texts: list[str], context: Context, *, variables: bool, doubt: bool) -> bool:
-    """Any of the policy's values will do; for a negated operator none of them may match."""
+    """Return whether any of the policy's values matches.
+
+    For a negated operator, return whether all of them differ.
+    """
     positive = NEGATED.get(name, name)
     if positive == "Bool":
         return any(truth(value) is truth(text) is not None for text in texts)
@@ -113,11 +117,11 @@ def _passes(name: str, value: str, texts: list[str], context: Context, *, variab
         if read_value(value) is None:
             return doubt
         pairs = [(read_value(value), read_text(text)) for text in texts]
-        # A value or text that cannot be read leaves its comparison open.
+        # A value that does not parse leaves its comparison undecided.
         hits = [None if left is None or right is None else order(left, right) for left, right in pairs]
     else:
         patterns = [pieces(text, variables=variables, context=context) for text in texts]
-        # A pattern with an unfilled variable matches nothing.
+        # A pattern with a variable without a value does not match.
         hits = [pattern is not None and PATTERNED[positive](value, pattern) for pattern in patterns]
         if name in {"ArnNotEquals", "ArnNotLike"} and not all(map(_is_arn, [value, *texts])) and True not in hits:
             return doubt
@@ -131,5 +135,5 @@ def _is_arn(text: str) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Numbers and truth values stand for their JSON text."""
+    """Return the JSON form of numbers and booleans."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,7 +1,7 @@
-"""Compare one request value with one policy value: the reference's half of the condition operators.
+"""Compare one request value with one policy value, for the reference.
 
-Slow on purpose, and written from the documentation alone: IAM User Guide, "Condition
-operators" and "Variables and tags". It shares no line with the engine, so that the two can only agree by being right.
+Slow on purpose, and written only from the documentation: IAM User Guide, "Condition operators" and "Variables and
+tags". It does not share code with the engine, so that both agree only if both are correct.
 """
 
 import base64
@@ -17,7 +17,7 @@ from typing import Any
 
 Document = dict[str, Any]
 Context = Mapping[str, str | tuple[str, ...]]
-# A character of a pattern, and whether it is a wildcard rather than itself.
+# A character of a pattern, and whether it is a wildcard.
 Piece = tuple[str, bool]
 
 _VARIABLE = re.compile(r"\$\{(?:(?P<escape>[*?$])|(?P<key>[^${}',]+?)(?:, '(?P<default>[^']*)')?)\}")
@@ -35,7 +35,10 @@ _W3C = re.compile(
 
 
 def pieces(text: str, *, variables: bool, context: Context) -> list[Piece] | None:
-    """Fill in the variables of `text` once. What they bring is never a wildcard. None: one has no value."""
+    """Substitute the variables of `text` once.
+
+    Values never contain wildcards. Return None if a variable has no value.
+    """
     result: list[Piece] = []
     at = 0
     while at < len(text):
@@ -56,12 +59,15 @@ def _value_of(variable: re.Match[str], context: Context) -> str | None:
     if variable["escape"]:
         return variable["escape"]
     value = context.get(variable["key"].lower(), variable["default"])
-    # A key with many values cannot fill a variable.
+    # A key with several values cannot be a variable.
     return value if isinstance(value, str) else None
 
 
 def globs(pattern: list[Piece], text: str) -> bool:
-    """Match by the textbook's table: row[i] says that the pattern so far matches i characters."""
+    """Match with the textbook's table.
+
+    row[i] is true if the pattern so far matches i characters.
+    """
     row = [True] + [False] * len(text)
     for char, wild in pattern:
         after = [row[0] and wild and char == "*"]
@@ -75,9 +81,10 @@ def globs(pattern: list[Piece], text: str) -> bool:
 
 
 def globs_resource(pattern: list[Piece], text: str) -> bool:
-    """Match a Resource. A star that ends one of the first five parts runs over colons, any other there does not.
+    """Match a Resource.
 
-    Written as plain recursion over both texts, remembered: what may this wildcard take, and what then of the rest?
+    A star at the end of one of the first five parts matches colons, other stars there do not. Written as plain
+    recursion over both strings, with a cache.
     """
     colons = [sum(piece == (":", False) for piece in pattern[:i]) for i in range(len(pattern))]
 
@@ -97,7 +104,7 @@ def globs_resource(pattern: list[Piece], text: str) -> bool:
 
 
 def globs_arn(pattern: list[Piece], text: str) -> bool:
-    """ArnLike: six parts, each for itself. Only the sixth may hold colons."""
+    """Match ArnLike: six parts, one by one. Only the sixth may contain colons."""
     parts: list[list[Piece]] = [[]]
     for piece in pattern:
         if piece == (":", False) and len(parts) < 6:
@@ -112,12 +119,15 @@ def globs_arn(pattern: list[Piece], text: str) -> bool:
 
 
 def number(text: str) -> Decimal | None:
-    """Read an integer or decimal value, the whole text or nothing."""
+    """Parse an integer or decimal value; the whole string must parse."""
     return Decimal(text) if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text) else None
 
 
 def instant(text: str) -> Fraction | None:
-    """Read a W3C date or an epoch count as seconds since 1970. Four digits are a year, fewer are nothing."""
+    """Parse a W3C date or an epoch count as seconds since 1970.
+
+    Four digits are a year; fewer digits do not parse.
+    """
     found = _W3C.fullmatch(text)
     if found is None:
         return Fraction(text) if re.fullmatch(r"[0-9]{5,}(\.[0-9]+)?", text) else None
@@ -135,13 +145,16 @@ def instant(text: str) -> Fraction | None:
 
 
 def truth(text: str) -> bool | None:
-    """Read true or false in any case."""
+    """Parse true or false in any case."""
     return {"true": True, "false": False}.get(text.lower())
 
 
 def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Read an address or a network. Host bits do not count, and IPv4 written as IPv6 is IPv4."""
-    if "%" in text:  # a zone is of one host's interest alone
+    """Parse an address or a network.
+
+    Host bits are ignored, and IPv4-mapped IPv6 is IPv4.
+    """
+    if "%" in text:  # a zone has a meaning only on one host
         return None
     try:
         found = ipaddress.ip_network(text, strict=False)
@@ -154,14 +167,14 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 
 def address(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Read one address, as the network of itself alone."""
+    """Parse one address, as a network of one address."""
     return None if "/" in text else network(text)
 
 
 def is_within(
     inner: ipaddress.IPv4Network | ipaddress.IPv6Network, outer: ipaddress.IPv4Network | ipaddress.IPv6Network
 ) -> bool:
-    """Tell whether an address lies in a network. The two families never meet."""
+    """Return whether an address is in a network. IPv4 and IPv6 never match."""
     if isinstance(inner, ipaddress.IPv4Network) and isinstance(outer, ipaddress.IPv4Network):
         return inner.subnet_of(outer)
     if isinstance(inner, ipaddress.IPv6Network) and isinstance(outer, ipaddress.IPv6Network):
@@ -170,7 +183,7 @@ def is_within(
 
 
 def octets(text: str) -> bytes | None:
-    """Decode base64, strictly."""
+    """Decode base64 strictly."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

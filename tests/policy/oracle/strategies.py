@@ -1,7 +1,7 @@
-"""Documents, callers and contexts that are likely to disagree about something.
+"""Documents, callers and contexts on which two engines probably disagree.
 
-Owns what the differential test and the laws draw from. The alphabets are small on purpose, so that patterns and
-values, names and callers, accounts and owners meet often; each row is there for a rule that somebody got wrong.
+Owns the strategies of the differential test and the laws. The alphabets are small on purpose, so that patterns and
+values, names and callers, accounts and owners match often. Each row tests a rule that an implementation got wrong.
 """
 
 from typing import Any
@@ -121,7 +121,7 @@ _ARNS = (
     "arn:aws:iam::*:user/${aws:PrincipalTag/none}", f"arn:aws:iam::{HERE}:user/a${{*}}",
 )  # fmt: skip
 
-# What a policy compares a family with, and what a request may bring, sometimes of the wrong kind.
+# The policy values of each family, and the values of requests, sometimes of the wrong kind.
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str | int | float | bool, ...], tuple[str, ...]]] = {
     "String": (
         ("StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase",
@@ -164,7 +164,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str | int | float | bool, ...],
     ),
 }  # fmt: skip
 
-# One key for each family that no variable asks for, one of many values, and the ones that fill variables.
+# A key for each family without a variable, a key with several values, and the keys of variables.
 _KEYS = (
     "ex:Plain",
     "EX:plain",
@@ -179,7 +179,7 @@ _KEYS = (
 
 @st.composite
 def condition_blocks(draw: st.DrawFn, most: int = 2) -> Document:
-    """Draw a Condition: some operators, each on some keys, each with one or several values."""
+    """Draw a Condition: some operators, each with some keys and values."""
     block: Document = {}
     for _ in range(draw(st.integers(0, most))):
         if draw(st.integers(0, 9)) == 0:
@@ -194,7 +194,7 @@ def condition_blocks(draw: st.DrawFn, most: int = 2) -> Document:
     return block
 
 
-# Fragments that readers of texts stumble over, to be strung together.
+# Fragments that parsers often misread, for concatenation.
 _FRAGMENTS = {
     "String": ("${", "}", "$", "{", "a", "aws:username", "ex:other", ", ", "'", ",", "*", "?", ":", "${*}",
         "\\", "K", "\u212a"),
@@ -212,7 +212,7 @@ _FRAGMENTS = {
 
 @st.composite
 def comparisons(draw: st.DrawFn) -> tuple[str, str, str]:
-    """Draw an operator, what the policy says and what the request brings, as texts made of fragments."""
+    """Draw an operator, a policy value and a request value from fragments."""
     family = draw(st.sampled_from(sorted(FAMILIES)))
     texts = st.lists(st.sampled_from(_FRAGMENTS[family]), max_size=6).map("".join)
     wanted = draw(texts)
@@ -222,7 +222,10 @@ def comparisons(draw: st.DrawFn) -> tuple[str, str, str]:
 
 @st.composite
 def contexts(draw: st.DrawFn) -> dict[str, str | tuple[str, ...]]:
-    """Draw the keys of a request. Any may be missing; some have many values, or none."""
+    """Draw the keys of a request.
+
+    Each key may be missing; some have several values or an empty list.
+    """
     values = st.sampled_from(sorted({value for _, _, given in FAMILIES.values() for value in given}))
     many = st.lists(values, max_size=3).map(tuple)
     context: dict[str, str | tuple[str, ...]] = {}
@@ -280,7 +283,7 @@ def statements(
 
 @st.composite
 def documents(draw: st.DrawFn, /, *, most: int = 3, **parts: Any) -> Document:
-    """Draw one document, of either Version or of none."""
+    """Draw one document, with either Version or without one."""
     found = draw(st.lists(statements(**parts), min_size=1, max_size=most))
     document: Document = {"Statement": found[0] if len(found) == 1 and draw(st.booleans()) else found}
     version = draw(st.sampled_from(("2012-10-17", "2012-10-17", "2012-10-17", "2008-10-17", None)))
@@ -299,7 +302,7 @@ RESOURCE_CONTROL_FULL_ACCESS: Document = {
 
 @st.composite
 def resource_control_documents(draw: st.DrawFn) -> Document:
-    """Draw a resource control policy: Deny only, of everyone, by condition."""
+    """Draw a resource control policy: only Deny, for everyone, by condition."""
     statement = draw(statements(actions=("s3:*", "s3:Get*", "sts:*", "sts:AssumeRole"), effects=("Deny",)))
     statement["Action"] = statement.pop("NotAction", statement.get("Action"))
     return {"Version": "2012-10-17", "Statement": [{**statement, "Principal": "*"}]}
@@ -311,7 +314,10 @@ def _sets(element: st.SearchStrategy[Document]) -> st.SearchStrategy[tuple[Docum
 
 @st.composite
 def situations(draw: st.DrawFn, *, trust: bool) -> Situation:
-    """Draw the policies of one request: every type is sometimes there, sometimes not, sometimes wide open."""
+    """Draw the policies of one request.
+
+    Each type is sometimes present, sometimes absent, sometimes allows everything.
+    """
     patterns = (*_TRUST_PATTERNS, "*") if trust else _ACTION_PATTERNS
     plain = documents(actions=patterns, most=2)
     limits = st.one_of(st.none(), st.just((FULL_ACCESS,)), _sets(plain))
@@ -335,7 +341,7 @@ def situations(draw: st.DrawFn, *, trust: bool) -> Situation:
 
 @st.composite
 def questions(draw: st.DrawFn, *, trust: bool = False, callers: tuple[Principal, ...] = CALLERS) -> Question:
-    """Draw a caller, what it wants, and the context."""
+    """Draw a caller, action, resource and context."""
     return Question(
         action=draw(st.sampled_from(TRUST_ACTIONS if trust else ACTIONS)),
         resource=f"arn:aws:iam::{HERE}:role/target" if trust else draw(st.sampled_from(RESOURCES)),

@@ -1,7 +1,8 @@
-"""The engine and the reference answer alike: allowed or not, and by a Deny or by silence.
+"""The engine and the reference make the same decisions.
 
-In a normal run the examples are few and always the same. To look further, set how many examples each test tries;
-they are then drawn afresh, and a disagreement is shrunk before it is shown:
+The decisions are equal if both allow, or both deny, and a Deny statement is or is not the reason. A normal run uses a
+few fixed examples. To test more, set the number of examples of each test. They are then random, and a difference is
+shrunk before it is shown:
 
     DAYPASS_ORACLE_EXAMPLES=20000 pytest tests/policy/oracle/test_differential.py --timeout=0
 """
@@ -39,7 +40,7 @@ _USER = CALLERS[1]
 
 
 def examples(count: int) -> Callable[[Test], Test]:
-    """Try `count` fixed examples, or as many fresh ones as the environment asks for."""
+    """Use `count` fixed examples, or the number of random ones in the environment."""
     return settings(
         max_examples=_MORE or count,
         derandomize=not _MORE,
@@ -51,7 +52,7 @@ def examples(count: int) -> Callable[[Test], Test]:
 
 
 def assert_same_answer(question: Question, situation: Situation) -> None:
-    """Ask both."""
+    """Evaluate with both, and compare."""
     expected = judge(question, situation)
     found = engine_verdict(question, situation)
     note(f"reference {expected}, engine {found}")
@@ -61,7 +62,10 @@ def assert_same_answer(question: Question, situation: Situation) -> None:
 @given(block=condition_blocks(1), context=contexts(), version=st.sampled_from(("2012-10-17", "2008-10-17", None)))
 @examples(300)
 def test_one_condition(block: Document, context: dict[str, Any], version: str | None) -> None:
-    """Every operator, quantifier and suffix, against present, missing, single and many values."""
+    """Test every operator, quantifier and suffix.
+
+    The values are present, missing, single or several.
+    """
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": block}
     document = {"Statement": statement} if version is None else {"Version": version, "Statement": statement}
     question = Question(
@@ -82,7 +86,7 @@ def test_one_condition(block: Document, context: dict[str, Any], version: str | 
 )
 @examples(200)
 def test_one_text(*, comparison: tuple[str, str, str], effect: str, username: str | None, version: str) -> None:
-    """Texts that are hard to read mean the same to both, or are refused before anybody asks."""
+    """Strings that are hard to parse mean the same to both, or are refused by both."""
     operator, wanted, given_text = comparison
     statement = {"Effect": effect, "Action": "*", "Resource": "*", "Condition": {operator: {"ex:Key": wanted}}}
     document = {"Version": version, "Statement": statement}
@@ -96,7 +100,7 @@ def test_one_text(*, comparison: tuple[str, str, str], effect: str, username: st
 @given(document=documents(conditions=0), question=questions(callers=(_USER,)))
 @examples(200)
 def test_actions_and_resources(document: Document, question: Question) -> None:
-    """Patterns, cases and variables of Action, NotAction, Resource and NotResource."""
+    """Test patterns, case and variables of actions and resources."""
     assert_same_answer(question, Situation(identity=(document,)))
 
 
@@ -109,7 +113,10 @@ def test_actions_and_resources(document: Document, question: Question) -> None:
 )
 @examples(200)
 def test_one_principal(*, named: Any, effect: str, element: str, open_handed: bool, question: Question) -> None:
-    """Every way to name a caller, for every kind of caller, with and without rights of its own."""
+    """Test every name of a caller, for every kind of caller.
+
+    The caller has permissions of its own, or not.
+    """
     statement = {"Effect": effect, element: named, "Action": "*", "Resource": "*"}
     everyone = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     resource = {"Version": "2012-10-17", "Statement": [statement, *([everyone] if effect == "Deny" else [])]}
@@ -120,12 +127,12 @@ def test_one_principal(*, named: Any, effect: str, element: str, open_handed: bo
 @given(situation=situations(trust=False), question=questions())
 @examples(250)
 def test_every_policy_type(situation: Situation, question: Question) -> None:
-    """All policy types together, in one account and across two."""
+    """Test all policy types together, in one account and across two."""
     assert_same_answer(question, situation)
 
 
 @given(situation=situations(trust=True), question=questions(trust=True))
 @examples(150)
 def test_trust_policies(situation: Situation, question: Question) -> None:
-    """Trust policies, which must speak for themselves."""
+    """Test trust policies, which must allow by themselves."""
     assert_same_answer(question, situation)

@@ -1,7 +1,6 @@
-"""Laws that no policy set may break, whatever its documents say.
+"""Laws that every policy set keeps, whatever its documents contain.
 
-These need no second opinion: each compares the engine with itself, before and after a change whose
-direction is known.
+They do not need the reference: each compares the engine's decisions before and after a change with a known effect.
 """
 
 import contextlib
@@ -38,7 +37,7 @@ def _changed(situation: Situation, where: str, value: Any) -> Situation:
 
 
 def _added(situation: Situation, where: str, document: Document) -> Situation:
-    """Add a document to a set that is there."""
+    """Add a document to a set."""
     present: tuple[Document, ...] | None = getattr(situation, where)
     assume(present is not None)
     return _changed(situation, where, (*(present or ()), document))
@@ -57,7 +56,7 @@ def _statements(document: Document) -> list[Document]:
 )
 @examples(80)
 def test_a_deny_never_adds_access(situation: Situation, question: Question, statement: Document, where: str) -> None:
-    """Whatever is added to whichever policy: a Deny can only take away."""
+    """A Deny that is added to any policy can only remove access."""
     denial = {**statement, "Principal": "*"} if where == "resource" else statement
     after = _added(situation, where, {"Version": "2012-10-17", "Statement": [denial]})
     if engine_verdict(question, after).allowed:
@@ -69,7 +68,7 @@ def test_a_deny_never_adds_access(situation: Situation, question: Question, stat
 def test_an_allow_taken_away_never_adds_access(
     situation: Situation, question: Question, where: str, pick: random.Random
 ) -> None:
-    """Fewer grants are never more access."""
+    """A removed Allow never adds access."""
     before: tuple[Document, ...] = getattr(situation, where) or ()
     grants = [(d, s) for d in before for s in _statements(d) if s["Effect"] == "Allow"]
     assume(grants)
@@ -84,9 +83,9 @@ def test_an_allow_taken_away_never_adds_access(
 @given(situation=situations(trust=False), question=questions(), limit=st.sampled_from(("boundary", "session")))
 @examples(80)
 def test_a_limit_never_widens(situation: Situation, question: Question, limit: str) -> None:
-    """A boundary or a session policy allows nothing that was not allowed without it.
+    """A boundary or a session policy never adds access.
 
-    The one exception is AWS's: a federated user without a session policy has nothing to narrow.
+    The one exception is AWS's: a federated user without a session policy has no permissions to limit.
     """
     assume(limit != "session" or question.principal.kind is not PrincipalKind.FEDERATED_USER)
     if engine_verdict(question, situation).allowed:
@@ -96,7 +95,7 @@ def test_a_limit_never_widens(situation: Situation, question: Question, limit: s
 @given(situation=situations(trust=False), question=questions(), which=st.sampled_from(("service", "resource")))
 @examples(60)
 def test_an_organization_never_widens(situation: Situation, question: Question, which: str) -> None:
-    """A level of control policies allows nothing that was not allowed without it."""
+    """A level of control policies never adds access."""
     levels = getattr(situation, f"{which}_control")
     assume(levels)
     if engine_verdict(question, situation).allowed:
@@ -104,7 +103,7 @@ def test_an_organization_never_widens(situation: Situation, question: Question, 
 
 
 def _shuffled(value: Any, pick: random.Random) -> Any:
-    """Put every list and every map into another order. The documents mean the same."""
+    """Shuffle every list and every map. The documents mean the same."""
     if isinstance(value, dict):
         return {key: _shuffled(inner, pick) for key, inner in pick.sample(list(value.items()), len(value))}
     if isinstance(value, list | tuple):
@@ -116,7 +115,7 @@ def _shuffled(value: Any, pick: random.Random) -> Any:
 @given(data=st.data(), pick=st.randoms(use_true_random=False))
 @examples(50)
 def test_order_means_nothing(*, trust: bool, data: st.DataObject, pick: random.Random) -> None:
-    """Statements, policies, levels and values may stand in any order."""
+    """The order of statements, policies, levels and values has no effect."""
     situation = data.draw(situations(trust=trust))
     question = data.draw(questions(trust=trust))
     other = replace(
@@ -128,7 +127,7 @@ def test_order_means_nothing(*, trust: bool, data: st.DataObject, pick: random.R
 @given(situation=situations(trust=False), question=questions())
 @examples(50)
 def test_a_key_that_nobody_asks_for_means_nothing(situation: Situation, question: Question) -> None:
-    """Context that no policy mentions changes no decision."""
+    """Context keys that policies do not test have no effect."""
     richer = msgspec.structs.replace(question, context={**question.context, "ex:unheard": "a", "ex:unseen": ("a", "b")})
     assert engine_verdict(richer, situation) == engine_verdict(question, situation)
 
@@ -137,7 +136,7 @@ def test_a_key_that_nobody_asks_for_means_nothing(situation: Situation, question
 
 
 def _like(pattern: str, value: str) -> bool:
-    """Let the engine match one pattern, by its front door."""
+    """Match one pattern with the engine's public interface."""
     condition = {"StringLike": {"ex:key": pattern}}
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
     question = Question(
@@ -157,7 +156,7 @@ def _like(pattern: str, value: str) -> bool:
 @example(pattern="a*ab", value="aab")
 @examples(300)
 def test_wildcards_agree_with_the_table(pattern: str, value: str) -> None:
-    """A pattern matches exactly what the textbook's table says it matches."""
+    """A pattern matches exactly if the textbook's table says so."""
     assert _like(pattern, value) is globs(pieces(pattern, variables=False, context={}) or [], value)
 
 
@@ -181,9 +180,12 @@ def _seconds(pattern: str, value: str) -> float:
 
 @pytest.mark.parametrize("shape", sorted(_HOSTILE_PATTERNS))
 def test_a_hostile_pattern_costs_no_more_than_its_length(shape: str) -> None:
-    """A session policy is written by its caller: eight times the length may not cost like backtracking."""
+    """The time to match a hostile pattern grows linearly with its length.
+
+    Callers write session policies: eight times the length must not cost as much as backtracking.
+    """
     small, large = _HOSTILE_PATTERNS[shape](250), _HOSTILE_PATTERNS[shape](2000)
-    # Linear is 8, quadratic 64, cubic 512. The floor keeps the clock's grain out of the ratio.
+    # Linear is 8, quadratic 64, cubic 512. The minimum hides the resolution of the clock.
     assert _seconds(*large) < 40 * max(_seconds(*small), 0.0005)
 
 
@@ -191,7 +193,7 @@ def test_a_hostile_pattern_costs_no_more_than_its_length(shape: str) -> None:
 
 
 def _take(text: str, kind: DocumentKind) -> None:
-    """Parse and compile, or refuse with the one Fault that is for it."""
+    """Parse and compile, or refuse with MalformedPolicyDocument."""
     with contextlib.suppress(MalformedPolicyDocument):
         compile_document(parse_document(text, kind), Source(PolicyType.IDENTITY, "any"))
 
@@ -199,21 +201,21 @@ def _take(text: str, kind: DocumentKind) -> None:
 @given(text=st.text() | json_values(), kind=st.sampled_from(DocumentKind))
 @examples(300)
 def test_any_text_is_parsed_or_refused(text: str, kind: DocumentKind) -> None:
-    """Whatever text comes, parsing answers or raises MalformedPolicyDocument. Nothing else."""
+    """Any string is parsed or raises MalformedPolicyDocument, never another error."""
     _take(text, kind)
 
 
 @given(text=documents_nearly(), kind=st.sampled_from(DocumentKind))
 @examples(300)
 def test_nearly_a_policy_is_parsed_or_refused(text: str, kind: DocumentKind) -> None:
-    """So too where only one place of a good policy is wrong."""
+    """The same is true of a valid policy with one wrong part."""
     _take(text, kind)
 
 
 @pytest.mark.parametrize("kind", DocumentKind)
 @pytest.mark.parametrize("name", sorted(HOSTILE_TEXTS))
 def test_hostile_texts_are_refused(name: str, kind: DocumentKind) -> None:
-    """Depth, size and the corners of JSON cost a refusal, never a traceback or a hang."""
+    """Deep, large and unusual JSON is refused without a traceback or a hang."""
     with pytest.raises(MalformedPolicyDocument, match=r"\w"):
         parse_document(HOSTILE_TEXTS[name], kind)
 
@@ -221,7 +223,10 @@ def test_hostile_texts_are_refused(name: str, kind: DocumentKind) -> None:
 @given(text=documents_nearly(), question=questions())
 @examples(150)
 def test_whatever_is_parsed_can_be_decided(text: str, question: Question) -> None:
-    """A document that was taken never breaks a decision, and alone never allows a stranger."""
+    """A parsed document never breaks a decision.
+
+    Alone it never allows an unrelated caller.
+    """
     try:
         parse_document(text, DocumentKind.IDENTITY)
     except MalformedPolicyDocument:

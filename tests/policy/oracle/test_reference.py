@@ -1,7 +1,6 @@
-"""The reference itself, checked by hand against sentences of the documentation.
+"""The reference itself, tested with sentences of the documentation.
 
-A differential test proves little when both sides repeat one mistake. Each case here is a sentence with an
-answer.
+A differential test proves little if both sides have the same mistake. Each case here is a sentence with its result.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ ROLE_ARN = f"arn:aws:iam::{HERE}:role/path/builder"
 
 
 def document(effect: str = "Allow", version: str | None = "2012-10-17", **parts: Any) -> Document:
-    """One statement, about everything unless said otherwise."""
+    """Return a document with one statement, about everything by default."""
     if "NotAction" not in parts:
         parts.setdefault("Action", "*")
     if "NotResource" not in parts and parts.pop("resources", True):
@@ -37,14 +36,14 @@ def ask(
     account: str = HERE,
     context: Mapping[str, str | tuple[str, ...]] | None = None,
 ) -> Question:
-    """Build a question."""
+    """Return a request."""
     return Question(action=action, resource=resource, resource_account=account, principal=who, context=context or {})
 
 
 def judged(
     condition: Document, context: Mapping[str, str | tuple[str, ...]], version: str | None = "2012-10-17"
 ) -> bool:
-    """Whether an Allow under this condition allows."""
+    """Return whether an Allow with this condition allows."""
     situation = Situation(identity=(document(version=version, Condition=condition),))
     return judge(ask(context=context), situation).allowed
 
@@ -164,7 +163,7 @@ CONDITIONS: tuple[tuple[str, Document, dict[str, str | tuple[str, ...]], bool], 
     ("condition", "context", "expected"), [case[1:] for case in CONDITIONS], ids=[c[0] for c in CONDITIONS]
 )
 def test_conditions(condition: Document, context: dict[str, str | tuple[str, ...]], *, expected: bool) -> None:
-    """Each condition answers as its sentence says."""
+    """Each condition has the result of its sentence."""
     assert judged(condition, context) is expected
 
 
@@ -336,7 +335,7 @@ COMBINATIONS: tuple[tuple[str, Question, Situation, Verdict], ...] = (
     ids=[c[0] for c in COMBINATIONS],
 )
 def test_combinations(question: Question, situation: Situation, expected: Verdict) -> None:
-    """Each combination of policies ends as its sentence says."""
+    """Each combination of policies has the result of its sentence."""
     assert judge(question, situation) == expected
 
 
@@ -352,27 +351,30 @@ RESOURCES = (
 
 @pytest.mark.parametrize(("pattern", "resource", "expected"), RESOURCES)
 def test_resources(pattern: str, resource: str, *, expected: bool) -> None:
-    """Resources know case, stars cross slashes, and variables stand after the fifth colon alone."""
+    """Resources have case, stars match slashes, variables follow the fifth colon."""
     situation = Situation(identity=(document(Resource=pattern),))
     assert judge(ask(resource=resource, context={"u": "a"}), situation).allowed is expected
 
 
 def test_actions_know_no_case() -> None:
-    """Service prefix and action name match in any case, and NotAction is everything else."""
+    """Service prefix and action name match in any case.
+
+    NotAction matches all other actions.
+    """
     assert judge(ask(), Situation(identity=(document(Action="S3:gET*"),))).allowed
     assert not judge(ask(), Situation(identity=(document(NotAction="S3:gET*"),))).allowed
     assert judge(ask(action="iam:GetUser"), Situation(identity=(document(NotAction="s3:*"),))).allowed
 
 
 def test_a_kind_of_caller_that_a_name_does_not_fit() -> None:
-    """A provider's name in the wrong element names nobody."""
+    """A provider's name in the wrong element does not match."""
     assert PrincipalKind.WEB_IDENTITY is GOOGLE.kind
     trusted = document(Principal={"AWS": GOOGLE.federated}, **TRUST)
     assert not judge(ask(GOOGLE, action="sts:AssumeRole"), Situation(resource=(trusted,), trust=True)).allowed
 
 
 def test_values() -> None:
-    """The small readers read what the documentation lets them read, and the table matches like a table."""
+    """The parsers accept the documented values, and the table is correct."""
     assert number("1e2") == 100
     assert number("1e2000") is None
     assert number("٣") is None
