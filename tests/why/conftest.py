@@ -1,4 +1,4 @@
-"""One running server for the whole folder, an account of its own for each test, and short ways to be refused."""
+"""Fixtures: one server, an account for each test, and refused calls."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def new_user(iam: Any) -> Callable[..., Any]:
 
 
 def decoded(client: Any, refusal: Refusal) -> Any:
-    """Return what an encoded message tells."""
+    """Return the content of an encoded message."""
     assert refusal.encoded is not None
     return json.loads(client.decode_authorization_message(EncodedMessage=refusal.encoded)["DecodedMessage"])
 
@@ -37,5 +37,5 @@ def listed(items: Any) -> list[Any]:
 
 
 def conditions(told: Any) -> dict[str, list[str]]:
-    """Return the request's keys as a message tells them."""
+    """Return the condition keys of the request in a message."""
     return {item["key"]: listed(item["values"]) for item in told["context"]["conditions"]["items"]}

@@ -1,4 +1,7 @@
-"""The graph that one account may be told: all of its own, and of the others what its own trust policies name."""
+"""The graph that one account may see.
+
+It contains all principals of the account and, of other accounts, those that its own trust policies name.
+"""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +31,7 @@ class Two:
     abroad: Any
 
     def graph(self) -> Graph:
-        """Return what the first may be told."""
+        """Return the graph for the first account."""
         with self.server.there.store.read() as reader:
             return account_graph(SnapshotViews(reader), Assumed(self.server.clock.now()), OURS)
 
@@ -42,13 +45,16 @@ def two() -> Iterator[Two]:
 
 
 def role(iam: Any, name: str, *statements: dict[str, Any]) -> None:
-    """Make a role."""
+    """Create a role."""
     statements = tuple({**one, "Action": one.get("Action", "sts:AssumeRole")} for one in statements)
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(*statements))
 
 
 def test_who_of_another_account_may_is_not_told(two: Two) -> None:
-    """A trust policy that names an account says no more than that, though the server knows who in there may."""
+    """A trust policy that names an account does not reveal its principals.
+
+    The server knows which of them may assume the role, but the graph shows only the account.
+    """
     two.abroad.create_user(UserName="spy")
     two.abroad.put_user_policy(UserName="spy", PolicyName="p", PolicyDocument=document(allow("sts:*")))
     role(two.iam, "shared", trusting({"AWS": THEIRS}))
@@ -59,7 +65,10 @@ def test_who_of_another_account_may_is_not_told(two: Two) -> None:
 
 
 def test_what_another_accounts_role_asks_for_is_not_told(two: Two) -> None:
-    """Its trust policy, with the external ID in it, is its own account's business."""
+    """The trust policy of another account's role is not shown.
+
+    It contains the external ID.
+    """
     two.iam.create_user(UserName="alice")
     two.iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=document(allow("sts:*")))
     secret = {"StringEquals": {"sts:ExternalId": "blue-42"}}
@@ -68,7 +77,10 @@ def test_what_another_accounts_role_asks_for_is_not_told(two: Two) -> None:
 
 
 def test_whom_our_own_policies_name_is_told(two: Two) -> None:
-    """Users and roles of other accounts by name, providers, services, and everybody."""
+    """Named users and roles of other accounts are shown.
+
+    So are providers, services and everyone.
+    """
     for name in ("bob", "carl"):
         two.abroad.create_user(UserName=name)
     role(two.abroad, "build", trusting({"Service": "ec2.amazonaws.com"}))
@@ -88,7 +100,7 @@ def test_whom_our_own_policies_name_is_told(two: Two) -> None:
 
 
 def test_our_own_are_told_with_their_policies(two: Two) -> None:
-    """Statements on both sides, as who wrote them wrote them."""
+    """Statements on both sides are shown as their authors wrote them."""
     two.iam.create_user(UserName="alice")
     role(two.iam, "admin", trusting({"AWS": f"{HERE}user/alice"}, Sid="Alice"))
     (edge,) = two.graph().edges
@@ -96,7 +108,7 @@ def test_our_own_are_told_with_their_policies(two: Two) -> None:
 
 
 def test_an_organizations_policies_are_obeyed_and_not_quoted(two: Two) -> None:
-    """Who may not see a control policy learns that there are conditions, not which."""
+    """The graph shows that control policies have conditions, but not which."""
     two.server.new_account(standing="management")
     member = two.server.new_account()
     iam = client_factory(two.server)("iam", member)
@@ -118,7 +130,10 @@ def test_an_organizations_policies_are_obeyed_and_not_quoted(two: Two) -> None:
 
 
 def test_a_graph_without_an_end_is_given_up(two: Two) -> None:
-    """Whoever waits for it says when it is enough; part of a graph would say that the rest is closed."""
+    """The caller's time limit ends the search with GraphTooLarge.
+
+    Part of a graph would wrongly show the remaining roles as closed.
+    """
     two.iam.create_user(UserName="alice")
     role(two.iam, "admin", trusting({"AWS": f"{HERE}user/alice"}))
     with two.server.there.store.read() as reader, pytest.raises(GraphTooLarge):
@@ -126,7 +141,10 @@ def test_a_graph_without_an_end_is_given_up(two: Two) -> None:
 
 
 def test_a_deny_of_the_trust_policy_counts_for_those_who_cannot_be_asked_about(two: Two) -> None:
-    """Whom it means without conditions has no way; for the others it is one more thing that must not be so."""
+    """A principal with an unconditional Deny has no way.
+
+    For other principals the Deny is an additional condition.
+    """
     services = {"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}
     deny = {"Effect": "Deny"}
     role(two.iam, "machines", trusting(services), trusting({"Service": "lambda.amazonaws.com"}, **deny))

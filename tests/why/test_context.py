@@ -1,4 +1,7 @@
-"""Each condition key of a request, through a real policy that hinges on it: allowed with it, refused without."""
+"""Each condition key of a request, with a real policy that depends on it.
+
+The request is allowed with the right value and refused with the wrong one.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,7 +38,7 @@ def _is_allowed(call: Callable[[], Any]) -> bool:
     try:
         call()
     except ClientError as error:
-        assert error.response["Error"]["Code"] == "AccessDenied"  # noqa: PT017 - anything else is no answer
+        assert error.response["Error"]["Code"] == "AccessDenied"  # noqa: PT017 - other errors are failures
         return False
     return True
 
@@ -44,7 +47,7 @@ def _condition(operator: str, key: str, value: str) -> dict[str, Any]:
     return {"Null": {key: "true"}} if value == ABSENT else {operator: {key: value}}
 
 
-# Operator, key, and two values: one that the request has, and one that it has not.
+# Operator, key, and two values: the request has the first, but not the second.
 _USER = [
     ("StringEquals", "aws:username", "alice", "bob"),
     ("StringLike", "aws:userid", "AIDA*", "AROA*"),
@@ -77,7 +80,7 @@ _USER_LACKS = (
 
 @pytest.fixture
 def alice(iam: Any, new_user: NewUser, as_caller: ClientFactory, account: str) -> Callable[..., bool]:
-    """Tell whether alice may list users under a condition."""
+    """Return whether alice may list users under a condition."""
     key = new_user("alice", Path="/people/", Tags=[{"Key": "team", "Value": "red"}])
     client = as_caller("iam", key)
 
@@ -90,21 +93,24 @@ def alice(iam: Any, new_user: NewUser, as_caller: ClientFactory, account: str) -
 
 
 def test_a_user_with_long_term_keys(alice: Callable[..., bool]) -> None:
-    """A user's request has these keys, with these values."""
+    """The request of a user has these keys and values."""
     for operator, key, has, has_not in _USER:
         assert alice(_condition(operator, key, has)), key
         assert not alice(_condition(operator, key, has_not)), key
 
 
 def test_what_a_user_lacks_is_absent(alice: Callable[..., bool]) -> None:
-    """Keys without a value are not there at all: not empty, and not false."""
+    """Keys without a value are absent: not empty, and not false."""
     for key in _USER_LACKS:
         assert alice({"Null": {key: "true"}}), key
         assert not alice({"Null": {key: "false"}}), key
 
 
 def test_mfa_is_false_only_for_sessions(alice: Callable[..., bool]) -> None:
-    """With long-term keys the MFA key is absent, so Bool false does not hold and BoolIfExists does."""
+    """With long-term keys the MFA key is absent.
+
+    Bool false does not hold, BoolIfExists does.
+    """
     key = "aws:MultiFactorAuthPresent"
     assert not alice({"Bool": {key: "false"}})
     assert alice({"BoolIfExists": {key: "true"}})
@@ -131,7 +137,7 @@ _SESSION = [
 def test_a_role_session(
     iam: Any, new_user: NewUser, as_caller: ClientFactory, root: RootKey, server: RunningServer
 ) -> None:
-    """A role session is known by its role's ARN with the path; its own tags stand over the role's."""
+    """The ARN of a session's role has the path; session tags win."""
     key = new_user("alice", allow("sts:*"))
     trust = trusting({"AWS": root.account}, ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"])
     tags = [{"Key": "Team", "Value": "role"}, {"Key": "kept", "Value": "role"}]
@@ -167,7 +173,10 @@ _TRUST = [
 
 
 def test_a_role_that_is_assumed(iam: Any, new_user: NewUser, as_caller: ClientFactory, account: str) -> None:
-    """A trust policy sees the caller's keys, and those of the call: name, tags, external id and source identity."""
+    """A trust policy sees the caller's keys and those of the call.
+
+    These are name, tags, external ID and source identity.
+    """
     client = as_caller("sts", new_user("alice", allow("sts:*")))
     actions = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
     open_trust = document(trusting({"AWS": account}, actions))
@@ -194,7 +203,7 @@ def test_a_role_that_is_assumed(iam: Any, new_user: NewUser, as_caller: ClientFa
 
 
 def test_mfa_of_a_session(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A session made with an MFA code says so, and how long ago; one made without says that it was not."""
+    """A session from an MFA code has its age; other sessions have MFA false."""
     iam = client("iam")
     daypass_server.clock.freeze()
     iam.create_user(UserName="alice")
@@ -227,7 +236,7 @@ def test_mfa_of_a_session(daypass_server: RunningServer, client: ClientFactory) 
 
 
 def test_the_organization(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """Members carry their organization's id and path; accounts that stand alone carry none."""
+    """Only members have their organization's ID and path."""
     manager = daypass_server.new_account(standing="management")
     member = daypass_server.new_account()
     for key, expected in ((member, True), (manager, True), (daypass_server.root, False)):
@@ -246,7 +255,7 @@ def test_the_organization(daypass_server: RunningServer, client: ClientFactory) 
 
 
 def test_the_referer_is_what_the_client_says(iam: Any, new_user: NewUser, as_caller: ClientFactory) -> None:
-    """aws:referer is the header of that name, as unproved as on AWS."""
+    """aws:referer is the header of that name, unverified as on AWS."""
     condition = {"StringEquals": {"aws:referer": "https://portal.example/"}}
     client = as_caller("iam", new_user("alice", allow("iam:ListUsers", Condition=condition)))
     assert not _is_allowed(client.list_users)
@@ -275,7 +284,10 @@ def _send_referer(request: Any, **_: Any) -> None:
     ],
 )
 def test_the_address_behind_proxies(trusted: str, forwarded: str, scheme: str, source: str, secure: str) -> None:
-    """Forwarded headers count only from trusted proxies, and then as far as these vouch for them."""
+    """Forwarded headers count only from trusted proxies.
+
+    An address counts only as far as trusted proxies added it.
+    """
     networks = (ip_network(trusted),) if trusted else ()
     with running_server(config=Config(trusted_proxies=networks)) as server:
         make = client_factory(server)
@@ -296,7 +308,10 @@ def test_the_address_behind_proxies(trusted: str, forwarded: str, scheme: str, s
 
 
 def test_several_headers_are_one_list() -> None:
-    """Headers of one name are read as one list, in order; a client cannot hide behind a second one."""
+    """Headers of one name are one list, in order.
+
+    A client cannot hide its header behind a second one.
+    """
     rule = PeerRule((ip_network("10.0.0.0/8"),))
     headers = [(b"x-forwarded-for", b"192.0.2.1"), (b"x-forwarded-for", b"198.51.100.2, 10.1.1.1")]
     assert rule.resolve("10.0.0.1", secure=False, headers=headers) == ("198.51.100.2", False)
@@ -306,7 +321,7 @@ def test_several_headers_are_one_list() -> None:
 def test_the_region_is_the_one_that_was_signed_for(
     iam: Any, new_user: NewUser, server: RunningServer, account: str
 ) -> None:
-    """aws:RequestedRegion comes from the signature's scope."""
+    """aws:RequestedRegion is the region in the signature's scope."""
     condition = {"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}
     key = new_user("alice", allow("sts:GetAccessKeyInfo", Condition=condition))
     answers = []
@@ -323,7 +338,7 @@ def test_the_region_is_the_one_that_was_signed_for(
     assert answers == [True, False]
 
 
-# What no policy of its own can show: root users, federated users, and sessions that came from an assertion. ----------
+# Callers that policies above cannot test: root users, federated users, and sessions from an assertion. ---------------
 
 
 def _session(kind: SessionKind, **more: Any) -> Session:
@@ -350,7 +365,7 @@ def _keys(caller: Caller) -> dict[str, Any]:
 
 
 def test_a_root_user() -> None:
-    """A root user is its account; with long-term keys it has no session's keys."""
+    """A root user has its account; with long-term keys it has no session keys."""
     assert _keys(root_caller("111111111111", "AKIA")) == {
         "aws:principalaccount": "111111111111",
         "aws:principaltype": "Account",
@@ -361,7 +376,7 @@ def test_a_root_user() -> None:
 
 
 def test_an_assumed_root() -> None:
-    """A session of AssumeRoot says so."""
+    """A session of AssumeRoot has its own key."""
     task = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
     caller = root_caller("111111111111", "ASIA", _session(SessionKind.ROOT, root_task_policy=task))
     assert _keys(caller)["aws:assumedroot"] == "true"
@@ -369,7 +384,10 @@ def test_an_assumed_root() -> None:
 
 
 def test_a_federated_user() -> None:
-    """A federated user is named by its own ARN and account, and carries the session's tags, not its maker's."""
+    """A federated user has its own ARN and account, and the session's tags.
+
+    It does not have its creator's tags.
+    """
     maker = Identity("111111111111", "AIDAALICE", "arn:aws:iam::1:user/alice", "alice", {"team": "m"}, NOTHING, None)
     keys = _keys(federated_caller("111111111111", maker, _session(SessionKind.FEDERATED, tags={"Kind": "guest"})))
     assert keys["aws:principaltype"] == "FederatedUser"
@@ -381,7 +399,10 @@ def test_a_federated_user() -> None:
 
 
 def test_a_session_from_an_assertion() -> None:
-    """The provider and the assertion's keys outlive the assertion; of several values only amr has a list."""
+    """Keys of the provider and the assertion stay in the session.
+
+    Of several values only amr is a list.
+    """
     context = {"saml:aud": ("https://signin",), "idp.example:amr": ("mfa", "pwd")}
     caller = role_caller(_ROLE, _session(SessionKind.ROLE, provider="arn:aws:iam::1:saml-provider/x", context=context))
     keys = _keys(caller)
@@ -392,6 +413,6 @@ def test_a_session_from_an_assertion() -> None:
 
 @pytest.mark.parametrize("kind", [PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS])
 def test_an_unsigned_caller_has_no_keys_of_a_principal(kind: PrincipalKind) -> None:
-    """Who has not signed is nobody's principal: its keys come from the assertion or token alone."""
+    """The keys of an unsigned caller are only those of its assertion or token."""
     caller = Caller("", "", "", "", Principal(kind, "", "", federated="idp.example"))
     assert _keys(caller) == {}

@@ -1,4 +1,7 @@
-"""A denial says why: in AWS's sentence, and in an encoded message that the right people can open."""
+"""A denial has its reason in AWS's sentence and in an encoded message.
+
+Only authorized callers can decode the message.
+"""
 
 import urllib.error
 import urllib.parse
@@ -19,7 +22,7 @@ NewUser = Callable[..., Any]
 
 
 def test_a_missing_allow_names_the_type_of_policy(new_user: NewUser, as_caller: ClientFactory, account: str) -> None:
-    """Nothing allows: the sentence names caller, action, resource and the type of policy that lacks an Allow."""
+    """The sentence names caller, action, resource and the type of policy."""
     refusal = refused(as_caller("iam", new_user("alice")).delete_role, RoleName="build")
     assert refusal.code == "AccessDenied"
     assert refusal.words == (
@@ -30,7 +33,7 @@ def test_a_missing_allow_names_the_type_of_policy(new_user: NewUser, as_caller: 
 
 
 def test_an_explicit_deny_names_the_type_of_policy(new_user: NewUser, as_caller: ClientFactory) -> None:
-    """A Deny is said to be one, with the type of policy it stands in."""
+    """The sentence names the explicit deny and its type of policy."""
     key = new_user("alice", allow("*"), deny("iam:DeleteRole"))
     refusal = refused(as_caller("iam", key).delete_role, RoleName="build")
     assert refusal.words.endswith("with an explicit deny in an identity-based policy")
@@ -46,7 +49,7 @@ def test_an_explicit_deny_names_the_type_of_policy(new_user: NewUser, as_caller:
 def test_a_boundary_is_named(
     iam: Any, new_user: NewUser, as_caller: ClientFactory, boundary: dict[str, Any], ending: str
 ) -> None:
-    """A permissions boundary that lacks the Allow, or denies, is named as such."""
+    """A permissions boundary without the Allow, or with a Deny, is named."""
     policy = iam.create_policy(PolicyName="limit", PolicyDocument=document(boundary))["Policy"]["Arn"]
     key = new_user("alice", allow("*"), PermissionsBoundary=policy)
     refusal = refused(as_caller("iam", key).list_users)
@@ -67,7 +70,10 @@ def test_a_session_policy_is_named(
     session: dict[str, Any],
     ending: str,
 ) -> None:
-    """A session policy that lacks the Allow, or denies, is named as such, and the sentence names the session."""
+    """A session policy without the Allow, or with a Deny, is named.
+
+    The sentence contains the session's ARN.
+    """
     key = new_user("alice", allow("sts:*"))
     caller = as_caller("sts", key).get_caller_identity()["Arn"]
     role = iam.create_role(RoleName="admin", AssumeRolePolicyDocument=document(trusting({"AWS": caller})))["Role"]
@@ -79,7 +85,7 @@ def test_a_session_policy_is_named(
 
 
 def test_the_message_tells_what_came_close(new_user: NewUser, as_caller: ClientFactory, sts: Any, account: str) -> None:
-    """For a missing Allow the message shows the nearest statement, and what of it did not fit."""
+    """For a missing Allow the message has the closest statement."""
     office = allow("iam:List*", Sid="Office", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
     with_mfa = allow("iam:*", Sid="Mfa", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})
     key = new_user("alice", office, with_mfa, allow("s3:*"))
@@ -98,7 +104,7 @@ def test_the_message_tells_what_came_close(new_user: NewUser, as_caller: ClientF
 
 
 def test_the_message_tells_the_statement_that_denied(new_user: NewUser, as_caller: ClientFactory, sts: Any) -> None:
-    """For an explicit deny the message holds the very statement, and which policy of whom it stands in."""
+    """For an explicit deny the message has the statement and its policy."""
     key = new_user("alice", allow("*"), deny(["iam:Delete*", "iam:Put*"], Sid="NoHarm"))
     told = decoded(sts, refused(as_caller("iam", key).delete_user, UserName="bob"))
     (statement,) = told["matchedStatements"]["items"]
@@ -113,7 +119,10 @@ def test_the_message_tells_the_statement_that_denied(new_user: NewUser, as_calle
 def test_only_the_callers_account_opens_a_message(
     server: RunningServer, new_user: NewUser, as_caller: ClientFactory, sts: Any
 ) -> None:
-    """Another account's root user cannot open it; to that account it is as good as garbage."""
+    """Another account's root user cannot decode the message.
+
+    The error is the same as for an invalid message.
+    """
     refusal = refused(as_caller("iam", new_user("alice")).list_users)
     stranger = as_caller("sts", server.new_account())
     wrong = refused(stranger.decode_authorization_message, EncodedMessage=refusal.encoded)
@@ -127,7 +136,7 @@ def test_only_the_callers_account_opens_a_message(
 def test_a_changed_message_does_not_open(
     new_user: NewUser, as_caller: ClientFactory, sts: Any, harm: Callable[[str], str]
 ) -> None:
-    """A message opens as it was sealed, or not at all."""
+    """A changed message cannot be decoded."""
     encoded = refused(as_caller("iam", new_user("alice")).list_users).encoded
     assert encoded is not None
     refusal = refused(sts.decode_authorization_message, EncodedMessage=harm(encoded))
@@ -135,7 +144,10 @@ def test_a_changed_message_does_not_open(
 
 
 def test_decoding_needs_the_permission(new_user: NewUser, as_caller: ClientFactory) -> None:
-    """Who was refused may not open the message just because it was theirs; the denial says which action is missing."""
+    """Decoding a message requires the permission, even for the refused caller.
+
+    The denial names the missing action.
+    """
     key = new_user("alice")
     refusal = refused(as_caller("iam", key).list_users)
     again = refused(as_caller("sts", key).decode_authorization_message, EncodedMessage=refusal.encoded)
@@ -152,7 +164,10 @@ def test_a_closed_role_looks_like_a_missing_one(
     own: tuple[dict[str, Any], ...],
     is_here: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """Sentence, length and content are the same for a role that is closed and one that is missing, here and abroad."""
+    """A closed role and a missing role give the same sentence and message.
+
+    The account of the role is the caller's or another one.
+    """
     owner = root if is_here else server.new_account()
     as_caller("iam", owner).create_role(
         RoleName="closed",
@@ -162,7 +177,7 @@ def test_a_closed_role_looks_like_a_missing_one(
     sts = as_caller("sts", root)
     client = as_caller("sts", new_user("alice", *own))
     there = f"arn:aws:iam::{owner.account}:role/"
-    server.clock.freeze()  # both messages tell the time
+    server.clock.freeze()  # both messages contain the time
     closed, missing = (
         refused(client.assume_role, RoleArn=there + name, RoleSessionName="tuesday") for name in ("closed", "absent")
     )
@@ -182,7 +197,7 @@ def test_a_closed_role_looks_like_a_missing_one(
 def test_the_message_tells_when_ones_own_side_would_allow(
     iam: Any, new_user: NewUser, as_caller: ClientFactory, sts: Any, account: str
 ) -> None:
-    """A caller whose own policies allow the call learns that it is the other side, and no more."""
+    """The message says that the other side refuses, and gives no more details."""
     iam.create_role(RoleName="closed", AssumeRolePolicyDocument=document(trusting({"Service": "ec2.amazonaws.com"})))
     client = as_caller("sts", new_user("alice", allow("sts:AssumeRole")))
     refusal = refused(client.assume_role, RoleArn=f"arn:aws:iam::{account}:role/closed", RoleSessionName="tuesday")
@@ -192,7 +207,7 @@ def test_the_message_tells_when_ones_own_side_would_allow(
 
 
 def test_every_message_fits_its_header(iam: Any, new_user: NewUser, as_caller: ClientFactory, sts: Any) -> None:
-    """However much there is to tell, the message has 60 to 2,048 characters, and says when something was left out."""
+    """The message has 60 to 2,048 characters, and says if it was cut."""
     many = [
         allow("iam:*", Sid=f"S{number}", Condition={"StringEquals": {f"aws:RequestTag/{'k' * 100}{number}": "v" * 20}})
         for number in range(6)
@@ -213,7 +228,7 @@ def test_every_message_fits_its_header(iam: Any, new_user: NewUser, as_caller: C
 
 
 def test_an_unsigned_call_gets_no_message(server: RunningServer) -> None:
-    """There is no account that could open it."""
+    """Its caller has no account that could decode the message."""
     asked = urllib.parse.urlencode(
         {
             "Action": "AssumeRoleWithWebIdentity",
@@ -232,7 +247,10 @@ def test_an_unsigned_call_gets_no_message(server: RunningServer) -> None:
 def test_the_audit_names_the_statement(
     server: RunningServer, new_user: NewUser, as_caller: ClientFactory, root: RootKey
 ) -> None:
-    """The audit event says which statement of which policy denied, also where the caller is not told why."""
+    """The audit event has the statement and policy that denied.
+
+    This is also true if the caller does not get a reason.
+    """
     key = new_user("alice", allow("*"), deny("sts:AssumeRole", Sid="Never"))
     refused(
         as_caller("sts", key).assume_role,

@@ -1,4 +1,4 @@
-"""docs/explaining-denials.md shows what really happens: its commands are run, and their answers compared."""
+"""Run the commands of docs/explaining-denials.md and compare the output."""
 
 import json
 import re
@@ -24,7 +24,7 @@ HERE = "arn:aws:iam::111122223333:"
 
 @dataclass(frozen=True)
 class Story:
-    """The store of the page, what alice was told, and a client that opens messages."""
+    """The page's store, alice's refusals, and a client to decode messages."""
 
     store: str
     told: dict[str, Refusal]
@@ -33,7 +33,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Make the accounts, people and roles of the page, and let alice try."""
+    """Create the accounts, users and roles of the page, and alice's refusals."""
     store = f"sqlite:///{tmp_path_factory.mktemp('page')}/daypass.db"
     with running_server(store=store, account="111122223333") as server:
         make = client_factory(server)
@@ -72,7 +72,7 @@ def _blocks() -> list[tuple[str, list[str]]]:
 
 
 def _assert_shown(shown: list[str], real: list[str]) -> None:
-    """Compare line by line; a line of `…` alone stands for any number of lines."""
+    """Compare line by line; a line with only `…` means any number of lines."""
     at = 0
     for place, line in enumerate(shown):
         if line.strip() == "…":
@@ -86,14 +86,14 @@ def _assert_shown(shown: list[str], real: list[str]) -> None:
 
 @pytest.mark.parametrize(("asked", "shown"), [block for block in _blocks() if block[0].startswith("aws")])
 def test_what_aws_prints(story: Story, asked: str, shown: list[str]) -> None:
-    """The refusals of the page are those that alice got."""
+    """The refusals of the page are those of alice's calls."""
     refusal = story.told[shlex.split(asked)[2]]
     assert " ".join(shown).endswith(refusal.words)
 
 
 @pytest.mark.parametrize(("asked", "shown"), [block for block in _blocks() if block[0].startswith("daypass")])
 def test_what_explain_prints(story: Story, asked: str, shown: list[str]) -> None:
-    """The explanations of the page are those that the command prints."""
+    """The explanations of the page are the output of the command."""
     encoded = story.told["list-users"].encoded
     assert encoded is not None
     words = [encoded if word == "$MESSAGE" else word for word in shlex.split(asked)[2:]]
@@ -102,7 +102,7 @@ def test_what_explain_prints(story: Story, asked: str, shown: list[str]) -> None
 
 
 def test_what_a_message_says(story: Story) -> None:
-    """The JSON of the page is what its jq filter makes of the decoded message."""
+    """The JSON of the page is the output of its jq filter."""
     (text,) = re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert json.loads(text) == _filtered(decoded(story.sts, story.told["list-users"]))
 

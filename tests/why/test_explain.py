@@ -1,4 +1,7 @@
-"""`daypass explain` tells from the store itself why a call is allowed or refused, and who can assume a role."""
+"""`daypass explain` explains decisions from the store.
+
+It also lists the principals that can assume a role.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,7 +25,7 @@ Explain = Callable[..., Result]
 
 @dataclass(frozen=True)
 class Town:
-    """A store with people and roles in it, and the encoded messages of calls that were refused."""
+    """A store with users and roles, and the encoded messages of refused calls."""
 
     store: str
     iam: Any
@@ -65,7 +68,7 @@ def _role(iam: Any, name: str, *statements: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def explain(town: Town) -> Explain:
-    """Run the command on the store, beside the live server."""
+    """Run the command on the store, while the server runs."""
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(command, [*words, "--store", town.store])
@@ -79,7 +82,7 @@ def _json(result: Result) -> Any:
 
 
 def test_a_missing_allow_is_told_with_what_came_close(explain: Explain) -> None:
-    """The answer, the nearest statement with what did not fit, and what the request must be like to fit."""
+    """The output has the closest statement, its mismatch and the remedy."""
     asked = ("--principal", f"{HERE}user/alice", "--action", "iam:ListUsers")
     text = explain(*asked, "--context", "aws:SourceIp=192.0.2.1").output
     assert text.startswith(
@@ -101,7 +104,7 @@ def test_a_missing_allow_is_told_with_what_came_close(explain: Explain) -> None:
 
 
 def test_what_helps_is_what_it_says(town: Town, explain: Explain) -> None:
-    """Adding the statement that explain shows makes the call allowed."""
+    """With the statement that explain shows, the call is allowed."""
     asked = ("--principal", f"{HERE}user/carol", "--action", "s3:GetObject", "--resource", "arn:aws:s3:::b/k")
     refusal = _json(explain(*asked, "--output", "json"))
     assert refusal["Decision"] == "implicitDeny"
@@ -111,7 +114,10 @@ def test_what_helps_is_what_it_says(town: Town, explain: Explain) -> None:
 
 
 def test_a_missed_condition_is_never_left_out(explain: Explain) -> None:
-    """A role that asks for MFA is not opened without it: whoever lacks it is told to bring it."""
+    """The remedy for a role that requires MFA is MFA.
+
+    A statement without the condition is never shown.
+    """
     asked = ("--principal", f"{HERE}user/alice", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
     text = explain(*asked).output
     assert "Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)" in text
@@ -125,7 +131,7 @@ def test_a_missed_condition_is_never_left_out(explain: Explain) -> None:
 
 
 def test_a_statement_and_a_condition_are_told_together(town: Town, explain: Explain) -> None:
-    """Carol lacks the permission, and the role asks for MFA too: the statement alone opens nothing."""
+    """Carol needs the permission and MFA: the statement alone is not enough."""
     asked = ("--principal", f"{HERE}user/carol", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
     text = explain(*asked).output
     assert f"  and a statement in an identity-based policy of {HERE}user/carol:\n" in text
@@ -151,7 +157,7 @@ def test_a_deny_with_conditions_is_to_be_avoided(town: Town, explain: Explain) -
 
 
 def test_an_explicit_deny_is_told(explain: Explain) -> None:
-    """The statement that denies is named, and that no Allow can help."""
+    """The statement that denies is named, and no Allow is shown as a remedy."""
     text = explain("--principal", f"{HERE}user/alice", "--action", "iam:DeleteUser").output
     assert "with an explicit deny in an identity-based policy" in text
     assert f'decided by statement 2 "Never" of identity-based policy own of {HERE}user/alice' in text
@@ -159,7 +165,10 @@ def test_an_explicit_deny_is_told(explain: Explain) -> None:
 
 
 def test_a_trust_policy_is_told_with_the_names_that_people_know(explain: Explain) -> None:
-    """Principals of trust policies are stored by unique id and shown by ARN; what the role lacks is its trust."""
+    """Principals of trust policies are stored by ID and shown by ARN.
+
+    The missing type of policy is the role trust policy.
+    """
     text = explain(
         "--principal", f"{HERE}user/bob", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/build"
     ).output
@@ -169,7 +178,7 @@ def test_a_trust_policy_is_told_with_the_names_that_people_know(explain: Explain
 
 
 def test_missing_keys_can_be_given(explain: Explain) -> None:
-    """A key that policies ask for and the call lacks is named; given with --context, it counts."""
+    """A missing key is named; with --context it has a value."""
     asked = ("--principal", f"{HERE}user/alice", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
     text = explain(*asked).output
     assert "ask for keys that it does not have: aws:MultiFactorAuthPresent." in text
@@ -177,7 +186,7 @@ def test_missing_keys_can_be_given(explain: Explain) -> None:
 
 
 def test_a_key_can_be_taken_away(explain: Explain) -> None:
-    """`key=` means that the request does not have the key."""
+    """`key=` removes the key from the request."""
     asked = ("--principal", f"{HERE}user/alice", "--action", "iam:GetUser", "--output", "json")
     assert "aws:SecureTransport" in _json(explain(*asked))["Context"]
     assert "aws:SecureTransport" not in _json(explain(*asked, "--context", "aws:SecureTransport="))["Context"]
@@ -190,7 +199,7 @@ def test_roots_and_sessions_can_ask(explain: Explain) -> None:
 
 
 def test_a_message_is_told_without_the_server(town: Town, explain: Explain) -> None:
-    """The operator's command opens a message of any account of the store."""
+    """The operator's command decodes messages of every account of the store."""
     text = explain(town.refused_list).output
     assert text.startswith("DENIED: iam:ListUsers on")
     assert 'came closest: statement 0 "Office"' in text
@@ -217,7 +226,7 @@ def test_a_principal_that_did_not_exist_is_told_as_such(town: Town, explain: Exp
 
 
 def test_who_can_assume_a_role(town: Town, explain: Explain) -> None:
-    """Everybody who can is listed with the statements on both sides, and the conditions that do not hold now."""
+    """Every way is listed with its statements, and conditions that fail now."""
     build = _json(explain("--who-can", "sts:AssumeRole", f"{HERE}role/build", "--output", "json"))
     (alice,) = build["Principals"]
     assert (alice["Principal"], alice["Conditional"]) == (f"{HERE}user/alice", False)
@@ -230,7 +239,7 @@ def test_who_can_assume_a_role(town: Town, explain: Explain) -> None:
 
 
 def test_who_can_lists_single_sessions_and_services(town: Town, explain: Explain) -> None:
-    """A session that is trusted by its name is listed by it, across accounts, and so is a service."""
+    """A session that is trusted by name is listed, and a service too."""
     role = f"arn:aws:iam::{town.other}:role/deploy"
     text = explain("--who-can", "sts:AssumeRole", role).output
     assert f"CAN: role arn:aws:sts::{ACCOUNT}:assumed-role/build/nightly" in text
@@ -260,14 +269,14 @@ def test_who_can_lists_single_sessions_and_services(town: Town, explain: Explain
     ],
 )
 def test_wrong_questions_get_a_sentence(explain: Explain, words: tuple[str, ...], code: int, says: str) -> None:
-    """What cannot be answered ends with an exit code and one sentence."""
+    """A wrong argument ends with an exit code and one sentence."""
     result = explain(*words)
     assert result.exit_code == code
     assert says in result.output
 
 
 def test_nothing_is_written(town: Town, explain: Explain) -> None:
-    """Explaining reads one snapshot; the store's files stay as they were."""
+    """The command only reads one snapshot; the store's files do not change."""
     path = Path(town.store.removeprefix("sqlite:///"))
     before = path.read_bytes()
     explain("--who-can", "sts:AssumeRole", f"{HERE}role/admin")

@@ -1,4 +1,7 @@
-"""`daypass graph` draws who can assume what: every way once, nothing that is not so, and nothing from elsewhere."""
+"""`daypass graph` draws who can assume what: every way exactly once.
+
+The picture does not use external resources.
+"""
 
 import json
 import re
@@ -27,7 +30,10 @@ Draw = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Populate a SQLite store: three users, a chain across accounts, a circle, and a role nobody can assume."""
+    """Populate a SQLite store: users, a chain, a cycle and a closed role.
+
+    There are three users, the chain is across accounts, and no principal can assume the closed role.
+    """
     url = f"sqlite:///{tmp_path_factory.mktemp('graph')}/daypass.db"
     with running_server(store=url, account=ACCOUNT) as server:
         make = client_factory(server)
@@ -80,9 +86,12 @@ def _edges(svg: str) -> set[tuple[str, str, bool]]:
 
 
 def test_every_way_is_an_arrow(drawn: Draw) -> None:
-    """Users, roles and services point at what they can assume; conditions are dashed; a circle stays one."""
+    """Users, roles and services point at the roles they can assume.
+
+    Arrows with conditions are dashed; a cycle stays a cycle.
+    """
     assert _edges(drawn().output) == {
-        ("alice", "build", False),  # stands for bob too, who can do the very same
+        ("alice", "build", False),  # represents bob too, who has equal permissions
         ("carol", "admin", True),
         ("build", "deploy", False),
         ("deploy", "canary", False),
@@ -92,14 +101,14 @@ def test_every_way_is_an_arrow(drawn: Draw) -> None:
 
 
 def test_people_who_can_do_the_same_stand_together(drawn: Draw) -> None:
-    """Their box lists them and says how many they are."""
+    """Their box has their names and number."""
     texts = [text.text for text in _parsed(drawn().output).iter(f"{SVG}text")]
     assert "alice, bob" in texts
     assert f"2 users in {ACCOUNT}" in texts
 
 
 def test_everything_has_a_title(drawn: Draw) -> None:
-    """Hovering, and a screen reader, tell each box and each arrow with the statements on both sides."""
+    """Each box and each arrow has a title with the statements on both sides."""
     for group in _parsed(drawn().output).iter(f"{SVG}g"):
         if set(group.get("class", "").split()) & {"node", "edge"}:
             title = group.findtext(f"{SVG}title")
@@ -111,12 +120,12 @@ def test_everything_has_a_title(drawn: Draw) -> None:
 
 
 def test_roles_that_nobody_can_assume_are_named(drawn: Draw) -> None:
-    """They have no arrow, so a line names them."""
+    """Roles without arrows are listed in a line."""
     assert "No principal can assume closed." in drawn().output
 
 
 def test_one_account_shows_what_begins_or_ends_there(drawn: Draw) -> None:
-    """With --account the arrows of other accounts among themselves are left out."""
+    """--account omits the arrows between other accounts."""
     edges = {(a, b) for a, b, _ in _edges(drawn("--account", ACCOUNT).output)}
     assert ("deploy", "canary") not in edges
     assert {("build", "deploy"), ("canary", "build")} <= edges
@@ -125,7 +134,10 @@ def test_one_account_shows_what_begins_or_ends_there(drawn: Draw) -> None:
 
 @pytest.mark.parametrize("form", ["svg", "html"])
 def test_the_picture_asks_nobody_for_anything(drawn: Draw, form: str) -> None:
-    """No address outside of it is named, but for the XML namespace, and names cannot become markup."""
+    """No external address is used, except the XML namespace.
+
+    Names cannot become markup.
+    """
     text = drawn("--format", form).output
     assert set(re.findall(r"(?:https?:)?//[a-z][^\s\"'<]*", text)) <= {"http://www.w3.org/2000/svg"}
     assert not re.search(r"\bsrc=|\bhref=|@import|url\(", text)
@@ -134,7 +146,7 @@ def test_the_picture_asks_nobody_for_anything(drawn: Draw, form: str) -> None:
 
 
 def test_the_page_holds_the_statements(drawn: Draw, tmp_path: Path) -> None:
-    """A file's name says the form; the page carries each way with its statements as data."""
+    """The file name selects the format; the page has each way as data."""
     target = tmp_path / "graph.html"
     assert drawn("-o", str(target)).exit_code == 0
     page = target.read_text("utf-8")
@@ -149,7 +161,7 @@ def test_the_page_holds_the_statements(drawn: Draw, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_said(drawn: Draw) -> None:
-    """Exit code 9, and a sentence."""
+    """The exit code is 9, with a sentence."""
     result = drawn("-o", "/nowhere/graph.svg")
     assert result.exit_code == 9
     assert "cannot write" in result.output
@@ -162,7 +174,7 @@ _ARROWS = st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(_NAMES)), 
 @settings(max_examples=60, deadline=None)
 @given(_ARROWS)
 def test_layout_laws(arrows: list[tuple[str, str]]) -> None:
-    """Whatever the graph, circles too: boxes never overlap, and each arrow runs from its source to its target."""
+    """For any graph, boxes never overlap and arrows connect source and target."""
     layout = lay_out(_NAMES, arrows)
     columns: dict[float, list[float]] = {}
     for box in layout.boxes.values():
@@ -178,7 +190,7 @@ def test_layout_laws(arrows: list[tuple[str, str]]) -> None:
 
 
 def test_a_long_chain_is_laid_out() -> None:
-    """A chain of a thousand roles needs no deep recursion."""
+    """The layout of a chain of a thousand roles does not need deep recursion."""
     names = [f"r{number}" for number in range(1000)]
     layout = lay_out(names, list(pairwise(names)))
     assert layout.boxes["r999"].x > layout.boxes["r0"].x

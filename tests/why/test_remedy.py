@@ -1,4 +1,4 @@
-"""What helps against a denial is true, and never helps anybody past a condition."""
+"""The remedy for a denial is correct, and never bypasses a condition."""
 
 import json
 from collections.abc import Mapping
@@ -28,16 +28,16 @@ TEAM = {"StringEquals": {"aws:PrincipalTag/team": ["red", "blue"]}}
 TRUSTED: dict[str, Any] = {"action": "sts:AssumeRole", "on": "arn:aws:iam::111111111111:role/target"}
 
 
-# What a remedy is checked for --------------------------------------------------------------------------------
+# The checks of a remedy --------------------------------------------------------------------------------------
 
 
 def is_allowed(asked: Question, given: Policies) -> bool:
-    """Ask the engine."""
+    """Return the engine's decision."""
     return isinstance(decide(asked, given), Allowed)
 
 
 def with_context(asked: Question, context: Mapping[str, ContextValue]) -> Question:
-    """Return the question in another context."""
+    """Return the request in another context."""
     return msgspec.structs.replace(asked, context=dict(context))
 
 
@@ -49,7 +49,7 @@ def remedied(given: Policies, remedy: Remedy) -> Policies:
 
 
 def nearest(asked: Question, given: Policies) -> list[tuple[bool, CompiledStatement]]:
-    """Return the statements that `explain` calls the closest, and whether they fail on conditions alone."""
+    """Return the closest statements, and whether only their conditions fail."""
     sets = (given.identity, given.boundary, given.session, given.resource)
     every = [one for one in (*given.service_control, *given.resource_control, *sets) if one is not None]
     compiled = {one.ref: one for each in every for policy in each.policies for one in policy.statements}
@@ -60,7 +60,7 @@ def nearest(asked: Question, given: Policies) -> list[tuple[bool, CompiledStatem
 
 
 def assert_helps(asked: Question, given: Policies, remedy: Remedy) -> None:
-    """With all of it the request is allowed, and without any of its conditions it stays refused."""
+    """Check that the whole remedy allows, and that each condition is needed."""
     after = remedied(given, remedy)
     assert is_allowed(with_context(asked, remedy.context), after)
     if not remedy.needs:
@@ -73,7 +73,10 @@ def assert_helps(asked: Question, given: Policies, remedy: Remedy) -> None:
 
 
 def assert_lets_no_condition_go(asked: Question, given: Policies, remedy: Remedy) -> None:
-    """No statement is written past an Allow that misses conditions alone; else it has those of the nearest Allows."""
+    """Check that no statement bypasses an Allow that fails only on conditions.
+
+    A statement must have the conditions of the closest Allows.
+    """
     trace = explain(asked, given)
     decision = trace.decision
     assert isinstance(decision, Denied)
@@ -151,7 +154,7 @@ def _set(draw: st.DrawFn, of_type: PolicyType) -> PolicySet:
 
 @st.composite
 def _conditional(draw: st.DrawFn) -> tuple[Question, Policies]:
-    """Draw a call with small policies, most of whose statements speak of it under conditions."""
+    """Draw a request with small policies, mostly conditional statements about it."""
     trusting_it = draw(_statements(on_trust=True))
     limits = st.sampled_from((None, None, "drawn"))
     given = Policies(
@@ -170,7 +173,7 @@ def _conditional(draw: st.DrawFn) -> tuple[Question, Policies]:
 @settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=_conditional())
 def test_a_remedy_keeps_every_condition(drawn: tuple[Question, Policies]) -> None:
-    """Small policies with conditions that people use, on every side that has a say."""
+    """Test small policies with common conditions, of every type."""
     asked, given = drawn
     remedy = find_remedy(asked, given)
     if remedy is not None:
@@ -182,7 +185,7 @@ def test_a_remedy_keeps_every_condition(drawn: tuple[Question, Policies]) -> Non
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_remedy_holds_for_odd_policies_too(data: st.DataObject, *, is_trust: bool) -> None:
-    """Policies of any shape, as the engine itself is tested with."""
+    """Test policies of any shape, as in the tests of the engine."""
     asked, given = data.draw(questions(trust=is_trust)), engine_policies(data.draw(situations(trust=is_trust)))
     remedy = find_remedy(asked, given)
     if remedy is not None:
@@ -190,7 +193,7 @@ def test_a_remedy_holds_for_odd_policies_too(data: st.DataObject, *, is_trust: b
         assert_lets_no_condition_go(asked, given, remedy)
 
 
-# What it says ------------------------------------------------------------------------------------------------
+# The sentences -----------------------------------------------------------------------------------------------
 
 
 def advice(given: Policies, context: Mapping[str, ContextValue] | None = None, **more: Any) -> tuple[list[str], Any]:
@@ -203,7 +206,7 @@ def advice(given: Policies, context: Mapping[str, ContextValue] | None = None, *
 
 
 def on_trust(*statements: dict[str, Any]) -> Policies:
-    """Return policies in which only a trust policy has a say that is not yes."""
+    """Return policies in which only the trust policy does not allow."""
     return Policies(identity=ALL, resource=trust(*statements), trust=True)
 
 
@@ -250,7 +253,10 @@ def on_trust(*statements: dict[str, Any]) -> Policies:
 )
 @pytest.mark.parametrize("where", ["trust", "identity", "boundary", "session", "service_control"])
 def test_missed_conditions_are_to_be_met(condition: dict[str, Any], words: str, where: str) -> None:
-    """Each in plain words with key, operator and values, whichever policy asks; and no statement is offered."""
+    """Each sentence has key, operator and values, for every type of policy.
+
+    No statement is shown.
+    """
     everything = on_trust(trusting({"AWS": ALICE}))
     if where == "trust":
         given = on_trust(trusting({"AWS": ALICE}, Condition=condition))
@@ -267,7 +273,7 @@ def test_missed_conditions_are_to_be_met(condition: dict[str, Any], words: str, 
 
 
 def test_every_missed_condition_is_said() -> None:
-    """Not only the first, and not those that the request meets."""
+    """All missed conditions are listed, but not those that the request meets."""
     condition = {**MFA, **OFFICE, "Bool": {**MFA["Bool"], "aws:SecureTransport": "true"}}
     given = on_trust(trusting({"AWS": ALICE}, Condition=condition))
     said, statements = advice(given, {"aws:securetransport": "true", "aws:sourceip": "192.0.2.1"})
@@ -302,7 +308,7 @@ def test_every_missed_condition_is_said() -> None:
     "where", [PolicyType.IDENTITY, PolicyType.BOUNDARY, PolicyType.SESSION, PolicyType.SERVICE_CONTROL]
 )
 def test_a_deny_is_to_be_avoided(condition: dict[str, Any], words: str, where: PolicyType) -> None:
-    """By the request that its author wanted, and never by another policy."""
+    """The remedy is another request, never another policy."""
     names = {PolicyType.IDENTITY: "identity", PolicyType.BOUNDARY: "boundary", PolicyType.SESSION: "session"}
     denying = policies(where, allow(), deny(Condition=condition))
     change: dict[str, Any] = {names[where]: denying} if where in names else {"service_control": (denying,)}
@@ -313,7 +319,7 @@ def test_a_deny_is_to_be_avoided(condition: dict[str, Any], words: str, where: P
 
 
 def test_a_deny_without_conditions_has_no_remedy() -> None:
-    """Nothing that a caller or an Allow could do helps."""
+    """Neither the caller nor an Allow can help."""
     given = Policies(identity=identity(allow(), deny("s3:*")))
     assert find_remedy(question(), given) is None
 
@@ -351,7 +357,10 @@ def test_a_deny_without_conditions_has_no_remedy() -> None:
     ],
 )
 def test_every_condition_on_a_key_that_changes_is_said(condition: dict[str, Any], said: list[str]) -> None:
-    """A call from 192.0.2.1 is outside of 10.1.0.0/16, but a caller who moves into 10.0.0.0/8 must know of it."""
+    """A new address must meet both conditions on it.
+
+    A call from 192.0.2.1 is outside of 10.1.0.0/16. A caller who moves into 10.0.0.0/8 must know of that condition.
+    """
     given = on_trust(trusting({"AWS": ALICE}, Condition={**condition, "Bool": {"aws:SecureTransport": "true"}}))
     context = {"aws:sourceip": "192.0.2.1", "aws:currenttime": "2026-11-29T00:00:00Z", "aws:securetransport": "true"}
     words, statements = advice(given, context)
@@ -360,19 +369,19 @@ def test_every_condition_on_a_key_that_changes_is_said(condition: dict[str, Any]
 
 
 def test_a_statement_has_the_conditions_of_the_nearest() -> None:
-    """Bob must come with MFA; what lets alice in asks the same of her."""
+    """The condition on bob is required of alice too."""
     bob = "arn:aws:iam::111111111111:user/bob"
     said, (statement,) = advice(on_trust(trusting({"AWS": bob}, Condition=MFA)))
     assert statement["Principal"] == {"AWS": ALICE}
     assert statement["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": ["true"]}}
     assert said == ["Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"]
-    # A condition that the request meets anyhow is one that others must meet, too.
+    # Other callers must meet a condition too that this request meets already.
     said, (statement,) = advice(on_trust(trusting({"AWS": bob}, Condition=MFA)), {"aws:multifactorauthpresent": "true"})
     assert (said, "Condition" in statement) == ([], True)
 
 
 def test_conditions_that_cannot_stand_together_have_no_statement() -> None:
-    """Which of two external ids alice should send is not for a tool to decide."""
+    """The tool cannot choose between two external IDs."""
     others = [
         trusting(
             {"AWS": f"arn:aws:iam::111111111111:user/{name}"}, Condition={"StringEquals": {"sts:ExternalId": name}}
@@ -383,7 +392,10 @@ def test_conditions_that_cannot_stand_together_have_no_statement() -> None:
 
 
 def test_a_resource_policy_with_conditions_is_not_walked_around() -> None:
-    """In one account either side is enough, and an identity policy would let alice in without MFA."""
+    """In one account either side is enough.
+
+    An identity policy would allow alice without MFA, thus it is not shown.
+    """
     bucket = resource(allow("s3:GetObject", "arn:aws:s3:::b/*", Principal={"AWS": ALICE}, Condition=MFA))
     said, statements = advice(Policies(identity=NOTHING, resource=bucket), action="s3:GetObject", on="arn:aws:s3:::b/k")
     assert said == ["Use an MFA code: --mfa-serial auto. (Bool aws:MultiFactorAuthPresent: true)"]
@@ -391,7 +403,7 @@ def test_a_resource_policy_with_conditions_is_not_walked_around() -> None:
 
 
 def test_both_sides_are_told() -> None:
-    """Across accounts the caller's side lacks a statement, and the other side asks for MFA."""
+    """The caller's account needs a statement, and the other account MFA."""
     given = Policies(identity=NOTHING, resource=trust(trusting({"AWS": ALICE}, Condition=MFA)), trust=True)
     remedy = find_remedy(question(**TRUSTED, account="222222222222"), given)
     assert remedy is not None
@@ -400,13 +412,16 @@ def test_both_sides_are_told() -> None:
 
 
 def test_what_no_request_can_meet_has_no_remedy() -> None:
-    """Two networks that have no address in common."""
+    """Two networks do not have a common address."""
     both = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}, "NotIpAddress": {"aws:SourceIp": "10.0.0.0/7"}}
     assert find_remedy(question(**TRUSTED), on_trust(trusting({"AWS": ALICE}, Condition=both))) is None
 
 
 def test_a_search_ends() -> None:
-    """Thirty Denies with ten conditions each would be ten to the thirtieth ways; so many are not looked at."""
+    """Thirty Denies with ten conditions each have too many combinations.
+
+    The search stops early.
+    """
     denies = [
         deny(Condition={"StringNotEquals": {f"ex:Key{key}": f"value{number}" for key in range(10)}})
         for number in range(30)
@@ -415,7 +430,7 @@ def test_a_search_ends() -> None:
 
 
 def test_a_star_in_a_resource_is_a_star() -> None:
-    """Somebody who asks about the object named `*` is not handed a statement about all objects."""
+    """The remedy for the object named `*` is not for all objects."""
     _, (statement,) = advice(Policies(identity=NOTHING), action="s3:GetObject", on="arn:aws:s3:::b/*")
     assert statement["Resource"] == "arn:aws:s3:::b/${*}"
     added = identity(json.loads(json.dumps(dict(statement))))

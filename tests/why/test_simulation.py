@@ -1,4 +1,4 @@
-"""The policy simulator answers as the engine decides, in the simulator's members."""
+"""The policy simulator decides like the engine, in the simulator's format."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def _cases() -> list[Any]:
         for case in json.loads(path.read_text("utf-8"))
         if case["caller"] in _CALLERS
         and not any(name in case for name in _UNLIKE)
-        # A simulated role has no session, so nothing can name one; nor has it a unique id.
+        # A simulated role has no session and no unique ID, so policies cannot name them.
         and not ("assumed-role" in str(case) or "AIDA" in str(case) or "AROA" in str(case))
     ]
 
@@ -48,7 +48,7 @@ def _entry(key: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", _cases())
 def test_a_simulation_agrees_with_the_engine(as_caller: ClientFactory, case: dict[str, Any]) -> None:
-    """Each case of the engine's, asked through the API, is decided as the engine decides it."""
+    """Each case of the engine has the same decision through the API."""
     asked: dict[str, Any] = {
         "PolicyInputList": _texts(case["identity"]) if "identity" in case else [document(allow("none:None"))],
         "ActionNames": [case["action"]],
@@ -70,7 +70,7 @@ def test_a_simulation_agrees_with_the_engine(as_caller: ClientFactory, case: dic
 
 
 def test_a_result_names_the_statements_that_decided(iam: Any) -> None:
-    """MatchedStatements are those that allowed, or those that denied alone, with their place in the text."""
+    """MatchedStatements has the deciding statements with their position."""
     given = json.dumps({"Version": "2012-10-17", "Statement": [allow("s3:*"), deny("s3:Delete*")]}, indent=2)
     results = iam.simulate_custom_policy(
         PolicyInputList=[document(allow("ec2:*")), given],
@@ -90,7 +90,7 @@ def test_a_result_names_the_statements_that_decided(iam: Any) -> None:
 
 
 def test_missing_keys_are_listed_where_they_matter(iam: Any) -> None:
-    """Keys that statements about this action ask for and nobody gave are listed; others are not."""
+    """Missing keys that statements about this action test are listed."""
     policy = document(
         allow("s3:GetObject", "arn:aws:s3:::b/${aws:username}/*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
         allow("s3:PutObject", Condition={"StringEquals": {"s3:x-amz-acl": "private"}}),
@@ -131,7 +131,7 @@ def test_missing_keys_are_listed_where_they_matter(iam: Any) -> None:
     ],
 )
 def test_context_entries_of_every_type(iam: Any, kind: str, values: list[str], condition: Any) -> None:
-    """A value counts as conditions read it, and a list type makes a key that may have several values."""
+    """A value has the type that conditions use; a list type is multivalued."""
     (result,) = iam.simulate_custom_policy(
         PolicyInputList=[document(allow("s3:GetObject", Condition=condition))],
         ActionNames=["s3:GetObject"],
@@ -141,7 +141,7 @@ def test_context_entries_of_every_type(iam: Any, kind: str, values: list[str], c
 
 
 def test_a_list_never_fits_a_plain_operator(iam: Any) -> None:
-    """As in real requests, a multivalued key needs ForAnyValue or ForAllValues."""
+    """A multivalued key needs ForAnyValue or ForAllValues, as in real calls."""
     (result,) = iam.simulate_custom_policy(
         PolicyInputList=[document(allow("s3:GetObject", Condition={"StringEquals": {"acme:k": "a"}}))],
         ActionNames=["s3:GetObject"],
@@ -152,7 +152,7 @@ def test_a_list_never_fits_a_plain_operator(iam: Any) -> None:
 
 @pytest.mark.parametrize(("boundary", "allowed"), [(allow("s3:*"), True), (allow("ec2:*"), False), (deny("*"), False)])
 def test_a_boundary_is_told_apart(iam: Any, boundary: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001 - a case
-    """PermissionsBoundaryDecisionDetail says what the boundary alone says."""
+    """PermissionsBoundaryDecisionDetail has the boundary's own decision."""
     (result,) = iam.simulate_custom_policy(
         PolicyInputList=[document(allow("s3:*"))],
         PermissionsBoundaryPolicyInputList=[document(boundary)],
@@ -163,7 +163,10 @@ def test_a_boundary_is_told_apart(iam: Any, boundary: dict[str, Any], allowed: b
 
 
 def test_each_level_of_the_organization_must_allow(iam: Any) -> None:
-    """The levels of OrderedOrganizationPolicyInputList are never merged, and what they say is told apart."""
+    """The levels of OrderedOrganizationPolicyInputList are never merged.
+
+    Their decision is separate in the result.
+    """
     asked = {"PolicyInputList": [document(allow("s3:*"))], "ActionNames": ["s3:GetObject"]}
     everything, narrow = document(allow("*")), document(allow("ec2:*"))
     for levels, allowed in (([[everything], [everything]], True), ([[everything], [narrow]], False), ([[]], False)):
@@ -176,7 +179,10 @@ def test_each_level_of_the_organization_must_allow(iam: Any) -> None:
 
 
 def test_both_accounts_are_told_apart(iam: Any) -> None:
-    """Across accounts both sides must allow, and EvalDecisionDetails says which did; within one it is empty."""
+    """Across accounts both sides must allow; EvalDecisionDetails has both.
+
+    Within one account it is empty.
+    """
     bucket = "arn:aws:s3:::b/k"
     policy = document({**allow("s3:GetObject", bucket), "Principal": {"AWS": A}})
     asked: dict[str, Any] = {
@@ -200,7 +206,10 @@ def test_both_accounts_are_told_apart(iam: Any) -> None:
 
 
 def test_without_a_resource_policy_the_other_account_is_not_asked(iam: Any) -> None:
-    """Nobody looks for the policies of real resources: without one, and without an owner, only one side is judged."""
+    """The simulator does not look up the policies of real resources.
+
+    Without a resource policy and an owner, only one side is evaluated.
+    """
     asked: dict[str, Any] = {
         "PolicyInputList": [document(allow("sts:AssumeRole"))],
         "ActionNames": ["sts:AssumeRole"],
@@ -212,7 +221,7 @@ def test_without_a_resource_policy_the_other_account_is_not_asked(iam: Any) -> N
 
 
 def test_pages(iam: Any) -> None:
-    """Every pair of action and resource has one result; pages follow each other without gap or overlap."""
+    """Every pair of action and resource has one result on exactly one page."""
     asked: dict[str, Any] = {
         "PolicyInputList": [document(allow("s3:*"))],
         "ActionNames": [f"s3:Action{number}" for number in range(5)],
@@ -227,7 +236,7 @@ def test_pages(iam: Any) -> None:
 
 
 def test_long_policies_make_short_pages(iam: Any) -> None:
-    """A page ends early where policies are long, so that no call costs more than a moment."""
+    """A page ends early if policies are long, so that each call is fast."""
     statements = [allow("s3:Get*", f"arn:aws:s3:::bucket{number}/*") for number in range(1500)]
     answer = iam.simulate_custom_policy(
         PolicyInputList=[document(*statements)], ActionNames=["s3:GetObject"] * 200, MaxItems=1000
@@ -255,7 +264,7 @@ def test_long_policies_make_short_pages(iam: Any) -> None:
     ],
 )
 def test_what_cannot_be_simulated_is_refused(iam: Any, wrong: dict[str, Any]) -> None:
-    """InvalidInput, with a sentence that says what was wrong."""
+    """The error is InvalidInput, with a sentence about the problem."""
     asked = {"PolicyInputList": [document(allow("s3:*"))], "ActionNames": ["s3:GetObject"], **wrong}
     refusal = refused(iam.simulate_custom_policy, **asked)
     assert refusal.code == "InvalidInput"
@@ -263,7 +272,7 @@ def test_what_cannot_be_simulated_is_refused(iam: Any, wrong: dict[str, Any]) ->
 
 
 def test_a_principals_policies_are_simulated(iam: Any, new_user: Callable[..., Any], account: str) -> None:
-    """A user's inline and managed policies and its groups' count, under the types that the simulator has for them."""
+    """Inline, managed and group policies count, with the simulator's types."""
     new_user("alice", allow("s3:GetObject"), Tags=[{"Key": "team", "Value": "red"}])
     managed = iam.create_policy(PolicyName="more", PolicyDocument=document(allow("s3:PutObject")))["Policy"]["Arn"]
     iam.attach_user_policy(UserName="alice", PolicyArn=managed)
@@ -296,7 +305,7 @@ def test_a_principals_policies_are_simulated(iam: Any, new_user: Callable[..., A
 
 
 def test_policies_can_be_left_out(iam: Any, new_user: Callable[..., Any], account: str) -> None:
-    """PolicyExclusionList leaves out by type, by ARN with a wildcard, and by inline name and holder."""
+    """PolicyExclusionList excludes by type, ARN pattern, or name and owner."""
     new_user("alice", allow("s3:GetObject"))
     managed = iam.create_policy(PolicyName="more", PolicyDocument=document(allow("s3:PutObject")))["Policy"]["Arn"]
     iam.attach_user_policy(UserName="alice", PolicyArn=managed)
@@ -329,7 +338,7 @@ def test_policies_can_be_left_out(iam: Any, new_user: Callable[..., Any], accoun
 
 
 def test_bob_with_alices_policies(iam: Any, new_user: Callable[..., Any], account: str) -> None:
-    """CallerArn says who asks; PolicySourceArn says with whose policies."""
+    """CallerArn is the caller; PolicySourceArn is the owner of the policies."""
     new_user("alice", allow("s3:GetObject", "arn:aws:s3:::b/${aws:username}"))
     arn = f"arn:aws:iam::{account}:user/"
     (result,) = iam.simulate_principal_policy(
@@ -342,7 +351,7 @@ def test_bob_with_alices_policies(iam: Any, new_user: Callable[..., Any], accoun
 
 
 def test_other_accounts_have_nobody_to_simulate(server: RunningServer, iam: Any, as_caller: ClientFactory) -> None:
-    """Another account's user is as good as missing, and so is one with another path."""
+    """A user of another account, or with another path, does not exist."""
     other = server.new_account()
     as_caller("iam", other).create_user(UserName="alice")
     iam.create_user(UserName="bob", Path="/a/")
@@ -356,7 +365,7 @@ def test_other_accounts_have_nobody_to_simulate(server: RunningServer, iam: Any,
 def test_what_is_simulated_is_what_happens(
     iam: Any, new_user: Callable[..., Any], as_caller: ClientFactory, account: str
 ) -> None:
-    """The simulation of a user's policies and the user's real call come to the same end."""
+    """The simulation and the user's real call have the same result."""
     key = new_user("alice", allow("iam:List*"), deny("iam:ListGroups"))
     (users, groups) = iam.simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{account}:user/alice", ActionNames=["iam:ListUsers", "iam:ListGroups"]
@@ -368,7 +377,7 @@ def test_what_is_simulated_is_what_happens(
 
 
 def test_a_standalone_account_has_no_organization(iam: Any, account: str) -> None:
-    """Where there is no organization, nothing is said of one."""
+    """Without an organization, the result does not mention one."""
     iam.create_user(UserName="alice")
     (result,) = iam.simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{account}:user/alice", ActionNames=["s3:GetObject"]
@@ -377,7 +386,7 @@ def test_a_standalone_account_has_no_organization(iam: Any, account: str) -> Non
 
 
 def test_the_organization_counts(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A member's principal is judged under its service control policies, and told whether they allow."""
+    """A member's service control policies count, and their decision is shown."""
     daypass_server.new_account(standing="management")
     member = daypass_server.new_account()
     iam = client("iam", member)
@@ -399,7 +408,10 @@ def test_the_organization_counts(daypass_server: RunningServer, client: ClientFa
 
 
 def test_context_keys_of_any_policy(iam: Any) -> None:
-    """Keys of conditions and variables are listed once, as written, also those of resource and trust policies."""
+    """Keys of conditions and variables are listed once, as written.
+
+    Resource and trust policies count too.
+    """
     texts = [
         document(allow("s3:*", "arn:aws:s3:::b/${aws:username}", Condition={"Bool": {"aws:SecureTransport": "true"}})),
         document({**allow("s3:*", Condition={"IpAddress": {"AWS:sourceip": "::1"}}), "Principal": "*"}),
@@ -411,7 +423,10 @@ def test_context_keys_of_any_policy(iam: Any) -> None:
 
 
 def test_simulating_needs_the_permission(new_user: Callable[..., Any], as_caller: ClientFactory, root: RootKey) -> None:
-    """The four actions are permissions of their own; two of them are given on the principal they are about."""
+    """The four actions have their own permissions.
+
+    Two of them are on the principal's ARN.
+    """
     arn = f"arn:aws:iam::{root.account}:user/alice"
     client = as_caller("iam", new_user("alice", allow("iam:GetContextKeysForPrincipalPolicy", arn)))
     assert client.get_context_keys_for_principal_policy(PolicySourceArn=arn)["ContextKeyNames"] == []
