@@ -1,4 +1,4 @@
-"""Refusals that anybody can cause are taken together, and nothing else is."""
+"""Refusals that every caller can cause are grouped; other events are not."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ KNOWN = "AKIAIOSFODNN7EXAMPLE"
 
 
 def refusal(number: int = 0, peer: str = "192.0.2.1", agent: bytes = b"x", **changed: Any) -> Happening:
-    """Return a refusal of a call whose key does not exist."""
+    """Return the refusal of a call whose key does not exist."""
     request = HttpRequest("POST", b"/", b"", ((b"user-agent", agent),), b"", peer, False)
     at, fault = START + timedelta(seconds=number), InvalidClientTokenId("no")
     made = Happening(at, str(number), request, "sts", "GetCallerIdentity", "us-east-1", "AKIAX", None, None, fault)
@@ -32,14 +32,14 @@ def refusal(number: int = 0, peer: str = "192.0.2.1", agent: bytes = b"x", **cha
 
 
 def of_known_key(number: int = 0, key: str = KNOWN, account: str = "123456789012", **changed: Any) -> Happening:
-    """Return a refusal of a call that names a key which exists."""
+    """Return the refusal of a call with a key that exists."""
     fault = SignatureDoesNotMatch("no")
     fault.names_known_key, fault.key_account = True, account
     return refusal(number, access_key_id=key, fault=fault, **changed)
 
 
 class Log:
-    """Groups, and the events that came of them."""
+    """The groups, and the events that they produced."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -47,25 +47,28 @@ class Log:
         self.groups = RefusalGroups(peer_network, lambda: "id")
 
     def take(self, one: Happening) -> bool:
-        """Take one in."""
+        """Add a refusal."""
         is_first = self.groups.take(one, self.now)
         self.at_once += [one] if is_first else []
         return is_first
 
     def ended(self) -> list[Event]:
-        """Let the window end."""
+        """End the window."""
         self.now += WINDOW
         return list(self.groups.ended(self.now))
 
 
 def aggregated(event: Event) -> dict[str, Any]:
-    """Return what an event says of the refusals that it stands for."""
+    """Return the event's data about grouped refusals."""
     found: dict[str, Any] = (event.additional_event_data or {}).get("aggregated", {"count": 1})
     return found
 
 
 def test_the_first_is_recorded_at_once_and_the_others_are_counted() -> None:
-    """One event for a thousand, which says how many and from when to when."""
+    """The first of a thousand refusals is an event, the others are one count.
+
+    The count has the times of the first and the last.
+    """
     log = Log()
     assert log.take(refusal(0))
     for number in range(1, 1_000):
@@ -79,7 +82,7 @@ def test_the_first_is_recorded_at_once_and_the_others_are_counted() -> None:
 
 
 def test_a_second_one_alone_is_an_event_like_any_other() -> None:
-    """A count of one would say nothing."""
+    """A count of one would not be useful."""
     log = Log()
     for number in range(2):
         log.take(refusal(number))
@@ -89,7 +92,7 @@ def test_a_second_one_alone_is_an_event_like_any_other() -> None:
 
 
 def test_a_window_without_repetition_leaves_nothing() -> None:
-    """What was recorded at once is not recorded again."""
+    """A refusal that was recorded at once is not recorded again."""
     log = Log()
     log.take(refusal())
     assert log.ended() == []
@@ -106,7 +109,7 @@ def test_a_window_without_repetition_leaves_nothing() -> None:
     ],
 )
 def test_unlike_refusals_are_not_taken_together(other: Happening) -> None:
-    """Peer, action, code, a key that exists and the account of the role make a kind."""
+    """A group has one peer, action, code, existing key and role account."""
     log = Log()
     assert log.take(refusal())
     assert log.take(other)
@@ -125,21 +128,27 @@ def test_unlike_refusals_are_not_taken_together(other: Happening) -> None:
     ],
 )
 def test_what_an_attacker_chooses_freely_makes_no_kind(other: Happening) -> None:
-    """An unknown key id, an agent, a parameter or a word of a message is not worth an event."""
+    """A key ID that does not exist, an agent or a parameter has no own group.
+
+    The attacker can choose them freely.
+    """
     log = Log()
     assert log.take(refusal())
     assert not log.take(other)
 
 
 def test_an_ipv6_network_is_one_peer() -> None:
-    """Whoever has one address has 2^64 of them."""
+    """A single host has 2^64 addresses."""
     log = Log()
     assert log.take(refusal(peer="2001:db8::1"))
     assert not log.take(refusal(peer="2001:db8::2"))
 
 
 def test_one_peer_has_few_groups_and_the_rest_is_counted_by_code() -> None:
-    """Whoever varies what makes a kind gets one common event for it, and no try is missing from the count."""
+    """A peer that varies its calls gets one common event for the rest.
+
+    Every attempt is counted.
+    """
     log = Log()
     for number in range(1_000):
         log.take(refusal(number, action=f"Action{number % 200}", fault=(InvalidAction, ExpiredToken)[number % 2]("no")))
@@ -153,7 +162,10 @@ def test_one_peer_has_few_groups_and_the_rest_is_counted_by_code() -> None:
 
 
 def test_tries_of_a_real_key_are_not_lost_among_tries_of_invented_ones() -> None:
-    """However many invented keys a peer tries, what it tried of a key that exists has its own event."""
+    """Attempts with an existing key have their own event.
+
+    The number of invented keys of the peer has no effect.
+    """
     log = Log()
     for number in range(1_000):
         log.take(refusal(number, action=f"Action{number % 200}"))
@@ -165,7 +177,10 @@ def test_tries_of_a_real_key_are_not_lost_among_tries_of_invented_ones() -> None
 
 
 def test_tries_of_a_real_key_are_not_lost_among_tries_of_another_account_s() -> None:
-    """A tenant has any number of keys, and an attacker of addresses: neither hides what is tried of a key."""
+    """Attempts on one key have their own event.
+
+    Neither a tenant's many keys nor an attacker's many addresses hide them.
+    """
     log = Log()
     for number in range(2 * MOST_GROUPS):
         log.take(of_known_key(number, key=f"ASIA{number}", account="000000000001"))
@@ -177,7 +192,7 @@ def test_tries_of_a_real_key_are_not_lost_among_tries_of_another_account_s() -> 
 
 
 def test_many_peers_share_a_bounded_table() -> None:
-    """A botnet fills the table, not the memory and not the disk; what is beyond it is counted together."""
+    """A botnet fills only the table; the rest is counted."""
     log = Log()
     for number in range(10_000):
         log.take(refusal(number, peer=f"10.{number >> 8 & 255}.{number & 255}.1"))
@@ -190,7 +205,7 @@ def test_many_peers_share_a_bounded_table() -> None:
 
 
 def test_refusals_of_a_proven_caller_and_answers_are_never_taken_together(tmp_path: Path) -> None:
-    """What somebody with credentials tries is evidence, each time."""
+    """Each call of an authenticated caller is evidence and has its own event."""
     caller, file = root_caller("123456789012", KNOWN), tmp_path / "audit"
     sink = open_sink(str(file))
     for number in range(20):
@@ -203,7 +218,10 @@ def test_refusals_of_a_proven_caller_and_answers_are_never_taken_together(tmp_pa
 
 
 def test_a_connection_at_full_speed_writes_little(daypass_server: RunningServer, tmp_path: Path) -> None:
-    """Agents, key ids, actions and codes vary with each call; a window of it all costs some kilobytes."""
+    """Agents, key IDs, actions and codes vary with each call.
+
+    A window of all of them takes some kilobytes.
+    """
     calls, file = 300, tmp_path / "audit"
     for number in range(calls):
         action = ("GetCallerIdentity", "GetSessionToken", "NoSuchThing", "AssumeRole")[number % 4]
@@ -228,7 +246,10 @@ def test_a_connection_at_full_speed_writes_little(daypass_server: RunningServer,
 
 
 def test_what_is_gathered_is_written_at_the_end(tmp_path: Path) -> None:
-    """A server that stops writes the counts that it has, also those of refusals that cannot be written in full."""
+    """A server that stops writes its counts.
+
+    Counts of refusals that cannot be written in full are written too.
+    """
     file = tmp_path / "audit"
     sink = open_sink(str(file))
     for number in range(7):

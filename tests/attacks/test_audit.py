@@ -1,4 +1,4 @@
-"""No request and no full disk silences the record of those that follow."""
+"""Neither a request nor a full disk stops the record of later requests."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ TWICE = r'{"\ud800":1,"\ud800":2}'
 
 
 def happening(server: RunningServer) -> Happening:
-    """Return what came of a request that named a policy which nobody can write down."""
+    """Return the audit record of a request whose policy cannot be encoded."""
     asked = {"Action": "CreatePolicy", "Version": "2010-05-08", "PolicyName": "p", "PolicyDocument": TWICE}
     body, headers = signed(server, asked, service="iam")
     assert send(server, body, headers).status == 400
@@ -24,7 +24,7 @@ def happening(server: RunningServer) -> Happening:
 
 
 def test_a_refusal_holds_nothing_that_cannot_be_written(daypass_server: RunningServer) -> None:
-    """A lone surrogate in a policy's key is told of in ASCII."""
+    """A lone surrogate in a policy's key is recorded in ASCII."""
     refused = happening(daypass_server)
     assert refused.fault is not None
     assert refused.fault.detail == r'duplicate key "\ud800"'
@@ -33,7 +33,10 @@ def test_a_refusal_holds_nothing_that_cannot_be_written(daypass_server: RunningS
 def test_an_event_that_cannot_be_written_in_full_is_written_in_part(
     daypass_server: RunningServer, tmp_path: Path
 ) -> None:
-    """Whatever a caller manages to put into an event, who asked for what stays on record, and so do the others."""
+    """The caller and the action stay on record, and so do other events.
+
+    The content that a caller puts into an event has no effect.
+    """
     good = happening(daypass_server)
     bad = msgspec.structs.replace(good, parameters={"Name": "\ud800"}, fault=MalformedPolicyDocument("\ud800"))
     sink = open_sink(str(tmp_path / "audit"))
@@ -47,7 +50,7 @@ def test_an_event_that_cannot_be_written_in_full_is_written_in_part(
 
 
 def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServer) -> None:
-    """Texts and lists of parameters are cut, however deep they stand, and what remains says that more was there."""
+    """Strings and lists of parameters are cut at every depth, with a mark."""
     asked = {"Action": "SimulateCustomPolicy", "Version": "2010-05-08", "PolicyInputList.member.1": "{}"}
     asked |= {f"ActionNames.member.{number}": "s3:GetObject" for number in range(1, 1_000)}
     for number in range(1, 100):
@@ -64,7 +67,10 @@ def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServe
 def test_a_log_that_cannot_be_opened_again_is_kept(
     daypass_server: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the new file cannot be made, events go on into the old one, and the server says so."""
+    """If the new file cannot be created, events go to the old one.
+
+    The server logs the problem.
+    """
     folder, moved, one = tmp_path / "logs", tmp_path / "moved", happening(daypass_server)
     folder.mkdir()
     sink = open_sink(str(folder / "audit"))

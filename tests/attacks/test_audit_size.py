@@ -1,4 +1,4 @@
-"""What an event costs on the disk is bounded, whatever strings a caller chooses."""
+"""An event has a maximum size, for all strings of a caller."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ WIDE = ("\x01", "ÿ", "本", "😀", '"', "\\", "\x7f", "\x9b", "\u2028", "\u202
 
 
 def of_request(**changed: Any) -> Happening:
-    """Return what came of a call by an account's root user, with changes."""
+    """Return the audit record of a root user's call, with changes."""
     request = HttpRequest("POST", b"/", b"", ((b"user-agent", b"aws-cli/2"),), b"", "192.0.2.1", False)
     at, caller = datetime(2026, 11, 1, tzinfo=UTC), root_caller("123456789012", "AKIAIOSFODNN7EXAMPLE")
     plain = Happening(at, "id", request, "sts", "AssumeRole", "us-east-1", caller.access_key_id, caller, None, None)
@@ -33,7 +33,7 @@ def of_request(**changed: Any) -> Happening:
 
 
 def test_each_event_says_its_version_its_type_and_an_id_of_its_own(tmp_path: Path) -> None:
-    """Tools that read CloudTrail look at these three."""
+    """Tools that read CloudTrail use these three members."""
     sink = open_sink(str(tmp_path / "audit"))
     for _ in range(3):
         sink(of_request())
@@ -45,7 +45,7 @@ def test_each_event_says_its_version_its_type_and_an_id_of_its_own(tmp_path: Pat
 
 
 def test_event_ids_do_not_repeat_where_a_digit_is_carried() -> None:
-    """Nine digits are counted."""
+    """Nine digits of the ID are counted."""
     new_id = new_event_ids()
     assert len({new_id() for _ in range(2 * 16**3 + 1)}) == 2 * 16**3 + 1
 
@@ -62,7 +62,10 @@ def test_a_string_is_bounded_by_what_json_makes_of_it(character: str, length: in
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400), st.integers(3, 300))
 @settings(max_examples=200, deadline=None)
 def test_a_cut_string_is_as_long_as_the_bound_allows(text: str, most: int) -> None:
-    """The mark stands for what did not fit, and nothing is cut that fits."""
+    """The mark is in place of the part that did not fit.
+
+    A string that fits is not cut.
+    """
     cut, whole = cut_text(text, most), len(encode_json(text)) - 2
     assert len(encode_json(cut)) - 2 <= most
     assert (cut == text) is (whole <= most)
@@ -72,7 +75,10 @@ def test_a_cut_string_is_as_long_as_the_bound_allows(text: str, most: int) -> No
 
 
 def test_cutting_costs_what_is_kept_and_not_what_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An access key id may be as long as a head: no more of it is encoded than could be written."""
+    """An access key ID may be as long as the request head.
+
+    Only as much as can be written is encoded.
+    """
     encoded: list[int] = []
 
     def encode(text: str) -> bytes:
@@ -86,7 +92,10 @@ def test_cutting_costs_what_is_kept_and_not_what_was_sent(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("character", WIDE)
 def test_a_refusal_that_anybody_can_cause_is_short(character: str) -> None:
-    """Agent, address, key id, message, detail and parameters are an attacker's, and the worst of all is 4 KB."""
+    """The attacker's strings take at most 4 KB in the worst case.
+
+    These are agent, address, key ID, message, detail and parameters.
+    """
     long = character * 2_000
     agent = (b"user-agent", character.encode("utf-8") * 2_000)
     parameters = {f"{name}{number}": long for number, name in enumerate(("RoleArn", "PrincipalArn", "ProviderId") * 3)}
@@ -104,7 +113,10 @@ def test_a_refusal_that_anybody_can_cause_is_short(character: str) -> None:
 
 @pytest.mark.parametrize("character", WIDE)
 def test_the_event_of_a_proven_caller_is_bounded_too(character: str) -> None:
-    """A caller with credentials cannot fill the disk with one call either; plain parameters stay readable."""
+    """A call with credentials cannot fill the disk either.
+
+    Plain parameters stay readable.
+    """
     long = character * 2_000
     nested = [{f"Name{number}{long}": [long] * 50 for number in range(50)}] * 50
     event = of_request(parameters={"UserName": "alice", **{f"P{n}": nested for n in range(2)}})
@@ -114,7 +126,7 @@ def test_the_event_of_a_proven_caller_is_bounded_too(character: str) -> None:
 
 
 def test_an_agent_of_high_bytes_does_not_double(daypass_server: RunningServer) -> None:
-    """Bytes above 127 become two in UTF-8; they are counted as such."""
+    """Bytes above 127 become two bytes in UTF-8 and are counted as two."""
     body, headers = signed(daypass_server)
     assert send(daypass_server, body, {**headers, "User-Agent": "ÿ" * 1_000}).status == 200
     agent = to_event(daypass_server.audit.happenings[-1]).user_agent
@@ -123,7 +135,7 @@ def test_an_agent_of_high_bytes_does_not_double(daypass_server: RunningServer) -
 
 @pytest.mark.parametrize("place", ["parameters", "access_key_id", "fault"])
 def test_what_json_cannot_hold_does_not_stop_the_record(place: str) -> None:
-    """A lone surrogate anywhere in an event costs its own place alone."""
+    """A lone surrogate anywhere in an event removes only its own field."""
     bad: Any = {"parameters": {"Name": "\ud800"}, "access_key_id": "\ud800", "fault": InvalidIdentityToken("\ud800")}
     event = of_request(caller=None, fault=InvalidIdentityToken("x"), action="AssumeRole")
     line = json.loads(to_line(msgspec.structs.replace(event, **{place: bad[place]}), new_event_ids()()))
@@ -135,7 +147,10 @@ ACTED_ON += [chr(point) for low, high in ((0x202A, 0x202F), (0x2066, 0x206A)) fo
 
 
 def test_no_character_of_a_caller_moves_a_terminal_or_ends_a_line() -> None:
-    """Whoever shows the log with `tail`, or reads it by lines, sees what was written. Each character comes back."""
+    """`tail` and readers of lines show the log as it was written.
+
+    Each character can be restored.
+    """
     text = "".join(f"{character}[31m" for character in ACTED_ON)
     agent = "".join(character for character in text if character < "\u0100").encode("latin-1")
     request = HttpRequest("POST", b"/", b"", ((b"user-agent", agent[-100:]),), b"", "192.0.2.1", False)

@@ -1,4 +1,4 @@
-"""Nobody can fill the memory with a header, or hold a connection with a request that never becomes whole."""
+"""Headers cannot fill the memory, and incomplete requests are closed."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from daypass.testing.server import RunningServer
 
 
 def bytes_taken(connection: socket.socket, beginning: bytes, piece: bytes) -> int:
-    """Return how much of an endless request goes through before the server closes the connection."""
+    """Return how much of an endless request the server reads before it closes."""
     sent = 0
     try:
         connection.sendall(beginning)
@@ -45,7 +45,7 @@ def test_a_head_that_never_ends_is_cut_off(daypass_server: RunningServer, beginn
 
 
 def test_a_long_head_within_bounds_is_read(daypass_server: RunningServer) -> None:
-    """A session token and the headers of a few proxies have room."""
+    """The limit has room for a session token and the headers of a few proxies."""
     head = b"GET /healthz HTTP/1.1\r\nHost: here\r\nX-Long: " + b"a" * (LARGEST_HEAD // 2) + b"\r\n\r\n"
     with connect(daypass_server.url, timeout=10) as connection:
         connection.sendall(head)
@@ -58,13 +58,16 @@ def piece(size: int, *, more: bool) -> dict[str, object]:
 
 
 async def trickle() -> dict[str, object]:
-    """Send one byte, and never the last."""
+    """Send one byte, and never the last one."""
     await asyncio.sleep(0)
     return piece(1, more=True)
 
 
 async def read_beside_slow_uploads(begun: int, rest: int, slow_peers: tuple[str, ...]) -> bytes | None:
-    """Return a body that is read in two parts while large ones trickle in, one of each of the slow peers."""
+    """Return a body in two parts, beside slow large bodies.
+
+    Each of the slow peers sends one.
+    """
 
     async def last() -> dict[str, object]:
         await asyncio.sleep(0)
@@ -86,18 +89,21 @@ async def read_beside_slow_uploads(begun: int, rest: int, slow_peers: tuple[str,
 
 
 def test_slow_large_bodies_keep_nobody_from_signing_in() -> None:
-    """The places of large bodies may all be taken, byte by byte; the longest assertion needs none."""
+    """Slow uploads may take all places of large bodies.
+
+    The longest assertion does not need such a place.
+    """
     read = read_beside_slow_uploads(70_000, 50_000, tuple(f"peer {number}" for number in range(20)))
     assert asyncio.run(read) == b"a" * 120_000
 
 
 def test_slow_large_bodies_of_one_peer_leave_places_to_others() -> None:
-    """A peer has half of the places at most, however many uploads it begins."""
+    """A peer gets at most half of the places, for any number of uploads."""
     assert asyncio.run(read_beside_slow_uploads(200_000, 100_000, ("one peer",) * 20)) == b"a" * 300_000
 
 
 class Hasty(Connection):
-    """A connection that waits no longer than a test can."""
+    """A connection with a short timeout."""
 
     patience = 0.2
 
@@ -109,7 +115,7 @@ async def _answer(scope: dict[str, object], receive: object, send: object) -> No
 
 @contextmanager
 def hasty_server() -> Iterator[str]:
-    """Run uvicorn with connections that are hasty, and an application that waits for the body."""
+    """Run uvicorn with short timeouts, and an application that reads the body."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(_answer, http=Hasty, ws="none", lifespan="off", log_config=None))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)

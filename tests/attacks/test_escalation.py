@@ -1,4 +1,4 @@
-"""Those who may do a little find no way to more: each test is a way that was tried."""
+"""Callers with few permissions cannot get more: each test tries one way."""
 
 import msgspec
 from tests.documents import allow, deny, document, new_key
@@ -22,9 +22,10 @@ from daypass.testing.server import RunningServer
 
 
 def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningServer, as_caller: ClientFactory) -> None:
-    """The path of service-linked roles is theirs alone, and it is not the path that frees them from control policies.
+    """Only service-linked roles have their path, and the path exempts no role.
 
-    Otherwise an administrator of a member account makes a role there, assumes it and is bound by nothing.
+    Otherwise an administrator of a member account could create a role with this path, assume it and bypass every
+    control policy.
     """
     server.new_account(standing="management")
     member = server.new_account()
@@ -38,7 +39,7 @@ def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningSe
 
     role = iam.create_role(RoleName="free", AssumeRolePolicyDocument=trust)["Role"]
     iam.put_role_policy(RoleName="free", PolicyName="all", PolicyDocument=document(allow("*")))
-    with server.there.store.write() as writer:  # As one that was stored before the path was refused.
+    with server.there.store.write() as writer:  # Like a role that was stored before this path was refused.
         stored = records.find_by_id(writer, Role, role["RoleId"])
         assert stored is not None
         records.delete(writer, stored)
@@ -49,7 +50,10 @@ def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningSe
 
 
 def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) -> None:
-    """A Deny on an OpenID Connect provider's ARN holds whichever partition a caller writes into the ARN."""
+    """A Deny on an OpenID Connect provider's ARN holds for every partition.
+
+    The caller writes the partition into the ARN.
+    """
     iam = as_caller("iam", root)
     arn = iam.create_open_id_connect_provider(Url="https://id.example.com", ClientIDList=["app"])[
         "OpenIDConnectProviderArn"
@@ -64,7 +68,10 @@ def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) ->
 
 
 def test_whoever_asks_for_itself_means_itself_under_any_name(server: RunningServer, as_caller: ClientFactory) -> None:
-    """A user who was renamed, on a node that has not heard of it, does not act on who has its name now."""
+    """A renamed user does not act on the user who has the old name now.
+
+    The node has not read the change yet.
+    """
     root = server.new_account()
     iam = as_caller("iam", root)
     key = new_key(iam, "alice", allow("*"))
@@ -83,7 +90,7 @@ def test_whoever_asks_for_itself_means_itself_under_any_name(server: RunningServ
 
 
 def a_world(server: RunningServer, reader: Reader) -> World:
-    """Return a request's view of one snapshot."""
+    """Return a request context on one snapshot."""
     there = server.there
     return World(
         now=server.clock.now(),
@@ -103,7 +110,7 @@ def a_world(server: RunningServer, reader: Reader) -> World:
 def test_a_device_is_shown_to_those_who_may_see_its_owner(
     server: RunningServer, root: RootKey, as_caller: ClientFactory
 ) -> None:
-    """GetMFADevice without a UserName asks about the user whose device it is, not about the caller."""
+    """GetMFADevice without a UserName checks the device's owner."""
     iam = as_caller("iam", root)
     own = f"arn:aws:iam::{root.account}:user/${{aws:username}}"
     eve, bob = (as_caller("iam", new_key(iam, name, allow("iam:GetMFADevice", own))) for name in ("eve", "bob"))

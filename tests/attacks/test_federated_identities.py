@@ -1,4 +1,7 @@
-"""What providers and token holders may try against the whole server: each test shows the honest way, then the trick."""
+"""Attacks by providers and token holders on the whole server.
+
+Each test first shows the legitimate call, then the attack.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -36,7 +39,7 @@ EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 @pytest.fixture(scope="module")
 def fleet() -> Fleet:
-    """Return where issuers come from."""
+    """Return the factory of issuers."""
     return Fleet(Authority.create())
 
 
@@ -49,7 +52,7 @@ def issuer(fleet: Fleet) -> Iterator[OidcIssuer]:
 
 @pytest.fixture(scope="module")
 def server(fleet: Fleet, issuer: OidcIssuer) -> Iterator[RunningServer]:
-    """Run a server that may ask the issuer for its keys."""
+    """Run a server that may fetch the issuer's keys."""
     with running_server(config=reaching(issuer)) as running:
         fleet.server = running
         yield running
@@ -77,7 +80,10 @@ def sts(server: RunningServer) -> Any:
 
 
 def test_a_provider_s_twin_in_another_account_opens_nothing_of_the_first(stage: Stage, account: Account) -> None:
-    """Both accounts believe one identity provider; still a pair is of one account, and the one that was asked for."""
+    """A provider and its role must be in the same account.
+
+    Both accounts trust the same identity provider, but only the account in the request counts.
+    """
     account.iam.create_saml_provider(Name="idp", SAMLMetadataDocument=stage.idp.metadata_xml())
     twin = f"arn:aws:iam::{account.id}:saml-provider/idp"
     mine = stage.role("twin")
@@ -96,7 +102,10 @@ def test_a_provider_s_twin_in_another_account_opens_nothing_of_the_first(stage: 
 
 
 def test_a_role_paired_with_one_provider_is_not_had_through_another(stage: Stage) -> None:
-    """Two providers of one account: an assertion names the pair, and each provider signs for itself alone."""
+    """A role paired with one provider is not available through another.
+
+    An assertion names the pair, and each provider signs only for itself.
+    """
     other = SamlIdentityProvider("https://other.example.org")
     stage.iam.create_saml_provider(Name="other", SAMLMetadataDocument=other.metadata_xml())
     second = f"arn:aws:iam::{ACCOUNT}:saml-provider/other"
@@ -104,7 +113,7 @@ def test_a_role_paired_with_one_provider_is_not_had_through_another(stage: Stage
     role = stage.iam.create_role(RoleName="paired", AssumeRolePolicyDocument=document(statement))["Role"]["Arn"]
     now = stage.server.clock.now()
     assert stage.redeem(other.response(granting(role, provider=second), now=now), role, provider=second)
-    # One that signs for the other's pair, under the other's name, and through the other.
+    # One that signs for the other's pair, one with the other's name, and one through the other.
     for response, asked in (
         (other.response(granting(role), now=now), PROVIDER),
         (other.response(granting(role), now=now), second),
@@ -129,14 +138,20 @@ def _saml_trust(*providers: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_provider_s_arn_has_one_spelling(stage: Stage, bend: Callable[[str], str], expected: str) -> None:
-    """An ARN is compared letter for letter, and a text that does not begin as an ARN is refused before that."""
+    """An ARN is compared exactly.
+
+    A string that does not start like an ARN is refused before that.
+    """
     role = f"arn:aws:iam::{ACCOUNT}:role/spelling"
     code, status, _ = stage.refused(stage.response(granting(role)), role, provider=bend(PROVIDER))
     assert (code, status) == (expected, 400)
 
 
 def test_a_provider_that_was_replaced_speaks_no_more_with_its_old_key(stage: Stage) -> None:
-    """A provider of the same name and entity ID with another key: what the old key signed is worth nothing at once."""
+    """A provider with a new key refuses the old key at once.
+
+    Name and entity ID are the same.
+    """
     old = SamlIdentityProvider("https://swapped.example.org")
     arn = stage.iam.create_saml_provider(Name="swapped", SAMLMetadataDocument=old.metadata_xml())["SAMLProviderArn"]
     role = stage.role("swapped", provider=arn)
@@ -148,12 +163,15 @@ def test_a_provider_that_was_replaced_speaks_no_more_with_its_old_key(stage: Sta
     stage.iam.create_saml_provider(Name="swapped", SAMLMetadataDocument=new.metadata_xml())
     assert stage.refused(response, role, provider=arn)[0] == "InvalidIdentityToken"
     assert stage.redeem(new.response(granting(role, provider=arn), now=stage.server.clock.now()), role, provider=arn)
-    # What was minted is a session of the role, not of the provider.
+    # The session is one of the role, not of the provider.
     assert stage.client("sts", session["Credentials"]).get_caller_identity()["Account"] == ACCOUNT
 
 
 def test_an_issuer_that_was_replaced_has_its_new_terms_at_once(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """Deleted, and made anew for another audience: the same token is refused, then one for that audience is taken."""
+    """A new issuer with another audience refuses the old token at once.
+
+    It accepts a token for the new audience.
+    """
     role = account.role("r", account.trust(issuer))
     provider = f"arn:aws:iam::{account.id}:oidc-provider/{name_of(issuer)}"
     token = issuer.token()
@@ -166,7 +184,10 @@ def test_an_issuer_that_was_replaced_has_its_new_terms_at_once(account: Account,
 
 
 def test_a_saml_provider_s_role_is_not_had_by_a_token_and_the_other_way_round(stage: Stage, sts: Any) -> None:
-    """A trust policy that allows every action still names one provider: the other kind of proof is a stranger."""
+    """A trust policy with every action still names one provider.
+
+    Assertions and tokens cannot replace each other.
+    """
     role = stage.role("by-saml-alone", "sts:*")
     with OidcIssuer(now=lambda: stage.server.clock.now().timestamp()) as stranger:
         stage.iam.create_open_id_connect_provider(Url=stranger.url, ClientIDList=[AUDIENCE])
@@ -194,7 +215,10 @@ SERVERS_OWN = (
 
 @pytest.mark.parametrize("key", SERVERS_OWN)
 def test_no_claim_is_a_key_of_the_server_s(account: Account, issuer: OidcIssuer, sts: Any, key: str) -> None:
-    """A claim that is named like a condition key, in any case and nesting, is a claim that nobody asked about."""
+    """A claim with the name of a condition key does not set that key.
+
+    Case and nesting have no effect.
+    """
     role = account.role("r", account.trust(issuer, StringEquals={key: "true"}))
     owner, _, name = key.partition(":")
     for claims in (
@@ -207,7 +231,7 @@ def test_no_claim_is_a_key_of_the_server_s(account: Account, issuer: OidcIssuer,
 
 @pytest.mark.parametrize("key", [key for key in SERVERS_OWN if key != "sts:SourceIdentity"])
 def test_no_attribute_is_a_key_of_the_server_s(stage: Stage, key: str) -> None:
-    """An attribute that is named like a condition key is not one."""
+    """An attribute with the name of a condition key does not set that key."""
     role = stage.role(f"attribute-{key.replace(':', '-').replace('/', '-')}", condition={"StringEquals": {key: "true"}})
     bare = key.partition(":")[2]
     names = (key, key.lower(), bare, f"{AWS_ATTRIBUTE}{key}", f"{AWS_ATTRIBUTE}{bare}")
@@ -222,7 +246,10 @@ def test_no_attribute_is_a_key_of_the_server_s(stage: Stage, key: str) -> None:
 def test_no_further_claim_shadows_who_the_token_is_about(
     account: Account, issuer: OidcIssuer, sts: Any, claim: str, key: str
 ) -> None:
-    """Condition keys have no case and claims have: a claim in other letters changes nothing of what is tested."""
+    """Claims are case-sensitive, condition keys are not.
+
+    A claim in other letters does not change the tested value.
+    """
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:{key}": "victim"}))
     if claim != key:
         assert not_taken(sts, role, issuer.token({claim: "victim"}))[0] == DENIED
@@ -232,7 +259,10 @@ def test_no_further_claim_shadows_who_the_token_is_about(
 
 @pytest.mark.parametrize("subject", ["*", "?????", "${aws:PrincipalAccount}", "${*}", "vict*"])
 def test_a_subject_in_a_policy_variable_is_text(account: Account, issuer: OidcIssuer, sts: Any, subject: str) -> None:
-    """A policy that puts the subject into a resource gives everybody their own thing; a wildcard in it is a letter."""
+    """A subject is literal in a policy variable, even with a wildcard.
+
+    Each user gets access to their own resource only.
+    """
     own = f"arn:aws:iam::{account.id}:user/${{{name_of(issuer)}:sub}}"
     role = account.role("r", account.trust(issuer), {"Effect": "Allow", "Action": "iam:GetUser", "Resource": own})
     account.iam.create_user(UserName="victim")
@@ -243,7 +273,7 @@ def test_a_subject_in_a_policy_variable_is_text(account: Account, issuer: OidcIs
 
 
 def test_a_name_id_in_a_policy_variable_is_text(stage: Stage) -> None:
-    """The same of an assertion's subject."""
+    """The subject of an assertion is literal too."""
     own = f"arn:aws:iam::{ACCOUNT}:user/${{saml:sub}}"
     role = stage.role("own", policy=document({"Effect": "Allow", "Action": "iam:GetUser", "Resource": own}))
     stage.iam.create_user(UserName="victim")
@@ -264,7 +294,10 @@ def test_a_name_id_in_a_policy_variable_is_text(stage: Stage) -> None:
     ],
 )
 def test_no_value_is_too_long_to_be_tested(stage: Stage, condition: dict[str, Any], effect: str) -> None:
-    """Whoever may write their own name cannot write it so long that the policy's question about it is not put."""
+    """A long value does not bypass the policy's condition.
+
+    Users may choose their own names.
+    """
     name = f"long-{effect}"
     role = stage.role(name)
     asking = _saml_trust(PROVIDER, Effect=effect, Condition=condition)
@@ -305,7 +338,10 @@ def test_no_value_is_too_long_to_be_tested(stage: Stage, condition: dict[str, An
 def test_tags_that_can_be_read_two_ways_are_refused(
     account: Account, issuer: OidcIssuer, sts: Any, tags: dict[str, Any]
 ) -> None:
-    """All or nothing: a token with one bad tag gets no session, whatever the trust policy allows."""
+    """A token with one bad tag does not get a session.
+
+    The trust policy has no effect on this.
+    """
     role = account.role("r", account.trust(issuer))
     assert take(sts, role, issuer.token({TAGS: {"principal_tags": {"Team": ["a"]}}}))
     assert not_taken(sts, role, issuer.token(tags))[0] == "InvalidIdentityToken"
@@ -326,7 +362,7 @@ def test_tags_that_can_be_read_two_ways_are_refused(
     ],
 )
 def test_attributes_that_can_be_read_two_ways_are_refused(stage: Stage, more: dict[str, Any]) -> None:
-    """The same of an assertion."""
+    """An assertion with one bad attribute does not get a session."""
     role = _once(stage, "read-twice")
     assert stage.redeem(stage.response(granting(role, tags={"Team": "a"}, source_identity="alice")), role)
     assert stage.refused(stage.response(granting(role, **more)), role)[0] == "InvalidIdentityToken"
@@ -340,7 +376,7 @@ def _once(stage: Stage, name: str) -> str:
 
 
 def test_tags_of_an_assertion_have_their_room(stage: Stage) -> None:
-    """Fifty long tags do not pack; nobody gets a session without some of them."""
+    """Fifty long tags are too large: the session is refused, not shortened."""
     role = _once(stage, "packed")
     tags = {f"key-{number}": hashlib.sha512(b"%d" % number).hexdigest() for number in range(50)}
     assert stage.redeem(stage.response(granting(role, tags=dict(list(tags.items())[:5]))), role)
@@ -348,12 +384,15 @@ def test_tags_of_an_assertion_have_their_room(stage: Stage) -> None:
     assert (code, status) == ("PackedPolicyTooLarge", 400)
 
 
-# What becomes of the session -----------------------------------------------------------------------------------
+# The session ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["saml", "web"])
 def session(request: pytest.FixtureRequest, stage: Stage, issuer: OidcIssuer, sts: Any) -> dict[str, Any]:
-    """Return the session of a federated person, tagged, with one transitive key and a source identity."""
+    """Return a federated session with tags and a source identity.
+
+    One of the tags is transitive.
+    """
     owner = Account(ACCOUNT, stage.iam, stage.server)
     name = f"chain-{request.param}"
     trust = document(_saml_trust(PROVIDER)) if request.param == "saml" else owner.trust(issuer)
@@ -370,7 +409,10 @@ def session(request: pytest.FixtureRequest, stage: Stage, issuer: OidcIssuer, st
 
 
 def test_a_federated_session_is_a_role_s_and_no_more(stage: Stage, session: dict[str, Any]) -> None:
-    """It knows its name; it makes neither federated users nor session tokens, and no twelve hours out of a chain."""
+    """It knows its name, but cannot create federated users or session tokens.
+
+    A role chain cannot last twelve hours.
+    """
     sts = stage.client("sts", session["Credentials"])
     who = sts.get_caller_identity()
     assert who["Arn"] == session["AssumedRoleUser"]["Arn"]
@@ -384,7 +426,10 @@ def test_a_federated_session_is_a_role_s_and_no_more(stage: Stage, session: dict
 
 
 def test_tags_and_source_identity_go_on_only_where_they_may(stage: Stage, session: dict[str, Any]) -> None:
-    """Transitive tags and the source identity cannot be shed in front of a role that does not take them."""
+    """A role that does not accept transitive tags refuses the session.
+
+    The same applies to the source identity.
+    """
     sts = stage.client("sts", session["Credentials"])
     for number, actions in enumerate((["sts:AssumeRole"], ["sts:AssumeRole", "sts:TagSession"])):
         closed = _onward(stage, f"onward-closed-{number}", actions)
@@ -400,7 +445,7 @@ def test_tags_and_source_identity_go_on_only_where_they_may(stage: Stage, sessio
 
 
 def test_a_chain_forgets_who_vouched_for_its_beginning(stage: Stage, session: dict[str, Any]) -> None:
-    """The next role's session is no federated one: subject and provider end with the first."""
+    """The next role's session is not federated: subject and provider end."""
     keys = ("aws:FederatedProvider", "saml:sub", "saml:namequalifier")
     actions = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
     onward = _onward(stage, "onward-forgets", actions)
@@ -431,7 +476,7 @@ def _onward(stage: Stage, name: str, actions: list[str], condition: dict[str, An
 
 @pytest.mark.parametrize("seconds", [899, 43201, -1])
 def test_the_bounds_of_a_session_are_refused_before_the_assertion(stage: Stage, sts: Any, seconds: int) -> None:
-    """As the service model says."""
+    """The service model has these limits."""
     role = _once(stage, "bounds")
     given = {"RoleArn": role, "PrincipalArn": PROVIDER, "SAMLAssertion": stage.response(granting(role))}
     assert sts.assume_role_with_saml(**given)
@@ -441,7 +486,7 @@ def test_the_bounds_of_a_session_are_refused_before_the_assertion(stage: Stage, 
 def test_session_policies_of_another_account_are_not_lent(
     stage: Stage, account: Account, issuer: OidcIssuer, sts: Any
 ) -> None:
-    """A policy's ARN is the role's account's, or AWS's."""
+    """A policy's ARN must be in the role's account, or AWS's."""
     foreign = account.iam.create_policy(PolicyName="p", PolicyDocument=document(EVERYTHING))["Policy"]["Arn"]
     role = _once(stage, "lent")
     for arn in (foreign, f"arn:aws:iam::{ACCOUNT}:policy/none"):
@@ -453,11 +498,14 @@ def test_session_policies_of_another_account_are_not_lent(
     assert not_taken(sts, mine, issuer.token(), PolicyArns=[{"arn": elsewhere}])[1] == 400
 
 
-# What is written down ------------------------------------------------------------------------------------------
+# The records ---------------------------------------------------------------------------------------------------
 
 
 def test_no_piece_of_a_proof_is_written_down(stage: Stage, account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """Taken, refused or put where it does not belong among known parameters: no event holds a piece of a proof."""
+    """No event contains a part of a proof.
+
+    The proof is accepted, refused, or in the wrong one of known parameters.
+    """
     role, saml_role = account.role("r", account.trust(issuer)), _once(stage, "written")
     token, response = issuer.token(), stage.response(granting(saml_role))
     before = len(stage.server.audit.happenings)

@@ -1,4 +1,4 @@
-"""An account's root user, who may do everything, can do nothing to another account by its names and ARNs."""
+"""A root user cannot act on another account by its names and ARNs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from daypass.testing.server import RunningServer, running_server
 EVERYTHING = document(allow("*"))
 TAGS = [{"Key": "taken", "Value": "over"}]
 
-# Action, and its parameters: {a} is how the ARNs of the victim begin, {key} its user's access key.
+# Action and parameters: {a} is the prefix of the victim's ARNs, {key} its user's access key.
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("get_policy", {"PolicyArn": "{a}:policy/p"}),
     ("get_policy_version", {"PolicyArn": "{a}:policy/p", "VersionId": "v1"}),
@@ -58,7 +58,7 @@ def server() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def victim(server: RunningServer) -> RootKey:
-    """Make the account that has what is sought."""
+    """Create the account that is attacked."""
     root = server.new_account()
     iam = client_factory(server)("iam", root)
     iam.create_policy(PolicyName="p", PolicyDocument=EVERYTHING)
@@ -70,7 +70,7 @@ def victim(server: RunningServer) -> RootKey:
 
 @pytest.fixture(scope="module")
 def key(server: RunningServer, victim: RootKey) -> str:
-    """Make a key of the victim's user, and return its id."""
+    """Create a key of the victim's user, and return its ID."""
     made = client_factory(server)("iam", victim).create_access_key(UserName="bob")
     return str(made["AccessKey"]["AccessKeyId"])
 
@@ -79,7 +79,7 @@ def key(server: RunningServer, victim: RootKey) -> str:
 def test_what_is_another_accounts_is_as_good_as_missing(
     server: RunningServer, victim: RootKey, key: str, action: str, parameters: dict[str, Any]
 ) -> None:
-    """The refusal is that of a thing that does not exist, so that nothing is learnt either."""
+    """The error is that for entities that do not exist, so the caller learns no more."""
     names = {"a": f"arn:aws:iam::{victim.account}", "key": key}
     filled = {
         name: value.format_map(names) if isinstance(value, str) and not value.startswith('{"') else value

@@ -1,4 +1,4 @@
-"""A disk without room, and a pipe that nobody reads: what the audit log does then, and what it says afterwards."""
+"""The audit log on a full disk, and on a pipe that is not read."""
 
 import io
 import json
@@ -29,7 +29,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Watch:
-    """Keeps what a sink says of its health."""
+    """Stores the health reports of a sink."""
 
     def __init__(self) -> None:
         self.lost = 0
@@ -41,13 +41,13 @@ class Watch:
         self.lost += count
 
     def audit_failing(self, *, is_failing: bool) -> None:
-        """Keep it."""
+        """Store the state."""
         self.failing.append(is_failing)
         self.failed.set()
 
 
 def event(number: int, action: str = "AssumeRole", **changed: Any) -> Happening:
-    """Return one answered call; each has a second of its own."""
+    """Return one successful call; each has its own second."""
     at = START + timedelta(seconds=number)
     made = Happening(at, str(number), REQUEST, "sts", action, "us-east-1", CALLER.access_key_id, CALLER, None, None)
     return msgspec.structs.replace(made, **changed)
@@ -55,7 +55,7 @@ def event(number: int, action: str = "AssumeRole", **changed: Any) -> Happening:
 
 @contextmanager
 def room_for(count: int) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes, as a full disk or a quota does."""
+    """Limit the size of files, like a full disk or a quota."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
     try:
@@ -65,7 +65,7 @@ def room_for(count: int) -> Iterator[None]:
 
 
 def lines_of(path: Path) -> list[Any]:
-    """Return the lines of a log, of which each must be whole."""
+    """Return the lines of a log. Each must be complete."""
     text = path.read_bytes()
     assert text.endswith(b"\n") or not text
     return [json.loads(line) for line in text.splitlines()]
@@ -73,7 +73,10 @@ def lines_of(path: Path) -> list[Any]:
 
 @pytest.mark.parametrize("room", range(sum(map(len, LINES)) + 1))
 def test_a_line_without_room_is_taken_back(tmp_path: Path, room: int) -> None:
-    """Wherever the disk ends, the file holds whole lines, and what is said to be written is written."""
+    """The file contains complete lines only.
+
+    Every event that was reported as written is there.
+    """
     path = tmp_path / "audit"
     log = LogFile(str(path))
     assert log.write([BEFORE]).lines == 1
@@ -88,7 +91,10 @@ def test_a_line_without_room_is_taken_back(tmp_path: Path, room: int) -> None:
 
 @pytest.mark.parametrize("room", range(sum(map(len, LINES)) + 1))
 def test_a_line_that_cannot_be_taken_back_does_not_damage_the_next_one(tmp_path: Path, room: int) -> None:
-    """A redirected standard output is not cut; there each event is a line of its own once, and parts are no events."""
+    """Standard output cannot be truncated.
+
+    Each event is one complete line there once; incomplete lines are not events.
+    """
     path = tmp_path / "audit"
     with path.open("wb", buffering=0) as file:
         stream = Stream(file)
@@ -112,7 +118,7 @@ def test_what_another_process_left_unfinished_is_ended_first(tmp_path: Path) -> 
 
 
 def test_several_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
-    """Workers share the file; each line stays whole also while the disk is full for one of them."""
+    """Workers share the file; each line is complete, even if one disk is full."""
     path, each = tmp_path / "audit", 200
     wide = [
         b'{"from":%d,"number":%d,"pad":"%b"}\n' % (who, number, b"x" * 5_000)
@@ -136,7 +142,10 @@ def test_several_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_was_full_gets_every_event_once_and_in_order(tmp_path: Path) -> None:
-    """What cannot be written waits, within bounds, and is written as soon as there is room."""
+    """Events that cannot be written wait, and are written once there is room.
+
+    The number of waiting events is limited.
+    """
     path, watch = tmp_path / "audit", Watch()
     sink = open_sink(str(path), watch)
     with room_for(1_000):
@@ -149,7 +158,10 @@ def test_a_disk_that_was_full_gets_every_event_once_and_in_order(tmp_path: Path)
 
 
 def test_the_log_says_exactly_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound events are counted, by action and outcome, and one record stands where they would."""
+    """Beyond the limit events are counted, by action and outcome.
+
+    One record is in their place.
+    """
     monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 20_000)
     path, watch = tmp_path / "audit", Watch()
     sink = open_sink(str(path), watch)
@@ -177,7 +189,7 @@ def test_the_log_says_exactly_what_is_missing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_events_after_a_loss_are_recorded_behind_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each gap has a record of its own, at its place in the order."""
+    """Each gap has its own record, at its place in the order."""
     monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 5_000)
     path, watch, number = tmp_path / "audit", Watch(), 0
     sink = open_sink(str(path), watch)
@@ -204,7 +216,7 @@ def test_events_after_a_loss_are_recorded_behind_its_record(tmp_path: Path, monk
 def test_what_is_not_written_at_the_end_is_counted_in_the_servers_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A server that stops on a full disk leaves the number on standard error."""
+    """A server that stops on a full disk logs the number on standard error."""
     watch = Watch()
     sink = open_sink(str(tmp_path / "audit"), watch)
     with room_for(0):
@@ -218,7 +230,10 @@ def test_what_is_not_written_at_the_end_is_counted_in_the_servers_log(
 
 
 def test_a_reader_that_stalls_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe that is not read fills up; events wait within the bound, then they are counted, and no call waits."""
+    """A pipe that is not read becomes full, but calls do not wait.
+
+    Events wait within the limit, then they are counted.
+    """
     monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 100_000)
     watch = Watch()
     reading, writing = os.pipe()
@@ -240,7 +255,7 @@ def test_a_reader_that_stalls_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_end_does_not_wait_for_a_reader_that_stalls() -> None:
-    """A server that is told to stop stops."""
+    """A server that gets a stop signal stops."""
     watch = Watch()
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as stream:
@@ -255,7 +270,7 @@ def test_the_end_does_not_wait_for_a_reader_that_stalls() -> None:
 
 
 def test_a_reader_that_is_gone_ends_nothing() -> None:
-    """Writing to a closed pipe fails, and is counted like a full disk."""
+    """A write to a closed pipe fails, and is counted like a full disk."""
     watch = Watch()
     reading, writing = os.pipe()
     os.close(reading)
@@ -269,7 +284,7 @@ def test_a_reader_that_is_gone_ends_nothing() -> None:
 
 
 def test_a_device_without_room_is_a_full_disk() -> None:
-    """/dev/full says of each write that there is no space."""
+    """/dev/full reports for each write that there is no space."""
     watch = Watch()
     sink = open_sink("/dev/full", watch)
     sink(event(0))

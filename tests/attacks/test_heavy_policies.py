@@ -1,4 +1,4 @@
-"""Policies that are slow to match cost whoever sends them, not everybody else."""
+"""Slow policies slow down their sender, not other callers."""
 
 import contextlib
 import json
@@ -39,7 +39,10 @@ def seconds(call: Callable[[], Any]) -> float:
 
 @pytest.mark.parametrize("length", [100, 2_000])
 def test_a_simulation_ends_soon_or_is_refused(client: ClientFactory, length: int) -> None:
-    """What is compared in one page is bounded: the characters of policies by those of the texts."""
+    """The work of one page is limited.
+
+    The work is pattern characters times value characters.
+    """
     iam = client("iam")
 
     def simulate() -> None:
@@ -70,7 +73,7 @@ def test_an_everyday_simulation_is_answered_in_full(client: ClientFactory) -> No
 
 
 def test_headers_count_up_to_a_bound(daypass_server: RunningServer) -> None:
-    """A condition on aws:UserAgent sees the beginning of a header that is absurdly long."""
+    """A condition on aws:UserAgent tests only the start of a very long header."""
     body, headers = signed(daypass_server, WHO)
     assert send(daypass_server, body, {**headers, "User-Agent": "a" * 50_000}).status == 200
     caller = daypass_server.audit.happenings[-1].caller
@@ -81,7 +84,7 @@ def test_headers_count_up_to_a_bound(daypass_server: RunningServer) -> None:
     assert (context["aws:useragent"], context["aws:referer"]) == ("a" * 1_024, "b" * 1_024)
 
 
-# Where a decision is made -------------------------------------------------------------------------------------
+# The thread of a decision --------------------------------------------------------------------------------------
 
 LOOP = "daypass"  # the thread of the test server's event loop; the others are its workers
 ASSUME = {
@@ -94,14 +97,17 @@ HOSTILE = [f"*{'?' * 511}b{number}*" for number in range(10)]
 
 
 class Places(list[Happening]):
-    """The audit's events, and the thread that wrote each: an event is written where the request was answered."""
+    """The audit's events, and the thread that wrote each.
+
+    An event is written by the thread that answered the request.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.threads: list[str] = []
 
     def append(self, happening: Happening) -> None:
-        """Keep one, and where it came from."""
+        """Store an event and its thread."""
         self.threads.append(threading.current_thread().name)
         super().append(happening)
 
@@ -114,7 +120,10 @@ def places(daypass_server: RunningServer) -> Places:
 
 
 def hostile_user(client: ClientFactory, policies: int) -> RootKey:
-    """Return a user with as many managed policies through groups, ten a group, and one that allows everything."""
+    """Return a user with many managed policies through groups.
+
+    Each group has ten policies. One policy allows everything.
+    """
     iam = client("iam")
     text = document(deny("sts:AssumeRole", Condition={"StringLike": {"aws:UserAgent": HOSTILE}}))
     iam.create_role(RoleName="target", AssumeRolePolicyDocument=document(trusting({"AWS": "123456789012"})))
@@ -140,7 +149,10 @@ def assume(server: RunningServer, key: RootKey, agent: str) -> Answer:
 def test_a_hundred_hostile_policies_are_refused_without_being_compared(
     daypass_server: RunningServer, client: ClientFactory, places: Places
 ) -> None:
-    """More than the budget is refused, though a policy allows everything; with a short header all is as ever."""
+    """A decision above the budget is refused, even if a policy allows all.
+
+    With a short header the decision is as usual.
+    """
     mallory = hostile_user(client, 100)
     answer = assume(daypass_server, mallory, "a" * 1_024)
     assert (answer.status, "AccessDenied" in answer.text) == (403, True)
@@ -154,7 +166,7 @@ def test_a_hundred_hostile_policies_are_refused_without_being_compared(
 def test_a_large_decision_is_made_on_a_worker_and_a_small_one_is_not(
     daypass_server: RunningServer, client: ClientFactory, places: Places
 ) -> None:
-    """What takes more than a millisecond leaves the event loop to the others."""
+    """A decision of more than a millisecond runs on a worker."""
     mallory = hostile_user(client, 3)
     for agent, is_large in (("aws-cli", False), ("a" * 1_024, True)):
         assume(daypass_server, mallory, agent)  # fills the cache, on a worker in any case
@@ -173,7 +185,7 @@ def test_a_large_decision_is_made_on_a_worker_and_a_small_one_is_not(
     ids=["escapes", "parameters", "bytes", "separators"],
 )
 def test_a_large_body_is_read_on_a_worker(daypass_server: RunningServer, places: Places, body: bytes) -> None:
-    """Nobody needs credentials to send one, so nobody else shall wait for it."""
+    """Unsigned callers can send large bodies, so other callers must not wait."""
     body, headers = signed(daypass_server, body)
     send(daypass_server, body, headers)
     assert places.threads[-1] != LOOP
@@ -184,7 +196,7 @@ def test_a_large_body_is_read_on_a_worker(daypass_server: RunningServer, places:
 
 
 def test_large_unsigned_calls_are_counted_like_small_ones() -> None:
-    """A padded form is no way around the limit of unsigned calls."""
+    """A padded form does not bypass the limit of unsigned calls."""
     call = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "WebIdentityToken": "a" * 70_000}
     with running_server(config=Config(unsigned_calls_per_minute=3)) as server:
         answers = [send(server, urlencode(call).encode()) for _ in range(5)]
@@ -192,7 +204,10 @@ def test_large_unsigned_calls_are_counted_like_small_ones() -> None:
 
 
 def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """Where an account's share is taken, a large decision is put off, and a denial goes without its reasons."""
+    """If the account's share is used up, a large decision is throttled.
+
+    A denial is then without its reasons.
+    """
     mallory = hostile_user(client, 3)
     none_left, many = WorkShares(of_one=0, of_all=0), WorkShares(of_one=99, of_all=99)
     app = build_app(daypass_server.config, daypass_server.there, sink=Recorder())
@@ -219,7 +234,10 @@ def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer,
 def test_one_account_cannot_wait_for_its_turn_to_write_on_every_thread(
     daypass_server: RunningServer, client: ClientFactory
 ) -> None:
-    """Its next call is put off before it waits, and others write meanwhile."""
+    """The account's next call is throttled before it waits.
+
+    Other accounts can write meanwhile.
+    """
     app = build_app(daypass_server.config, daypass_server.there, sink=Recorder())
     face, many = app.cold, WorkShares(of_one=99, of_all=99)
     assert isinstance(face, WaitingFace)
@@ -236,7 +254,10 @@ def test_one_account_cannot_wait_for_its_turn_to_write_on_every_thread(
 
 
 def test_one_account_has_a_share_of_the_workers() -> None:
-    """The third large decision of an account at a time is told to come again; another account's is made."""
+    """The third large decision of an account at the same time is throttled.
+
+    Another account's decision is made.
+    """
     shares = WorkShares(of_one=2, of_all=3)
     with shares.take("1"), shares.take("1"):
         with pytest.raises(Throttling), shares.take("1"):

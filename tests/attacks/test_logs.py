@@ -1,4 +1,4 @@
-"""Nobody writes lines of their own into the server's log, nor fills it."""
+"""Callers cannot write lines into the server's log, or fill it."""
 
 import json
 import subprocess
@@ -21,7 +21,10 @@ logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
 
 
 def test_libraries_log_one_json_document_a_line() -> None:
-    """What a caller sends may stand in a library's message; a line end in it begins no line of the log."""
+    """A line end in a caller's string does not start a new line of the log.
+
+    Libraries log such strings.
+    """
     done = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["event"] for line in lines] == ["ours", "theirs \nERROR forged", "it failed"]

@@ -1,4 +1,4 @@
-"""What callers invent takes no more memory than it is given."""
+"""Invented values of callers take a limited amount of memory."""
 
 import gc
 import json
@@ -16,13 +16,16 @@ from daypass.wiring import build_app
 
 
 def session_policy(number: int) -> str:
-    """Return a session policy of the greatest length and of many statements, unlike any other."""
+    """Return a different session policy of maximum size with many statements."""
     statements = [{"Effect": "Allow", "Action": f"s3:*{number}{one}", "Resource": "*"} for one in range(30)]
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def test_invented_session_policies_are_weighed_by_what_they_become() -> None:
-    """Whoever may assume a role may invent a session policy for each request; compiled, each takes fifty kilobytes."""
+    """A compiled session policy takes fifty kilobytes.
+
+    A caller who may assume a role can invent one for each request.
+    """
     cache = Cache(MemoryStore(MovableClock()), max_bytes=2**20)
     policies = [session_policy(number) for number in range(200)]
     kept = 0
@@ -47,7 +50,10 @@ def test_invented_session_policies_push_out_those_of_their_own_account_alone() -
 
 
 def test_a_refused_request_is_not_kept(daypass_server: RunningServer) -> None:
-    """It leaves the memory with its answer, and does not wait for a search for cycles with all that it carried."""
+    """A refused request leaves the memory with its response.
+
+    It does not wait for a search for reference cycles.
+    """
     sink = Recorder()
     app = build_app(daypass_server.config, daypass_server.there, sink=sink)
     body, headers = signed(daypass_server, WHO, extra={"X-Amz-Security-Token": "A" * 1_000})

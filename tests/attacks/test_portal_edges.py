@@ -1,4 +1,4 @@
-"""What a request to the portal may say of itself: its host, how its path is spelled, an instant that never was."""
+"""Untrusted parts of a portal request: host, path spelling, invalid dates."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ def stage() -> Iterator[Stage]:
 def ask(
     server: RunningServer, method: str, path: str, fields: dict[str, str] | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
-    """Send one request and follow nothing."""
+    """Send one request without following redirects."""
     connection = http.client.HTTPConnection("127.0.0.1", server.config.port, timeout=30)
     body = urlencode(fields or {})
     given = {"Content-Type": FORM} if method == "POST" else {}
@@ -41,7 +41,10 @@ def ask(
 @pytest.mark.parametrize("path", ["/login", "/saml", "/device", "/operator", "/handover", "/login/role"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_nobody_is_sent_to_the_host_that_a_request_names(stage: Stage, method: str, path: str) -> None:
-    """A path with one slash too many is no path of ours, and no redirect takes what was posted to another host."""
+    """A path with an additional slash does not exist.
+
+    A redirect never sends a posted form to another host.
+    """
     status, headers, text = ask(stage.server, method, f"{path}/", {"SAMLResponse": "x"}, Host="elsewhere.example")
     assert status == 404
     assert "location" not in headers
@@ -51,7 +54,7 @@ def test_nobody_is_sent_to_the_host_that_a_request_names(stage: Stage, method: s
 
 @pytest.mark.parametrize("path", ["/login", "/device", "/saml/metadata.xml", "/handover/done", "/operator"])
 def test_no_page_repeats_the_host_that_a_request_names(stage: Stage, path: str) -> None:
-    """Every address on our pages is the configured one, and none of them may be kept."""
+    """Every URL on the pages has the configured host, and they are not cached."""
     for name in ("Host", "X_Forwarded_Host", "Forwarded"):
         _, headers, text = ask(stage.server, "GET", path, None, **{name: "elsewhere.example"})
         assert "elsewhere.example" not in text + repr(headers)
@@ -60,7 +63,7 @@ def test_no_page_repeats_the_host_that_a_request_names(stage: Stage, path: str) 
 
 @pytest.mark.parametrize("ends", ["9999-99-99T99:99:99Z", "0000-01-01T00:00:00Z", "2026-02-30T00:00:00Z"])
 def test_an_instant_that_never_was_is_refused(stage: Stage, ends: str) -> None:
-    """The operator pages believe no date of a form, and no date is our failure."""
+    """The operator pages refuse invalid dates without an internal error."""
     role = f"arn:aws:iam::{PROVIDER.split(':')[4]}:role/looking"
     names = [each["RoleName"] for each in stage.iam.list_roles()["Roles"]]
     if "looking" not in names:

@@ -1,4 +1,7 @@
-"""Nobody learns what another account has, nor what others in the account have: missing and forbidden look alike."""
+"""Missing and forbidden entities look the same.
+
+A caller learns neither what another account contains nor what others in the account have.
+"""
 
 import json
 import re
@@ -39,8 +42,8 @@ EVERYTHING = document("*")
 OPEN = document("sts:AssumeRole", "", Principal="*")
 CLOSED = document("sts:AssumeRole", "", Principal={"AWS": "arn:aws:iam::{account}:root"})
 
-# Service, action and parameters: {a} is how the ARNs of an account begin, {n} names a thing that one account has,
-# {key} is a key's id and {account} an account's number.
+# Service, action and parameters: {a} is the prefix of an account's ARNs, {n} the name of an entity that one account
+# has, {key} the ID of a key and {account} the number of an account.
 CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("iam", "get_policy", {"PolicyArn": "{a}:policy/{n}"}),
     ("iam", "get_policy_version", {"PolicyArn": "{a}:policy/{n}", "VersionId": "v1"}),
@@ -296,7 +299,7 @@ def server() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def victim(server: RunningServer) -> RootKey:
-    """Make an account that has one thing of each kind, all of them named `here`."""
+    """Create an account with one entity of each kind, all named `here`."""
     root = server.new_account()
     iam = client_factory(server)("iam", root)
     iam.create_policy(PolicyName="here", PolicyDocument=EVERYTHING)
@@ -310,7 +313,7 @@ def victim(server: RunningServer) -> RootKey:
 
 @pytest.fixture(scope="module")
 def eve(server: RunningServer) -> Any:
-    """Return the key of a user who may do everything in the prober's account."""
+    """Return the key of an administrator of the prober's account."""
     iam = client_factory(server)("iam")
     iam.put_user_policy(UserName="eve", PolicyName="all", PolicyDocument=EVERYTHING)
     return iam.create_access_key(UserName="eve")["AccessKey"]
@@ -318,7 +321,7 @@ def eve(server: RunningServer) -> Any:
 
 @pytest.fixture(scope="module")
 def subjects(server: RunningServer, victim: RootKey) -> list[dict[str, str]]:
-    """Name what is there, what is not, and what would be in an account that does not exist."""
+    """Return names that exist, that do not, and of an account that does not."""
     iam = client_factory(server)("iam", victim)
     here, gone = (iam.create_access_key(UserName="here")["AccessKey"]["AccessKeyId"] for _ in range(2))
     iam.delete_access_key(UserName="here", AccessKeyId=gone)
@@ -349,7 +352,7 @@ def requested(iam: Any, account: str) -> str:
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:
-    """Return parameters with the names in their places."""
+    """Return parameters with the names inserted."""
     if isinstance(value, dict):
         return {name: filled(each, names) for name, each in value.items()}
     if isinstance(value, list):
@@ -362,7 +365,7 @@ def filled(value: Any, names: dict[str, str]) -> Any:
 
 
 def told(client: Any, action: str, parameters: dict[str, Any], names: dict[str, str]) -> str:
-    """Return everything that a call tells but its request id and the names that the caller gave."""
+    """Return the response without its request ID and the caller's own names."""
     try:
         answer = getattr(client, action)(**filled(parameters, names))
     except ClientError as refusal:
@@ -383,14 +386,20 @@ def test_what_another_account_has_looks_as_if_it_were_missing(
     action: str,
     parameters: dict[str, Any],
 ) -> None:
-    """One answer for what is there, for what is not, and for an account that is not."""
+    """The response for an entity that exists is that for a missing one.
+
+    It is the same for an account that does not exist.
+    """
     client = client_factory(server)(service, eve)
     answers = {told(client, action, parameters, names) for names in subjects}
     assert len(answers) == 1
 
 
 def test_a_delegation_request_tells_no_account_number(server: RunningServer, victim: RootKey) -> None:
-    """A request to an account that does not exist is made like any other, looks like any other, and expires."""
+    """A request to an account that does not exist looks like any other.
+
+    It also expires.
+    """
     iam = client_factory(server)("iam")
     iam.create_policy(PolicyName="template", PolicyDocument=EVERYTHING)
     answers = set()
@@ -620,7 +629,10 @@ ON_A_SERIAL: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @pytest.fixture(scope="module")
 def devices(server: RunningServer) -> dict[str, str]:
-    """Make devices of root, of another user and of nobody, virtual ones and a token; and name one that is missing."""
+    """Create devices of root, of another user and without owner.
+
+    There are virtual devices and a token; one name does not exist.
+    """
     server.clock.freeze()
     iam = client_factory(server)("iam")
     iam.create_user(UserName="bob", Tags=[{"Key": "team", "Value": "b"}])
@@ -655,7 +667,10 @@ def mallory(server: RunningServer, policy: str) -> Any:
 def test_who_may_look_at_themselves_sees_no_other_device(
     server: RunningServer, devices: dict[str, str], action: str, more: dict[str, Any]
 ) -> None:
-    """A serial number alone never falls back on the caller: root's, another's, nobody's and missing ones are closed."""
+    """A serial number alone never means the caller.
+
+    Devices of root, of others, without owner and missing ones are refused.
+    """
     call = getattr(mallory(server, SELF), action)
     codes = {who: code_of(call, SerialNumber=serial, **more) for who, serial in devices.items() if who != "mallory"}
     assert set(codes.values()) == {"AccessDenied"}
@@ -665,7 +680,7 @@ def test_who_may_look_at_themselves_sees_no_other_device(
 
 @pytest.mark.parametrize("action", ["deactivate_mfa_device", "resync_mfa_device", "get_mfa_device"])
 def test_a_device_of_another_is_not_the_callers(server: RunningServer, devices: dict[str, str], action: str) -> None:
-    """With the caller's own name, a device that is there and one that is missing are alike."""
+    """With the caller's own name, another's device looks missing."""
     codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"} if action.startswith("resync") else {}
     call = getattr(mallory(server, SELF), action)
     others = [serial for who, serial in devices.items() if who != "mallory"]
@@ -673,7 +688,7 @@ def test_a_device_of_another_is_not_the_callers(server: RunningServer, devices: 
 
 
 def test_the_arn_of_each_device_decides(server: RunningServer, devices: dict[str, str]) -> None:
-    """The owner's ARN where somebody has the device, and the device's own where nobody has."""
+    """The owner's ARN counts, or the device's own without an owner."""
     account = server.root.account
     resources = {
         "root": f"arn:aws:iam::{account}:root",
@@ -688,7 +703,7 @@ def test_the_arn_of_each_device_decides(server: RunningServer, devices: dict[str
 
 
 def test_the_tags_are_those_of_the_owner(server: RunningServer, devices: dict[str, str]) -> None:
-    """A condition on tags looks at whose device it is, never at the caller."""
+    """A condition on tags tests the device's owner, never the caller."""
     for team, visible in (("b", {"bob"}), ("m", {"mallory"})):
         policy = document("iam:GetMFADevice", Condition={"StringEquals": {"iam:ResourceTag/team": team}})
         iam = mallory(server, policy)

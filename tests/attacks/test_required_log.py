@@ -1,4 +1,4 @@
-"""`audit_log_required`: nothing is issued or changed whose event the system has not taken."""
+"""`audit_log_required`: write the event before a change or a credential."""
 
 import json
 import os
@@ -23,20 +23,23 @@ from daypass.testing.server import running_server
 
 
 def test_it_is_a_setting_that_is_off_by_default() -> None:
-    """DAYPASS_AUDIT_LOG_REQUIRED, or the configuration file."""
+    """DAYPASS_AUDIT_LOG_REQUIRED, or the configuration file, turns it on."""
     assert not load_config({}, {}).audit_log_required
     assert load_config({}, {"DAYPASS_AUDIT_LOG_REQUIRED": "true"}).audit_log_required
     assert load_config({}, {}, "audit_log_required = true").audit_log_required
 
 
 def test_a_log_that_goes_nowhere_cannot_be_required() -> None:
-    """The contradiction is told at the start."""
+    """The server refuses the contradiction at the start."""
     with pytest.raises(ConfigurationError, match="audit_log_required"):
         load_config({}, {"DAYPASS_AUDIT_LOG_REQUIRED": "true", "DAYPASS_AUDIT_LOG": "none"})
 
 
 def test_only_what_is_known_to_read_is_answered_without_its_record() -> None:
-    """Each action of STS and IAM, by what it asks of the store; an action that is not known to read does not."""
+    """Each action of STS and IAM is classified by its store access.
+
+    An action without a classification is not answered without its record.
+    """
     registry, reading = full_registry(), set[str]()
     for name in registry.names():
         service, _, action = name.partition(":")
@@ -55,7 +58,7 @@ def test_only_what_is_known_to_read_is_answered_without_its_record() -> None:
 
 
 def test_a_line_is_written_when_the_call_returns(tmp_path: Path) -> None:
-    """It stands behind everything that was recorded before it."""
+    """The line comes after everything that was recorded before it."""
     path = tmp_path / "audit"
     sink = open_sink(str(path))
     for number in range(5):
@@ -67,7 +70,10 @@ def test_a_line_is_written_when_the_call_returns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 200, 600, 700])
 def test_a_line_that_was_refused_is_never_written(tmp_path: Path, room: int) -> None:
-    """Whatever room there is, an event is there if and only if its caller was told so."""
+    """An event is in the file if and only if its caller got a success.
+
+    This is true wherever the disk becomes full.
+    """
     path, told = tmp_path / "audit", list[str]()
     sink = open_sink(str(path), Watch())
     with room_for(room):
@@ -84,7 +90,7 @@ def test_a_line_that_was_refused_is_never_written(tmp_path: Path, room: int) -> 
 
 
 def test_once_it_can_be_written_again_it_is_found_out(tmp_path: Path) -> None:
-    """Also where nothing waits to be written: the next call tries."""
+    """The next call tries again, even if no events wait."""
     path = tmp_path / "audit"
     sink = open_sink(str(path))
     with room_for(0), pytest.raises(NotRecordedError):
@@ -95,7 +101,10 @@ def test_once_it_can_be_written_again_it_is_found_out(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_stalls_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard output that nobody reads takes nothing; the refusal is known at once after the first."""
+    """Standard output that is not read does not record events.
+
+    After the first refusal the next ones are immediate.
+    """
     monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 200_000)
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb", buffering=0) as stream:
@@ -119,7 +128,10 @@ def test_a_reader_that_stalls_is_no_record(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_each_answer_is_recorded_once_where_the_log_is_required() -> None:
-    """Issuing and changing calls are recorded before their answer, all others with it; metrics count them alike."""
+    """Calls that issue or change are recorded before their response.
+
+    Others are recorded with it; metrics count both in the same way.
+    """
     with running_server(config=replace(Config(), audit_log_required=True)) as server:
         make = client_factory(server)
         iam, sts = make("iam"), make("sts")

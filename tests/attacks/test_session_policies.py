@@ -1,4 +1,4 @@
-"""What becomes of a session when the managed policies that narrow it change under it."""
+"""Sessions whose managed policies change later."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def document(effect: str, action: str) -> str:
 
 
 def may_list_users(iam: Any) -> bool:
-    """Tell whether a session may list users."""
+    """Return whether a session may list users."""
     try:
         iam.list_users()
     except ClientError as refusal:
@@ -36,7 +36,10 @@ def may_list_users(iam: Any) -> bool:
 
 @pytest.mark.parametrize("inline", [False, True])
 def test_a_policy_that_is_deleted_widens_no_session(clients: ClientFactory, *, inline: bool) -> None:
-    """A session was given everything and a policy that denies: without the one that denied it may do nothing more."""
+    """A deleted Deny policy does not give a session more access.
+
+    The session has a policy that allows everything and one that denies. Without the second it may not do anything.
+    """
     iam, name = clients("iam"), f"narrowed-{inline}"
     user = iam.create_user(UserName=name)["User"]
     iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document("Allow", "*"))
@@ -59,6 +62,6 @@ def test_a_policy_that_is_deleted_widens_no_session(clients: ClientFactory, *, i
     assert not may_list_users(narrowed)
     iam.delete_policy(PolicyArn=denying)
     assert not may_list_users(narrowed)
-    # Sessions without the one that is gone live on.
+    # Sessions without the deleted policy keep working.
     without = sts.assume_role(RoleArn=role, RoleSessionName="session", PolicyArns=[{"arn": everything}])["Credentials"]
     assert may_list_users(clients("iam", without))
