@@ -284,7 +284,7 @@ def test_providers_come_along(directory: Directory) -> None:
         ('{"UserDetailList": 1}', "a list is wanted"),
         ('{"UserDetailList": [1]}', "an object is wanted"),
         ('{"UserDetailList": [{}]}', "no Arn"),
-        ('{"UserDetailList": [], "UserDetailList": []}', "twice"),
+        ('{"UserDetailList": [], "UserDetailList": []}', "duplicate key"),
         ("[" * 100_000, "nested"),
         ('{"UserDetailList": [{"Arn": "\\ud800"}]}', "half a character"),
         (page(users=[user("a"), {**user("b"), "Arn": "arn:aws:iam::999999999999:user/b"}]), "describes 2"),
