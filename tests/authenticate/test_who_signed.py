@@ -134,7 +134,7 @@ def test_a_session_ends_with_its_principal(directory: Directory, name: str) -> N
     remove(directory)
     fault = refused(directory, session(kind), now=NOW - SECOND)
     assert isinstance(fault, InvalidClientTokenId)
-    assert (fault.message, fault.detail.endswith("is gone")) == (INVALID, True)
+    assert (fault.message, fault.detail.endswith("does not exist any more")) == (INVALID, True)
 
 
 USELESS: dict[str, tuple[str, Callable[[Directory], None]]] = {

@@ -1,7 +1,7 @@
-"""Find out who signed: look up the key, open the token, find the principal, then check the signature.
+"""Authenticate a request: key, session token, principal, signature.
 
-Owns the order of the checks, which is AWS's: scope, token, expiry, the principal behind it, signature. Reading
-and computing signatures is sigv4/'s work.
+Owns the order of the checks, which is AWS's: scope, session token, expiry, principal, signature. Leaves parsing and
+computing signatures to sigv4/.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _EXPIRED = "The security token included in the request is expired"
 
 
 class Lookup(msgspec.Struct, frozen=True):
-    """What a check of signatures needs to know: the directory, the keys, the regions served and the instant."""
+    """The inputs of a signature check: directory, keys, regions and time."""
 
     views: Views
     keychain: Keychain
@@ -38,7 +38,7 @@ class Lookup(msgspec.Struct, frozen=True):
 
 
 class Signer(msgspec.Struct, frozen=True):
-    """A caller whose signature was verified, and the region that it signed for."""
+    """The caller whose signature was verified, and the region of its scope."""
 
     caller: Caller
     region: str
@@ -47,9 +47,9 @@ class Signer(msgspec.Struct, frozen=True):
 def authenticate(
     unverified: UnverifiedSignature, request: HttpRequest, *, services: frozenset[str], lookup: Lookup
 ) -> Signer:
-    """Return who signed the request, or raise the Fault that AWS would answer with.
+    """Return the signer of the request, or raise the Fault that AWS returns.
 
-    `services` are the names that the API called for signs with.
+    `services` are the service names that are valid in the credential scope for the called API.
     """
     check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
     named = _find_named(unverified, lookup)
@@ -65,14 +65,14 @@ def authenticate(
 
 
 class KeyHolder(msgspec.Struct, frozen=True):
-    """A long-term key, and the caller that it speaks for."""
+    """A long-term key and the caller that owns it."""
 
     key: AccessKey
     caller: Caller
 
 
 def load_key_holder(reader: Reader, access_key_id: str) -> KeyHolder | None:
-    """Return a long-term key with its holder, or None where there is no such key or the holder is gone."""
+    """Return a long-term key and its owner, or None if either does not exist."""
     key = load_access_key(reader, access_key_id)
     if key is None or load_account(reader, key.account) is None:
         return None
@@ -83,12 +83,15 @@ def load_key_holder(reader: Reader, access_key_id: str) -> KeyHolder | None:
 
 
 def _find_named(unverified: UnverifiedSignature, lookup: Lookup) -> KeyHolder | Session:
-    """Return what the request names: the long-term key, or the session of its token. Nobody has proved to hold it."""
+    """Return the long-term key or the session that the request names.
+
+    The signature is not verified yet, thus the caller has not proved that it has the key.
+    """
     if unverified.token is not None:
         return lookup.keychain.session_of(unverified.token, unverified.access_key_id, lookup.load_ring())
     found = lookup.views.get(load_key_holder, unverified.access_key_id)
     if found is None:
-        raise InvalidClientTokenId(_INVALID, detail="no such access key, or nobody who holds it")
+        raise InvalidClientTokenId(_INVALID, detail="the access key or its owner does not exist")
     return found
 
 
@@ -99,12 +102,12 @@ def _long_term(found: KeyHolder, lookup: Lookup) -> tuple[Caller, str]:
 
 
 def _temporary(session: Session, lookup: Lookup) -> tuple[Caller, str]:
-    # The end is exclusive: a session that ends at noon is of no use at noon.
+    # The expiry is exclusive: a session that expires at noon is not valid at noon.
     if lookup.now.timestamp() >= session.expires:
         raise ExpiredToken(_EXPIRED)
     revocations = lookup.views.get(load_revocations)
     if revocations and is_revoked(session, revocations):
-        raise InvalidClientTokenId(_INVALID, detail="an operator ended the sessions of the access key behind it")
+        raise InvalidClientTokenId(_INVALID, detail="an operator revoked the sessions of the issuing access key")
     return _session_caller(session, lookup), session.secret.text
 
 
@@ -126,13 +129,13 @@ def _session_caller(session: Session, lookup: Lookup) -> Caller:
 
 
 def _require_identity(unique_id: str, lookup: Lookup) -> Identity:
-    # By unique id, so that a user or role made anew under the same name does not revive old sessions.
+    # By unique ID: a user or role that is created again under the same name must not revive old sessions.
     identity = lookup.views.get(load_identity, unique_id)
     if identity is None:
-        raise InvalidClientTokenId(_INVALID, detail="the user or role behind the credentials is gone")
+        raise InvalidClientTokenId(_INVALID, detail="the user or role of the credentials does not exist any more")
     return identity
 
 
 def _require_account(account: str, lookup: Lookup) -> None:
     if lookup.views.get(load_account, account) is None:
-        raise InvalidClientTokenId(_INVALID, detail="the account behind the credentials is gone")
+        raise InvalidClientTokenId(_INVALID, detail="the account of the credentials does not exist any more")

@@ -1,7 +1,7 @@
-"""The Caller: who a request speaks for, once that has been proved.
+"""The Caller: the verified identity that makes a request.
 
-Owns the value and the names AWS prints for it. How it is proved is authenticate.py's work for signed calls and
-federation/'s for assertions and tokens.
+Owns the value and its names in AWS's answers. Leaves verification to authenticate.py (signed calls) and to federation/
+(assertions and tokens).
 Source: IAM User Guide, "IAM JSON policy elements: Principal" and the table of `aws:userid`.
 """
 
@@ -15,13 +15,15 @@ from daypass.policy.question import Principal, PrincipalKind
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """A proved caller.
+    """A caller whose identity was verified.
 
-    `arn` and `user_id` are what GetCallerIdentity prints. `identity` is the user or role whose policies speak
-    for it, and None for a root user and for federated callers who have none yet. `session` is there for
-    temporary credentials alone. `mfa_at` is when the person behind the credentials gave an MFA code, in seconds
-    since 1970: with this very request, or with the one that made a user's session. A role session has none, though
-    its own conditions may still see one: it does not hand it on along a chain.
+    - `arn` and `user_id` are the values that GetCallerIdentity returns.
+    - `identity` is the user or role whose policies apply. It is None for a root user, and for a federated caller that
+      does not have an identity yet.
+    - `session` is set for temporary credentials only.
+    - `mfa_at` is the time of the MFA code, in seconds since 1970: the code came with this request, or with the request
+      that created a user's session. A role session does not have this time, because it does not pass it along a role
+      chain, but the conditions of that session may still contain it.
     """
 
     account: str
@@ -35,11 +37,14 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def is_root(self) -> bool:
-        """Tell whether this is an account's root user, with long-term keys or a session."""
+        """Return whether this is a root user, with long-term keys or a session."""
         return self.principal.kind is PrincipalKind.ROOT
 
     def key_chain(self, now: int) -> KeyChain:
-        """Return the access keys behind whatever this caller issues at a second: its own is the last of them."""
+        """Return the key chain of a session that this caller issues at `now`.
+
+        The caller's own key is the last key of the chain.
+        """
         if self.session is not None:
             chain, session = self.session.key_chain, self.session
             if session.delegation:
@@ -65,7 +70,7 @@ def root_caller(account: str, access_key_id: str, session: Session | None = None
 
 
 def user_caller(user: Identity, access_key_id: str, session: Session | None = None) -> Caller:
-    """Return an IAM user, signing with a long-term key or with a GetSessionToken session."""
+    """Return an IAM user with a long-term key or a GetSessionToken session."""
     return Caller(
         account=user.account,
         arn=user.arn,
@@ -85,7 +90,10 @@ def user_caller(user: Identity, access_key_id: str, session: Session | None = No
 
 
 def role_caller(role: Identity, session: Session) -> Caller:
-    """Return a role session. Its ARN leaves out the role's path; its principal keeps the role's own ARN."""
+    """Return a role session.
+
+    The ARN of the session does not contain the role's path. The principal keeps the role's own ARN.
+    """
     arn = assumed_role_arn(role.account, role.name, session.session_name)
     session_id = f"{role.id}:{session.session_name}"
     return Caller(
@@ -108,7 +116,10 @@ def role_caller(role: Identity, session: Session) -> Caller:
 
 
 def federated_caller(account: str, parent: Identity | None, session: Session) -> Caller:
-    """Return a GetFederationToken session; its rights are cut from those of the user, or root user, that made it."""
+    """Return a GetFederationToken session.
+
+    Its permissions are a subset of those of the user, or root user, that created it.
+    """
     arn = federated_user_arn(account, session.session_name)
     session_id = f"{account}:{session.session_name}"
     return Caller(

@@ -1,7 +1,7 @@
-"""The condition keys that say who asks: names, tags, and what the session remembers.
+"""Condition keys that describe the caller: names, tags, session.
 
-Owns the table of principal types and which keys each kind of caller has. What a request shows of itself is
-authorize/context.py's; the policy simulator uses the keys of a caller without a request.
+Owns the table of principal types and the keys of each kind of caller. Leaves the keys of the request to
+authorize/context.py. The policy simulator uses the keys of a caller without a request.
 Rules: IAM User Guide, "AWS global condition context keys", "Properties of the principal" and "of a role session".
 """
 
@@ -27,23 +27,26 @@ _TYPES: Mapping[PrincipalKind, str] = {
 
 
 def iso(instant: datetime) -> str:
-    """Return an instant as conditions read it: ISO 8601, in whole seconds, Z."""
+    """Return an instant in the format of conditions: ISO 8601, seconds, Z."""
     return instant.isoformat()[:_SECONDS] + "Z"  # a third of strftime's cost
 
 
 @lru_cache(maxsize=256)
 def iso_of(seconds: int) -> str:
-    """Return an instant as conditions read it, from its seconds since 1970."""
+    """Return an instant in the format of conditions, from seconds since 1970."""
     return iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def caller_keys(caller: Caller, *, seconds: int) -> Context:
-    """Return the keys of a caller at an instant. A call without a signature has none before its role is assumed."""
+    """Return the condition keys of a caller at an instant.
+
+    An unsigned call does not have such keys until it has assumed its role.
+    """
     if caller.principal.kind not in _TYPES:
         return {}
     keys = principal_keys(caller.principal, caller.identity)
     keys["aws:userid"] = caller.user_id
-    # AWS: in the context of every signed request. No service of AWS's own ever calls here.
+    # AWS adds this key to every signed request. AWS services never call this server.
     keys["aws:principalisawsservice"] = "false"
     if caller.session is not None:
         _add_session(keys, caller.session)
@@ -52,14 +55,14 @@ def caller_keys(caller: Caller, *, seconds: int) -> Context:
 
 
 def principal_keys(principal: Principal, identity: Identity | None) -> Context:
-    """Return the keys that a principal has by itself, whatever its session."""
+    """Return the condition keys of a principal, without those of its session."""
     keys: Context = {
         "aws:principalaccount": principal.account,
         "aws:principaltype": _TYPES[principal.kind],
-        # A role's ARN with its path, never its session's.
+        # The role's ARN with its path, never the ARN of the session.
         "aws:principalarn": principal.issuer_arn if principal.kind is PrincipalKind.ROLE_SESSION else principal.arn,
     }
-    # What a federated user gets from the user who made it are rights, neither its name nor its tags.
+    # A federated user gets the permissions of the user that created it, but not the user's name or tags.
     if identity is None or principal.kind is PrincipalKind.FEDERATED_USER:
         return keys
     if principal.kind is PrincipalKind.USER:
@@ -80,7 +83,7 @@ def _add_session(keys: Context, session: Session) -> None:
     if session.root_task_policy:
         keys["aws:assumedroot"] = "true"
     for key, values in session.context.items():
-        # Of the keys that outlive an assertion only amr has several values.
+        # Of the keys that remain after the assertion, only amr has several values.
         keys[key] = values if key.endswith(":amr") else values[0]
 
 
@@ -89,7 +92,7 @@ def _add_mfa(keys: Context, caller: Caller, seconds: int) -> None:
     if session is not None:
         mfa_at = session.mfa_time if mfa_at is None else mfa_at
         keys["aws:multifactorauthpresent"] = "false"
-    # Long-term keys alone have neither key, not even a false one: IAM User Guide, "Sample policies with MFA".
+    # With long-term keys both condition keys are absent; neither is false: IAM User Guide, "Sample policies with MFA".
     if mfa_at is not None:
         keys["aws:multifactorauthpresent"] = "true"
         keys["aws:multifactorauthage"] = str(max(0, seconds - mfa_at))

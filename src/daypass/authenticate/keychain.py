@@ -1,7 +1,7 @@
-"""What checking signatures derives and may keep: opened secrets, opened tokens, signing keys.
+"""Caches of a signature check: secrets, session tokens, signing keys.
 
-Owns three bounded memories in the process. Each entry is a pure function of its name, so none can be stale: a
-changed key has another ciphertext, another session another token. No decision is kept here.
+Owns three bounded caches in the process. Each entry depends on its cache key only and therefore cannot be stale: a
+changed access key has another ciphertext, and another session has another token. Decisions are not cached.
 """
 
 from daypass.authenticate.sigv4.signing_key import SigningKey, SigningKeys
@@ -17,7 +17,7 @@ _SESSIONS = 2048  # of at most 8 KB of token each
 
 
 class Keychain:
-    """Opens secrets and tokens, and remembers what it opened."""
+    """Decrypts secrets and session tokens, and caches the results."""
 
     def __init__(self, vault: SecretBox, capacity: int = _CAPACITY) -> None:
         self._vault = vault
@@ -37,12 +37,12 @@ class Keychain:
         return self._secrets.put(key.sealed_secret, opened)
 
     def session_of(self, token: str, access_key_id: str, ring: SealingRing) -> Session:
-        """Return the session that a token carries, or raise InvalidClientTokenId."""
+        """Return the session in a token, or raise InvalidClientTokenId."""
         known = self._sessions.get((token, access_key_id))
         if known is not None:
             return known
         return self._sessions.put((token, access_key_id), open_session(token, access_key_id=access_key_id, ring=ring))
 
     def signing_key(self, secret: str, date: str, region: str, service: str) -> SigningKey:
-        """Return the key that a holder of `secret` signs with in that scope."""
+        """Return the signing key that is derived from `secret` for that scope."""
         return self._signing_keys.key_for(secret, date, region, service)

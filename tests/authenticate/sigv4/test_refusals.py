@@ -66,7 +66,7 @@ def test_a_signature_in_the_form_body_is_told_to_the_audit() -> None:
     """Nothing is read from the body, but the operator learns what the client tried."""
     with pytest.raises(MissingAuthenticationToken) as caught:
         find_signature(bare(), form_params={"Signature": "x"})
-    assert "among the parameters" in caught.value.detail
+    assert "among the form parameters" in caught.value.detail
 
 
 HASHED = " (Hashed with SHA-256 and encoded with Base64) Authorization="

@@ -1,8 +1,7 @@
-"""The canonical request: the one text that both sides hash.
+"""The canonical request: the string that client and server both hash.
 
-Owns how method, path, query, headers and body become it. Each rule maps the bytes on the wire to exactly
-one meaning, and that meaning is what the rest of the server reads, so that nothing a caller signed can be
-altered.
+Owns the encoding of method, path, query, headers and body. Each rule maps the bytes on the wire to exactly one meaning,
+and the rest of the server reads that meaning, thus an attacker cannot alter any part that the caller signed.
 Source: IAM User Guide, "Create a signed AWS API request", step 1. Vectors: AWS's own signing test suite.
 """
 
@@ -17,24 +16,30 @@ Headers = Mapping[bytes, bytes]
 
 
 def fold_headers(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
-    """Return the headers by name. Repeated ones are trimmed and joined by a comma, in their order."""
+    """Return the headers by name.
+
+    Repeated headers are trimmed and joined by a comma, in their order.
+    """
     folded = dict(headers)
     if len(folded) == len(headers):
         return folded
     values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         values.setdefault(name, []).append(trim(value))
-    # Joined once: to add to a value again and again would copy it each time.
+    # Joined once: appending to a value again and again would copy it each time.
     return {name: b",".join(trimmed) for name, trimmed in values.items()}
 
 
 def trim(value: bytes) -> bytes:
-    """Return a header's value without outer space, and with each run of space inside made one."""
+    """Return a header value without outer spaces and with single inner spaces."""
     return b" ".join(value.split())
 
 
 def canonical_path(raw: bytes) -> bytes:
-    """Return the path without dot segments and doubled slashes, percent-encoded once more."""
+    """Return the path, normalized and then percent-encoded once more.
+
+    Dot segments and repeated slashes are removed.
+    """
     if raw in (b"/", b""):
         return b"/"
     kept: list[bytes] = []
@@ -50,7 +55,10 @@ def canonical_path(raw: bytes) -> bytes:
 
 
 def decode_query(raw: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the decoded names and values of a query, in their order. A plus is a space, as in a form."""
+    """Return the decoded names and values of a query, in their order.
+
+    A plus sign is a space, as in a form.
+    """
     pairs = []
     for part in raw.split(b"&"):
         if part:
@@ -60,11 +68,12 @@ def decode_query(raw: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def canonical_query(raw: bytes) -> bytes:
-    """Return the query decoded, encoded in one way and sorted by name, without the signature itself.
+    """Return the canonical query, without the signature itself.
 
-    Values of one name keep their order on the wire: sorting them, as AWS's text has it, would let anyone
-    swap the values of a repeated parameter under a good signature, and the first is the one that counts. A
-    signer that sorts them gets through when it also sends them sorted.
+    It is decoded, encoded in one way and sorted by name. Values of the same name keep their order on the wire. AWS's
+    documentation sorts them too, but then an attacker could swap the values of a repeated parameter under a valid
+    signature, and the first value is the one that counts. A signer that sorts the values is accepted if it also sends
+    them sorted.
     """
     if not raw:
         return b""
@@ -82,7 +91,10 @@ def _name(pair: tuple[str, str]) -> str:
 
 
 def canonical_headers(headers: Headers, signed: Collection[bytes]) -> list[bytes] | None:
-    """Return one line for each signed header, or None where the request lacks one of them, or one is named twice."""
+    """Return one line for each signed header, or None if the list is invalid.
+
+    The list is invalid if the request lacks one of its headers, or if it names a header twice.
+    """
     if len(set(signed)) != len(signed):
         return None  # A long header that is named a thousand times would be a million bytes to hash.
     lines = []

@@ -1,6 +1,6 @@
-"""Find the signature of a request, wherever it stands.
+"""Find the signature of a request, in its header or its query.
 
-Owns the choice between Authorization header and query. A signature among the parameters of a form is not one.
+Owns the choice between Authorization header and query. A signature among the parameters of a form does not count.
 """
 
 from collections.abc import Container
@@ -16,23 +16,24 @@ _PARAMETER_SIGNATURES = ("X-Amz-Signature", "Signature")
 
 
 def find_signature(request: HttpRequest, *, form_params: Container[str] = ()) -> UnverifiedSignature:
-    """Return what the request claims about its signer, or raise the Fault that says what it lacks.
+    """Return the unverified signature of a request, or raise a Fault.
 
-    `form_params` serve only to tell the audit that somebody signed in a way that is not served here.
+    The Fault says which part is missing. `form_params` are only used to record in the audit log that a caller signed in
+    a way that this server does not support.
     """
     headers = fold_headers(request.headers)
     authorization = headers.get(b"authorization")
     in_query = find_parameters(request.query) if request.query else None
     if authorization:
         if in_query is not None:
-            # Two claims in one request: whichever we took, a relay might have looked at the other.
+            # A request with two signatures is refused: a relay might have checked the other one.
             raise SignatureDoesNotMatch(
                 "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
             )
         return parse_header(authorization, headers)
     if in_query is not None:
         return parse_presigned(in_query, headers)
-    detail = "a signature among the parameters is not read" if _signs_by_parameter(form_params) else ""
+    detail = "a signature among the form parameters is not supported" if _signs_by_parameter(form_params) else ""
     raise MissingAuthenticationToken("Request is missing Authentication Token", detail=detail)
 
 

@@ -1,8 +1,8 @@
-"""A signature in the Authorization header, read but not believed.
+"""Parse the signature in an Authorization header, without verifying it.
 
-Owns the header's grammar and AWS's words for what is missing in it.
-Source: IAM User Guide, "Elements of an AWS API request signature". AWS quotes the header it refuses as a
-hash, so that a bearer token sent here by mistake is not repeated into somebody's log.
+Owns the header's grammar and AWS's messages for its missing parts.
+Source: IAM User Guide, "Elements of an AWS API request signature". AWS quotes a refused header as a hash, thus a bearer
+token that is sent here by mistake does not appear in a log.
 """
 
 import re
@@ -27,9 +27,9 @@ _SEPARATORS = re.compile(r"[\s,]+")
 
 
 def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
-    """Return the signature that an Authorization header claims."""
+    """Return the unverified signature of an Authorization header."""
     text = authorization.decode("latin-1")
-    # As all SDKs write it. What comes before the signature is the same all day, and is not read again and again.
+    # The format of all SDKs. The part before the signature stays the same all day, and its parsed form is cached.
     before, _, signature = text.rpartition(", Signature=")
     usual = _read_usual(before) if signature.isalnum() and len(before) <= _LONGEST_REMEMBERED else None
     if usual is not None:
@@ -56,7 +56,7 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
         signed_headers,
         signature,
         None if token is None else token.decode("latin-1"),
-        False,  # noqa: FBT003 - by position, this being the hottest constructor of all
+        False,  # noqa: FBT003 - by position: this constructor is the most frequent one
     )
 
 
@@ -103,7 +103,7 @@ def _pairs(text: str, rest: str) -> dict[str, str]:
                 f"(hashed with SHA-256 and encoded with Base64): '{_hashed(text)}'."
             )
         if name in found:
-            # Two signatures in one header: whichever we took, another reader might take the other.
+            # Refuse two signatures in one header: another reader might take the other one.
             raise IncompleteSignature(f"Authorization header repeats its '{name[:_LONGEST_ECHO]}' parameter.")
         found[name] = value
     return found

@@ -1,7 +1,7 @@
-"""A signature in the query, as a presigned URL carries it, read but not believed.
+"""Parse the signature in the query of a presigned URL, unverified.
 
-Owns which parameters make one and AWS's words for what is missing. X-Amz-Expires is not read: STS ignores
-it, and a presigned GetCallerIdentity is good for fifteen minutes whatever it says.
+Owns the list of its parameters and AWS's messages for those that are missing. X-Amz-Expires is ignored, as STS does: a
+presigned GetCallerIdentity is valid for fifteen minutes with any value of X-Amz-Expires.
 Source: IAM User Guide, "Elements of an AWS API request signature", query string parameters.
 """
 
@@ -13,7 +13,7 @@ from daypass.authenticate.sigv4.timestamp import parse_timestamp
 from daypass.errors import IncompleteSignature
 
 REQUIRED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
-# Any of these means that the caller meant to sign; a date or a token alone does not.
+# Any of these shows that the caller intended to sign; a date or a token alone does not.
 _TELLING = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
 _TOKEN = "X-Amz-Security-Token"  # noqa: S105 - the name of a parameter
 _READ = frozenset({*REQUIRED, _TOKEN})
@@ -21,7 +21,7 @@ _LONGEST_ECHO = 64
 
 
 def find_parameters(query: bytes) -> dict[str, str] | None:
-    """Return the parameters that make a presigned signature, or None where the query tries none."""
+    """Return the parameters of a presigned signature, or None without any."""
     found: dict[str, str] = {}
     repeated = ""
     for raw_name, raw_value in decode_query(query):
@@ -37,7 +37,7 @@ def find_parameters(query: bytes) -> dict[str, str] | None:
 
 
 def parse_presigned(found: dict[str, str], headers: Headers) -> UnverifiedSignature:
-    """Return the signature that a presigned query claims."""
+    """Return the unverified signature of a presigned query."""
     missing = [f"AWS query-string parameters must include '{name}'. " for name in REQUIRED if not found.get(name)]
     if missing:
         raise IncompleteSignature("".join(missing) + "Re-examine the query-string parameters.")

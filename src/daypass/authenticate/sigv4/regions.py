@@ -1,8 +1,8 @@
-"""The names that AWS gives its regions.
+"""The syntax of AWS region names.
 
-Owns the shape of such a name. It is a shape and not a list, because a new region must not need a new
-Daypass; the words it is made of are a closed set, because a scope that names nonsense is a mistake worth
-reporting. Operators who restrict the regions, or name their own, bring a predicate of their own.
+Owns that syntax. It is a pattern, not a list, because a new region must not need a new release of Daypass. The words in
+it are a closed set, because a scope with an invented region is a mistake that must be reported. Operators who restrict
+the regions, or use their own names, pass a predicate of their own.
 Source: botocore's partitions; AWS General Reference, "AWS service endpoints".
 """
 
@@ -16,12 +16,12 @@ _AREAS = (
 _SIDES = (
     "central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west",
 )  # fmt: skip
-_LONGEST = 32  # characters; no name comes near
+_LONGEST = 32  # characters; real names are much shorter
 _REGION = re.compile(rf"(?:{'|'.join(_AREAS)})-(?:{'|'.join(_SIDES)})-[1-9]")
 
 
 def is_aws_region(name: str) -> bool:
-    """Tell whether `name` is built as AWS builds the names of its regions."""
+    """Return whether `name` has the syntax of an AWS region name."""
     return len(name) <= _LONGEST and _is_built_so(name)
 
 

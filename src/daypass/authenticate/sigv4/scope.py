@@ -1,6 +1,6 @@
-"""Whether a signature is meant for this server, and made about now.
+"""Check that a signature is meant for this server and was made recently.
 
-Owns the checks that need no key, their order and AWS's words for each.
+Owns the checks that do not need a key, their order and AWS's message for each.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from daypass.errors import SignatureDoesNotMatch
 
 SKEW = timedelta(minutes=15)
 
-# AWS ends the first two with a space, and joins what applies.
+# AWS ends the first two with a space, and joins all messages that apply.
 _WRONG_REGION = "Credential should be scoped to a valid region. "
 _WRONG_SERVICE = "Credential should be scoped to correct service: {}. "
 _WRONG_TERMINATOR = f"Credential should be scoped with a valid terminator: '{TERMINATOR}'."
@@ -27,9 +27,10 @@ def check_scope(
     is_region: Callable[[str], bool],
     now: datetime,
 ) -> None:
-    """Raise SignatureDoesNotMatch unless the scope is ours, Host is signed and the time is near.
+    """Check the credential scope, the signed Host header and the time.
 
-    `services` are the names that the API called for signs with, one as a rule.
+    `services` are the service names that are valid for the called API, usually one. Raises SignatureDoesNotMatch if the
+    scope is not valid here, Host is not signed, or the time is not near.
     """
     region_fits = is_region(unverified.region)
     if (
@@ -42,7 +43,7 @@ def check_scope(
     if b"host" not in unverified.signed_headers:
         raise SignatureDoesNotMatch(_HOST_UNSIGNED)
     if not -SKEW <= now - unverified.signed_at <= SKEW:
-        # Signatures know whole seconds only, and so does the sentence that refuses one.
+        # Signatures contain whole seconds only, and so does the message that refuses one.
         _check_time(unverified, now.replace(microsecond=0))
 
 
@@ -59,7 +60,7 @@ def _wrong_scope(unverified: UnverifiedSignature, services: frozenset[str], *, r
 
 
 def _check_time(unverified: UnverifiedSignature, now: datetime) -> None:
-    # A signature exactly fifteen minutes off is still good, in both directions.
+    # A signature that is exactly fifteen minutes old, or early, is still valid.
     age = now - unverified.signed_at
     if age > SKEW:
         raise SignatureDoesNotMatch(

@@ -1,7 +1,6 @@
-"""A signature before and after it was checked: the two values the rest of the package turns on.
+"""A signature before and after its verification.
 
-Owns the values alone. Reading them from a request is header.py's and presigned.py's work, believing them
-verify.py's.
+Owns the two values alone. Leaves parsing to header.py and presigned.py, and verification to verify.py.
 """
 
 from datetime import datetime
@@ -13,10 +12,10 @@ TERMINATOR = "aws4_request"
 
 
 class UnverifiedSignature(msgspec.Struct, frozen=True):
-    """What a request claims about its signer. Nothing here may be believed yet.
+    """The claims of a request about its signer. Do not trust any of them yet.
 
-    `date` to `terminator` are the credential scope, `timestamp` is the text that was signed and `signed_at`
-    the instant it means. `token` is None where the request carries none; an empty one is still a token.
+    `date` to `terminator` are the credential scope, `timestamp` is the string that was signed and `signed_at` is the
+    instant that it means. `token` is None if the request does not contain one; an empty token is still a token.
     """
 
     access_key_id: str
@@ -33,7 +32,7 @@ class UnverifiedSignature(msgspec.Struct, frozen=True):
 
 
 class VerifiedSignature(msgspec.Struct, frozen=True):
-    """A signature that the holder of the key made over this very request, its body included."""
+    """A verified signature: the owner of the key signed this request and body."""
 
     access_key_id: str
     region: str

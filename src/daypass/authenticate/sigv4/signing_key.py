@@ -1,6 +1,6 @@
-"""The key that signs for one date, region and service, derived from a secret access key.
+"""Signing keys for one date, region and service, derived from a secret.
 
-Owns the derivation and a bounded cache of derived keys. Whose secret it is, is the caller's knowledge.
+Owns the derivation and a bounded cache of derived keys. Leaves the owner of the secret access key to its caller.
 Source: IAM User Guide, "Create a signed AWS API request", step 4.
 """
 
@@ -14,7 +14,7 @@ from daypass.keyed_hash import KeyedHash
 
 @final
 class SigningKey(KeyedHash):
-    """A key that signs: its `hexdigest` of a text is the signature."""
+    """A signing key: `hexdigest` of a string is the signature."""
 
     __slots__ = ("raw",)
 
@@ -26,7 +26,7 @@ class SigningKey(KeyedHash):
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> SigningKey:
-    """Return the key that a holder of `secret` signs with on `date`, in `region`, for `service`."""
+    """Return the signing key of `secret` for `date`, `region` and `service`."""
     key = ("AWS4" + secret).encode()
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -34,7 +34,10 @@ def signing_key(secret: str, date: str, region: str, service: str) -> SigningKey
 
 
 class SigningKeys:
-    """Derived keys by secret, date, region and service; the oldest leave when there are too many."""
+    """A bounded cache of signing keys by secret, date, region and service.
+
+    The oldest keys are evicted first.
+    """
 
     def __init__(self, capacity: int = 4096) -> None:
         self._keys: BoundedMemory[tuple[str, str, str, str], SigningKey] = BoundedMemory(capacity)
@@ -46,6 +49,6 @@ class SigningKeys:
         return len(self._keys)
 
     def key_for(self, secret: str, date: str, region: str, service: str) -> SigningKey:
-        """Return the signing key, derived at the first call and remembered."""
+        """Return the signing key: derived at the first call, cached afterwards."""
         name = (secret, date, region, service)
         return self._keys.get(name) or self._keys.put(name, signing_key(*name))

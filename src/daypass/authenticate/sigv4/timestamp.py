@@ -1,6 +1,6 @@
-"""The instant a signature names: X-Amz-Date, or else the Date header.
+"""The time of a signature: X-Amz-Date, or else the Date header.
 
-Owns reading both forms. Whether the instant is near enough to now is scope.py's question.
+Owns parsing both formats. Leaves the comparison with the current time to scope.py.
 Source: IAM User Guide, "Elements of an AWS API request signature"; RFC 9110 5.6.7 for the Date header.
 """
 
@@ -19,7 +19,10 @@ _LONGEST_ECHO = 128
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Return the instant of an ISO 8601 basic timestamp, the only form X-Amz-Date may have."""
+    """Return the instant of an ISO 8601 basic timestamp.
+
+    X-Amz-Date allows this format only.
+    """
     instant = _basic(text) if len(text) == _BASIC_LENGTH else None
     if instant is None:
         raise _bad_date(text)
@@ -27,9 +30,9 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def parse_date_header(text: str) -> tuple[str, datetime]:
-    """Return the basic timestamp and the instant that a Date header means.
+    """Return the basic timestamp and the instant of a Date header.
 
-    The string to sign holds the basic form whichever form the header has.
+    The string to sign contains the basic format for every format of the header.
     """
     if len(text) == _BASIC_LENGTH:
         return text, parse_timestamp(text)
@@ -37,7 +40,7 @@ def parse_date_header(text: str) -> tuple[str, datetime]:
         raise _bad_date(text)
     try:
         instant = parsedate_to_datetime(text)
-        # RFC 5322 3.3: a zone of -0000 is UTC too, though Python leaves it without a zone.
+        # RFC 5322 3.3: a zone of -0000 is UTC too, but Python returns it without a zone.
         instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise _bad_date(text) from error

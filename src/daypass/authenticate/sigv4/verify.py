@@ -1,10 +1,11 @@
-"""Compare the signature of a request with the one its key makes.
+"""Compare the signature of a request with the one that its key makes.
 
-Owns the last step, from a claim to a proof. Which key belongs to the claim is the caller's to find.
+Owns the last step: only after it is the signature verified. Leaves the choice of the key to its caller.
 
-The body is always bound: its hash is computed here and taken from no header, so UNSIGNED-PAYLOAD and a hash
-that is not the body's fail like any other wrong signature. That is what the SDKs, aws-iam-authenticator (an
-empty body) and Vault (a form) sign.
+- The body is always part of the signature: its hash is computed here and not read from a header. UNSIGNED-PAYLOAD, and
+  a hash of another body, fail like any other wrong signature.
+- The SDKs, aws-iam-authenticator (an empty body) and Vault (a form) sign in this way.
+
 Source: IAM User Guide, "Create a signed AWS API request", steps 2 to 4.
 """
 
@@ -27,21 +28,21 @@ _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS "
     "Secret Access Key and signing method. Consult the service documentation for details."
 )
-_TOKEN_UNSIGNED = "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization."  # noqa: S105 - words
+_TOKEN_UNSIGNED = "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization."  # noqa: S105 - a message
 
 
 def verify_signature(
     unverified: UnverifiedSignature, request: HttpRequest, *, signing_key: SigningKey
 ) -> VerifiedSignature:
-    """Return the signature as proved, or raise SignatureDoesNotMatch.
+    """Return the verified signature, or raise SignatureDoesNotMatch.
 
-    `signing_key` belongs to the claimed access key and to the claimed date, region and service. Headers
-    that were not signed may be anything, since proxies add their own. The one of them that decides, a
-    session token, must be signed. The header x-amz-content-sha256 is not read: the body's own hash counts.
+    `signing_key` belongs to the claimed access key and to the claimed date, region and service. Headers that are not
+    signed may have any value, since proxies add their own. The only one of them that affects the decision, a session
+    token, must be signed. The header x-amz-content-sha256 is ignored: the hash of the actual body counts.
     """
     if request.truncated:
-        # Its body reads as empty, and a signature over an empty body must not cover a long one.
-        raise SignatureDoesNotMatch(_MISMATCH, detail="the body was too long to be read")
+        # Such a body reads as empty, and a signature over an empty body must not cover a long one.
+        raise SignatureDoesNotMatch(_MISMATCH, detail="the body is too long to be read")
     signed = unverified.signed_headers
     headers = fold_headers(request.headers)
     if TOKEN_HEADER in headers and TOKEN_HEADER not in signed:
