@@ -127,7 +127,7 @@ def test_the_life_of_a_key_does_not_depend_on_what_it_is_made_of() -> None:
     assert ring.keys == (old, new)
     assert (ring.active(NOW), ring.active(NOW + 60), ring.find("b"), ring.find("c")) == (old, new, new, None)
     assert (ring.retires(old), ring.retires(new)) == (NOW + 60, None)
-    with pytest.raises(ValueError, match="two keys of one id"):
+    with pytest.raises(ValueError, match="two keys have the same ID"):
         ring.with_key(RingKey("a", "other", NOW, NOW))
 
 

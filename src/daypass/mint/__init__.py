@@ -1,6 +1,6 @@
-"""Credentials and tokens: how they are made, sealed and opened.
+"""Create, seal and open credentials and tokens.
 
-Owns the forms of key ids, secrets and session tokens, the life of sealing keys, durations, and MFA codes.
-Leaves permission to mint to the operations, and storage of keys to daypass.directory. Pure: time,
-randomness and keys are arguments.
+Owns the formats of key IDs, secrets and session tokens, the lifecycle of sealing keys, durations, and MFA codes.
+Leaves permission checks to the operations, and storage of keys to daypass.directory. Pure: time, randomness and keys
+are arguments.
 """

@@ -1,10 +1,12 @@
-"""Access key ids, secret access keys and unique ids.
+"""Access key IDs, secret access keys and unique IDs.
 
-Owns their forms. An access key id carries its account as AWS's do: after the prefix stand eighty bits in
-base32, the first of them set, the next forty the account's number, the rest random. Ids whose first bit is
-clear are of the older kind that says nothing.
-Source: the ids AWS gives out, and what sts:GetAccessKeyInfo answers for them; IAM User Guide, "Unique
-identifiers".
+Owns their formats.
+
+- An access key ID contains its account, as AWS's do: the prefix, then 80 bits in base32. The first bit is set, the next
+  40 are the account number, the rest is random.
+- An ID with a clear first bit has the older format, which does not contain the account.
+
+Source: the IDs that AWS issues, and AWS's answers to sts:GetAccessKeyInfo; IAM User Guide, "Unique identifiers".
 """
 
 import base64
@@ -21,7 +23,7 @@ _CARRIES_ACCOUNT = 1 << 79
 _ACCOUNTS = 10**12
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _KEY_ID_LENGTH, _PREFIX_LENGTH, _PACKED_BYTES = 20, 4, 10
-# From base32 to the digits that int() reads, where all else becomes a sign that int() refuses.
+# From base32 to the digits of int(). Every other character becomes one that int() refuses.
 _DIGITS = bytes(
     b"0123456789abcdefghijklmnopqrstuv"[_BASE32.index(chr(byte))] if chr(byte) in _BASE32 else ord("!")
     for byte in range(256)
@@ -30,25 +32,28 @@ _PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)  # ten
 _SHIFTS = tuple(range(70, -1, -10))
 _TEN_BITS = (1 << 10) - 1
 
-_SECRET_BYTES = 30  # forty characters of base64, and none of padding
+_SECRET_BYTES = 30  # forty characters of base64, without padding
 _UNIQUE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _UNIQUE_LENGTH = 17
-# Forty bits more than seventeen characters need, so that every character is as likely as another.
+# Forty bits more than seventeen characters need, thus every character is equally likely.
 _UNIQUE_BYTES = 16
 
 
 def new_access_key_id(prefix: Literal["AKIA", "ASIA"], account: str, entropy: Entropy) -> str:
-    """Return a new access key id that carries `account`, twelve digits."""
+    """Return a new access key ID for `account`, a string of twelve digits."""
     number = int(account)
     if not 0 <= number < _ACCOUNTS:
-        raise ValueError("an account is twelve digits")
+        raise ValueError("an account is a string of twelve digits")
     random = int.from_bytes(entropy(5)) >> 1
     bits = _CARRIES_ACCOUNT | number << _RANDOM_BITS | random
     return prefix + "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
 
 
 def account_of(access_key_id: str) -> str | None:
-    """Return the account that an access key id carries, ours or AWS's, or None where it carries none."""
+    """Return the account in an access key ID, or None without an account.
+
+    Accepts the IDs of Daypass and of AWS.
+    """
     match = _ACCESS_KEY_ID.fullmatch(access_key_id)
     if match is None:
         return None
@@ -60,7 +65,7 @@ def account_of(access_key_id: str) -> str | None:
 
 
 def pack_access_key_id(access_key_id: str) -> bytes | None:
-    """Return the sixteen characters after the prefix as ten bytes, or None if they are not base32."""
+    """Return the part after the prefix as ten bytes, or None if not base32."""
     if len(access_key_id) != _KEY_ID_LENGTH:
         return None
     try:
@@ -70,7 +75,7 @@ def pack_access_key_id(access_key_id: str) -> bytes | None:
 
 
 def unpack_access_key_id(packed: bytes) -> str:
-    """Return the sixteen characters that ten bytes stand for."""
+    """Return the sixteen characters that ten bytes encode."""
     bits = int.from_bytes(packed)
     return "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
 
@@ -81,7 +86,7 @@ def new_secret(entropy: Entropy) -> Secret:
 
 
 def new_unique_id(prefix: Literal["AIDA", "AROA", "AGPA", "ANPA", "AIPA"], entropy: Entropy) -> str:
-    """Return a new unique id: the prefix of its kind and seventeen of A-Z0-9."""
+    """Return a new unique ID: the prefix and seventeen of A-Z0-9."""
     number = int.from_bytes(entropy(_UNIQUE_BYTES))
     characters = []
     for _ in range(_UNIQUE_LENGTH):

@@ -1,7 +1,8 @@
-"""The claim by which our own web identity tokens remember the access keys behind them.
+"""The claim that stores the issuing access keys in a web identity token.
 
-Owns the claim's name and its sealed form. A relying party can neither read it nor make one; only a server with the same
-sealing keys opens it, and only beside the token's own `jti`. Which tokens are our own is the operation's question.
+Owns the name of the claim and its sealed format. A relying party can neither read nor create it: only a server with the
+same sealing keys opens it, and only together with the token's own `jti`. Leaves the decision which tokens are our own
+to the operation.
 """
 
 from daypass.mint.key_chain import ChainBrokenError, KeyChain, decode_chain, encode_chain
@@ -14,12 +15,18 @@ CLAIM = "daypass_issuing_keys"
 
 
 def seal_chain(chain: KeyChain, *, token_id: str, ring: SealingRing, now: int, entropy: Entropy) -> str:
-    """Return the value of the claim for the token with this `jti`. Raises AccessDenied if the chain is too long."""
+    """Return the value of the claim for the token with this `jti`.
+
+    Raises AccessDenied if the chain is too long.
+    """
     return seal(Purpose.CHAIN, encode_chain(chain), bound_to=token_id, ring=ring, now=now, entropy=entropy)
 
 
 def open_chain(sealed: object, *, token_id: object, ring: SealingRing) -> KeyChain:
-    """Return the chain that a claim holds, or raise ChainBrokenError. Both arguments come from a token."""
+    """Return the chain in a claim, or raise ChainBrokenError.
+
+    Both strings come from a token.
+    """
     if not isinstance(sealed, str) or not isinstance(token_id, str):
         raise ChainBrokenError
     try:

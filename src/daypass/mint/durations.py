@@ -1,14 +1,14 @@
-"""How long a session may live.
+"""Session durations, in seconds.
 
-Owns the rules that the service model cannot express; its ranges were checked before. All in seconds.
-Source: STS API Reference, DurationSeconds of each action; the words are AWS's.
+Owns the rules that the service model cannot express. The ranges of the model were checked before.
+Source: STS API Reference, DurationSeconds of each action. The messages are AWS's.
 """
 
 from daypass.errors import ValidationError
 
 HOUR = 3_600
 DEFAULT = 43_200  # GetSessionToken and GetFederationToken
-LONGEST = 129_600  # of any session
+LONGEST = 129_600  # for every kind of session
 ROOT_TASK = 900
 
 _OVER_ROLE_MAXIMUM = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
@@ -16,7 +16,10 @@ _OVER_CHAINING = "The requested DurationSeconds exceeds the 1 hour session limit
 
 
 def role_duration(asked: int | None, *, role_maximum: int, chained: bool) -> int:
-    """Return how long a role session lives: an hour by default, and an hour at most when chained."""
+    """Return the duration of a role session.
+
+    The default is an hour; for a chained session an hour is also the maximum.
+    """
     if asked is None:
         return min(HOUR, role_maximum)
     if asked > role_maximum:
@@ -27,15 +30,21 @@ def role_duration(asked: int | None, *, role_maximum: int, chained: bool) -> int
 
 
 def user_duration(asked: int | None) -> int:
-    """Return how long a GetSessionToken or GetFederationToken session of a user lives."""
+    """Return the duration of a user's GetSessionToken or GetFederationToken."""
     return DEFAULT if asked is None else min(asked, LONGEST)
 
 
 def root_user_duration(asked: int | None) -> int:
-    """Return how long such a session of a root user lives: what is asked beyond an hour is cut to it."""
+    """Return the duration of such a session of a root user, at most an hour.
+
+    A longer requested duration is reduced to an hour.
+    """
     return HOUR if asked is None else min(asked, HOUR)
 
 
 def root_task_duration(asked: int | None) -> int:
-    """Return how long an AssumeRoot session lives. A zero is taken, and asks for one that is over at once."""
+    """Return the duration of an AssumeRoot session.
+
+    Zero is valid and requests a session that has expired already when it is issued.
+    """
     return ROOT_TASK if asked is None else min(asked, ROOT_TASK)

@@ -1,18 +1,18 @@
-"""The access keys that a session grew from, and their compact form inside a session token.
+"""The key chain of a session, and its compact form in a session token.
 
-Owns the value, its limit and its bytes. Where the bytes stand in a token is tokens.py's work; what a revoked key
-ends is directory/revocations.py's.
+A key chain is the list of access keys through which a session was issued. Owns the value, its limit and its encoding.
+Leaves its position in a token to tokens.py, and the effect of a revoked key to directory/revocations.py.
 
 - A chain lists each access key from the long-term key to the key that signed the request, oldest first. A session that
   several chains lead to (a delegated one) lists the keys of all of them.
 - The time of a temporary key is the second in which its own session was issued. The time of a long-term key is the
   second in which it issued the first session of the chain. A revocation of the key ends the chain if it is later.
 - A chain has at most 16 keys. A request for one more is refused.
-- What grows from delegated credentials also lists the delegation request, in front of the key of these credentials. It
-  is not a key: it does not count towards the 16. Its time is the second of the acceptance.
+- A session that was issued with delegated credentials also lists the delegation request, in front of the key of these
+  credentials. It is not a key and does not count towards the 16. Its time is the second of the acceptance.
 - The bytes are: version 1 (1 byte), length of the rest (2), flags (1), number of keys (1), the keys, and the time of
-  each key (4 bytes a key). A key is a tag (1) and its id. Tags 0 and 1 stand for `ASIA` and `AKIA` and ten packed
-  bytes; tag 2 stands for an id of an operator's own choice: its length (2) and its UTF-8. Integers are big-endian.
+  each key (4 bytes a key). A key is a tag (1) and its ID. Tags 0 and 1 are the prefixes `ASIA` and `AKIA`, with ten
+  packed bytes after them. Tag 2 is an ID that an operator chose: its length (2) and its UTF-8. Integers are big-endian.
   Flag 1: keys may be missing. Flag 2: no times follow, and each key counts from the second in which the session was
   issued.
 """
@@ -28,7 +28,7 @@ from daypass.errors import AccessDenied
 from daypass.mint.access_keys import pack_access_key_id, unpack_access_key_id
 
 MOST_KEYS: Final = 16
-_MOST_NAMES: Final = 2 * MOST_KEYS  # each key and, at most, the request in front of it
+_MOST_NAMES: Final = 2 * MOST_KEYS  # each key and, at most, the delegation request in front of it
 
 _VERSION = b"\x01"
 _HEAD, _KEYS_AT = 3, 5
@@ -46,10 +46,10 @@ _TOO_LONG = (
 
 
 class KeyChain(msgspec.Struct, frozen=True):
-    """Access keys, oldest first, each with its time in whole seconds since 1970.
+    """Access keys, oldest first, each with its time in seconds since 1970.
 
-    A chain that is not complete may miss keys: an older release issued a session on the way. Only the chain inside a
-    token may leave all times out.
+    If a chain is not complete, keys may be missing: an older release issued one of the sessions. Only the chain in a
+    token may omit all times.
     """
 
     keys: tuple[str, ...] = ()
@@ -62,12 +62,12 @@ class KeyChain(msgspec.Struct, frozen=True):
 
     @property
     def is_delegated(self) -> bool:
-        """Whether delegated credentials are among the steps."""
+        """Return whether delegated credentials are one of the steps."""
         return any(map(is_delegation, self.keys))
 
     @property
     def is_too_long(self) -> bool:
-        """Whether the chain has more steps than a session may remember."""
+        """Return whether the chain has more steps than a session can store."""
         number = len(self.keys)
         if number <= MOST_KEYS:
             return False
@@ -78,7 +78,7 @@ NO_KEYS = KeyChain()
 
 
 class ChainBrokenError(Exception):
-    """The bytes are not a chain of keys."""
+    """The bytes are not a valid key chain."""
 
 
 def is_delegation(name: str) -> bool:
@@ -87,14 +87,17 @@ def is_delegation(name: str) -> bool:
 
 
 def require_room(chain: KeyChain) -> KeyChain:
-    """Return the chain, or raise AccessDenied if it is longer than a session may remember."""
+    """Return the chain, or raise AccessDenied if it is too long for a session."""
     if chain.is_too_long:
         raise AccessDenied(_TOO_LONG, detail=f"the chain would have {len(chain.keys)} access keys")
     return chain
 
 
 def join_chains(first: KeyChain, second: KeyChain) -> KeyChain:
-    """Return the keys of both chains. A key that is in both counts from its earlier time."""
+    """Return the keys of both chains.
+
+    A key that is in both counts from its earlier time.
+    """
     times = dict(zip(first.keys, first.times, strict=True))
     for key, time in zip(second.keys, second.times, strict=True):
         times[key] = min(time, times.pop(key, time))
@@ -123,9 +126,12 @@ def _encode_key(key: str) -> bytes:
 
 
 def decode_chain(data: bytes) -> tuple[KeyChain, bytes]:
-    """Return the chain at the beginning of `data`, and the bytes after it. Raises ChainBrokenError."""
+    """Return the chain at the beginning of `data`, and the remaining bytes.
+
+    Raises ChainBrokenError if the chain is invalid.
+    """
     end = _HEAD + int.from_bytes(data[1:_HEAD])
-    # A version that this release does not know may be a restriction, so it is never passed over.
+    # A version that this release does not know may be a restriction, thus it is refused, never skipped.
     if data[:1] != _VERSION or not _KEYS_AT <= end <= len(data):
         raise ChainBrokenError
     flags, number, at = data[_HEAD], data[_HEAD + 1], _KEYS_AT

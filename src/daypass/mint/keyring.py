@@ -1,7 +1,7 @@
 """The ring of sealing keys.
 
-Owns what a sealing key is made of and how one succeeds another. The rules of a key's life are
-lifecycle.py's, and what is done with a key is seal.py's.
+Owns the content of a sealing key and its rotation. Leaves the lifecycle of a key to lifecycle.py, and sealing to
+seal.py.
 """
 
 import hmac
@@ -18,7 +18,7 @@ from daypass.ports import Entropy
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 6
-# Long enough for every node to hear of a new key before the first token arrives that it sealed.
+# Every node must know a new key before the first token arrives that was sealed with it.
 LEAD = 60
 
 
@@ -46,7 +46,7 @@ class SealingMaterial:
         return hash(self.secret)
 
     def token_key(self, purpose: Purpose, salt: bytes) -> bytes:
-        """Return the key that seals the one text of this purpose and salt."""
+        """Return the key that seals the one string of this purpose and salt."""
         return self._purposes[purpose].digest(salt)
 
 
@@ -55,14 +55,17 @@ SealingRing: TypeAlias = KeyRing[SealingMaterial]
 
 
 def first_ring(*, now: int, entropy: Entropy) -> SealingRing:
-    """Return a ring of one key, active at once, also on a node whose clock is behind."""
+    """Return a ring of one key.
+
+    The key is active at once, also on a node with a slow clock.
+    """
     return SealingRing((_new_key(now=now, activates=now - SKEW, entropy=entropy),))
 
 
 def rotate(ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -> SealingRing:
     """Return the ring with a new key that becomes active after `lead` seconds.
 
-    While a new key waits for its hour the ring stays as it is, so that rotating twice is rotating once.
+    If a new key is not active yet, the ring is returned unchanged: two rotations in a row have the effect of one.
     """
     if ring.has_pending(now):
         return ring
@@ -70,9 +73,10 @@ def rotate(ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -
 
 
 def tend(ring: SealingRing, *, now: int, rotate_after: int, entropy: Entropy) -> SealingRing:
-    """Return the ring as it should be at `now`: without keys of no use, and with a new one where the active is old.
+    """Return the ring after maintenance at `now`.
 
-    `rotate_after` is how many seconds a key is active; 0 is for as long as nobody rotates by hand.
+    Destroyed keys are removed, and a new key is added if the active key is too old. `rotate_after` is how many seconds
+    a key is active. 0 means that a key is active until an operator rotates it.
     """
     ring = drop_expired(ring, now=now, longest=LONGEST)
     if rotate_after and ring.active(now).activates + rotate_after <= now:

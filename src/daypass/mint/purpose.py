@@ -1,6 +1,7 @@
-"""What a sealed text is for. Each purpose has keys of its own, so that no text can serve another.
+"""Purposes of sealed strings.
 
-Owns the table of purposes: how their texts begin, the label of their keys, and how long a text may be.
+Owns the table of purposes: the prefix of their strings, the label of their keys, and the maximum length. Each purpose
+has keys of its own, thus a string of one purpose is not valid for another.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the texts of one purpose look. `tag` names purpose and version: four characters of base64."""
+    """The format of the strings of one purpose.
+
+    `tag` identifies purpose and version: four characters of base64.
+    """
 
     tag: str
     label: bytes
@@ -17,9 +21,9 @@ class Form:
 
 
 class Purpose(Enum):
-    """What a sealed text is for."""
+    """The purpose of a sealed string."""
 
-    # 8,000 characters pass the header limits of common proxies.
+    # 8,000 characters are within the header limits of common proxies.
     SESSION = Form("DPs1", b"daypass session token 1", 8_000)
     DENIAL = Form("DPd1", b"daypass authorization message 1", 2_048)
     TRADE_IN = Form("DPt1", b"daypass trade-in token 1", 2_048)

@@ -1,11 +1,15 @@
-"""Seal a payload into a text that only our ring opens, only for its purpose and only beside its bound name.
+"""Seal a payload into a string that only our ring of keys can open.
 
-Owns the format. In bytes, before base64: tag of purpose and version (3), key id (6), salt (24), then
-AES-256-GCM of the payload and its padding. The salt derives a key for this one text, so the nonce may be
-constant and no bound on the number of texts is near. Tag, key id and bound name are associated data.
+Owns the format.
 
-Base64 uses the alphabet that is safe in URLs, and the padding inside the seal makes every length a multiple
-of three bytes: there is no `=`, no spare bit, and so no second spelling of any text.
+- A sealed string is valid for one purpose and one bound name only.
+- The bytes before base64: tag of purpose and version (3), key ID (6), salt (24), then AES-256-GCM of the payload and
+  its padding.
+- The salt derives a key for this one string. The nonce may therefore be constant, and the number of strings is far from
+  any bound.
+- Tag, key ID and bound name are associated data.
+- Base64 uses the URL-safe alphabet, and the padding inside the seal makes every length a multiple of three bytes: there
+  is no `=` and no spare bit, thus a string has exactly one spelling.
 """
 
 import binascii
@@ -23,21 +27,24 @@ _SALT_AT = _TAG_BYTES + KEY_ID_BYTES
 _SEALED_AT = _SALT_AT + _SALT_BYTES
 _GCM_TAG_BYTES = 16
 _SMALLEST = _SEALED_AT + _GCM_TAG_BYTES + 1
-_NONCE = bytes(12)  # RFC 5116 3.1 asks for a nonce never used twice with one key; each key here is used once
+_NONCE = bytes(12)  # RFC 5116 3.1: never use a nonce twice with one key. Each key here is used once.
 _FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # what the other alphabet uses is no base64 here
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # the characters of the other alphabet are invalid here
 
 
 class SealBrokenError(Exception):
-    """The text is not one that we sealed for this purpose and name. It never says which part is wrong."""
+    """The string was not sealed by us for this purpose and name.
+
+    The exception never says which part is wrong.
+    """
 
 
 class PayloadTooLargeError(Exception):
-    """The sealed text would be longer than its purpose allows."""
+    """The sealed string would be longer than its purpose allows."""
 
 
 def sealed_length(payload_length: int) -> int:
-    """Return how many characters a payload of so many bytes has when sealed."""
+    """Return the length in characters of a sealed payload of so many bytes."""
     return (_SMALLEST + payload_length + 2) // 3 * 4
 
 
@@ -55,7 +62,7 @@ def seal(purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, 
 
 
 def unseal(purpose: Purpose, text: str, *, bound_to: str, ring: SealingRing) -> bytes:
-    """Return the payload of a sealed text, or raise SealBrokenError."""
+    """Return the payload of a sealed string, or raise SealBrokenError."""
     form = purpose.value
     if len(text) > form.longest or len(text) % 4 or not text.startswith(form.tag) or not text.isascii():
         raise SealBrokenError
@@ -75,12 +82,12 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, ring: SealingRing) -> 
 
 
 def _name_bytes(name: str) -> bytes:
-    # A name may come from a request, and nothing in it may end in another exception than ours.
+    # A name may come from a request, and must not cause any other exception than ours.
     return name.encode("utf-8", "surrogatepass")
 
 
 def _pad(payload: bytes) -> bytes:
-    # ISO/IEC 9797-1, padding method 2, up to a length that base64 takes without `=`.
+    # ISO/IEC 9797-1, padding method 2, up to a length that base64 encodes without `=`.
     return payload + b"\x80" + bytes(-(_SMALLEST + len(payload)) % 3)
 
 

@@ -1,6 +1,6 @@
 """A secret access key that cannot be printed by accident.
 
-Owns the type alone. Making one is access_keys.py's work, sealing one seal.py's.
+Owns the type alone. Leaves creating a secret to access_keys.py, and sealing it to seal.py.
 """
 
 import hmac
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Secret(msgspec.Struct, frozen=True, array_like=True, eq=False):
-    """A secret text. `text` is the only way to see it."""
+    """A secret string. Only the attribute `text` shows it."""
 
     text: str
 

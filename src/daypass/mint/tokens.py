@@ -1,11 +1,11 @@
-"""Session tokens: a Session, sealed and opened.
+"""Session tokens: seal and open a Session.
 
-Owns the token of temporary credentials and the layouts of its fields. Whether the session has expired is the
-authenticator's question, which comes after this one in AWS's order.
+Owns the token of temporary credentials and the layouts of its fields. Leaves expiry to authenticate/, because AWS
+checks it after the token itself.
 
 - The layout of 0.1.0 ends with `delegation`, and servers of that release refuse a token with more fields.
-- This release writes that layout and puts the chain of issuing keys in front of the padding in `filler`, which those
-  servers do not read. It reads tokens with the chain there, and tokens with the fields that follow `delegation`.
+- This release writes that layout and puts the key chain in front of the padding in `filler`, which those servers do not
+  read. It reads tokens with the chain there, and tokens with the fields that follow `delegation`.
 - A token of 0.1.0 has neither. It names one or two of its keys, and its chain counts as incomplete.
 
 Decision: docs/decisions/0014-chains-of-issuing-keys.md.
@@ -30,12 +30,12 @@ _WRITTEN = Session.__struct_fields__.index("delegation") + 1
 
 
 def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
-    """Return the session token, `at_least` so many characters long."""
+    """Return the session token, at least `at_least` characters long."""
     chain = encode_chain(KeyChain(session.issuing_keys, session.issuing_times, session.has_all_keys))
     payload = _lay_out(session, chain + session.filler)
     short = at_least - sealed_length(len(payload))
     if short > 0:
-        # Four characters of a token hold three bytes, and a token grows by four characters at a time.
+        # Four characters of a token encode three bytes, and a token grows by four characters at a time.
         payload = _lay_out(session, chain + bytes(-(-short // 4) * 3))
     try:
         return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
@@ -44,7 +44,10 @@ def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entr
 
 
 def open_session(token: str, *, access_key_id: str, ring: SealingRing) -> Session:
-    """Return the session of a token that was sealed for this access key id, or raise InvalidClientTokenId."""
+    """Return the session of a token, or raise InvalidClientTokenId.
+
+    The token must have been sealed for this access key ID.
+    """
     try:
         session = _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, ring=ring))
         return _with_chain(session)
@@ -58,7 +61,10 @@ def _lay_out(session: Session, filler: bytes) -> bytes:
 
 
 def _with_chain(session: Session) -> Session:
-    """Return the session with the chain that its token tells, wherever that stands. Raises ChainBrokenError."""
+    """Return the session with the key chain of its token.
+
+    The chain is in the fields or in `filler`. Raises ChainBrokenError if it is invalid.
+    """
     chain, padding = _read_filler(session.filler)
     if chain is None:
         chain = _named_chain(session)
@@ -83,7 +89,7 @@ def _read_filler(filler: bytes) -> tuple[KeyChain | None, bytes]:
 
 
 def _named_chain(session: Session) -> KeyChain:
-    """Return the chain that the fields of a token name."""
+    """Return the key chain from the fields of a token."""
     if session.issuing_keys:
         return KeyChain(session.issuing_keys, session.issuing_times, session.has_all_keys)
     named = tuple(key for key in (session.first_key, session.issuing_key) if key)

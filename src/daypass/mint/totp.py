@@ -1,7 +1,7 @@
-"""Time-based one-time passwords.
+"""Time-based one-time passwords (TOTP).
 
-Owns the arithmetic. That a code is taken once only, and that a device is locked after failures, is the MFA
-device's record. Six digits, thirty seconds, SHA-1: what every authenticator app can do.
+Owns the arithmetic: six digits, thirty seconds, SHA-1, which every authenticator app supports. Leaves replay protection
+and the lock after failures to the record of the MFA device.
 Source: RFC 4226 5.3, RFC 6238 4.2; the window is AWS's.
 """
 
@@ -21,11 +21,12 @@ def hotp(seed: bytes, counter: int) -> str:
 
 
 def find_step(seed: bytes, code: str, *, now: int, window: int = 2) -> int | None:
-    """Return the time step that `code` belongs to, at most `window` steps from `now`, or None.
+    """Return the time step of `code`, or None if the code is not valid.
 
-    Every step is compared, so that the time taken does not tell which one fitted.
+    The step is at most `window` steps from `now`. Every step is compared, thus the time does not show which one
+    matched.
     """
-    # str.isdigit() alone takes the digits of every script.
+    # str.isdigit() alone accepts the digits of every script.
     if len(code) != _DIGITS or not code.isascii() or not code.isdigit():
         return None
     present = now // STEP

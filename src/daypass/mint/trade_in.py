@@ -1,7 +1,7 @@
-"""Exchange tokens: what a partner trades in for the credentials that somebody delegated.
+"""Exchange tokens, which a partner exchanges for delegated credentials.
 
-Owns the token. It is sealed for the partner's account alone; which request it is for, and whether that still stands, is
-looked up when it is redeemed.
+Owns the token. It is sealed for the partner's account alone. Its delegation request, and whether that request is still
+valid, is read from the store when the token is redeemed.
 Source: STS API Reference, GetDelegatedAccessToken.
 """
 
@@ -14,14 +14,14 @@ from daypass.ports import Entropy
 
 
 class TradeIn(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a token says: the request it is for, and when it ends in whole seconds since 1970."""
+    """The content of a token: request, and expiry in seconds since 1970."""
 
     request: str
     expires: int
 
 
 class TradeInBrokenError(Exception):
-    """The token is not one that we made for this account."""
+    """The token was not issued by us for this account."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -29,12 +29,15 @@ _decode = msgspec.msgpack.Decoder(TradeIn).decode
 
 
 def seal_trade_in(token: TradeIn, *, account: str, ring: SealingRing, now: int, entropy: Entropy) -> str:
-    """Return the token for a partner's account."""
+    """Return the exchange token for a partner's account."""
     return seal(Purpose.TRADE_IN, _encode(token), bound_to=account, ring=ring, now=now, entropy=entropy)
 
 
 def open_trade_in(text: str, *, account: str, ring: SealingRing) -> TradeIn:
-    """Return what a token of this account says, or raise TradeInBrokenError."""
+    """Return the content of a token of this account.
+
+    Raises TradeInBrokenError if the token is not valid.
+    """
     try:
         return _decode(unseal(Purpose.TRADE_IN, text, bound_to=account, ring=ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:

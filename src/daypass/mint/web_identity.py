@@ -1,7 +1,7 @@
-"""Web identity tokens of our own: the keys that sign them, and signing itself.
+"""Our own web identity tokens: their signing keys and their signature.
 
-Owns the two algorithms, what a key is made of, how one succeeds another, and the numbered key ids that AWS's have. What
-a token says is the operation's decision; the rules of a key's life are lifecycle.py's.
+Owns the two algorithms, the content of a key, its rotation, and the numbered key IDs that AWS uses too. Leaves the
+claims of a token to the operation, and the lifecycle of a key to lifecycle.py.
 Source: RFC 7515, RFC 7517, RFC 7518; STS API Reference, GetWebIdentityToken.
 """
 
@@ -17,13 +17,13 @@ from daypass.mint.jwt_signing import algorithm_of, load_jwt_key, public_jwk, sig
 from daypass.mint.lifecycle import SKEW, KeyRing, Material, RingKey, drop_expired
 
 LONGEST_TOKEN = 3_600
-# A new key is published a day before it signs, far longer than any relying party keeps a set of keys.
+# A new key is published a day before it signs. Relying parties cache a key set for a much shorter time.
 LEAD = 86_400
 _RSA_BITS = 2048
 
 
 class Algorithm(Enum):
-    """How a token is signed. The value is the name on the wire."""
+    """The signature algorithm of a token. The value is its JWA name."""
 
     RS256 = "RS256"
     ES384 = "ES384"
@@ -34,7 +34,10 @@ _KEY_NAMES: Mapping[Algorithm, str] = {Algorithm.RS256: "RSA", Algorithm.ES384: 
 
 @final
 class SigningMaterial:
-    """A private key for one algorithm. `private` is its PKCS #8 form and `public` the JWK that verifies."""
+    """A private key for one algorithm.
+
+    `private` is its PKCS #8 form and `public` the JWK that verifies.
+    """
 
     __slots__ = ("_key", "algorithm", "private", "public")
 
@@ -65,20 +68,27 @@ class TokenRings:
     rings: Mapping[Algorithm, TokenRing]
 
     def sign(self, algorithm: Algorithm, claims: Mapping[str, Any], *, now: int) -> str:
-        """Return a token signed with the key that is active now. Raises NoActiveKeyError."""
+        """Return a token signed with the key that is active now.
+
+        Raises NoActiveKeyError if no key is active yet.
+        """
         key = self.rings[algorithm].active(now)
         return key.material.sign(key.id, claims)
 
 
 def first_token_key(algorithm: Algorithm, *, now: int) -> TokenKey:
-    """Return an issuer's first key, active at once, also on a node whose clock is behind."""
+    """Return an issuer's first key.
+
+    The key is active at once, also on a node with a slow clock.
+    """
     return _new_key(algorithm, 0, now=now, activates=now - SKEW)
 
 
 def rotate_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int) -> TokenRing:
-    """Return the ring with a new key that signs once everybody has had time to fetch it.
+    """Return the ring with a new key that signs after `LEAD` seconds.
 
-    While a new key waits for its hour the ring stays as it is, so that rotating twice is rotating once.
+    Relying parties have this time to fetch the key. If a new key is not active yet, the ring is returned unchanged: two
+    rotations in a row have the effect of one.
     """
     if ring.has_pending(now):
         return ring
@@ -87,7 +97,10 @@ def rotate_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int) -> Tok
 
 
 def needs_tending(ring: KeyRing[Material], *, now: int, rotate_after: int) -> bool:
-    """Tell whether a ring has keys of no use, or an old one without a successor. 0 asks for no rotation."""
+    """Return whether a ring needs maintenance.
+
+    It does if it has destroyed keys, or an old active key without a successor. 0 for `rotate_after` disables rotation.
+    """
     if drop_expired(ring, now=now, longest=LONGEST_TOKEN) is not ring:
         return True
     due = rotate_after and ring.active(now).activates + rotate_after <= now + LEAD
@@ -95,7 +108,10 @@ def needs_tending(ring: KeyRing[Material], *, now: int, rotate_after: int) -> bo
 
 
 def tend_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int, rotate_after: int) -> TokenRing:
-    """Return the ring as it should be at `now`: without keys of no use, and with a new one where the active is old."""
+    """Return the ring after maintenance at `now`.
+
+    Destroyed keys are removed, and a new key is added if the active key is too old.
+    """
     ring = drop_expired(ring, now=now, longest=LONGEST_TOKEN)
     if needs_tending(ring, now=now, rotate_after=rotate_after):
         return rotate_token_ring(ring, algorithm, now=now)
