@@ -98,7 +98,7 @@ def test_it_says_as_which_server_it_judges(
     done = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
     assert done.exit_code == 5
     assert "Server:   http://127.0.0.1:7878" in done.stdout
-    assert "--public-url say so" in done.stdout
+    assert "set DAYPASS_PUBLIC_URL or --public-url to it" in done.stdout
     url = ("--public-url", "http://127.0.0.1:9000")
     assert _inspect(response, tmp_path, "--metadata", metadata, *url, environment=nowhere).exit_code == 0
 

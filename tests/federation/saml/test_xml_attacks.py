@@ -394,7 +394,7 @@ def test_xml_instead_of_base64_is_named(world: World) -> None:
     """People paste what they see."""
     with pytest.raises(Fault) as refused:
         world.judge(base64.b64decode(world.response()).decode())
-    assert "XML itself" in refused.value.detail
+    assert "this is XML" in refused.value.detail
 
 
 def _with_plus(world: World) -> str:

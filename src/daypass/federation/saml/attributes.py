@@ -1,9 +1,8 @@
-"""What AWS reads from an assertion's attributes: roles, session name and length, tags, source identity.
+"""The attributes of an assertion: roles, session, tags, source identity.
 
-Owns the attributes' names and rules. Which role is wanted, and whether tags and source identity are allowed,
-is the operation's question.
-Source: IAM User Guide, "Configure SAML assertions for the authentication response"; "Pass session tags in
-STS".
+Owns the names and rules of the attributes that AWS reads. Leaves to the operation which role was requested, and whether
+tags and source identity are allowed.
+Source: IAM User Guide, "Configure SAML assertions for the authentication response"; "Pass session tags in STS".
 """
 
 import re
@@ -29,7 +28,7 @@ _TAG_PUNCTUATION = frozenset("_.:/=+-@")
 
 @dataclass(frozen=True, slots=True)
 class RolePair:
-    """A role that the provider grants, and the provider through which it does."""
+    """A role that the provider grants, and the ARN of that provider."""
 
     role: str
     provider: str
@@ -37,7 +36,7 @@ class RolePair:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The attributes in AWS's terms."""
+    """The attributes of an assertion in AWS's terms."""
 
     roles: tuple[RolePair, ...]
     session_name: str
@@ -49,7 +48,10 @@ class Claims:
 
 
 def read_claims(attributes: Sequence[Attribute]) -> Claims:
-    """Return the attributes in AWS's terms, or raise the Fault for the first that breaks a rule."""
+    """Return the attributes in AWS's terms.
+
+    Raises the Fault of the first attribute that breaks a rule.
+    """
     values = gather(attributes)
     tags = read_tags(values)
     return Claims(
@@ -64,21 +66,22 @@ def read_claims(attributes: Sequence[Attribute]) -> Claims:
 
 
 def read_roles(values: Values) -> tuple[RolePair, ...]:
-    """Return the role and provider pairs.
+    """Return the pairs of role and provider.
 
-    A value that is not one is passed over; without any there is no way in.
+    A value that is not a pair is ignored. Raises a Fault if there are no pairs.
     """
     given = values.get(f"{AWS}Role", ())
     pairs = [pair for value in given if (pair := find_role_pair(value)) is not None]
     if not pairs:
-        raise no_role(f"{len(given)} Role values, none of them a role and a provider of one account")
+        raise no_role(f"{len(given)} Role values, but not one pair of a role and a provider of the same account")
     return tuple(dict.fromkeys(pairs))
 
 
 def find_role_pair(value: str | None) -> RolePair | None:
-    """Return the pair in `ROLE_ARN,PROVIDER_ARN`, in either order, or None where it is not exactly that.
+    """Return the pair in `ROLE_ARN,PROVIDER_ARN`, or None if it is invalid.
 
-    White space is not trimmed, and both must be of one account. A role's name may contain a comma.
+    The two ARNs may be in either order and must be of one account. White space is not trimmed. The name of a role may
+    contain a comma.
     """
     found = _PAIR.fullmatch(value or "") or _REVERSED_PAIR.fullmatch(value or "")
     if found is None or found["role_of"] != found["provider_of"]:
@@ -87,7 +90,7 @@ def find_role_pair(value: str | None) -> RolePair | None:
 
 
 def read_session_name(values: Values) -> str:
-    """Return the name that the session shall have."""
+    """Return the role session name."""
     name = _single(values, "RoleSessionName")
     if name is None:
         raise invalid("RoleSessionName is required in AuthnResponse")
@@ -97,7 +100,10 @@ def read_session_name(values: Values) -> str:
 
 
 def read_session_duration(values: Values) -> int | None:
-    """Return the longest session that the provider allows, in seconds, or None where it does not say."""
+    """Return the longest session that the provider allows, in seconds.
+
+    Returns None if the assertion does not limit the session.
+    """
     text = _single(values, "SessionDuration")
     if text is None:
         return None
@@ -142,12 +148,15 @@ def _tag_value(key: str, value: str | None) -> str:
 
 
 def _is_tag_text(text: str) -> bool:
-    """Tell whether `text` is letters, separators, numbers and the punctuation that AWS allows in tags."""
+    """Return whether `text` is valid in a tag.
+
+    AWS allows letters, separators, numbers and some punctuation.
+    """
     return all(character in _TAG_PUNCTUATION or unicodedata.category(character)[0] in "LZN" for character in text)
 
 
 def read_transitive_keys(values: Values, tags: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the keys of the tags that go along when one role assumes the next."""
+    """Return the keys of the tags that are passed along a role chain."""
     keys = values.get(f"{AWS}TransitiveTagKeys", ())
     known = {key.lower() for key, _ in tags}
     if any(key is None or key.lower() not in known for key in keys):
@@ -156,7 +165,10 @@ def read_transitive_keys(values: Values, tags: Sequence[tuple[str, str]]) -> tup
 
 
 def _single(values: Values, name: str) -> str | None:
-    """Return the one value of an attribute of AWS's; refuse several, and one that is not text."""
+    """Return the one value of an AWS attribute, or None without a value.
+
+    Raises a Fault for several values, and for a value that is not plain text.
+    """
     given = values.get(f"{AWS}{name}")
     if given is None or given == ():
         return None
@@ -167,7 +179,10 @@ def _single(values: Values, name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One attribute's reading, for whoever judges them one by one. `hint` is for the provider's operator."""
+    """The rule of one attribute, for the report of `saml inspect`.
+
+    `hint` is for the operator of the identity provider.
+    """
 
     name: str
     read: Callable[[Values], object]
@@ -179,27 +194,30 @@ RULES: Sequence[Rule] = (
         "Role",
         read_roles,
         f"Send an attribute named {AWS}Role whose values are ROLE_ARN,PROVIDER_ARN: both of one account, "
-        "with one comma and no spaces.",
+        "with one comma and without spaces.",
     ),
     Rule(
         "RoleSessionName",
         read_session_name,
-        f"Send an attribute named {AWS}RoleSessionName with one value, for instance the user name or mail address.",
+        f"Send an attribute named {AWS}RoleSessionName with one value, for example the user name or email address.",
     ),
-    Rule("SessionDuration", read_session_duration, "Send whole seconds from 900 to 43200, or leave it out."),
+    Rule("SessionDuration", read_session_duration, "Send whole seconds from 900 to 43200, or omit it."),
     Rule("PrincipalTag", read_tags, f"Name each tag {AWS}PrincipalTag:KEY and give it one value."),
     Rule(
         "TransitiveTagKeys",
         lambda values: read_transitive_keys(values, read_tags(values)),
         "Every transitive key must be the key of a PrincipalTag in the same assertion.",
     ),
-    Rule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or leave it out."),
-    Rule("Condition keys", read_conditions, "Send plain text of at most 2,048 characters, or leave the attribute out."),
+    Rule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or omit it."),
+    Rule("Condition keys", read_conditions, "Send plain text of at most 2,048 characters, or omit it."),
 )
 
 
 def gather(attributes: Sequence[Attribute]) -> Values:
-    """Return the values of each attribute, those that are sent in several pieces joined."""
+    """Return the values of each attribute.
+
+    The values of an attribute that occurs several times are joined.
+    """
     gathered: dict[str, list[str | None]] = {}
     for attribute in attributes:
         gathered.setdefault(attribute.name, []).extend(attribute.values)

@@ -1,8 +1,8 @@
-"""Ask an identity provider to sign somebody in: the AuthnRequest, and how it travels in an address or in a form.
+"""The AuthnRequest that asks an identity provider to sign a user in.
 
-Owns the document and its two bindings. Every request is signed, as our metadata says. Pure: identifier, time and key
-are arguments.
-Rules: SAML core 3.4.1; SAML bindings 3.4.4.1 and 3.5.4; the signatures are request_signature.py's.
+Owns the document and its two bindings: HTTP-Redirect (in a URL) and HTTP-POST (in a form). Every request is signed, as
+our metadata says. Leaves the signature to request_signature.py. Pure: identifier, time and key are arguments.
+Rules: SAML core 3.4.1; SAML bindings 3.4.4.1 and 3.5.4.
 """
 
 import base64
@@ -22,7 +22,7 @@ _RAW_DEFLATE = -15
 
 @dataclass(frozen=True, slots=True)
 class AuthnRequest:
-    """A request of ours. `identifier` comes back as InResponseTo."""
+    """An AuthnRequest. The response repeats `identifier` as InResponseTo."""
 
     identifier: str
     issued: datetime
@@ -40,11 +40,17 @@ class AuthnRequest:
         )
 
     def to_field(self, signer: RequestSigner) -> str:
-        """Return the value of the SAMLRequest field, for the HTTP-POST binding: the signature is in the document."""
+        """Return the value of the SAMLRequest field for the HTTP-POST binding.
+
+        The signature is in the document.
+        """
         return base64.b64encode(sign_document(self.to_xml(), signer).encode()).decode()
 
     def to_url(self, relay_state: str, signer: RequestSigner) -> str:
-        """Return the address to send the browser to, by the HTTP-Redirect binding: the signature is in the query."""
+        """Return the URL for the browser, by the HTTP-Redirect binding.
+
+        The signature is in the query.
+        """
         squeezer = zlib.compressobj(9, zlib.DEFLATED, _RAW_DEFLATE)
         squeezed = squeezer.compress(self.to_xml().encode()) + squeezer.flush()
         message = (("SAMLRequest", base64.b64encode(squeezed).decode()), ("RelayState", relay_state))

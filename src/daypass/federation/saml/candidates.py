@@ -1,13 +1,14 @@
-"""Read from a response, before it is verified, which registered providers are worth the price of verifying it.
+"""Select the registered providers for which a response is verified.
 
-Owns the choice, not the judgement: whoever made a response decides what this file reads, so that it decides only which
-provider is asked first. verify.py then judges the response by that provider alone, as if nothing had been read here.
+Owns the selection, not the verification. The sender of a response controls everything that this module reads, thus the
+module only decides which provider comes first. After that verify.py verifies the response with that provider alone, and
+does not use any result of this module.
 
-* The response of an identity provider names the providers that it is for, in its Role attribute.
-* The keys of a provider are tried on SignedInfo alone, which is made canonical once for all providers.
-* An encrypted assertion hides both. Then the signature of the Response is tried, if it has one, and the private keys
-  of the provider are tried on the EncryptedKey.
-* What is tried is counted in units of work, and a key is tried once. The work for one response has a limit.
+* The response of an identity provider names its registered providers in the Role attribute.
+* The keys of a provider are tried on SignedInfo alone. It is canonicalized once for all providers.
+* An encrypted assertion hides both. In this case the signature of the Response is tried, if it has one, and the private
+  keys of the provider are tried on the EncryptedKey.
+* Each key is tried once and counted in units of work. The work for one response has a limit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,21 +28,30 @@ from daypass.federation.saml.signature import PublicKey, UnverifiedXmlSignature,
 from daypass.federation.saml.verify import trusted_keys
 
 VERIFY_RSA, VERIFY_EC, DECRYPT = 1, 10, 20
-"""What one operation costs, about, in units of an RSA verification. DECRYPT is for a key of 2,048 bits."""
+"""The approximate cost of one operation, in units of an RSA verification.
+
+DECRYPT is for a key of 2,048 bits.
+"""
 BUDGET = 2_560
-"""The units that choosing may cost for one response: 128 decryptions with keys of 2,048 bits."""
+"""The units that the selection may cost for one response.
+
+This equals 128 decryptions with keys of 2,048 bits.
+"""
 _BITS = 2_048
 
 K = TypeVar("K")
 
 
 class BudgetSpentError(Exception):
-    """So many keys were tried for one response that no more are."""
+    """The response has used its limit of tried keys."""
 
 
 @dataclass(slots=True)
 class Candidates:
-    """Chooses providers for one response, and counts what that costs. `named` are the ARNs in its Role values."""
+    """Selects providers for one response, and counts the cost.
+
+    `named` are the ARNs in the Role values of the response.
+    """
 
     named: tuple[str, ...]
     encrypted: bool
@@ -51,9 +61,10 @@ class Candidates:
     _tried: dict[object, bool] = field(default_factory=dict)
 
     def find_alike(self, trust: Trust, now: datetime) -> object | None:
-        """Return what `trust` has in common with every provider that verifies this response alike.
+        """Return an equal value for providers that verify the response alike.
 
-        Return None if `trust` would refuse it. Raises BudgetSpentError if finding out would cost more than is left.
+        Returns None if `trust` would refuse the response. Raises BudgetSpentError if the remaining units do not suffice
+        to decide this.
         """
         try:
             keys = trusted_keys(trust, now)
@@ -99,7 +110,7 @@ class Candidates:
 
 
 def read_candidates(root: etree._Element) -> Candidates:
-    """Return what an unverified response says about who may judge it."""
+    """Return the candidates of an unverified response."""
     assertion = root.find(saml("Assertion"))
     encrypted = None if assertion is not None else root.find(saml("EncryptedAssertion"))
     return Candidates(
@@ -120,7 +131,10 @@ def _providers(assertion: etree._Element) -> Iterator[str]:
 
 
 def _price(key: PublicKey | rsa.RSAPrivateKey) -> int:
-    """Return the price of one operation. That of a private key grows with the third power of its length."""
+    """Return the price of one operation with this key.
+
+    The price of a private key grows with the third power of its length.
+    """
     if isinstance(key, rsa.RSAPrivateKey):
         return max(1, DECRYPT * key.key_size**3 // _BITS**3)
     return VERIFY_RSA if isinstance(key, rsa.RSAPublicKey) else VERIFY_EC

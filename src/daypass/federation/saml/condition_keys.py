@@ -1,6 +1,6 @@
-"""Which attributes of an assertion become saml:* condition keys.
+"""Attributes of an assertion that become saml:* condition keys.
 
-Owns the table. The keys that come from the assertion itself (saml:aud, saml:iss, saml:sub ...) are identity.py's.
+Owns the table. Leaves the keys from other parts of the assertion (saml:aud, saml:iss, saml:sub ...) to identity.py.
 Source: IAM User Guide, "Mapping SAML attributes to AWS trust policy context keys"; AWS service reference for the types.
 """
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from daypass.federation.saml.refusals import invalid
 from daypass.federation.saml.statement import TARGETED_ID
 
-# The values of each attribute by its full name. A value that is not plain text is None.
+# The values of each attribute by its full name. None is a value that is not plain text.
 Values = Mapping[str, tuple[str | None, ...]]
 _CONDITION_VALUE = 2_048
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionKey:
-    """A condition key that an attribute becomes.
+    """A condition key that is set from an attribute.
 
-    Those of `many` are a list even with one value, as the service reference has them (ArrayOfString); the others are a
-    list only where the provider sends several values.
+    A key with `many` is always a list, as in the service reference (ArrayOfString). The others are a list only if the
+    provider sends several values.
     """
 
     name: str
@@ -66,10 +66,10 @@ CONDITION_KEYS: Mapping[str, tuple[ConditionKey, ...]] = {
 
 
 def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
-    """Return the condition keys that the attributes become.
+    """Return the condition keys from the attributes.
 
-    A value that is too long or no plain text is refused, not left out: people may write some of these attributes
-    themselves, and a Deny that tests a key misses whoever has none.
+    Raises a Fault if a value is too long or not plain text. Such a value must not be ignored: at some providers users
+    can edit these attributes, and a Deny with a condition on a key does not match if the key is absent.
     """
     found: dict[str, list[str]] = {}
     many: set[str] = set()
@@ -87,7 +87,7 @@ def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
 
 
 def _texts(attribute: str, given: tuple[str | None, ...]) -> list[str]:
-    """Return an attribute's values, or refuse one that no condition can test."""
+    """Return an attribute's values, or raise if conditions cannot test them."""
     texts = [value for value in given if value is not None]
     if len(texts) < len(given):
         raise invalid(f"A value of {attribute} in AuthnResponse is not plain text")

@@ -1,12 +1,16 @@
-"""Open an encrypted assertion with the provider's private keys.
+"""Decrypt an assertion with the private keys of its provider.
 
-Owns the grammar and the algorithms of encrypted assertions. What comes out is as hostile as what went in:
-encryption proves nothing about who wrote it.
+Owns the grammar and the algorithms of encrypted assertions. The result is as untrusted as the input: encryption does
+not prove who wrote it.
 
-* verify.py answers and records every failure alike, so that nobody can use us to guess at a plaintext byte by byte.
-* Here too, all failures that depend on a private key or on the plaintext have one text, and do the same work: a
-  content key that no private key opens is replaced by another, and badly padded content is parsed before it is refused.
-* RSA PKCS#1 v1.5 key transport is refused (Bleichenbacher). Rules: XML Encryption 1.1.
+* verify.py answers and records every failure in the same way, thus an attacker cannot use the server as an oracle to
+  decrypt an assertion byte by byte.
+* Here too, all failures that depend on a private key or on the plaintext have one message and do the same work: a
+  content key that no private key can decrypt is replaced by another, and content with bad padding is parsed before it
+  is refused.
+* RSA PKCS#1 v1.5 key transport is refused (Bleichenbacher).
+
+Rules: XML Encryption 1.1.
 """
 
 import base64
@@ -29,15 +33,15 @@ from daypass.federation.saml.xml import RESPONSE, UnreadableXml, parse_xml
 
 
 class Undecipherable(Exception):  # noqa: N818 - it says what the assertion is
-    """The encrypted assertion cannot be opened.
+    """The encrypted assertion cannot be decrypted.
 
-    The text is for the audit; the caller learns nothing from it.
+    The message is for the audit log. The caller does not see it.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class BlockCipher:
-    """A content cipher: the length of its key in bytes, and whether it authenticates."""
+    """A content cipher: length of its key in bytes, and if it authenticates."""
 
     key_length: int
     authenticated: bool
@@ -53,8 +57,7 @@ CONTENT: Mapping[str, BlockCipher] = {
 }
 _OAEP_SHA1 = f"{XENC}rsa-oaep-mgf1p"
 _OAEP = f"{XENC11}rsa-oaep"
-# SHA-1 inside OAEP is not a signature; its weakness does not matter there, and it is what providers send by
-# default.
+# SHA-1 inside OAEP is not a signature: its weakness has no effect there, and providers use it by default.
 _OAEP_DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
     f"{DS}sha1": hashes.SHA1(),  # noqa: S303 - see above
     f"{XENC}sha256": hashes.SHA256(),
@@ -72,28 +75,34 @@ _MGF = f"{{{XENC11}}}MGF"
 _BLOCK = 16
 _NONCE = 12
 _BITS_A_BYTE = 8
-NOT_OPENED = "no private key of the provider opens it, or its content is not an assertion"
+NOT_OPENED = "no private key of the provider can decrypt it, or its content is not an assertion"
 
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedKey:
-    """The encrypted content key of an assertion: it tells whose private key the assertion is meant for."""
+    """The encrypted content key of an assertion.
+
+    It shows for which private key the assertion was encrypted.
+    """
 
     secret: bytes
     scheme: padding.OAEP
     length: int
 
     def is_as_long_as(self, key: rsa.RSAPrivateKey) -> bool:
-        """Tell whether a private key could open it at all."""
+        """Return whether a private key has the right length to decrypt it."""
         return len(self.secret) == (key.key_size + _BITS_A_BYTE - 1) // _BITS_A_BYTE
 
     def is_opened_by(self, key: rsa.RSAPrivateKey) -> bool:
-        """Tell whether a private key opens it."""
+        """Return whether a private key decrypts it."""
         return _find_content_key(self, [key]) is not None
 
 
 def find_unverified_key(encrypted: etree._Element) -> UnverifiedKey | None:
-    """Return the content key of an encrypted assertion, or None if it has none that could be opened."""
+    """Return the content key of an encrypted assertion, or None.
+
+    Returns None if the assertion does not have a content key that could be decrypted.
+    """
     try:
         return _read(encrypted).wrapped
     except (Fault, Undecipherable):
@@ -110,7 +119,10 @@ class _Sealed:
 
 
 def decrypt_assertion(encrypted: etree._Element, keys: Sequence[rsa.RSAPrivateKey]) -> etree._Element:
-    """Return the root of what `encrypted` contains, read with the limits of a response. Raises Undecipherable."""
+    """Return the root of the decrypted XML, parsed with a response's limits.
+
+    Raises Undecipherable if the content cannot be decrypted or parsed.
+    """
     try:
         sealed = _read(encrypted)
     except Fault as problem:
@@ -138,7 +150,10 @@ def _read(encrypted: etree._Element) -> _Sealed:
 
 
 def _parts(encrypted: etree._Element) -> tuple[etree._Element, etree._Element]:
-    """Return the EncryptedData and its one EncryptedKey, which stands inside its KeyInfo or beside it."""
+    """Return the EncryptedData and its one EncryptedKey.
+
+    The EncryptedKey is inside the KeyInfo or beside the EncryptedData.
+    """
     outer = sort_children(encrypted, {xenc("EncryptedData"): _ONE, xenc("EncryptedKey"): _MAYBE})
     data = outer[xenc("EncryptedData")][0]
     inner = sort_children(
@@ -171,7 +186,7 @@ def _oaep(wrapped: etree._Element) -> padding.OAEP:
         raise Undecipherable(f"the key transport {algorithm[:100]!r} is not allowed")
     found = sort_children(method, {ds("DigestMethod"): _MAYBE, _MGF: _MAYBE})
     digest = _chosen(found.get(ds("DigestMethod"), []), _OAEP_DIGESTS)
-    # The older identifier has the mask generation function in its name.
+    # The older identifier contains the mask generation function.
     mask = hashes.SHA1() if algorithm == _OAEP_SHA1 else _chosen(found.get(_MGF, []), _MASKS)  # noqa: S303 - see above
     return padding.OAEP(mgf=padding.MGF1(mask), algorithm=digest, label=None)
 
@@ -186,7 +201,10 @@ def _chosen(given: list[etree._Element], table: Mapping[str, hashes.HashAlgorith
 
 
 def _open(cipher: BlockCipher, key: bytes, sealed: bytes) -> tuple[bytes, bool]:
-    """Return the content, and whether it is whole. Content that is not whole is for the same work alone."""
+    """Return the content, and whether it is valid.
+
+    Invalid content is only returned so that a failure costs the same work.
+    """
     if cipher.authenticated:
         try:
             return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], None), True
@@ -196,7 +214,7 @@ def _open(cipher: BlockCipher, key: bytes, sealed: bytes) -> tuple[bytes, bool]:
         return sealed, False
     decryptor = Cipher(algorithms.AES(key), modes.CBC(sealed[:_BLOCK])).decryptor()
     padded = decryptor.update(sealed[_BLOCK:]) + decryptor.finalize()
-    # Only the last byte of the padding means anything (XML Encryption 5.2).
+    # Only the last byte of the padding has a meaning (XML Encryption 5.2).
     is_padded = 1 <= padded[-1] <= _BLOCK
     return (padded[: -padded[-1]] if is_padded else padded), is_padded
 

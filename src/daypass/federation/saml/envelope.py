@@ -1,7 +1,7 @@
-"""What the Response around an assertion says, read only to refuse.
+"""The Response around an assertion.
 
-Owns the Response's own attributes, its Issuer and its Status. Unless the Response itself is signed all of
-this is hearsay: it can make us say no and never yes, and nothing of it becomes part of an identity.
+Owns the Response's own attributes, its Issuer and its Status. These values are not signed, unless the Response itself
+is signed. They can only cause a refusal: they never become part of an identity.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Envelope:
 
 
 def require_success(root: etree._Element) -> None:
-    """Refuse a Response in which the provider itself says that authentication failed."""
+    """Refuse a Response with a Status other than success."""
     if root.tag != samlp("Response"):
         raise malformed(f"the root is {root.tag!s:.200}, not a SAML 2.0 Response")
     codes = root.findall(f"{samlp('Status')}/{samlp('StatusCode')}")
@@ -40,7 +40,7 @@ def require_success(root: etree._Element) -> None:
 
 
 def read_envelope(root: etree._Element) -> Envelope:
-    """Return what the Response says; raise the Fault for a malformed one."""
+    """Return the values of the Response. Raises a Fault if it is malformed."""
     require_attribute(root, "ID")
     if root.get("Version") != "2.0":
         raise malformed("the Response is not of version 2.0")

@@ -1,9 +1,12 @@
-"""The shape that a response must have before any cryptography looks at it.
+"""Check the schema of a response before any cryptography.
 
-Owns the grammar around signatures: which elements may stand where, how many, and which identifiers they
-carry. It reads no value that names anybody. Behind it there is one assertion, and at most one signature for
-it and one for the response, each a direct child of what it signs, with one reference to its parent: signature
-wrapping has nothing left to wrap.
+Owns the grammar around signatures: which elements are allowed in which place, how many, and with which identifiers. The
+values that name a subject are not read here.
+
+- After these checks there is one assertion, at most one signature for it and at most one for the response.
+- Each signature is a direct child of the element that it signs, with one reference to that parent. This stops signature
+  wrapping.
+
 Rules: SAML core 5.4 (signature profile); docs/decisions/0003-saml-signature.md.
 """
 
@@ -36,7 +39,7 @@ _IDENTIFIERS = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
 _ASSERTIONS = etree.XPath(
     "count(//*[local-name() = 'Assertion' or local-name() = 'EncryptedAssertion'])", smart_strings=False
 )
-# XML Signature and XML Encryption call it Id, SAML calls it ID, and nobody may call it anything else.
+# XML Signature and XML Encryption use the name Id, SAML uses ID. Other spellings are refused.
 _IDENTIFIER_NAMES: Mapping[str, str] = {
     SAMLP: "ID",
     SAML: "ID",
@@ -50,7 +53,10 @@ _PREFIXES = 32
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What an element may contain: children with their least and most number, and attributes."""
+    """The content model of an element: its attributes and its children.
+
+    Each child has a minimum and a maximum number.
+    """
 
     children: Mapping[str, tuple[int, int]]
     attributes: frozenset[str] = frozenset()
@@ -67,7 +73,7 @@ _RESPONSE: Mapping[str, tuple[int, int]] = {
     saml("EncryptedAssertion"): _MAYBE,
 }
 
-# One row an element of a signature. KeyInfo is not descended into: nothing in it is ever used.
+# One row for each element of a signature. KeyInfo has no rows below it, because its content is never used.
 _SIGNATURE: Mapping[str, Grammar] = {
     ds("Signature"): Grammar(
         {ds("SignedInfo"): _ONE, ds("SignatureValue"): _ONE, ds("KeyInfo"): _MAYBE}, frozenset({"Id"})
@@ -91,7 +97,7 @@ _SIGNATURE: Mapping[str, Grammar] = {
 }
 _WITH_TEXT = frozenset({ds("SignatureValue"), ds("DigestValue")})
 
-# What a KeyInfo may show, at any depth. A way to fetch a key from somewhere is refused, not ignored.
+# The elements that a KeyInfo may contain, at any depth. A reference to an external key is refused, not ignored.
 _KEY_INFO = frozenset(
     {
         *map(ds, ("X509Data", "X509Certificate", "X509IssuerSerial", "X509IssuerName", "X509SerialNumber")),
@@ -106,7 +112,7 @@ _KEY_NAME = re.compile(r"[^/\\\x00-\x1f]{0,512}")
 
 @dataclass(frozen=True, slots=True)
 class ShapedResponse:
-    """A response of the right shape. Nothing in it is verified yet."""
+    """A response that passed the schema checks. It is not verified yet."""
 
     root: etree._Element
     signed: bool
@@ -115,7 +121,10 @@ class ShapedResponse:
 
 
 def shape_response(root: etree._Element) -> ShapedResponse:
-    """Check the shape of a whole response; raise the Fault that STS answers with otherwise."""
+    """Return the response if its schema is valid.
+
+    Raises the Fault that STS returns otherwise.
+    """
     if root.tag != samlp("Response"):
         raise malformed(f"the root is {root.tag!s:.200}, not a SAML 2.0 Response")
     require_unique_identifiers(root)
@@ -125,41 +134,47 @@ def shape_response(root: etree._Element) -> ShapedResponse:
     encrypted = bool(found.get(saml("EncryptedAssertion")))
     assertions = found.get(saml("EncryptedAssertion") if encrypted else saml("Assertion"))
     if not assertions:
-        raise malformed("the Assertion is not a child of the Response")
+        raise malformed("the Assertion is not a direct child of the Response")
     assertion = assertions[0]
     _require_signatures_in_place(root, {root, assertion})
     return ShapedResponse(root, bool(found.get(ds("Signature"))), assertion, encrypted)
 
 
 def shape_assertion(assertion: etree._Element) -> None:
-    """Check the shape of an assertion that stands alone, as one that was decrypted does."""
+    """Check the schema of an assertion without a Response around it.
+
+    This is the case after decryption. Raises the Fault that STS returns if the schema is invalid.
+    """
     if assertion.tag != saml("Assertion"):
         raise malformed(f"{assertion.tag!s:.200} is not a SAML 2.0 Assertion")
     require_unique_identifiers(assertion)
     if cast("float", _ASSERTIONS(assertion)) != 1:
-        raise malformed("an Assertion lies inside the Assertion")
+        raise malformed("the Assertion contains another Assertion")
     _require_signatures_in_place(assertion, {assertion})
     if not is_signed(assertion):
-        raise unsigned("the Assertion carries no signature of its own")
+        raise unsigned("the Assertion does not have its own signature")
 
 
 def is_signed(element: etree._Element) -> bool:
-    """Tell whether a signature of its own is a child of `element`."""
+    """Return whether a signature is a direct child of `element`."""
     return element.find(ds("Signature")) is not None
 
 
 def require_unique_identifiers(root: etree._Element) -> None:
-    """Refuse identifiers that occur twice, or under a name that only some readers take for one."""
+    """Refuse duplicate identifiers, and those under ambiguous names.
+
+    A name is ambiguous if only some parsers treat it as an identifier.
+    """
     seen: set[str] = set()
-    # Attributes by XPath: lxml's own walk over an element's attributes is quadratic in their number.
+    # Attributes by XPath: lxml's own iteration over an element's attributes is quadratic in their number.
     identifiers: list[etree._ElementUnicodeResult] = cast("Any", _IDENTIFIERS(root))
     for value in identifiers:
         owner = value.getparent()
         allowed = None if owner is None else _IDENTIFIER_NAMES.get(etree.QName(owner).namespace or "")
         if value.attrname != allowed:
-            raise malformed(f"an identifier attribute {value.attrname!s:.60} does not belong where it stands")
+            raise malformed(f"an identifier attribute {value.attrname!s:.60} is not allowed in this place")
         if not _ID.fullmatch(value):
-            raise malformed("an identifier is not a plain name")
+            raise malformed("an identifier is not a valid XML name")
         if str(value) in seen:
             raise malformed("an identifier occurs twice")
         seen.add(str(value))
@@ -168,12 +183,12 @@ def require_unique_identifiers(root: etree._Element) -> None:
 def sort_children(element: etree._Element, allowed: Mapping[str, tuple[int, int]]) -> dict[str, list[etree._Element]]:
     """Return the children by name.
 
-    Refuse one that is not `allowed`, too few, too many, or stray text between them.
+    Raises a Fault for a child that is not `allowed`, for too few or too many children, and for text between them.
     """
     found: dict[str, list[etree._Element]] = {}
     for child in element:
         if child.tag not in allowed:
-            raise malformed(f"{local_name(child):.60} may not stand in {local_name(element)}")
+            raise malformed(f"{local_name(child):.60} is not allowed in {local_name(element)}")
         if child.tail and child.tail.strip():
             raise malformed(f"text stands between the children of {local_name(element)}")
         found.setdefault(child.tag, []).append(child)
@@ -186,12 +201,15 @@ def sort_children(element: etree._Element, allowed: Mapping[str, tuple[int, int]
 
 
 def _require_signatures_in_place(root: etree._Element, owners: set[etree._Element]) -> None:
-    """Refuse a signature that is not the one signature of an owner, or not of the permitted shape."""
+    """Refuse each signature that is not the only one of an owner.
+
+    Refuse also a signature of another shape than the permitted one.
+    """
     seen: set[etree._Element] = set()
     for signature in list(root.iter(ds("Signature"))):
         owner = signature.getparent()
         if owner is None or owner not in owners or owner in seen:
-            raise bad_signature("a Signature stands where none belongs, or beside another")
+            raise bad_signature("a Signature is in a place that does not allow it, or is not the only one there")
         seen.add(owner)
         _require_signature_shape(signature)
         _require_reference(signature, owner)
@@ -203,7 +221,7 @@ def _require_signature_shape(signature: etree._Element) -> None:
         element = pending.pop()
         grammar = _SIGNATURE[element.tag]
         if any(name not in grammar.attributes for name in cast("list[str]", element.attrib.keys())):
-            raise bad_signature(f"{local_name(element)} has an attribute that does not belong there")
+            raise bad_signature(f"{local_name(element)} has an attribute that is not allowed there")
         if element.tag in _WITH_TEXT and not len(element):
             continue
         children = sort_children(element, grammar.children)
@@ -213,7 +231,7 @@ def _require_signature_shape(signature: etree._Element) -> None:
         ):
             raise bad_signature(f"the parts of {local_name(element)} are out of order")
         if not len(element) and element.text and element.text.strip():
-            raise bad_signature(f"{local_name(element)} holds text")
+            raise bad_signature(f"{local_name(element)} contains text")
         for key_info in children.pop(ds("KeyInfo"), []):
             _require_harmless_key_info(key_info)
         pending.extend(child for same in children.values() for child in same)
@@ -222,9 +240,9 @@ def _require_signature_shape(signature: etree._Element) -> None:
 def _require_harmless_key_info(key_info: etree._Element) -> None:
     for child in key_info.iterdescendants():
         if child.tag not in _KEY_INFO:
-            raise bad_signature(f"KeyInfo offers a {local_name(child):.60}")
+            raise bad_signature(f"KeyInfo contains a {local_name(child):.60}, which is not allowed")
         if child.tag == ds("KeyName") and not _KEY_NAME.fullmatch(read_text(child)):
-            raise bad_signature("KeyInfo names a key by a path")
+            raise bad_signature("KeyInfo contains a KeyName that is a path")
 
 
 def _require_reference(signature: etree._Element, owner: etree._Element) -> None:
@@ -232,7 +250,7 @@ def _require_reference(signature: etree._Element, owner: etree._Element) -> None
     reference = _only(signed_info, "Reference")
     identifier = owner.get("ID")
     if not identifier or reference.get("URI") != f"#{identifier}":
-        raise bad_signature("the Reference does not name the element that the Signature stands in")
+        raise bad_signature("the Reference does not point to the element that contains the Signature")
     transforms = list(_only(reference, "Transforms"))
     if [transform.get("Algorithm") for transform in transforms] != [ENVELOPED, EXCLUSIVE_C14N]:
         raise bad_signature("the transforms are not enveloped-signature and exclusive canonicalization")
@@ -240,13 +258,16 @@ def _require_reference(signature: etree._Element, owner: etree._Element) -> None
         raise bad_signature("the enveloped-signature transform has parameters")
     method = _only(signed_info, "CanonicalizationMethod")
     if method.get("Algorithm") != EXCLUSIVE_C14N:
-        raise bad_signature("SignedInfo is not in exclusive canonical form")
+        raise bad_signature("the canonicalization method of SignedInfo is not exclusive canonicalization")
     for parametrised in (transforms[1], method):
         find_prefixes(parametrised)
 
 
 def find_prefixes(element: etree._Element) -> list[str] | None:
-    """Return the prefixes that exclusive canonicalization shall treat as the inclusive one would."""
+    """Return the PrefixList of an exclusive canonicalization, or None.
+
+    These prefixes are treated as in inclusive canonicalization.
+    """
     parameter = element.find(INCLUSIVE_NAMESPACES)
     if parameter is None:
         return None
@@ -257,7 +278,7 @@ def find_prefixes(element: etree._Element) -> list[str] | None:
 
 
 def _only(element: etree._Element, name: str) -> etree._Element:
-    """Return the child that the grammar has already shown to be there once."""
+    """Return the one child of this name; the schema checks require it."""
     child = element.find(ds(name))
     if child is None:
         raise bad_signature(f"{local_name(element)} has no {name}")

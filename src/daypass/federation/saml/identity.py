@@ -1,7 +1,8 @@
-"""Who an assertion makes of its bearer: what AssumeRoleWithSAML and the assertion consumer service work with.
+"""The federated identity of an assertion.
 
-Owns the whole way from a base64 SAMLResponse to a SamlIdentity, and the few rules that need nothing else: the
-pair of role and provider, and how long a session may be. Trust policies are authorize/'s question.
+AssumeRoleWithSAML and the assertion consumer service use it. Owns the whole way from a base64 SAMLResponse to a
+SamlIdentity, the check of the pair of role and provider, and the duration of a session. Leaves trust policies to
+authorize/.
 """
 
 import base64
@@ -24,10 +25,9 @@ _DEFAULT_SESSION = 3_600
 
 @dataclass(frozen=True, slots=True)
 class SamlIdentity:
-    """A federated identity that a registered provider vouches for.
+    """A federated identity that a registered provider signed.
 
-    `audience` is what AWS calls so in its answer and in saml:aud: the Recipient of the
-    SubjectConfirmationData.
+    `audience` is the value that AWS returns as Audience and as saml:aud: the Recipient of the SubjectConfirmationData.
     """
 
     provider: str
@@ -53,7 +53,10 @@ class SamlIdentity:
 def identify(
     unverified_response: str, *, trust: Trust, settings: SamlSettings, now: datetime, request_id: str = ""
 ) -> SamlIdentity:
-    """Return the identity in a base64 SAMLResponse, or raise the Fault that STS answers with."""
+    """Return the identity in a base64 SAMLResponse.
+
+    Raises the Fault that STS returns if the response is refused.
+    """
     verified = verify_response(unverified_response, trust=trust, now=now, request_id=request_id)
     return identify_verified(verified, trust=trust, settings=settings, now=now, request_id=request_id)
 
@@ -61,7 +64,10 @@ def identify(
 def identify_verified(
     verified: VerifiedAssertion, *, trust: Trust, settings: SamlSettings, now: datetime, request_id: str = ""
 ) -> SamlIdentity:
-    """Return the identity in an assertion that was verified for this provider, or for one that verifies it alike."""
+    """Return the identity in a verified assertion.
+
+    The assertion was verified for this provider, or for another one that verifies it in the same way.
+    """
     try:
         return read_identity(verified, trust=trust, settings=settings, now=now)
     except Fault as fault:
@@ -69,7 +75,10 @@ def identify_verified(
 
 
 def read_identity(verified: VerifiedAssertion, *, trust: Trust, settings: SamlSettings, now: datetime) -> SamlIdentity:
-    """Return the identity in an assertion whose signature was verified, once its meaning holds too."""
+    """Return the identity in an assertion with a verified signature.
+
+    Raises a Fault if the conditions or the attributes are not valid.
+    """
     statement = read_statement(verified.element)
     check_meaning(Hearing(statement, verified.envelope, trust, settings, now))
     return _identity(statement, read_claims(statement.attributes), trust)
@@ -110,19 +119,19 @@ def _identity(statement: Statement, claims: Claims, trust: Trust) -> SamlIdentit
 
 
 def name_qualifier(issuer: str, trust: Trust) -> str:
-    """Return what, together with the subject, names one person.
+    """Return the qualifier that, together with the subject, names one user.
 
-    AWS's hash of issuer, account and provider.
+    It is AWS's hash of issuer, account and provider.
     """
     text = f"{issuer}{trust.account}/{trust.provider_name}"
-    # AWS fixed the hash function; nothing rests on its collision resistance beyond what AWS rests on it.
+    # AWS chose the hash function. Its collision resistance matters here no more than at AWS.
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
 
 
 def _redeemable_until(statement: Statement) -> datetime:
-    """Return the instant from which nobody can redeem the assertion any more.
+    """Return the first instant at which the assertion cannot be redeemed.
 
-    Until then a one-use guard must remember.
+    The replay guard must store the assertion until then.
     """
     ends = [
         statement.issued + REDEEMABLE + timedelta(seconds=1),
@@ -133,18 +142,18 @@ def _redeemable_until(statement: Statement) -> datetime:
 
 
 def require_role(identity: SamlIdentity, *, role: str, provider: str) -> None:
-    """Return if the assertion grants this role through this provider.
+    """Check that the assertion grants this role through this provider.
 
-    Raise the Fault that STS answers with.
+    Raises the Fault that STS returns otherwise.
     """
     if provider != identity.provider or RolePair(role, provider) not in identity.roles:
         raise no_role(f"the assertion does not grant {role} through {provider}")
 
 
 def session_seconds(identity: SamlIdentity, *, requested: int | None, now: datetime) -> int:
-    """Return how long the session shall be.
+    """Return the duration of the session in seconds.
 
-    What was asked (an hour unless said), within what the provider allows.
+    It is the requested duration (default: one hour), limited by the provider.
     """
     seconds = _DEFAULT_SESSION if requested is None else requested
     if identity.session_duration is not None:

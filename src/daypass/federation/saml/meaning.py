@@ -1,9 +1,9 @@
-"""Judge what a verified assertion means: from whom, for whom, when.
+"""Check the conditions of a verified assertion: issuer, audience, time.
 
-Owns the checks as one table, in the order they are made. Each looks at values only and raises the Fault that
-STS answers with. `saml inspect` walks the same table and goes on after a failure.
-Rules: SAML profiles 4.1.4.2 and 4.1.4.3; recorded behaviour of AWS; docs/decisions/0002-saml-choices.md for what
-is stricter.
+Owns the checks as one table, in their order. Each check reads values only and raises the Fault that STS returns. `saml
+inspect` runs the same table and continues after a failure.
+Rules: SAML profiles 4.1.4.2 and 4.1.4.3; recorded behaviour of AWS; docs/decisions/0002-saml-choices.md lists the
+stricter checks.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ REDEEMABLE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """Everything that a check may look at."""
+    """The values that a check may read."""
 
     statement: Statement
     envelope: Envelope
@@ -33,23 +33,26 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question about an assertion. `hint` is for whoever runs the identity provider."""
+    """One check of an assertion.
+
+    `hint` is for the operator of the identity provider.
+    """
 
     name: str
     judge: Callable[[Hearing], None]
     hint: str
-    # AWS was seen to let this pass; so does a provider that is registered as lax.
+    # AWS does not make this check in recorded answers. A provider that is registered as lax is not checked either.
     aws_lets_pass: bool = False
-    # Only to be answered by whoever knows which provider the response should come from.
+    # The check needs to know which provider should have sent the response.
     of_provider: bool = False
 
     def is_waived(self, trust: Trust) -> bool:
-        """Tell whether an operator registered the provider as one that need not pass this."""
+        """Return whether an operator waived this check for the provider."""
         return self.aws_lets_pass and trust.lax_like_aws
 
 
 def check_meaning(hearing: Hearing) -> None:
-    """Return if every check passes; raise the Fault of the first that does not."""
+    """Run every check. Raises the Fault of the first one that fails."""
     for check in CHECKS:
         if not check.is_waived(hearing.trust):
             check.judge(hearing)
@@ -84,13 +87,13 @@ def _bearer(hearing: Hearing) -> None:
 def _recipient(hearing: Hearing) -> None:
     recipient = hearing.statement.confirmation.recipient
     if not hearing.settings.is_recipient(recipient):
-        raise wrong_audience(f"the Recipient {recipient!r} is not an address of ours")
+        raise wrong_audience(f"the Recipient {recipient!r} is not an address of this server")
 
 
 def _destination(hearing: Hearing) -> None:
     destination = hearing.envelope.destination
     if destination is not None and not hearing.settings.is_recipient(destination):
-        raise wrong_audience(f"the Destination {destination!r} is not an address of ours")
+        raise wrong_audience(f"the Destination {destination!r} is not an address of this server")
 
 
 def _in_response_to(hearing: Hearing) -> None:
@@ -98,31 +101,31 @@ def _in_response_to(hearing: Hearing) -> None:
     if expected is None:
         return
     if hearing.statement.confirmation.in_response_to != expected:
-        raise malformed("the SubjectConfirmationData does not answer the request that we sent")
+        raise malformed("the SubjectConfirmationData does not answer our AuthnRequest (InResponseTo)")
     if hearing.envelope.in_response_to not in {None, expected}:
-        raise malformed("the Response does not answer the request that we sent")
+        raise malformed("the Response does not answer our AuthnRequest (InResponseTo)")
 
 
 def _audience(hearing: Hearing) -> None:
     restrictions = hearing.statement.conditions.audiences
     if not restrictions:
-        raise wrong_audience("the Conditions name no Audience")
+        raise wrong_audience("the Conditions do not contain an Audience")
     for audiences in restrictions:
         if not any(hearing.settings.is_audience(audience) for audience in audiences):
-            raise wrong_audience(f"none of the audiences {', '.join(audiences)} is ours")
+            raise wrong_audience(f"this server is not one of the audiences {', '.join(audiences)}")
 
 
 def _issued(hearing: Hearing) -> None:
-    # Subtracted, never added: an instant in the year 9999 must not overflow.
+    # Subtraction, never addition: an instant in the year 9999 must not overflow.
     if hearing.statement.issued - hearing.now > SKEW:
         raise malformed(f"the Assertion was issued in the future, at {hearing.statement.issued}")
 
 
 def _confirmation_begins(hearing: Hearing) -> None:
     begins = hearing.statement.confirmation.not_before
-    # A bearer's confirmation should not have one; some providers write it all the same, in the past.
+    # A bearer's confirmation should not have a NotBefore, but some providers write one, in the past.
     if begins is not None and begins - hearing.now > SKEW:
-        raise malformed(f"the SubjectConfirmationData is not good before {begins}")
+        raise malformed(f"the SubjectConfirmationData is not valid before {begins}")
 
 
 def _begins(hearing: Hearing) -> None:
@@ -174,22 +177,22 @@ CHECKS: Sequence[Check] = (
         "recipient",
         _recipient,
         "Set the assertion consumer service (ACS) URL to this server's /saml address or "
-        "https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS. Where it is this "
-        "server's own address, let DAYPASS_PUBLIC_URL or --public-url say so.",
+        "https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS. If it is this "
+        "server's own address, set DAYPASS_PUBLIC_URL or --public-url to it.",
         aws_lets_pass=True,
     ),
     Check(
         "destination",
         _destination,
-        "The Response's Destination must be an assertion consumer service URL of ours, or be left out.",
+        "Set the Response's Destination to an assertion consumer service (ACS) URL of this server, or omit it.",
         aws_lets_pass=True,
     ),
-    Check("in response to", _in_response_to, "Answer the request of this sign-in; begin again from its start."),
+    Check("in response to", _in_response_to, "Start the sign-in again. The response must answer its AuthnRequest."),
     Check(
         "audience",
         _audience,
         "Set the audience (SP entity ID, relying party identifier) to urn:amazon:webservices or this "
-        "server's entity ID, or add it to DAYPASS_SAML_AUDIENCES. Capitals and trailing slashes count.",
+        "server's entity ID, or add it to DAYPASS_SAML_AUDIENCES. Upper case and trailing slashes matter.",
         aws_lets_pass=True,
     ),
     Check("issue time", _issued, "The provider's clock is ahead of ours. Synchronise both (NTP)."),
@@ -204,11 +207,11 @@ CHECKS: Sequence[Check] = (
         "The provider's clock is ahead of ours. Synchronise both (NTP).",
         aws_lets_pass=True,
     ),
-    Check("has an end", _has_end, "Give the Conditions a NotOnOrAfter.", aws_lets_pass=True),
+    Check("has an end", _has_end, "Add a NotOnOrAfter to the Conditions.", aws_lets_pass=True),
     Check(
         "not ended",
         _ends,
-        "The assertion, or the session at the provider, has ended. Sign in again, or check both clocks.",
+        "The assertion, or the session at the provider, has expired. Sign in again, or check both clocks.",
     ),
     Check("fresh", _fresh, "An assertion can be redeemed for five minutes from its IssueInstant. Sign in again."),
 )

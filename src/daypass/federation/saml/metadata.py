@@ -1,8 +1,8 @@
-"""Read an identity provider's metadata: its name, its signing keys and where people sign in.
+"""Read the metadata of an identity provider: name, keys, sign-in URLs.
 
-Owns what CreateSAMLProvider and UpdateSAMLProvider accept. The document comes from an operator who may
-register providers, over a channel we do not see: it is parsed as hostile, and believed once registered. A
-certificate is a container for a key here; whoever signed the certificate does not matter (SAML metadata
+Owns the documents that CreateSAMLProvider and UpdateSAMLProvider accept. An operator with the permission to register
+providers sends the document over a channel that the server cannot check. Thus it is parsed as untrusted input, and
+trusted once it is registered. A certificate is only a container for a key: its issuer does not matter (SAML metadata
 interoperability profile).
 Rules: SAML metadata 2.0; IAM API reference, CreateSAMLProvider.
 """
@@ -34,12 +34,12 @@ _KEYS = 20
 
 
 class UnusableCertificate(Exception):  # noqa: N818 - it says what the certificate is
-    """A signing certificate is passed over. The text says why."""
+    """A signing certificate cannot be used. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that signs for a provider, from its certificate."""
+    """A signing key of a provider, from its certificate."""
 
     key: PublicKey
     fingerprint: str  # SHA-256 of the certificate, in hexadecimal
@@ -48,13 +48,13 @@ class SigningKey:
     certificate: bytes = b""  # in DER
 
     def is_current(self, now: datetime) -> bool:
-        """Tell whether the certificate's own dates include `now`."""
+        """Return whether `now` is between the dates of the certificate."""
         return self.not_before <= now <= self.not_after
 
 
 @dataclass(frozen=True, slots=True)
 class SignOnLocation:
-    """Where a browser is sent to sign in, and how."""
+    """The URL to which a browser is sent to sign in, and its binding."""
 
     binding: str
     location: str
@@ -71,14 +71,14 @@ class IdentityProviderMetadata:
     wants_signed_requests: bool
 
     def find_sign_on(self, binding: str) -> str | None:
-        """Return where to sign in by this binding, or None where the provider does not offer it."""
+        """Return the sign-in URL for this binding, or None if it is absent."""
         return next((each.location for each in self.sign_on if each.binding == binding), None)
 
 
 def parse_metadata(text: str, *, now: datetime) -> IdentityProviderMetadata:
-    """Return what a metadata document describes that is to be registered at `now`, or raise InvalidInput.
+    """Return the content of a metadata document to register at `now`.
 
-    A document that has expired is refused, as is one without a signing certificate that we can use.
+    Raises InvalidInput if the document is invalid or expired, or does not contain a usable signing certificate.
     """
     metadata = read_metadata(text)
     if metadata.valid_until is not None and metadata.valid_until <= now:
@@ -87,7 +87,10 @@ def parse_metadata(text: str, *, now: datetime) -> IdentityProviderMetadata:
 
 
 def read_metadata(text: str) -> IdentityProviderMetadata:
-    """Return what a document describes that was registered before. Whether it has expired since, verify.py asks."""
+    """Return the content of a metadata document that was registered before.
+
+    Its expiry is checked in verify.py.
+    """
     if not SHORTEST <= len(text) <= LONGEST:
         raise _unusable(f"a metadata document has {SHORTEST:,} to {LONGEST:,} characters")
     try:
@@ -98,7 +101,7 @@ def read_metadata(text: str) -> IdentityProviderMetadata:
         raise _unusable(str(problem)) from None
     except InvalidInput:
         raise
-    except Fault as problem:  # the words for times are those of a response
+    except Fault as problem:  # the messages for times are those of a response
         raise _unusable(problem.detail) from None
 
 
@@ -122,7 +125,10 @@ def _describe(entity: etree._Element, valid_until: datetime | None) -> IdentityP
 
 
 def _only_provider(root: etree._Element) -> etree._Element:
-    """Return the one entity that is an identity provider, alone or among others in an EntitiesDescriptor."""
+    """Return the one entity that is an identity provider.
+
+    It is the root, or one of several in an EntitiesDescriptor.
+    """
     if root.tag == md("EntityDescriptor"):
         candidates = [root]
     elif root.tag == md("EntitiesDescriptor"):
@@ -146,16 +152,16 @@ def _roles(entity: etree._Element) -> list[etree._Element]:
 
 
 def _earliest_end(entity: etree._Element) -> datetime | None:
-    """Return when the first of the entity, its roles and the groups around it expires."""
+    """Return the earliest expiry of the entity, its roles and its groups."""
     holders = [entity, *_roles(entity), *entity.iterancestors(md("EntitiesDescriptor"))]
     ends = [find_instant(holder, "validUntil") for holder in holders]
     return min((end for end in ends if end is not None), default=None)
 
 
 def _signing_keys(roles: list[etree._Element]) -> tuple[SigningKey, ...]:
-    """Return every usable signing key, each once, in the document's order.
+    """Return the usable signing keys in the document's order, without repeats.
 
-    Refuse a provider that has none.
+    Raises a Fault if the provider does not have a usable key.
     """
     found: dict[str, SigningKey] = {}
     reasons: list[str] = []
@@ -174,15 +180,18 @@ def _signing_keys(roles: list[etree._Element]) -> tuple[SigningKey, ...]:
 
 
 def _instead(roles: list[etree._Element]) -> str:
-    """Return what to do about a provider that publishes its key alone, as LemonLDAP::NG does with a public key."""
+    """Return advice for a provider that publishes a key without certificate.
+
+    LemonLDAP::NG does this if it is configured with a public key.
+    """
     bare = any(role.find(f"{md('KeyDescriptor')}//{ds('KeyValue')}") is not None for role in roles)
-    return "; its key stands there alone (KeyValue): let it publish an X509Certificate" if bare else ""
+    return "; its key has no certificate (KeyValue): configure it to publish an X509Certificate" if bare else ""
 
 
 def _signing_certificates(roles: list[etree._Element]) -> Iterator[str]:
     for role in roles:
         for descriptor in role.findall(md("KeyDescriptor")):
-            # Without `use` a key serves both purposes (SAML metadata 2.4.1.1).
+            # A key without `use` serves both purposes (SAML metadata 2.4.1.1).
             if descriptor.get("use", "signing") == "signing":
                 for certificate in descriptor.iter(ds("X509Certificate")):
                     yield certificate.text or ""
@@ -206,7 +215,7 @@ def read_signing_key(octets: bytes) -> SigningKey:
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise UnusableCertificate("a signing certificate cannot be read") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _WEAKEST_RSA:
-        raise UnusableCertificate(f"a signing certificate has an RSA key of {key.key_size} bits; 2,048 are the least")
+        raise UnusableCertificate(f"a signing certificate has an RSA key of {key.key_size} bits; the minimum is 2,048")
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
         raise UnusableCertificate(f"a signing certificate is on the curve {key.curve.name}")
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):

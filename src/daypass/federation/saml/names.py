@@ -1,7 +1,7 @@
-"""The names that SAML, XML Signature and XML Encryption use: namespaces, tags and algorithm identifiers.
+"""Names of SAML, XML Signature and XML Encryption.
 
-Owns the allow-lists of algorithms too. What is not in a table here is refused; nothing in a message can add
-to them.
+Owns namespaces, tags, and the allow-lists of algorithms. An algorithm that is not in a table here is refused; a message
+cannot add to the tables.
 Source: SAML 2.0 core and metadata, XML Signature 1.1, XML Encryption 1.1, RFC 9231.
 """
 
@@ -56,7 +56,10 @@ def xenc(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SignatureMethod:
-    """How a SignatureValue is made: the kind of key and the hash. `legacy` needs the operator's consent."""
+    """A signature method: the kind of key and the hash.
+
+    `legacy` methods need the operator's consent.
+    """
 
     key: str
     hash: hashes.HashAlgorithm
@@ -65,13 +68,13 @@ class SignatureMethod:
 
 @dataclass(frozen=True, slots=True)
 class DigestMethod:
-    """How a DigestValue is made. `legacy` needs the operator's consent."""
+    """A digest method. `legacy` methods need the operator's consent."""
 
     hash: hashes.HashAlgorithm
     legacy: bool = False
 
 
-# HMAC, DSA, MD5, SHA-224 and the PSS family are left out on purpose: docs/decisions/0002-saml-choices.md.
+# HMAC, DSA, MD5, SHA-224 and the PSS family are omitted on purpose: docs/decisions/0002-saml-choices.md.
 SIGNATURE_METHODS: Mapping[str, SignatureMethod] = {
     f"{_MORE}rsa-sha256": SignatureMethod("rsa", hashes.SHA256()),
     f"{_MORE}rsa-sha384": SignatureMethod("rsa", hashes.SHA384()),

@@ -1,7 +1,8 @@
-"""Read the private key that opens a provider's encrypted assertions.
+"""Read the private key that decrypts a provider's assertions.
 
-Owns what AddPrivateKey of CreateSAMLProvider and UpdateSAMLProvider accepts. Storing it sealed is storage/'s work.
-Source: IAM User Guide, "Troubleshoot SAML federation with IAM", for the words.
+Owns the keys that AddPrivateKey of CreateSAMLProvider and UpdateSAMLProvider accepts. Leaves sealed storage to
+storage/.
+Source: IAM User Guide, "Troubleshoot SAML federation with IAM", for the messages.
 """
 
 import hashlib
@@ -17,7 +18,10 @@ _SHORTEST_MODULUS, _LONGEST_MODULUS = 2_048, 8_192
 
 
 def parse_private_key(pem: str) -> rsa.RSAPrivateKey:
-    """Return the RSA key in a PEM file without a passphrase, or raise InvalidInput."""
+    """Return the RSA key in a PEM file without a passphrase.
+
+    Raises InvalidInput if the file does not contain one.
+    """
     if len(pem) > LONGEST:
         raise _invalid(f"longer than {LONGEST:,} characters")
     try:
@@ -32,9 +36,9 @@ def parse_private_key(pem: str) -> rsa.RSAPrivateKey:
 
 
 def read_private_key(pem: bytes) -> rsa.RSAPrivateKey:
-    """Return a key that `parse_private_key` took when it was registered.
+    """Return a key that `parse_private_key` accepted at registration.
 
-    The proof that its parts belong together costs 40 milliseconds. It is not made again at each sign-in.
+    The proof that its parts match costs 40 milliseconds, and is not repeated at each sign-in.
     """
     key = serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -43,7 +47,10 @@ def read_private_key(pem: bytes) -> rsa.RSAPrivateKey:
 
 
 def fingerprint(key: rsa.RSAPrivateKey) -> str:
-    """Return the SHA-256 of the public key in DER: it names the key and gives nothing of it away."""
+    """Return the SHA-256 of the public key in DER.
+
+    It identifies the key without revealing the private key.
+    """
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(public).hexdigest()
 

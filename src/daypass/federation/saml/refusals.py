@@ -1,7 +1,7 @@
-"""AWS's words for a SAML response that STS does not take.
+"""AWS's error messages for a SAML response that STS refuses.
 
-Owns the texts and their codes. Each function takes the `detail` that the audit event keeps: precisely what
-was wrong, which the caller is not told where AWS does not tell.
+Owns the messages and their codes. Each function takes the `detail` for the audit event: the exact reason, which the
+caller does not see if AWS does not return it.
 Source: recorded answers of AssumeRoleWithSAML; IAM User Guide, "Troubleshoot SAML federation with IAM".
 """
 
@@ -16,12 +16,12 @@ AUDIENCE = "Response does not contain the required audience."
 ISSUER = "Issuer not present in specified provider"
 NO_ROLE = "SAML Assertion doesn't contain the requested Role and Metadata in the attributes"
 
-# AWS passes these two on from an inner service, with that service's own tail.
+# AWS forwards these two messages from an internal service, with the suffix of that service.
 _UPSTREAM = frozenset({MALFORMED, UNSIGNED})
 
 
 def malformed(detail: str) -> Fault:
-    """Refuse a response that is not of the one shape STS reads."""
+    """Refuse a response that does not have the one form that STS accepts."""
     return InvalidIdentityToken(MALFORMED, detail=detail)
 
 
@@ -31,12 +31,12 @@ def unsigned(detail: str) -> Fault:
 
 
 def bad_signature(detail: str) -> Fault:
-    """Refuse a signature that is not the provider's, or not of a kind we verify."""
+    """Refuse a signature that the provider did not make, or of another kind."""
     return InvalidIdentityToken(SIGNATURE_INVALID, detail=detail)
 
 
 def wrong_audience(detail: str) -> Fault:
-    """Refuse an assertion that was written for somebody else."""
+    """Refuse an assertion that was written for another audience."""
     return InvalidIdentityToken(AUDIENCE, detail=detail)
 
 
@@ -46,17 +46,17 @@ def wrong_issuer(detail: str) -> Fault:
 
 
 def no_role(detail: str) -> Fault:
-    """Refuse a role that the assertion does not name together with its provider."""
+    """Refuse a role that the assertion does not list with its provider."""
     return InvalidIdentityToken(NO_ROLE, detail=detail)
 
 
 def invalid(message: str, detail: str = "") -> Fault:
-    """Refuse an attribute whose value breaks a rule, in words of its own."""
+    """Refuse an attribute whose value breaks a rule, with its own message."""
     return InvalidIdentityToken(message, detail=detail or message)
 
 
 def expired(detail: str) -> Fault:
-    """Refuse an assertion, or the session behind it, that is past its end."""
+    """Refuse an expired assertion, or one with an expired session."""
     return ExpiredTokenException(EXPIRED, detail=detail)
 
 
@@ -66,12 +66,12 @@ def stale(detail: str) -> Fault:
 
 
 def rejected(detail: str) -> Fault:
-    """Pass on that the identity provider itself said no."""
+    """Refuse a response in which the identity provider reports a failure."""
     return IDPRejectedClaim("The identity provider (IdP) reported that authentication failed.", detail=detail)
 
 
 def as_answered(fault: Fault, *, request_id: str) -> Fault:
-    """Return `fault` with the tail that AWS's answer carries for it, if it carries one."""
+    """Return `fault` with the suffix of AWS's answer, if AWS adds one."""
     if fault.message not in _UPSTREAM:
         return fault
     tail = (

@@ -1,6 +1,7 @@
-"""Sign a request to an identity provider: as text in an address, or as XML inside the document.
+"""Sign a request to an identity provider, in a URL or in the document.
 
-Owns both forms, which differ by binding. Whose key signs is the caller's decision; nothing here is verified.
+Owns both forms, which depend on the binding. Leaves the choice of the key to its caller. Signatures are not verified
+here.
 Rules: SAML bindings 3.4.4.1 (DEFLATE encoding) and 3.5.4; SAML core 5.4; XML Signature 1.1; Exclusive XML
 Canonicalization 1.0.
 """
@@ -22,26 +23,32 @@ _SHA256 = f"{XENC}sha256"
 def sign_query(message: Sequence[tuple[str, str]], signer: RequestSigner) -> str:
     """Return a query with its signature.
 
-    `message` is SAMLRequest and RelayState in this order. What is signed is the very text that travels, for two ways of
-    escaping would be two texts.
+    `message` is SAMLRequest and RelayState in this order. The signature covers the exact string in the URL, because
+    another percent-encoding would be another string.
     """
     signed = urlencode([*message, ("SigAlg", RSA_SHA256)])
     return f"{signed}&{urlencode({'Signature': signer.sign(signed.encode('ascii'))})}"
 
 
 def sign_document(document: str, signer: RequestSigner) -> str:
-    """Return a request with an enveloped signature after its Issuer, where the schema wants it."""
+    """Return a request with an enveloped signature.
+
+    The signature follows the Issuer, as the schema requires.
+    """
     root = etree.fromstring(document.encode())
     issuer = root.find(saml("Issuer"))
     if issuer is None:
-        raise ValueError("a request without an Issuer")
+        raise ValueError("the request does not have an Issuer")
     signature = etree.fromstring(_signature(root.get("ID") or "", _digest(root), signer))
     issuer.addnext(signature)
     return etree.tostring(root, encoding="unicode")
 
 
 def _signature(identifier: str, digest: str, signer: RequestSigner) -> str:
-    """Return a Signature. SignedInfo is signed in the canonical form that it has inside it."""
+    """Return a Signature element.
+
+    SignedInfo is signed in the canonical form that it has inside the element.
+    """
     info = _canonical(etree.fromstring(_signed_info(identifier, digest)))
     return (
         f'<ds:Signature xmlns:ds="{DS}">{info.decode()}<ds:SignatureValue>{signer.sign(info)}</ds:SignatureValue>'

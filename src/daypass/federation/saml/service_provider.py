@@ -1,7 +1,8 @@
-"""Describe Daypass to identity providers: the SAML metadata of a service provider.
+"""Describe Daypass to identity providers, as a SAML service provider.
 
-Owns the document behind /saml/metadata.xml. It asks for what the checks need: signed assertions, a persistent name, and
-the two attributes without which nobody gets a role. It names the keys that sign our requests.
+Owns the document behind /saml/metadata.xml. It requests the parts that the checks need: signed assertions, a persistent
+name, and the two attributes without which a user cannot get a role. It contains the certificates of the keys that sign
+our requests.
 Rules: SAML metadata 2.0, 2.4.1.1 and 2.4.4.
 """
 
@@ -20,10 +21,11 @@ _WANTED = ("Role", "RoleSessionName")
 def describe_service_provider(*, entity_id: str, consumers: Sequence[str], certificates: Sequence[bytes]) -> str:
     """Return the metadata of a service provider.
 
-    The first of its `consumers` is the default address for responses. `certificates`, in DER, are those of the keys
-    that sign requests: the one that does so now, then the others.
+    The first of its `consumers` is the default URL for responses. `certificates`, in DER, belong to the keys that sign
+    requests: the current one first, then the others.
     """
-    # Of several keys some providers keep the first (WSO2), others the last (Keycloak): both are the one that signs now.
+    # Some providers keep the first of several keys (WSO2), others the last (Keycloak): list the current key in both
+    # places.
     named = [*certificates, *(certificates[:1] if len(certificates) > 1 else ())]
     keys = "".join(
         f'<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>'

@@ -1,7 +1,7 @@
-"""What this installation asks of a SAML response, and what it knows about the provider that sends one.
+"""Settings for SAML responses, and the registered provider.
 
-Owns the rule for which addresses and audiences are ours. Built by the operation and the assertion consumer
-service from configuration and the directory; nothing here comes from the response.
+Owns the rule that decides which addresses and audiences are ours. The operation and the assertion consumer service
+create the values from the configuration and the directory, never from the response.
 """
 
 import re
@@ -17,9 +17,9 @@ _AWS_RECIPIENT = re.compile(r"https://(?:[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """One registered provider.
+    """A registered provider.
 
-    Where it is in the directory, its metadata, and the keys that open what it encrypts.
+    Contains its name in the directory, its metadata, and the keys that decrypt its assertions.
     """
 
     account: str
@@ -28,7 +28,8 @@ class Trust:
     decryption_keys: tuple[rsa.RSAPrivateKey, ...] = ()
     # AWS's AssertionEncryptionMode: True for Required.
     require_encryption: bool = False
-    # Off is safe. On takes what AWS was seen to take: docs/decisions/0002-saml-choices.md lists it.
+    # False is the secure setting. True accepts the responses that AWS accepts: docs/decisions/0002-saml-choices.md has
+    # the list.
     lax_like_aws: bool = False
     allow_sha1: bool = False
 
@@ -40,9 +41,9 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class SamlSettings:
-    """Who we are: the audiences and addresses under which assertions may be meant for us.
+    """The audiences and addresses of this server.
 
-    `expected_in_response_to` is the identifier of our own request, where we sent one; None asks nothing.
+    `expected_in_response_to` is the identifier of our own request. None disables the check: no request was sent.
     """
 
     audiences: frozenset[str] = frozenset({AWS_AUDIENCE})
@@ -50,9 +51,12 @@ class SamlSettings:
     expected_in_response_to: str | None = None
 
     def is_recipient(self, address: str) -> bool:
-        """Tell whether `address` is one of ours, or one of the AWS endpoints that we stand in for."""
+        """Return whether `address` is ours, or an AWS endpoint that we replace."""
         return address in self.recipients or _AWS_RECIPIENT.fullmatch(address) is not None
 
     def is_audience(self, name: str) -> bool:
-        """Tell whether an assertion written for `name` was written for us. Compared exactly, case and all."""
+        """Return whether `name` is one of our audiences.
+
+        The comparison is exact and case-sensitive.
+        """
         return name in self.audiences

@@ -1,8 +1,9 @@
-"""Verify the signature of one element, and hand back the very bytes that were signed.
+"""Verify the signature of one element, and return the signed bytes.
 
-The one place that touches XML signatures. It expects what gate.py lets through and nothing else: one
-reference to the parent, two fixed transforms. Keys come from the registered metadata; KeyInfo is never read.
-Why not a library: docs/decisions/0003-saml-signature.md. Rules: XML Signature 1.1, 3.2 "Core validation".
+Owns all verification of XML signatures. It accepts only elements that passed the schema checks: one reference to the
+parent, two fixed transforms. Keys come from the registered metadata; KeyInfo is never read.
+Why not a library: docs/decisions/0003-saml-signature.md.
+Rules: XML Signature 1.1, 3.2 "Core validation".
 """
 
 import base64
@@ -27,19 +28,25 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedXmlSignature:
-    """The signature on an element's SignedInfo. It says who may have signed the element, not what was signed."""
+    """The signature on an element's SignedInfo.
+
+    It shows which key may have signed the element, but not which content was signed.
+    """
 
     octets: bytes
     value: bytes
     method: SignatureMethod
 
     def is_made_by(self, key: PublicKey) -> bool:
-        """Tell whether a key made the signature over SignedInfo. The element itself may be another one still."""
+        """Return whether a key made the signature over SignedInfo.
+
+        The element itself may still have been changed.
+        """
         return _is_signed_by(key, self.value, self.octets, self.method)
 
 
 def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature | None:
-    """Return an element's own signature, or None if it has none that could be verified."""
+    """Return an element's own signature, or None if it cannot be verified."""
     try:
         signature = _child(element, "Signature")
         signed_info = cut_out(_child(signature, "SignedInfo"))
@@ -52,18 +59,18 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature
 
 
 def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> etree._Element:
-    """Return what the element's own signature covers, read again from the canonical bytes that were digested.
+    """Return the signed element, parsed from its canonical bytes.
 
-    Raises the Fault for a bad signature. The returned tree has no connection with the document that was
-    handed in.
+    The digest covers exactly these bytes. The returned tree does not refer to the original document. Raises the Fault
+    for a bad signature.
     """
     try:
         alone = cut_out(element)
         canonical = _verify_octets(alone, keys, allow_sha1=allow_sha1)
         return parse_xml(canonical, CANONICAL)
     except UnreadableXml as problem:
-        raise bad_signature(f"the signed element cannot stand alone: {problem}") from None
-    except etree.LxmlError as problem:  # libxml2 has no canonical form for relative namespace names
+        raise bad_signature(f"the signed element is not valid as a separate document: {problem}") from None
+    except etree.LxmlError as problem:  # relative namespace names do not have a canonical form in libxml2
         raise bad_signature(f"the signed element has no canonical form: {problem}") from None
 
 
@@ -72,7 +79,7 @@ def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sh
     signed_info = cut_out(_child(signature, "SignedInfo"))
     octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
     _verify_signed_info(octets, _decode(_child(signature, "SignatureValue")), keys, allow_sha1=allow_sha1)
-    # From here on SignedInfo is what the key signed: read again, not what stood in the message.
+    # From here on use the SignedInfo that the key signed: parsed again, not taken from the message.
     reference = _child(parse_xml(octets, CANONICAL), "Reference")
     transform = _child(reference, "Transforms")[1]
     _take_out(signature)
@@ -104,7 +111,10 @@ def _is_signed_by(key: PublicKey, value: bytes, octets: bytes, method: Signature
 
 
 def _der(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
-    """Rewrite r and s, each as long as the curve's order, as OpenSSL wants them (RFC 4050 3.3)."""
+    """Return r and s of an ECDSA signature in OpenSSL's format.
+
+    In XML each is as long as the order of the curve (RFC 4050 3.3).
+    """
     half = (key.key_size + 7) // 8
     if len(value) != 2 * half:
         raise InvalidSignature
@@ -129,7 +139,7 @@ def _canonical(root: etree._Element, prefixes: list[str] | None) -> bytes:
 def _take_out(signature: etree._Element) -> None:
     """Remove the signature but keep the text after it.
 
-    The enveloped-signature transform takes the element alone.
+    The enveloped-signature transform removes the element alone.
     """
     parent = signature.getparent()
     if parent is None:

@@ -1,10 +1,9 @@
-"""What an assertion says, as values: read once, exactly, without judging it.
+"""The content of an assertion as values.
 
-Owns the grammar of an assertion below its signature. An element that this file does not know is refused,
-since what is not understood may be a restriction. Judging is meaning.py's work, the attributes' sense
-attributes.py's.
-Rules: SAML core 2.3 to 2.7. verify.py hands in the verified element; `saml inspect` alone reads unverified
-ones.
+Owns the grammar of an assertion below its signature. An element that this module does not know is refused, since it may
+be a restriction. Leaves the conditions and the meaning of the attributes to the modules that check them. verify.py
+passes in the verified element; only `saml inspect` reads unverified ones.
+Rules: SAML core 2.3 to 2.7.
 """
 
 from collections.abc import Mapping
@@ -32,19 +31,19 @@ _ASSERTION: Mapping[str, tuple[int, int]] = {
     saml("AttributeStatement"): _ANY,
 }
 _SUBJECT: Mapping[str, tuple[int, int]] = {saml("NameID"): _ONE, saml("SubjectConfirmation"): _ONE}
-# The confirming party's name says nothing that a bearer must prove.
+# The name of the confirming party is not part of a bearer's proof.
 _CONFIRMATION: Mapping[str, tuple[int, int]] = {saml("NameID"): _MAYBE, saml("SubjectConfirmationData"): _ONE}
 _CONDITIONS: Mapping[str, tuple[int, int]] = {
     saml("AudienceRestriction"): _ANY,
     saml("OneTimeUse"): _MAYBE,
-    # It limits assertions made from this one. We make none.
+    # It limits assertions that are derived from this one. Daypass does not derive any.
     saml("ProxyRestriction"): _MAYBE,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NameId:
-    """Who the assertion is about, in the words of its issuer."""
+    """The subject of the assertion, as its issuer names it."""
 
     value: str
     format: str
@@ -52,7 +51,7 @@ class NameId:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """How whoever brings the assertion shows that it is theirs."""
+    """The proof that the bearer may present the assertion."""
 
     method: str
     recipient: str
@@ -63,17 +62,17 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """When and for whom the assertion is good."""
+    """The time and the audience for which the assertion is valid."""
 
     not_before: datetime | None
     not_on_or_after: datetime | None
-    audiences: tuple[tuple[str, ...], ...]  # every restriction must hold; within one, any audience does
+    audiences: tuple[tuple[str, ...], ...]  # every restriction must match; one matching audience is enough for it
     one_time_use: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute. A value that is not plain text is None."""
+    """An attribute. None is a value that is not plain text."""
 
     name: str
     values: tuple[str | None, ...]
@@ -81,7 +80,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Everything that an assertion says and we read."""
+    """The parts of an assertion that Daypass reads."""
 
     identifier: str
     version: str
@@ -96,7 +95,7 @@ class Statement:
 
 
 def read_statement(assertion: etree._Element) -> Statement:
-    """Return what `assertion` says; raise the Fault for a malformed response."""
+    """Return the content of an assertion. Raises a Fault if it is malformed."""
     parts = sort_children(assertion, _ASSERTION)
     issued = find_instant(assertion, "IssueInstant")
     if issued is None:
@@ -131,7 +130,7 @@ def _read_confirmation(element: etree._Element) -> Confirmation:
         recipient=require_attribute(data, "Recipient"),
         not_before=find_instant(data, "NotBefore"),
         not_on_or_after=ends,
-        # Some providers write an empty one where nobody asked.
+        # Some providers write an empty one if there was no request.
         in_response_to=data.get("InResponseTo") or None,
     )
 

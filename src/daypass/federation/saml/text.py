@@ -1,8 +1,7 @@
-"""Read text and attributes of elements exactly: one reading, or a refusal.
+"""Read text and attributes of elements in exactly one way, or raise.
 
-Owns what counts as a plain value. A value is text only: a child element inside it would make two readers
-disagree. Surrounding white space is neither trimmed nor accepted, in any name: trimming would make two names
-one.
+Owns the definition of a plain value. A value is text only, because two readers would disagree about a child element
+inside it. White space around a name is neither trimmed nor accepted: trimming would make two names equal.
 """
 
 import re
@@ -15,8 +14,7 @@ from daypass.federation.saml.refusals import malformed
 
 _INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,12}))?Z")
 _NAME_LENGTH = 2048
-# Controls, format characters (the bidirectional overrides are among them), surrogates, private use and
-# unassigned.
+# Controls, format characters (including bidirectional overrides), surrogates, private use and unassigned.
 _UNSPEAKABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -26,14 +24,14 @@ def local_name(element: etree._Element) -> str:
 
 
 def read_text(element: etree._Element) -> str:
-    """Return the text of an element that holds nothing else."""
+    """Return the text of an element that contains only text."""
     if len(element):
         raise malformed(f"{local_name(element)} contains an element where text is expected")
     return element.text or ""
 
 
 def read_name(element: etree._Element) -> str:
-    """Return the text of an element that names somebody or something."""
+    """Return the text of an element that is a name."""
     name = read_text(element)
     problem = find_problem_with_name(name)
     if problem:
@@ -42,7 +40,7 @@ def read_name(element: etree._Element) -> str:
 
 
 def find_problem_with_name(name: str) -> str | None:
-    """Say what keeps `name` out of ARNs, logs and comparisons, or return None."""
+    """Return why `name` is not safe in ARNs, logs and comparisons, or None."""
     if not name:
         return "is empty"
     if len(name) > _NAME_LENGTH:
@@ -55,7 +53,7 @@ def find_problem_with_name(name: str) -> str | None:
 
 
 def require_attribute(element: etree._Element, name: str) -> str:
-    """Return an attribute that must be there."""
+    """Return a required attribute."""
     value = element.get(name)
     if value is None:
         raise malformed(f"{local_name(element)} has no {name}")
@@ -63,15 +61,15 @@ def require_attribute(element: etree._Element, name: str) -> str:
 
 
 def find_instant(element: etree._Element, name: str) -> datetime | None:
-    """Return the instant in an attribute, or None where there is no such attribute."""
+    """Return the instant in an attribute, or None without the attribute."""
     value = element.get(name)
     return None if value is None else parse_instant(value, what=f"{local_name(element)} {name}")
 
 
 def parse_instant(value: str, *, what: str) -> datetime:
-    """Return an instant written as SAML wants it.
+    """Return an instant in the format of SAML.
 
-    UTC, with a Z (SAML core 1.3.3). Fractions are cut at microseconds.
+    UTC, with a Z (SAML core 1.3.3). Fractions are truncated to microseconds.
     """
     parts = _INSTANT.fullmatch(value)
     if not parts:
@@ -79,5 +77,5 @@ def parse_instant(value: str, *, what: str) -> datetime:
     try:
         instant = datetime.fromisoformat(parts[1]).replace(tzinfo=UTC)
     except ValueError:
-        raise malformed(f"{what} is not a time that exists: {value[:40]!r}") from None
+        raise malformed(f"{what} is not a valid date and time: {value[:40]!r}") from None
     return instant.replace(microsecond=int((parts[2] or "0")[:6].ljust(6, "0")))

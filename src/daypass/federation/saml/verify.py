@@ -1,7 +1,7 @@
-"""From what a stranger sent to an assertion that its issuer signed.
+"""Verify a SAML response: from untrusted bytes to a signed assertion.
 
-Owns the order of the steps; each step lives in its own file. `verify_response` returns a tree that was read
-from the bytes under the signature. Whoever has a VerifiedAssertion has nothing of the original document.
+Owns the order of the steps; each step is in its own module. `verify_response` returns a tree that was parsed from the
+signed bytes. A VerifiedAssertion does not contain any part of the original document.
 Rules: docs/decisions/0003-saml-signature.md.
 """
 
@@ -27,21 +27,21 @@ from daypass.federation.saml.text import find_problem_with_name
 from daypass.federation.saml.xml import RESPONSE, UnreadableXml, parse_xml
 
 LONGEST = 100_000
-# Clocks differ. What begins a minute from now has begun; what has ended has ended.
+# Clocks differ: a start time may be up to a minute in the future. Expiry is exact.
 SKEW = timedelta(seconds=60)
 _NOT_ACCEPTED = (
-    "the encrypted assertion is not one that a key of the provider opens and that the provider signed; "
-    "`daypass saml inspect` finds out more where the store is"
+    "a key of the provider cannot decrypt the assertion, or the provider did not sign it; "
+    "run `daypass saml inspect` on a machine with the store for details"
 )
 _LOST_PLUS = "; it contains spaces, as when a + was decoded as a space in a form or URL"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-# The mistakes that people make, each with what to do about it.
+# Common mistakes, each with its correction.
 _MISTAKES: Sequence[tuple[Callable[[str], bool], str]] = (
-    (lambda packed: packed.startswith("<"), "this is the XML itself; STS takes it as base64"),
+    (lambda packed: packed.startswith("<"), "this is XML; encode it as base64"),
     (lambda packed: "%" in packed, "this is URL-encoded (it contains %); decode it first"),
     (
         lambda packed: packed.startswith("SAMLResponse="),
-        "this is a whole form field; STS takes what follows SAMLResponse=",
+        "this is a whole form field; send only the part after SAMLResponse=",
     ),
     (
         lambda packed: not _BASE64.fullmatch(packed),
@@ -52,7 +52,7 @@ _MISTAKES: Sequence[tuple[Callable[[str], bool], str]] = (
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAssertion:
-    """An assertion as its issuer signed it, and the envelope that it came in."""
+    """An assertion as its issuer signed it, and its envelope."""
 
     element: etree._Element
     envelope: Envelope
@@ -62,9 +62,10 @@ class VerifiedAssertion:
 def verify_response(
     unverified_response: str, *, trust: Trust, now: datetime, request_id: str = ""
 ) -> VerifiedAssertion:
-    """Return the assertion in a base64 SAMLResponse, or raise the Fault that STS answers with.
+    """Return the assertion in a base64 SAMLResponse.
 
-    `request_id` is that of the caller's request: AWS repeats one inside two of its messages.
+    Raises the Fault that STS returns if the response is refused. `request_id` is the ID of the caller's request: AWS
+    repeats one inside two of its messages.
     """
     try:
         root = decode_response(unverified_response)
@@ -94,17 +95,23 @@ def decode_response(unverified_response: str) -> etree._Element:
 
 
 def find_problem_with_base64(given: str, packed: str) -> str | None:
-    """Say what keeps the text from being base64, or return None. `packed` is `given` without white space."""
+    """Return why a string is not valid base64, or None.
+
+    `packed` is `given` without white space.
+    """
     for made, problem in _MISTAKES:
         if made(packed):
             return problem
     if len(packed) % 4 == 0:
         return None
-    return f"not base64{_LOST_PLUS}" if " " in given.strip() else "not base64: a part of it is missing"
+    return f"not base64{_LOST_PLUS}" if " " in given.strip() else "not base64: the string is not complete"
 
 
 def find_unverified_issuer(unverified_response: str) -> str | None:
-    """Return the name under which a response claims to come, to look up which provider should judge it."""
+    """Return the unverified issuer of a response, or None.
+
+    It is used to find the registered provider.
+    """
     try:
         root = decode_response(unverified_response)
     except Fault:
@@ -118,7 +125,10 @@ def find_unverified_issuer(unverified_response: str) -> str | None:
 
 
 def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:
-    """Return the keys that may sign for a provider at `now`; raise the Fault where there is none left."""
+    """Return the keys that may sign for a provider at `now`.
+
+    Raises the Fault if no key is left.
+    """
     metadata = trust.metadata
     if metadata.valid_until is not None and metadata.valid_until <= now:
         raise refusals.bad_signature(f"the provider's metadata was valid until {metadata.valid_until}")
@@ -128,38 +138,41 @@ def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:
         if trust.lax_like_aws or each.is_current(now) or each.is_current(now + SKEW)
     ]
     if not keys:
-        raise refusals.bad_signature("every signing certificate in the provider's metadata is outside its dates")
+        raise refusals.bad_signature("every signing certificate in the provider's metadata is expired or not valid yet")
     return keys
 
 
 def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> VerifiedAssertion:
     keys = trusted_keys(trust, now)
-    # The Response's signature before decryption: a swapped ciphertext is refused before a private key touches
+    # Verify the Response's signature before decryption: a swapped ciphertext is refused before a private key is used on
     # it.
     response = verify_envelope(response, keys, trust)
     envelope = read_envelope(response.root)
     if response.encrypted:
         return VerifiedAssertion(_verify_encrypted(response, keys, trust), envelope, encrypted=True)
     if trust.require_encryption:
-        raise malformed("the provider requires encrypted assertions and this one is not")
+        raise malformed("the provider requires encrypted assertions and this one is not encrypted")
     if not is_signed(response.unverified_assertion):
-        raise refusals.unsigned("the Assertion carries no signature of its own")
+        raise refusals.unsigned("the Assertion does not have its own signature")
     verified = verify_element(response.unverified_assertion, keys, allow_sha1=trust.allow_sha1)
     return VerifiedAssertion(verified, envelope, encrypted=False)
 
 
 def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> ShapedResponse:
-    """Return the response as its own signature covers it, or as it came where it has none."""
+    """Return the response that its own signature covers.
+
+    A response without a signature is returned unchanged.
+    """
     if not response.signed:
         return response
     return shape_response(verify_element(response.root, keys, allow_sha1=trust.allow_sha1))
 
 
 def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> etree._Element:
-    """Open and verify, with one answer and one detail for every way this can fail.
+    """Decrypt and verify, with one answer and one detail for every failure.
 
-    A caller who could tell bad padding from bad XML from a bad signature could read what others encrypted. The detail
-    is for the audit, but an account's auditors may read it on the operator page.
+    A caller that could distinguish bad padding, bad XML and a bad signature could decrypt the assertions of others. The
+    detail is for the audit log, but an account's auditors may read it on the operator page.
     """
     try:
         assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)

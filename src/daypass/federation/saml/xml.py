@@ -1,9 +1,10 @@
-"""The one way SAML documents become trees: a hardened parser and limits on what it may be asked to do.
+"""Parse XML documents with a hardened parser and limits.
 
-Owns the parser's settings and the limits; knows nothing of SAML. Every document that arrives here is hostile.
-Rules: no DOCTYPE in any encoding, no entities, no network, no recovery; UTF-8 only, since a second encoding
-is a second spelling that a reviewer or a proxy may read differently; everything counted before anything costs
-more than linear time.
+Owns the settings of the parser and the limits. Every document is untrusted.
+
+- A DOCTYPE is refused in every encoding; entities, network access and recovery are off.
+- Only UTF-8 is accepted, since a reviewer or a proxy may read a second encoding differently.
+- Sizes and numbers are checked before any step that takes more than linear time.
 """
 
 import re
@@ -13,30 +14,36 @@ from lxml import etree
 
 
 class UnreadableXml(Exception):  # noqa: N818 - it says what the document is
-    """The document is not one we read. The text says why, for the audit and for `saml inspect`."""
+    """The document is refused.
+
+    The message says why, for the audit log and for `saml inspect`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one document may contain. The numbers bound memory; none is near what real providers send."""
+    """Limits of one document.
+
+    They bound memory. Real providers stay far below them.
+    """
 
     octets: int
-    markup: int  # "<" characters: bounds elements, comments and instructions before the tree is built
-    namespaces: int  # namespace declarations: looking one up is linear in their number
+    markup: int  # "<" characters: bounds elements, comments and instructions before parsing
+    namespaces: int  # namespace declarations: a lookup is linear in their number
     depth: int
     attributes: int  # of one element: canonical form sorts them
-    comments: bool = False  # whether comments and instructions may stand inside the root
+    comments: bool = False  # whether comments and instructions are allowed inside the root
 
 
-# 100,000 characters of base64 are 75,000 octets. Canonical form is longer than what it came from: it closes
-# every element with a tag and declares namespaces anew.
+# 100,000 characters of base64 are 75,000 octets. Canonical form is longer than its source: it closes every element with
+# a tag and repeats namespace declarations.
 RESPONSE = Limits(octets=75_000, markup=4_000, namespaces=256, depth=40, attributes=32)
 CANONICAL = Limits(octets=3_000_000, markup=8_000, namespaces=20_000, depth=40, attributes=32)
 METADATA = Limits(octets=20_000_000, markup=200_000, namespaces=20_000, depth=60, attributes=64, comments=True)
 
 _DECLARED_ENCODING = re.compile(r"\A<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"'>]*)[\"']")
-# A namespace declaration with a long prefix, padding or name. Canonical form repeats a declaration wherever
-# it is used again, so that a long one would be multiplied. Every quantifier is bounded: the search is linear.
+# A namespace declaration with a long prefix, padding or name. Canonical form repeats a declaration in each place that
+# uses it, and would multiply a long one. Every quantifier is bounded: the search is linear.
 _PREFIX = r"xmlns(?::[^\s=\"'<>]{1,64})?"
 _LONG_NAMESPACE = re.compile(
     r"xmlns:[^\s=\"'<>]{65}"
@@ -54,9 +61,9 @@ def parse_xml(document: bytes, limits: Limits) -> etree._Element:
         root = etree.fromstring(document, _parser(limits))
     except (etree.XMLSyntaxError, ValueError, AssertionError) as problem:
         raise UnreadableXml(f"not well-formed XML: {problem}") from None
-    except etree.LxmlError as problem:  # pragma: no cover - lxml's own other ways of saying no
+    except etree.LxmlError as problem:  # pragma: no cover - lxml's other errors
         raise UnreadableXml(f"unreadable: {problem}") from None
-    # The parser's own word on the document type; the byte search above only spares us the parse.
+    # The parser's own result for the document type. The byte search above only saves parsing.
     if root.getroottree().docinfo.internalDTD is not None:
         raise UnreadableXml("a DOCTYPE is not allowed")
     _survey(root, limits)
@@ -64,7 +71,7 @@ def parse_xml(document: bytes, limits: Limits) -> etree._Element:
 
 
 def _parser(limits: Limits) -> etree.XMLParser:
-    # `encoding` overrules the declaration: one document, one reading.
+    # `encoding` overrides the declaration: a document has exactly one reading.
     return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -80,7 +87,7 @@ def _parser(limits: Limits) -> etree.XMLParser:
 
 
 def _weigh(document: bytes, limits: Limits) -> None:
-    """Refuse what can be refused by counting characters."""
+    """Refuse documents that break a limit, by counting characters."""
     if len(document) > limits.octets:
         raise UnreadableXml(f"larger than {limits.octets} bytes")
     try:
@@ -103,7 +110,10 @@ def _weigh(document: bytes, limits: Limits) -> None:
 
 
 def _survey(root: etree._Element, limits: Limits) -> None:
-    """Walk the tree level by level, so that neither recursion nor a look back at ancestors costs anything."""
+    """Check the limits of the tree, level by level.
+
+    Neither recursion nor repeated access to ancestors is needed.
+    """
     level, depth = [root], 0
     while level:
         depth += 1
@@ -118,8 +128,9 @@ def _survey(root: etree._Element, limits: Limits) -> None:
 
 
 def cut_out(element: etree._Element) -> etree._Element:
-    """Return a copy of `element` that is a document of its own, with the namespaces that were in scope.
+    """Return a copy of `element` as a document of its own.
 
-    Written out and read again, not copied in memory: nothing of the surrounding document stays reachable.
+    It has the namespaces that were in scope. The element is serialized and parsed again, not copied in memory: the
+    surrounding document must not stay reachable.
     """
     return parse_xml(etree.tostring(element, with_tail=False, encoding="utf-8"), CANONICAL)
