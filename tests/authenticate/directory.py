@@ -1,6 +1,7 @@
-"""A directory of one account for the tests of authentication, and requests that its users and sessions sign.
+"""A directory of one account for authentication tests, without a server.
 
-No server: the stage is called as the pipeline calls it, on a store in memory and at the instant of the test.
+Owns the account, and the requests that its users and sessions sign. The stage is called as the pipeline calls it, with
+a store in memory and at the instant of the test.
 """
 
 import os
@@ -41,7 +42,7 @@ TRUST = '{"Version":"2012-10-17","Statement":[]}'
 
 
 class Directory:
-    """An account with a user, a role and two long-term keys, and the stage that authenticates a request."""
+    """An account, its user, role and two long-term keys, and the stage."""
 
     def __init__(self) -> None:
         self.clock = MovableClock()
@@ -77,13 +78,16 @@ class Directory:
             records.replace(writer, msgspec.structs.replace(entity, **changes))
 
     def revoke(self, access_key_id: str, before: int) -> None:
-        """Store the revocation of an access key in the form that every version of Daypass reads."""
+        """Store the revocation of an access key.
+
+        The record has the format that every version of Daypass reads.
+        """
         body = msgspec.json.encode({access_key_id: before})
         with self.store.write() as writer:
             writer.insert(Record(kind="revocations", account="", key="access-keys", sort="access-keys", body=body))
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return the value of a loader, as the views of the server do."""
+        """Return the value of a loader, as the server's views do."""
         with self.store.read() as reader:
             return loader(reader, *args)
 
@@ -94,14 +98,17 @@ class Directory:
     def signer(
         self, access_key_id: str, token: str | None = None, *, secret: str = SECRET, now: datetime = NOW
     ) -> Signer:
-        """Return the signer of a request that botocore signs at `now`, or raise the Fault."""
+        """Return the signer of a request that botocore signs at `now`.
+
+        Raises the Fault if the request is refused.
+        """
         read = sign_as(Credentials(access_key_id, secret, token), at=now)
         lookup = Lookup(self, self.keychain, lambda: self.ring, is_aws_region, now)
         return authenticate(find_signature(read), read, services=SERVICES, lookup=lookup)
 
 
 def session(kind: SessionKind = SessionKind.ROLE, **changes: Any) -> Session:
-    """Return a session of that kind which ends at NOW."""
+    """Return a session of that kind that expires at NOW."""
     principals = {
         SessionKind.ROLE: (ROLE_ID, "deploy", "build-17"),
         SessionKind.USER: (USER_ID, "alice", ""),

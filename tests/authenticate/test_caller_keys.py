@@ -1,4 +1,4 @@
-"""The condition keys about the caller: each kind of caller has exactly its own."""
+"""Each kind of caller has exactly its own condition keys."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def keys(caller: Caller) -> dict[str, Any]:
 
 
 def test_a_user_with_a_long_term_key() -> None:
-    """It has no issue time and no MFA keys, not even a false one."""
+    """It has no issue time, and its MFA keys are absent rather than false."""
     assert keys(user_caller(USER, "AKIAX")) == {
         **BARE,
         "aws:principaltype": "User",
@@ -39,7 +39,7 @@ def test_a_user_with_a_long_term_key() -> None:
 
 
 def test_a_user_with_a_session() -> None:
-    """It is the user still."""
+    """The principal is still the user."""
     made = session(SessionKind.USER)
     assert keys(user_caller(USER, made.access_key_id, made)) == {
         **keys(user_caller(USER, "AKIAX")),
@@ -48,7 +48,7 @@ def test_a_user_with_a_session() -> None:
 
 
 def test_a_root_user() -> None:
-    """The account itself: no name and no tags."""
+    """The principal is the account: without name and tags."""
     root = {
         **BARE,
         "aws:principaltype": "Account",
@@ -61,7 +61,10 @@ def test_a_root_user() -> None:
 
 
 def test_a_role_session() -> None:
-    """Its ARN is the role's, its tags win over the role's, and the keys of the assertion are present."""
+    """The ARN is the role's, and session tags replace the role's tags.
+
+    The keys of the assertion are present.
+    """
     made = session(
         tags={"TEAM": "Blue", "job": "42"},
         source_identity="ada",
@@ -84,7 +87,7 @@ def test_a_role_session() -> None:
 
 
 def test_a_federated_user() -> None:
-    """It does not have the name and the tags of the user who made it."""
+    """It does not have the name and the tags of the user that created it."""
     made = session(SessionKind.FEDERATED)
     assert keys(federated_caller(ACCOUNT, USER, made)) == {
         **BARE,
@@ -110,14 +113,17 @@ def test_a_caller_without_a_signature_has_none(kind: PrincipalKind) -> None:
         (None, None, None),
         (NOW - 1, None, "1"),
         (NOW, None, "0"),
-        # Clocks of two nodes differ: an age is never below zero.
+        # The clocks of two nodes differ: an age is never below zero.
         (NOW + 1, None, "0"),
         (ISSUED, NOW - 5, "5"),
         (None, NOW - 5, "5"),
     ],
 )
 def test_the_age_of_an_mfa_code(of_session: int | None, of_request: int | None, age: str | None) -> None:
-    """It counts from when the code was taken: with this request, or else with the one that made the session."""
+    """The age counts from the time when the code was accepted.
+
+    The code came with this request, or else with the request that created the session.
+    """
     made = session(SessionKind.USER, mfa_time=of_session)
     caller = msgspec.structs.replace(user_caller(USER, made.access_key_id, made), mfa_at=of_request)
     found = keys(caller)
@@ -126,6 +132,6 @@ def test_the_age_of_an_mfa_code(of_session: int | None, of_request: int | None, 
 
 
 def test_a_long_term_key_with_an_mfa_code() -> None:
-    """A request may bring the code itself."""
+    """A request may contain the code itself."""
     found = keys(msgspec.structs.replace(user_caller(USER, "AKIAX"), mfa_at=NOW - 7))
     assert (found["aws:multifactorauthpresent"], found["aws:multifactorauthage"]) == ("true", "7")

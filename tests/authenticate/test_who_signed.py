@@ -1,4 +1,4 @@
-"""Authentication: when a session ends, what revokes it, and which caller each kind of credentials has."""
+"""Authentication: expiry, revocation and the caller of each credential."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -41,7 +41,7 @@ def refused(directory: Directory, made: Session, **how: object) -> Fault:
     return caught.value
 
 
-# Credentials expire at their Expiration: it is the first instant at which they are refused.
+# Credentials expire at their Expiration: the first instant at which they are refused.
 @pytest.mark.parametrize(
     ("after", "good"),
     [(-SECOND, True), (-MOMENT, True), (timedelta(), False), (MOMENT, False), (SECOND, False)],
@@ -50,7 +50,10 @@ def refused(directory: Directory, made: Session, **how: object) -> Fault:
 def test_a_session_ends_in_the_second_of_its_expiration(
     directory: Directory, kind: SessionKind, after: timedelta, *, good: bool
 ) -> None:
-    """One moment before it the session is good; from then on it is ExpiredToken, whatever its kind."""
+    """A session is valid until the moment before its expiration.
+
+    After it, every kind of session is ExpiredToken.
+    """
     made = session(kind)
     if good:
         assert directory.signer(SESSION_KEY_ID, directory.token(made), now=NOW + after).caller.session == made
@@ -65,7 +68,7 @@ def test_a_session_ends_in_the_second_of_its_expiration(
 def test_a_revoked_key_ends_what_was_issued_before_that_second(
     directory: Directory, place: str, issued: int, *, good: bool
 ) -> None:
-    """A session of that second stays valid: the revocation covers earlier seconds only."""
+    """A session of that second stays valid: only earlier ones are revoked."""
     key_id = SESSION_KEY_ID if place == "access_key_id" else "AKIAQNZGKIQY56JQ7WMN"
     made = msgspec.structs.replace(session(issued=ISSUED + issued), **{place: key_id})
     directory.revoke(key_id, before=ISSUED)
@@ -78,7 +81,10 @@ def test_a_revoked_key_ends_what_was_issued_before_that_second(
 
 
 def test_an_expired_session_says_so_before_anything_else(directory: Directory) -> None:
-    """AWS's order: an expired session is ExpiredToken, also if it was revoked or its role was deleted."""
+    """AWS's order: an expired session is ExpiredToken first.
+
+    This is also true if it was revoked or its role was deleted.
+    """
     made = session()
     directory.revoke(KEY_ID, before=ENDS)
     directory.delete(directory.role)
@@ -87,7 +93,7 @@ def test_an_expired_session_says_so_before_anything_else(directory: Directory) -
 
 
 def test_a_long_term_key_speaks_for_its_holder(directory: Directory) -> None:
-    """A user's key for the user, a root key for the account."""
+    """A user's key authenticates the user, a root key the account."""
     alice = directory.signer(KEY_ID).caller
     assert (alice.arn, alice.user_id, alice.access_key_id) == (f"arn:aws:iam::{ACCOUNT}:user/alice", USER_ID, KEY_ID)
     assert (alice.session, alice.is_root, directory.signer(KEY_ID).region) == (None, False, "eu-central-1")
@@ -105,14 +111,14 @@ CALLERS = {
 
 @pytest.mark.parametrize("kind", CALLERS)
 def test_a_session_speaks_for_its_principal(directory: Directory, kind: SessionKind) -> None:
-    """Each kind of session has the ARN and the user id that GetCallerIdentity prints for it."""
+    """Each kind of session has the ARN and user ID of GetCallerIdentity."""
     caller = directory.signer(SESSION_KEY_ID, directory.token(session(kind)), now=NOW - SECOND).caller
     assert (caller.arn, caller.user_id) == CALLERS[kind]
     assert (caller.is_root, caller.identity is None) == (kind is SessionKind.ROOT, kind is SessionKind.ROOT)
 
 
 def test_a_root_user_s_federated_session_has_no_user_behind_it(directory: Directory) -> None:
-    """The account itself made it, and no user has to exist for it."""
+    """The account itself created it; a user does not need to exist."""
     made = session(SessionKind.FEDERATED, principal_id=ACCOUNT, principal_name="")
     caller = directory.signer(SESSION_KEY_ID, directory.token(made), now=NOW - SECOND).caller
     assert (caller.arn, caller.identity) == (f"arn:aws:sts::{ACCOUNT}:federated-user/bob", None)
@@ -149,7 +155,10 @@ USELESS: dict[str, tuple[str, Callable[[Directory], None]]] = {
 
 @pytest.mark.parametrize("name", USELESS)
 def test_a_long_term_key_that_is_of_no_use(directory: Directory, name: str) -> None:
-    """Each is InvalidClientTokenId in the same words, so that a caller cannot tell which keys exist."""
+    """Each is InvalidClientTokenId with the same message.
+
+    Thus a caller cannot find out which keys exist.
+    """
     key_id, spoil = USELESS[name]
     spoil(directory)
     with pytest.raises(InvalidClientTokenId) as caught:
@@ -158,7 +167,7 @@ def test_a_long_term_key_that_is_of_no_use(directory: Directory, name: str) -> N
 
 
 def test_the_secret_must_be_the_one_of_the_key(directory: Directory) -> None:
-    """A session's secret is the one sealed in its token, and a long-term key's the one in the store."""
+    """A session's secret is in its token, a long-term key's in the store."""
     other = "x" * len(SECRET)
     for key_id, token in ((KEY_ID, None), (SESSION_KEY_ID, directory.token(session()))):
         with pytest.raises(SignatureDoesNotMatch):
@@ -166,7 +175,7 @@ def test_the_secret_must_be_the_one_of_the_key(directory: Directory) -> None:
 
 
 def test_a_token_beside_another_key_is_refused(directory: Directory) -> None:
-    """Neither a long-term key nor another session's id opens a token that was made for this one."""
+    """A token is valid only with the access key ID of its own session."""
     token = directory.token(session())
     for key_id in (KEY_ID, "ASIAQNZGKIQY56JQ7WMM"):
         with pytest.raises(InvalidClientTokenId, match="is invalid"):
@@ -174,7 +183,10 @@ def test_a_token_beside_another_key_is_refused(directory: Directory) -> None:
 
 
 def test_the_memory_of_opened_tokens_is_bounded(directory: Directory) -> None:
-    """Secrets and sessions are remembered, the oldest leave first, and every answer stays right."""
+    """Secrets and sessions are cached; the oldest are evicted first.
+
+    Every answer stays correct.
+    """
     keychain = Keychain(directory.vault, capacity=2)
     made = [session(access_key_id=f"ASIAQNZGKIQY56JQ7WM{letter}") for letter in "ABCD"]
     for each in (*made, *reversed(made)):

@@ -1,4 +1,4 @@
-"""Requests signed by botocore, as the server would read them. The signer is nobody's but botocore's."""
+"""Requests that botocore signed, in the form that the server reads."""
 
 from datetime import UTC, datetime
 from unittest.mock import patch
@@ -22,7 +22,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def unsigned(method: str = "POST", target: str = "/", headers: Pairs = (FORM_TYPE,), body: bytes = FORM) -> AWSRequest:
-    """Return a request that nobody signed yet."""
+    """Return an unsigned request."""
     request = AWSRequest(method=method, url="http://127.0.0.1:7878" + target, data=body)
     for name, value in headers:
         request.headers[name] = value
@@ -35,7 +35,10 @@ def sign(request: AWSRequest, *, token: str | None = None, at: datetime = NOW) -
 
 
 def sign_as(credentials: Credentials, request: AWSRequest | None = None, *, at: datetime) -> HttpRequest:
-    """Return a request, GetCallerIdentity by default, that botocore signed with these credentials at `at`."""
+    """Return a request that botocore signed with these credentials at `at`.
+
+    The default is GetCallerIdentity.
+    """
     request = unsigned() if request is None else request
     with patch("botocore.auth.get_current_datetime", return_value=at):
         SigV4Auth(credentials, "sts", REGION).add_auth(request)
@@ -50,7 +53,7 @@ def presign(request: AWSRequest, *, token: str | None = None, at: datetime = NOW
 
 
 def received(request: AWSRequest) -> HttpRequest:
-    """Return the request as a server hands it on."""
+    """Return the request in the form in which a server receives it."""
     url = urlsplit(request.url)
     headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
     if "host" not in request.headers:

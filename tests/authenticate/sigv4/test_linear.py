@@ -1,4 +1,4 @@
-"""What a request costs before its signature is verified grows with its size, and not with the square of it."""
+"""The cost of an unverified request is linear in its size."""
 
 from collections.abc import Callable
 from time import process_time
@@ -14,7 +14,10 @@ SIZE = 6_000
 
 
 def growth(work: Callable[..., object]) -> float:
-    """Return how much longer four times as much takes. Linear work gives about 4, quadratic work 16."""
+    """Return the factor by which the time grows for four times the size.
+
+    Linear work gives about 4, quadratic work 16.
+    """
 
     def shortest(size: int) -> float:
         times = []
@@ -28,12 +31,12 @@ def growth(work: Callable[..., object]) -> float:
 
 
 def request(headers: Headers = (), query: bytes = b"", path: bytes = b"/") -> HttpRequest:
-    """Return a request of given parts."""
+    """Return a request with these parts."""
     return HttpRequest("GET", path, query, headers, b"", "192.0.2.1", secure=False)
 
 
 def look_for_signature(one: HttpRequest) -> None:
-    """Look for a signature that is not there or not whole."""
+    """Search for a signature that is absent or incomplete."""
     try:
         find_signature(one)
     except Fault:
@@ -41,18 +44,21 @@ def look_for_signature(one: HttpRequest) -> None:
 
 
 def test_repeated_headers_are_folded_in_linear_time() -> None:
-    """Each value is copied once or twice, however many there are of one name."""
+    """Each value is copied once or twice, for any number of repeats."""
     assert growth(lambda size: fold_headers(((b"x-a", b"a" * 90),) * size)) < 9
 
 
 def test_repeated_headers_keep_their_order() -> None:
-    """They are trimmed and joined by commas; single ones among them are trimmed too."""
+    """Repeated headers are trimmed and joined by commas in their order.
+
+    Single headers between them are trimmed too.
+    """
     headers = ((b"a", b" 1  2 "), (b"b", b" x  y "), (b"a", b"3"), (b"a", b""))
     assert fold_headers(headers) == {b"a": b"1 2,3,", b"b": b"x y"}
 
 
 def test_looking_for_a_signature_takes_linear_time() -> None:
-    """Wherever it may stand: in repeated headers, in one long header, in a query."""
+    """The search is linear in repeated headers, a long header and a query."""
     makers: tuple[Callable[[int], HttpRequest], ...] = (
         lambda size: request(((b"x-a", b"b" * 90),) * size),
         lambda size: request(((b"authorization", b"a, " * size),) * 2),
@@ -66,7 +72,10 @@ def test_looking_for_a_signature_takes_linear_time() -> None:
 
 
 def test_canonical_forms_take_linear_time() -> None:
-    """Of a path with many segments and ways back, of a query with many parameters, and of a form."""
+    """The canonical form is linear for paths, queries and forms.
+
+    The path has many segments and dot segments, the query and the form many parameters.
+    """
     for work in (
         lambda size: canonical_path(b"/a/b/.." * size),
         lambda size: canonical_path(b"/.." * size),
@@ -90,7 +99,10 @@ class CountingHeaders(dict[bytes, bytes]):
 
 
 def test_a_header_that_is_signed_twice_is_refused_unread() -> None:
-    """Named a thousand times, one long header would be a thousand lines to hash."""
+    """A long header that is named a thousand times is refused unread.
+
+    It would be a thousand long lines to hash.
+    """
     headers = CountingHeaders({b"host": b"x", b"x-long": b"a " * 30_000})
     assert canonical_headers(headers, (b"host", *[b"x-long"] * 1_000)) is None
     assert canonical_headers(headers, (b"host", b"host")) is None

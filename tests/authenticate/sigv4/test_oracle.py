@@ -1,4 +1,7 @@
-"""botocore signs, Daypass verifies: what it can sign is accepted, and bound to every part of the request."""
+"""Daypass verifies every request that botocore can sign.
+
+The signature covers every part of the request.
+"""
 
 from urllib.parse import quote
 
@@ -30,7 +33,7 @@ HEADER_NAMES = ["X-Vault-Aws-Iam-Server-Id", "X-K8s-Aws-Id", "My-Header", "X-Amz
 
 
 def encoded(text: str) -> str:
-    """Return a name or value as AWS's clients put it into a query."""
+    """Return a name or value in the encoding of AWS's clients for queries."""
     return quote(text, safe="-_.~")
 
 
@@ -42,7 +45,7 @@ QUERIES = st.dictionaries(NAMES, WORDS, max_size=4).map(
 )
 SEGMENTS = st.sampled_from(["", ".", "..", "a", "a b", "é", "%41", "~-_.", "ሴ", "a+b"])
 PATHS = st.lists(SEGMENTS, max_size=5).map(lambda parts: "/" + quote("/".join(parts), safe="/~-_.+"))
-# No CR, LF or NUL: a server that passes those on would be broken before any signature is looked at.
+# Without CR, LF and NUL: a server that accepts those is broken before the signature is checked.
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.just("\t"), max_size=12)
 HEADERS = st.lists(
     st.tuples(st.sampled_from(HEADER_NAMES), VALUES),
@@ -52,7 +55,10 @@ BODIES = st.binary(max_size=64)
 
 
 def verify(request: HttpRequest) -> VerifiedSignature:
-    """Check a request as the authenticator does once it knows the secret."""
+    """Verify a request in the way of the authenticator.
+
+    The secret is known.
+    """
     found = find_signature(request)
     key = signing_key(SECRET, found.date, found.region, found.service)
     return verify_signature(found, request, signing_key=key)
@@ -63,7 +69,10 @@ def verify(request: HttpRequest) -> VerifiedSignature:
 def test_whatever_botocore_signs_in_the_header_verifies(
     method: str, path: str, query: str, headers: Pairs, body: bytes
 ) -> None:
-    """The canonical request is the one that AWS's signer makes, for any method, path, query, header, body."""
+    """The canonical request is that of AWS's signer.
+
+    This is true for any method, path, query, header and body.
+    """
     target = f"{path}?{query}" if query else path
     verified = verify(sign(unsigned(method, target, headers, body)))
     assert (verified.access_key_id, verified.region, verified.service) == (ACCESS_KEY_ID, REGION, "sts")
@@ -76,7 +85,7 @@ def test_whatever_botocore_signs_in_the_header_verifies(
 def test_whatever_botocore_presigns_verifies(
     method: str, path: str, query: str, headers: Pairs, token: str | None
 ) -> None:
-    """A presigned query verifies with any signed headers and with a session token."""
+    """A presigned query verifies with any signed headers and session token."""
     target = f"{path}?{query}" if query else path
     request = presign(unsigned(method, target, headers, b""), token=token)
     assert verify(request).presigned
@@ -86,7 +95,7 @@ def test_whatever_botocore_presigns_verifies(
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_altered_byte_of_the_body_breaks_the_signature(data: st.DataObject) -> None:
-    """The body is bound to the signature."""
+    """The signature covers the body."""
     request = sign(unsigned())
     position = data.draw(st.integers(0, len(FORM) - 1))
     change = data.draw(st.integers(1, 255))
@@ -99,7 +108,7 @@ def test_any_altered_byte_of_the_body_breaks_the_signature(data: st.DataObject) 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_altered_byte_of_a_signed_header_or_of_the_authorization_is_refused(data: st.DataObject) -> None:
-    """No signed header, and no part of the Authorization header, can be altered."""
+    """Signed headers and the Authorization header cannot be altered."""
     request = sign(unsigned(headers=(FORM_TYPE, ("X-K8s-Aws-Id", "cluster"))), token="IQoJtoken")
     index = data.draw(st.integers(0, len(request.headers) - 1))
     name, value = request.headers[index]
@@ -108,7 +117,7 @@ def test_any_altered_byte_of_a_signed_header_or_of_the_authorization_is_refused(
     position = data.draw(st.integers(0, len(value) - 1))
     letter = data.draw(st.sampled_from(b"aA0/;=,.~\x7f\xff"))
     altered = value[:position] + bytes([letter]) + value[position + 1 :]
-    # Commas and spaces separate the parts of the header, and any number of them does.
+    # The parts of the header are separated by any number of commas and spaces.
     if altered.replace(b",", b" ").split() == value.replace(b",", b" ").split():
         return
     headers = (*request.headers[:index], (name, altered), *request.headers[index + 1 :])
@@ -116,14 +125,14 @@ def test_any_altered_byte_of_a_signed_header_or_of_the_authorization_is_refused(
         verified = verify(replace(request, headers=headers))
     except Fault:
         return
-    # An altered access key id makes a different claim, for which another secret would be looked up.
+    # An altered access key ID is a different claim, which is verified with another secret.
     assert verified.access_key_id != ACCESS_KEY_ID
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_altered_byte_of_a_presigned_query_is_refused(data: st.DataObject) -> None:
-    """No parameter of a presigned query can be altered, added to or cut."""
+    """The parameters of a presigned query cannot be altered, added or cut."""
     request = presign(unsigned("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", (), b""), token="t+/=")
     key_id_at = request.query.index(ACCESS_KEY_ID.encode())
     position = data.draw(st.integers(0, len(request.query) - 1))
@@ -142,14 +151,14 @@ def test_any_altered_byte_of_a_presigned_query_is_refused(data: st.DataObject) -
     [("method", "GET"), ("path", b"/other"), ("query", b"a=b"), ("query", b"Action=GetCallerIdentity")],
 )
 def test_method_path_and_query_are_bound(change: str, value: object) -> None:
-    """What stands on the request line is bound to the signature."""
+    """The signature covers method, path and query."""
     request = sign(unsigned())
     with pytest.raises(SignatureDoesNotMatch):
         verify(replace(request, **{change: value}))
 
 
 def test_every_truncation_of_the_authorization_header_is_refused() -> None:
-    """Half an Authorization header is refused with a Fault, wherever it was cut."""
+    """A truncated Authorization header is refused with a Fault."""
     request = sign(unsigned())
     full = dict(request.headers)[b"authorization"]
     for length in range(len(full)):
@@ -159,7 +168,7 @@ def test_every_truncation_of_the_authorization_header_is_refused() -> None:
 
 
 def test_every_truncation_of_a_presigned_query_is_refused() -> None:
-    """Half a presigned query is refused with a Fault, wherever it was cut."""
+    """A truncated presigned query is refused with a Fault."""
     request = presign(unsigned("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", (), b""))
     for length in range(len(request.query)):
         with pytest.raises(Fault):
@@ -167,5 +176,5 @@ def test_every_truncation_of_a_presigned_query_is_refused() -> None:
 
 
 def signed_names(request: HttpRequest) -> tuple[bytes, ...]:
-    """Return the names that the request says are signed."""
+    """Return the names of the signed headers of a request."""
     return find_signature(request).signed_headers

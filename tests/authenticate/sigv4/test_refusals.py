@@ -1,4 +1,7 @@
-"""Every way in which a signature is refused before a key is needed, with AWS's code and words."""
+"""Refusals of a signature before a key is needed.
+
+Each has AWS's code and message.
+"""
 
 from datetime import datetime, timedelta
 
@@ -30,7 +33,10 @@ QUERY = (
 def bare(
     *headers: tuple[bytes, bytes], query: str = "", date: tuple[bytes, bytes] | None = (b"x-amz-date", DATE)
 ) -> HttpRequest:
-    """Return a request with these headers, a host and, unless it is None, a date."""
+    """Return a request with these headers, a host and a date.
+
+    There is no Date header if the date is None.
+    """
     dated = () if date is None else (date,)
     everything = ((b"host", b"127.0.0.1:7878"), *dated, *headers)
     return HttpRequest("POST", b"/", query.encode(), everything, FORM, peer="127.0.0.1", secure=False)
@@ -49,7 +55,7 @@ def refusal(request: HttpRequest, now: datetime = NOW) -> Fault:
 
 
 def test_an_unsigned_request_is_missing_its_token() -> None:
-    """No signature at all is 403 MissingAuthenticationToken."""
+    """A request without a signature is 403 MissingAuthenticationToken."""
     for request in (bare(), bare((b"authorization", b"")), bare(query="Action=GetCallerIdentity")):
         fault = refusal(request)
         assert isinstance(fault, MissingAuthenticationToken)
@@ -57,13 +63,13 @@ def test_an_unsigned_request_is_missing_its_token() -> None:
 
 
 def test_a_date_or_a_token_alone_is_no_signature() -> None:
-    """Parameters that unsigned requests may well carry do not make a signature of them."""
+    """Unsigned requests may have a date or a token in their query."""
     fault = refusal(bare(query="X-Amz-Date=20260314T150926Z&X-Amz-Security-Token=t"))
     assert isinstance(fault, MissingAuthenticationToken)
 
 
 def test_a_signature_in_the_form_body_is_told_to_the_audit() -> None:
-    """Nothing is read from the body, but the operator learns what the client tried."""
+    """A signature in a form body is ignored, and the audit log records it."""
     with pytest.raises(MissingAuthenticationToken) as caught:
         find_signature(bare(), form_params={"Signature": "x"})
     assert "among the form parameters" in caught.value.detail
@@ -89,7 +95,10 @@ NEED_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or
     ],
 )
 def test_a_missing_part_is_named(text: str, words: str) -> None:
-    """Each part that is missing is named, and the header is repeated as a hash alone."""
+    """The message names each missing part.
+
+    It repeats the header only as a hash.
+    """
     fault = refusal(authorized(text))
     assert isinstance(fault, IncompleteSignature)
     assert (fault.code, fault.status) == ("IncompleteSignature", 400)
@@ -98,14 +107,14 @@ def test_a_missing_part_is_named(text: str, words: str) -> None:
 
 
 def test_a_missing_date_is_named() -> None:
-    """A signature needs the time it was made."""
+    """A signature must have a date."""
     assert refusal(authorized(WHOLE, date=None)).message.startswith(NEED_DATE + HASHED)
     all_four = f"{NEED_CREDENTIAL} {NEED_SIGNATURE} {NEED_HEADERS} {NEED_DATE}{HASHED}"
     assert refusal(authorized("AWS4-HMAC-SHA256 ", date=None)).message.startswith(all_four)
 
 
 def test_a_word_without_a_value_is_refused_and_not_repeated() -> None:
-    """A bearer token sent by mistake does not come back in the answer."""
+    """A bearer token that is sent by mistake is not in the answer."""
     fault = refusal(authorized("Bearer sesame"))
     assert isinstance(fault, IncompleteSignature)
     words = "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 "
@@ -115,7 +124,7 @@ def test_a_word_without_a_value_is_refused_and_not_repeated() -> None:
 
 @pytest.mark.parametrize("algorithm", ["AWS4-ECDSA-P256-SHA256", "AWS5-HMAC-SHA256", "AWS4-HMAC-SHA1", "AWS"])
 def test_other_algorithms_are_refused(algorithm: str) -> None:
-    """There is one algorithm, in the header and in the query."""
+    """Only one algorithm is accepted, in the header and in the query."""
     words = f"Unsupported AWS 'algorithm': '{algorithm}'."
     assert refusal(authorized(WHOLE.replace("AWS4-HMAC-SHA256", algorithm))).message == words
     assert refusal(bare(query=QUERY.replace("AWS4-HMAC-SHA256", algorithm))).message == words
@@ -131,7 +140,7 @@ def test_other_algorithms_are_refused(algorithm: str) -> None:
     ],
 )
 def test_a_scope_has_five_parts(credential: str) -> None:
-    """The credential is quoted back when its number of parts is wrong."""
+    """A credential with a wrong number of parts is quoted in the message."""
     words = (
         "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
         f"got '{credential}'"
@@ -149,7 +158,7 @@ def test_a_scope_has_five_parts(credential: str) -> None:
     ["", "20260314", "2026-03-14T15:09:26Z", "20260314T150926", "20261314T150926Z", "2O260314T150926Z"],
 )
 def test_a_bad_date_is_quoted_back(date: str) -> None:
-    """X-Amz-Date has one form and no other."""
+    """X-Amz-Date has exactly one format."""
     fault = refusal(authorized(WHOLE, date=(b"x-amz-date", date.encode())))
     assert fault.code == "IncompleteSignature"
     assert fault.message == (
@@ -161,7 +170,7 @@ def test_a_bad_date_is_quoted_back(date: str) -> None:
     "date", ["", "yesterday", "Mon, 99 Mar 2026 15:09:26 GMT", "x" * 5000, "Sat, 14 Mar 99999 15:09:26 GMT"]
 )
 def test_a_bad_date_header_is_refused(date: str) -> None:
-    """The Date header stands in for X-Amz-Date only when it can be read."""
+    """An invalid Date header does not replace X-Amz-Date."""
     fault = refusal(authorized(WHOLE, date=(b"date", date.encode())))
     assert fault.code == "IncompleteSignature"
     assert fault.message.startswith("Date must be in ISO-8601 'basic format'. Got '")
@@ -180,20 +189,20 @@ def test_a_bad_date_header_is_refused(date: str) -> None:
     ],
 )
 def test_a_date_header_means_one_instant(date: str) -> None:
-    """Whatever zone it names, the string to sign holds the instant in UTC."""
+    """The string to sign contains the instant in UTC, for every zone."""
     found = find_signature(authorized(WHOLE, date=(b"date", date.encode())))
     assert (found.timestamp, found.signed_at) == ("20260314T150926Z", NOW)
 
 
 def test_a_date_header_at_its_longest() -> None:
-    """The limit is 64 characters, also where the rest is white space."""
+    """The limit is 64 characters, including white space."""
     date = "Sat, 14 Mar 2026 15:09:26 GMT"
     fault = refusal(authorized(WHOLE, date=(b"date", date.ljust(65).encode())))
     assert (fault.code, fault.message[:4]) == ("IncompleteSignature", "Date")
 
 
 def test_where_a_signature_stands_is_known() -> None:
-    """In the header or in the query, for the audit."""
+    """The audit log records if the signature is in the header or the query."""
     assert not find_signature(sign(unsigned())).presigned
     assert find_signature(presign(unsigned("GET", "/?Action=GetCallerIdentity", (), b""))).presigned
 
@@ -216,14 +225,14 @@ DATE_WORDS = "Date in Credential scope does not match YYYYMMDD from ISO-8601 ver
     ],
 )
 def test_a_wrong_scope_is_told_part_by_part(credential: str, words: str) -> None:
-    """What is wrong in the scope is told in AWS's words, joined in its order."""
+    """AWS's message names each wrong part of the scope, in AWS's order."""
     fault = refusal(authorized(WHOLE.replace(CREDENTIAL, credential)))
     assert isinstance(fault, SignatureDoesNotMatch)
     assert (fault.status, fault.message) == (403, words)
 
 
 def test_host_must_be_signed() -> None:
-    """A signature that does not say for which host it is could be replayed at another."""
+    """A signature without Host could be replayed at another server."""
     words = "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
     assert refusal(authorized(WHOLE.replace("host;", ""))).message == words
     assert refusal(bare(query=QUERY.replace("=host", "=x-amz-date"))).message == words
@@ -231,7 +240,10 @@ def test_host_must_be_signed() -> None:
 
 @pytest.mark.parametrize("make", [sign, presign])
 def test_a_signature_is_good_for_fifteen_minutes_either_way_and_not_a_second_more(make: object) -> None:
-    """The bounds are inclusive, the same for presigned queries, whatever X-Amz-Expires says."""
+    """The bounds are inclusive.
+
+    They are the same for presigned queries, with any X-Amz-Expires.
+    """
     request = make(unsigned("GET", "/?Action=GetCallerIdentity", (), b""))  # type: ignore[operator]
     found = find_signature(request)
     edge = timedelta(minutes=15)
@@ -258,7 +270,7 @@ def test_a_signature_is_good_for_fifteen_minutes_either_way_and_not_a_second_mor
     ],
 )
 def test_a_presigned_query_without_a_part_is_refused(missing: str, words: str) -> None:
-    """Each parameter that is missing is named; a header does not stand in for it."""
+    """Each missing parameter is named; a header does not replace it."""
     query = "&".join(part for part in QUERY.split("&") if not part.startswith(missing + "="))
     fault = refusal(bare(query=query))
     assert (fault.code, fault.message) == (
@@ -269,15 +281,15 @@ def test_a_presigned_query_without_a_part_is_refused(missing: str, words: str) -
 
 @pytest.mark.parametrize("part", QUERY.split("&"))
 def test_a_presigned_query_that_says_something_twice_is_refused(part: str) -> None:
-    """Two readers must not be able to take different halves of one query."""
+    """Two readers must not take different halves of one query."""
     assert refusal(bare(query=f"{QUERY}&{part}")).code == "IncompleteSignature"
-    # The same name in another spelling is the same name.
+    # The same name in another encoding is the same name.
     disguised = part.replace("X-Amz-", "X%2dAmz-")
     assert refusal(bare(query=f"{QUERY}&{disguised}")).code == "IncompleteSignature"
 
 
 def test_two_signatures_in_one_request_are_refused() -> None:
-    """Header and query, or two Authorization headers: nobody means both."""
+    """Header and query, or two Authorization headers, are ambiguous."""
     both = bare((b"authorization", WHOLE.encode()), query=QUERY)
     assert refusal(both).message == (
         "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
@@ -289,7 +301,7 @@ def test_two_signatures_in_one_request_are_refused() -> None:
 
 
 def test_two_session_tokens_are_refused() -> None:
-    """A token in the query and one in a header: one of them is not what was meant."""
+    """A token in the query and one in a header are ambiguous."""
     request = presign(unsigned("GET", "/?Action=GetCallerIdentity", (), b""), token="mine")
     headers = (*request.headers, (b"x-amz-security-token", b"yours"))
     assert refusal(replace(request, headers=headers)).code == "IncompleteSignature"
@@ -299,7 +311,7 @@ def test_two_session_tokens_are_refused() -> None:
     "region", ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1", "ap-southeast-5", "eusc-de-east-1"]
 )
 def test_the_names_of_regions_are_known_by_their_shape(region: str) -> None:
-    """A region that AWS opens tomorrow is served without an update."""
+    """A region that AWS opens tomorrow works without an update."""
     assert is_aws_region(region)
 
 
@@ -307,5 +319,5 @@ def test_the_names_of_regions_are_known_by_their_shape(region: str) -> None:
     "region", ["", "aws-global", "us-east-99", "us-east-1\n", "US-EAST-1", "moon-base-1", "default"]
 )
 def test_what_is_no_region_is_known_too(region: str) -> None:
-    """Nonsense in the scope is worth a refusal."""
+    """A scope with an invented region is refused."""
     assert not is_aws_region(region)

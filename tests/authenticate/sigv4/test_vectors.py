@@ -1,4 +1,7 @@
-"""AWS's own signing test suite, read from outside the repository, decides what the canonical request is."""
+"""AWS's own signing test suite decides about the canonical request.
+
+The suite is read from outside the repository.
+"""
 
 import json
 from pathlib import Path
@@ -38,7 +41,10 @@ def name_of(case: Path | None) -> str:
 
 
 def read_request(path: Path) -> HttpRequest:
-    """Read a request as the suite writes it: folded header lines, bare line feeds, spaces in the path."""
+    """Read a request in the format of the suite.
+
+    Header lines are folded, line feeds are bare, and the path may contain spaces.
+    """
     head, _, body = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
     first, *lines = head.split(b"\n")
     method, _, rest = first.partition(b" ")
@@ -67,13 +73,13 @@ def verify(case: Path, way: str) -> None:
 @pytest.mark.parametrize("way", ["header", "query"])
 @pytest.mark.parametrize("case", [case for case in CASES if case.name not in OTHERS] or [None], ids=name_of)
 def test_the_suite_verifies(case: Path, way: str) -> None:
-    """What AWS signs as for STS verifies, in the header and in the query."""
+    """The cases for STS verify, in the header and in the query."""
     verify(case, way)
 
 
 @pytest.mark.parametrize("way", ["header", "query"])
 @pytest.mark.parametrize("case", [case for case in CASES if case.name in OTHERS] or [None], ids=name_of)
 def test_what_other_services_sign_is_refused(case: Path, way: str) -> None:
-    """A path is normalised always, and a session token is signed always."""
+    """A path is always normalized, and a session token is always signed."""
     with pytest.raises(SignatureDoesNotMatch):
         verify(case, way)

@@ -1,4 +1,4 @@
-"""What a signature covers, and what it does not."""
+"""The parts of a request that a signature covers."""
 
 import pytest
 from msgspec.structs import replace
@@ -25,14 +25,17 @@ def verify(request: HttpRequest, secret: str = SECRET) -> VerifiedSignature:
 
 
 def test_another_secret_is_refused_in_awss_words() -> None:
-    """A signature by another key is 403 SignatureDoesNotMatch."""
+    """A signature of another key is 403 SignatureDoesNotMatch."""
     with pytest.raises(SignatureDoesNotMatch) as caught:
         verify(sign(unsigned()), secret="another")
     assert (caught.value.status, caught.value.message) == (403, MISMATCH)
 
 
 def test_a_relayed_call_as_vault_makes_it_verifies() -> None:
-    """Vault's clients sign a form, its length and Vault's own header, and Vault relays what it was given."""
+    """Vault relays the request that its clients signed.
+
+    They sign a form, its length and a header of Vault's own.
+    """
     headers = (FORM_TYPE, ("Content-Length", "43"), ("X-Vault-AWS-IAM-Server-ID", "vault.example.org"))
     request = sign(unsigned(headers=headers), token="IQoJtoken")
     assert b"x-vault-aws-iam-server-id" in verify(request).signed_headers
@@ -42,7 +45,10 @@ def test_a_relayed_call_as_vault_makes_it_verifies() -> None:
 
 
 def test_a_presigned_call_as_aws_iam_authenticator_makes_it_verifies() -> None:
-    """The cluster's name is a signed header of a presigned GetCallerIdentity; another one's is refused."""
+    """The cluster's name is a signed header of a presigned request.
+
+    A request for another cluster is refused.
+    """
     target = "/?Action=GetCallerIdentity&Version=2011-06-15"
     request = presign(unsigned("GET", target, (("x-k8s-aws-id", "blue"),), b""), token="IQoJ+/==")
     verified = verify(request)
@@ -53,7 +59,7 @@ def test_a_presigned_call_as_aws_iam_authenticator_makes_it_verifies() -> None:
 
 
 def test_a_presigned_query_with_a_body_it_was_not_signed_for_is_refused() -> None:
-    """The body is bound in presigned requests too."""
+    """The signature covers the body of presigned requests too."""
     request = presign(unsigned("POST", "/?Action=GetCallerIdentity&Version=2011-06-15", (), b""))
     verify(request)
     with pytest.raises(SignatureDoesNotMatch):
@@ -62,7 +68,7 @@ def test_a_presigned_query_with_a_body_it_was_not_signed_for_is_refused() -> Non
 
 @pytest.mark.parametrize("payload", ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "0" * 64])
 def test_no_header_stands_in_for_the_hash_of_the_body(payload: str) -> None:
-    """UNSIGNED-PAYLOAD is S3's, and a hash of something else is nobody's."""
+    """UNSIGNED-PAYLOAD is valid for S3 only; a wrong hash never is."""
     request = sign(unsigned(headers=(FORM_TYPE, ("X-Amz-Content-SHA256", payload))))
     with pytest.raises(SignatureDoesNotMatch):
         verify(request)
@@ -70,21 +76,24 @@ def test_no_header_stands_in_for_the_hash_of_the_body(payload: str) -> None:
 
 @pytest.mark.parametrize("path", [b"*", b"!", b"/x", b"//x", b"/%2F"])
 def test_another_path_is_another_request(path: bytes) -> None:
-    """A signature for the root covers no other path, in whatever order their bytes are."""
+    """A signature for the root path does not cover any other path.
+
+    This is true for every order of their bytes.
+    """
     request = sign(unsigned())
     with pytest.raises(SignatureDoesNotMatch):
         verify(replace(request, path=path))
 
 
 def test_a_body_too_long_to_be_read_is_not_verified_as_empty() -> None:
-    """A signature over an empty body does not cover a body that the server gave up on."""
+    """A signature over an empty body does not cover an oversized body."""
     request = presign(unsigned("POST", "/?Action=GetCallerIdentity", (), b""))
     with pytest.raises(SignatureDoesNotMatch):
         verify(replace(request, truncated=True))
 
 
 def test_a_session_token_in_a_header_must_be_signed() -> None:
-    """Whoever relays a request must not be able to say whose session it is."""
+    """A relay must not be able to choose the session of a request."""
     request = sign(unsigned())
     headers = (*request.headers, (b"x-amz-security-token", b"added"))
     with pytest.raises(SignatureDoesNotMatch, match="'X-Amz-Security-Token' must be a 'SignedHeader'"):
@@ -99,7 +108,10 @@ def test_headers_that_proxies_add_change_nothing() -> None:
 
 
 def test_a_repeated_signed_header_is_signed_as_one() -> None:
-    """Repeated headers count together, in their order, so that none can be added."""
+    """Repeated headers count together in their order.
+
+    Thus a relay cannot add another one.
+    """
     request = sign(unsigned(headers=(("My-Header", " a  b"), ("My-Header", "c"))))
     verify(request)
     for extra in (b"my-header", b"host", b"x-amz-date"):
@@ -128,7 +140,10 @@ def test_a_date_header_may_stand_in_for_x_amz_date() -> None:
     ],
 )
 def test_a_query_that_means_something_else_is_refused(signed: str, sent: str) -> None:
-    """Encoding and order of a query may differ from what was signed only where its meaning does not."""
+    """A query must not change its meaning.
+
+    Its encoding and order may differ from the signed ones.
+    """
     request = sign(unsigned("GET", "/?" + signed, (), b""))
     verify(request)
     with pytest.raises(SignatureDoesNotMatch):
@@ -140,7 +155,7 @@ def test_a_query_that_means_something_else_is_refused(signed: str, sent: str) ->
     [("a=b%20c", "a=b+c"), ("a=%2F", "a=%2f"), ("a=A", "a=%41"), ("a=1&b=2", "b=2&a=1"), ("a=", "a")],
 )
 def test_a_query_that_means_the_same_verifies(signed: str, sent: str) -> None:
-    """Clients and proxies encode as they like."""
+    """Clients and proxies may encode a query in any valid way."""
     request = sign(unsigned("GET", "/?" + signed, (), b""))
     verify(replace(request, query=sent.encode()))
 
@@ -156,7 +171,7 @@ def test_a_signature_in_capitals_is_refused() -> None:
 
 
 def test_a_derived_key_is_the_one_that_aws_documents() -> None:
-    """The example of AWS's documentation comes out."""
+    """The result is that of the example in AWS's documentation."""
     key = signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830", "us-east-1", "iam")
     assert key.raw.hex() == "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
     assert repr(key) == "<secret>"
@@ -179,12 +194,12 @@ def test_a_derived_key_is_the_one_that_aws_documents() -> None:
     ],
 )
 def test_signing_is_hmac_sha256(key: bytes, message: bytes, expected: str) -> None:
-    """The prepared pads give what RFC 4231 says, for every length of key."""
+    """The prepared pads give the results of RFC 4231 for every key length."""
     assert SigningKey(key).sign(message) == expected
 
 
 def test_derived_keys_are_remembered_and_bounded() -> None:
-    """The same derivation is made once, and the memory for it has an end."""
+    """A derived key is cached, and the cache is bounded."""
     keys = SigningKeys(capacity=3)
     first = keys.key_for("a", "20260314", "eu-central-1", "sts")
     assert keys.key_for("a", "20260314", "eu-central-1", "sts") is first
