@@ -1,4 +1,4 @@
-"""What the tests of minting share: counted entropy, an hour, and a session with everything in it."""
+"""Shared values of the mint tests: entropy, an hour, a full session."""
 
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind

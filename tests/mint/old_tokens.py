@@ -1,6 +1,6 @@
-"""The session tokens of version 0.1.0, kept as they were: the layout of its fields, and two tokens that it sealed.
+"""Session tokens of version 0.1.0: their layout, and two sealed tokens.
 
-Servers of that version share a store with newer ones during an upgrade, so nothing here may ever change.
+Servers of that version share a store with newer ones during an upgrade. Therefore this module must never change.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from daypass.ports import Entropy
 
 
 class OldSession(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True):
-    """A session as 0.1.0 seals it: 22 fields, and not one more."""
+    """A session as 0.1.0 seals it: exactly 22 fields."""
 
     kind: SessionKind
     account: str
@@ -48,19 +48,19 @@ FIELDS = OldSession.__struct_fields__
 
 
 def open_old(token: str, *, access_key_id: str, ring: SealingRing) -> OldSession:
-    """Open a token as 0.1.0 does. Raises what msgspec raises."""
+    """Open a token as 0.1.0 does. Raises the exceptions of msgspec."""
     return _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, ring=ring))
 
 
 def seal_old(session: Session, *, ring: SealingRing, now: int, entropy: Entropy, filler: bytes = b"") -> str:
-    """Seal what 0.1.0 would know of a session, as it would."""
+    """Seal the fields of a session that 0.1.0 knows, as it does."""
     old = OldSession(**{name: getattr(session, name) for name in FIELDS if name != "filler"}, filler=filler)
     payload = msgspec.msgpack.encode(old)
     return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
 
 
-# Made by revision ead41f8 from tests/mint/material.py's role_session(), with the issuing key ASIAQNZGKIQY56JQ7WMM and
-# the first key AKIAQNZGKIQY56JQ7WML, sealed at NOW under the first key ring of Counted entropy.
+# Created by revision ead41f8 from tests/mint/material.py's role_session(), with the issuing key ASIAQNZGKIQY56JQ7WMM
+# and the first key AKIAQNZGKIQY56JQ7WML, sealed at NOW with the first key ring of Counted entropy.
 SEALED_BY_0_1_0 = (
     "DPs1Wrl_SnwVWlpaWlpaWlpaWlpaWlpaWlpaWrl_SnwVvsDvcPgQm7Nm-cuBR3NggMBIDmyTSAjeN0iJmZ16LrlbC5sZaRJrdhLv"
     "1D9kLmpjKoG-XHvO-Yv0oHhb7Tprc2Q2kfJg8TzqKCXag4PfrgnXMU6mHVCuUh7hI_TiFvOMNMAWN9kmmkxptVGDR1G_-bY3K1ve"

@@ -1,4 +1,4 @@
-"""The sealed claim by which a web identity token remembers the access keys behind it."""
+"""The sealed claim of a web identity token with its issuing access keys."""
 
 from typing import Any
 
@@ -21,18 +21,18 @@ def sealed(chain: KeyChain = CHAIN, token_id: str = "jti-1") -> str:
 
 
 def raw(purpose: Purpose, payload: bytes) -> str:
-    """Return something else that is sealed beside the id of the token."""
+    """Return another payload that is sealed for the ID of the token."""
     return seal(purpose, payload, bound_to="jti-1", ring=RING, now=NOW, entropy=counting)
 
 
 @pytest.mark.parametrize("chain", [CHAIN, KeyChain(), KeyChain(("root-key-of-a-test",), (NOW,))])
 def test_a_chain_comes_back_as_it_was(chain: KeyChain) -> None:
-    """Keys, times and whether keys are missing."""
+    """The chain keeps its keys, its times and whether keys are missing."""
     assert open_chain(sealed(chain), token_id="jti-1", ring=RING) == chain
 
 
 def test_the_longest_chain_fits() -> None:
-    """Sixteen keys are within what the purpose allows."""
+    """Sixteen keys are within the limit of the purpose."""
     chain = KeyChain(tuple(f"ASIAQNZGKIQY56JQ7W{number:02d}".translate({48: "A", 49: "B"}) for number in range(16)))
     chain = KeyChain(chain.keys, (NOW,) * MOST_KEYS)
     assert open_chain(sealed(chain), token_id="jti-1", ring=RING) == chain
@@ -55,6 +55,6 @@ def test_the_longest_chain_fits() -> None:
     ],
 )
 def test_a_claim_that_was_changed_or_moved_is_broken(claim: Any, token_id: Any) -> None:
-    """It opens beside the id of its own token alone, and holds a chain and nothing else."""
+    """It is valid only for the ID of its own token, and contains one chain."""
     with pytest.raises(ChainBrokenError):
         open_chain(claim, token_id=token_id, ring=RING)

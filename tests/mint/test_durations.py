@@ -1,4 +1,4 @@
-"""How long sessions live, with AWS's words where one would live too long."""
+"""Durations of sessions, with AWS's message for one that is too long."""
 
 import pytest
 
@@ -26,7 +26,7 @@ CHAINED = "The requested DurationSeconds exceeds the 1 hour session limit for ro
 def test_a_role_session_lives_as_long_as_asked(
     asked: int | None, maximum: int, expected: int, *, chained: bool
 ) -> None:
-    """An hour by default, and what is asked within the role's maximum."""
+    """The default is an hour; a request within the role's maximum is valid."""
     assert role_duration(asked, role_maximum=maximum, chained=chained) == expected
 
 
@@ -40,7 +40,7 @@ def test_a_role_session_lives_as_long_as_asked(
     ],
 )
 def test_a_role_session_cannot_live_longer(asked: int, maximum: int, words: str, *, chained: bool) -> None:
-    """The role's maximum is judged before the hour of a chained session."""
+    """The role's maximum is checked before the hour of a chained session."""
     with pytest.raises(ValidationError) as caught:
         role_duration(asked, role_maximum=maximum, chained=chained)
     assert (caught.value.message, caught.value.status) == (words, 400)
@@ -50,7 +50,7 @@ def test_a_role_session_cannot_live_longer(asked: int, maximum: int, words: str,
     ("asked", "expected"), [(None, 43200), (900, 900), (129_599, 129_599), (129_600, 129_600), (129_601, 129_600)]
 )
 def test_a_users_session_lives_twelve_hours_by_default(asked: int | None, expected: int) -> None:
-    """GetSessionToken and GetFederationToken give up to thirty-six hours."""
+    """GetSessionToken and GetFederationToken allow up to thirty-six hours."""
     assert user_duration(asked) == expected
 
 
@@ -58,11 +58,11 @@ def test_a_users_session_lives_twelve_hours_by_default(asked: int | None, expect
     ("asked", "expected"), [(None, 3600), (3599, 3599), (3600, 3600), (3601, 3600), (129_600, 3600)]
 )
 def test_a_root_users_session_is_cut_to_an_hour(asked: int | None, expected: int) -> None:
-    """A root user who asks for more gets an hour, and no error."""
+    """A root user that requests more gets an hour, without an error."""
     assert root_user_duration(asked) == expected
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, 900), (0, 0), (60, 60), (899, 899), (900, 900), (901, 900)])
 def test_a_root_task_has_fifteen_minutes(asked: int | None, expected: int) -> None:
-    """AssumeRoot gives fifteen minutes by default and at most."""
+    """AssumeRoot gives fifteen minutes, by default and at most."""
     assert root_task_duration(asked) == expected

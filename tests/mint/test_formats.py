@@ -1,6 +1,6 @@
-"""Tokens of version 0.1.0 still open, and new tokens have the same form, byte by byte.
+"""Tokens of version 0.1.0 still open, and the format has not changed.
 
-Nodes of two versions share one store and one ring, and sessions outlive an upgrade.
+New tokens are equal byte by byte. Nodes of two versions share one store and one ring, and sessions outlive an upgrade.
 """
 
 import msgspec
@@ -42,30 +42,33 @@ TRADE_IN = "DPt1CgsMDQ4PAAECAwQFBgcICQoLDA0ODxAREhMUFRYXrUOxHEh_OQsvWQ9u0GQcaSjS
 
 
 def counting(count: int, /) -> bytes:
-    """Return the bytes 0, 1, 2 and so on, for a salt that a test knows."""
+    """Return the bytes 0, 1, 2 and so on, for a known salt."""
     return bytes(range(count))
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_sealed_text_has_the_form_that_it_always_had(purpose: Purpose) -> None:
-    """A change of the tag, key id, salt, nonce, padding or associated data would end every session."""
+    """A change of the format would invalidate every session.
+
+    The format is the tag, key ID, salt, nonce, padding and associated data.
+    """
     assert seal(purpose, b"payload", bound_to="name", ring=RING, now=NOW, entropy=counting) == SEALED[purpose]
     assert unseal(purpose, SEALED[purpose], bound_to="name", ring=RING) == b"payload"
 
 
 def test_the_longest_texts_are_those_that_other_software_takes() -> None:
-    """Headers pass proxies, and a marker is within IAM's limit."""
+    """Headers must pass proxies, and a marker is within IAM's limit."""
     assert {purpose: purpose.value.longest for purpose in Purpose} == LONGEST
 
 
 def test_a_session_token_of_the_first_version_opens() -> None:
-    """Every field keeps its value, and the key that the token names is all that is known of its chain."""
+    """Every field keeps its value; the chain is the key that it names."""
     expected = msgspec.structs.replace(role_session(), issuing_keys=(role_session().issuing_key,), has_all_keys=False)
     assert open_session(TOKEN, access_key_id=ACCESS_KEY_ID, ring=RING) == expected
 
 
 def test_an_exchange_token_of_the_first_version_opens() -> None:
-    """For the account that it was made for, and for no other."""
+    """It opens only for the account for which it was made."""
     made = TradeIn("dr-1", NOW + 300)
     assert seal_trade_in(made, account=ACCOUNT, ring=RING, now=NOW, entropy=counting) == TRADE_IN
     assert open_trade_in(TRADE_IN, account=ACCOUNT, ring=RING) == made
@@ -75,7 +78,10 @@ def test_an_exchange_token_of_the_first_version_opens() -> None:
 
 @pytest.mark.parametrize("payload", [["dr-1", NOW, "only on Tuesdays"], ["dr-1"], ["dr-1", "soon"], {}, b"\xff"])
 def test_an_exchange_token_that_says_something_else_is_refused(payload: object) -> None:
-    """An additional field may be a restriction of a newer server; a missing field makes the token invalid."""
+    """An additional field may be a restriction of a newer server.
+
+    A missing field makes the token invalid.
+    """
     packed = msgspec.msgpack.encode(payload)
     text = seal(Purpose.TRADE_IN, packed, bound_to=ACCOUNT, ring=RING, now=NOW, entropy=counting)
     with pytest.raises(TradeInBrokenError):
@@ -84,6 +90,6 @@ def test_an_exchange_token_that_says_something_else_is_refused(payload: object) 
 
 @pytest.mark.parametrize("text", ["", "x", SEALED[Purpose.SESSION], TRADE_IN + "AAAA", TRADE_IN[:-4]])
 def test_an_invalid_exchange_token_is_refused(text: str) -> None:
-    """A session token among them."""
+    """A session token is one of the invalid ones."""
     with pytest.raises(TradeInBrokenError):
         open_trade_in(text, account=ACCOUNT, ring=RING)

@@ -1,4 +1,7 @@
-"""The chain of issuing keys inside a session token: what goes in, what old and new servers read, what is refused."""
+"""The chain of issuing keys in a session token.
+
+Old and new servers read it, and refuse it if it is invalid.
+"""
 
 import msgspec
 import pytest
@@ -31,7 +34,7 @@ GIVEN = st.from_regex(r"[A-Za-z0-9_]{16,128}", fullmatch=True) | st.text("aé_ 0
 
 
 def chains(most: int = MOST_KEYS) -> st.SearchStrategy[KeyChain]:
-    """Return chains of keys, of our own making and of operators' choice."""
+    """Return chains of keys, generated ones and ones of an operator's choice."""
     return st.lists(st.tuples(OURS | GIVEN, SECONDS), max_size=most, unique_by=lambda step: step[0]).flatmap(
         lambda steps: st.builds(
             KeyChain, st.just(tuple(key for key, _ in steps)), st.just(tuple(at for _, at in steps)), st.booleans()
@@ -40,7 +43,7 @@ def chains(most: int = MOST_KEYS) -> st.SearchStrategy[KeyChain]:
 
 
 def with_chain(chain: KeyChain) -> Session:
-    """Return a session that grew from a chain."""
+    """Return a session with a chain."""
     return replace(role_session(), issuing_keys=chain.keys, issuing_times=chain.times, has_all_keys=chain.is_complete)
 
 
@@ -70,7 +73,7 @@ def old_fields(filler: bytes = b"") -> tuple[object, ...]:
 @settings(max_examples=150, deadline=None)
 @given(chain=chains(), at_least=st.sampled_from([0, 900, 4096]))
 def test_a_chain_survives_the_token(chain: KeyChain, at_least: int) -> None:
-    """Keys, times and completeness come out as they went in, whatever padding follows them."""
+    """Keys, times and completeness are unchanged, with any padding."""
     session = with_chain(chain)
     assert replace(opened(sealed(session, at_least)), filler=b"") == session
 
@@ -78,7 +81,7 @@ def test_a_chain_survives_the_token(chain: KeyChain, at_least: int) -> None:
 @settings(max_examples=100, deadline=None)
 @given(chain=chains())
 def test_a_server_of_0_1_0_opens_what_this_release_writes(chain: KeyChain) -> None:
-    """It finds every field that it knows, and passes the chain over as padding."""
+    """It reads every field that it knows, and ignores the chain as padding."""
     session = with_chain(chain)
     old = open_old(sealed(session), access_key_id=ACCESS_KEY_ID, ring=RING)
     known = [name for name in FIELDS if name != "filler"]
@@ -87,7 +90,7 @@ def test_a_server_of_0_1_0_opens_what_this_release_writes(chain: KeyChain) -> No
 
 @pytest.mark.parametrize("token", [SEALED_BY_0_1_0, PADDED_BY_0_1_0])
 def test_a_token_of_0_1_0_opens(token: str) -> None:
-    """Its chain are the keys that it names, and counts as incomplete."""
+    """Its chain consists of the keys in its fields and is incomplete."""
     session = opened(token)
     assert session.issuing_keys == (LONG_TERM, TEMPORARY)
     assert session.key_chain == KeyChain((LONG_TERM, TEMPORARY), (NOW, NOW), is_complete=False)
@@ -97,7 +100,7 @@ def test_a_token_of_0_1_0_opens(token: str) -> None:
 
 @pytest.mark.parametrize("filler", [b"", bytes(1), bytes(300)])
 def test_plain_padding_is_no_chain(filler: bytes) -> None:
-    """A token with no filler, or NULs alone, is one of 0.1.0."""
+    """A token with an empty filler, or with NULs only, is one of 0.1.0."""
     token = seal_old(role_session(), ring=RING, now=NOW, entropy=Counted(), filler=filler)
     assert (opened(token).issuing_keys, opened(token).has_all_keys) == ((role_session().issuing_key,), False)
 
@@ -111,7 +114,7 @@ def test_plain_padding_is_no_chain(filler: bytes) -> None:
     ],
 )
 def test_the_layout_of_the_next_release_is_read(more: tuple[object, ...], expected: KeyChain) -> None:
-    """There the chain stands in fields of its own after those of 0.1.0."""
+    """In that layout the chain is in fields of its own, after those of 0.1.0."""
     assert opened(sealed_fields(*old_fields(), *more)).key_chain == expected
 
 
@@ -122,13 +125,13 @@ def test_the_layout_of_the_next_release_is_read(more: tuple[object, ...], expect
         b"\x01",
         b"\x01\x00",
         b"\x01\x00\x00",  # no flags
-        b"\x01\x00\x01\x00",  # no number of keys
+        b"\x01\x00\x01\x00",  # the number of keys is missing
         b"\x01\x00\x03\x00\x00",  # shorter than it says
-        b"\x01\x00\x02\x04\x00",  # a flag that means nothing yet
+        b"\x01\x00\x02\x04\x00",  # a flag without a meaning yet
         b"\x01\x00\x02\x00\x01",  # a key is missing
         b"\x01\x00\x03\x00\x01\x00",  # a key of one byte
-        b"\x01\x00\x0d\x02\x01\x03" + bytes(10),  # a tag that means nothing yet
-        b"\x01\x00\x0d\x00\x01\x00" + bytes(20),  # a time is missing, though the padding would do for it
+        b"\x01\x00\x0d\x02\x01\x03" + bytes(10),  # a tag without a meaning yet
+        b"\x01\x00\x0d\x00\x01\x00" + bytes(20),  # a time is missing, though there is enough padding for it
         b"\x01\x00\x06\x02\x01\x02\x00\x01\xc3",  # not UTF-8
         b"\x01\x00\x08\x02\x01\x02\x00\x10abc" + bytes(20),  # an id that runs into the padding
         encode_chain(KeyChain((LONG_TERM,), (1,))) + b"x",
@@ -139,7 +142,7 @@ def test_the_layout_of_the_next_release_is_read(more: tuple[object, ...], expect
     ],
 )
 def test_a_corrupt_chain_refuses_the_token(filler: bytes) -> None:
-    """What cannot be understood may be a restriction. The words are AWS's."""
+    """An unknown part may be a restriction. The message is AWS's."""
     with pytest.raises(InvalidClientTokenId, match="The security token included in the request is invalid"):
         opened(sealed_fields(*old_fields(filler)))
 
@@ -155,13 +158,13 @@ def test_a_corrupt_chain_refuses_the_token(filler: bytes) -> None:
     ],
 )
 def test_corrupt_fields_refuse_the_token(more: tuple[object, ...]) -> None:
-    """Times without keys, too many keys, and fields that nobody knows yet."""
+    """Times without keys, too many keys, and unknown fields are refused."""
     with pytest.raises(InvalidClientTokenId):
         opened(sealed_fields(*old_fields(), *more))
 
 
 def test_two_chains_that_differ_refuse_the_token() -> None:
-    """A token that says one thing in its fields and another before its padding says neither."""
+    """Contradicting chains in the fields and the filler are refused."""
     filler = encode_chain(KeyChain((TEMPORARY,), (1,)))
     with pytest.raises(InvalidClientTokenId):
         opened(sealed_fields(*old_fields(filler), (LONG_TERM,), (1,), True))
@@ -170,7 +173,10 @@ def test_two_chains_that_differ_refuse_the_token() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_end_in_another_exception(data: bytes) -> None:
-    """A chain is read, or refused as broken, and what is read is within the limit."""
+    """A chain is decoded or refused, without any other exception.
+
+    A decoded chain is within the limit.
+    """
     try:
         chain, _ = decode_chain(data)
     except ChainBrokenError:
@@ -179,7 +185,10 @@ def test_no_bytes_end_in_another_exception(data: bytes) -> None:
 
 
 def test_a_chain_has_sixteen_keys() -> None:
-    """The sixteenth is taken, the seventeenth refused, in words that say what to do."""
+    """The sixteenth key is accepted, the seventeenth refused.
+
+    The message says what to do.
+    """
     steps = [(f"ASIAQNZGKIQY56J{number:02d}WML".replace("0", "A").replace("1", "B"), 1) for number in range(17)]
     chain = KeyChain()
     for key, at in steps[:MOST_KEYS]:
@@ -190,7 +199,10 @@ def test_a_chain_has_sixteen_keys() -> None:
 
 
 def test_joined_chains_have_each_key_once() -> None:
-    """A key that is in both counts from its earlier time, and one incomplete chain makes the whole incomplete."""
+    """A key that is in both counts from its earlier time.
+
+    One incomplete chain makes the joined chain incomplete.
+    """
     first, second = KeyChain(("A" * 20, "B" * 20), (5, 6)), KeyChain(("C" * 20, "A" * 20), (1, 2), is_complete=False)
     assert join_chains(first, second) == KeyChain(("B" * 20, "C" * 20, "A" * 20), (6, 1, 2), is_complete=False)
 
@@ -198,13 +210,19 @@ def test_joined_chains_have_each_key_once() -> None:
 @settings(max_examples=100, deadline=None)
 @given(chain=chains(), at_least=st.integers(0, 8000))
 def test_a_token_is_as_long_as_asked_for(chain: KeyChain, at_least: int) -> None:
-    """With a chain as without: never shorter than was asked for, and longer by at most eight characters."""
+    """The token is never shorter than requested, with or without a chain.
+
+    It is longer by at most eight characters.
+    """
     bare, token = sealed(with_chain(chain)), sealed(with_chain(chain), min(at_least, 7_992))
     assert min(at_least, 7_992) <= len(token) <= max(min(at_least, 7_992) + 8, len(bare))
 
 
 def test_a_short_chain_costs_few_characters() -> None:
-    """A session of a long-term key pays for one packed id; one two steps on for three ids with their times."""
+    """A session of a long-term key adds one packed ID.
+
+    A session two steps later adds three IDs with their times.
+    """
     none = len(seal_old(role_session(), ring=RING, now=NOW, entropy=Counted()))
     one = len(sealed(with_chain(KeyChain((LONG_TERM,)))))
     three = len(sealed(with_chain(KeyChain((LONG_TERM, TEMPORARY, ACCESS_KEY_ID), (1, 2, 3)))))

@@ -1,4 +1,4 @@
-"""Keys succeed one another, and no token is lost on the way."""
+"""Keys are rotated, and every token stays valid until it expires."""
 
 import pytest
 from hypothesis import given, settings
@@ -15,12 +15,12 @@ ENTROPY = Counted()
 
 
 def make(ring: SealingRing, now: int) -> str:
-    """Seal something at `now`."""
+    """Seal a payload at `now`."""
     return seal(Purpose.SESSION, b"x", bound_to="n", ring=ring, now=now, entropy=ENTROPY)
 
 
 def opens(text: str, ring: SealingRing) -> bool:
-    """Tell whether the ring opens the text."""
+    """Return whether the ring opens the sealed string."""
     try:
         return unseal(Purpose.SESSION, text, bound_to="n", ring=ring) == b"x"
     except SealBrokenError:
@@ -33,7 +33,10 @@ def states(ring: SealingRing, now: int) -> list[str]:
 
 
 def test_a_key_lives_through_its_states_in_order() -> None:
-    """A key is published, becomes active, retires in its successor's hour, and is destroyed in the end."""
+    """A key is published, active, retired and destroyed, in this order.
+
+    It retires when its successor becomes active.
+    """
     ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
     end = NOW + LEAD + LONGEST + SKEW
     assert states(ring, NOW) == ["active", "published"]
@@ -46,7 +49,7 @@ def test_a_key_lives_through_its_states_in_order() -> None:
 
 
 def test_a_published_key_opens_before_it_seals() -> None:
-    """A node that hears of a key early opens what a node with a faster clock has sealed with it."""
+    """A node that knows a key early opens tokens of a node with a fast clock."""
     ring = first_ring(now=NOW, entropy=ENTROPY)
     after = rotate(ring, now=NOW, entropy=ENTROPY)
     assert opens(make(after, NOW), ring)
@@ -55,7 +58,7 @@ def test_a_published_key_opens_before_it_seals() -> None:
 
 
 def test_rotating_twice_is_rotating_once() -> None:
-    """While a key waits for its hour, another rotation adds none."""
+    """If a key is not active yet, another rotation does not add one."""
     ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
     assert rotate(ring, now=NOW + LEAD - 1, entropy=ENTROPY) is ring
     assert len(rotate(ring, now=NOW + LEAD, entropy=ENTROPY).keys) == 3
@@ -63,7 +66,10 @@ def test_rotating_twice_is_rotating_once() -> None:
 
 @pytest.mark.parametrize(("after", "rotated"), [(-1, False), (0, True), (1, True)])
 def test_a_key_gets_a_successor_once_it_has_been_active_for_long_enough(after: int, *, rotated: bool) -> None:
-    """It counts from the hour at which the key became active, and the successor waits for its own hour."""
+    """The age counts from the activation.
+
+    The successor waits for its own activation time.
+    """
     ring = first_ring(now=NOW, entropy=ENTROPY)
     now = ring.keys[0].activates + 86_400 + after
     tended = tend(ring, now=now, rotate_after=86_400, entropy=ENTROPY)
@@ -72,7 +78,10 @@ def test_a_key_gets_a_successor_once_it_has_been_active_for_long_enough(after: i
 
 
 def test_an_old_key_gets_one_successor() -> None:
-    """Every node tends the ring again and again; while a key is pending, no key is added."""
+    """Every node maintains the ring repeatedly.
+
+    If a key is pending, no key is added.
+    """
     ring = first_ring(now=NOW, entropy=ENTROPY)
     due = ring.keys[0].activates + 86_400
     tended = tend(ring, now=due, rotate_after=86_400, entropy=ENTROPY)
@@ -81,14 +90,14 @@ def test_an_old_key_gets_one_successor() -> None:
 
 
 def test_a_ring_without_rotation_stays_as_it_is() -> None:
-    """0 asks for no rotation, however old the key is."""
+    """0 disables rotation, for a key of any age."""
     ring = first_ring(now=NOW, entropy=ENTROPY)
     assert tend(ring, now=NOW + 10**9, rotate_after=0, entropy=ENTROPY) is ring
 
 
 @pytest.mark.parametrize(("after", "kept"), [(-1, 2), (0, 1), (1, 1)])
 def test_a_retired_key_is_destroyed_once_its_last_token_has_ended(after: int, kept: int) -> None:
-    """A token that it sealed in its last second, on a clock that is behind, lives for LONGEST seconds."""
+    """Its last token, sealed on a slow clock, lives for LONGEST seconds."""
     ring = rotate(first_ring(now=NOW, entropy=ENTROPY), now=NOW, entropy=ENTROPY)
     retires = NOW + LEAD
     tended = tend(ring, now=retires + LONGEST + SKEW + after, rotate_after=0, entropy=ENTROPY)
@@ -97,7 +106,7 @@ def test_a_retired_key_is_destroyed_once_its_last_token_has_ended(after: int, ke
 
 
 def test_the_numbers_that_a_ring_rests_on() -> None:
-    """Nodes agree on them, so a change of one is a change of the protocol between them."""
+    """Nodes agree on these numbers: a change is a change of their protocol."""
     assert (LEAD, SKEW, LONGEST) == (60, 300, 129_600)
 
 
@@ -111,7 +120,7 @@ def test_a_sealing_key_has_thirty_two_bytes(size: int) -> None:
 
 
 def test_a_ring_is_usable_by_a_node_whose_clock_is_behind() -> None:
-    """The first key is active at once, for every node within the allowed skew."""
+    """The first key is active at once for every node within the skew."""
     ring = first_ring(now=NOW, entropy=ENTROPY)
     assert ring.active(NOW - SKEW) is ring.keys[0]
     with pytest.raises(NoActiveKeyError):
@@ -121,7 +130,10 @@ def test_a_ring_is_usable_by_a_node_whose_clock_is_behind() -> None:
 
 
 def test_the_life_of_a_key_does_not_depend_on_what_it_is_made_of() -> None:
-    """Signing keys of any kind live in a ring by the same rules, and ids are unique in it."""
+    """Signing keys of any kind follow the same rules in a ring.
+
+    The IDs in a ring are unique.
+    """
     old, new = RingKey("a", "old", NOW, NOW), RingKey("b", "new", NOW, NOW + 60)
     ring = KeyRing((new, old))
     assert ring.keys == (old, new)
@@ -146,9 +158,9 @@ STEPS = st.lists(
 @settings(max_examples=120, deadline=None)
 @given(STEPS)
 def test_any_interleaving_of_mint_rotate_expire_and_open_behaves(steps: list[tuple[str, int, int]]) -> None:
-    """No live token ever fails to open, the keys of dead ones go, and there is always a key to seal with.
+    """Live tokens always open, and there is always a key that seals.
 
-    Each step is taken by a node whose clock is wrong by at most SKEW.
+    The keys of expired tokens are removed. Each step is taken by a node with a clock error of at most SKEW.
     """
     now = NOW
     ring = first_ring(now=now, entropy=ENTROPY)

@@ -1,4 +1,7 @@
-"""A sealed text opens for its ring, its purpose and its bound name, in the one spelling it was made in."""
+"""A sealed string opens only for its ring, purpose and bound name.
+
+It has exactly one spelling.
+"""
 
 import string
 from dataclasses import replace
@@ -21,19 +24,22 @@ NAME = "ASIAQNZGKIQY56JQ7WML"
 
 
 def sealed(payload: bytes = b"payload", purpose: Purpose = Purpose.SESSION, name: str = NAME) -> str:
-    """Return a sealed text."""
+    """Return a sealed string."""
     return seal(purpose, payload, bound_to=name, ring=RING, now=NOW, entropy=ENTROPY)
 
 
 def opened(text: str, purpose: Purpose = Purpose.SESSION, name: str = NAME) -> bytes:
-    """Open a sealed text."""
+    """Open a sealed string."""
     return unseal(purpose, text, bound_to=name, ring=RING)
 
 
 @settings(deadline=None)
 @given(PAYLOADS, st.text(max_size=9))
 def test_what_was_sealed_comes_out(payload: bytes, name: str) -> None:
-    """Any payload of any purpose comes out as it went in, also one that ends like padding."""
+    """Any payload of any purpose is returned unchanged.
+
+    This is also true if it ends like padding.
+    """
     for purpose in Purpose:
         text = sealed(payload, purpose, name)
         assert opened(text, purpose, name) == payload
@@ -42,7 +48,7 @@ def test_what_was_sealed_comes_out(payload: bytes, name: str) -> None:
 
 @pytest.mark.parametrize(("made", "used"), list(permutations(Purpose, 2)))
 def test_no_text_serves_another_purpose(made: Purpose, used: Purpose) -> None:
-    """A text of one purpose opens for no other, also when it is dressed as one."""
+    """A string of one purpose is not valid for another, even with its tag."""
     text = sealed(b"x", made)
     for attempt in (text, used.value.tag + text[4:]):
         with pytest.raises(SealBrokenError):
@@ -52,7 +58,7 @@ def test_no_text_serves_another_purpose(made: Purpose, used: Purpose) -> None:
 @settings(deadline=None)
 @given(st.data())
 def test_any_altered_character_is_refused(data: st.DataObject) -> None:
-    """Nothing in a text can be changed: tag, key id, salt, content or the seal itself."""
+    """Tag, key ID, salt, content and seal cannot be changed."""
     text = sealed()
     position = data.draw(st.integers(0, len(text) - 1))
     letter = data.draw(st.sampled_from(ALPHABET + "+/=. \n\x00é"))
@@ -63,7 +69,7 @@ def test_any_altered_character_is_refused(data: st.DataObject) -> None:
 
 
 def test_every_truncation_and_extension_is_refused() -> None:
-    """Half a text, and a text and a half, are refused."""
+    """A part of a string, and a longer string, are refused."""
     text = sealed()
     for length in range(len(text)):
         with pytest.raises(SealBrokenError):
@@ -75,7 +81,10 @@ def test_every_truncation_and_extension_is_refused() -> None:
 
 
 def test_a_text_has_one_spelling() -> None:
-    """The alphabets of base64 do not mix, padding is none, and no last character has spare bits."""
+    """The base64 alphabets do not mix, and padding is not accepted.
+
+    The last character has no spare bits.
+    """
     spellings = 0
     for length in range(40):
         text = sealed(b"\xff" * length)
@@ -92,7 +101,7 @@ def test_a_text_has_one_spelling() -> None:
 
 
 def test_a_text_opens_beside_its_name_alone() -> None:
-    """The bound name is part of the seal, whatever characters it has."""
+    """The bound name is part of the seal, with any characters."""
     text = sealed()
     for name in ("", NAME[:-1], NAME + "A", NAME.lower(), "\ud800"):
         with pytest.raises(SealBrokenError):
@@ -100,7 +109,7 @@ def test_a_text_opens_beside_its_name_alone() -> None:
 
 
 def test_a_ring_without_the_key_opens_nothing() -> None:
-    """Neither a ring without the key's id nor one with another key of that id opens a text."""
+    """A ring needs the key itself, not only a key with the same ID."""
     other = SealingRing((replace(RING.keys[0], material=SealingMaterial(bytes(32))),))
     for ring in (SealingRing(), first_ring(now=NOW, entropy=ENTROPY), other):
         with pytest.raises(SealBrokenError):
@@ -108,7 +117,7 @@ def test_a_ring_without_the_key_opens_nothing() -> None:
 
 
 def test_two_seals_of_one_payload_have_nothing_in_common() -> None:
-    """The salt makes every text its own, beyond the tag and the key's id."""
+    """The salt makes every string different after the tag and the key ID."""
     first, second = sealed(), sealed()
     assert first[:12] == second[:12]
     assert first[12:] != second[12:]
@@ -116,7 +125,10 @@ def test_two_seals_of_one_payload_have_nothing_in_common() -> None:
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_text_is_never_longer_than_its_purpose_allows(purpose: Purpose) -> None:
-    """What is too long is refused when it is sealed, and unread when it is opened."""
+    """A string that is too long is refused when it is sealed.
+
+    It is also refused, unread, when it is opened.
+    """
     room = max(size for size in range(8_000) if sealed_length(size) <= purpose.value.longest)
     assert opened(sealed(b"x" * room, purpose), purpose) == b"x" * room
     with pytest.raises(PayloadTooLargeError):
@@ -126,7 +138,10 @@ def test_a_text_is_never_longer_than_its_purpose_allows(purpose: Purpose) -> Non
 
 
 def test_tags_tell_purposes_apart() -> None:
-    """Every tag is four characters that base64 reads as three bytes, and every label is its own."""
+    """Every tag is four characters of base64, which encode three bytes.
+
+    Every label is unique.
+    """
     assert len({purpose.value.tag for purpose in Purpose}) == len(Purpose)
     assert len({purpose.value.label for purpose in Purpose}) == len(Purpose)
     for purpose in Purpose:
@@ -134,7 +149,10 @@ def test_tags_tell_purposes_apart() -> None:
 
 
 def test_sealing_material_shows_nothing() -> None:
-    """Neither a key nor a ring prints its secret, and a key of another size is refused."""
+    """The repr of a key or a ring does not show its secret.
+
+    A key of another size is refused.
+    """
     material = RING.keys[0].material
     assert material.secret.hex() not in f"{RING} {RING.keys} {material}"
     assert repr(material) == "<secret>"

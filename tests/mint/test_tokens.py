@@ -1,4 +1,4 @@
-"""A session token says what was sealed into it, to whoever has the ring, and to nobody else."""
+"""Only the ring that sealed a session token can open it."""
 
 import string
 from dataclasses import replace
@@ -26,27 +26,30 @@ def sealed(session: Session, at_least: int = 0) -> str:
 
 
 def test_a_session_comes_out_as_it_went_in() -> None:
-    """Every field survives the token."""
+    """The token keeps every field."""
     session = role_session()
     assert open_session(sealed(session), access_key_id=ACCESS_KEY_ID, ring=RING) == session
 
 
 def test_a_token_opens_beside_its_own_access_key_id_alone() -> None:
-    """Access key id and token are bound to each other."""
+    """Access key ID and token are bound to each other."""
     token = sealed(role_session())
     with pytest.raises(InvalidClientTokenId, match="The security token included in the request is"):
         open_session(token, access_key_id="ASIAQNZGKIQY56JQ7WMM", ring=RING)
 
 
 def test_a_token_is_one_header_safe_word() -> None:
-    """A token holds nothing but letters, digits, minus and underscore, and begins by saying what it is."""
+    """A token has only letters, digits, minus and underscore.
+
+    It begins with its purpose.
+    """
     token = sealed(role_session())
     assert token.startswith("DPs1")
     assert set(token) <= set(ALPHABET)
 
 
 def test_a_foreign_ring_opens_nothing() -> None:
-    """Another installation's ring, even with a key of the same id, opens no token of ours."""
+    """Another installation's ring, even with an equal key ID, fails."""
     foreign = SealingRing((replace(RING.keys[0], material=SealingMaterial(bytes(32))),))
     with pytest.raises(InvalidClientTokenId):
         open_session(sealed(role_session()), access_key_id=ACCESS_KEY_ID, ring=foreign)
@@ -55,13 +58,16 @@ def test_a_foreign_ring_opens_nothing() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200) | st.text(ALPHABET, max_size=200).map("DPs1".__add__))
 def test_whatever_is_no_token_is_refused(text: str) -> None:
-    """Any other text is refused with AWS's words and never with another exception."""
+    """Any other string is refused with AWS's message.
+
+    No other exception is raised.
+    """
     with pytest.raises(InvalidClientTokenId):
         open_session(text, access_key_id=ACCESS_KEY_ID, ring=RING)
 
 
 def test_a_field_that_this_version_does_not_know_refuses_the_token() -> None:
-    """What a newer server sealed may be a restriction, so an older one must not ignore it."""
+    """An unknown field may be a restriction, thus an older server refuses it."""
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(role_session()))
     payload = msgspec.msgpack.encode([*fields, "only on Tuesdays"])
     token = seal(Purpose.SESSION, payload, bound_to=ACCESS_KEY_ID, ring=RING, now=NOW, entropy=Counted())
@@ -80,7 +86,7 @@ def test_fields_that_an_older_version_did_not_know_take_their_defaults() -> None
 
 @pytest.mark.parametrize("at_least", [0, 1, 700, 1000, 1001, 2047, 4096])
 def test_a_token_is_as_long_as_asked_for(at_least: int) -> None:
-    """A caller may ask for a token of a least size, to learn whether its store has room for it."""
+    """A caller may request a minimum size, to test its token storage."""
     token = sealed(role_session(), at_least)
     assert at_least <= len(token) <= max(at_least, len(sealed(role_session()))) + 16
     opened = open_session(token, access_key_id=ACCESS_KEY_ID, ring=RING)
@@ -90,14 +96,14 @@ def test_a_token_is_as_long_as_asked_for(at_least: int) -> None:
 @pytest.mark.parametrize("more", range(1, 13))
 @pytest.mark.parametrize("name", ["r", "ro", "rol"])
 def test_a_token_is_never_a_few_characters_short(name: str, more: int) -> None:
-    """Whatever the length of the session is, and however few characters are missing."""
+    """A token reaches its minimum size for every length of the session."""
     session = msgspec.structs.replace(role_session(), session_name=name)
     at_least = len(sealed(session)) + more
     assert at_least <= len(sealed(session, at_least)) <= at_least + 16
 
 
 def test_a_session_that_says_too_much_is_refused() -> None:
-    """A token stays below what proxies let through as a header."""
+    """A token stays below the header limit of proxies."""
     session = msgspec.structs.replace(role_session(), tags={"k": "v" * 8_000})
     with pytest.raises(PackedPolicyTooLarge, match="Serialized token too large for session"):
         sealed(session)

@@ -1,4 +1,4 @@
-"""Codes of authenticator apps, by the vectors of their RFCs."""
+"""Codes of authenticator apps, tested with the vectors of their RFCs."""
 
 import pytest
 from hypothesis import given
@@ -32,13 +32,13 @@ def test_the_vectors_of_rfc_4226(counter: int, code: str) -> None:
     ],
 )
 def test_the_vectors_of_rfc_6238(now: int, code: str) -> None:
-    """RFC 6238, Appendix B, of whose eight digits the last six are ours."""
+    """RFC 6238, Appendix B: our code is the last six of its eight digits."""
     assert find_step(SEED, code[2:], now=now, window=0) == now // STEP
 
 
 @pytest.mark.parametrize("distance", range(-4, 5))
 def test_a_code_is_good_two_steps_either_way(distance: int) -> None:
-    """AWS takes the codes of five steps, and no other."""
+    """AWS accepts the codes of exactly five steps."""
     step = NOW // STEP + distance
     assert find_step(SEED, hotp(SEED, step), now=NOW) == (step if abs(distance) <= 2 else None)
 
@@ -58,20 +58,20 @@ STEP_START = NOW - NOW % STEP
     ],
 )
 def test_the_window_of_a_code_opens_and_closes_on_the_second(now: int, *, good: bool) -> None:
-    """A step begins with its first second and is over with the first second of the next: RFC 6238 4.2."""
+    """A step ends with the first second of the next: RFC 6238 4.2."""
     step = STEP_START // STEP
     assert find_step(SEED, hotp(SEED, step), now=now) == (step if good else None)
 
 
 @given(st.text(max_size=8) | st.text("0123456789\u0660\u0661\uff12\uff13", min_size=6, max_size=6))
 def test_only_six_ascii_digits_are_a_code(text: str) -> None:
-    """Full-width and other digits, spaces and signs are none, though Python would read them as numbers."""
+    """Python would read other digits, spaces and signs as numbers."""
     found = find_step(SEED, text, now=NOW)
     assert found is None or (text.isascii() and text.isdigit() and hotp(SEED, found) == text)
 
 
 def test_the_digits_of_another_script_are_no_code() -> None:
-    """The right code in full-width digits is a wrong one."""
+    """The right code in full-width digits is a wrong code."""
     code = hotp(SEED, NOW // STEP)
     wide = code.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)})
     for text in (wide, f" {code}", f"{code}\n", f"+{code[1:]}", code[1:], f"0{code}"):
@@ -79,5 +79,5 @@ def test_the_digits_of_another_script_are_no_code() -> None:
 
 
 def test_the_first_minute_of_time_has_no_steps_before_it() -> None:
-    """A window that reaches below zero is cut."""
+    """A window that would start below zero is cut."""
     assert find_step(SEED, hotp(SEED, 0), now=0) == 0

@@ -1,4 +1,7 @@
-"""The signing keys of our own tokens succeed one another on the second, and every relying party can follow."""
+"""The signing keys of our own tokens are rotated on the second.
+
+Every relying party can follow.
+"""
 
 import pytest
 from tests.mint.material import NOW
@@ -16,7 +19,7 @@ from daypass.mint.web_identity import (
 )
 
 MONTH = 30 * 86_400
-# ECDSA keys are made a thousand times faster than RSA keys, and live by the same rules.
+# ECDSA keys are created a thousand times faster than RSA keys, and follow the same rules.
 KEY = first_token_key(Algorithm.ES384, now=NOW)
 RING = TokenRing((KEY,))
 ROTATED = rotate_token_ring(RING, Algorithm.ES384, now=NOW)
@@ -28,7 +31,7 @@ def states(ring: TokenRing, now: int) -> list[KeyState]:
 
 
 def test_the_numbers_that_relying_parties_rest_on() -> None:
-    """A key is published a day before it signs, and no token lives for more than an hour."""
+    """A key is published a day before it signs; a token lives for an hour."""
     assert (LEAD, LONGEST_TOKEN, SKEW) == (86_400, 3_600, 300)
 
 
@@ -43,31 +46,34 @@ def test_the_numbers_that_relying_parties_rest_on() -> None:
     ],
 )
 def test_a_key_changes_its_state_on_the_second(now: int, expected: list[KeyState]) -> None:
-    """Published for a day, active until its successor is, and kept until its last token has ended everywhere."""
+    """It is published for a day, then active, then kept for its last token."""
     assert states(ROTATED, now) == expected
 
 
 @pytest.mark.parametrize(("now", "signs"), [(NOW + LEAD - 1, 0), (NOW + LEAD, 1), (NOW + LEAD + 1, 1)])
 def test_a_new_key_signs_from_its_hour_on(now: int, signs: int) -> None:
-    """Until then the old key signs, so that every relying party knows the key of a token."""
+    """Until then the old key signs: every relying party knows that key."""
     assert ROTATED.active(now) is ROTATED.keys[signs]
 
 
 def test_a_first_key_signs_at_once() -> None:
-    """Also on a node whose clock is behind by as much as is allowed."""
+    """The first key signs even on a node with the largest clock error."""
     assert RING.active(NOW - SKEW) is KEY
 
 
 @pytest.mark.parametrize(("now", "keys"), [(NOW + LEAD - 1, 2), (NOW + LEAD, 3)])
 def test_rotating_again_waits_for_the_pending_key(now: int, keys: int) -> None:
-    """While one key waits, a rotation does not add one. Numbers increase by one."""
+    """If a key is pending, a rotation does not add one.
+
+    Numbers increase by one.
+    """
     ring = rotate_token_ring(ROTATED, Algorithm.ES384, now=now)
     assert [key.id for key in ring.keys] == [f"EC384_{number}" for number in range(keys)]
 
 
 @pytest.mark.parametrize(("after", "due"), [(-1, False), (0, True), (1, True)])
 def test_an_old_key_gets_a_successor_a_day_before_it_retires(after: int, *, due: bool) -> None:
-    """It signs for a month, and the new one is published a day ahead."""
+    """It signs for a month, and the new key is published a day before."""
     now = KEY.activates + MONTH - LEAD + after
     assert needs_tending(RING, now=now, rotate_after=MONTH) == due
     tended = tend_token_ring(RING, Algorithm.ES384, now=now, rotate_after=MONTH)
@@ -76,7 +82,7 @@ def test_an_old_key_gets_a_successor_a_day_before_it_retires(after: int, *, due:
 
 
 def test_rotation_can_be_switched_off() -> None:
-    """0 asks for no rotation."""
+    """0 disables rotation."""
     assert not needs_tending(RING, now=NOW + 10**9, rotate_after=0)
     assert tend_token_ring(RING, Algorithm.ES384, now=NOW + 10**9, rotate_after=0) is RING
 
@@ -91,7 +97,10 @@ def test_a_retired_key_is_published_until_its_last_token_has_ended(after: int, k
 
 @pytest.mark.parametrize(("algorithm", "kind", "bits"), [(Algorithm.RS256, "RSA", 2_048), (Algorithm.ES384, "EC", 384)])
 def test_a_key_is_made_for_its_algorithm(algorithm: Algorithm, kind: str, bits: int) -> None:
-    """RSA of 2,048 bits with the usual exponent, and the curve P-384; the id is AWS's."""
+    """RSA of 2,048 bits with the usual exponent, and the curve P-384.
+
+    The ID is AWS's.
+    """
     made = first_token_key(algorithm, now=NOW)
     public = made.material.public
     assert (public["kty"], public["alg"], public["use"]) == (kind, algorithm.value, "sig")
