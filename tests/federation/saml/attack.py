@@ -1,6 +1,7 @@
-"""How an attack is written down: a name, what must come of it, and how a genuine response is bent into it.
+"""An attack on a response: its name, its manipulation, its outcome.
 
-The test shows first that the genuine response is taken, so that a refusal of the bent one means something.
+The test first checks that the genuine response is accepted. Otherwise a refusal of the manipulated one would prove
+little.
 """
 
 import copy
@@ -26,7 +27,7 @@ Bend = Callable[[World, etree._Element], Bent]
 
 
 class Verdict(Enum):
-    """What must come of a response."""
+    """The expected outcome for a response."""
 
     ACCEPT = "accepted, with the signed identity"
     SAME = "accepted with exactly the signed identity, or refused"
@@ -44,21 +45,21 @@ class Attack:
 
 
 class Book:
-    """The attacks of one file, in the order they are written."""
+    """The attacks of one file, in their order in the source."""
 
     def __init__(self) -> None:
         self.attacks: list[Attack] = []
 
     def rejects(self, name: str, code: str = "InvalidIdentityToken") -> Callable[[Bend], Bend]:
-        """Write down a manipulation that must be refused with AWS's code."""
+        """Register a manipulation that must be refused with AWS's code."""
         return self._add(name, Verdict.REJECT, code)
 
     def same(self, name: str) -> Callable[[Bend], Bend]:
-        """Write down a manipulation that may be taken, but only for what was signed."""
+        """Register a manipulation that may be accepted as the signed content."""
         return self._add(name, Verdict.SAME, "InvalidIdentityToken")
 
     def accepts(self, name: str) -> Callable[[Bend], Bend]:
-        """Write down a variation that must be taken."""
+        """Register a variation that must be accepted."""
         return self._add(name, Verdict.ACCEPT, "")
 
     def _add(self, name: str, verdict: Verdict, code: str) -> Callable[[Bend], Bend]:
@@ -69,14 +70,14 @@ class Book:
         return add
 
     def parametrize(self) -> pytest.MarkDecorator:
-        """Return the mark that runs a test once for each attack, under its name."""
+        """Return the mark that runs a test once for each attack, by name."""
         names = [attack.name for attack in self.attacks]
         assert len(set(names)) == len(names), "an attack is written down twice"
         return pytest.mark.parametrize("attack", self.attacks, ids=names)
 
 
 def run(world: World, attack: Attack, *, signed: str = "assertion") -> None:
-    """Show that the genuine response is taken, then that the bent one fares as the attack says."""
+    """Check that the genuine response is accepted, then run the attack."""
     genuine = world.response(signed=signed)
     control = world.judge(genuine)
     judged = _judge(world, attack.bend(world, decode(genuine)))
@@ -106,19 +107,19 @@ def assertion_of(root: etree._Element) -> etree._Element:
 
 
 def signature_of(element: etree._Element) -> etree._Element:
-    """Return the signature that an element carries."""
+    """Return the signature of an element."""
     return child(element, f"{DS}Signature")
 
 
 def child(element: etree._Element, path: str) -> etree._Element:
-    """Return what must be there."""
+    """Return a child that must exist."""
     found = element.find(path)
     assert found is not None, path
     return found
 
 
 def forged(assertion: etree._Element, identifier: str | None = "_forged") -> etree._Element:
-    """Return a copy of an assertion, unsigned, about somebody else."""
+    """Return an unsigned copy of an assertion with another subject."""
     copied = copy.deepcopy(assertion)
     copied.tail = None
     for signature in copied.findall(f"{DS}Signature"):

@@ -1,4 +1,4 @@
-"""What every test of SAML needs: a provider that signs, what we know of it, and a clock that stands still."""
+"""Fixtures of the SAML tests: a provider, its trust, a fixed clock."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ GOOD = Assertion(roles=(f"{ROLE},{PROVIDER}",))
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A provider, an attacker with a key of their own, and us."""
+    """A provider, an attacker with another key, and our settings."""
 
     idp: SamlIdentityProvider
     attacker: KeyPair
@@ -31,7 +31,10 @@ class World:
     settings: SamlSettings
 
     def judge(self, response: str | etree._Element | bytes, **changes: Any) -> SamlIdentity:
-        """Return what we make of a response; `changes` are to the trust, the settings or `now`."""
+        """Return the identity in a response.
+
+        `changes` apply to the trust, the settings or `now`.
+        """
         now = changes.pop("now", NOW)
         settings = {key: changes.pop(key) for key in list(changes) if key in SamlSettings.__slots__}
         text = response if isinstance(response, str) else encode(response)
@@ -48,7 +51,7 @@ class World:
         return self.idp.response(assertion, now=how.pop("now", NOW), **how)
 
     def unsigned(self, assertion: Assertion = GOOD) -> etree._Element:
-        """Return the tree of a response that is to be bent and then signed."""
+        """Return the tree of a response to manipulate and then sign."""
         return self.idp.unsigned_response(assertion, now=NOW)
 
     def sealed(self, root: etree._Element, signed: str = "assertion", how: Signing = HONEST) -> etree._Element:
@@ -58,14 +61,14 @@ class World:
 
     @property
     def encryption(self) -> Encryption:
-        """How assertions are encrypted to us."""
+        """The encryption of assertions for us."""
         key = self.recipient_key.certificate.public_key()
-        return Encryption(to=key)  # type: ignore[arg-type] # make_key_pair gives RSA unless told
+        return Encryption(to=key)  # type: ignore[arg-type] # make_key_pair returns RSA by default
 
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    """Make keys once: nothing in a test changes them."""
+    """Create the keys once: tests do not change them."""
     idp = SamlIdentityProvider(keys=[make_key_pair()])
     recipient_key = make_key_pair(name="sts.example.net")
     metadata = parse_metadata(idp.metadata_xml(), now=NOW)

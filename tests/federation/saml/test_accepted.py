@@ -1,4 +1,4 @@
-"""Responses that must be taken: without these, a refusal elsewhere would prove nothing."""
+"""Responses that must be accepted: the controls for all refusals."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,21 +11,21 @@ from daypass.federation.saml.verify import find_unverified_issuer
 
 @pytest.mark.parametrize("signed", ["assertion", "both"])
 def test_a_genuine_response_is_taken(world: World, signed: str) -> None:
-    """The assertion must be signed; the response may be as well."""
+    """The assertion must be signed; the response may be signed too."""
     identity = world.judge(world.response(signed=signed))
     assert (identity.subject, identity.session_name) == ("alice@example.org", "alice")
     assert identity.issuer == world.idp.entity_id
 
 
 def test_the_base64_may_be_wrapped_in_lines(world: World) -> None:
-    """A file with lines of 76 characters, and a newline at its end, is the same response."""
+    """Lines of 76 characters, and a final newline, do not matter."""
     text = world.response()
     wrapped = "\r\n".join(text[start : start + 76] for start in range(0, len(text), 76)) + "\n"
     assert world.judge(wrapped) == world.judge(text)
 
 
 def test_everything_an_identity_holds(world: World) -> None:
-    """What the answer of AssumeRoleWithSAML, the trust policy and the session need, from one assertion."""
+    """One assertion has the values of the answer, policies and session."""
     assertion = replace(
         GOOD,
         tags={"Team": "blue"},
@@ -49,7 +49,10 @@ def test_everything_an_identity_holds(world: World) -> None:
 
 
 def test_the_issuer_can_be_looked_up_before_anything_is_verified(world: World) -> None:
-    """To find the provider that should judge; nothing else may be made of it, and no text makes it fail."""
+    """The unverified issuer is only used to find the provider.
+
+    No input raises an exception.
+    """
     assert find_unverified_issuer(world.response()) == world.idp.entity_id
     assert find_unverified_issuer(world.response(encryption=world.encryption)) == world.idp.entity_id
     for text in ("", "AAAA", "PGEvPg=="):

@@ -1,4 +1,7 @@
-"""What the attributes become: roles, session name and length, tags, source identity and condition keys."""
+"""The values that Daypass reads from the attributes of an assertion.
+
+These are roles, session name and duration, tags, source identity and condition keys.
+"""
 
 import base64
 import hashlib
@@ -48,7 +51,10 @@ _ROLES = {
 
 @pytest.mark.parametrize("name", _ROLES)
 def test_a_role_comes_with_its_provider(world: World, name: str) -> None:
-    """In either order, both of one account, and exactly two; anything else grants nothing."""
+    """A value is exactly two ARNs of one account, in either order.
+
+    Any other value does not grant a role.
+    """
     value, grants = _ROLES[name]
     assert world.judge(world.response()).roles == (RolePair(ROLE, PROVIDER),)
     response = world.response(replace(GOOD, roles=(value,)))
@@ -61,7 +67,10 @@ def test_a_role_comes_with_its_provider(world: World, name: str) -> None:
 
 
 def test_one_assertion_grants_many_roles(world: World) -> None:
-    """Of several accounts too; each is only good with the provider it names."""
+    """The roles may be in several accounts.
+
+    Each is valid only with the provider of its pair.
+    """
     far = f"{_OTHER}:role/ops,{_OTHER}:saml-provider/idp"
     identity = world.judge(world.response(replace(GOOD, roles=(far, "nonsense", f"{PROVIDER},{ROLE}"))))
     assert len(identity.roles) == 2
@@ -79,7 +88,7 @@ def test_one_assertion_grants_many_roles(world: World) -> None:
     ],
 )
 def test_a_pair_that_is_not_granted_is_refused(world: World, role: str, provider: str) -> None:
-    """The very role and the very provider, and the provider whose key was checked: role-other-provider."""
+    """The role, the provider, and the provider of the key must all match."""
     far = f"{_OTHER}:role/ops,{_OTHER}:saml-provider/idp"
     identity = world.judge(world.response(replace(GOOD, roles=(f"{ROLE},{PROVIDER}", far))))
     require_role(identity, role=ROLE, provider=PROVIDER)
@@ -132,7 +141,7 @@ _REFUSED: dict[str, tuple[Assertion, str]] = {
 
 @pytest.mark.parametrize("name", _REFUSED)
 def test_an_attribute_that_breaks_its_rule(world: World, name: str) -> None:
-    """An attribute of AWS's that cannot be what it says ends the matter: it is never dropped."""
+    """An AWS attribute with an invalid value is refused, never ignored."""
     assertion, words = _REFUSED[name]
     assert world.judge(world.response()).session_name == "alice"
     with pytest.raises(Fault) as refused:
@@ -142,7 +151,7 @@ def test_an_attribute_that_breaks_its_rule(world: World, name: str) -> None:
 
 
 def test_the_same_attribute_in_two_statements_is_one_attribute(world: World) -> None:
-    """A second RoleSessionName cannot hide in a second AttributeStatement."""
+    """A second RoleSessionName cannot hide in another AttributeStatement."""
     root = world.unsigned()
     assertion = assertion_of(root)
     statement = etree.SubElement(assertion, f"{SAML}AttributeStatement")
@@ -153,7 +162,10 @@ def test_the_same_attribute_in_two_statements_is_one_attribute(world: World) -> 
 
 
 def test_a_value_with_an_element_inside_is_no_text(world: World) -> None:
-    """A Role split by an element grants nothing; a session name with one is refused."""
+    """A Role with an element in it does not grant a role.
+
+    A session name with an element is refused.
+    """
     for index, words in ((0, "doesn't contain the requested Role"), (1, "exactly one value")):
         root = world.unsigned()
         value = list(assertion_of(root).iter(f"{SAML}AttributeValue"))[index]
@@ -163,7 +175,7 @@ def test_a_value_with_an_element_inside_is_no_text(world: World) -> None:
 
 
 def test_session_tags_and_source_identity_come_out_as_signed(world: World) -> None:
-    """Tags keep their order, their case and their spaces; values may be empty."""
+    """Tags keep their order, case and spaces; values may be empty."""
     tags = {"Project": "Secret Santa", "Team": "", "Größe": "ünïcode"}
     assertion = replace(GOOD, tags=tags, transitive_keys=("Project", "team"), source_identity="Alice=1")
     identity = world.judge(world.response(assertion))
@@ -173,7 +185,10 @@ def test_session_tags_and_source_identity_come_out_as_signed(world: World) -> No
 
 
 def test_saml_condition_keys(world: World) -> None:
-    """Each documented key comes from the attribute that AWS documents; lists are lists even with one value."""
+    """Each documented key is set from the attribute in AWS's documentation.
+
+    List keys are lists even with one value.
+    """
     attributes = {
         f"{_EDU}1": ("member", "staff"),
         f"{_EDU}5": ("staff",),
@@ -202,9 +217,12 @@ def test_saml_condition_keys(world: World) -> None:
 
 
 def test_a_targeted_id_is_a_name_inside_its_value(world: World) -> None:
-    """Shibboleth and SimpleSAMLphp write eduPersonTargetedID as a NameID; other attributes may not."""
+    """Shibboleth and SimpleSAMLphp write eduPersonTargetedID as a NameID.
+
+    Other attributes must not contain an element.
+    """
     assert _nested(world, f"{_EDU}10").conditions["saml:edupersontargetedid"] == ("opaque",)
-    # One that nobody could test would take its bearer past a Deny that asks for it.
+    # A value that conditions cannot test would let its bearer pass a Deny with that key.
     with pytest.raises(InvalidIdentityToken, match="not plain text"):
         _nested(world, f"{_EDU}5")
     assert "opaque" not in repr(_nested(world, "urn:example:unknown").conditions)
@@ -219,13 +237,16 @@ def _nested(world: World, name: str) -> SamlIdentity:
 
 
 def test_an_attribute_cannot_pose_as_a_key_of_the_assertion(world: World) -> None:
-    """saml:aud, saml:iss and the like are ours to set, whatever attributes are called."""
+    """Attributes cannot set saml:aud, saml:iss and the like."""
     identity = world.judge(world.response(replace(GOOD, attributes={"saml:sub": ("mallory",), "saml:aud": ("x",)})))
     assert identity.conditions["saml:sub"] == "alice@example.org"
 
 
 def test_the_name_qualifier_is_awss_hash(world: World) -> None:
-    """BASE64(SHA1(issuer + account + "/" + provider name)), as the API reference writes it."""
+    """The qualifier is BASE64(SHA1(issuer + account + "/" + provider)).
+
+    This is the formula of the API reference.
+    """
     plain = b"https://idp.example.org123456789012/idp"
     expected = base64.b64encode(hashlib.sha1(plain, usedforsecurity=False).digest()).decode()
     assert name_qualifier("https://idp.example.org", world.trust) == expected
@@ -246,14 +267,17 @@ def test_the_name_qualifier_is_awss_hash(world: World) -> None:
 def test_how_long_a_session_is(
     world: World, attribute: str | None, session: int | None, requested: int | None, expected: int
 ) -> None:
-    """An hour unless asked for more, never more than SessionDuration, never past SessionNotOnOrAfter."""
+    """The default is an hour.
+
+    The session is never longer than SessionDuration and never ends after SessionNotOnOrAfter.
+    """
     lifetime = None if session is None else timedelta(seconds=session)
     identity = world.judge(world.response(replace(GOOD, session_duration=attribute, session_lifetime=lifetime)))
     assert session_seconds(identity, requested=requested, now=NOW) == expected
 
 
 def test_a_session_cannot_begin_after_its_end(world: World) -> None:
-    """Between the check and the minting time goes by."""
+    """Time passes between the check and the creation of the session."""
     identity = world.judge(world.response(replace(GOOD, session_lifetime=timedelta(seconds=2))))
     with pytest.raises(Fault, match="Response has expired"):
         session_seconds(identity, requested=None, now=NOW + timedelta(seconds=2))
@@ -261,14 +285,14 @@ def test_a_session_cannot_begin_after_its_end(world: World) -> None:
 
 @given(st.text(alphabet="arn:awsim,/role123456789012-proviuder \n", max_size=120))
 def test_no_text_is_a_pair_by_accident(value: str) -> None:
-    """A pair has two ARNs with one comma between them, and reads back as it was written."""
+    """A pair has two ARNs with one comma between, and is read as written."""
     pair = find_role_pair(value)
     assert pair is None or value in {f"{pair.role},{pair.provider}", f"{pair.provider},{pair.role}"}
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.lists(st.none() | st.text(max_size=20), max_size=3)), max_size=8))
 def test_attributes_give_claims_or_a_fault(pairs: list[tuple[str, list[str | None]]]) -> None:
-    """Whatever a provider sends, it is claims or a refusal in AWS's shape."""
+    """Any attributes give claims or a refusal in AWS's format."""
     prefix = [Attribute(f"{AWS_ATTRIBUTE}{name}", tuple(values)) for name, values in pairs]
     try:
         read_claims([*prefix, *(Attribute(name, tuple(values)) for name, values in pairs)])

@@ -1,7 +1,7 @@
-"""Every time that an assertion names, judged in the second of its limit, just before it and just after it.
+"""Every time of an assertion, at its limit, just before and just after.
 
-SAML core 2.5.1.2: NotBefore is inclusive, NotOnOrAfter exclusive. Clocks may differ by a minute for what has not begun,
-and by nothing for what has ended.
+SAML core 2.5.1.2: NotBefore is inclusive, NotOnOrAfter exclusive. A start may be up to a minute in the future, because
+clocks differ. Expiry is exact.
 """
 
 from dataclasses import replace
@@ -41,19 +41,19 @@ INSTANTS = [
     *[(CONFIRMATION, "NotOnOrAfter", *case) for case in NOT_ON_OR_AFTER],
     *[(AUTHN, "SessionNotOnOrAfter", *case) for case in NOT_ON_OR_AFTER],
     *[("", "IssueInstant", *case) for case in ISSUED],
-    # How long ago the person signed in is the provider's affair.
+    # The provider decides how old a sign-in may be.
     (AUTHN, "AuthnInstant", -86_400, TAKEN),
 ]
 
 
 def written(after: float) -> str:
-    """Return the instant so many seconds after now, as assertions write it."""
+    """Return the instant so many seconds after now, in SAML's format."""
     return f"{(NOW + timedelta(seconds=after)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 @pytest.mark.parametrize(("path", "name", "after", "code"), INSTANTS)
 def test_an_instant_at_its_limit(world: World, path: str, name: str, after: float, code: str) -> None:
-    """One outcome for each instant, on a clock that stands still."""
+    """Each instant has one outcome, with a fixed clock."""
     root = world.unsigned()
     element = child(assertion_of(root), path) if path else assertion_of(root)
     element.set(name, written(after))
@@ -68,7 +68,7 @@ def test_an_instant_at_its_limit(world: World, path: str, name: str, after: floa
 
 @pytest.mark.parametrize(("after", "taken"), [(1, True), (MOMENT, True), (0, False), (-1, False)])
 def test_metadata_ends_on_the_instant(world: World, after: float, *, taken: bool) -> None:
-    """ValidUntil is exclusive, at registration and with each assertion later on."""
+    """ValidUntil is exclusive, at registration and for each assertion."""
     ends = NOW + timedelta(seconds=after)
     metadata = replace(world.trust.metadata, valid_until=ends)
     text = world.idp.metadata_xml().replace("entityID=", f'validUntil="{written(after)}" entityID=', 1)
@@ -94,7 +94,10 @@ def test_metadata_ends_on_the_instant(world: World, after: float, *, taken: bool
     ],
 )
 def test_a_certificate_at_the_limits_of_its_dates(world: World, begins: int, ends: int, *, taken: bool) -> None:
-    """Both dates are inclusive (RFC 5280 4.1.2.5), and one that begins within a minute has begun."""
+    """Both dates are inclusive (RFC 5280 4.1.2.5).
+
+    A certificate that becomes valid within a minute is accepted.
+    """
     keys = tuple(
         replace(key, not_before=NOW + timedelta(seconds=begins), not_after=NOW + timedelta(seconds=ends))
         for key in world.trust.metadata.signing_keys
@@ -125,13 +128,16 @@ def test_a_certificate_at_the_limits_of_its_dates(world: World, begins: int, end
 def test_a_session_is_as_long_as_the_provider_allows(
     world: World, given: int | None, ends_in: int | None, asked: int | None, seconds: int
 ) -> None:
-    """The minimum of DurationSeconds, SessionDuration, and the rest of the session at the provider."""
+    """The duration is a minimum of three values.
+
+    They are DurationSeconds, SessionDuration, and the rest of the session at the provider.
+    """
     assert session_seconds(_identity(world, given, ends_in), requested=asked, now=NOW) == seconds
 
 
 @pytest.mark.parametrize("ends_in", [0, -1])
 def test_no_session_outlives_the_one_at_the_provider(world: World, ends_in: int) -> None:
-    """One that would be over at once is refused and not made."""
+    """A session that would have expired already is refused."""
     with pytest.raises(Fault) as refused:
         session_seconds(_identity(world, None, ends_in), requested=900, now=NOW)
     assert refused.value.code == EXPIRED
@@ -143,7 +149,10 @@ def _identity(world: World, given: int | None, ends_in: int | None) -> SamlIdent
 
 
 def test_an_assertion_is_remembered_for_as_long_as_it_can_be_redeemed(world: World) -> None:
-    """Otherwise a one-use assertion would be good twice: once before it was forgotten, and once after."""
+    """Otherwise a one-use assertion could be redeemed twice.
+
+    The second time would be after it was forgotten.
+    """
     root = world.unsigned()
     for path in (CONDITIONS, CONFIRMATION):
         child(assertion_of(root), path).set("NotOnOrAfter", written(86_400))

@@ -1,4 +1,4 @@
-"""Encrypted assertions: opened where AWS opens them, and never a way to learn what is inside."""
+"""Encrypted assertions are decrypted as by AWS, without an oracle."""
 
 import base64
 from dataclasses import replace
@@ -19,7 +19,7 @@ _XENC = "{http://www.w3.org/2001/04/xmlenc#}"
 def _sealed(world: World, plaintext: bytes, **how: object) -> etree._Element:
     """Return an unsigned response whose encrypted assertion is `plaintext`."""
     root = world.unsigned()
-    encryption = replace(world.encryption, **how)  # type: ignore[arg-type] # the tests' own names
+    encryption = replace(world.encryption, **how)  # type: ignore[arg-type] # names that only the tests use
     root.replace(assertion_of(root), encrypt(plaintext, encryption))
     return root
 
@@ -56,7 +56,7 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.rejects("enc-control-response-signed")
 def _(world: World, root: etree._Element) -> Bent:
-    # AWS wants the assertion itself signed; a signature around the ciphertext is not that.
+    # AWS requires a signature on the assertion itself; a signature around the ciphertext is not enough.
     return world.response(signed="response", encryption=world.encryption)
 
 
@@ -162,7 +162,7 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.parametrize()
 def test_encrypted(world: World, attack: Attack) -> None:
-    """Encryption says who may read; only the signature inside says who spoke."""
+    """Encryption decides who can read; only the signature proves the author."""
     run(world, attack)
 
 
@@ -177,7 +177,7 @@ def test_every_listed_cipher_opens(world: World, cipher: str, transport: str, di
 
 
 def test_either_of_two_private_keys_opens(world: World) -> None:
-    """A provider has two keys while they are rotated."""
+    """A provider has two keys during a rotation."""
     other = make_key_pair()
     keys = (other.private, *world.trust.decryption_keys)
     response = world.response(encryption=world.encryption)
@@ -189,7 +189,7 @@ def test_either_of_two_private_keys_opens(world: World) -> None:
 
 
 def test_a_provider_may_require_encryption(world: World) -> None:
-    """AssertionEncryptionMode Required refuses what is readable; Allowed takes both."""
+    """Required refuses plain assertions; Allowed accepts both."""
     assert world.judge(world.response(encryption=world.encryption), require_encryption=True).subject
     with pytest.raises(Fault, match="Invalid base64 SAMLResponse"):
         world.judge(world.response(), require_encryption=True)
@@ -197,7 +197,10 @@ def test_a_provider_may_require_encryption(world: World) -> None:
 
 @pytest.mark.parametrize("cipher", ["aes128-cbc", "aes256-gcm"])
 def test_every_failure_looks_the_same(world: World, cipher: str) -> None:
-    """Bad key, bad padding, bad XML, no signature, bad signature: one answer, or the plaintext could be guessed."""
+    """All failures have one answer, or the plaintext could be guessed.
+
+    The failures are a bad key, bad padding, bad XML, no signature and a bad signature.
+    """
     honest = _sealed(world, _signed_assertion(world), cipher=cipher)
     wrong_key = replace(world.encryption, to=make_key_pair().certificate.public_key())  # type: ignore[arg-type] # RSA
     spoiled = [_flipped(honest, position) for position in (0, 15, 16, 40, -1, -17)]
@@ -253,7 +256,10 @@ def _spoiled(root: etree._Element, owner: str, path: str, value: str) -> etree._
 
 @pytest.mark.parametrize("cipher", ["aes128-cbc", "aes256-cbc"])
 def test_bad_padding_costs_what_bad_xml_costs(world: World, cipher: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every last byte leads through the same steps: the content is parsed once, whether it was padded or not."""
+    """Valid and invalid padding lead through the same steps.
+
+    The content is parsed once for every last byte.
+    """
     parsed: list[int] = []
 
     def counted(document: bytes, limits: Limits) -> etree._Element:

@@ -1,4 +1,7 @@
-"""The sizes, depths, lengths and counts of a SAML message, at each limit and one beyond it."""
+"""Limits of a SAML message, at each limit and one beyond it.
+
+They bound sizes, depths, lengths and counts.
+"""
 
 import base64
 import copy
@@ -59,21 +62,21 @@ DIFFERENT: list[tuple[dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("changes", "code"), DIFFERENT)
 def test_what_an_assertion_says(world: World, changes: dict[str, object], code: str) -> None:
-    """Each value at its limit: one outcome, and with a refusal no identity."""
+    """Each value at its limit has one outcome, and no identity if refused."""
     assertion: Assertion = replace(GOOD, **changes)  # type: ignore[arg-type] # the fields of Assertion
     assert outcome(world, world.response(assertion)) == code
 
 
 @pytest.mark.parametrize(("over", "code"), [(-1, TAKEN), (0, TAKEN), (1, "ValidationError")])
 def test_the_length_of_a_response(world: World, over: int, code: str) -> None:
-    """The limit is 100,000 characters with white space, checked before decoding."""
+    """The limit is 100,000 characters with white space, before decoding."""
     text = world.response()
     assert outcome(world, text + "\n" * (100_000 + over - len(text))) == code
 
 
 @pytest.mark.parametrize(("number", "taken"), [(19, True), (20, True), (21, False)])
 def test_the_number_of_signing_certificates(number: int, *, taken: bool) -> None:
-    """Twenty different ones; a certificate that stands there twice is one."""
+    """Twenty different certificates are allowed; a repeated one counts once."""
     keys = [make_key_pair("p-256") for _ in range(number)]
     text = SamlIdentityProvider(keys=[*keys, keys[0]]).metadata_xml()
     if taken:
@@ -85,7 +88,7 @@ def test_the_number_of_signing_certificates(number: int, *, taken: bool) -> None
 
 @pytest.mark.parametrize(("characters", "taken"), [(9_999_999, True), (10_000_000, True), (10_000_001, False)])
 def test_the_length_of_metadata(world: World, characters: int, *, taken: bool) -> None:
-    """AWS takes 10,000,000 characters."""
+    """AWS accepts 10,000,000 characters."""
     text = world.idp.metadata_xml()
     padded = text + "\n" * (characters - len(text))
     if taken:
@@ -97,7 +100,7 @@ def test_the_length_of_metadata(world: World, characters: int, *, taken: bool) -
 
 @pytest.mark.parametrize(("characters", "words"), [(999, "1,000 to 10,000,000"), (1_000, "not an EntityDescriptor")])
 def test_metadata_that_is_too_short_is_none(characters: int, words: str) -> None:
-    """AWS wants a thousand characters at least."""
+    """AWS requires at least a thousand characters."""
     with pytest.raises(InvalidInput, match=words):
         parse_metadata(f"<x>{'y' * (characters - 7)}</x>", now=NOW)
 
@@ -130,12 +133,12 @@ def test_the_limits_are_those_of_the_documentation() -> None:
 
 
 def deep(number: int) -> str:
-    """Return elements within elements."""
+    """Return nested elements."""
     return "<a>" * number + "</a>" * number
 
 
 def attributed(number: int) -> str:
-    """Return an element of so many attributes."""
+    """Return an element with so many attributes."""
     return "<a " + " ".join(f"x{each}=''" for each in range(number)) + "/>"
 
 
@@ -145,12 +148,12 @@ def marked(number: int) -> str:
 
 
 def declared(number: int) -> str:
-    """Return so many declarations of namespaces."""
+    """Return so many namespace declarations."""
     return "<a>" + '<b xmlns="u"/>' * number + "</a>"
 
 
 def long(number: int) -> str:
-    """Return a document of so many characters."""
+    """Return a document with so many characters."""
     return f"<a>{'x' * (number - 7)}</a>"
 
 
@@ -160,10 +163,10 @@ def long(number: int) -> str:
     [(deep, "depth"), (attributed, "attributes"), (marked, "markup"), (declared, "namespaces"), (long, "octets")],
 )
 def test_a_document_at_its_limit(kind: str, make: object, limit: str) -> None:
-    """One more of anything is refused, before it costs anything."""
+    """One more of any of them is refused before it costs time."""
     limits = KINDS[kind]
     if limit == "namespaces" and limits.namespaces > limits.markup:
-        return  # there are not so many tags to put them in
+        return  # the document is too short for so many tags
     most = getattr(limits, limit)
     assert callable(make)
     parse_xml(make(most).encode(), limits)
@@ -173,7 +176,7 @@ def test_a_document_at_its_limit(kind: str, make: object, limit: str) -> None:
 
 @pytest.mark.parametrize(("make", "limit"), [(deep, "depth"), (attributed, "attributes")])
 def test_metadata_at_its_limit(make: object, limit: str) -> None:
-    """The other limits of metadata allow for a large federation."""
+    """The other limits of metadata are high enough for a large federation."""
     most = getattr(METADATA, limit)
     assert callable(make)
     parse_xml(make(most).encode(), METADATA)
@@ -182,7 +185,7 @@ def test_metadata_at_its_limit(make: object, limit: str) -> None:
 
 
 def test_what_is_cut_out_has_nothing_of_its_surroundings() -> None:
-    """Neither the text behind it nor anything around it; the namespaces in scope come along."""
+    """A copied element has the namespaces in scope, but no surroundings."""
     outer = etree.fromstring('<a xmlns:p="urn:p"><p:b p:c="1"><d/></p:b>behind</a>')
     cut = cut_out(outer[0])
     assert (cut.tag, cut.tail, cut.getparent(), len(cut)) == ("{urn:p}b", None, None, 1)
@@ -193,7 +196,7 @@ def test_what_is_cut_out_has_nothing_of_its_surroundings() -> None:
 
 @pytest.mark.parametrize("name", ["A", "LogoutResponse", "Respons", "Responsf", "Zzz"])
 def test_a_message_that_is_no_response(world: World, name: str) -> None:
-    """Whatever the name of its root is, before or after that of a Response."""
+    """The root must be a Response, not an element with a similar name."""
     root = world.sealed(world.unsigned())
     assert outcome(world, copy.deepcopy(root)) == TAKEN
     root.tag = f"{SAMLP}{name}"
@@ -202,7 +205,7 @@ def test_a_message_that_is_no_response(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Advice", "Assertio", "Assertioo", "Zzz"])
 def test_an_encrypted_element_that_is_not_an_assertion(world: World, name: str) -> None:
-    """An element that the provider signed is refused unless it is an Assertion."""
+    """A signed element is refused unless it is an Assertion."""
     root = world.unsigned()
     assertion = assertion_of(root)
     assertion.tag = f"{SAML}{name}"
@@ -224,7 +227,10 @@ def test_an_encrypted_element_that_is_not_an_assertion(world: World, name: str) 
     ],
 )
 def test_text_between_elements(world: World, path: str, place: str) -> None:
-    """Two parsers could read it differently, so it is refused, signed or not."""
+    """Two parsers could read such text differently, thus it is refused.
+
+    It is refused with and without a signature.
+    """
     root = world.unsigned()
     element = child(root, path) if path else root
     if place == "front":
@@ -238,7 +244,7 @@ def test_text_between_elements(world: World, path: str, place: str) -> None:
 
 
 def test_the_children_of_an_element_are_counted() -> None:
-    """At least and at most so many, and no others."""
+    """Too few, too many and other children are refused."""
     element = etree.fromstring("<a><b/><b/></a>")
     assert [len(found) for found in sort_children(element, {"b": (2, 2)}).values()] == [2]
     for least, most in ((0, 1), (3, 3)):
@@ -250,7 +256,10 @@ def test_the_children_of_an_element_are_counted() -> None:
 
 @pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (0, 2, 1), (1, 2, 0), (2, 1, 0)])
 def test_the_parts_of_a_signature_stand_in_their_order(world: World, order: tuple[int, int, int]) -> None:
-    """SignedInfo, SignatureValue, KeyInfo: the schema's order, though the signature would fit in any."""
+    """SignedInfo, SignatureValue, KeyInfo must be in the schema's order.
+
+    The signature itself would match in any order.
+    """
     root = world.sealed(world.unsigned())
     signature = signature_of(assertion_of(root))
     parts = list(signature)
@@ -262,7 +271,10 @@ def test_the_parts_of_a_signature_stand_in_their_order(world: World, order: tupl
 
 
 def test_an_elliptic_key_signs_by_its_own_algorithm_alone(world: World) -> None:
-    """A signature that claims to be RSA's is not tried as another kind of signature, though the key fits it."""
+    """A signature of an EC key that claims an RSA algorithm is refused.
+
+    It is not tried as another kind of signature.
+    """
     idp = SamlIdentityProvider(keys=[make_key_pair("p-256")])
     metadata = parse_metadata(idp.metadata_xml(), now=NOW)
     world = replace(world, idp=idp, trust=replace(world.trust, metadata=metadata))
@@ -276,7 +288,7 @@ def test_an_elliptic_key_signs_by_its_own_algorithm_alone(world: World) -> None:
 @pytest.mark.parametrize("cipher", ["aes128-cbc", "aes256-cbc", "aes128-gcm", "aes256-gcm"])
 @pytest.mark.parametrize("length", [0, 1, 11, 12, 13, 15, 16, 17, 28, 31, 32, 33])
 def test_a_ciphertext_of_any_length_is_refused_and_costs_no_exception(world: World, cipher: str, length: int) -> None:
-    """Too short for a vector, a nonce or a tag, or not of whole blocks."""
+    """The ciphertext is too short, or does not consist of whole blocks."""
     root = world.unsigned()
     sealed = encrypt(b"<a/>", replace(world.encryption, cipher=cipher))
     value = sealed.find(f"{XENC}EncryptedData/{XENC}CipherData/{XENC}CipherValue")
@@ -287,7 +299,7 @@ def test_a_ciphertext_of_any_length_is_refused_and_costs_no_exception(world: Wor
 
 
 def test_a_longer_key_than_the_cipher_s_is_no_key(world: World) -> None:
-    """A content key of 32 bytes is refused under the name of AES-128."""
+    """A content key of 32 bytes is refused for AES-128."""
     root = world.sealed(world.unsigned())
     plaintext = etree.tostring(assertion_of(root), with_tail=False)
     for claimed, code in (("aes256-gcm", TAKEN), ("aes128-gcm", INVALID), ("aes192-gcm", INVALID)):
@@ -302,7 +314,7 @@ def test_a_longer_key_than_the_cipher_s_is_no_key(world: World) -> None:
 
 @pytest.mark.parametrize("more", range(16))
 def test_a_padding_of_every_length_is_taken_off(world: World, more: int) -> None:
-    """XML Encryption 5.2: one to sixteen bytes, of which the last one tells how many."""
+    """XML Encryption 5.2: one to sixteen bytes; the last one is the length."""
     root = world.sealed(world.unsigned())
     plaintext = etree.tostring(assertion_of(root), with_tail=False) + b" " * more
     root.replace(assertion_of(root), encrypt(plaintext, replace(world.encryption, cipher="aes256-cbc")))
@@ -310,7 +322,10 @@ def test_a_padding_of_every_length_is_taken_off(world: World, more: int) -> None
 
 
 def test_a_signature_elsewhere_is_refused(world: World) -> None:
-    """Only the Response and the Assertion are signed, also where another element has a valid signature of its own."""
+    """Only the Response and the Assertion may be signed.
+
+    A valid signature of another element is refused too.
+    """
     root = world.unsigned()
     extensions = etree.Element(f"{SAMLP}Extensions")
     root.insert(1, extensions)

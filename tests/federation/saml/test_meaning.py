@@ -1,4 +1,7 @@
-"""Assertions that the provider signed, and that are still not for us, not now, or not about anybody."""
+"""Signed assertions with conditions that do not hold.
+
+They are for another audience, not valid now, or without a subject.
+"""
 
 import copy
 from dataclasses import replace
@@ -17,7 +20,7 @@ _CONFIRMATION = f"{SAML}Subject/{SAML}SubjectConfirmation"
 _DATA = f"{_CONFIRMATION}/{SAML}SubjectConfirmationData"
 _HOUR = timedelta(hours=1)
 
-# Assertions that differ from a good one by one value. The code of the refusal, or empty where it is taken.
+# Assertions that differ from a valid one by one value. The code of the refusal, or empty if it is accepted.
 _DIFFERENT: dict[str, tuple[Assertion, str]] = {
     "empty-nameid": (replace(GOOD, name_id=""), "InvalidIdentityToken"),
     "whitespace-nameid-signed": (replace(GOOD, name_id=" alice@example.org "), "InvalidIdentityToken"),
@@ -74,7 +77,7 @@ _DIFFERENT: dict[str, tuple[Assertion, str]] = {
 
 @pytest.mark.parametrize("name", _DIFFERENT)
 def test_a_value_that_differs(world: World, name: str) -> None:
-    """The provider may sign what it likes; only what is for us, now, and names somebody is taken."""
+    """A signed assertion must be for us, be valid now, and have a subject."""
     assertion, code = _DIFFERENT[name]
     if code == "*":
         assert world.judge(world.response(assertion)).audience == assertion.recipient
@@ -84,7 +87,7 @@ def test_a_value_that_differs(world: World, name: str) -> None:
 
 
 def _set(path: str, **attributes: str | None) -> Attack:
-    """Return an attack that sets attributes of an element before the provider signs, or takes them off."""
+    """Return an attack that sets or removes attributes before signing."""
 
     def bend(world: World, _: etree._Element) -> Bent:
         root = world.unsigned()
@@ -147,7 +150,7 @@ _ALTERED: dict[str, tuple[Attack, str]] = {
 
 @pytest.mark.parametrize("name", _ALTERED)
 def test_an_attribute_of_an_element_that_differs(world: World, name: str) -> None:
-    """Times, addresses and methods are each looked at, and none may be left out."""
+    """Every time, address and method is checked and is required."""
     attack, code = _ALTERED[name]
     run(world, replace(attack, code=code))
 
@@ -165,7 +168,10 @@ _FINE: dict[str, Attack] = {
 
 @pytest.mark.parametrize("name", _FINE)
 def test_what_real_providers_write_is_taken(world: World, name: str) -> None:
-    """Fractions of a second, clocks that differ a little, a NotBefore in the past: all seen in the field."""
+    """Values that real providers send are accepted.
+
+    They send fractions of a second, slightly wrong clocks, and a NotBefore in the past.
+    """
     run(world, replace(_FINE[name], verdict=Verdict.ACCEPT, code=""))
 
 
@@ -197,7 +203,7 @@ _MISSING = {
 
 @pytest.mark.parametrize("name", _MISSING)
 def test_a_part_that_is_missing(world: World, name: str) -> None:
-    """Every part that a decision rests on must be there."""
+    """Every part that a decision needs is required."""
     run(world, _MISSING[name])
 
 
@@ -212,7 +218,7 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.rejects("sc-second-good")
 def _(world: World, root: etree._Element) -> Bent:
-    # One that fits would be enough for SAML; AWS refuses two, and so do we.
+    # SAML accepts two confirmations if one matches; AWS refuses them, and so does Daypass.
     bent = world.unsigned()
     subject = child(assertion_of(bent), f"{SAML}Subject")
     first = copy.deepcopy(child(subject, f"{SAML}SubjectConfirmation"))
@@ -305,7 +311,7 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.rejects("status-failed", code="IDPRejectedClaim")
 def _(world: World, root: etree._Element) -> Bent:
-    # The signed assertion is genuine, but its provider says that authentication failed.
+    # The signed assertion is genuine, but its provider reports a failed authentication.
     child(root, f"{SAMLP}Status/{SAMLP}StatusCode").set("Value", "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed")
     return root
 
@@ -324,12 +330,15 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.parametrize()
 def test_meaning(world: World, attack: Attack) -> None:
-    """A signature says who spoke; what was said must hold as well."""
+    """A signature proves the author; the conditions must hold as well."""
     run(world, attack)
 
 
 def test_names_are_compared_exactly(world: World) -> None:
-    """A Cyrillic letter is another letter: the name comes out as it was signed, neither folded nor refused."""
+    """A Cyrillic letter is a different letter.
+
+    The name is returned as it was signed, without normalization or refusal.
+    """
     cyrillic = "\u0430lice@example.org"
     assert world.judge(world.response(replace(GOOD, name_id=cyrillic))).subject == cyrillic
 
@@ -346,13 +355,19 @@ def test_names_are_compared_exactly(world: World) -> None:
     ],
 )
 def test_the_subject_type_is_the_format(world: World, given: str, answered: str) -> None:
-    """The prefix of SAML 2.0 is cut off, any other format is whole. A transient name is taken, as on AWS."""
+    """The prefix of SAML 2.0 is removed; any other format is kept.
+
+    A transient name is accepted, as by AWS.
+    """
     identity = world.judge(world.response(replace(GOOD, name_id_format=given)))
     assert (identity.subject_type, identity.conditions["saml:sub_type"]) == (answered, answered)
 
 
 def test_an_assertion_may_be_redeemed_again_within_its_minutes(world: World) -> None:
-    """For several roles, as on AWS. A one-use guard gets the identifier, and until when to remember it."""
+    """An assertion is valid for several roles, as on AWS.
+
+    A replay guard gets its identifier and the time until which it must be stored.
+    """
     response = world.response()
     first, second = world.judge(response), world.judge(response, now=NOW + timedelta(minutes=4))
     assert first.assertion_id == second.assertion_id
@@ -362,7 +377,10 @@ def test_an_assertion_may_be_redeemed_again_within_its_minutes(world: World) -> 
 
 
 def test_a_long_assertion_is_stale_after_five_minutes(world: World) -> None:
-    """However long the provider says it is good, five minutes from its issue are all."""
+    """An assertion expires five minutes after its issue, at the latest.
+
+    A longer validity in the assertion does not matter.
+    """
     response = world.response(replace(GOOD, lifetime=timedelta(days=3_650)))
     assert world.judge(response, now=NOW + timedelta(minutes=5)).redeemable_until > NOW + timedelta(minutes=5)
     with pytest.raises(Fault, match="within 5 minutes") as refused:
@@ -371,7 +389,10 @@ def test_a_long_assertion_is_stale_after_five_minutes(world: World) -> None:
 
 
 def test_one_time_use_is_passed_on(world: World) -> None:
-    """OneTimeUse asks us to remember the assertion; AWS does not, nor do we for a lax provider."""
+    """OneTimeUse requires a replay guard.
+
+    AWS ignores it, and so does Daypass for a lax provider.
+    """
     response = world.response(replace(GOOD, conditions_xml="<saml:OneTimeUse/>"))
     assert world.judge(response).one_time_use
     assert not world.judge(response, lax_like_aws=True).one_time_use
@@ -379,7 +400,10 @@ def test_one_time_use_is_passed_on(world: World) -> None:
 
 @pytest.mark.parametrize("answers", ["_ours", "_other", None])
 def test_an_answer_to_our_own_request_says_so(world: World, answers: str | None) -> None:
-    """Where we asked, the assertion must answer that request; where we did not, an answer is no harm."""
+    """An assertion must answer our own request, if there was one.
+
+    Without a request, InResponseTo does not matter.
+    """
     response = world.response(replace(GOOD, in_response_to=answers))
     assert world.judge(response).in_response_to == answers
     if answers == "_ours":
@@ -390,7 +414,10 @@ def test_an_answer_to_our_own_request_says_so(world: World, answers: str | None)
 
 
 def test_the_refusals_have_awss_words(world: World) -> None:
-    """AWS passes two of them on from an inner service, tail and request identifier included."""
+    """AWS forwards two messages from an internal service.
+
+    They include its suffix and the request identifier.
+    """
     tail = (
         " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException; "
         "Request ID: 01234567-89ab-cdef-0123-456789abcdef; Proxy: null)"
@@ -409,7 +436,7 @@ def test_the_refusals_have_awss_words(world: World) -> None:
         assert refused.value.message == message
 
 
-# The switch for AWS's own laxness --------------------------------------------------------------------------
+# The switch for AWS's lax behaviour ------------------------------------------------------------------------
 
 _LAX = {
     "wrong audience": replace(GOOD, audiences=("https://sp.example.com",)),
@@ -420,7 +447,10 @@ _LAX = {
 
 @pytest.mark.parametrize("name", _LAX)
 def test_a_lax_provider_is_taken_as_aws_takes_it(world: World, name: str) -> None:
-    """What AWS was seen to let pass is refused by default, and let pass where an operator asks for it."""
+    """Responses that only AWS accepts are refused by default.
+
+    They are accepted if an operator registered the provider as lax.
+    """
     response = world.response(_LAX[name])
     with pytest.raises(Fault):
         world.judge(response)
@@ -429,13 +459,13 @@ def test_a_lax_provider_is_taken_as_aws_takes_it(world: World, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["cond-future", "cond-endless"])
 def test_a_lax_provider_may_be_careless_with_conditions(world: World, name: str) -> None:
-    """NotBefore far ahead and Conditions without an end were seen to pass."""
+    """AWS accepts a NotBefore far ahead, and Conditions without an end."""
     bent = _ALTERED[name][0].bend(world, world.unsigned())
     assert world.judge(bent, lax_like_aws=True).subject == "alice@example.org"
 
 
 def test_a_lax_provider_may_differ_in_the_response(world: World) -> None:
-    """The Response's Issuer was seen to be ignored."""
+    """AWS ignores the Issuer of the Response."""
     root = world.unsigned()
     child(root, f"{SAML}Issuer").text = "https://other-idp.example.org"
     assert world.judge(world.sealed(root, "both"), lax_like_aws=True).issuer == world.idp.entity_id
@@ -445,14 +475,14 @@ def test_a_lax_provider_may_differ_in_the_response(world: World) -> None:
     "name", ["scd-expired", "recipient-missing", "issueinstant-old", "cond-expired", "sc-sender-vouches"]
 )
 def test_a_lax_provider_is_not_believed_everything(world: World, name: str) -> None:
-    """Laxness covers what AWS was seen to accept and nothing beside it."""
+    """A lax provider may only do what AWS was observed to accept."""
     bent = _ALTERED[name][0].bend(world, world.unsigned())
     with pytest.raises(Fault):
         world.judge(bent, lax_like_aws=True)
 
 
 def test_an_expired_certificate_counts_only_for_a_lax_provider(world: World) -> None:
-    """AWS was seen to ignore a signing certificate's dates; by default we do not."""
+    """AWS ignores the dates of a signing certificate; Daypass does not."""
     response = world.response()
     expired = tuple(
         replace(key, not_after=datetime(2026, 1, 1, tzinfo=UTC)) for key in world.trust.metadata.signing_keys
@@ -464,7 +494,7 @@ def test_an_expired_certificate_counts_only_for_a_lax_provider(world: World) -> 
 
 
 def test_metadata_that_has_run_out_vouches_for_nobody(world: World) -> None:
-    """ValidUntil ends the provider, however good its signature."""
+    """ValidUntil ends the provider, also with a valid signature."""
     response = world.response()
     ended = replace(world.trust.metadata, valid_until=NOW)
     with pytest.raises(Fault, match="Response signature invalid"):

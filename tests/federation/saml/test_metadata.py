@@ -1,4 +1,4 @@
-"""Metadata documents as providers publish them, and as an attacker or a mistake would write them."""
+"""Metadata documents of providers, with mistakes and with attacks."""
 
 import re
 import tracemalloc
@@ -31,7 +31,7 @@ def _document(world: World, **how: object) -> str:
 
 
 def test_what_a_document_says(world: World) -> None:
-    """Name, key, and where to sign in by each binding."""
+    """The document has a name, a key, and a sign-in URL for each binding."""
     metadata = parse_metadata(_document(world), now=NOW)
     assert metadata.entity_id == "https://idp.example.org"
     assert [key.key.public_numbers() for key in metadata.signing_keys] == [
@@ -43,14 +43,20 @@ def test_what_a_document_says(world: World) -> None:
 
 
 def test_every_signing_certificate_is_kept(keys: tuple[KeyPair, ...]) -> None:
-    """A provider that rotates shows several; a certificate that is there twice counts once."""
+    """A provider shows several certificates during a rotation.
+
+    A repeated certificate counts once.
+    """
     idp = SamlIdentityProvider(keys=[*keys, keys[0]])
     metadata = parse_metadata(idp.metadata_xml(), now=NOW)
     assert len(metadata.signing_keys) == 3
 
 
 def test_a_key_without_use_signs_and_an_encryption_key_does_not(keys: tuple[KeyPair, ...]) -> None:
-    """KeyDescriptor's `use` is optional; what is marked for encryption never verifies a signature."""
+    """KeyDescriptor's `use` is optional.
+
+    A key that is marked for encryption never verifies a signature.
+    """
     idp = SamlIdentityProvider(keys=keys[:1])
     assert parse_metadata(idp.metadata_xml(use=None), now=NOW).signing_keys
     with pytest.raises(InvalidInput, match="no signing certificate"):
@@ -58,7 +64,10 @@ def test_a_key_without_use_signs_and_an_encryption_key_does_not(keys: tuple[KeyP
 
 
 def test_a_key_without_a_certificate_is_refused_with_what_to_do(keys: tuple[KeyPair, ...]) -> None:
-    """AWS wants certificates; LemonLDAP::NG shows a bare key where it was given no certificate."""
+    """AWS requires certificates.
+
+    LemonLDAP::NG publishes a bare key if it does not have a certificate.
+    """
     idp = SamlIdentityProvider(keys=keys[:1])
     shown = re.sub("<ds:X509Data>.*</ds:X509Data>", "<ds:KeyValue/>", idp.metadata_xml(), flags=re.DOTALL)
     with pytest.raises(InvalidInput, match=r"no signing certificate; .* X509Certificate"):
@@ -73,7 +82,10 @@ def test_certificates_wrapped_in_lines_are_read(world: World) -> None:
 
 
 def test_an_entity_among_others_is_found(world: World) -> None:
-    """Federations publish EntitiesDescriptor, nested at times; exactly one provider of identities may be in it."""
+    """Federations publish EntitiesDescriptor, sometimes nested.
+
+    Exactly one identity provider may be in it.
+    """
     inner = _document(world).split("\n", 1)[1]
     service = f'<md:EntityDescriptor xmlns:md="{_MD}" entityID="urn:sp"><md:SPSSODescriptor/></md:EntityDescriptor>'
     group = "<md:EntitiesDescriptor>%s</md:EntitiesDescriptor>"
@@ -86,7 +98,10 @@ def test_an_entity_among_others_is_found(world: World) -> None:
 
 
 def test_valid_until_of_any_level_counts(world: World) -> None:
-    """The earliest end of the entity and the groups around it; a document that has ended is not taken."""
+    """The earliest expiry of the entity and its groups counts.
+
+    An expired document is refused.
+    """
     soon = NOW + timedelta(days=1)
     assert parse_metadata(_document(world, valid_until=soon), now=NOW).valid_until == soon
     inner = _document(world, valid_until=soon).split("\n", 1)[1]
@@ -98,7 +113,10 @@ def test_valid_until_of_any_level_counts(world: World) -> None:
 
 
 def test_a_certificates_own_dates_do_not_matter_here(world: World) -> None:
-    """They are kept for the judge: metadata is uploaded before a new certificate begins, too."""
+    """The dates are kept for the signature check.
+
+    Metadata may be uploaded before a new certificate is valid.
+    """
     old = make_key_pair(not_before=datetime(2001, 1, 1, tzinfo=UTC), lifetime=timedelta(days=1))
     key = parse_metadata(SamlIdentityProvider(keys=[old]).metadata_xml(), now=NOW).signing_keys[0]
     assert not key.is_current(NOW)
@@ -117,7 +135,7 @@ _BROKEN = {
 
 @pytest.mark.parametrize("name", _BROKEN)
 def test_a_document_that_is_not_metadata(name: str) -> None:
-    """InvalidInput in IAM's words, and what is wrong with it."""
+    """InvalidInput with IAM's message and the reason."""
     text, words = _BROKEN[name]
     with pytest.raises(InvalidInput, match="Could not parse metadata") as refused:
         parse_metadata(text, now=NOW)
@@ -135,7 +153,7 @@ _BENT = {
 
 @pytest.mark.parametrize("name", _BENT)
 def test_metadata_that_says_something_impossible(world: World, name: str) -> None:
-    """Each is refused, and the message says what to mend."""
+    """Each is refused, and the message says what to correct."""
     before, after, words = _BENT[name]
     parse_metadata(_document(world), now=NOW)
     with pytest.raises(InvalidInput, match="Could not parse metadata") as refused:
@@ -145,7 +163,10 @@ def test_metadata_that_says_something_impossible(world: World, name: str) -> Non
 
 @pytest.mark.parametrize("kind", ["rsa-1024"])
 def test_a_weak_key_is_no_signing_key(world: World, kind: str) -> None:
-    """An RSA key of fewer than 2048 bits does not verify anything; a good one beside it still does."""
+    """An RSA key of fewer than 2048 bits is not used.
+
+    A good key beside it is used.
+    """
     weak = make_key_pair(kind)
     with pytest.raises(InvalidInput, match="1024 bits"):
         parse_metadata(SamlIdentityProvider(keys=[weak]).metadata_xml(), now=NOW)
@@ -154,7 +175,7 @@ def test_a_weak_key_is_no_signing_key(world: World, kind: str) -> None:
 
 
 def test_comments_in_metadata_split_nothing(world: World) -> None:
-    """Metadata is full of comments; a value with one inside is the whole value."""
+    """A value with a comment inside is the whole value."""
     encoded = world.idp.key.encoded
     commented = _document(world).replace(encoded, f"{encoded[:40]}<!-- line -->{encoded[40:]}")
     assert parse_metadata(commented, now=NOW).signing_keys
@@ -162,13 +183,13 @@ def test_comments_in_metadata_split_nothing(world: World) -> None:
 
 @given(st.text(alphabet="<>/\"'= mdEntiyDescrpo:IDPSx\n&;", min_size=1_000, max_size=1_100))
 def test_any_text_is_metadata_or_refused(text: str) -> None:
-    """Never another exception."""
+    """No other exception is raised."""
     with pytest.raises(Fault):
         parse_metadata(text, now=NOW)
 
 
 def test_a_large_federation_costs_memory_in_proportion(world: World) -> None:
-    """Ten thousand other entities are read past."""
+    """Ten thousand other entities are skipped."""
     inner = _document(world).split("\n", 1)[1]
     other = '<md:EntityDescriptor entityID="urn:sp"><md:SPSSODescriptor/></md:EntityDescriptor>'
     group = f'<md:EntitiesDescriptor xmlns:md="{_MD}">{other * 10_000}{inner}</md:EntitiesDescriptor>'

@@ -1,4 +1,4 @@
-"""What we show to providers, and the keys they encrypt to."""
+"""Our own metadata, and the keys to which providers encrypt."""
 
 import base64
 
@@ -20,7 +20,10 @@ def _pem(key: KeyPair, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
 
 
 def test_our_metadata_names_us_and_asks_for_what_we_check() -> None:
-    """Entity ID, addresses, our keys, signed assertions, and the attributes without which there is no role."""
+    """It has entity ID, addresses, keys, and the required attributes.
+
+    It also requests signed assertions.
+    """
     document = describe_service_provider(
         entity_id="https://sts.example.net/a&b", consumers=[OUR_URL, "https://other/x"], certificates=[b"one", b"two"]
     )
@@ -31,7 +34,7 @@ def test_our_metadata_names_us_and_asks_for_what_we_check() -> None:
     assert role.get("WantAssertionsSigned") == "true"
     assert role.get("AuthnRequestsSigned") == "true"
     keys = role.findall(f"{_MD}KeyDescriptor")
-    assert list(role)[:3] == keys  # the schema wants them first
+    assert list(role)[:3] == keys  # the schema requires them first
     assert [key.get("use") for key in keys] == ["signing", "signing", "signing"]
     assert [base64.b64decode("".join(str(text) for text in key.itertext())) for key in keys] == [b"one", b"two", b"one"]
     services = role.findall(f"{_MD}AssertionConsumerService")
@@ -51,7 +54,10 @@ def test_a_private_key_in_either_form_opens_assertions(world: World, form: Priva
 
 
 def test_a_key_that_opens_nothing_is_refused(world: World) -> None:
-    """Not PEM, with a passphrase, weak, not RSA, a certificate, endless: all in AWS's words."""
+    """Unusable keys are refused with AWS's message.
+
+    They are not PEM, have a passphrase, are weak, not RSA, a certificate, or much too long.
+    """
     locked = world.attacker.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
     bad = [
         "",

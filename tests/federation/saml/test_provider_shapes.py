@@ -1,6 +1,7 @@
-"""Responses as identity providers wrote them to this server, taken down without their signatures and signed anew.
+"""Responses that real identity providers sent to this server.
 
-The files in `shapes` are named after the provider and its version. Times, names and addresses are ours.
+They were recorded without their signatures and are signed again. The files in `shapes` have the name of the provider
+and its version. Times, names and addresses are ours.
 """
 
 from datetime import timedelta
@@ -17,7 +18,7 @@ from daypass.testing.saml import encode, instant
 from daypass.testing.saml_forge import sign
 
 SHAPES = {path.stem: path.read_text(encoding="utf-8") for path in Path(__file__).with_name("shapes").glob("*.xml")}
-# What each signed, as it was set up by default or by its manual's example.
+# The elements that each provider signed, with its defaults or with its manual's example.
 SIGNED = {
     "lemonldap-ng-2.16.1": ("assertion", "response"),
     "pysaml2-7.5.5": ("assertion", "response"),
@@ -28,7 +29,7 @@ SIGNED = {
 
 
 def response(shape: str, *, name: str = "alice@example.org", asked: str = "_asked") -> etree._Element:
-    """Return a provider's response of this moment, unsigned."""
+    """Return a current response of a provider, unsigned."""
     end = NOW + timedelta(minutes=5)
     text = Template(SHAPES[shape]).substitute(
         idp="https://idp.example.org",
@@ -47,7 +48,7 @@ def response(shape: str, *, name: str = "alice@example.org", asked: str = "_aske
 
 
 def seal(root: etree._Element, world: World, shape: str) -> None:
-    """Sign as the provider does. Pysaml2 gives its signatures an Id of their own."""
+    """Sign as the provider does. Pysaml2 adds an Id to its signatures."""
     for number, what in enumerate(SIGNED[shape], 1):
         signature = sign(child(root, f"{SAML}Assertion") if what == "assertion" else root, world.idp.key)
         if shape.startswith("pysaml2"):
@@ -55,13 +56,13 @@ def seal(root: etree._Element, world: World, shape: str) -> None:
 
 
 def test_each_provider_has_its_shape() -> None:
-    """A provider without its file would be tested by nobody."""
+    """Each file is tested by one provider."""
     assert set(SHAPES) == set(SIGNED)
 
 
 @pytest.mark.parametrize("shape", SIGNED)
 def test_a_provider_s_response_is_taken(world: World, shape: str) -> None:
-    """The same identity comes out of each; in_response_to is kept for whoever asked."""
+    """Each response gives the same identity; in_response_to is kept."""
     root = response(shape)
     seal(root, world, shape)
     identity = world.judge(root)
@@ -71,7 +72,7 @@ def test_a_provider_s_response_is_taken(world: World, shape: str) -> None:
 
 @pytest.mark.parametrize("shape", SIGNED)
 def test_a_provider_s_response_is_refused_once_touched(world: World, shape: str) -> None:
-    """One letter of the session's name, and the signature is another's."""
+    """The signature does not match if one letter of the name is changed."""
     root = response(shape)
     seal(root, world, shape)
     value = next(each for each in root.iter(f"{SAML}AttributeValue") if each.text == "alice@example.org")
@@ -82,14 +83,14 @@ def test_a_provider_s_response_is_refused_once_touched(world: World, shape: str)
 
 @pytest.mark.parametrize("shape", SIGNED)
 def test_a_provider_s_response_survives_encryption(world: World, shape: str) -> None:
-    """Namespaces that were declared outside the assertion come along where it needs them."""
+    """Namespaces that were declared outside the assertion are kept."""
     root = response(shape)
     world.idp.seal(root, signed="both" if len(SIGNED[shape]) > 1 else "assertion", encryption=world.encryption)
     assert world.judge(encode(root)).session_name == "alice@example.org"
 
 
 def test_an_empty_in_response_to_answers_nobody(world: World) -> None:
-    """Samlify's template leaves the attribute empty where the sign-in began at the provider."""
+    """Samlify writes an empty attribute if the sign-in began at the provider."""
     root = response("samlify-2.13.1", asked="")
     seal(root, world, "samlify-2.13.1")
     assert not world.judge(root).in_response_to

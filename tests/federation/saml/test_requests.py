@@ -1,4 +1,4 @@
-"""Our requests to providers: what travels, and that other implementations verify who sent it."""
+"""Our requests to providers, verified by other implementations."""
 
 import base64
 import zlib
@@ -39,7 +39,7 @@ NAMES = ["SAMLRequest", "RelayState", "SigAlg", "Signature"]
 
 @dataclass(frozen=True)
 class Keys:
-    """A key of ours, and another one."""
+    """A key of ours, and a different key."""
 
     pair: KeyPair
     signer: RequestSigner
@@ -47,19 +47,22 @@ class Keys:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """The certificate that a provider has."""
+        """The certificate that the provider knows."""
         return x509.load_der_x509_certificate(self.pair.certificate)
 
 
 @pytest.fixture(scope="module")
 def keys() -> Keys:
-    """Make both, once."""
+    """Create both keys once."""
     pair = make_key_pair(NOW)
     return Keys(pair, RequestSigner(pair.private, pair.certificate), make_key_pair(NOW))
 
 
 def verify_query(query: str, certificate: x509.Certificate) -> Mapping[str, str]:
-    """Verify a query as a provider does that follows the text of SAML bindings 3.4.4.1: over what travelled."""
+    """Verify a query by the rules of SAML bindings 3.4.4.1.
+
+    The signature covers the query exactly as it was sent.
+    """
     signed, _, last = query.rpartition("&")
     fields = dict(parse_qsl(query, strict_parsing=True))
     assert [name for name, _ in parse_qsl(query)][-4:] == NAMES
@@ -73,7 +76,10 @@ def verify_query(query: str, certificate: x509.Certificate) -> Mapping[str, str]
 
 
 def test_an_address_carries_its_signature(keys: Keys) -> None:
-    """SAMLRequest, RelayState, SigAlg, in this order and as they travel, are signed; the XML has no signature."""
+    """SAMLRequest, RelayState and SigAlg are signed in this order.
+
+    They are signed as sent. The XML does not contain a signature.
+    """
     url = ASKING.to_url("_relay", keys.signer)
     assert url.startswith("https://idp/sso?a=1&b=2&SAMLRequest=")
     fields = verify_query(urlsplit(url).query, keys.certificate)
@@ -89,7 +95,7 @@ _text = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=40
 @settings(max_examples=40, deadline=None)
 @given(relay=_text, entity=_text)
 def test_any_text_survives_the_signature(keys: Keys, relay: str, entity: str) -> None:
-    """Whatever has to be escaped is signed in the escaped form that travels."""
+    """Percent-encoded characters are signed in their encoded form."""
     asking = AuthnRequest("_a1", NOW, entity, "https://x/saml", "https://idp/sso")
     fields = verify_query(urlsplit(asking.to_url(relay, keys.signer)).query, keys.certificate)
     assert fields["RelayState"] == relay
@@ -97,7 +103,7 @@ def test_any_text_survives_the_signature(keys: Keys, relay: str, entity: str) ->
 
 @pytest.mark.parametrize("name", NAMES[:3])
 def test_a_changed_address_does_not_verify(keys: Keys, name: str) -> None:
-    """Nobody on the way can change the request, the relay state or the algorithm."""
+    """Request, relay state and algorithm cannot be changed on the way."""
     query = urlsplit(ASKING.to_url("_relay", keys.signer)).query
     value = dict(parse_qsl(query))[name]
     bent = query.replace(quote_plus(value), quote_plus(value[:-1]))
@@ -107,12 +113,15 @@ def test_a_changed_address_does_not_verify(keys: Keys, name: str) -> None:
 
 
 def signed_document(keys: Keys) -> etree._Element:
-    """Return the document that a form carries."""
+    """Return the document in a form."""
     return etree.fromstring(base64.b64decode(ASKING.to_field(keys.signer)))
 
 
 def test_a_form_carries_its_signature_after_the_issuer(keys: Keys) -> None:
-    """The schema is a sequence: Issuer, Signature. Another implementation takes it, with the certificate alone."""
+    """The schema is a sequence: Issuer, Signature.
+
+    Another implementation accepts it with the certificate alone.
+    """
     root = signed_document(keys)
     assert [child.tag for child in root] == [saml("Issuer"), ds("Signature")]
     result = signxml.XMLVerifier().verify(
@@ -127,7 +136,7 @@ def test_a_form_carries_its_signature_after_the_issuer(keys: Keys) -> None:
 
 
 def test_our_own_verifier_agrees(keys: Keys) -> None:
-    """What it hands back is the request as it was before it was signed."""
+    """It returns the request as it was before signing."""
     key = keys.certificate.public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     back = verify_element(signed_document(keys), [key], allow_sha1=False)
@@ -137,7 +146,7 @@ def test_our_own_verifier_agrees(keys: Keys) -> None:
 
 
 def test_a_changed_form_does_not_verify(keys: Keys) -> None:
-    """Not with another address for the answer, and not with another key."""
+    """A changed address, or another key, does not verify."""
     root = signed_document(keys)
     other = x509.load_der_x509_certificate(keys.other.certificate)
     with pytest.raises(signxml.exceptions.InvalidSignature):
@@ -158,7 +167,10 @@ def test_a_request_without_an_issuer_is_not_signed(keys: Keys) -> None:
 
 
 def test_a_new_key_is_large_and_vouches_for_itself(keys: Keys) -> None:
-    """RSA of 3,072 bits; the certificate begins a day ago, for clocks that are behind, and lasts ten years."""
+    """The key is RSA with 3,072 bits, and its certificate is self-signed.
+
+    The certificate begins a day ago, for slow clocks, and lasts ten years.
+    """
     certificate = keys.certificate
     key = certificate.public_key()
     assert isinstance(key, rsa.RSAPublicKey)
@@ -173,7 +185,7 @@ def test_a_new_key_is_large_and_vouches_for_itself(keys: Keys) -> None:
 
 @pytest.mark.parametrize("case", ["another key", "no key", "no certificate", "nothing"])
 def test_a_key_that_cannot_sign_for_its_certificate_is_none(keys: Keys, case: str) -> None:
-    """A request that a provider would refuse is not sent."""
+    """Daypass does not send a request that a provider would refuse."""
     private, certificate = {
         "another key": (keys.other.private, keys.pair.certificate),
         "no key": (keys.pair.private[:-7], keys.pair.certificate),

@@ -1,4 +1,7 @@
-"""Our signature check against another implementation, over honest and dishonest messages, and against noise."""
+"""Compare our signature check with another implementation.
+
+The messages are honest, manipulated, or random.
+"""
 
 import base64
 import random
@@ -19,7 +22,7 @@ _CODES = {"InvalidIdentityToken", "ExpiredTokenException", "IDPRejectedClaim", "
 
 
 def _other_verifier_takes(world: World, assertion: etree._Element) -> str:
-    """Return the subject that signxml vouches for, or raise."""
+    """Return the subject that signxml verifies, or raise."""
     alone = etree.fromstring(etree.tostring(assertion, with_tail=False))
     result = signxml.XMLVerifier().verify(
         alone, x509_cert=world.idp.key.certificate, expect_config=signxml.SignatureConfiguration(location="./")
@@ -31,13 +34,16 @@ def _other_verifier_takes(world: World, assertion: etree._Element) -> str:
 @pytest.mark.parametrize("method", ["rsa-sha256", "rsa-sha384", "rsa-sha512"])
 @pytest.mark.parametrize("prefixes", ["", "xs saml"])
 def test_what_we_take_another_verifier_takes(world: World, method: str, prefixes: str) -> None:
-    """The simulator's signatures are real ones: another implementation verifies them to the same subject."""
+    """Another implementation verifies our accepted responses.
+
+    It returns the same subject.
+    """
     response = world.response(how=Signing(method=method, digest=method[4:], prefixes=prefixes))
     assert _other_verifier_takes(world, assertion_of(decode(response))) == world.judge(response).subject
 
 
 def test_we_take_what_another_signer_signed(world: World) -> None:
-    """And the other way round."""
+    """Daypass accepts responses that another implementation signed."""
     root = world.unsigned()
     assertion = assertion_of(root)
     signer = signxml.XMLSigner(c14n_algorithm=signxml.CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
@@ -54,7 +60,10 @@ def test_we_take_what_another_signer_signed(world: World) -> None:
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_is_taken_that_was_not_signed(world: World, seed: int) -> None:
-    """Bend a genuine message anywhere: it is refused with a known code, or means exactly what was signed."""
+    """A manipulated message is refused, or gives the signed identity.
+
+    A refusal has a known code.
+    """
     dice = random.Random(seed)  # noqa: S311 - test data
     genuine = world.response(signed=dice.choice(["assertion", "both"]))
     bent = _bend(decode(genuine), dice)
@@ -72,7 +81,10 @@ def test_nothing_is_taken_that_was_not_signed(world: World, seed: int) -> None:
 
 
 def _bend(root: etree._Element, dice: random.Random) -> bytes:
-    """Move, copy, drop, rename or rewrite elements at random; then perhaps some bytes too."""
+    """Move, copy, drop, rename or rewrite elements at random.
+
+    Sometimes bytes are changed too.
+    """
     for _ in range(dice.randint(1, 3)):
         elements = [element for element in root.iter() if element is not root]
         one, other = dice.choice(elements), dice.choice([root, *elements])
@@ -102,7 +114,7 @@ def _bend(root: etree._Element, dice: random.Random) -> bytes:
 @example("=" * 100)
 @example("PD94bWwgdmVyc2lvbj0iMS4wIj8+")
 def test_any_text_is_refused_in_awss_shape(world: World, text: str) -> None:
-    """Never another exception."""
+    """No other exception is raised."""
     with pytest.raises(Fault) as refused:
         world.judge(text)
     assert refused.value.code in _CODES
@@ -111,12 +123,15 @@ def test_any_text_is_refused_in_awss_shape(world: World, text: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(alphabet="<>/=\"' samlp:ReonAti&;#x![CDATA]-?\n", max_size=400))
 def test_any_markup_is_refused_in_awss_shape(world: World, text: str) -> None:
-    """Nor for what looks like XML, alone or inside a response."""
+    """Markup is refused without other exceptions.
+
+    It is tested alone and inside a response.
+    """
     root = etree.tostring(world.unsigned(GOOD), encoding="unicode")
     for document in (text, root.replace("alice@example.org", text), root.replace("</saml:Subject>", text)):
         try:
             world.judge(encode(document.encode("utf-8", "surrogatepass")))
         except Fault as fault:
-            assert fault.code in _CODES  # noqa: PT017 - unsigned: nothing else can come of it
+            assert fault.code in _CODES  # noqa: PT017 - unsigned: it can only be refused
         else:
             pytest.fail("an unsigned response was taken")

@@ -1,4 +1,4 @@
-"""The shapes in which real providers write the same thing: prefixes, layout, line breaks, types."""
+"""Formats of real providers: prefixes, layout, line breaks, types."""
 
 import base64
 
@@ -24,7 +24,10 @@ _PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 
 
 def _okta() -> str:
-    """Prefixes saml2 and saml2p, declared where they are used; xs declared on the assertion; milliseconds."""
+    """Prefixes saml2 and saml2p, declared locally.
+
+    The prefix xs is declared on the assertion. Times have milliseconds.
+    """
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><saml2p:Response xmlns:saml2p="{_SAMLP}" Destination="{_ACS}" '
         f'ID="id8371" IssueInstant="{_TIMES["milli"]}" Version="2.0" {_XS}><saml2:Issuer xmlns:saml2="{_SAML}" '
@@ -52,7 +55,7 @@ def _okta() -> str:
 
 
 def _adfs() -> str:
-    """Default namespaces instead of prefixes, no types, an audience with a session end."""
+    """Default namespaces without prefixes, no types, an end of the session."""
     return (
         f'<samlp:Response ID="_a1" Version="2.0" IssueInstant="{_TIMES["milli"]}" Destination="{_ACS}" '
         f'Consent="urn:oasis:names:tc:SAML:2.0:consent:unspecified" xmlns:samlp="{_SAMLP}"><Issuer xmlns="{_SAML}">'
@@ -72,7 +75,10 @@ def _adfs() -> str:
 
 
 def _lasso() -> str:
-    """One line, both namespaces on the root, NameID with qualifiers, NotBefore in the confirmation's past."""
+    """One line, both namespaces on the root, NameID with qualifiers.
+
+    The NotBefore of the confirmation is in the past.
+    """
     return (
         f'<samlp:Response xmlns:samlp="{_SAMLP}" xmlns:saml="{_SAML}" ID="_5F0A" InResponseTo="_req" Version="2.0" '
         f'IssueInstant="{_TIMES["now"]}" Destination="{_ACS}" Consent="urn:oasis:names:tc:SAML:2.0:consent:obtained">'
@@ -96,7 +102,7 @@ def _lasso() -> str:
 
 
 def _pretty() -> str:
-    """Indented before it is signed, as template-based providers do."""
+    """Indented before signing, as template-based providers do."""
     root = etree.fromstring(_lasso())
     etree.indent(root, space="    ")
     return etree.tostring(root, encoding="unicode", xml_declaration=False)
@@ -110,7 +116,7 @@ _PREFIXES = {"plain": "", "prefix-list": "xs", "prefix-list-default": "#default 
 @pytest.mark.parametrize("prefixes", _PREFIXES)
 @pytest.mark.parametrize("layout", ["one line", "wrapped", "wrapped with carriage returns"])
 def test_real_shapes_are_taken(world: World, shape: str, prefixes: str, layout: str) -> None:
-    """Whatever the prefixes and the line breaks, the same identity comes out."""
+    """The identity is the same for all prefixes and line breaks."""
     root = etree.fromstring(_SHAPES[shape]().encode())
     how = Signing(prefixes=_PREFIXES[prefixes])
     for element in (child(root, f"{SAML}Assertion"), root):
@@ -123,7 +129,7 @@ def test_real_shapes_are_taken(world: World, shape: str, prefixes: str, layout: 
 
 
 def test_white_space_after_signing_between_elements_breaks_it(world: World) -> None:
-    """A proxy that indents the message changes what was signed."""
+    """A proxy that indents the message changes the signed content."""
     root = world.sealed(world.unsigned())
     etree.indent(root)
     with pytest.raises(Exception, match="Response signature invalid"):
@@ -131,7 +137,7 @@ def test_white_space_after_signing_between_elements_breaks_it(world: World) -> N
 
 
 def test_an_encrypted_assertion_brings_its_namespaces(world: World) -> None:
-    """Each shape survives being cut out, encrypted, and read alone."""
+    """Each format can be cut out, encrypted, and read alone."""
     for make in _SHAPES.values():
         root = etree.fromstring(make().encode())
         world.idp.seal(root, signed="both", encryption=world.encryption)
@@ -139,7 +145,10 @@ def test_an_encrypted_assertion_brings_its_namespaces(world: World) -> None:
 
 
 def _wrap(signature: etree._Element, newline: str) -> None:
-    """Break base64 into lines, as most libraries do. A carriage return travels as a character reference."""
+    """Break base64 into lines, as most libraries do.
+
+    A carriage return is sent as a character reference.
+    """
     for name in ("SignatureValue", "KeyInfo//{http://www.w3.org/2000/09/xmldsig#}X509Certificate"):
         element = child(signature, f"{{{DS}}}{name}")
         text = base64.b64encode(base64.b64decode(str(element.text))).decode()

@@ -1,4 +1,7 @@
-"""Signatures that are forged, weakened, confused or cut down: keys, algorithms, references and transforms."""
+"""Signatures that are forged, weakened, confused or truncated.
+
+The attacks use keys, algorithms, references and transforms.
+"""
 
 import base64
 import copy
@@ -44,7 +47,7 @@ _HREF = "http://127.0.0.1:9/key"
 
 
 def _evil(world: World, how: Signing, *, by_attacker: bool = True) -> etree._Element:
-    """Return a response with a forged assertion, signed as told."""
+    """Return a response with a forged assertion, signed as requested."""
     root = world.unsigned()
     child(assertion_of(root), f"{SAML}Subject/{SAML}NameID").text = EVIL
     sign(assertion_of(root), world.attacker if by_attacker else world.idp.key, how)
@@ -52,7 +55,10 @@ def _evil(world: World, how: Signing, *, by_attacker: bool = True) -> etree._Ele
 
 
 def _genuine(world: World, how: Signing) -> etree._Element:
-    """Return a response about the right person, signed by the provider's key as told."""
+    """Return a response with the right subject, signed by the provider.
+
+    `how` selects the form of the signature.
+    """
     return world.sealed(world.unsigned(), how=how)
 
 
@@ -85,7 +91,7 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.accepts("signature-at-the-end")
 def _(world: World, root: etree._Element) -> Bent:
-    # Some signers append instead of inserting after the Issuer.
+    # Some signers append the signature, not insert it after the Issuer.
     return _genuine(world, Signing(after=""))
 
 
@@ -94,7 +100,7 @@ def _(world: World, root: etree._Element) -> Bent:
     return _genuine(world, Signing(prefixes="xs xsi saml"))
 
 
-# The value and its frame -----------------------------------------------------------------------------------
+# The value and its elements -------------------------------------------------------------------------------
 
 
 @BOOK.rejects("sigvalue-altered")
@@ -221,7 +227,7 @@ def _(world: World, root: etree._Element) -> Bent:
     return _genuine(world, Signing(key_info=_KEY_INFO % name))
 
 
-# A KeyInfo that says where to fetch a key is refused even beside a genuine signature.
+# A KeyInfo with a reference to an external key is refused, even beside a genuine signature.
 @BOOK.rejects("key-keyname")
 def _(world: World, root: etree._Element) -> Bent:
     return _genuine(world, Signing(key_info=_KEY_INFO % "<ds:KeyName>../../etc/passwd</ds:KeyName>"))
@@ -260,14 +266,17 @@ def _public_materials(world: World) -> dict[str, bytes]:
 )
 @pytest.mark.parametrize("method", ["hmac-sha256", "hmac-sha1"])
 def test_a_public_key_is_no_secret(world: World, name: str, method: str) -> None:
-    """An HMAC keyed with what everybody has is refused: no HMAC is on the list."""
+    """An HMAC whose key is the public key is refused.
+
+    The list of methods does not contain an HMAC.
+    """
     how = Signing(method=method, secret=_public_materials(world)[name], key_info="")
     run(world, Attack(name, Verdict.REJECT, lambda world, _: _evil(world, how), "InvalidIdentityToken"))
 
 
 @pytest.mark.parametrize("bits", ["0", "8"], ids=["hmac-trunc-0", "hmac-trunc-8"])
 def test_an_hmac_cannot_be_cut_short(world: World, bits: str) -> None:
-    """HMACOutputLength made a signature of no length pass (CVE-2009-0217)."""
+    """HMACOutputLength made an empty signature valid (CVE-2009-0217)."""
     length = f"<ds:HMACOutputLength>{bits}</ds:HMACOutputLength>"
     how = Signing(method="hmac-sha256", method_content=length, key_info="")
     run(world, Attack(bits, Verdict.REJECT, lambda world, _: _evil(world, how), "InvalidIdentityToken"))
@@ -290,7 +299,7 @@ _BY_METHOD = {
 
 @pytest.mark.parametrize("name", _BY_METHOD)
 def test_only_listed_algorithms_count(world: World, name: str) -> None:
-    """The provider's own signature by an algorithm that is not on our list is no signature."""
+    """The provider's own signature by an unlisted algorithm is refused."""
     method, digest, outcome = _BY_METHOD[name]
     verdict = Verdict.REJECT if outcome == "reject" else Verdict.ACCEPT
     how = Signing(method=method, digest=digest)
@@ -299,13 +308,13 @@ def test_only_listed_algorithms_count(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("method", ["rsa-sha1", "rsa-sha256"])
 def test_sha1_counts_where_the_operator_allows_it(world: World, method: str) -> None:
-    """An operator with an old provider may allow SHA-1; nothing else opens with it."""
+    """An operator may allow SHA-1 for an old provider, and only that."""
     response = world.response(how=Signing(method=method, digest="sha1"))
     assert world.judge(response, allow_sha1=True).subject == "alice@example.org"
 
 
 def test_md5_counts_for_nobody(world: World) -> None:
-    """Allowing SHA-1 does not allow what is worse."""
+    """Allowing SHA-1 does not allow weaker algorithms."""
     response = world.response(how=Signing(method="rsa-md5", digest="md5"))
     with pytest.raises(Fault, match="Response signature invalid"):
         world.judge(response, allow_sha1=True)
@@ -313,7 +322,10 @@ def test_md5_counts_for_nobody(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["p-256", "p-384", "p-521"])
 def test_ecdsa_is_verified_on_each_curve(world: World, kind: str) -> None:
-    """Providers with elliptic curves are taken like any other; so is a bad signature refused."""
+    """Signatures of elliptic curve keys are verified on each curve.
+
+    A bad signature is refused.
+    """
     idp = SamlIdentityProvider(world.idp.entity_id, keys=[make_key_pair(kind)])
     metadata = parse_metadata(idp.metadata_xml(), now=NOW)
     here = replace(world, idp=idp, trust=replace(world.trust, metadata=metadata))
@@ -396,7 +408,10 @@ _TRANSFORMS = {
 @pytest.mark.parametrize("place", ["instead", "between", "after"])
 @pytest.mark.parametrize("signer", ["attacker", "provider"])
 def test_only_two_transforms_are_done(world: World, name: str, place: str, signer: str) -> None:
-    """Any other transform is refused before it is evaluated, whoever signed it."""
+    """Other transforms are refused before they are evaluated.
+
+    This is true for every signer.
+    """
     algorithm, content = _TRANSFORMS[name]
     chain = {
         "instead": (ENVELOPED, algorithm),
@@ -452,7 +467,10 @@ _REFERENCES = {
 @pytest.mark.parametrize("name", _REFERENCES)
 @pytest.mark.parametrize("signer", ["attacker", "provider"])
 def test_the_reference_names_its_parent(world: World, name: str, signer: str) -> None:
-    """Only '#' and the parent's own identifier is a reference; nothing is ever fetched."""
+    """The only valid reference is '#' and the parent's own identifier.
+
+    External references are never fetched.
+    """
 
     def bend(world: World, _: etree._Element) -> Bent:
         root = world.unsigned()
@@ -520,12 +538,18 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.parametrize()
 def test_signature(world: World, attack: Attack) -> None:
-    """A signature counts if it is the provider's, whole, by a listed algorithm, over its parent."""
+    """A signature must be the provider's, complete, and over its parent.
+
+    Its algorithm must be on the list.
+    """
     run(world, attack)
 
 
 def test_a_retired_key_counts_no_more_and_a_new_one_does(world: World) -> None:
-    """Providers show both certificates for a while; either key signs while it is in the metadata."""
+    """Either key signs while the metadata contains its certificate.
+
+    Providers show both certificates during a rotation.
+    """
     idp = SamlIdentityProvider(keys=[world.idp.key])
     old = idp.response(GOOD, now=NOW)
     idp.rotate(world.attacker)

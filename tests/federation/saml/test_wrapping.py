@@ -1,4 +1,4 @@
-"""Signature wrapping: a signature that is genuine, over something other than what is read."""
+"""Signature wrapping: a genuine signature, but over other content."""
 
 import copy
 
@@ -111,7 +111,7 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.rejects("xsw-foreign-namespace")
 def _(world: World, root: etree._Element) -> etree._Element:
-    # A reader that goes by local names would take the assertion of another namespace.
+    # A parser that compares local names only would accept the assertion of another namespace.
     evil = forged(assertion_of(root))
     evil.tag = "{urn:other}Assertion"
     root.append(evil)
@@ -144,7 +144,7 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.rejects("ref-only-issuer")
 def _(world: World, root: etree._Element) -> etree._Element:
-    # A signature by the provider's key that covers the Issuer alone, in a forged assertion.
+    # A signature of the provider that covers the Issuer alone, in a forged assertion.
     evil = forged(assertion_of(root))
     issuer = child(evil, f"{SAML}Issuer")
     issuer.set("ID", "_issuer")
@@ -181,7 +181,7 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.rejects("cve-2025-47949-samlify")
 def _(world: World, root: etree._Element) -> etree._Element:
-    # The signed assertion hides where a search for signatures finds it; the data is read from another.
+    # The signed assertion is where a search for signatures finds it, but the data would be read from another one.
     original = assertion_of(root)
     root.replace(original, forged(original))
     extensions = etree.SubElement(root, f"{SAMLP}Extensions")
@@ -191,7 +191,7 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.rejects("cve-2025-54369-unsigned-read")
 def _(world: World, root: etree._Element) -> etree._Element:
-    # Values changed after signing: whoever reads the original instead of the verified bytes is fooled.
+    # Values changed after signing: a parser that uses the original instead of the verified bytes would accept them.
     child(assertion_of(root), f"{SAML}Subject/{SAML}NameID").text = "mallory"
     return root
 
@@ -239,7 +239,7 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.rejects("response-signature-by-attacker-over-genuine-assertion")
 def _(world: World, root: etree._Element) -> etree._Element:
-    # A signature that is there must be good, even where none is needed.
+    # Every signature must be valid, even one that is not required.
     sign(root, world.attacker)
     return root
 
@@ -259,7 +259,7 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.rejects("control-signed-response-only")
 def _(world: World, root: etree._Element) -> etree._Element:
-    # AWS wants the assertion itself signed.
+    # AWS requires a signature on the assertion itself.
     return world.sealed(world.unsigned(), "response")
 
 
@@ -284,19 +284,19 @@ def _(world: World, root: etree._Element) -> etree._Element:
 
 @ASSERTION.parametrize()
 def test_wrapping_of_a_signed_assertion(world: World, attack: Attack) -> None:
-    """Only the one assertion that carries its own signature is ever read."""
+    """Only the one assertion with its own signature is ever read."""
     run(world, attack)
 
 
 @BOTH.parametrize()
 def test_wrapping_where_both_are_signed(world: World, attack: Attack) -> None:
-    """A second signature changes nothing about the first."""
+    """A second signature does not change the rules for the first."""
     run(world, attack, signed="both")
 
 
 @RESPONSE.parametrize()
 def test_wrapping_of_a_signed_response(world: World, attack: Attack) -> None:
-    """A forged response around a genuine one is not what was signed."""
+    """A forged response around a genuine one does not match the signature."""
     run(world, attack, signed="both")
 
 
@@ -309,7 +309,10 @@ def _forged_response(root: etree._Element) -> etree._Element:
 
 
 def _kept_inside(root: etree._Element, identifier: str | None, wrapper: str | None) -> etree._Element:
-    """Put a forged assertion in place of the original, which goes into the signature that it keeps."""
+    """Replace the original with a forged assertion.
+
+    The original moves into the signature of the forged one.
+    """
     original = assertion_of(root)
     evil = forged(original, identifier=identifier)
     signature = signature_of(original)
@@ -321,7 +324,10 @@ def _kept_inside(root: etree._Element, identifier: str | None, wrapper: str | No
 
 
 def _polluted(root: etree._Element, *names: str) -> etree._Element:
-    """Give a forged assertion the signed one's identifier under another name, and its signature."""
+    """Give a forged assertion the signed identifier under another name.
+
+    It also gets the signature.
+    """
     original = assertion_of(root)
     evil = forged(original)
     for name in names:

@@ -1,4 +1,4 @@
-"""Documents that attack the parser, or that two parsers would read differently."""
+"""Documents that attack the parser, or that two parsers read differently."""
 
 import base64
 import time
@@ -148,7 +148,10 @@ _DOCTYPES = {
 
 @pytest.mark.parametrize("name", _DOCTYPES)
 def test_a_doctype_is_refused(world: World, name: str) -> None:
-    """No DOCTYPE, whatever is in it: nothing is expanded, fetched or defaulted."""
+    """A DOCTYPE is refused with any content.
+
+    Entities and defaults are never expanded or fetched.
+    """
     subset, entity = _DOCTYPES[name]
 
     def bend(world: World, root: etree._Element) -> Bent:
@@ -199,7 +202,7 @@ _DECLARED = {
 
 @pytest.mark.parametrize("encoding", _ENCODINGS.values(), ids=_ENCODINGS)
 def test_another_encoding_says_the_same_or_nothing(world: World, encoding: str) -> None:
-    """The genuine message in another encoding is refused: UTF-8 is the only spelling."""
+    """The genuine message in another encoding is refused: only UTF-8 is valid."""
     declared = {"cp500": "EBCDIC-CP-BE"}.get(encoding, encoding)
 
     def bend(world: World, root: etree._Element) -> Bent:
@@ -210,7 +213,7 @@ def test_another_encoding_says_the_same_or_nothing(world: World, encoding: str) 
 
 @pytest.mark.parametrize("encoding", _DECLARED.values(), ids=_DECLARED)
 def test_a_declared_encoding_must_be_the_real_one(world: World, encoding: str) -> None:
-    """A reader that believes the declaration would read something else."""
+    """A parser that uses the declaration would read other content."""
 
     def bend(world: World, root: etree._Element) -> Bent:
         return f"<?xml version='1.0' encoding='{encoding}'?>{_text(root)}".encode()
@@ -265,7 +268,7 @@ def _(world: World, root: etree._Element) -> Bent:
 
 @BOOK.rejects("relative-namespace")
 def _(world: World, root: etree._Element) -> Bent:
-    # There is no canonical form of a document with a relative namespace name.
+    # A document with a relative namespace name does not have a canonical form.
     return etree.tostring(root).replace(b"http://www.w3.org/2001/XMLSchema-instance", b"XMLSchema-instance")
 
 
@@ -282,7 +285,7 @@ _GARBAGE = {
 
 @pytest.mark.parametrize("name", _GARBAGE)
 def test_garbage_is_refused(world: World, name: str) -> None:
-    """What is not a response is InvalidIdentityToken, never anything else."""
+    """Input that is not a response is always InvalidIdentityToken."""
     run(world, Attack(name, Verdict.REJECT, lambda _, __: encode(_GARBAGE[name]), "InvalidIdentityToken"))
 
 
@@ -331,7 +334,10 @@ _COSTLY = {
 
 @pytest.mark.parametrize("name", _COSTLY)
 def test_costs_are_bounded(world: World, name: str) -> None:
-    """A refusal takes a fraction of a second and 20 MiB at the most, whatever the document is made of."""
+    """A refusal costs a fraction of a second and at most 20 MiB.
+
+    This is true for every document.
+    """
     text = encode(_COSTLY[name].encode())
     tracemalloc.start()
     started = time.process_time()
@@ -339,14 +345,17 @@ def test_costs_are_bounded(world: World, name: str) -> None:
         world.judge(text)
     spent, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # STS takes 100,000 characters, and refuses a longer text before it decodes it.
+    # STS accepts 100,000 characters, and refuses a longer string before it decodes it.
     assert refused.value.code == ("ValidationError" if len(text) > 100_000 else "InvalidIdentityToken")
     assert spent < 0.5
     assert peak < 20 * 2**20 or name == "huge-10mb"
 
 
 def test_the_length_is_what_the_service_model_says(world: World) -> None:
-    """More than 100,000 characters break the service model, before anything is decoded."""
+    """More than 100,000 characters break the service model.
+
+    They are refused before decoding.
+    """
     with pytest.raises(Fault) as refused:
         world.judge("A" * 100_001)
     assert refused.value.code == "ValidationError"
@@ -354,7 +363,7 @@ def test_the_length_is_what_the_service_model_says(world: World) -> None:
 
 
 def test_the_largest_genuine_response_stays_within_memory(world: World) -> None:
-    """A hundred thousand characters that the provider signed cost at most 20 MiB of resident memory to judge."""
+    """A hundred thousand signed characters cost at most 20 MiB of memory."""
     values = tuple(f"value {number:06}" for number in range(900))
     response = world.response(replace(GOOD, attributes={"urn:example:groups": values}))
     assert 90_000 < len(response) <= 100_000
@@ -371,7 +380,7 @@ def _resident() -> int:
     return int(pages) * 4_096
 
 
-# base64 as people hand it over -----------------------------------------------------------------------------
+# Mistakes in base64 ----------------------------------------------------------------------------------------
 
 _PASTED = {
     "url-encoded": ("%2B", "URL-encoded"),
@@ -382,7 +391,7 @@ _PASTED = {
 
 @pytest.mark.parametrize("name", _PASTED)
 def test_a_mistake_in_handing_it_over_is_named(world: World, name: str) -> None:
-    """The audit event says what was done to the text on its way, since the caller's message cannot."""
+    """The audit event names the mistake, since AWS's message does not."""
     spoiled, expected = _PASTED[name]
     genuine = _with_plus(world)
     with pytest.raises(Fault, match="Invalid base64 SAMLResponse") as refused:
@@ -391,7 +400,7 @@ def test_a_mistake_in_handing_it_over_is_named(world: World, name: str) -> None:
 
 
 def test_xml_instead_of_base64_is_named(world: World) -> None:
-    """People paste what they see."""
+    """Users paste raw XML."""
     with pytest.raises(Fault) as refused:
         world.judge(base64.b64decode(world.response()).decode())
     assert "this is XML" in refused.value.detail
@@ -411,5 +420,5 @@ def _named(name: str) -> Assertion:
 
 @BOOK.parametrize()
 def test_document(world: World, attack: Attack) -> None:
-    """One document has one reading, and that is what was signed."""
+    """A document has exactly one reading: the signed one."""
     run(world, attack)
