@@ -1,4 +1,7 @@
-"""A browser without a screen: it keeps cookies as browsers do, finds the forms of a page and sends them."""
+"""A browser without a screen.
+
+It stores cookies as browsers do, finds the forms of a page and sends them.
+"""
 
 import json
 import ssl
@@ -18,7 +21,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An answer of the server."""
 
     url: str
     status: int
@@ -32,7 +35,7 @@ class Answer:
 
     @property
     def forms(self) -> list[tuple[str, dict[str, str]]]:
-        """The forms of the page: where each goes, and its fields."""
+        """The forms of the page: the target of each, and its fields."""
         tree = html.fromstring(self.text)
         return [
             (
@@ -44,7 +47,7 @@ class Answer:
 
 
 class Browser:
-    """Sends forms. A cookie that is for secure connections is sent over no other."""
+    """Sends forms. A secure cookie is only sent over secure connections."""
 
     def __init__(self, authority: bytes | None = None) -> None:
         self.cookies = CookieJar()
@@ -56,7 +59,7 @@ class Browser:
     def send(
         self, url: str, fields: Mapping[str, str] | bytes | None = None, *, accept: str = PAGE, **headers: str
     ) -> Answer:
-        """Post a form, or get a page where there are no fields."""
+        """Post a form, or get a page if there are no fields."""
         body = urlencode(fields).encode() if isinstance(fields, Mapping) else fields
         given = {"Accept": accept, **{name.replace("_", "-"): value for name, value in headers.items()}}
         request = urllib.request.Request(url, data=body, headers=given)  # noqa: S310 - the test's own server

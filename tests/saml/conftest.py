@@ -1,4 +1,4 @@
-"""A running server with a registered identity provider, and roles that trust it."""
+"""A running server with a registered identity provider, and its roles."""
 
 import json
 from collections.abc import Iterator
@@ -22,14 +22,14 @@ SAML_ACTIONS = ("sts:AssumeRoleWithSAML", "sts:TagSession", "sts:SetSourceIdenti
 
 @dataclass(frozen=True)
 class Stage:
-    """A server, and a provider that it knows."""
+    """A server and its registered provider."""
 
     server: RunningServer
     idp: SamlIdentityProvider
 
     @property
     def client(self) -> ClientFactory:
-        """Make boto3 clients."""
+        """Create boto3 clients."""
         return client_factory(self.server)
 
     @property
@@ -38,7 +38,10 @@ class Stage:
         return self.client("iam")
 
     def role(self, name: str, *actions: str, provider: str = PROVIDER, policy: str | None = None, **more: Any) -> str:
-        """Make a role that trusts the provider for `actions`, under `condition` where one is given."""
+        """Create a role that trusts the provider for `actions`.
+
+        `condition` is optional.
+        """
         statement: dict[str, Any] = {
             "Effect": "Allow",
             "Principal": {"Federated": provider},
@@ -53,11 +56,11 @@ class Stage:
         return arn
 
     def response(self, assertion: Assertion, **how: Any) -> str:
-        """Return a response that the provider makes now."""
+        """Return a response that the provider creates now."""
         return self.idp.response(assertion, now=how.pop("now", self.server.clock.now()), **how)
 
     def redeem(self, response: str, role: str, *, provider: str = PROVIDER, **more: Any) -> Any:
-        """Trade an assertion for a role's credentials."""
+        """Exchange an assertion for a role's credentials."""
         sts = self.client("sts")
         return sts.assume_role_with_saml(RoleArn=role, PrincipalArn=provider, SAMLAssertion=response, **more)
 
@@ -66,7 +69,7 @@ class Stage:
         return refused(self.redeem, response, role, **more)
 
     def switch(self, **switches: bool) -> None:
-        """Set an operator's switches on the provider."""
+        """Set the switches of the provider, as an operator does."""
         with self.server.there.store.write() as writer:
             provider = find_provider(writer, PROVIDER)
             assert provider is not None
@@ -80,13 +83,13 @@ def granting(*roles: str, provider: str = PROVIDER, **more: Any) -> Assertion:
 
 @pytest.fixture(scope="session")
 def keys() -> tuple[KeyPair, KeyPair, KeyPair]:
-    """Make a few keys once: making one takes longer than a test."""
+    """Create some keys once: creating one takes longer than a test."""
     return make_key_pair(), make_key_pair(), make_key_pair(name="sts.example.net")
 
 
 @pytest.fixture(scope="module")
 def shared(keys: tuple[KeyPair, ...]) -> Iterator[Stage]:
-    """Run one server for the tests of a file that leave nothing behind but roles of their own."""
+    """Run one server for tests that leave only roles of their own behind."""
     with running_server() as server:
         yield registered(server, keys[0])
 

@@ -1,4 +1,4 @@
-"""AssumeRoleWithSAML: what is answered, what a trust policy may ask, and every way to be refused."""
+"""AssumeRoleWithSAML: its answer, trust policies, and all refusals."""
 
 import base64
 import hashlib
@@ -38,7 +38,10 @@ def role(shared: Stage) -> str:
 
 
 def test_the_answer_names_the_person_as_the_assertion_does(shared: Stage, role: str) -> None:
-    """Subject, its type, Issuer, Audience (the recipient) and AWS's hash of issuer, account and provider."""
+    """The answer has the subject, its type, Issuer, Audience and qualifier.
+
+    The Audience is the recipient. The qualifier is AWS's hash of issuer, account and provider.
+    """
     answer = shared.redeem(shared.response(granting(role)), role)
     name = role.rpartition("/")[2]
     text = f"https://idp.example.org{ACCOUNT}/idp"
@@ -58,7 +61,10 @@ def test_the_answer_names_the_person_as_the_assertion_does(shared: Stage, role: 
 
 
 def test_policies_and_tags_are_counted_and_the_source_identity_is_answered(shared: Stage, role: str) -> None:
-    """PackedPolicySize is there with a policy or tags; SourceIdentity with an assertion that sets one."""
+    """PackedPolicySize is present with a policy or tags.
+
+    SourceIdentity is present if the assertion sets one.
+    """
     response = shared.response(granting(role, tags={"Team": "storage"}, source_identity="alice"))
     answer = shared.redeem(response, role, Policy=ALLOW_ALL)
     assert answer["PackedPolicySize"] > 0
@@ -66,7 +72,10 @@ def test_policies_and_tags_are_counted_and_the_source_identity_is_answered(share
 
 
 def test_one_assertion_is_good_for_several_roles_in_its_five_minutes(stage: Stage) -> None:
-    """AWS lets an assertion be redeemed again, for other roles too, until five minutes after it was issued."""
+    """An assertion can be redeemed again for five minutes after its issue.
+
+    AWS allows this for other roles too.
+    """
     first, second = stage.role("first"), stage.role("second")
     response = stage.response(granting(first, second))
     for name in (first, second, first):
@@ -91,7 +100,10 @@ def test_one_assertion_is_good_for_several_roles_in_its_five_minutes(stage: Stag
 def test_a_session_is_as_long_as_asked_within_what_the_provider_allows(
     stage: Stage, asked: int | None, assertion: dict[str, Any], seconds: int
 ) -> None:
-    """An hour unless asked otherwise; SessionDuration and SessionNotOnOrAfter only shorten it."""
+    """The default is an hour.
+
+    SessionDuration and SessionNotOnOrAfter can only shorten it.
+    """
     role = stage.role("long", MaxSessionDuration=43200)
     stage.server.clock.freeze(stage.server.clock.now().replace(microsecond=0))
     more: dict[str, Any] = {} if asked is None else {"DurationSeconds": asked}
@@ -100,14 +112,14 @@ def test_a_session_is_as_long_as_asked_within_what_the_provider_allows(
 
 
 def test_a_role_s_own_maximum_stands(shared: Stage) -> None:
-    """What is asked beyond the role's MaxSessionDuration is refused, not cut."""
+    """A request beyond the role's MaxSessionDuration is refused, not cut."""
     role = shared.role(_name())
     refusal = shared.refused(shared.response(granting(role)), role, DurationSeconds=7200)
     assert refusal[:2] == ("ValidationError", 400)
     assert refusal[2] == "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 
 
-# What a trust policy may ask ---------------------------------------------------------------------------------
+# Conditions of a trust policy ------------------------------------------------------------------------------
 
 _EDU = "urn:oid:1.3.6.1.4.1.5923.1.1.1."
 _CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
@@ -136,7 +148,10 @@ _CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
 def test_a_trust_policy_s_conditions_read_the_assertion(
     shared: Stage, *, condition: dict[str, Any], attributes: dict[str, Any], may: bool
 ) -> None:
-    """Every saml:* key comes from the assertion alone; the caller has no account, name or tags of its own."""
+    """Every saml:* key is set from the assertion alone.
+
+    The caller does not have an account, name or tags of its own.
+    """
     role = shared.role(_name(), condition=condition)
     response = shared.response(granting(role, attributes=attributes))
     if may:
@@ -157,7 +172,10 @@ def test_a_trust_policy_s_conditions_read_the_assertion(
 def test_tags_and_source_identity_need_their_own_permissions(
     shared: Stage, allowed: tuple[str, ...], assertion: dict[str, Any], missing: str
 ) -> None:
-    """The trust policy must allow sts:TagSession for tags, and sts:SetSourceIdentity for a source identity."""
+    """The trust policy must allow sts:TagSession for tags.
+
+    It must allow sts:SetSourceIdentity for a source identity.
+    """
     role = shared.role(_name(), *allowed)
     refusal = shared.refused(shared.response(granting(role, **assertion)), role)
     assert refusal == ("AccessDenied", 403, f"Not authorized to perform {missing}")
@@ -165,7 +183,10 @@ def test_tags_and_source_identity_need_their_own_permissions(
 
 @pytest.mark.parametrize("tag", ["storage", "other"])
 def test_tags_can_be_asked_for_and_reach_the_session(shared: Stage, tag: str) -> None:
-    """aws:RequestTag is what the assertion tags; afterwards the session carries it as aws:PrincipalTag."""
+    """aws:RequestTag contains the tags of the assertion.
+
+    After that the session has them as aws:PrincipalTag.
+    """
     asks = {"StringEquals": {"aws:RequestTag/Team": "storage"}}
     policy = _policy("iam:ListUsers", StringEquals={"aws:PrincipalTag/Team": "storage"})
     role = shared.role(_name(), condition=asks, policy=policy)
@@ -193,7 +214,10 @@ def _policy(action: str, **condition: Any) -> str:
     ],
 )
 def test_of_the_assertion_only_the_subject_outlives_it(shared: Stage, *, key: str, value: str, survives: bool) -> None:
-    """saml:sub, saml:sub_type and saml:namequalifier stay with the session; everything else is for trust alone."""
+    """saml:sub, saml:sub_type and saml:namequalifier stay with the session.
+
+    The other keys are available to the trust policy only.
+    """
     role = shared.role(_name(), policy=_policy("iam:ListUsers", StringEquals={key: value}))
     given = granting(role, source_identity="alice", attributes={"urn:oid:0.9.2342.19200300.100.1.1": ["alice"]})
     iam = shared.client("iam", shared.redeem(shared.response(given), role)["Credentials"])
@@ -206,7 +230,7 @@ def test_of_the_assertion_only_the_subject_outlives_it(shared: Stage, *, key: st
 
 @pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ACCOUNT}, {"Federated": f"{PROVIDER}2"}])
 def test_only_the_provider_s_name_trusts_it(shared: Stage, principal: Any) -> None:
-    """A trust policy for everyone, or for another provider, does not speak of this one."""
+    """A trust policy for everyone, or for another provider, does not match."""
     name = _name()
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": statement})
@@ -215,7 +239,7 @@ def test_only_the_provider_s_name_trusts_it(shared: Stage, principal: Any) -> No
 
 
 def test_a_role_that_is_missing_is_refused_as_one_that_is_closed(shared: Stage) -> None:
-    """Nobody learns from a refusal whether a role exists."""
+    """A refusal does not show whether the role exists."""
     role = f"arn:aws:iam::{ACCOUNT}:role/nobody"
     assert shared.refused(shared.response(granting(role)), role) == _DENIED
 
@@ -237,18 +261,18 @@ def test_a_trust_policy_may_name_providers(shared: Stage, principal: str) -> Non
     ],
 )
 def test_what_is_no_provider_cannot_be_trusted(shared: Stage, principal: str) -> None:
-    """AWS's words for a Federated principal that is none."""
+    """AWS's message for an invalid Federated principal."""
     with pytest.raises(ClientError, match="Federated principals must be valid domain names or SAML metadata ARNs"):
         shared.role(_name(), provider=principal)
 
 
-# Every way to be refused -------------------------------------------------------------------------------------
+# Refusals --------------------------------------------------------------------------------------------------
 
 _UPSTREAM = "(Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException;"
 
 
 def _bent(stage: Stage, assertion: Assertion, bend: Callable[[etree._Element], object], **how: Any) -> str:
-    """Return a response that was bent after it was signed."""
+    """Return a response that was manipulated after signing."""
     root = decode(stage.response(assertion, **how))
     bend(root)
     return encode(root)
@@ -371,7 +395,10 @@ _REFUSALS: dict[str, tuple[Callable[[Stage, str], str], str, int, str]] = {
 
 @pytest.mark.parametrize("case", _REFUSALS)
 def test_a_bad_assertion_is_refused_in_aws_s_words(shared: Stage, role: str, case: str) -> None:
-    """Each refusal has AWS's code, status and words; the same provider and role take a good assertion."""
+    """Each refusal has AWS's code, status and message.
+
+    The same provider and role accept a valid assertion.
+    """
     make, code, status, words = _REFUSALS[case]
     refusal = shared.refused(make(shared, role), role)
     assert refusal[:2] == (code, status)
@@ -380,21 +407,27 @@ def test_a_bad_assertion_is_refused_in_aws_s_words(shared: Stage, role: str, cas
 
 
 def test_a_stranger_s_key_signs_nothing(shared: Stage, role: str, keys: tuple[KeyPair, ...]) -> None:
-    """Whatever certificate a message shows, only those in the registered metadata count."""
+    """Only certificates in the registered metadata are trusted.
+
+    A certificate in a message does not matter.
+    """
     stranger = type(shared.idp)(keys=[keys[1]])
     response = stranger.response(granting(role), now=shared.server.clock.now())
     assert shared.refused(response, role) == ("InvalidIdentityToken", 400, "Response signature invalid")
 
 
 def test_a_provider_that_is_not_registered_vouches_for_nobody(shared: Stage, role: str) -> None:
-    """AWS's words for a PrincipalArn that names no provider, here or in another account."""
+    """AWS's message for a PrincipalArn of a provider that does not exist.
+
+    This is the same here and in another account.
+    """
     for provider in (f"{PROVIDER}2", "arn:aws:iam::210987654321:saml-provider/idp", PROVIDER.replace("idp", "IDP")):
         refusal = shared.refused(shared.response(granting(role)), role, provider=provider)
         assert refusal == ("InvalidIdentityToken", 400, "Specified provider doesn't exist")
 
 
 def test_names_that_are_none_are_refused(shared: Stage, role: str) -> None:
-    """A RoleArn or PrincipalArn of another form is no name at all."""
+    """A RoleArn or PrincipalArn of another format is not a valid ARN."""
     response = shared.response(granting(role))
     for wrong in (f"arn:aws:iam::{ACCOUNT}:user/alice", "not an arn but long enough"):
         assert shared.refused(response, wrong) == ("ValidationError", 400, f"{wrong} is invalid")
@@ -402,7 +435,7 @@ def test_names_that_are_none_are_refused(shared: Stage, role: str) -> None:
 
 
 def test_an_assertion_has_its_greatest_length(shared: Stage, role: str) -> None:
-    """AWS takes 100,000 characters, and says so before it looks at one."""
+    """AWS accepts 100,000 characters, and checks the length first."""
     refusal = shared.refused("A" * 100_001, role)
     assert refusal[:2] == ("ValidationError", 400)
     assert "Member must have length less than or equal to 100000" in refusal[2]
@@ -412,7 +445,10 @@ def test_an_assertion_has_its_greatest_length(shared: Stage, role: str) -> None:
 
 
 def test_certificates_are_rotated_without_an_outage(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """While the metadata names two certificates both sign; the old one counts no more once it is taken out."""
+    """While the metadata contains two certificates, both may sign.
+
+    The old one is refused as soon as it is removed.
+    """
     role = stage.role("rotating")
     before = stage.response(granting(role))
     stage.idp.rotate(keys[1])
@@ -427,7 +463,7 @@ def test_certificates_are_rotated_without_an_outage(stage: Stage, keys: tuple[Ke
 
 
 def test_metadata_past_its_end_vouches_for_nobody(stage: Stage) -> None:
-    """The document's validUntil is believed: after it, no assertion of the provider's counts."""
+    """After the document's validUntil, every assertion is refused."""
     until = stage.server.clock.now() + timedelta(hours=1)
     metadata = stage.idp.metadata_xml(valid_until=until)
     stage.iam.update_saml_provider(SAMLProviderArn=PROVIDER, SAMLMetadataDocument=metadata)
@@ -438,7 +474,7 @@ def test_metadata_past_its_end_vouches_for_nobody(stage: Stage) -> None:
 
 
 def test_a_deleted_provider_vouches_for_nobody(stage: Stage) -> None:
-    """Deleting a provider ends its word at once."""
+    """Assertions of a deleted provider are refused at once."""
     role = stage.role("gone")
     stage.redeem(stage.response(granting(role)), role)
     stage.iam.delete_saml_provider(SAMLProviderArn=PROVIDER)
@@ -446,7 +482,10 @@ def test_a_deleted_provider_vouches_for_nobody(stage: Stage) -> None:
 
 
 def test_encrypted_assertions_are_opened_with_the_provider_s_keys(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """Either of two registered private keys opens; Required refuses what is not encrypted."""
+    """Either of two registered private keys decrypts.
+
+    Required refuses an assertion that is not encrypted.
+    """
     role = stage.role("secret")
     own, other = keys[2], make_key_pair()
     encrypted = [Encryption(to=key.private.public_key()) for key in (own, other)]  # type: ignore[arg-type] # RSA
@@ -474,7 +513,10 @@ _LAX: list[Callable[[Stage, str], str]] = [
 
 @pytest.mark.parametrize("number", range(len(_LAX)))
 def test_an_operator_may_be_as_lax_as_aws(stage: Stage, number: int) -> None:
-    """What AWS was seen to take is refused until an operator switches the provider to lax, and again afterwards."""
+    """Responses that only AWS accepts are refused by default.
+
+    They are accepted while the provider is registered as lax.
+    """
     role = stage.role("lax")
     response = _LAX[number](stage, role)
     stage.refused(response, role)
@@ -485,7 +527,7 @@ def test_an_operator_may_be_as_lax_as_aws(stage: Stage, number: int) -> None:
 
 
 def test_an_operator_may_allow_sha_1(stage: Stage) -> None:
-    """SHA-1 counts for the provider that an operator allows it for."""
+    """SHA-1 is accepted for a provider if an operator allows it."""
     role = stage.role("old")
     response = stage.response(granting(role), how=Signing(method="rsa-sha1", digest="sha1"))
     assert stage.refused(response, role)[2] == "Response signature invalid"
@@ -494,7 +536,7 @@ def test_an_operator_may_allow_sha_1(stage: Stage) -> None:
 
 
 def test_the_audit_event_says_who_and_why_but_never_shows_the_assertion(stage: Stage) -> None:
-    """The event names the person and what precisely was wrong; the assertion is not in it."""
+    """The event has the subject and the exact reason, but no assertion."""
     role = stage.role("audited")
     good = stage.response(granting(role))
     bad = stage.response(granting(role, audiences=("https://other.example.org",)))
@@ -510,7 +552,7 @@ def test_the_audit_event_says_who_and_why_but_never_shows_the_assertion(stage: S
 
 
 def test_a_signature_on_the_call_is_not_looked_at(shared: Stage, role: str) -> None:
-    """The assertion is the proof: a signature that came along, right or wrong, changes nothing."""
+    """The assertion is the proof: a signature on the call is ignored."""
     response = shared.response(granting(role))
     parameters = {
         "Action": "AssumeRoleWithSAML",
@@ -526,6 +568,6 @@ def test_a_signature_on_the_call_is_not_looked_at(shared: Stage, role: str) -> N
 
 
 def test_attributes_may_come_in_either_order(shared: Stage, role: str) -> None:
-    """A Role value is a pair of role and provider, whichever comes first."""
+    """A Role value is a pair of role and provider, in either order."""
     response = shared.response(replace(Assertion(), attributes={f"{AWS_ATTRIBUTE}Role": [f"{PROVIDER},{role}"]}))
     shared.redeem(response, role)

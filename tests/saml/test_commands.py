@@ -1,4 +1,4 @@
-"""`daypass saml`: the report on a response, the list of providers, and an operator's switches."""
+"""`daypass saml`: the report, the list of providers, the switches."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def idp(keys: tuple[KeyPair, ...]) -> SamlIdentityProvider:
 
 @pytest.fixture
 def metadata(idp: SamlIdentityProvider, tmp_path: Path) -> str:
-    """Return the file that holds the provider's metadata."""
+    """Return the file with the provider's metadata."""
     path = tmp_path / "idp.xml"
     path.write_text(idp.metadata_xml())
     return str(path)
@@ -38,7 +38,7 @@ def metadata(idp: SamlIdentityProvider, tmp_path: Path) -> str:
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Mapping[str, str]:
-    """Return an environment in which no store is found."""
+    """Return an environment without a store."""
     return {"DAYPASS_STORE": f"sqlite:///{tmp_path}/none.db"}
 
 
@@ -51,7 +51,7 @@ def _inspect(response: str, folder: Path, *words: str, environment: Mapping[str,
 def test_a_good_response_passes_check_by_check(
     idp: SamlIdentityProvider, metadata: str, tmp_path: Path, nowhere: Mapping[str, str]
 ) -> None:
-    """Every check is named, what the response says is shown, and the exit code is 0."""
+    """Every check is listed with the response's values; exit code 0."""
     response = idp.response(granting(ROLE), now=datetime.now(UTC))
     done = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
     assert done.exit_code == 0, done.output
@@ -63,7 +63,10 @@ def test_a_good_response_passes_check_by_check(
 def test_what_is_wrong_is_said_with_what_to_do(
     idp: SamlIdentityProvider, metadata: str, tmp_path: Path, nowhere: Mapping[str, str]
 ) -> None:
-    """Each failed check has STS's answer, precisely why, and a hint; the others are made all the same."""
+    """Each failed check has STS's answer, the exact reason, and a hint.
+
+    The other checks are made too.
+    """
     response = idp.response(
         granting(ROLE, audiences=("https://other.example.org",), session_name=None), now=datetime.now(UTC)
     )
@@ -84,7 +87,7 @@ def test_what_is_wrong_is_said_with_what_to_do(
     [("<samlp:Response/>", "base64"), ("SAMLResponse=AAAA", "form field"), ("PHg%2BCg%3D%3D", "URL-encoded"), ("", "")],
 )
 def test_people_s_mistakes_are_named(text: str, hint: str, tmp_path: Path, nowhere: Mapping[str, str]) -> None:
-    """A whole form field, raw XML or URL-encoded text are told apart."""
+    """A whole form field, raw XML and URL-encoded text have their own hints."""
     done = _inspect(text, tmp_path, environment=nowhere)
     assert done.exit_code == 5
     assert hint in done.stdout
@@ -93,7 +96,10 @@ def test_people_s_mistakes_are_named(text: str, hint: str, tmp_path: Path, nowhe
 def test_it_says_as_which_server_it_judges(
     idp: SamlIdentityProvider, metadata: str, tmp_path: Path, nowhere: Mapping[str, str]
 ) -> None:
-    """A port given on the server's command line is known to no other command: the report says which it takes."""
+    """The report says which server it assumes.
+
+    Other commands do not know a port that was given to `daypass serve`.
+    """
     response = idp.response(granting(ROLE, recipient="http://127.0.0.1:9000/saml"), now=datetime.now(UTC))
     done = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
     assert done.exit_code == 5
@@ -106,7 +112,10 @@ def test_it_says_as_which_server_it_judges(
 def test_without_a_provider_there_is_no_verdict(
     idp: SamlIdentityProvider, tmp_path: Path, nowhere: Mapping[str, str]
 ) -> None:
-    """What can be checked is checked; nobody is told that an unverified response is good. No store is made."""
+    """The checks that need no provider are made, without a verdict.
+
+    The report never says that an unverified response is good. A store is not created.
+    """
     response = idp.response(granting(ROLE), now=datetime.now(UTC))
     done = _inspect(response, tmp_path, environment=nowhere)
     assert done.exit_code == 6
@@ -115,7 +124,7 @@ def test_without_a_provider_there_is_no_verdict(
 
 
 def test_a_response_may_be_piped(idp: SamlIdentityProvider, metadata: str, nowhere: Mapping[str, str]) -> None:
-    """Standard input is the default, line breaks and all."""
+    """Standard input is the default, with any line breaks."""
     response = idp.response(granting(ROLE), now=datetime.now(UTC))
     wrapped = "\n".join(response[at : at + 76] for at in range(0, len(response), 76)) + "\n"
     for words in ((), ("-",)):
@@ -134,7 +143,10 @@ def test_a_response_may_be_piped(idp: SamlIdentityProvider, metadata: str, nowhe
 def test_a_long_line_may_be_pasted_into_a_terminal(
     idp: SamlIdentityProvider, metadata: str, nowhere: Mapping[str, str]
 ) -> None:
-    """A terminal's limit of 4,096 bytes a line does not cut what is pasted; what is pasted is not echoed."""
+    """The terminal's limit of 4,096 bytes a line does not truncate it.
+
+    The pasted text is not echoed.
+    """
     many = [f"{ROLE}{number}" for number in range(60)]
     response = idp.response(granting(*many), now=datetime.now(UTC))
     assert len(response) > 8192
@@ -165,7 +177,7 @@ def test_private_keys_open_what_is_encrypted(
     keys: tuple[KeyPair, ...],
     nowhere: Mapping[str, str],
 ) -> None:
-    """With --metadata, --private-key stands for the keys that would be registered."""
+    """With --metadata, --private-key replaces the registered keys."""
     how = Encryption(to=keys[2].private.public_key())  # type: ignore[arg-type] # RSA
     response = idp.response(granting(ROLE), now=datetime.now(UTC), encryption=how)
     key = tmp_path / "key.pem"
@@ -193,7 +205,10 @@ def _redeem(server: Running, response: str) -> Any:
 def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_server(
     idp: SamlIdentityProvider, tmp_path: Path
 ) -> None:
-    """The issuer finds the provider; `set` is followed by the running server's next request, and undone again."""
+    """The issuer finds the provider; a running server follows `set`.
+
+    Its next request uses the new setting. The change can be undone.
+    """
     store = f"sqlite:///{tmp_path}/d.db"
     with serving(store) as server:
         iam = server.client("iam")
@@ -226,7 +241,10 @@ def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_serve
 
 
 def test_one_use_holds_across_processes(idp: SamlIdentityProvider, tmp_path: Path) -> None:
-    """With DAYPASS_SAML_ONE_USE an assertion is good for one session, whichever server is asked, at once or later."""
+    """With DAYPASS_SAML_ONE_USE an assertion creates one session only.
+
+    This is true for all servers of a store, at once or later.
+    """
     store = f"sqlite:///{tmp_path}/d.db"
     environment = {**ROOT, "DAYPASS_SAML_ONE_USE": "true"}
     with serving(store, environment=environment) as first, serving(store, environment=environment) as second:
@@ -244,7 +262,10 @@ def test_one_use_holds_across_processes(idp: SamlIdentityProvider, tmp_path: Pat
 
 
 def test_an_assertion_may_ask_to_be_used_once(idp: SamlIdentityProvider, tmp_path: Path) -> None:
-    """OneTimeUse is obeyed without the setting; a refusal for another reason does not use the assertion up."""
+    """OneTimeUse is obeyed without the setting.
+
+    A refusal for another reason does not use up the assertion.
+    """
     with serving(f"sqlite:///{tmp_path}/d.db") as server:
         iam = server.client("iam")
         iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml())

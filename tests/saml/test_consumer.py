@@ -1,4 +1,7 @@
-"""The assertion consumer service: offer roles, take a choice, keep the response out of the browser."""
+"""The assertion consumer service.
+
+It offers roles, accepts a choice, and never sends the response to the browser.
+"""
 
 import json
 import re
@@ -24,14 +27,14 @@ COOKIE = "__Host-daypass-choice-"
 
 @dataclass(frozen=True)
 class Site:
-    """A server that speaks TLS, and whom its visitors trust."""
+    """A server with TLS, and the certificate that its visitors trust."""
 
     stage: Stage
     authority: Authority
 
     @property
     def url(self) -> str:
-        """The assertion consumer service."""
+        """The URL of the assertion consumer service."""
         return f"{self.stage.server.url}/saml"
 
     def browser(self) -> Browser:
@@ -46,7 +49,7 @@ class Site:
         headers: dict[str, str] | None = None,
         **assertion: Any,
     ) -> Answer:
-        """Send a good response that grants roles, made for this very site."""
+        """Send a valid response for this site that grants roles."""
         given = granting(*roles, recipient=self.url, **assertion)
         fields = {"SAMLResponse": self.stage.response(given), "RelayState": "https://elsewhere.example.org/"}
         return browser.send(self.url, fields, accept=accept, **headers or {})
@@ -73,7 +76,10 @@ FIRST, SECOND, CLOSED = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("fir
 
 
 def test_a_browser_picks_a_role_and_gets_credentials(site: Site) -> None:
-    """The page offers each open role as a form; sending one shows working credentials, once."""
+    """The page has a form for each open role.
+
+    Sending a form shows working credentials, once.
+    """
     browser = site.browser()
     page = site.hand_in(browser, FIRST, SECOND, CLOSED, accept="text/html")
     assert page.status == 200
@@ -96,7 +102,10 @@ def test_a_browser_picks_a_role_and_gets_credentials(site: Site) -> None:
 
 
 def test_a_script_gets_json(site: Site) -> None:
-    """Accept: application/json offers the roles and answers the credentials as `aws sts` prints them."""
+    """Accept: application/json returns the roles.
+
+    The credentials have the format of `aws sts`.
+    """
     browser = site.browser()
     offer = site.hand_in(browser, FIRST, CLOSED).document
     assert [role["RoleArn"] for role in offer["Roles"]] == [FIRST]
@@ -110,7 +119,10 @@ def test_a_script_gets_json(site: Site) -> None:
 
 
 def test_the_browser_never_holds_the_response(site: Site) -> None:
-    """Between the steps there is a handle and a cookie for this host alone, and nothing of the assertion."""
+    """Between the steps the browser has a handle and a cookie.
+
+    The cookie is for this host alone. Both do not contain any part of the assertion.
+    """
     browser = site.browser()
     response = site.stage.response(granting(FIRST, recipient=site.url))
     page = browser.send(site.url, {"SAMLResponse": response})
@@ -123,7 +135,10 @@ def test_the_browser_never_holds_the_response(site: Site) -> None:
 
 
 def test_a_session_that_ends_soon_at_the_provider_can_be_taken(site: Site) -> None:
-    """Ten minutes are offered where the provider leaves no more, though nobody may ask STS for less than fifteen."""
+    """The portal offers ten minutes if the provider does not allow more.
+
+    STS refuses requests for less than fifteen minutes.
+    """
     browser, clock = site.browser(), site.stage.server.clock
     clock.freeze()
     try:
@@ -140,19 +155,22 @@ def test_a_session_that_ends_soon_at_the_provider_can_be_taken(site: Site) -> No
 
 
 def test_roles_stand_in_order(site: Site) -> None:
-    """By name, however the provider lists them."""
+    """Roles are sorted by name, in any order of the provider."""
     page = site.hand_in(site.browser(), SECOND, FIRST, accept="text/html")
     assert [fields["RoleArn"] for _, fields in page.forms] == [FIRST, SECOND]
 
 
 def test_a_handle_is_worth_nothing_without_its_cookie(site: Site) -> None:
-    """Whoever sees the page's handle but has not its cookie gets nothing, and does not use it up either."""
+    """The page's handle is not valid without its cookie.
+
+    An attempt without the cookie does not use up the handle.
+    """
     browser, thief = site.browser(), site.browser()
     offer = site.hand_in(browser, FIRST).document
     choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}
     url = f"{site.url}/role"
     assert thief.send(url, choice, accept=JSON).document["Error"]["Code"] == "ExpiredTokenException"
-    site.hand_in(thief, FIRST)  # a cookie, but another one
+    site.hand_in(thief, FIRST)  # a cookie, but a different one
     assert thief.send(url, choice, accept=JSON).document["Error"]["Code"] == "ExpiredTokenException"
     for handle in ("", "DPp1", offer["Handle"][:-4], offer["Handle"] + "AAAA", "\ud800"):
         forged = json.dumps({**choice, "Handle": handle}).encode()
@@ -161,7 +179,10 @@ def test_a_handle_is_worth_nothing_without_its_cookie(site: Site) -> None:
 
 
 def test_each_choice_has_its_own_cookie(site: Site) -> None:
-    """Two in one browser: a handle opens with its own cookie alone, each once, and neither stays behind."""
+    """In one browser, a handle opens with its own cookie alone, once.
+
+    Both cookies are removed in the end.
+    """
     browser = site.browser()
     url = f"{site.url}/role"
     choices = []
@@ -181,14 +202,14 @@ def test_each_choice_has_its_own_cookie(site: Site) -> None:
 
 @pytest.mark.parametrize("listed", ["x", "." * 40, "0123456789ab." * 99 + "0123456789ab", "../../etc", '"'])
 def test_a_list_of_cookies_that_we_did_not_write_is_passed_over(site: Site, listed: str) -> None:
-    """It names cookies to take away, and nothing else; nonsense in it harms nobody."""
+    """The list names cookies to remove. Invalid entries are ignored."""
     answer = site.hand_in(site.browser(), FIRST, headers={"Cookie": f"__Host-daypass-choices={listed}"})
     assert answer.status == 200
     assert len(answer.headers["set-cookie"]) < 400
 
 
 def test_a_choice_waits_five_minutes(site: Site) -> None:
-    """The wait ends with the assertion."""
+    """A choice expires with the assertion."""
     browser = site.browser()
     offer = site.hand_in(browser, FIRST).document
     choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}
@@ -201,7 +222,10 @@ def test_a_choice_waits_five_minutes(site: Site) -> None:
 
 
 def test_another_role_than_those_offered_is_refused(site: Site) -> None:
-    """The second step asks everything anew: a role that was not granted or is closed stays so."""
+    """The second step repeats every check.
+
+    A role that was not granted, or is closed, is refused.
+    """
     for role, code in ((SECOND, "InvalidIdentityToken"), (CLOSED, "AccessDenied")):
         browser = site.browser()
         offer = site.hand_in(browser, FIRST, CLOSED).document
@@ -211,7 +235,10 @@ def test_another_role_than_those_offered_is_refused(site: Site) -> None:
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example.org"}, {"Sec_Fetch_Site": "cross-site"}])
 def test_another_site_cannot_choose(site: Site, headers: dict[str, str]) -> None:
-    """A form on another site's page is refused, whatever it knows."""
+    """A form on another site's page is refused.
+
+    It does not matter what that site knows.
+    """
     browser = site.browser()
     offer = site.hand_in(browser, FIRST).document
     choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}
@@ -233,7 +260,7 @@ _BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", _BAD)
 def test_a_response_that_sts_would_refuse_offers_nothing(site: Site, case: str) -> None:
-    """The consumer judges as STS does, in the same words and with the same status."""
+    """The consumer verifies as STS does, with the same message and status."""
     assertion, how, code = _BAD[case]
     given = granting(FIRST, **{"recipient": site.url, **assertion})
     answer = site.browser().send(site.url, {"SAMLResponse": site.stage.response(given, **how)}, accept=JSON)
@@ -256,7 +283,7 @@ _SAID: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", _SAID)
 def test_a_page_says_what_to_do_beside_aws_s_words(site: Site, case: str) -> None:
-    """For people; what scripts get are the words alone."""
+    """A page adds advice for people; scripts get the message alone."""
     assertion, how, says = _SAID[case]
     given = granting(FIRST, **{"recipient": site.url, **assertion})
     page, answer = (
@@ -272,14 +299,14 @@ def test_a_page_says_what_to_do_beside_aws_s_words(site: Site, case: str) -> Non
 
 @pytest.mark.parametrize("text", ["", "A", "AAAA", "<xml>", "%", "PD94bWwgdmVyc2lvbj0iMS4wIj8+"])
 def test_what_is_no_response_is_refused_on_a_page(site: Site, text: str) -> None:
-    """Whatever arrives is answered with a page in the same shape, never with a traceback."""
+    """Any input is answered with a page, never with a traceback."""
     answer = site.browser().send(site.url, {"SAMLResponse": text})
     assert answer.status == 400
     assert "InvalidIdentityToken" in answer.text
 
 
 def test_bodies_have_bounds(site: Site) -> None:
-    """More than a response can be is refused unread; what is no form is refused as such."""
+    """An oversized body is refused unread; a body that is not a form too."""
     browser = site.browser()
     huge = {"SAMLResponse": "A" * 400_000}
     assert browser.send(site.url, huge, accept=JSON).status == 413
@@ -290,7 +317,7 @@ def test_bodies_have_bounds(site: Site) -> None:
 
 
 def test_every_answer_is_kept_by_nobody_and_runs_no_script(site: Site) -> None:
-    """Scripts and styles are files of ours alone, nothing is framed, and no cache keeps a page."""
+    """Pages are not cached or framed, and only load our own scripts."""
     for page in (
         site.hand_in(site.browser(), FIRST, accept="text/html"),
         site.browser().send(site.url, {"SAMLResponse": "AAAA"}),
@@ -308,7 +335,7 @@ def test_every_answer_is_kept_by_nobody_and_runs_no_script(site: Site) -> None:
 
 
 def test_names_from_the_assertion_are_text_and_nothing_else(site: Site) -> None:
-    """What a provider says about somebody is escaped in pages and in JSON."""
+    """Names from the assertion are escaped in pages and in JSON."""
     name = "<b>alice</b>&\"'"
     page = site.hand_in(site.browser(), FIRST, accept="text/html", name_id=name)
     assert name not in page.text
@@ -319,7 +346,10 @@ def test_names_from_the_assertion_are_text_and_nothing_else(site: Site) -> None:
 
 
 def test_one_provider_may_be_registered_in_many_accounts(site: Site) -> None:
-    """Roles of every account that registered the issuer are offered, each through its own account's provider."""
+    """Roles of every account that registered the issuer are offered.
+
+    Each goes through the provider of its own account.
+    """
     key = site.stage.server.new_account()
     iam = site.stage.client("iam", key)
     metadata = site.stage.idp.metadata_xml()
@@ -336,7 +366,10 @@ def test_one_provider_may_be_registered_in_many_accounts(site: Site) -> None:
 
 
 def test_both_steps_are_in_the_audit_log(site: Site) -> None:
-    """The sign-in and the choice are events; neither shows the response, the handle or the credentials."""
+    """The sign-in and the choice are events.
+
+    They do not contain the response, the handle or the credentials.
+    """
     browser = site.browser()
     offer = site.hand_in(browser, FIRST).document
     browser.send(
@@ -350,7 +383,10 @@ def test_both_steps_are_in_the_audit_log(site: Site) -> None:
 
 @pytest.mark.parametrize("case", ["no role is open", "an answer that nobody asked for"])
 def test_a_refusal_of_whom_a_provider_vouches_for_names_them(site: Site, case: str) -> None:
-    """A proven caller's refusal has an event of its own, here as at the API: it is never counted among a stranger's."""
+    """The refusal of a verified caller is an event of its own.
+
+    As at the API, it is never counted among the refusals of unverified callers.
+    """
     more: dict[str, Any] = {"in_response_to": "_unasked"} if case == "an answer that nobody asked for" else {}
     answer = site.hand_in(site.browser(), CLOSED, **more)
     assert "Error" in answer.document
@@ -360,14 +396,17 @@ def test_a_refusal_of_whom_a_provider_vouches_for_names_them(site: Site, case: s
 
 
 def test_a_refusal_of_what_no_provider_vouches_for_names_nobody(site: Site) -> None:
-    """What an unverified response says of its subject is not repeated as if it were known."""
+    """The unverified subject of a response is not recorded as known."""
     fields = {"SAMLResponse": site.stage.response(granting(FIRST, recipient="https://other.example/saml"))}
     assert site.browser().send(site.url, fields, accept=JSON).status == 400
     assert site.stage.server.audit.happenings[-1].is_unproven_refusal
 
 
 def test_our_metadata_names_the_address_and_what_we_ask(site: Site) -> None:
-    """An identity provider can be set up from the document: entity ID, consumer, signed assertions."""
+    """An identity provider can be configured with the document.
+
+    It has entity ID, consumer URL, and the request for signed assertions.
+    """
     answer = site.browser().send(f"{site.url}/metadata.xml")
     assert answer.headers["content-type"].startswith("application/samlmetadata+xml")
     root = etree.fromstring(answer.text.encode())
@@ -381,7 +420,7 @@ def test_our_metadata_names_the_address_and_what_we_ask(site: Site) -> None:
 
 
 def test_get_says_what_is_taken(site: Site) -> None:
-    """A browser that only opens the address learns how it is used."""
+    """A browser that only opens the URL gets an explanation."""
     answer = site.browser().send(site.url)
     assert answer.status == 405
     assert answer.headers["allow"] == "POST"

@@ -1,4 +1,7 @@
-"""What one tenant's metadata costs the others: it is parsed once, it has a quota, and it fills no page."""
+"""One tenant's metadata must not cost the others.
+
+It is parsed once, it has a quota, and it does not fill a page.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +29,7 @@ QUOTAS = replace(Quotas(), saml_metadata_characters=6_000, saml_metadata_account
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note the size of each metadata document that is parsed."""
+    """Record the size of each metadata document that is parsed."""
     sizes: list[int] = []
 
     def noted(document: bytes, limits: Limits) -> etree._Element:
@@ -59,7 +62,7 @@ def hosts(stage: Stage) -> list[str]:
 
 
 def rewritten(stage: Stage, **changes: Any) -> None:
-    """Write the provider as a node of an older version does: it knows of no summary."""
+    """Write the provider as an older version does: without a summary."""
     with stage.server.there.store.write() as writer:
         old = find_provider(writer, PROVIDER)
         assert old is not None
@@ -67,7 +70,10 @@ def rewritten(stage: Stage, **changes: Any) -> None:
 
 
 def test_nobody_s_visit_parses_metadata(stage: Stage, keys: tuple[KeyPair, ...], parsed: list[int]) -> None:
-    """What a page and a session need is read at the registration, and never again, however large the metadata is."""
+    """Metadata is only parsed at registration, at any size.
+
+    Pages and sessions read the summary.
+    """
     role = stage.role("people")
     for number in range(8):
         document = large(f"https://idp{number}.example.net", keys[0], 900_000)
@@ -83,7 +89,10 @@ def test_nobody_s_visit_parses_metadata(stage: Stage, keys: tuple[KeyPair, ...],
 
 
 def test_a_record_without_a_summary_is_parsed_once(stage: Stage, keys: tuple[KeyPair, ...], parsed: list[int]) -> None:
-    """An older version wrote it, at AWS's size. Later changes of other providers do not let it be parsed again."""
+    """An older version wrote the record, at AWS's maximum size.
+
+    Later changes of other providers do not cause another parse.
+    """
     rewritten(stage, metadata=large("https://idp.example.org", keys[0], 4_000_000))
     role = stage.role("people")
     for number in range(3):
@@ -95,7 +104,10 @@ def test_a_record_without_a_summary_is_parsed_once(stage: Stage, keys: tuple[Key
 
 
 def test_a_summary_of_another_document_does_not_count(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """The keys and the addresses are those of the metadata that is stored, whoever wrote it last."""
+    """The keys and addresses are those of the stored metadata.
+
+    It does not matter which version wrote it.
+    """
     role, rotated = stage.role("people"), SamlIdentityProvider(keys=keys[1:2])
     with stage.server.there.store.read() as reader:
         known = find_provider(reader, PROVIDER)
@@ -110,7 +122,10 @@ def test_a_summary_of_another_document_does_not_count(stage: Stage, keys: tuple[
 
 
 def test_metadata_has_a_quota(small: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """One document has a limit, and all documents of an account together. At the limit they are taken."""
+    """Each document has a limit, and so have all documents of an account.
+
+    Metadata at the limit is accepted.
+    """
     iam, own = small.iam, len(small.idp.metadata_xml())
     too_large = ("LimitExceeded", 409, "Cannot exceed quota for SAMLMetadataSize: 6000")
     too_many = ("LimitExceeded", 409, "Cannot exceed quota for SAMLMetadataSizePerAccount: 7000")
@@ -128,7 +143,7 @@ def test_metadata_has_a_quota(small: Stage, keys: tuple[KeyPair, ...]) -> None:
 
 
 def test_larger_metadata_of_before_goes_on_working(small: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """It is believed, shown and replaced by a document that is not larger."""
+    """It is trusted and shown, and can be replaced by a document of its size."""
     before = large("https://idp.example.org", keys[0], 50_000)
     rewritten(small, metadata=before)
     role = small.role("people")
@@ -144,7 +159,10 @@ def test_larger_metadata_of_before_goes_on_working(small: Stage, keys: tuple[Key
 
 
 def test_nobody_fills_the_sign_in_page(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """Six hundred providers of an account with a low number leave room for another's, and all can be gone to."""
+    """Six hundred providers of one account leave room for another account's.
+
+    All of them can be reached.
+    """
     low = stage.server.new_account("000000000001", standing="standalone")
     with stage.server.there.store.write() as writer:
         model = find_provider(writer, PROVIDER)

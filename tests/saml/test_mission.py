@@ -1,4 +1,4 @@
-"""The AWS CLI as people use it: trade an assertion in a file for credentials, then work with them."""
+"""Exchange an assertion in a file for credentials with the AWS CLI."""
 
 import os
 import subprocess
@@ -47,7 +47,10 @@ aws --profile saml sts get-caller-identity --query Arn --output text
     ],
 )
 def test_the_aws_cli_trades_a_file_for_credentials(stage: Stage, tmp_path: Path, script: str) -> None:
-    """The command needs no credentials; what it prints goes into the environment or the credentials file by jq."""
+    """The command does not need credentials.
+
+    Its output is written to the environment or the credentials file with jq.
+    """
     role = stage.role("mission")
     (tmp_path / "saml-assertion.txt").write_text(stage.response(granting(role)) + "\n")
     done = subprocess.run(

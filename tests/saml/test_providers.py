@@ -1,4 +1,4 @@
-"""SAML providers: what IAM registers, shows, changes and refuses."""
+"""IAM operations on SAML providers: register, get, update, refuse."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,10 @@ from daypass.testing.saml_forge import KeyPair
 
 
 def test_a_provider_is_shown_as_it_was_registered(shared: Stage) -> None:
-    """GetSAMLProvider shows the document to the letter, and a hundred years where the metadata names no end."""
+    """GetSAMLProvider returns the exact document.
+
+    ValidUntil is in a hundred years if the metadata does not expire.
+    """
     iam = shared.iam
     document = shared.idp.metadata_xml()
     made = iam.create_saml_provider(
@@ -37,7 +40,7 @@ def test_a_provider_is_shown_as_it_was_registered(shared: Stage) -> None:
 
 
 def test_the_metadata_s_own_end_is_shown(shared: Stage) -> None:
-    """ValidUntil is the metadata's validUntil, and UpdateSAMLProvider moves it."""
+    """ValidUntil is the validUntil of the metadata, also after an update."""
     iam = shared.iam
     ends: list[datetime] = [shared.server.clock.now().replace(microsecond=0) + timedelta(days=day) for day in (1, 9)]
     first, second = (shared.idp.metadata_xml(valid_until=end) for end in ends)
@@ -54,21 +57,24 @@ def test_the_metadata_s_own_end_is_shown(shared: Stage) -> None:
 
 @pytest.mark.parametrize("document", ["<x/>" + " " * 1000, "x" * 1000, f"<!DOCTYPE x []><x>{' ' * 1000}</x>"])
 def test_what_is_no_metadata_is_not_registered(shared: Stage, document: str) -> None:
-    """AWS's code and words for a document that cannot be read."""
+    """AWS's code and message for a document that cannot be read."""
     code, status, words = refused(shared.iam.create_saml_provider, Name="no", SAMLMetadataDocument=document)
     assert (code, status) == ("InvalidInput", 400)
     assert words.startswith("Could not parse metadata")
 
 
 def test_a_name_is_taken_once(shared: Stage) -> None:
-    """Names are unique in an account, whatever the case of their letters."""
+    """Names are unique in an account, without regard to case."""
     for name in ("idp", "IdP"):
         refusal = refused(shared.iam.create_saml_provider, Name=name, SAMLMetadataDocument=shared.idp.metadata_xml())
         assert refusal == ("EntityAlreadyExists", 409, f"Provider with name {name} already exists.")
 
 
 def test_what_is_missing_is_said_in_aws_s_words(shared: Stage) -> None:
-    """A provider that is not there, or is another account's, is not found; a text that is no ARN is refused."""
+    """A provider that does not exist, or is another account's, is not found.
+
+    A string that is not a valid ARN is refused.
+    """
     iam = shared.iam
     other = shared.client("iam", shared.server.new_account())
     missing = f"{PROVIDER}-missing"
@@ -91,7 +97,10 @@ def test_what_is_missing_is_said_in_aws_s_words(shared: Stage) -> None:
 
 
 def test_tags_are_changed_and_listed(stage: Stage) -> None:
-    """Tags are added, replaced, listed in pages and removed; `a` and `A` are two keys here."""
+    """Tags are added, replaced, listed in pages and removed.
+
+    `a` and `A` are two keys here.
+    """
     iam = stage.iam
     iam.tag_saml_provider(SAMLProviderArn=PROVIDER, Tags=[{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}])
     iam.tag_saml_provider(SAMLProviderArn=PROVIDER, Tags=[{"Key": "a", "Value": "3"}])
@@ -105,7 +114,10 @@ def test_tags_are_changed_and_listed(stage: Stage) -> None:
 
 
 def test_private_keys_are_two_at_most_and_never_shown(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """A provider has two private keys for a rotation; they are stored sealed, listed by id, removed by id."""
+    """A provider has at most two private keys, for a rotation.
+
+    They are stored sealed, listed by ID and removed by ID.
+    """
     iam = stage.iam
     for key in keys[:2]:
         iam.update_saml_provider(SAMLProviderArn=PROVIDER, AddPrivateKey=key.pem)
@@ -127,7 +139,7 @@ def test_private_keys_are_two_at_most_and_never_shown(stage: Stage, keys: tuple[
 
 
 def test_a_private_key_is_an_rsa_key_without_a_passphrase(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """AWS's words for what is none, and the key's text is in no answer."""
+    """AWS's message for an invalid key; no answer contains the key."""
     locked = keys[0].private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
     )
@@ -137,7 +149,10 @@ def test_a_private_key_is_an_rsa_key_without_a_passphrase(stage: Stage, keys: tu
 
 
 def test_encryption_is_not_required_without_a_key(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """Nobody is locked out by asking for what no key could open, nor by removing the last key."""
+    """Requiring encryption without a key is refused.
+
+    Removing the last key is refused too, because then no user could sign in.
+    """
     iam = stage.iam
     required = {"SAMLProviderArn": PROVIDER, "AssertionEncryptionMode": "Required"}
     assert refused(iam.update_saml_provider, **required)[0] == "InvalidInput"
@@ -147,7 +162,7 @@ def test_encryption_is_not_required_without_a_key(stage: Stage, keys: tuple[KeyP
 
 
 def test_an_account_has_a_hundred_providers(stage: Stage) -> None:
-    """The quota is AWS's, and settable."""
+    """The quota is AWS's, and can be configured."""
     document = stage.idp.metadata_xml()
     for number in range(99):
         stage.iam.create_saml_provider(Name=f"n{number}", SAMLMetadataDocument=document)
@@ -157,7 +172,10 @@ def test_an_account_has_a_hundred_providers(stage: Stage) -> None:
 
 
 def test_permissions_are_asked_by_name_and_by_tag(stage: Stage) -> None:
-    """The resource is the provider's ARN, its tags are condition keys; a birth with tags needs iam:TagSAMLProvider."""
+    """The resource is the provider's ARN, and its tags are condition keys.
+
+    Creating a provider with tags needs iam:TagSAMLProvider.
+    """
     stage.iam.tag_saml_provider(SAMLProviderArn=PROVIDER, Tags=[{"Key": "Team", "Value": "a"}])
     policy = (
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*SAMLProvider","Resource":'
@@ -175,7 +193,10 @@ def test_permissions_are_asked_by_name_and_by_tag(stage: Stage) -> None:
 
 
 def test_another_entity_id_is_found_by_it(stage: Stage, keys: tuple[KeyPair, ...]) -> None:
-    """When metadata of another entity is put, responses of the new one are this provider's and the old one's not."""
+    """After new metadata, the provider is found by the new entity ID.
+
+    Responses of the old entity are refused.
+    """
     moved = SamlIdentityProvider("https://new.example.org", keys=[keys[1]])
     stage.iam.update_saml_provider(SAMLProviderArn=PROVIDER, SAMLMetadataDocument=moved.metadata_xml())
     with stage.server.there.store.read() as reader:

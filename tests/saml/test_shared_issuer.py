@@ -1,4 +1,7 @@
-"""Many tenants register a provider under one entity ID. None of them shuts or slows another tenant's sign-in."""
+"""Many tenants register a provider with the same entity ID.
+
+None of them can block or slow down another tenant's sign-in.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,7 +33,7 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def shared(keys: tuple[KeyPair, ...]) -> Iterator[Stage]:
-    """Run a server on which a provider is registered with a private key."""
+    """Run a server with a provider that has a private key."""
     with running_server() as server:
         stage = registered(server, keys[0])
         stage.iam.update_saml_provider(SAMLProviderArn=PROVIDER, AddPrivateKey=keys[1].pem)
@@ -40,7 +43,7 @@ def shared(keys: tuple[KeyPair, ...]) -> Iterator[Stage]:
 
 @pytest.fixture
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note for which providers the portal verifies a whole response."""
+    """Record the providers for which the portal verifies a whole response."""
     asked: list[str] = []
 
     def noted(response: str, **how: Any) -> Any:
@@ -53,7 +56,10 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def squatters(shared: Stage, keys: tuple[KeyPair, ...], request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let accounts register the same entity ID: `(accounts, providers in each)`, each with something else about it."""
+    """Let accounts register the same entity ID.
+
+    The parameter is `(accounts, providers in each)`. Each provider differs in its other values.
+    """
     accounts, providers = request.param
     there, ends = shared.server.there, shared.server.clock.now() + timedelta(days=30)
     other = SamlIdentityProvider(shared.idp.entity_id, keys=[keys[2]])
@@ -95,7 +101,10 @@ def hand_in(stage: Stage, *roles: str, provider: str = PROVIDER, **how: Any) -> 
 def test_whoever_registers_the_entity_id_shuts_nobody_out(
     shared: Stage, keys: tuple[KeyPair, ...], verified: list[str]
 ) -> None:
-    """The provider that a response names judges it, after one verification; encrypted, the one whose key opens it."""
+    """A response is verified once, by the provider that it names.
+
+    An encrypted response is verified by the provider with the key that decrypts it.
+    """
     answer = hand_in(shared, ROLE)
     assert [role["RoleArn"] for role in answer.document["Roles"]] == [ROLE]
     assert verified == [PROVIDER]
@@ -106,7 +115,7 @@ def test_whoever_registers_the_entity_id_shuts_nobody_out(
         assert [role["RoleArn"] for role in answer.document["Roles"]] == [ROLE]
         assert verified == [PROVIDER]
     verified.clear()
-    # A response for another STS names no provider of this one. It is judged, and no role of it is open here.
+    # A response for another STS does not name a provider of this one. It is verified, but does not open a role here.
     answer = hand_in(shared, ELSEWHERE, provider="arn:aws:iam::555555555555:saml-provider/idp")
     assert answer.document["Error"]["Code"] == "AccessDenied"
     assert verified == [PROVIDER]
@@ -115,7 +124,10 @@ def test_whoever_registers_the_entity_id_shuts_nobody_out(
 @pytest.mark.parametrize("squatters", [(1, 100)], indirect=True)
 @pytest.mark.usefixtures("squatters")
 def test_a_bad_response_is_verified_once(shared: Stage, keys: tuple[KeyPair, ...], verified: list[str]) -> None:
-    """Nobody's key fits: one provider says in which way, and the hundred others cost no verification."""
+    """If no key matches, one provider gives the reason.
+
+    The hundred others do not cost a verification.
+    """
     forger = SamlIdentityProvider(shared.idp.entity_id, keys=[make_key_pair("p-256")])
     response = forger.response(granting(ROLE), now=shared.server.clock.now())
     answer = BROWSER.send(f"{shared.server.url}/saml", {"SAMLResponse": response}, accept=JSON)
@@ -126,7 +138,10 @@ def test_a_bad_response_is_verified_once(shared: Stage, keys: tuple[KeyPair, ...
 def test_one_accounts_sign_ins_leave_room_for_anothers(
     shared: Stage, keys: tuple[KeyPair, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was proved lies in the store until a role is chosen. An account's people have so many places and no more."""
+    """A verified sign-in is stored until a role is chosen.
+
+    The users of one account have a limited number of places.
+    """
     monkeypatch.setattr(sign_ins, "_MOST_OF_ACCOUNT", 1)
     (one, arn, role), (other, *rest) = (_tenant(shared, name, keys) for name in ("one", "other"))
     assert hand_in(one, role, provider=arn).status == 200
@@ -136,7 +151,7 @@ def test_one_accounts_sign_ins_leave_room_for_anothers(
 
 
 def _tenant(shared: Stage, name: str, keys: tuple[KeyPair, ...]) -> tuple[Stage, str, str]:
-    """Make an account with a provider of its own and a role for its people."""
+    """Create an account with a provider and a role of its own."""
     own = Stage(shared.server, SamlIdentityProvider(f"https://{name}.example.org", keys=keys[2:]))
     iam = shared.client("iam", shared.server.new_account(standing="standalone"))
     arn = iam.create_saml_provider(Name=name, SAMLMetadataDocument=own.idp.metadata_xml())["SAMLProviderArn"]
@@ -145,7 +160,7 @@ def _tenant(shared: Stage, name: str, keys: tuple[KeyPair, ...]) -> tuple[Stage,
 
 
 def test_either_order_of_a_role_value_names_the_provider(shared: Stage) -> None:
-    """AWS takes `role,provider` and `provider,role`."""
+    """AWS accepts `role,provider` and `provider,role`."""
     assertion = granting(ROLE)
     turned = shared.idp.response(type(assertion)(roles=(f"{PROVIDER},{ROLE}",)), now=shared.server.clock.now())
     for response in (turned, shared.response(assertion)):
@@ -153,7 +168,10 @@ def test_either_order_of_a_role_value_names_the_provider(shared: Stage) -> None:
 
 
 def test_choosing_has_a_limit() -> None:
-    """However many keys are registered, a response is compared with so many of them and no more."""
+    """A response is compared with a limited number of keys.
+
+    The number of registered keys does not matter.
+    """
     idp = SamlIdentityProvider(keys=[make_key_pair("p-256")])
     found = read_candidates(decode_response(idp.response(granting(ROLE), now=NOW)))
     for _ in range(BUDGET // VERIFY_EC):
@@ -164,7 +182,7 @@ def test_choosing_has_a_limit() -> None:
 
 
 def _other_trust(idp: SamlIdentityProvider) -> Trust:
-    """Return a provider of the same entity ID with a key of its own."""
+    """Return a provider with the same entity ID and another key."""
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     signing = SigningKey(key, "", NOW - timedelta(days=1), NOW + timedelta(days=1))
     metadata = IdentityProviderMetadata(idp.entity_id, (signing,), (), None, wants_signed_requests=False)

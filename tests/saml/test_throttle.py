@@ -1,4 +1,4 @@
-"""Unsigned calls are held back by peer; signed ones never are."""
+"""Unsigned calls are throttled by peer; signed calls never are."""
 
 from dataclasses import replace
 
@@ -13,7 +13,10 @@ from daypass.testing.server import running_server
 
 
 def test_a_peer_s_unsigned_calls_are_limited(keys: tuple[KeyPair, ...]) -> None:
-    """Beyond the limit AWS's Throttling is answered and counted; what is signed goes on."""
+    """Beyond the limit, AWS's Throttling is returned and counted.
+
+    Signed calls continue to work.
+    """
     with running_server(config=replace(Config(), unsigned_calls_per_minute=3)) as server:
         stage = registered(server, keys[0])
         role = stage.role("throttled")
@@ -36,7 +39,7 @@ class _Hand:
 
 
 def test_a_bucket_fills_again() -> None:
-    """A limit of sixty a minute gives one call back each second."""
+    """A limit of sixty a minute allows one more call each second."""
     clock, refusals = _Hand(), [0]
     throttle = Throttle(60, clock, on_refusal=lambda: refusals.__setitem__(0, refusals[0] + 1))
     assert all(throttle.admits("192.0.2.1") for _ in range(60))
@@ -60,13 +63,13 @@ def test_a_bucket_fills_again() -> None:
     ],
 )
 def test_an_ipv6_network_is_one_peer(first: str, second: str, *, same: bool) -> None:
-    """Whoever has one IPv6 address has 2^64 of them."""
+    """An owner of one IPv6 address usually has 2^64 of them."""
     throttle = Throttle(1, lambda: 0.0, on_refusal=lambda: None)
     assert throttle.admits(first)
     assert throttle.admits(second) is not same
 
 
 def test_nobody_is_held_back_without_a_limit() -> None:
-    """A limit of 0 switches it off."""
+    """A limit of 0 disables throttling."""
     throttle = Throttle(0, lambda: 0.0, on_refusal=lambda: None)
     assert all(throttle.admits("192.0.2.1") for _ in range(100))
