@@ -36,10 +36,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class InspectionReport:
-    """Every check in order, the answer of STS, and the unverified content of the response or token.
+    """The report on a response or token.
 
-    `code` and `message` are empty where STS would accept it. A report without a verdict has no code. An attacker
-    may have invented the `unverified_*` values.
+    It has every check in order, the answer of STS, and the unverified content. `code` and `message` are empty if STS
+    would accept it. A report without a verdict has no code. An attacker may have invented the `unverified_*` values.
     """
 
     subject: Literal["response", "token"]

@@ -167,4 +167,4 @@ def test_accepted(name: str) -> None:
 def test_skipped_keys_are_explained() -> None:
     """An operator who wonders why a key is not used finds the reason, without the key's text."""
     found = parse_jwks(jwks(GOOD.jwk(d="AQAB", kid="leaked"), GOOD.jwk()))
-    assert found.skipped == ("key 0: its private part is published, so anybody can sign with it",)
+    assert found.skipped == ("key 0: its private part is published, so any reader can sign with it",)

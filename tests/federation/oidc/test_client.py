@@ -93,7 +93,7 @@ def test_what_is_asked_for(issuer: OidcIssuer, said: dict[str, Any], scopes: str
 @pytest.mark.parametrize("place", [None, "", "http://idp.example/a", "javascript:alert(1)", 1])
 def test_a_provider_without_places_to_sign_in_at(issuer: OidcIssuer, name: str, place: object) -> None:
     """Both must be plain https addresses."""
-    with pytest.raises(Unacceptable, match="no https addresses"):
+    with pytest.raises(Unacceptable, match="no https endpoints"):
         found(issuer, **{name: place})
 
 

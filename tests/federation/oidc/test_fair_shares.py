@@ -246,7 +246,7 @@ def test_want_of_room_is_no_failure_to_another_account() -> None:
         async def run() -> None:
             with pytest.raises(Fault, match="could not be reached") as refused:
                 await exchange(keys, terms(issuer, arn=of(A)), token, clock)
-            assert refused.value.detail == "too many issuers are asked for this account"
+            assert refused.value.detail == "too many issuers are contacted for this account"
             await exchange(keys, terms(issuer, arn=of(B)), token, clock)
             await exchange(keys, terms(issuer, arn=of(A)), token, clock)
 

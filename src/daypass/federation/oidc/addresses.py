@@ -1,8 +1,8 @@
-"""Which addresses an issuer may live at.
+"""The addresses at which an issuer may be.
 
-Owns the judgement of one address: public ones, and those in networks that an operator allowed. Names are
-resolved elsewhere; what counts is the address that is really connected to. Pure. Source: IANA
-special-purpose address registries; RFC 6052 and 3056 for addresses that wrap another.
+Owns the decision about one address: public addresses are allowed, and those in networks that an operator allowed. Names
+are resolved elsewhere; the decision is about the address of the actual connection. Pure. Source: IANA special-purpose
+address registries; RFC 6052 and 3056 for addresses that contain another.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# Addresses that the registries call global, or leave undecided, and that lead inward all the same.
+# The registries call these addresses global, or leave it open, but they lead to internal services.
 _NEVER_PUBLIC: tuple[Network, ...] = (
     ip_network("168.63.129.16/32"),  # Azure's platform service, reachable from every virtual machine
     ip_network("192.0.0.0/24"),  # protocol assignments, among them a cloud's metadata service
@@ -27,16 +27,19 @@ _NEVER_PUBLIC: tuple[Network, ...] = (
     ip_network("3fff::/20"),  # documentation
 )
 _NAT64 = ip_network("64:ff9b::/96")
-_GLOBAL_UNICAST = ip_network("2000::/3")  # the only part of IPv6 that the world's addresses are taken from
+_GLOBAL_UNICAST = ip_network("2000::/3")  # the only part of IPv6 from which public addresses are assigned
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Read comma-separated CIDRs, or raise ValueError."""
+    """Parse comma-separated CIDRs. Raises ValueError if one is malformed."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def is_allowed(text: str, networks: Iterable[Network]) -> bool:
-    """Tell whether a connection to this address may be opened. What is no address may not."""
+    """Tell whether a connection to an address may be opened.
+
+    A string that is not an IP address is not allowed.
+    """
     try:
         address = _unwrapped(ip_address(text))
     except ValueError:
@@ -49,7 +52,7 @@ def is_allowed(text: str, networks: Iterable[Network]) -> bool:
 
 
 def _unwrapped(address: Address) -> Address:
-    # Mapped, 6to4 and NAT64 addresses end up at the IPv4 address inside them, so that one is judged.
+    # A connection to a mapped, 6to4 or NAT64 address ends at the IPv4 address inside it, so that one is checked.
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

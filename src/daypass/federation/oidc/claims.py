@@ -1,8 +1,7 @@
-"""What a verified token means to a trust policy.
+"""The claims of a verified token, as a trust policy sees them.
 
-Owns the condition keys that claims become, the claims by which an identity provider speaks to STS (tags,
-source identity, roles), and which keys the session keeps. Whether a policy allows anything is the policy
-engine's work.
+Owns the condition keys that claims become, the claims that an identity provider addresses to STS (tags, source
+identity, roles), and the list of keys that the session keeps. The policy engine decides whether a policy allows a call.
 Source: IAM User Guide, "Available keys for AWS OIDC federation"; service authorization reference of AWS STS.
 """
 
@@ -26,7 +25,7 @@ ROLES_CLAIM = "https://aws.amazon.com/roles"
 ROLE_AUTHORIZED_KEY = "sts:roleauthorizedbyidp"
 _SOURCE_IDENTITY = re.compile(r"[A-Za-z0-9_+=,.@-]{2,256}")
 
-# Claims that later calls of the session can still test; all others end with AssumeRoleWithWebIdentity.
+# Later calls of the session can still test these claims; all others exist only in AssumeRoleWithWebIdentity.
 KEPT_IN_SESSION = ("amr", "aud", "id", "sub")
 
 _GITHUB = (
@@ -43,7 +42,7 @@ _BUILDKITE = (
 )  # fmt: skip
 _LABEL = r"[a-z0-9-]+(?:\.[a-z0-9-]+)*"
 
-# Which issuers have claims of their own as condition keys: the issuer without https://, then the claims.
+# The issuers that have condition keys for claims of their own: the issuer without https://, then the claims.
 ISSUER_CLAIMS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (re.compile(r"token\.actions\.githubusercontent\.com(?:/[^/]+)?"), _GITHUB),
     (re.compile(rf"token\.actions\.{_LABEL}\.ghe\.com"), _GITHUB),
@@ -58,9 +57,10 @@ ISSUER_CLAIMS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 
 
 class WebIdentity(msgspec.Struct, frozen=True):
-    """Who a verified token speaks for, in the words of trust policies. Keys of conditions are in lower case.
+    """The identity in a verified token, in the terms of trust policies.
 
-    `roles` is None where the identity provider did not restrict the roles; an empty tuple allows none.
+    Condition keys are in lower case. `roles` is None if the identity provider did not restrict the roles; an empty
+    tuple allows no role.
     """
 
     issuer: str
@@ -77,7 +77,10 @@ class WebIdentity(msgspec.Struct, frozen=True):
 
 
 def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
-    """Return what the token says about its bearer, or refuse claims that address STS and cannot be read."""
+    """Return the identity that the token describes.
+
+    Raises InvalidIdentityToken if a claim for STS is not valid.
+    """
     try:
         named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
     except ClaimUnusable as fault:
@@ -100,10 +103,10 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
 
 
 def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
-    """Return the condition key that says whether the identity provider named the role.
+    """Return the condition key that says whether the provider named the role.
 
-    Where the token has a list of roles, it binds before any trust policy is looked at: exact ARNs, no
-    wildcards.
+    If the token has a list of roles, the list is enforced before any trust policy is evaluated. It contains exact ARNs,
+    without wildcards. Raises InvalidIdentityToken if the list does not contain the role.
     """
     if identity.roles is None:
         return {ROLE_AUTHORIZED_KEY: "false"}
@@ -132,7 +135,7 @@ def _methods(value: object) -> tuple[str, ...]:
     if value is None or found == []:
         return ()
     if not all(isinstance(method, str) for method in found):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="amr is not a list of texts")
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="amr is not a list of strings")
     return tuple(str(method) for method in found)
 
 
@@ -148,7 +151,7 @@ def _claims_of_issuer(key_prefix: str) -> tuple[str, ...]:
 
 
 def _find(claims: Mapping[str, Any], name: str) -> object:
-    # Google nests its organization number; CircleCI's claim has the slash in its very name.
+    # Google nests its organization number; the name of CircleCI's claim itself contains the slash.
     outer, _, inner = name.partition("/")
     if name in claims or not isinstance(claims.get(outer), Mapping):
         return claims.get(name)
@@ -169,12 +172,12 @@ def _source_identity(claims: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _SOURCE_IDENTITY.fullmatch(value):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the source identity has characters it may not have")
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the source identity has invalid characters")
     return value
 
 
 def _roles(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
-    # A claim that is there and says nothing readable must not turn into no restriction.
+    # An unreadable roles claim must not lift the restriction.
     if ROLES_CLAIM not in claims:
         return None
     value = claims[ROLES_CLAIM]

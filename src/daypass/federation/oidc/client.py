@@ -1,8 +1,9 @@
-"""Sign people in at an OpenID Connect provider: what is asked, and what comes back.
+"""Sign people in at an OpenID Connect provider.
 
-Owns the authorization code flow as a relying party: the address to send a browser to, the call that redeems a code, and
-what an ID token must say beside what every web identity token must. Fetching is fetch.py's, verifying verify.py's.
-Rules: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE, S256 alone); RFC 9207.
+Owns the authorization code flow as a relying party: the URL to which a browser is sent, the call that redeems a code,
+and the checks of an ID token beyond those of every web identity token. fetch.py does the fetching, verify.py the
+verification.
+Rules: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE, only S256); RFC 9207.
 """
 
 import base64
@@ -25,7 +26,10 @@ _SCOPES = ("openid", "email", "profile")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who we are at a provider. Without a secret we are a public client, and PKCE alone proves us."""
+    """Our client registration at a provider.
+
+    Without a secret it is a public client, and only PKCE protects the code.
+    """
 
     issuer: str
     client_id: str
@@ -33,23 +37,26 @@ class Client:
 
     @property
     def key(self) -> str:
-        """What links call it."""
+        """Return the identifier of the client in links."""
         return hashlib.sha256(f"{self.issuer}\n{self.client_id}".encode()).hexdigest()[:32]
 
     @property
     def name(self) -> str:
-        """The issuer without its scheme, as condition keys and addresses of ours have it."""
+        """Return the issuer without its scheme, as in condition keys and our URLs."""
         return self.issuer.removeprefix(SCHEME)
 
     @property
     def host(self) -> str:
-        """Where people are sent, as the page says it."""
+        """Return the host to which people are sent, as the page shows it."""
         return self.issuer.partition("://")[2].partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What a provider's discovery document says of its sign-in. `names_itself` promises `iss` in each answer."""
+    """The endpoints in a provider's discovery document.
+
+    `names_itself` promises an `iss` parameter in each answer (RFC 9207).
+    """
 
     authorization: str
     token: str
@@ -59,7 +66,7 @@ class Endpoints:
 
 
 async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
-    """Return a provider's addresses. Raises Unreachable or Unacceptable."""
+    """Return a provider's endpoints. Raises Unreachable or Unacceptable."""
     if not is_issuer_url(client.issuer):
         raise Unacceptable("the issuer is not a plain https URL")
     document = _read(await fetcher.get(client.issuer.rstrip("/") + DISCOVERY_PATH))
@@ -67,7 +74,7 @@ async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
     found = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
     authorization, token = (each if isinstance(each, str) and is_keys_url(each) else "" for each in found)
     if not authorization or not token:
-        raise Unacceptable("its discovery document has no https addresses to sign in at")
+        raise Unacceptable("its discovery document has no https endpoints for sign-in")
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return Endpoints(
         authorization,
@@ -79,7 +86,10 @@ async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
 
 
 def _scopes(supported: object) -> str:
-    """Return what is asked for. The session's name comes from the last two; a provider may know neither."""
+    """Return the scopes to request.
+
+    The session's name comes from the last two, and a provider may support neither.
+    """
     listed = supported if isinstance(supported, list) else _SCOPES
     return " ".join(scope for scope in _SCOPES if scope == "openid" or scope in listed)
 
@@ -87,7 +97,7 @@ def _scopes(supported: object) -> str:
 def authorization_url(
     client: Client, endpoints: Endpoints, *, redirect_uri: str, state: str, nonce: str, verifier: str
 ) -> str:
-    """Return where to send the browser."""
+    """Return the URL to which the browser is sent."""
     digest = hashlib.sha256(verifier.encode()).digest()
     query = urlencode(
         {
@@ -107,7 +117,10 @@ def authorization_url(
 async def redeem_code(
     client: Client, endpoints: Endpoints, fetcher: Fetcher, *, code: str, redirect_uri: str, verifier: str
 ) -> str:
-    """Return the ID token, unverified, that a code stands for. Raises Unreachable or Unacceptable."""
+    """Redeem a code and return the unverified ID token.
+
+    Raises Unreachable or Unacceptable.
+    """
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -123,22 +136,22 @@ async def redeem_code(
 
 
 async def _authenticated(client: Client, endpoints: Endpoints, fetcher: Fetcher, form: Mapping[str, str]) -> bytes:
-    """Send a form as the client that we are."""
+    """Send a form with our client authentication."""
     in_form = {**form, "client_secret": client.secret} if client.secret else form
     if not (client.secret and endpoints.takes_basic):
         return await fetcher.post(endpoints.token, in_form, {})
-    # RFC 6749 2.3.1: both parts are form-encoded first.
+    # RFC 6749 section 2.3.1: both parts are form-encoded first.
     pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
     basic = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     try:
         return await fetcher.post(endpoints.token, form, basic)
     except Denied:
-        # Glewlwyd and others hold each client to one way, which the discovery document cannot know.
+        # Glewlwyd and others allow each client one method, which the discovery document cannot tell.
         return await fetcher.post(endpoints.token, in_form, {})
 
 
 def require_nonce(claims: Mapping[str, Any], nonce: str) -> None:
-    """Refuse an ID token that was not made for this very sign-in."""
+    """Refuse an ID token that was not issued for this sign-in."""
     given = claims.get("nonce")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), nonce.encode()):
         raise InvalidIdentityToken("The ID token was not made for this sign-in.", detail="another nonce")

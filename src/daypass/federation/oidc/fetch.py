@@ -1,8 +1,8 @@
-"""Fetch one document from an issuer, or send it one form, however hostile the issuer is.
+"""Fetch one document from an issuer, or send it one form.
 
-Owns the one way in which Daypass reads from an identity provider: https, vetted addresses, no redirects, no
-proxies, no decompression, no cookies, bounded time and size. What the documents mean is issuer_keys.py's
-work. Source: RFC 8725 section 3.9 and 3.10; OWASP, "Server-Side Request Forgery Prevention".
+Owns the only way in which Daypass reads from an identity provider, which may be hostile: https, checked addresses, no
+redirects, proxies, decompression or cookies, limited time and size. issuer_keys.py interprets the documents.
+Source: RFC 8725 sections 3.9 and 3.10; OWASP, "Server-Side Request Forgery Prevention".
 """
 
 import asyncio
@@ -36,28 +36,37 @@ _HEADERS = {
 
 
 class Unreachable(Exception):  # noqa: N818 - it says what the issuer is
-    """The issuer did not answer, or not in time, or with a fault of its own. Trying again may help."""
+    """The issuer did not answer in time, or failed itself. A retry may help."""
 
 
 class CrowdedError(Unreachable):
-    """The issuer was not asked, since too much else is under way for the same accounts. It says nothing of it."""
+    """The issuer was not contacted: too many fetches of the accounts run.
+
+    This does not mean that the issuer failed.
+    """
 
 
 class Unacceptable(Exception):  # noqa: N818 - it says what the answer is
-    """The issuer, or what it sent, is not what we read. Trying again changes nothing."""
+    """The issuer or its answer does not meet our requirements.
+
+    A retry does not help.
+    """
 
 
 class WrongThumbprint(Unacceptable):
-    """The issuer's certificate is trusted, but an operator demands another."""
+    """The issuer's certificate is trusted, but the operator requires another."""
 
 
 class Denied(Unacceptable):
-    """It answered 401 or 403: it does not take us for who we say we are."""
+    """The issuer answered 401 or 403: it rejects our client authentication."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What an operator may decide about fetching. `seconds` is for both documents of an issuer together."""
+    """The operator's limits for fetching.
+
+    `seconds` is for both documents of an issuer together.
+    """
 
     networks: tuple[Network, ...] = ()
     ca_bundle: Path | None = None
@@ -78,17 +87,23 @@ class Fetcher:
         return self._limits.seconds
 
     def on_behalf_of(self, accounts: Collection[str]) -> "Fetcher":
-        """Return a fetcher whose work is counted for accounts."""
+        """Return a fetcher that counts its work for these accounts."""
         lookup = self._lookup
         counted = lookup.on_behalf_of(accounts) if isinstance(lookup, SystemLookup) else lookup
         return Fetcher(self._limits, counted, accounts)
 
     async def get(self, url: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
-        """Return the document at `url`, or raise Unreachable or Unacceptable, and nothing else."""
+        """Return the document at `url`.
+
+        Raises Unreachable or Unacceptable, and no other exception.
+        """
         return await self._ask("GET", url, thumbprints, None, {})
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
-        """Send a form and return the answer's document, or raise Unreachable or Unacceptable, and nothing else."""
+        """Send a form and return the document in the answer.
+
+        Raises Unreachable or Unacceptable, and no other exception.
+        """
         return await self._ask("POST", url, frozenset(), form, headers)
 
     async def _ask(
@@ -100,7 +115,7 @@ class Fetcher:
         headers: Mapping[str, str],
     ) -> bytes:
         if not is_keys_url(url):
-            raise Unacceptable("the address is not a plain https one")
+            raise Unacceptable("the address is not a plain https URL")
         try:
             async with asyncio.timeout(self._limits.seconds):
                 return await self._read(method, URL(url, encoded=True), thumbprints, form, headers)
@@ -148,9 +163,10 @@ class Fetcher:
 
 
 class _Line:
-    """The sockets of one fetch: opened to allowed addresses alone, and hung up on when it ends.
+    """The sockets of one fetch, only to allowed addresses.
 
-    Left to itself, TLS waits half a minute for the issuer's goodbye, which one that hangs never says.
+    They are shut down when the fetch ends. By default, TLS waits half a minute for the issuer's close message, which a
+    hanging issuer never sends.
     """
 
     def __init__(self, networks: Sequence[Network]) -> None:
@@ -159,12 +175,13 @@ class _Line:
 
     def open_socket(self, address: AddrInfoType) -> socket.socket:
         """Return a new socket for an address, or raise AddressRefused."""
-        # The last gate, and the only one that literal addresses pass: aiohttp resolves none of those.
+        # The last check, and the only one for literal addresses: aiohttp does not resolve those.
         family, kind, protocol, _, target = address
         if not is_allowed(str(target[0]), self._networks):
             raise AddressRefused("a literal address that is not allowed")
         opened = socket.socket(family, kind, protocol)
-        # A second handle: the first one's number may be another connection's by the time we hang up.
+        # A duplicate, because the first descriptor's number may belong to another connection by the time of the
+        # shutdown.
         self._opened.append(opened.dup())
         return opened
 
@@ -205,7 +222,7 @@ def _certificate_fault(fault: Exception) -> Unacceptable:
     if isinstance(cause, ThumbprintMismatch):
         return WrongThumbprint("no certificate of its chain has a thumbprint of the provider")
     reason = getattr(cause, "verify_message", None) or type(cause).__name__
-    return Unacceptable(f"its certificate is not trusted: {reason}; DAYPASS_OIDC_CA_BUNDLE names further authorities")
+    return Unacceptable(f"its certificate is not trusted: {reason}; DAYPASS_OIDC_CA_BUNDLE adds trusted authorities")
 
 
 def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:

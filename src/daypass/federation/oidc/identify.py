@@ -1,7 +1,7 @@
-"""From the text of a token to the identity it proves, in one synchronous step.
+"""From a token string to a verified identity, in one synchronous step.
 
-Owns the order of the three parts (read, verify, understand) and the one retry with fresh keys. Finding the
-provider in the account comes before, the trust policy after; both are the operation's work.
+Owns the order of the three parts (parse, verify, interpret) and the one retry with fresh keys. The operation finds the
+provider in the account before this step, and evaluates the trust policy after it.
 """
 
 from datetime import datetime
@@ -17,39 +17,49 @@ from daypass.federation.oidc.verify import KeyNotFound, SignatureInvalid, verify
 
 
 class KeysNeeded(IDPCommunicationError):  # noqa: N818 - read as a sentence
-    """A call cannot be answered before the provider's keys are fetched. Nothing was done yet.
+    """The call needs the provider's keys, which have to be fetched first.
 
-    Whoever can wait fetches them and asks again; for everybody else it is the refusal that it says.
+    The call has changed no state yet. A caller that can wait fetches the keys and calls again; for all others this
+    exception is the refusal.
     """
 
     def __init__(self, provider: ProviderTerms, *more: ProviderTerms) -> None:
-        super().__init__(words.UNREACHABLE, detail="the issuer's keys were not there in time")
+        super().__init__(words.UNREACHABLE, detail="the issuer's keys were not fetched in time")
         self.provider = provider
-        # A sign-in asks every account that registered the issuer. A call of the API asks one.
+        # A sign-in reads the providers of every account that registered the issuer. A call of the API reads one.
         self.providers = (provider, *more)
 
 
 class KeysAtHand(Protocol):
-    """Where verification finds keys. Neither method waits."""
+    """A source of keys for verification. Neither method waits."""
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
-        """Return keys, or say that fetching them comes first; raise if that has just failed."""
+        """Return keys, or say that they must be fetched first.
+
+        Raises a Fault if a fetch has just failed.
+        """
         ...
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:
-        """Tell whether fetching again may be tried for a token that the keys do not verify."""
+        """Tell whether the keys may be fetched again.
+
+        The caller has a token that they do not verify.
+        """
         ...
 
 
 class NoKeys:
-    """The keys of whoever neither has any nor can fetch any: no token is believed."""
+    """A source without keys, for callers that cannot fetch any.
+
+    Every token is refused.
+    """
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:  # noqa: ARG002 - a promise
         """Refuse."""
         raise IDPCommunicationError(words.UNREACHABLE, detail="keys are not fetched here")
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
-        """Return that there is nowhere to look."""
+        """Return False, because these callers never fetch."""
         return False
 
 
@@ -59,9 +69,10 @@ NO_KEYS: KeysAtHand = NoKeys()
 def identify(
     token: UnverifiedToken, *, provider: ProviderTerms, keys: KeysAtHand, now: datetime
 ) -> WebIdentity | NeedsFetch:
-    """Return whom the token speaks for, refuse it, or ask for a fetch after which to call once more.
+    """Return the identity in the token, or ask for a fetch.
 
-    The second call comes within the cool-down of the first one's fetch, so it never asks again.
+    After the fetch, call once more. The second call is within the cool-down of that fetch, so it never asks again.
+    Raises a Fault if the token is not valid.
     """
     found = keys.cached_keys(provider, now)
     if isinstance(found, NeedsFetch):
@@ -69,7 +80,7 @@ def identify(
     try:
         verified = verify_token(token, keys=found, provider=provider, now=now)
     except (KeyNotFound, SignatureInvalid):
-        # The issuer may have rotated, with a new key id, without key ids, or with the old one used again.
+        # The issuer may have rotated its keys: with a new key id, without key ids, or with the old key id.
         if keys.may_look_again(provider, now):
             return NeedsFetch(provider)
         raise

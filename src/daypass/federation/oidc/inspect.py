@@ -1,7 +1,7 @@
-"""Say check by check what STS would make of a token.
+"""Report, check by check, how STS would verify a token.
 
-Owns the report behind `daypass token inspect`. It runs the very checks that the operation runs, one after the
-other instead of up to the first fault, and never fails, whatever it is given. Printing is cli/'s work.
+Owns the report behind `daypass token inspect`. It runs the checks of the operation itself, but goes on after a failed
+one, and never raises for any input. cli/ prints the report.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +21,9 @@ from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verif
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_MISSING = "what it looks at is missing"
+_MISSING = "its input is missing"
 
-# What to look at first when a check fails.
+# The first place to look when a check fails.
 HINTS: Mapping[str, str] = {
     "form": "Pass the ID token alone: three parts with dots, no Bearer, no line break, not an opaque access token.",
     "provider": "Create an OpenID Connect provider whose URL is the token's iss, to the character.",
@@ -31,7 +31,7 @@ HINTS: Mapping[str, str] = {
     "required claims": "The issuer must put iss, sub, aud, iat and exp into the token.",
     "purpose": "This is a logout or event token; ask the issuer for an ID token.",
     "issuer": "The provider's URL and iss must be equal, with or without the slash at the end.",
-    "subject": "sub must be a text of at most 255 characters.",
+    "subject": "sub must be a string of at most 255 characters.",
     "audience": "Add the token's audience (azp if there is one, else aud) to the provider's client ids.",
     "timestamps": "iat, exp and nbf must be whole seconds since 1970.",
     "issued at": "The issuer's clock is more than five minutes ahead of this one.",
@@ -40,7 +40,7 @@ HINTS: Mapping[str, str] = {
     "claims for STS": "See the tags, roles and source_identity claims under https://aws.amazon.com/.",
 }
 
-# Said instead where the cause is clear: what STS reports as one, people mend in different places.
+# These hints replace those above if the cause is clear: STS reports as one error faults with different remedies.
 CLOSER_HINTS: Mapping[str, str] = {
     "algorithm not allowed": "Let the issuer sign this client's tokens with RS256 or ES256, not with its secret.",
 }
@@ -49,9 +49,10 @@ CLOSER_HINTS: Mapping[str, str] = {
 def inspect_token(
     text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime, no_keys: str = _MISSING
 ) -> InspectionReport:
-    """Report on a token. Without a provider or keys, what depends on them is skipped and says so.
+    """Report on a token.
 
-    `no_keys` is why there are none.
+    Checks that depend on a missing provider or missing keys are reported as skipped. `no_keys` says why there are no
+    keys.
     """
     try:
         found = read_token(text)
@@ -74,7 +75,7 @@ def _report(
     claims: Mapping[str, Any],
     condition_keys: Mapping[str, Value] = _NOTHING,
 ) -> InspectionReport:
-    # STS stops at the first check that fails: the checks run in its order.
+    # STS stops at the first check that fails; the checks are in the same order.
     first = next((check for check in checks if check.outcome is CheckOutcome.FAILED), None)
     found = partial(
         InspectionReport,
@@ -100,7 +101,7 @@ def _signature_check(found: UnverifiedToken, keys: KeySet | None, no_keys: str) 
 
 
 def _claim_checks(found: UnverifiedToken, provider: ProviderTerms | None, now: datetime) -> list[CheckResult]:
-    # Without the required claims the later checks have nothing to look at.
+    # Without the required claims the later checks have no input.
     checks: list[CheckResult] = []
     possible = provider is not None
     for name, check in CLAIM_CHECKS.items():

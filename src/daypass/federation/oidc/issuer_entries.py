@@ -1,8 +1,8 @@
-"""What is known of each issuer, within a number of issuers that accounts share.
+"""The cached state of each issuer.
 
-Owns who is let go of where there are too many: the account that holds most of them loses the one that it has not used
-for longest. An issuer that several accounts use stays until the last of them has lost it, so that no tenant's
-registrations push out the keys that another tenant's tokens need.
+Owns the eviction: accounts share a limited number of entries. If there are too many, the account with the most of them
+loses its least recently used one. An issuer that several accounts use stays until the last of them has lost it, so that
+one tenant's registrations cannot push out the keys that another tenant's tokens need.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ CacheKey = tuple[str, frozenset[str]]
 
 @dataclass(slots=True)
 class IssuerEntry:
-    """What is known of one issuer.
+    """The cached state of one issuer.
 
-    `waiting` counts the callers of each account that wait for its flight. `held_up` says when an account last had no
-    room to have the issuer asked.
+    `waiting` counts the callers of each account that wait for its fetch. `held_up` is the time at which an account last
+    lacked the capacity to contact the issuer.
     """
 
     keys: KeySet | None = None
@@ -44,7 +44,7 @@ class IssuerEntries:
         self._most = most
         self._entries: dict[CacheKey, IssuerEntry] = {}
         self._holders: dict[CacheKey, set[str]] = {}
-        # Accounts, and the issuers of each, by when they were last used.
+        # Accounts, and the issuers of each, in the order of their last use.
         self._held: OrderedDict[str, OrderedDict[CacheKey, None]] = OrderedDict()
         self._moving = threading.Lock()
 
@@ -52,7 +52,10 @@ class IssuerEntries:
         return len(self._entries)
 
     def get(self, key: CacheKey, account: str) -> IssuerEntry:
-        """Return the entry of an issuer, which an account uses now. A new one is empty."""
+        """Return the entry of an issuer, and mark it as used by an account.
+
+        A new one is empty.
+        """
         with self._moving:
             entry = self._entries.setdefault(key, IssuerEntry())
             held = self._held.setdefault(account, OrderedDict())

@@ -1,10 +1,15 @@
-"""Keep issuers' keys at hand: fetched seldom, one at a time, and never waited for by another issuer's tokens.
+"""Cache issuers' keys: fetched rarely, one fetch at a time per issuer.
 
-Owns the cache between verification, which is synchronous and asks for keys, and fetching, which is neither.
-The rules: keys are fresh for five minutes, then looked up again behind the caller's back; after an hour the
-caller waits; while the issuer is down they are served for a day. A token that the keys cannot verify is
-worth one look in ten seconds. Reading documents is fetch.py's work, deciding about tokens is verify.py's.
-Accounts share what is limited (issuer_entries.py, shares.py): the entries, the flights and the callers that wait.
+Owns the cache between verification, which is synchronous and needs keys, and fetching, which is asynchronous. Tokens of
+one issuer never wait for another issuer. The rules:
+
+* Keys are fresh for five minutes. After that they are refetched in the background.
+* After an hour the caller waits for the refetch.
+* While the issuer is down, its keys are used for a day.
+* A token that the keys cannot verify may cause one refetch in ten seconds.
+
+Accounts share the limited resources (issuer_entries.py, shares.py): entries, fetches and waiting callers. fetch.py
+reads documents, verify.py decides about tokens.
 Source: OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0 section 10.1.1, "Rotation".
 """
 
@@ -35,10 +40,12 @@ PROVEN_LANES, NEW_LANES, FAILED_LANES = 64, 256, 64
 
 
 class IssuerKeys:
-    """The keys of all issuers that this process has met. They are fetched within one event loop.
+    """The keys of all issuers that this process has used.
 
-    The two questions that never wait may be asked from any thread.
-    `enforce_thumbprints` is the operator's switch; without it thumbprints are never looked at.
+    They are fetched within one event loop.
+
+    The two methods that never wait may be called from any thread. Thumbprints are checked only if the operator sets
+    `enforce_thumbprints`.
     """
 
     def __init__(self, fetcher: Fetcher, clock: Clock, *, enforce_thumbprints: bool = False) -> None:
@@ -46,16 +53,15 @@ class IssuerKeys:
         self._clock = clock
         self._enforces = enforce_thumbprints
         self._entries = IssuerEntries(MAX_ISSUERS)
-        # Issuers that failed last time share lanes of their own: those that hang hold up one another, not the rest.
+        # Issuers that failed last time have their own lanes, so that issuers that hang delay only one another.
         self._proven = FairLane(PROVEN_LANES)
         self._new = FairLane(NEW_LANES)
         self._failed = FairLane(FAILED_LANES)
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
-        """Return the provider's keys without waiting, or say that they must be fetched.
+        """Return the provider's keys without waiting, or ask for a fetch.
 
-        Raises what the last attempt ended with, where it is a moment ago and there are no keys to fall back
-        on.
+        Raises the failure of the last fetch if it was a moment ago and there are no older keys to use.
         """
         if provider.pinned is not None:
             return provider.pinned
@@ -69,7 +75,7 @@ class IssuerKeys:
         return NeedsFetch(provider)
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:
-        """Tell whether a token that the keys could not verify is worth another look at the issuer."""
+        """Tell whether a token that the keys could not verify justifies a refetch."""
         if provider.pinned is not None:
             return False
         entry = self._entry(provider)
@@ -77,10 +83,10 @@ class IssuerKeys:
         return self._may_attempt(entry, provider, now) or has_room
 
     async def fetch(self, provider: ProviderTerms) -> None:
-        """Bring the provider's keys, or the reason why there are none, into the cache.
+        """Bring the provider's keys, or the reason of a failure, into the cache.
 
-        One flight per issuer: whoever comes while it is under way waits for it. Never raises for what an
-        issuer does, and never takes longer than the fetcher's limit and the wait for a lane together.
+        There is one fetch for each issuer: callers that come while it runs wait for it. Never raises for a failure of
+        the issuer, and never takes longer than the fetcher's limit and the wait for a lane together.
         """
         entry = self._entry(provider)
         if entry.flight is None:
@@ -93,27 +99,27 @@ class IssuerKeys:
         entry.waiting[account] += 1
         self._join(entry, account)
         try:
-            # A caller who goes away must not take the flight from the others.
+            # A caller that gives up must not cancel the fetch for the others.
             await asyncio.shield(entry.flight)
         finally:
             entry.waiting[account] -= 1
-            entry.waiting += Counter()  # It keeps no account that waits no more.
+            entry.waiting += Counter()  # Removes accounts that no longer wait.
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the running fetches."""
         flights = [entry.flight for entry in self._entries.values() if entry.flight is not None]
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
     def _entry(self, provider: ProviderTerms) -> IssuerEntry:
-        # Where thumbprints count, keys that one account's thumbprints admitted are no keys for another's.
+        # If thumbprints are enforced, keys that matched one account's thumbprints must not be used for another account.
         key = (provider.issuer, provider.thumbprints if self._enforces else frozenset[str]())
         return self._entries.get(key, provider.account)
 
     def _without_keys(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> NeedsFetch:
         if entry.flight is None and _is_within(entry.held_up.get(provider.account), now, COOL_DOWN):
-            raise IDPCommunicationError(words.UNREACHABLE, detail="too many issuers are asked for this account")
+            raise IDPCommunicationError(words.UNREACHABLE, detail="too many issuers are contacted for this account")
         if entry.flight is None and not self._may_attempt(entry, provider, now) and entry.failure is not None:
             raise _again(entry.failure)
         if entry.waiting[provider.account] >= MAX_WAITING:
@@ -125,8 +131,8 @@ class IssuerKeys:
         return entry.flight is None and not held_up and not _is_within(entry.attempted, now, COOL_DOWN)
 
     def _is_due(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> bool:
-        # After an hour of silence nobody is served before the look that is under way has ended, unless the
-        # last one failed: then the issuer is down, and its old keys are what there is.
+        # Keys older than an hour are not used before the running fetch has ended, unless the last fetch failed: then
+        # the issuer is down, and only its old keys are available.
         overdue = entry.failure is None and not _is_within(entry.fetched, now, SERVED_FOR)
         return self._may_attempt(entry, provider, now) or (overdue and entry.flight is not None)
 
@@ -146,7 +152,10 @@ class IssuerKeys:
 
     @staticmethod
     def _join(entry: IssuerEntry, account: str) -> None:
-        """Let an account share in a flight that may still wait: what holds up another account does not hold it up."""
+        """Let an account join a fetch that may still wait for a lane.
+
+        A limit that delays another account does not delay this one.
+        """
         if entry.turn is not None and entry.lane is not None and account not in entry.turn.accounts:
             entry.turn.accounts.add(account)
             entry.lane.grant()
@@ -167,12 +176,15 @@ class IssuerKeys:
             entry.failure = InvalidIdentityToken(words.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
-        # Counted from the landing as well: whoever waited for this flight does not ask for another at once.
+        # Counted from the end of the fetch too: a caller that waited for it must not start another one at once.
         entry.attempted = self._clock.now()
         entry.held_up.clear()
 
     def _hold_up(self, entry: IssuerEntry, turn: Turn) -> None:
-        """Note that the issuer was not asked, for want of room. That is no failure to the accounts that have room."""
+        """Note that the issuer was not contacted, for lack of capacity.
+
+        Accounts that have capacity do not see this as a failure.
+        """
         entry.attempted = None
         entry.held_up.update(dict.fromkeys(turn.accounts, self._clock.now()))
 
@@ -196,15 +208,18 @@ async def _get(fetcher: Fetcher, address: str, thumbprints: frozenset[str] = fro
     try:
         return await fetcher.get(address, thumbprints)
     except (Unreachable, Unacceptable) as fault:
-        # Whoever looks for the reason wants to know which of the two documents it is about.
+        # The reason must say which of the two documents failed.
         raise type(fault)(f"{address}: {fault}") from None
 
 
 def require_name(document: Mapping[str, Any], issuer: str) -> None:
-    """Refuse a discovery document that is another's: its issuer is exactly the one asked for (Discovery 4.3)."""
+    """Refuse the discovery document of another issuer.
+
+    Its `issuer` must be equal to the requested one (OpenID Connect Discovery 1.0 section 4.3).
+    """
     named = document.get("issuer")
     if named != issuer:
-        # Mostly a slash at the end: whoever reads the audit log or an inspection sees which.
+        # The usual cause is a slash at the end: the audit log and inspections must show it.
         raise Unacceptable(f"its discovery document names another issuer, {str(named)[:MAX_URL]!a}")
 
 
@@ -217,10 +232,10 @@ def _keys_address(document: Mapping[str, Any], issuer: str) -> str:
 
 
 def _is_within(moment: datetime | None, now: datetime, span: timedelta) -> bool:
-    # A clock that was set back makes old things look as if they were of the future; those count as old.
+    # After the clock was set back, old times may be in the future; those count as old.
     return moment is not None and timedelta(0) <= now - moment < span
 
 
 def _again(failure: Fault) -> Fault:
-    # A raised exception collects the traceback of whoever raised it; each caller gets one of its own.
+    # A raised exception collects the traceback of its caller, so each caller gets a new one.
     return type(failure)(failure.message, detail=failure.detail)

@@ -1,8 +1,8 @@
-"""An issuer's published keys, parsed once and pinned to what they may verify.
+"""An issuer's published keys, parsed once and pinned to their algorithms.
 
-Owns which entries of a JWK Set may verify a signature, and which one a token means. Entries that are for
-something else, of an unknown type or broken are skipped, as RFC 7517 section 5 asks. x5c is never looked
-at: a certificate in a key set proves nothing that the set does not.
+Owns which entries of a JWK Set may verify a signature, and which entry a token refers to. Entries that have another
+purpose, are of an unknown type or are broken are skipped, as RFC 7517 section 5 requires. x5c is never read: a
+certificate in a key set proves no more than the set itself.
 Source: RFC 7517, RFC 7518, NIST SP 800-131A for the least RSA size.
 """
 
@@ -41,7 +41,7 @@ _ECDSA: Mapping[str, ec.ECDSA] = {
 # Bytes of r, and of s.
 _HALF: Mapping[str, int] = {"ES256": 32, "ES384": 48, "ES512": 66}
 RSA_ALGORITHMS = frozenset(_HASHES)
-# The curve decides the algorithm: ES256 with a P-384 key is not a weaker choice, it is no choice at all.
+# The curve decides the algorithm: ES256 with a P-384 key is not weaker, it is invalid.
 CURVES: Mapping[str, tuple[ec.EllipticCurve, frozenset[str]]] = {
     "P-256": (ec.SECP256R1(), frozenset({"ES256"})),
     "P-384": (ec.SECP384R1(), frozenset({"ES384"})),
@@ -50,16 +50,16 @@ CURVES: Mapping[str, tuple[ec.EllipticCurve, frozenset[str]]] = {
 
 
 class KeysUnreadable(ValueError):  # noqa: N818 - it says what the set is
-    """The document is no JWK Set, or has no key that could verify a token."""
+    """The document is not a JWK Set, or has no key that could verify a token."""
 
 
 class KeySkipped(ValueError):  # noqa: N818 - it says what became of the key
-    """An entry of the set is not for verifying tokens."""
+    """An entry of the set cannot be used to verify tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """One public key, and the algorithms that it may be used with."""
+    """One public key, and the algorithms with which it may be used."""
 
     kid: str | None
     algorithms: frozenset[str]
@@ -67,7 +67,10 @@ class VerificationKey:
     identity: tuple[int, ...]
 
     def is_signed(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
-        """Tell whether `signature` is this key's over `signing_input`. The caller checked `algorithm`."""
+        """Tell whether `signature` of `signing_input` was made with this key.
+
+        The caller checked `algorithm`.
+        """
         try:
             if isinstance(self.public, rsa.RSAPublicKey):
                 self.public.verify(signature, signing_input, _PADDING, _HASHES[algorithm])
@@ -80,21 +83,24 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The usable keys of one issuer, in the order published, and why the others are not used."""
+    """The usable keys of one issuer, in published order.
+
+    `skipped` says why the others are not used.
+    """
 
     keys: tuple[VerificationKey, ...]
     skipped: tuple[str, ...] = ()
 
     def has_kid(self, kid: str) -> bool:
-        """Tell whether a key of that id is here."""
+        """Tell whether the set has a key with that id."""
         return any(key.kid == kid for key in self.keys)
 
     def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
-        """Return the one key that a token with this header means, or None.
+        """Return the one key that a token with this header refers to, or None.
 
-        A token that names a key gets keys of that name, or else those without any name; one that names none
-        gets any. Where several still fit, none is chosen: taking the first or the last lets the order of a
-        list decide who is believed.
+        For a token with a key id, keys with that id are used, or else keys without an id. For a token without a key id,
+        any key may be used. If several keys fit, the result is None: otherwise the order of a list would decide which
+        key is trusted.
         """
         fitting = [key for key in self.keys if algorithm in key.algorithms]
         if kid is not None:
@@ -132,7 +138,7 @@ def _parse_key(entry: object) -> VerificationKey:
     if not isinstance(entry, dict):
         raise KeySkipped("not an object")
     if PRIVATE_MEMBERS & entry.keys():
-        raise KeySkipped("its private part is published, so anybody can sign with it")
+        raise KeySkipped("its private part is published, so any reader can sign with it")
     _check_use(entry)
     kid = entry.get("kid")
     if kid is not None and (not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID):
@@ -169,7 +175,7 @@ def _parse_rsa(entry: Mapping[str, Any]) -> _Parsed:
     modulus, exponent = _number(entry, "n"), _number(entry, "e")
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or modulus % 2 == 0:
         raise KeySkipped("RSA modulus is not an odd number of 2,048 to 8,192 bits")
-    # An exponent of 1 makes the padded digest its own signature; a huge one makes each check slow.
+    # With an exponent of 1 the padded digest is its own signature; a huge exponent makes each check slow.
     if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > MAX_EXPONENT_BITS:  # noqa: PLR2004 - RFC
         raise KeySkipped("RSA exponent is not an odd number of at least 3")
     public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
@@ -196,7 +202,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], _Parsed]] = {"RSA": _parse_
 
 
 def _number(entry: Mapping[str, Any], name: str) -> int:
-    # Some issuers print a leading zero octet (a sign bit). The number is the same, so the key is the same.
+    # Some issuers write a leading zero octet (a sign bit). The number is the same, so the key is the same.
     text = entry.get(name)
     if not isinstance(text, str) or not text or len(text) > MAX_RSA_BITS // 4:
         raise KeySkipped(f"{name} is not a number")
@@ -207,7 +213,7 @@ def _number(entry: Mapping[str, Any], name: str) -> int:
 
 
 def _der(signature: bytes, size: int) -> bytes:
-    # RFC 7518 3.4: r and s, each as long as the curve. Zero is no signature (CVE-2022-21449).
+    # RFC 7518 section 3.4: r and s, each as long as the curve. Zero is not a valid signature (CVE-2022-21449).
     if len(signature) != 2 * size:
         raise ValueError("signature is not r and s of the curve's size")
     r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")

@@ -1,7 +1,7 @@
-"""Which issuers an account believes, and on which terms.
+"""The issuers that an account trusts, and on which terms.
 
-Owns the way from stored providers to ProviderTerms: one cached value an account, with its keys and claims parsed once.
-Whoever sends tokens chooses what they say of their issuer, so nothing is cached by that.
+Owns the conversion of stored providers to ProviderTerms: one cached value for each account, with its keys and claims
+parsed once. The sender of a token chooses its issuer string, so it is never the key of a cache entry.
 Source: IAM User Guide, "Create an OpenID Connect identity provider in IAM"; "AssumeRoleWithWebIdentity".
 """
 
@@ -29,7 +29,10 @@ def providers_of(reader: Reader, account: str) -> list[OidcProvider]:
 
 
 def terms_of(provider: OidcProvider) -> ProviderTerms:
-    """Return a stored provider's terms. What cannot be read stops it: half the terms would be other terms."""
+    """Return a stored provider's terms.
+
+    Raises ValueError if a part is unreadable: terms without that part would be different terms.
+    """
     return ProviderTerms(
         arn=provider.arn,
         issuer=provider.issuer,
@@ -41,5 +44,8 @@ def terms_of(provider: OidcProvider) -> ProviderTerms:
 
 
 def find_terms(issuers: Issuers, unverified_issuer: str) -> ProviderTerms | None:
-    """Return the terms for tokens of an issuer, or None. An account's own provider goes before a built-in one."""
+    """Return the terms for tokens of an issuer, or None.
+
+    An account's own provider takes precedence over a built-in one.
+    """
     return issuers.get(unverified_issuer) or find_built_in(unverified_issuer)

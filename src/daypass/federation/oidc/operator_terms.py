@@ -1,7 +1,7 @@
-"""What only an operator may decide about an issuer: further claims, and keys that are pinned.
+"""The terms of an issuer that only an operator may set.
 
-Owns their rules and their storing, for every command that sets them. They change what is believed, so no permission of
-IAM's reaches them.
+They are extra claims and pinned keys. Owns their rules and how they are stored, for every command that sets them. They
+change which tokens are trusted, so no IAM permission gives access to them.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,12 @@ from daypass.federation.oidc.keys import KeySet, parse_jwks
 
 
 def parse_claims(texts: Sequence[str]) -> tuple[FurtherClaim, ...]:
-    """Return the claims that a list means, or raise ValueError with a sentence for the operator."""
+    """Parse a list of claims.
+
+    Raises ValueError with a message for the operator.
+    """
     claims = tuple(FurtherClaim.parse(text) for text in texts)
-    # Condition keys are one key in any case: two claims may not fill the same one.
+    # Condition keys are not case-sensitive: two claims must not set the same one.
     if len({claim.name.lower() for claim in claims}) != len(claims):
         raise ValueError("Two claims have the same name for policies.")
     return claims
@@ -31,9 +34,10 @@ def set_terms(
     further_claims: Sequence[str] | None = None,
     pinned_keys: str | None = None,
 ) -> OidcProvider:
-    """Store a provider with other terms; what is None stays. An empty text asks the issuer for its keys again.
+    """Store a provider with changed terms; a term that is None stays as it is.
 
-    Raises ValueError with a sentence for the operator.
+    An empty string for `pinned_keys` goes back to the keys that the issuer publishes. Raises ValueError with a message
+    for the operator.
     """
     new = provider
     if further_claims is not None:

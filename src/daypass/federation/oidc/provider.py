@@ -1,7 +1,7 @@
-"""What an account says about an issuer that it trusts.
+"""The terms on which an account trusts an issuer.
 
-Owns the values that a stored OpenID Connect provider, or one of the built-in ones, hands to verification and
-fetching, and the form an issuer's URL may have. Storing providers is directory/'s work.
+Owns the values that verification and fetching take from a stored OpenID Connect provider, or from a built-in one, and
+the allowed form of an issuer's URL. directory/ stores providers.
 Source: IAM API Reference, CreateOpenIDConnectProvider; IAM User Guide, "AssumeRoleWithWebIdentity".
 """
 
@@ -25,7 +25,10 @@ _KEYS_URL = re.compile(rf"https://{_HOST}{_PATH}(?:\?[A-Za-z0-9._~!$&'()*+,;=:@%
 
 
 class UnsafeAnyAudience(Enum):
-    """Marks a built-in provider: nobody registers client ids, the trust policy alone names the audience."""
+    """Marks a built-in provider, which has no registered client ids.
+
+    Only the trust policy restricts the audience.
+    """
 
     ANY = "any"
 
@@ -35,9 +38,10 @@ ANY_AUDIENCE = UnsafeAnyAudience.ANY
 
 @dataclass(frozen=True, slots=True)
 class ProviderTerms:
-    """The terms on which one account believes one issuer. An empty list of client ids believes nobody.
+    """The terms on which one account trusts one issuer.
 
-    `thumbprints` matter only where an operator enforces them; `pinned` replaces fetching.
+    With an empty list of client ids every token is refused. `thumbprints` are used only if an operator enforces them;
+    `pinned` keys are used instead of fetched ones.
     """
 
     arn: str
@@ -49,36 +53,50 @@ class ProviderTerms:
 
     @property
     def account(self) -> str:
-        """Return the account that registered the provider. Built-in providers belong to no account."""
+        """Return the account that registered the provider.
+
+        Empty for built-in providers, which belong to no account.
+        """
         parts = self.arn.split(":")
         return parts[_ACCOUNT_PART] if len(parts) > _ACCOUNT_PART else ""
 
     @property
     def key_prefix(self) -> str:
-        """Return what stands before the colon of this issuer's condition keys, path and last slash kept."""
+        """Return the part of this issuer's condition keys before the colon.
+
+        The path and a trailing slash are kept.
+        """
         return self.issuer.removeprefix(SCHEME)
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsFetch:
-    """The keys at hand do not settle the matter. Await `IssuerKeys.fetch(provider)`, then ask once more."""
+    """The cached keys are not enough to decide.
+
+    Await `IssuerKeys.fetch(provider)`, then retry once.
+    """
 
     provider: ProviderTerms
 
 
 def is_issuer_url(text: str) -> bool:
-    """Tell whether `text` may be an issuer: https, no query, fragment, user or odd characters."""
+    """Tell whether `text` may be an issuer.
+
+    It must be https, without query, fragment, user or odd characters.
+    """
     return len(text) <= MAX_URL and _ISSUER.fullmatch(text) is not None
 
 
 def is_keys_url(text: str) -> bool:
-    """Tell whether `text` may be the address of a key set: as an issuer's, and a query is allowed."""
+    """Tell whether `text` may be the URL of a key set.
+
+    The rules are those for an issuer, but a query is allowed.
+    """
     return len(text) <= 2 * 1024 and _KEYS_URL.fullmatch(text) is not None
 
 
-# Providers that exist in every account, by the name that trust policies give them. Where tokens of one
-# cannot be verified (Login with Amazon and Facebook hand out opaque access tokens that only their own
-# services can judge), there is no issuer, and the answer is a refusal.
+# Providers that exist in every account, by their name in trust policies. Login with Amazon and Facebook issue opaque
+# access tokens, which only their own services can verify: these have no issuer, and their tokens are refused.
 BUILT_IN: Mapping[str, str | None] = {
     "accounts.google.com": "https://accounts.google.com",
     "cognito-identity.amazonaws.com": "https://cognito-identity.amazonaws.com",
@@ -88,7 +106,7 @@ BUILT_IN: Mapping[str, str | None] = {
 
 
 def find_built_in(issuer: str) -> ProviderTerms | None:
-    """Return the terms of the built-in provider whose tokens say `issuer`, or None."""
+    """Return the terms of the built-in provider with this issuer, or None."""
     name = issuer.removeprefix(SCHEME)
     if BUILT_IN.get(name) != issuer:
         return None
@@ -96,12 +114,15 @@ def find_built_in(issuer: str) -> ProviderTerms | None:
 
 
 def refuse_access_token(provider_id: str) -> InvalidIdentityToken:
-    """Return the refusal for a call that names a provider of opaque access tokens in ProviderId."""
+    """Return the refusal for a provider of opaque access tokens.
+
+    The call names it in ProviderId.
+    """
     if provider_id == "www.amazon.com":
         return InvalidIdentityToken(words.NOT_LOGIN_WITH_AMAZON, detail="opaque tokens cannot be verified")
-    return InvalidIdentityToken(words.NOT_VALIDATED, detail="ProviderId names no verifiable provider")
+    return InvalidIdentityToken(words.NOT_VALIDATED, detail="the tokens of this ProviderId cannot be verified")
 
 
 def refuse_unknown_issuer(unverified_issuer: str) -> InvalidIdentityToken:
-    """Return the refusal for a token whose issuer the account has no provider for."""
+    """Return the refusal for a token of an issuer without a provider."""
     return InvalidIdentityToken(words.NO_PROVIDER.format(issuer=unverified_issuer[:MAX_URL]))

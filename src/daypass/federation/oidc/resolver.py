@@ -1,8 +1,8 @@
-"""Resolve an issuer's host to addresses that may be connected to, without letting a slow name server spread.
+"""Resolve an issuer's host to addresses to which connections are allowed.
 
-Owns name resolution for fetching: the addresses returned are exactly those that aiohttp connects to, so a
-second look-up that says something else (rebinding) never happens. Which addresses are allowed is
-addresses.py's judgement.
+Owns name resolution for fetching: aiohttp connects to exactly the returned addresses, so a second lookup with another
+result (DNS rebinding) cannot happen. A slow name server delays only its own hosts. addresses.py decides which addresses
+are allowed.
 """
 
 import asyncio
@@ -20,11 +20,14 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class AddressRefused(OSError):  # noqa: N818 - it says what happened
-    """The host has no address that an issuer may live at."""
+    """The host has no allowed address."""
 
 
 class TooManyLookupsError(OSError):
-    """So many names are being resolved for these accounts that no more are. It says nothing of the host."""
+    """Too many names are being resolved for these accounts.
+
+    This does not mean that the host failed.
+    """
 
 
 class VettingResolver(AbstractResolver):
@@ -40,7 +43,10 @@ class VettingResolver(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - aiohttp's signature; any will do
     ) -> list[ResolveResult]:
-        """Return the allowed addresses of `host`, or raise."""
+        """Return the allowed addresses of `host`.
+
+        Raises AddressRefused if it has no allowed one.
+        """
         found = await self._lookup(host, port)
         allowed = [address for address in found if is_allowed(address, self._networks)]
         if not allowed:
@@ -48,17 +54,17 @@ class VettingResolver(AbstractResolver):
         return [_result(host, port, address) for address in allowed]
 
     async def close(self) -> None:
-        """Hold nothing, so close nothing."""
+        """Keep the method of the interface, without resources to close."""
 
 
 class SystemLookup:
     """The system's resolver, in threads of its own.
 
-    The event loop's own threads are few, and a name server that hangs would keep all of them: then no
-    issuer could be resolved at all. Here each host has one look-up under way at most, and there is a bound
-    on all of them, which accounts share: a tenant chooses the names of its issuers, and may run the name
-    server that hangs. Daemon threads, because the system's resolver cannot be interrupted and must not delay
-    the end of the process.
+    The event loop has few threads, and a name server that hangs would block all of them: then no issuer could be
+    resolved. Here each host has at most one running lookup, and the number of all lookups is limited. Accounts share
+    that limit, because a tenant chooses the names of its issuers and may operate the name server that hangs. The
+    threads are daemon threads, because the system's resolver cannot be interrupted and must not delay the end of the
+    process.
     """
 
     def __init__(self) -> None:
@@ -70,7 +76,10 @@ class SystemLookup:
         return await self._look_up(host, port, ("",))
 
     def on_behalf_of(self, accounts: Collection[str]) -> Lookup:
-        """Return the same for accounts. Each look-up is counted for the one that has fewest under way."""
+        """Return a lookup for these accounts.
+
+        Each lookup is counted for the account with the fewest running.
+        """
 
         async def look_up(host: str, port: int) -> Sequence[str]:
             return await self._look_up(host, port, accounts)
@@ -84,7 +93,7 @@ class SystemLookup:
             if not self._shares.take(account):
                 raise TooManyLookupsError("too many names are being resolved")
             pending = self._start(host, port, account)
-        # Whoever gives up waiting must not cancel the look-up of the others.
+        # A caller that gives up must not cancel the lookup for the others.
         return await asyncio.shield(pending)
 
     def _start(self, host: str, port: int, account: str) -> "asyncio.Future[Sequence[str]]":
@@ -99,7 +108,7 @@ class SystemLookup:
                 return
             if isinstance(found, OSError):
                 future.set_exception(found)
-                future.exception()  # Marks it as seen, should nobody be waiting any more.
+                future.exception()  # Marks the exception as retrieved, in case all callers have given up.
             else:
                 future.set_result(found)
 

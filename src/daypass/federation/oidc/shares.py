@@ -1,10 +1,10 @@
-"""Share something limited among accounts, so that none of them uses it up against the others.
+"""Share a limited resource, so that one account cannot starve another.
 
 Owns the rule for everything that waits for identity providers: any tenant can register an issuer that never answers.
 
-* An account may always have its share, a sixteenth, while anything is left.
-* It may have more only while half of the whole is free. A lone account thus has half of it, and leaves the other half
-  to accounts that have less than their share.
+* An account may always take its share, a sixteenth, while the resource is not used up.
+* It may take more only while half of the resource is free. A single account can thus take half of it, and the other
+  half is left to accounts that have less than their share.
 
 Not safe for threads: it is used on one event loop.
 """
@@ -19,7 +19,7 @@ _SHARES = 16
 
 
 class Shares:
-    """So much of something, of which each account takes and gives back."""
+    """A limited amount, of which each account takes some and gives it back."""
 
     def __init__(self, whole: int) -> None:
         self._whole = whole
@@ -27,11 +27,11 @@ class Shares:
         self._by_account: Counter[str] = Counter()
 
     def taken_by(self, account: str) -> int:
-        """Return how much an account has."""
+        """Return how much an account has taken."""
         return self._by_account[account]
 
     def take(self, account: str, amount: int = 1) -> bool:
-        """Take an amount for an account, if it may have that now."""
+        """Take an amount for an account, and tell whether it was allowed."""
         after = self._taken + amount
         within_share = self._by_account[account] + amount <= max(1, self._whole // _SHARES)
         if after > self._whole or not (within_share or 2 * after <= self._whole):
@@ -41,7 +41,7 @@ class Shares:
         return True
 
     def give_back(self, account: str, amount: int = 1) -> None:
-        """Return what an account took."""
+        """Give back an amount that an account took."""
         self._taken -= amount
         self._by_account[account] -= amount
         if not self._by_account[account]:
@@ -50,19 +50,25 @@ class Shares:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A wait for a lane. It is the wait of all accounts that need what comes of it: `accounts` may grow meanwhile."""
+    """A wait for a place in a lane, for all accounts that need the result.
+
+    `accounts` may grow meanwhile.
+    """
 
     accounts: set[str]
     granted: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
     def is_granted(self) -> bool:
-        """Tell whether there was a place for it."""
+        """Tell whether the turn got a place."""
         return self.granted.done() and not self.granted.cancelled()
 
 
 class FairLane:
-    """So many at once, of whom each account has a share. Who has least goes first, then who came first."""
+    """A limited number of places, of which each account has a share.
+
+    The account with the fewest places goes first, then the one that waited longest.
+    """
 
     def __init__(self, width: int) -> None:
         self._shares = Shares(width)
@@ -84,18 +90,24 @@ class FairLane:
             self._leave(account)
 
     def grant(self) -> None:
-        """Let in whoever may go now. To be called when an account joins a turn."""
+        """Let in every turn that may go now.
+
+        Call this when an account joins a turn.
+        """
         while (found := self._next()) is not None:
             turn, account = found
             self._waiting.remove(turn)
             turn.granted.set_result(account)
 
     def _next(self) -> tuple[Turn, str] | None:
-        """Take a place for the turn that is next, and return it with the account that has the place."""
+        """Take a place for the next turn, and return both.
+
+        The place is returned as the account that has it.
+        """
         ways = [
             (self._shares.taken_by(account), place, account)
             for place, turn in enumerate(self._waiting)
-            if not turn.granted.done()  # Whoever gave up is still here until their task goes on.
+            if not turn.granted.done()  # A canceled turn stays in the list until its task continues.
             for account in turn.accounts
         ]
         for _, place, account in sorted(ways):

@@ -1,7 +1,7 @@
-"""Where providers sign people in, asked seldom: once for all who wait, and again after five minutes.
+"""The sign-in endpoints of providers, fetched rarely.
 
-Owns that a crowd at our sign-in page is no crowd at a provider's, and that one who hangs is asked once at a time. What
-the document means is client.py's work.
+Owns that many visitors of our sign-in page cause few requests to a provider: one fetch serves all who wait, its result
+is used for five minutes, and a provider that hangs is contacted once at a time. client.py interprets the document.
 """
 
 import asyncio
@@ -15,7 +15,10 @@ FRESH_FOR = timedelta(minutes=5)
 
 
 class SignInPlaces:
-    """What the discovery documents of our few providers said. It is used within one event loop."""
+    """The discovery documents of our few providers.
+
+    It is used within one event loop.
+    """
 
     def __init__(self, fetcher: Fetcher, now: Callable[[], datetime]) -> None:
         self._fetcher = fetcher
@@ -24,16 +27,19 @@ class SignInPlaces:
         self._flights: dict[str, asyncio.Task[Endpoints]] = {}
 
     async def find(self, client: Client) -> Endpoints:
-        """Return a provider's addresses. Raises Unreachable or Unacceptable; a failure is not remembered."""
+        """Return a provider's endpoints, from the cache if they are fresh.
+
+        Raises Unreachable or Unacceptable. Failures are not cached.
+        """
         known = self._known.get(client.key)
         if known is not None and timedelta() <= self._now() - known[0] < FRESH_FOR:
             return known[1]
         flight = self._flights.get(client.key)
         if flight is None:
             flight = self._flights[client.key] = asyncio.create_task(self._ask(client))
-            # A failure that nobody waits for any more is nobody's news.
+            # Retrieves the exception of a fetch for which all callers have given up, so that asyncio does not log it.
             flight.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Whoever goes away must not take the answer from the others.
+        # A caller that gives up must not cancel the fetch for the others.
         return await asyncio.shield(flight)
 
     async def _ask(self, client: Client) -> Endpoints:

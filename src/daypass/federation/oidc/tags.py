@@ -1,7 +1,7 @@
 """Session tags that an identity provider put into a token.
 
-Owns the claims under https://aws.amazon.com/tags, nested and flat, and the limits of session tags. Whether
-the role's trust policy permits tagging (sts:TagSession) is decided elsewhere.
+Owns the claims under https://aws.amazon.com/tags, nested and flat, and the limits of session tags. The role's trust
+policy (sts:TagSession) is evaluated elsewhere.
 Source: IAM User Guide, "Passing session tags using AssumeRoleWithWebIdentity".
 """
 
@@ -24,7 +24,7 @@ _PUNCTUATION = frozenset("_.:/=+-@")
 
 @dataclass(frozen=True, slots=True)
 class SessionTags:
-    """The tags of a token in its order, and which of them outlive role chaining."""
+    """The tags of a token in its order, and the transitive keys."""
 
     tags: tuple[tuple[str, str], ...]
     transitive: tuple[str, ...]
@@ -34,42 +34,45 @@ _NONE = SessionTags((), ())
 
 
 def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
-    """Return the session tags of a verified token's claims, or refuse them all."""
-    # Most tokens have none, and every token comes this way.
+    """Return the session tags in the claims of a verified token.
+
+    Raises InvalidIdentityToken if one of them is not valid.
+    """
+    # A shortcut: every token is parsed here, and most have no tags.
     if TAGS_CLAIM not in "\n".join(claims):
         return _NONE
     nested = claims.get(TAGS_CLAIM, {})
     if not isinstance(nested, Mapping):
         raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim is not an object")
     tags = (*_nested_tags(nested), *_flat_tags(claims))
-    # Tag keys are one key in any case, so a token may not say two things about one of them.
+    # Tag keys are not case-sensitive, so a token must not have two values for one of them.
     names = {key.lower() for key, _ in tags}
     if len(names) != len(tags) or len(tags) > MAX_TAGS:
         raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")
     transitive = (*_texts(nested.get("transitive_tag_keys", [])), *_texts(claims.get(FLAT_TRANSITIVE, [])))
     if not {key.lower() for key in transitive} <= names:
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="a transitive key names no tag of the token")
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="a transitive key is not a tag of the token")
     return SessionTags(tags, tuple(dict.fromkeys(transitive)))
 
 
 def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not nested.keys() <= _MEMBERS:
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim has a member that is none of AWS's")
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim has a member that AWS does not define")
     principal = nested.get("principal_tags", {})
     if not isinstance(principal, Mapping):
         raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="principal_tags is not an object")
     for key, value in principal.items():
-        # AWS: each value is a list of one text. A bare text is refused there too.
+        # AWS: each value is a list of one string. AWS refuses a bare string too.
         if not isinstance(value, list) or len(value) != 1:
-            raise InvalidIdentityToken(words.BAD_TAGS, detail="a tag's value is not a list of one text")
+            raise InvalidIdentityToken(words.BAD_TAGS, detail="a tag's value is not a list of one string")
         yield _checked(key, value[0])
 
 
 def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in claims.items():
-        # Passed over, a misspelt name would slip past a Deny that tests the tag.
+        # If a misspelt name were ignored, a Deny that tests the tag would not match.
         if name.startswith(f"{TAGS_CLAIM}/") and name != FLAT_TRANSITIVE and not name.startswith(FLAT_PREFIX):
-            raise InvalidIdentityToken(words.BAD_TAGS, detail="a claim below the tags claim is none of AWS's")
+            raise InvalidIdentityToken(words.BAD_TAGS, detail="AWS does not define this claim below the tags claim")
         if name.startswith(FLAT_PREFIX):
             single = value[0] if isinstance(value, list) and len(value) == 1 else value
             yield _checked(name.removeprefix(FLAT_PREFIX), single)
@@ -90,5 +93,5 @@ def _is_allowed(letter: str) -> bool:
 def _texts(value: object) -> tuple[str, ...]:
     found = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str) for item in found):
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="transitive_tag_keys is not a list of texts")
+        raise InvalidIdentityToken(words.BAD_TAGS, detail="transitive_tag_keys is not a list of strings")
     return tuple(found)

@@ -1,9 +1,9 @@
-"""Read a token's shape, before anything in it is believed.
+"""Parse a token's form, before any part of it is trusted.
 
-Owns the gate: size, three canonical segments, which header members and algorithms there may be. Nothing
-here is verified: signature and meaning are verify.py's work, and every value an attacker holds is named
+Owns the first checks: size, three canonical segments, the allowed header members and algorithms. The result is not
+verified: verify.py verifies the signature and the claims, and every value that an attacker controls is named
 unverified.
-Source: RFC 7515, RFC 7519, RFC 8725; AWS takes RS256/384/512 and ES256/384/512 only.
+Source: RFC 7515, RFC 7519, RFC 8725; AWS accepts only RS256/384/512 and ES256/384/512.
 """
 
 from collections.abc import Mapping
@@ -20,19 +20,21 @@ from daypass.strict_json import NotStrictJsonError, parse_object
 MAX_TOKEN = 20_000
 MAX_KID = 512
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
-# Each of these asks the reader to trust the message about how to check the message.
+# With each of these the message itself would tell the reader how to verify it.
 REFUSED_HEADERS = ("crit", "b64", "enc", "zip", "jwk", "jku", "x5u", "x5c")
-# What an identity token may call itself. An access token (at+jwt) or a logout token is a proof of something
-# else.
+# The allowed types of an identity token. An access token (at+jwt) or a logout token proves something else.
 TOKEN_TYPES = frozenset({"jwt", "jose", "application/jwt"})
 NESTED_TYPES = frozenset({"jwt", "application/jwt"})
 _SEGMENTS = 3
-# An issuer writes the same header over and over. What it says depends on its text alone, so the last ones are kept.
+# An issuer writes the same header in every token, and its meaning depends on its string alone: cache the last ones.
 _KEPT_HEADERS, _LONGEST_KEPT = 128, 512
 
 
 class UnverifiedToken(msgspec.Struct, frozen=True):
-    """A token that is well formed, and nothing more. Whoever sent it may have written all of it."""
+    """A token that is well formed but not verified.
+
+    Its sender may have invented all of it.
+    """
 
     algorithm: str
     kid: str | None
@@ -42,13 +44,19 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
     signature: bytes
 
     def __repr__(self) -> str:
-        """Return what may stand in a log: whoever has the rest has the token."""
+        """Return the parts that may be logged.
+
+        The other parts would reveal the token.
+        """
         return f"UnverifiedToken({self.algorithm!r}, {self.kid!r}, {self.unverified_issuer!r})"
 
 
 def read_token(text: str) -> UnverifiedToken:
-    """Return the parts of a compact JWS, or refuse it."""
-    # The length comes first, so that nothing below costs more than a token may.
+    """Return the parts of a compact JWS.
+
+    Raises InvalidIdentityToken if it is malformed.
+    """
+    # The length is checked first, to limit the cost of all later steps.
     if len(text) > MAX_TOKEN:
         raise _not_a_jwt("longer than 20,000 characters")
     segments = text.split(".", _SEGMENTS)
@@ -83,7 +91,10 @@ def read_segment(segment: str, name: str) -> dict[str, Any]:
 
 
 def check_header(header: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return algorithm and key id, or refuse what the header asks for. Unknown members are ignored."""
+    """Return the algorithm and the key id. Unknown members are ignored.
+
+    Raises InvalidIdentityToken if the header is not allowed.
+    """
     for name in REFUSED_HEADERS:
         if name in header:
             raise _not_a_jwt(f"header member {name}")

@@ -1,9 +1,9 @@
-"""Refuse to save a trust policy that believes every customer of a shared issuer.
+"""Refuse a trust policy that trusts every customer of a shared issuer.
 
-Owns the list of issuers that many organisations share, the condition that tells them apart, and the judgement
-whether a statement really tests it. Whether the document is a policy at all is policy/'s work. Pure.
+Owns the list of issuers that many organisations share, the condition that distinguishes them, and the check that a
+statement really tests it. policy/ checks whether the document is a policy. Pure.
 Source: IAM User Guide, "Identity-provider controls for shared OIDC providers". AWS refuses a policy that lacks the
-condition; refusing one whose wildcard spans organisations is ours.
+condition; the refusal of a policy whose wildcard spans organisations is our own rule.
 """
 
 import re
@@ -17,7 +17,7 @@ from daypass.policy.wildcard import compile_wildcard, tokens_of
 ACTION = "sts:assumerolewithwebidentity"
 ROLE_SESSION_NAME = "sts:rolesessionname"
 _PROVIDER = re.compile(r"arn:[a-z-]+:iam::\d{12}:oidc-provider/(.+)")
-# Up to the first wildcard, a name and a whole organisation must stand: repo:acme/* is one, repo:acme* is many.
+# Before the first wildcard there must be a name and a whole organisation: repo:acme/* names one, repo:acme* many.
 _BOUND_TO_TENANT = re.compile(r"[^:*?]+:[^:/*?]+[:/]")
 _POSITIVE = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
 _WILDCARDS = frozenset("*?")
@@ -25,9 +25,10 @@ _WILDCARDS = frozenset("*?")
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Which claims tell the organisations of one issuer apart; one of them must be tested.
+    """The claims that distinguish the organisations of one issuer.
 
-    Audiences are names without structure, so a wildcard in one of them is never bound to an organisation.
+    One of them must be tested. Audiences are names without structure, so a wildcard in an audience is never bound to an
+    organisation.
     """
 
     issuer: re.Pattern[str]
@@ -56,14 +57,17 @@ SHARED: tuple[Control, ...] = (
     _control(r"sandboxes\.cloud", "aud"),
     _control(r"oidc\.vercel\.com", "aud"),
     _control(r"cognito-identity\.amazonaws\.com", "aud"),
-    # Not in AWS's list: everybody with an account there gets tokens of this issuer too.
+    # Not in AWS's list: every user with an account there gets tokens of this issuer too.
     _control(r"accounts\.google\.com", "aud", "oaud", "sub"),
     _control(r"sts\.windows\.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", ROLE_SESSION_NAME),
 )
 
 
 def check_shared_issuers(document: Mapping[str, Any]) -> None:
-    """Refuse a trust policy that trusts a shared issuer without asking which of its customers came."""
+    """Refuse a trust policy that trusts all customers of a shared issuer.
+
+    Raises MalformedPolicyDocument if a statement does not test the customer.
+    """
     for statement in _listed(document.get("Statement")):
         if isinstance(statement, Mapping) and _grants_web_identity(statement):
             for issuer in _issuers(statement.get("Principal")):
@@ -71,7 +75,7 @@ def check_shared_issuers(document: Mapping[str, Any]) -> None:
 
 
 def _check(statement: Mapping[str, Any], issuer: str) -> None:
-    # Issuers are told apart by case, but hosts are not: a policy may not dodge the rule by writing in capitals.
+    # Issuers are case-sensitive, but hosts are not: capital letters must not bypass the rule.
     control = next((control for control in SHARED if control.issuer.fullmatch(issuer.rstrip("/").lower())), None)
     if control is None or any(_is_tested(statement, _key(issuer, claim)) for claim in control.claims):
         return
@@ -120,7 +124,7 @@ def _is_tested(statement: Mapping[str, Any], key: str) -> bool:
 
 
 def _binds(operator: str, key: str, values: object) -> bool:
-    # ForAllValues and IfExists are true where the claim is absent; negated operators nearly always. None binds.
+    # ForAllValues and IfExists match if the claim is absent, negated operators nearly always: neither restricts.
     name = operator.lower().removeprefix("foranyvalue:")
     if name not in _POSITIVE:
         return False
@@ -129,7 +133,7 @@ def _binds(operator: str, key: str, values: object) -> bool:
 
 
 def _is_bound(operator: str, key: str, text: object) -> bool:
-    # A policy variable may stand for the very claim that it is compared with.
+    # A policy variable may contain the very claim with which it is compared.
     if not isinstance(text, str) or not text or "${" in text:
         return False
     if operator != "stringlike" or _WILDCARDS.isdisjoint(text):

@@ -1,10 +1,9 @@
-"""Whose certificates an issuer may show.
+"""The certificates that an issuer may present.
 
-Owns the TLS settings of fetching: the system's authorities, an operator's further ones, and, where an
-operator enforces them, the thumbprints of the provider in addition. A thumbprint never replaces an
-authority. Source: IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": the
-SHA-1 of the topmost certificate; any certificate of the chain that was verified counts here, and none that
-was merely sent along.
+Owns the TLS settings of fetching: the system's authorities, additional ones of the operator and, if the operator
+enforces them, the thumbprints of the provider. A thumbprint never replaces an authority.
+Source: IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": the SHA-1 of the topmost
+certificate. Here any certificate of the verified chain counts, but not one that was merely sent with it.
 """
 
 import hashlib
@@ -23,23 +22,24 @@ _Demands: TypeAlias = tuple[Path | None, frozenset[str]]
 
 
 class ThumbprintMismatch(ssl.SSLCertVerificationError):
-    """The chain is trusted, and none of its certificates has a thumbprint that the provider names."""
+    """The chain is trusted, but has no thumbprint of the provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The settings of one set of demands, and the accounts that they were made or used for."""
+    """The settings for one set of requirements, and their accounts."""
 
     context: ssl.SSLContext
     accounts: set[str]
 
 
 class TlsContexts:
-    """The TLS settings of each set of demands, up to a number, which accounts share.
+    """The TLS settings for each set of requirements.
 
-    Where there are too many, the account that holds most gives up those that it used least recently, and settings that
-    no account holds any longer go: a tenant chooses the thumbprints of its providers, and must not make the fetches of
-    others read the authorities again. Settings without thumbprints are the server's own and stay. Safe for threads.
+    Accounts share a limited number of them. If there are too many, the account with the most gives up its least
+    recently used ones, and settings that no account uses any more are dropped. A tenant chooses the thumbprints of its
+    providers, and must not make the fetches of other tenants read the authorities again. Settings without thumbprints
+    are the server's own and stay. Safe for threads.
     """
 
     def __init__(self, most: int = MOST_CONTEXTS) -> None:
@@ -71,7 +71,10 @@ class TlsContexts:
         return kept.context
 
     def _give_up_one(self) -> bool:
-        """Let the account that holds most give up settings, and tell whether there was one to do so."""
+        """Make the account with the most settings give up one.
+
+        Returns False if there are no settings to give up.
+        """
         chosen = {demands: kept.accounts for demands, kept in self._kept.items() if demands[1]}
         held = Counter(account for accounts in chosen.values() for account in accounts)
         if not held:
@@ -90,7 +93,7 @@ _contexts = TlsContexts()
 def create_context(
     ca_bundle: Path | None, thumbprints: frozenset[str], accounts: Collection[str] = ()
 ) -> ssl.SSLContext:
-    """Return the settings for one connection's worth of demands, on behalf of accounts.
+    """Return the settings for one connection on behalf of accounts.
 
     They are cached, because reading the authorities is slow.
     """
@@ -111,7 +114,10 @@ def _enforcing(thumbprints: frozenset[str]) -> type[ssl.SSLObject]:
     wanted = {thumbprint.lower() for thumbprint in thumbprints}
 
     class EnforcingSSLObject(ssl.SSLObject):
-        """Ends the handshake where the chain has no wanted thumbprint, before any HTTP is sent."""
+        """Ends the handshake if the chain has no wanted thumbprint.
+
+        No HTTP has been sent by then.
+        """
 
         def do_handshake(self) -> None:
             super().do_handshake()
@@ -122,8 +128,7 @@ def _enforcing(thumbprints: frozenset[str]) -> type[ssl.SSLObject]:
 
 
 def _verified_chain(connection: ssl.SSLObject) -> Iterable[bytes]:
-    # A public method from Python 3.13 on. Before, the same one lies one level deeper and gives certificate
-    # objects.
+    # Public since Python 3.13. Before, the same method is one level deeper and returns certificate objects.
     public = getattr(connection, "get_verified_chain", None)
     if public is not None:
         return list(public())

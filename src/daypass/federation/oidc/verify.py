@@ -1,7 +1,7 @@
-"""Verify a token: signature first, then what it says.
+"""Verify a token: the signature first, then the claims.
 
-Owns the checks between an UnverifiedToken and a VerifiedToken, each with AWS's words. Fetching keys is
-issuer_keys.py's work, what the claims allow is claims.py's. Pure: the time and the keys are arguments.
+Owns the checks between an UnverifiedToken and a VerifiedToken, each with AWS's message. issuer_keys.py fetches keys,
+claims.py interprets the claims. Pure: the time and the keys are arguments.
 Source: answers recorded from AWS STS; OpenID Connect Core 1.0 section 3.1.3.7; RFC 7519 section 4.1.
 """
 
@@ -21,20 +21,26 @@ from daypass.federation.oidc.token import UnverifiedToken
 TOLERANCE = 300
 MAX_SUBJECT = 255
 REQUIRED = ("iss", "sub", "aud", "iat", "exp")
-_LAST_MOMENT = 253_402_300_799  # the end of the year 9999, which is as far as dates go
+_LAST_MOMENT = 253_402_300_799  # the end of the year 9999, the last date that datetime can represent
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
 class KeyNotFound(InvalidIdentityToken):
-    """No key of the issuer fits the token. A fresh look at the issuer may help."""
+    """No key of the issuer fits the token. A refetch of the keys may help."""
 
 
 class SignatureInvalid(InvalidIdentityToken):
-    """The fitting key did not make this signature. Looking again helps only if a key id was reused."""
+    """The fitting key did not make this signature.
+
+    A refetch helps only if a key id was reused.
+    """
 
 
 class VerifiedToken(msgspec.Struct, frozen=True):
-    """A web identity token whose signature, issuer, audience and times were checked."""
+    """A verified web identity token.
+
+    Its signature, issuer, audience and times were verified.
+    """
 
     issuer: str
     subject: str
@@ -45,12 +51,15 @@ class VerifiedToken(msgspec.Struct, frozen=True):
     claims: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        """Return what may stand in a log."""
+        """Return the parts that may be logged."""
         return f"VerifiedToken({self.issuer!r}, {self.subject!r}, {self.audience!r})"
 
 
 def verify_token(unverified: UnverifiedToken, *, keys: KeySet, provider: ProviderTerms, now: datetime) -> VerifiedToken:
-    """Return what the token proves under the provider's terms, or refuse it."""
+    """Return the verified token under the provider's terms.
+
+    Raises InvalidIdentityToken or ExpiredTokenException if a check fails.
+    """
     verify_signature(unverified, keys)
     claims, moment = unverified.unverified_claims, int(now.timestamp())
     for check in _CHECKS:
@@ -68,7 +77,7 @@ def verify_token(unverified: UnverifiedToken, *, keys: KeySet, provider: Provide
 
 
 def verify_signature(unverified: UnverifiedToken, keys: KeySet) -> None:
-    """Refuse a token that no published key of the issuer signed."""
+    """Refuse a token that was not signed with a published key of the issuer."""
     key = keys.find(unverified.kid, unverified.algorithm)
     if key is None:
         raise KeyNotFound(words.NO_KEY, detail=words.NO_FITTING_KEY)
@@ -77,20 +86,26 @@ def verify_signature(unverified: UnverifiedToken, keys: KeySet) -> None:
 
 
 def check_present(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
-    """Refuse a token without one of the five claims that AWS requires. Null is as good as absent."""
+    """Refuse a token without one of the five claims that AWS requires.
+
+    A claim that is null counts as absent.
+    """
     for name in REQUIRED:
         if claims.get(name) is None:
             raise InvalidIdentityToken(words.MISSING_CLAIM.format(name=name))
 
 
 def check_purpose(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
-    """Refuse a security event or logout token, which the same issuer signs with the same keys."""
+    """Refuse a security event token or logout token.
+
+    The same issuer signs them with the same keys.
+    """
     if "events" in claims:
-        raise InvalidIdentityToken(words.NOT_A_JWT, detail="a security event token is no identity")
+        raise InvalidIdentityToken(words.NOT_A_JWT, detail="a security event token is not an identity token")
 
 
 def check_issuer(claims: Mapping[str, Any], provider: ProviderTerms, _now: int) -> None:
-    """Refuse another issuer. Slash, case and scheme count: each spelling is an issuer of its own."""
+    """Refuse another issuer. Slash, case and scheme are significant."""
     if claims["iss"] != provider.issuer:
         raise InvalidIdentityToken(words.NOT_VALIDATED, detail="iss is not the provider's URL")
 
@@ -103,21 +118,27 @@ def check_subject(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int
 
 
 def check_audience(claims: Mapping[str, Any], provider: ProviderTerms, _now: int) -> None:
-    """Refuse a token that was not made for a client of the provider. The authorized party wins over aud."""
+    """Refuse a token that was not issued for a client of the provider.
+
+    The authorized party takes precedence over aud.
+    """
     audiences = _audiences(claims)
     party = claims.get("azp")
     if party is None and len(audiences) > 1:
         raise InvalidIdentityToken(words.SEVERAL_AUDIENCES)
     if party is not None and not is_plain_text(party):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="azp is not a text")
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="azp is not a string")
     if isinstance(provider.client_ids, UnsafeAnyAudience):
         return
     if (audiences[0] if party is None else party) not in provider.client_ids:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the audience is no client id of the provider")
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the audience is not a client id of the provider")
 
 
 def check_timestamps(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
-    """Refuse times that are not whole seconds between 1970 and 9999. True is no time, nor is 1e9."""
+    """Refuse times that are not whole seconds between 1970 and 9999.
+
+    True is not a valid time, nor is 1e9.
+    """
     for name in ("iat", "exp", "nbf"):
         if name not in claims:
             continue
@@ -127,13 +148,13 @@ def check_timestamps(claims: Mapping[str, Any], _provider: ProviderTerms, _now: 
 
 
 def check_issued(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
-    """Refuse a token from the future."""
+    """Refuse a token that was issued in the future."""
     if claims["iat"] > now + TOLERANCE:
         raise InvalidIdentityToken(words.ISSUED_IN_FUTURE.format(issued=claims["iat"]))
 
 
 def check_not_before(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
-    """Refuse a token whose time has not come."""
+    """Refuse a token that is not yet valid."""
     not_before = claims.get("nbf", 0)
     if not_before > now + TOLERANCE:
         text = words.NOT_YET_VALID.format(latest=now + TOLERANCE, not_before=not_before)
@@ -141,7 +162,10 @@ def check_not_before(claims: Mapping[str, Any], _provider: ProviderTerms, now: i
 
 
 def check_expiry(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
-    """Refuse a token that is over. The end is exclusive, five minutes late."""
+    """Refuse an expired token.
+
+    The expiry is exclusive, with five minutes of tolerance.
+    """
     if now - TOLERANCE >= claims["exp"]:
         text = words.EXPIRED.format(earliest=now - TOLERANCE, expires=claims["exp"])
         raise ExpiredTokenException(text)
@@ -149,7 +173,7 @@ def check_expiry(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) 
 
 Check = Callable[[Mapping[str, Any], ProviderTerms, int], None]
 
-# In this order: what is present, whose it is, then when. Each may rely on those above it.
+# The order matters: presence, issuer and subject, then times. Each check may rely on those above it.
 CLAIM_CHECKS: Mapping[str, Check] = {
     "required claims": check_present,
     "purpose": check_purpose,
@@ -170,10 +194,13 @@ def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     found = claims["aud"]
     audiences = tuple(found) if isinstance(found, list) else (found,)
     if not audiences or not all(map(is_plain_text, audiences)):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="aud is not a text or a list of texts")
+        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="aud is not a string or a list of strings")
     return audiences
 
 
 def is_plain_text(value: object, longest: int = 1024) -> bool:
-    """Tell whether `value` is a text of 1 to `longest` characters without control characters."""
+    """Tell whether `value` is a plain string.
+
+    It has 1 to `longest` characters and no control characters.
+    """
     return isinstance(value, str) and len(value) <= longest and _PLAIN.fullmatch(value) is not None

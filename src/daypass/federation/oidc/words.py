@@ -1,7 +1,7 @@
-"""What AWS says when it refuses a web identity token.
+"""AWS's messages for refused web identity tokens.
 
-Owns the recorded texts, to the letter: two spaces and missing full stops are AWS's. Who raises them is
-elsewhere.
+Owns the recorded messages, character for character: two spaces and missing full stops are AWS's. Other modules raise
+them.
 Source: answers recorded from AWS STS, 2025 and 2026.
 """
 

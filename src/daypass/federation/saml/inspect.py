@@ -1,8 +1,9 @@
-"""Look at a response as STS would, and say of every check how it went and what to change.
+"""Report, check by check, how STS would verify a SAML response.
 
-Owns the report behind `saml inspect`. It walks the same functions and tables that judge a real response, goes
-on after a failure where that makes sense, and therefore reads unverified values: for the eyes of an operator,
-never for a decision. The verdict at its end is not drawn from the report but from the judge itself.
+Owns the report behind `saml inspect`, with a remedy for each failed check. It runs the same functions and tables that
+verify a real response, continues after a failure if possible, and therefore reads unverified values: the report is for
+an operator to read, never for a decision. Its verdict comes from the real verification, not from the checks of the
+report.
 """
 
 import base64
@@ -45,7 +46,7 @@ _KEYS = (
 )
 _SHA1 = (
     "Let the provider sign with SHA-256, digest and signature (pysaml2: signing_algorithm and digest_algorithm). "
-    "Where it cannot, `daypass saml set ARN --allow-sha1` believes SHA-1 of this provider."
+    "Where it cannot, `daypass saml set ARN --allow-sha1` accepts SHA-1 from this provider."
 )
 _SIGN = "Let the provider sign the assertion, not only the response."
 _OPEN = "Give the provider the certificate of a private key that is registered here (AddPrivateKey), and use OAEP."
@@ -55,7 +56,7 @@ _READ = "A required part is missing or written in another way; 'why' names it."
 def inspect_response(
     unverified_response: str, *, trust: Trust | None, settings: SamlSettings, now: datetime
 ) -> InspectionReport:
-    """Return the report on a base64 SAMLResponse. Raises nothing for any text.
+    """Return the report on a base64 SAMLResponse. Never raises for any string.
 
     Without `trust` the checks that need a provider are skipped, and there is no verdict.
     """
@@ -73,7 +74,7 @@ def inspect_response(
 
 
 class _Walk:
-    """The steps of one report, which collect findings as they go."""
+    """The steps of one report, which collect results as they go."""
 
     def __init__(self, trust: Trust | None, settings: SamlSettings, now: datetime) -> None:
         self.trust, self.settings, self.now = trust, settings, now
@@ -136,7 +137,10 @@ class _Walk:
             self._shown_certificates(assertion, trust)
 
     def _shown_certificates(self, assertion: etree._Element, trust: Trust) -> None:
-        """Say which certificates the message shows that are not registered: the usual reason for a bad signature."""
+        """Report the certificates in the message that are not registered.
+
+        They are the usual reason for a bad signature.
+        """
         registered = {key.fingerprint for key in trust.metadata.signing_keys}
         for shown in _fingerprints(assertion):
             if shown not in registered:
@@ -153,7 +157,7 @@ class _Walk:
                 yield CheckResult(check.name, CheckOutcome.SKIPPED, why="No provider was named.")
             elif check.is_waived(trust):
                 yield CheckResult(
-                    check.name, CheckOutcome.SKIPPED, why="The provider is registered as lax: STS does not ask."
+                    check.name, CheckOutcome.SKIPPED, why="The provider is registered as lax: STS does not check this."
                 )
             else:
                 yield _finding(check.name, partial(check.judge, hearing), check.hint)
@@ -168,7 +172,7 @@ class _Walk:
                     CheckResult(
                         "Role value",
                         CheckOutcome.SKIPPED,
-                        why=f"{value!r} is passed over: it is no ROLE_ARN,PROVIDER_ARN",
+                        why=f"{value!r} is ignored: it is not ROLE_ARN,PROVIDER_ARN",
                     )
                     for value in ignored
                 )
@@ -223,6 +227,9 @@ def _failed(name: str, fault: Fault, hint: str) -> CheckResult:
 
 
 def _claimed(statement: Statement) -> Trust:
-    """Return the provider that the assertion says it comes from, to ask everything else about it."""
+    """Return a provider with the issuer that the assertion claims.
+
+    The other checks are run with it.
+    """
     metadata = IdentityProviderMetadata(statement.issuer, (), (), None, wants_signed_requests=False)
     return Trust("000000000000", "unknown", metadata)
