@@ -15,7 +15,7 @@ from daypass.directory.older_sessions import without_older_sessions
 from daypass.directory.revocations import end_of_second
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-WITHDRAWN = "The approval of the delegation request does not stand any more. Ask the customer to accept a new request."
+WITHDRAWN = "The approval of the delegation request is no longer valid. Ask the customer to accept a new request."
 
 
 def finalized(scene: Scene, approver: Key, seconds: int = 3600) -> tuple[str, str]:

@@ -1,8 +1,8 @@
-"""Encoded authorization messages: what a denial says beside its sentence, to whoever may open it.
+"""Encoded authorization messages: the details of a denial.
 
-Owns what is in a message, how it is made to fit, and its seal. A message is bound to the account of the caller who
-was refused; its length is one of a few, so that it says nothing of what is inside. What to tell is decided by
-authorize/denial.py; sts:DecodeAuthorizationMessage and `daypass explain` show it.
+Owns the content of a message, its truncation and its seal. A message is bound to the account of the refused caller. It
+has one of a few lengths, so that its length does not reveal its content. authorize/denial.py decides which details to
+report; sts:DecodeAuthorizationMessage and `daypass explain` show them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,13 +18,16 @@ from daypass.ports import Entropy
 
 LONGEST = Purpose.DENIAL.value.longest
 _STEP = 256  # lengths are multiples of this
-_TEXT = 200  # a longer text is cut; `…` says so
-_ITEMS = 8  # a longer list is cut; `…` says so
+_TEXT = 200  # a longer string is cut and ends with `…`
+_ITEMS = 8  # a longer list is cut and ends with `…`
 CUT = "…"
 
 
 class Condition(msgspec.Struct, frozen=True, array_like=True):
-    """A condition of a statement, or, without an operator, a key of the request with its values."""
+    """A condition of a statement.
+
+    Without an operator it is a key of the request with its values.
+    """
 
     operator: str
     key: str
@@ -32,7 +35,10 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StatementNote(msgspec.Struct, frozen=True, array_like=True):
-    """One statement of one policy. `against` are sentences: what keeps it from applying."""
+    """One statement of one policy.
+
+    `against` are sentences that say why the statement does not apply.
+    """
 
     policy_type: str
     policy: str
@@ -48,7 +54,10 @@ class StatementNote(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TypeNote(msgspec.Struct, frozen=True, array_like=True):
-    """What one type of policy said. `level` counts control policies from the organization's root, and is else None."""
+    """The outcome of one type of policy.
+
+    `level` counts control policies from the organization's root, and is None for all other types.
+    """
 
     policy_type: str
     level: int | None
@@ -57,10 +66,12 @@ class TypeNote(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DenialNote(msgspec.Struct, frozen=True, array_like=True):
-    """A denial as its message tells it. Times are seconds since 1970.
+    """The content of an encoded authorization message.
 
-    `own_side` says that only the caller's own account's policies are told, `own_allows` that they would allow.
-    `failed` says that a policy could not be evaluated. `is_cut` says that something did not fit.
+    Times are seconds since 1970.
+
+    `own_side` says that only policies of the caller's own account are reported, `own_allows` that they would allow the
+    call. `failed` says that a policy could not be evaluated. `is_cut` says that a part did not fit.
     """
 
     at: int
@@ -81,7 +92,7 @@ class DenialNote(msgspec.Struct, frozen=True, array_like=True):
     missing: tuple[str, ...] = ()
     context: tuple[Condition, ...] = ()
     is_cut: bool = False
-    filler: bytes = b""  # makes the message one of a few lengths
+    filler: bytes = b""  # pads the message to one of a few lengths
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -89,7 +100,10 @@ _decode = msgspec.msgpack.Decoder(DenialNote).decode
 
 
 def seal_message(note: DenialNote, *, one_size: bool, ring: SealingRing, now: int, entropy: Entropy) -> str:
-    """Return the encoded message. Where `one_size` all are equally long."""
+    """Return the encoded message.
+
+    With `one_size` all messages are equally long.
+    """
     fitted = fit(note, _room(LONGEST))
     bare = len(_encode(fitted))
     length = LONGEST if one_size else min(LONGEST, -(-sealed_length(bare) // _STEP) * _STEP)
@@ -98,7 +112,10 @@ def seal_message(note: DenialNote, *, one_size: bool, ring: SealingRing, now: in
 
 
 def open_message(text: str, *, account: str, ring: SealingRing) -> DenialNote:
-    """Return what a message tells, or raise InvalidAuthorizationMessage where it is not one of this account's."""
+    """Decode a message.
+
+    Raises InvalidAuthorizationMessage if it is not a message of this account.
+    """
     try:
         return _decode(unseal(Purpose.DENIAL, text, bound_to=account, ring=ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -106,7 +123,10 @@ def open_message(text: str, *, account: str, ring: SealingRing) -> DenialNote:
 
 
 def fit(note: DenialNote, room: int) -> DenialNote:
-    """Return the note with as much of its lists as fits into `room` bytes, the most telling first."""
+    """Return the note with as much of its lists as fits into `room` bytes.
+
+    The most useful parts come first.
+    """
     fitted = msgspec.structs.replace(
         note,
         principal_arn=_short(note.principal_arn),
@@ -132,7 +152,7 @@ def fit(note: DenialNote, room: int) -> DenialNote:
 
 
 def _room(length: int) -> int:
-    """Return how many bytes a sealed text of so many characters holds."""
+    """Return how many bytes fit into a sealed string of this length."""
     room = length // 4 * 3
     while sealed_length(room) > length:
         room -= 1
@@ -140,7 +160,7 @@ def _room(length: int) -> int:
 
 
 def _filler(short: int) -> int:
-    # MessagePack spells the length of 256 bytes and more with one byte more; a seal's length allows for three.
+    # MessagePack needs one more byte for a length of 256 bytes or more; a seal's length leaves room for three.
     return short - 1 if short > 255 else short  # noqa: PLR2004 - MessagePack's own number
 
 

@@ -1,9 +1,9 @@
-"""Prove that a caller holds an MFA device: a serial number and a code that it shows now.
+"""Verify a caller's MFA device: its serial number and a current code.
 
-Owns the order of the checks and the words of the refusals. A code is taken once, and the ninth refused in a row locks
-its device; both are written in a transaction of their own, before anything else is decided, so that no refusal that
-follows can make a code or a failure unhappen. What a device remembers is mfa_codes.py's rule.
-Source: AWS's answers for wrong codes and for devices that are not the caller's; they do not tell which it was.
+Owns the order of the checks and the messages of the refusals. A code is accepted once, and the ninth refused code in a
+row locks its device. Both are written in a transaction of their own, before any other decision, so that a later refusal
+cannot undo a used code or a failure. mfa_codes.py owns the state of a device.
+Source: AWS's answers for wrong codes and for devices of other users; they do not say which of the two it was.
 """
 
 import msgspec
@@ -25,7 +25,10 @@ _ALONE = "SerialNumber and TokenCode must be given together."
 
 
 def prove_mfa(serial: str | None, code: str | None, caller: Caller, world: World) -> Caller:
-    """Return the caller, with the instant at which its code was accepted where one was presented."""
+    """Return the caller, with the time of its MFA code if it presented one.
+
+    Raises AccessDenied if the code or the device is not valid.
+    """
     if serial is None and code is None:
         return caller
     if serial is None or code is None:
@@ -44,12 +47,15 @@ def prove_mfa(serial: str | None, code: str | None, caller: Caller, world: World
         return msgspec.structs.replace(caller, mfa_at=int(world.now.timestamp()))
     if verdict is Verdict.REFUSED:
         raise AccessDenied(_WRONG_CODE, detail=f"wrong or used code for {serial}")
-    detail = "the device is locked" if verdict is Verdict.LOCKED else "no such device of this caller"
+    detail = "the device is locked" if verdict is Verdict.LOCKED else "the caller has no such device"
     raise AccessDenied(_NO_DEVICE, detail=detail)
 
 
 def _owner_of(caller: Caller) -> str:
-    """Return whose devices speak for a caller: a user's or a root user's own. Roles and federated users have none."""
+    """Return the owner of the MFA devices of a caller: a user or a root user.
+
+    Roles and federated users have no devices.
+    """
     if caller.is_root:
         return caller.account
     if caller.principal.kind is PrincipalKind.USER and caller.identity is not None:

@@ -1,8 +1,12 @@
-"""What an MFA device remembers of its codes: which were used, how many failed, and how its clock is off.
+"""The state of an MFA device: used codes, failures, and clock drift.
 
-Pure. Owns the rules: a code is good for two steps either way and once only; the ninth refused in a row locks the
-device; two consecutive codes enrol it, or set its clock anew.
-Source: RFC 6238 5.2; AWS's observed window and lock.
+Pure. Owns the rules:
+
+* A code is valid for two steps either way, and only once.
+* The ninth refused code in a row locks the device.
+* Two consecutive codes enrol the device, or set its clock again.
+
+Source: RFC 6238 section 5.2; AWS's observed window and lock.
 """
 
 from enum import Enum
@@ -15,7 +19,7 @@ from daypass.mint.totp import STEP, find_step, hotp
 
 FAILURES_TO_LOCK = 9
 
-# An hour either way. Two codes in a row are twelve digits, so looking this far gives a guesser nothing.
+# An hour either way. Two codes are twelve digits, so this large window does not help an attacker who guesses.
 _FARTHEST_DRIFT = 120
 _TOLERATED_DRIFT = 2
 
@@ -24,7 +28,7 @@ _REMEMBERED = 32
 
 
 class Verdict(Enum):
-    """What became of a code."""
+    """The result of presenting a code."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -32,12 +36,15 @@ class Verdict(Enum):
 
 
 def is_locked(device: MfaDevice) -> bool:
-    """Tell whether the device takes no codes any more."""
+    """Tell whether the device is locked."""
     return device.failures >= FAILURES_TO_LOCK
 
 
 def present_code(device: MfaDevice, seed: bytes, code: str, *, now: int) -> tuple[Verdict, MfaDevice]:
-    """Return what becomes of a code, and the device as it is afterwards: to be stored before anybody is told."""
+    """Return the result for a code, and the new state of the device.
+
+    The caller must store the state before it answers.
+    """
     if is_locked(device):
         return Verdict.LOCKED, device
     step = find_step(seed, code, now=now + device.drift * STEP)
@@ -47,16 +54,16 @@ def present_code(device: MfaDevice, seed: bytes, code: str, *, now: int) -> tupl
 
 
 def synchronize(device: MfaDevice, seed: bytes, codes: tuple[str, str], *, now: int) -> MfaDevice | None:
-    """Return the device with its clock set by two consecutive codes, or None where they are not two of its own.
+    """Return the device with its clock set by two consecutive codes.
 
-    Both are used up, and the failures are forgiven.
+    Returns None if they are not two codes of this device. Both codes are used up, and the failures are reset.
     """
     step = _find_pair(seed, codes, present=now // STEP, used=device.used)
     if step is None:
         return None
     drift = step + 1 - now // STEP
     if abs(drift) <= _TOLERATED_DRIFT:
-        drift = 0  # A person took a while to type; the device's clock is right.
+        drift = 0  # The user needed time to type; the device's clock is right.
     used = _remember(replace(device, used=_remember(device, step)), step + 1)
     return replace(device, drift=drift, used=used, failures=0)
 

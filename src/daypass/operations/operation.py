@@ -1,10 +1,10 @@
-"""The contract of an operation, and the value that lets one run.
+"""The interface of an operation, and the value that allows it to run.
 
-An operation says which members of the service model it reads (`declared`), what it makes of them (`parse`), who
-vouches (`prove`), what must be allowed (`question`) and what it does (`run`). Only the pipeline calls these, in that
-order, so no operation can forget a shared step. `run` takes an Authorized, which nobody can build without the engine's
-Allowed: minting without a decision does not type-check. The two actions that need no permission are named in
-NEEDS_NO_PERMISSION.
+An operation declares the members of the service model that it reads (`declared`), parses them (`parse`), authenticates
+the caller (`prove`), names the required permissions (`question`) and performs the action (`run`). Only the pipeline
+calls these methods, in that order, so an operation cannot skip a shared step. `run` takes an Authorized, which can only
+be built from the engine's Allowed: code that mints without a decision does not type-check. NEEDS_NO_PERMISSION lists
+the two actions without a required permission.
 """
 
 from abc import ABC, abstractmethod
@@ -31,15 +31,15 @@ Result = Mapping[str, Any]
 NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 
 
-# What only reads, apart from the actions of IAM that open a snapshot. All else issues credentials or changes something.
+# Read-only actions, except those of IAM that open a snapshot. All others issue credentials or change the store.
 _ISSUES_NOTHING = frozenset({"sts:GetCallerIdentity", "sts:GetAccessKeyInfo", "sts:DecodeAuthorizationMessage"})
 
 
 class Touches(Enum):
-    """What an operation asks of the store beyond the cache.
+    """How an operation uses the store beyond the cache.
 
-    One that WAITS opens nothing, but runs where waiting is allowed: it costs the processor more than the event loop
-    can spare, asks somebody else, or writes apart from what it decides.
+    An operation that WAITS opens no transaction, but runs where it may block: it needs too much processor time for the
+    event loop, contacts another server, or writes in a transaction of its own.
     """
 
     CACHE = "cache"
@@ -49,11 +49,11 @@ class Touches(Enum):
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """One permission that must be given before the operation runs.
+    """One permission that is required before the operation runs.
 
-    `context` holds the operation's own condition keys, lower case. `resource_policy` is the policy of the
-    resource itself; `trust` says that it is a role's trust policy, and `role` is that role as it was read for this
-    question. `refusal`, where it is given, is what the caller is told instead of the usual words.
+    `context` contains the operation's own condition keys in lower case. `resource_policy` is the policy of the resource
+    itself; `trust` says that it is a role's trust policy, and `role` is the role as it was read for this check.
+    `refusal` replaces the usual message for the caller.
     """
 
     action: str
@@ -68,7 +68,10 @@ class Asking(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class NoPermissionNeeded:
-    """Says that an action is open to every caller who has proved itself. Refuses any action not so named."""
+    """Says that an action is open to every authenticated caller.
+
+    Raises ValueError for an action that is not listed in NEEDS_NO_PERMISSION.
+    """
 
     action: str
 
@@ -84,10 +87,11 @@ A_contra = TypeVar("A_contra", contravariant=True)
 
 
 class Authorized(msgspec.Struct, Generic[A], frozen=True):
-    """What was asked, by a caller who may have it: the proof is the engine's Allowed for every question.
+    """The parameters of a call whose caller was authorized.
 
-    `role` is the very role that was judged, where one was: what is minted must not be read anew, or a role made in
-    between under the same name would be granted on the word of another's trust policy.
+    The proof is the engine's Allowed for every required permission. `role` is the role that was evaluated, if there was
+    one: minting must not read it again, or a role created meanwhile under the same name would be granted because of the
+    trust policy of another.
     """
 
     asked: A
@@ -109,32 +113,44 @@ class Operation(Protocol[A]):
 
     @property
     def declared(self) -> Declared | None:
-        """The members of the service model that it reads; all others are refused. None where nothing comes of any."""
+        """The members of the service model that it reads; all others are refused.
+
+        None if all members are accepted without effect.
+        """
         ...
 
     def touches(self, asked: A) -> Touches:
-        """Return what it will ask of the store, known from the parameters alone."""
+        """Return how the operation will use the store.
+
+        The parameters alone decide.
+        """
         ...
 
     def parse(self, params: Params) -> A:
-        """Return what is asked, typed. Pure. Raises a Fault for what the service model cannot express."""
+        """Return the typed parameters. Pure.
+
+        Raises a Fault for values that the service model cannot rule out.
+        """
         ...
 
     def prove(self, asked: A, signer: Caller | None, world: World) -> Caller:
-        """Return who vouches: the signer, or whom an assertion or a token speaks for."""
+        """Return the caller: the signer, or the subject of a token.
+
+        The subject of a SAML assertion is another possible caller.
+        """
         ...
 
     def question(self, asked: A, caller: Caller, world: World) -> Question:
-        """Return what must be allowed."""
+        """Return the required permissions."""
         ...
 
     def run(self, authorized: Authorized[A], world: World) -> Result:
-        """Do it, and return the answer with the members that AWS's model names."""
+        """Perform the action and return the members of its answer."""
         ...
 
 
 class NoMembers(msgspec.Struct, frozen=True):
-    """The parameters of an operation that reads none."""
+    """The parameters of an operation that reads no members."""
 
 
 class Declares:
@@ -146,17 +162,20 @@ class Declares:
 
     @property
     def spelled(self) -> Mapping[str, str]:
-        """The model's names of those members of `takes` whose names differ from action to action."""
+        """The model's names of some fields of `takes`.
+
+        These are fields whose names differ from action to action.
+        """
         return {}
 
     @property
     def declared(self) -> Declared | None:
-        """The members that are supported."""
+        """The supported members."""
         return declare(self.service, self.action, self.takes, self.spelled)
 
 
 class Signed(Declares, Generic[A]):
-    """What most operations share: they are signed, and the signer vouches for itself."""
+    """The common part of most operations: the signer is the caller."""
 
     service = "iam"
     signed = True
@@ -174,25 +193,31 @@ class Signed(Declares, Generic[A]):
 
 
 class ProvedApart(ABC):
-    """An operation whose proof is one parameter, WebIdentityToken, that is read by itself.
+    """An operation whose proof is one parameter, WebIdentityToken.
 
-    What else is asked may then be remembered without it.
+    It is parsed separately, and the other parameters may then be cached without it.
     """
 
     @abstractmethod
     def apart(self, asked: Any) -> Any:
-        """Return what is asked, with nothing of the proof."""
+        """Return the parameters without any part of the proof."""
 
     @abstractmethod
     def together(self, apart: Any, proof: str) -> Any:
-        """Return what is asked, with another proof, as `parse` would. Raises a Fault for a proof that is none."""
+        """Return the parameters with another proof, as `parse` would.
+
+        Raises a Fault if the proof is not valid.
+        """
 
 
 AnyOperation = Operation[Any]
 
 
 def is_read_only(operation: AnyOperation, touches: Touches) -> bool:
-    """Tell whether a call issues no credentials and changes nothing. An action that is not known to be so is not."""
+    """Tell whether a call neither issues credentials nor changes the store.
+
+    Returns False for an unknown action.
+    """
     if operation.service == "iam":
         return touches is Touches.READS
     return f"{operation.service}:{operation.action}" in _ISSUES_NOTHING

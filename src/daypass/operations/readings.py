@@ -1,8 +1,9 @@
-"""What requests say, read and remembered: most clients send the same few bodies again and again.
+"""A cache of parsed requests.
 
-Owns a bounded memory in the process. A reading is a pure function of the bytes that it is found by, so none can be
-stale; who sent them, and whether they may have what they ask, is found out anew every time. What proves something, or
-may hold what does, is not kept: where a token is the proof, the form is remembered without it, and each token is read.
+Most clients send the same few bodies again and again. Owns a bounded cache in the process. An entry is a pure function
+of the bytes that are its key, so it cannot be stale; each request is authenticated and authorized again. Proofs are not
+kept, nor are parameters that may contain secrets: if a token is the proof, the form is cached without it, and each
+token is parsed.
 """
 
 from collections.abc import Mapping
@@ -16,21 +17,24 @@ from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
 
 _MOST = 1024
-_LONGEST = 1024  # bytes of a body without its proof, and of the two headers that say how it is read
+_LONGEST = 1024  # bytes of a body without its proof, and of its Content-Type and Accept
 _LONGEST_HEADER = 128
 
-# A proof that spells itself: what a token is made of needs no escape, so cutting it out needs no reading of the form.
+# The characters of a token need no escape, so the token can be cut out of a form that is not parsed.
 _PROOF = "WebIdentityToken"
 _MARK = b"&WebIdentityToken="
 _SHORTEST_PROOF, _LONGEST_PROOF = 4, 20_000
 _OF_TOKENS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
-# A form without its proof, whether one was cut out, Content-Type and Accept.
+# A form without its proof, whether a proof was cut out, Content-Type and Accept.
 _Key = tuple[bytes, bool, bytes | None, bytes | None]
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A request's body as its operation understands it. `proof` is what was left out of `asked`, if anything was."""
+    """A request's body as its operation parsed it.
+
+    `proof` is the token that was left out of `asked`, if there was one.
+    """
 
     call: Call
     operation: AnyOperation
@@ -39,14 +43,14 @@ class Reading(msgspec.Struct, frozen=True):
     proof: str = ""
 
     def understood(self) -> Any:
-        """Return what is asked. Raises a Fault for a proof that is none."""
+        """Return the parameters. Raises a Fault if the proof is not valid."""
         if self.proof and isinstance(self.operation, ProvedApart):
             return self.operation.together(self.asked, self.proof)
         return self.asked
 
 
 class Readings:
-    """Remembers what was read from small forms; the oldest leave when there are too many.
+    """Caches small parsed forms, and drops the oldest if there are too many.
 
     `secret` are the parameters that are never kept.
     """
@@ -56,8 +60,8 @@ class Readings:
         self._readings: BoundedMemory[_Key, Reading] = BoundedMemory(_MOST)
 
     def find(self, request: HttpRequest) -> Reading | None:
-        """Return what a request says, if the same was read before."""
-        # Only a whole form without a query is ever kept. A key holds all else that its reading was made from.
+        """Return the parsed request if an equal one was parsed before."""
+        # Only a whole form without a query is ever kept. The key contains all other input of the parser.
         if request.method != "POST" or request.query or request.truncated:
             return None
         body, proof = _part(request.body)
@@ -70,7 +74,7 @@ class Readings:
         return Reading(known.call, known.operation, {**known.parameters, _PROOF: text}, known.asked, text)
 
     def keep(self, request: HttpRequest, reading: Reading) -> None:
-        """Remember what a request says, where it is small, keeps no secret and will be served from the cache."""
+        """Cache a request if it is small, has no secret and uses only the cache."""
         if request.method != "POST" or request.query or request.truncated:
             return
         if reading.operation.touches(reading.asked) is not Touches.CACHE:
@@ -86,7 +90,7 @@ class Readings:
 
 
 def _part(body: bytes) -> tuple[bytes, bytes]:
-    """Return a form with an empty value where its first plainly named token is, and the token."""
+    """Return a form with its first plainly named token cut out, and the token."""
     at = body.find(_MARK, 0, _LONGEST) + len(_MARK)
     if at < len(_MARK):
         return body, b""
@@ -98,11 +102,15 @@ def _part(body: bytes) -> tuple[bytes, bytes]:
 
 
 def _without(reading: Reading, body: bytes, proof: str) -> Reading | None:
-    """Return a reading without its proof, or None where what was cut out is not what the operation took for it."""
+    """Return an entry without its proof.
+
+    Returns None if the operation used another value than the cut one as the proof.
+    """
     operation, params = reading.operation, reading.call.params
     if not isinstance(operation, ProvedApart) or params.get(_PROOF) != proof:
         return None
-    # An escape can spell the same name before it, and the first of two counts: the form must know no earlier one.
+    # An escaped form of the name may come before it, and the first of two counts: the form must not have an earlier
+    # one.
     if list(params).index(_PROOF) != body.count(b"&", 0, body.index(_MARK)) + 1:
         return None
     return Reading(

@@ -1,6 +1,6 @@
 """Every action that Daypass performs, by service and name.
 
-Owns the table. An action that AWS's models name and this table lacks is refused, never answered emptily; so is a
+Owns the table. An action of AWS's models that this table lacks is refused, never answered with an empty result; so is a
 parameter that its operation does not declare.
 """
 
@@ -23,14 +23,17 @@ class Registry:
         self._checks: dict[OperationModel, Callable[[dict[str, str]], None]] = {}
 
     def find(self, service: str, action: str) -> AnyOperation:
-        """Return the operation, or raise InvalidAction when Daypass does not perform it."""
+        """Return the operation. Raises InvalidAction if Daypass lacks it."""
         operation = self._operations.get((service, action))
         if operation is None:
             raise InvalidAction(f"Daypass does not perform {service}:{action}.")
         return operation
 
     def require_supported(self, model: OperationModel, params: dict[str, str]) -> None:
-        """Raise ValidationError where a request has a parameter that its operation does not read."""
+        """Refuse a parameter that the operation does not read.
+
+        Raises ValidationError if the request has one.
+        """
         check = self._checks.get(model)
         if check is None:
             # Two threads may both compile it; the results are equal, and either may stay.
@@ -43,5 +46,5 @@ class Registry:
 
 
 def full_registry() -> Registry:
-    """Return the registry of every operation there is."""
+    """Return the registry of all operations."""
     return Registry((*STS, *IAM))

@@ -1,7 +1,7 @@
-"""The keys that sign our requests to identity providers, as the store keeps them: one deployment, one ring.
+"""The stored keys that sign our requests to identity providers.
 
-Owns making the first one when somebody needs it, on whatever node that is, and opening the one that signs. How one key
-succeeds another is federation/saml/request_key.py's rule, and an operator's decision.
+There is one ring for a deployment. Owns the creation of the first key when a node first needs it, and opening the
+active one. federation/saml/request_key.py owns the rules of rotation, and an operator decides about it.
 """
 
 from threading import Lock
@@ -31,10 +31,10 @@ RequestRing: TypeAlias = KeyRing[SamlRequestKey]
 _MOST = 1000
 _UNUSABLE = (
     "The key that signs sign-in requests cannot be used. "
-    "Whoever runs this server makes a new one with `daypass saml rotate-key --now`."
+    "The operator of this server can make a new one with `daypass saml rotate-key --now`."
 )
 _NONE_ACTIVE = "No key that signs sign-in requests is active yet: the clock of this server is behind."
-# Making a key keeps a processor busy: strangers who ask at once for what is not there yet wait for one.
+# Creating a key needs much processor time: concurrent unauthenticated requests wait for one key.
 _making = Lock()
 
 
@@ -46,15 +46,18 @@ def load_request_ring(reader: Reader) -> RequestRing:
 
 
 def load_signer(reader: Reader, key_id: str, vault: SecretBox) -> RequestSigner:
-    """Return one key, opened. Raises Unopenable or UnusableKeyError where it is damaged."""
+    """Return one key, opened.
+
+    Raises Unopenable or UnusableKeyError if it is damaged.
+    """
     key = records.find(reader, SamlRequestKey, "", key_id)
     if key is None:
-        raise UnusableKeyError("it is gone")
+        raise UnusableKeyError("it was deleted")
     return RequestSigner(vault.decrypt(key.sealed_private, bound_to=key.key_name), key.certificate)
 
 
 def published_certificates(world: World) -> list[bytes]:
-    """Return the certificates that our metadata names, the one of the key that signs now first."""
+    """Return the certificates in our metadata, that of the active key first."""
     try:
         return [key.material.certificate for key in published(_ring(world), int(world.now.timestamp()))]
     except NoActiveKeyError as error:
@@ -62,7 +65,10 @@ def published_certificates(world: World) -> list[bytes]:
 
 
 def find_signer(world: World) -> RequestSigner:
-    """Return what signs a request now. Raises ServiceUnavailable, in a sentence, where the key cannot be used."""
+    """Return the signer of requests.
+
+    Raises ServiceUnavailable if its key cannot be used.
+    """
     try:
         key = _ring(world).active(int(world.now.timestamp()))
         return world.views.get(load_signer, key.id, world.vault)
@@ -73,7 +79,7 @@ def find_signer(world: World) -> RequestSigner:
 
 
 def add_request_key(writer: Writer, made: KeyPair, *, created: int, activates: int, vault: SecretBox) -> SamlRequestKey:
-    """Keep a new key that signs from `activates` on, and return it."""
+    """Store a new key that signs from `activates` on, and return it."""
     bare = SamlRequestKey(
         id=made.id, certificate=made.certificate, sealed_private=b"", created=created, activates=activates
     )
@@ -83,14 +89,14 @@ def add_request_key(writer: Writer, made: KeyPair, *, created: int, activates: i
 
 
 def activate_request_key(writer: Writer, key: SamlRequestKey, *, now: int) -> SamlRequestKey:
-    """Let a key that waits sign from now on, and return it."""
+    """Make a waiting key sign from now on, and return it."""
     active = msgspec.structs.replace(key, activates=now)
     records.replace(writer, active)
     return active
 
 
 def drop_request_keys(writer: Writer, *, now: int) -> None:
-    """Destroy the keys whose last request is over."""
+    """Destroy the keys whose last request has expired."""
     ring = load_request_ring(writer)
     kept = drop_expired(ring, now=now, longest=LONGEST_REQUEST)
     for key in ring.keys:
@@ -114,8 +120,8 @@ def _first_ring(world: World) -> RequestRing:
         ring = world.views.get(load_request_ring)
         if ring.keys:
             return ring
-        # Made inside the transaction: other writers wait for it once in a deployment's life, and while the store is
-        # away nobody can let us make key after key in vain.
+        # Created inside the transaction: other writers wait for it once in a deployment's life, and while the store is
+        # unavailable, attackers cannot make us create key after key.
         with world.apart() as writer:
             ring = load_request_ring(writer)
             if not ring.keys:  # another node may have been first

@@ -1,11 +1,11 @@
-"""Read a provider's metadata once, however often people sign in.
+"""Parse a provider's metadata once, not at each sign-in.
 
-Owns the summary that is stored beside a metadata document, and what replaces it where a record has none: a version
-before 0.2 wrote the record, or rewrites it while both versions run on one store. Such a document is parsed once in each
-process and its summary is remembered by the document's SHA-256, within a bounded number of bytes.
+Owns the summary that is stored beside a metadata document, and its replacement if a record has no summary: a version
+before 0.2 wrote the record, or rewrites it while both versions use one store. Such a document is parsed once in each
+process, and its summary is cached by the document's SHA-256, within a limited number of bytes.
 
-* A summary counts only for the very document that it was made of, so that a stale one can never name a retired key.
-* Only the first address of each binding is kept, as that is the one that sign-ins use.
+* A summary is used only for the document from which it was made, so a stale one can never name a retired key.
+* Only the first address of each binding is kept, because sign-ins use that one.
 """
 
 import hashlib
@@ -30,7 +30,10 @@ _OVERHEAD_BYTES = 512
 
 
 class _Memory:
-    """The summaries of documents that are stored without one. A None stands for a document that cannot be read."""
+    """The summaries of documents that are stored without one.
+
+    None marks a document that cannot be parsed.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most, self._bytes = most_bytes, 0
@@ -38,7 +41,10 @@ class _Memory:
         self._lock = threading.Lock()
 
     def get(self, digest: str, document: str) -> MetadataSummary | None:
-        """Return the summary of a document. One document is parsed at a time: a large one takes much memory."""
+        """Return the summary of a document, or None if it cannot be parsed.
+
+        One document is parsed at a time: a large one takes much memory.
+        """
         with self._lock:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
@@ -61,7 +67,7 @@ _memory = _Memory(_REMEMBERED_BYTES)
 
 
 def summarize(metadata: IdentityProviderMetadata, document: str) -> MetadataSummary:
-    """Return what is stored beside a metadata document."""
+    """Return the summary that is stored beside a metadata document."""
     sign_on: dict[str, str] = {}
     for each in metadata.sign_on:
         if len(sign_on) < _MOST_BINDINGS and max(len(each.binding), len(each.location)) <= _LONGEST_ADDRESS:
@@ -75,7 +81,7 @@ def summarize(metadata: IdentityProviderMetadata, document: str) -> MetadataSumm
 
 
 def find_summary(provider: SamlProvider) -> MetadataSummary | None:
-    """Return the summary of a provider's metadata, or None if the metadata cannot be read."""
+    """Return the summary of a provider's metadata, or None if unreadable."""
     digest = _digest(provider.metadata)
     if provider.summary is not None and provider.summary.digest == digest:
         return provider.summary
@@ -83,12 +89,15 @@ def find_summary(provider: SamlProvider) -> MetadataSummary | None:
 
 
 def metadata_of(provider: SamlProvider) -> IdentityProviderMetadata:
-    """Return a registered provider's metadata. Raises InvalidInput if it cannot be read."""
+    """Return a registered provider's metadata.
+
+    Raises InvalidInput if it is unreadable.
+    """
     summary = find_summary(provider)
     if summary is None:
-        return read_metadata(provider.metadata)  # It raises, and says why.
+        return read_metadata(provider.metadata)  # It raises an error with the reason.
     try:
-        # A certificate may be long. Whoever judges responses by it needs its key alone.
+        # A certificate may be long, and the verification of responses needs only its key.
         keys = tuple(replace(read_signing_key(octets), certificate=b"") for octets in summary.certificates)
     except UnusableCertificate as problem:
         raise InvalidInput("Could not parse metadata", detail=str(problem)) from None

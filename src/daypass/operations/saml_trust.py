@@ -1,7 +1,7 @@
-"""What is known of a registered SAML provider, ready to judge its assertions with.
+"""The data of a registered SAML provider that verifies its assertions.
 
-Owns the way from the stored provider to federation/saml's Trust: metadata parsed and private keys opened once, and
-kept until the provider changes.
+Owns the conversion of the stored provider to federation/saml's Trust: metadata is parsed and private keys are opened
+once, and both are cached until the provider changes.
 """
 
 from dataclasses import replace
@@ -17,7 +17,10 @@ from daypass.operations.world import World
 
 
 def find_trust(arn: str, world: World) -> Trust | None:
-    """Return what assertions through the provider of this ARN are held to, or None where there is no such provider."""
+    """Return the requirements for assertions of the provider with this ARN.
+
+    Returns None if the provider does not exist.
+    """
     trust = world.views.get(load_trust, arn, world.vault)
     if trust is not None and world.settings.saml.allow_sha1:
         return replace(trust, allow_sha1=True)
@@ -32,7 +35,7 @@ def load_trust(reader: Reader, arn: str, vault: SecretBox) -> Trust | None:
 
 
 def trust_of(provider: SamlProvider, vault: SecretBox) -> Trust:
-    """Return what a stored provider amounts to."""
+    """Return the requirements of a stored provider."""
     sealed = ((provider.key_name(key.id), key.sealed) for key in provider.keys)
     return Trust(
         account=provider.account,

@@ -1,4 +1,4 @@
-"""What an operator decides about the service itself, as one frozen value.
+"""The operator's settings of the service itself, as one frozen value.
 
 Owns the defaults. config.py reads flags, environment and file into it.
 """
@@ -10,10 +10,11 @@ from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """AWS's quotas for IAM, by name; each can be raised or lowered. Source: IAM User Guide, "IAM quotas".
+    """AWS's quotas for IAM, by name; each can be raised or lowered.
 
-    AWS takes SAML metadata of 10,000,000 characters. Here all accounts share one server, so that the two quotas for it
-    are smaller: one document's, and that of all documents of an account together.
+    AWS accepts SAML metadata of 10,000,000 characters. Here all accounts share one server, thus the two quotas for
+    metadata are smaller: one for a document, and one for all documents of an account together.
+    Source: IAM User Guide, "IAM quotas".
     """
 
     access_keys_per_user: int = 2
@@ -39,10 +40,10 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class SamlRules:
-    """What an operator asks of SAML assertions, beside what is always asked.
+    """The operator's requirements for SAML assertions.
 
-    `names` are further audiences and `addresses` further recipients that are ours. With `one_use` each assertion is
-    good for one session.
+    They are in addition to the fixed ones. `names` are additional audiences and `addresses` additional recipients of
+    ours. With `one_use` each assertion is valid for one session.
     """
 
     names: frozenset[str] = frozenset()
@@ -53,7 +54,10 @@ class SamlRules:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """`regions` is empty where every region is served. `public_url` is the URL that the world sees."""
+    """The settings of the service.
+
+    `regions` is empty if every region is served. `public_url` is the URL that clients use.
+    """
 
     public_url: str = "http://127.0.0.1:7878"
     regions: frozenset[str] = frozenset()
@@ -62,16 +66,19 @@ class ServiceSettings:
 
     @property
     def saml_consumer(self) -> str:
-        """The address at which browsers hand in SAML responses."""
+        """The URL to which browsers post SAML responses."""
         return f"{self.public_url}/saml"
 
     @property
     def saml_entity_id(self) -> str:
-        """Our name among SAML providers, which is also where our metadata is."""
+        """Our entity ID for SAML providers, which is also the URL of our metadata."""
         return f"{self.public_url}/saml/metadata.xml"
 
     def for_saml(self) -> SamlSettings:
-        """Return what an assertion is held to. The public URL alone is taken for our name too."""
+        """Return the requirements for an assertion.
+
+        The public URL is a valid audience too.
+        """
         return SamlSettings(
             audiences=frozenset({AWS_AUDIENCE, self.saml_entity_id, self.public_url}) | self.saml.names,
             recipients=frozenset({self.saml_consumer}) | self.saml.addresses,

@@ -1,6 +1,6 @@
-"""What one request may use: the instant, the directory as it stands, and the means to make new things.
+"""The context of one request: its time, directory and new values.
 
-Owns the value that the pipeline hands to every stage. Nothing in it is global.
+Owns the value that the pipeline passes to every stage. No part of it is global.
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from daypass.ports import Entropy
 
 
 def _alone(_account: str) -> AbstractContextManager[None]:
-    """Share with nobody: a command has its process to itself."""
+    """Share with no other account: a command has its process to itself."""
     return nullcontext()
 
 
 class World(msgspec.Struct, frozen=True):
-    """One request's view of everything outside it.
+    """One request's access to everything outside it.
 
-    `now` is the instant of the request, the same for every stage, and `region` the one that it was signed for.
-    `views` answers from the cache. `reader` is one snapshot of the store and `writer` one transaction; they are
-    there for operations that ask for them. `load_ring` returns the keys that seal tokens, `issuer_keys` has those of
-    OpenID Connect issuers as far as they were fetched. `heavy_work` is entered, with the account that it counts for,
-    around what takes the processor longer than the event loop can spare: it raises WouldBlock there, and Throttling
-    where the account has too much of it under way. `store_trust` turns a trust policy into what is stored.
+    `now` is the time of the request, the same for every stage, and `region` the one for which it was signed. `views`
+    answers from the cache. `reader` is a snapshot of the store and `writer` a transaction; operations that declare it
+    have them. `load_ring` returns the keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect issuers.
+    `heavy_work` is a context, entered with the account that it counts for, around work that is too slow for the event
+    loop: it raises WouldBlock there, and Throttling if the account has too much of it running. `store_trust` converts a
+    trust policy to its stored form.
     """
 
     now: datetime
@@ -65,23 +65,25 @@ class World(msgspec.Struct, frozen=True):
 
     @property
     def writer(self) -> Writer:
-        """The request's transaction. Only operations that say they write have one."""
+        """The request's transaction. Only operations that declare writes have one."""
         return cast("Writer", self.reader)
 
     def apart(self) -> AbstractContextManager[Writer]:
-        """Open a transaction of its own, which stands even when the request is refused afterwards.
+        """Open a new transaction, kept even if the request is refused.
 
-        For what must not be undone by a refusal: an MFA code that was used up, or one that was wrong. There is
-        one writer at a time, so an operation that calls this reaches no further than the cache otherwise.
+        It is for changes that a refusal must not undo, such as a used or a wrong MFA code. There is only one writer at
+        a time, so an operation that calls this uses only the cache otherwise.
         """
         if self.transaction is not None:
             raise ValueError("a transaction is open already")
         return self.open_apart()
 
     def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a snapshot of its own, which sees all that was written before. It waits for no writer.
+        """Open a new snapshot, which contains all earlier writes.
 
-        For reading alone. A decision that a later write rests on is made again inside that write's transaction.
+        It waits for no writer.
+
+        It is only for reading. A decision on which a later write depends is made again inside that write's transaction.
         """
         if self.transaction is not None:
             raise ValueError("a transaction is open already")

@@ -1,8 +1,8 @@
 """sts:AssumeRole: a signed caller takes on a role that trusts it.
 
-Owns what is asked and answered. The trust policy is the role's resource policy and must name the caller, or its
-account, whatever the caller's own policies say. A role that is missing is refused in the same words as one that
-is closed: a caller must not learn which.
+Owns the parameters and the answer. The trust policy is the role's resource policy and must name the caller, or its
+account; the caller's own policies cannot replace that. The refusal of a missing role is the same as that of a role that
+does not trust the caller: a caller must not learn which.
 Source: STS API Reference, AssumeRole; AWS's order of checks on durations, tags and source identity.
 """
 
@@ -57,7 +57,7 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is asked, checked as far as it can be without looking anything up."""
+    """The parameters, checked without reading the store."""
 
     role: RoleName
     params: AskedRole
@@ -72,7 +72,10 @@ class AssumeRole(Signed[Asked]):
     takes = AskedRole
 
     def parse(self, params: Params) -> Asked:
-        """Return the parameters. Raises a Fault for an ARN that is none and for policies or tags that cannot be."""
+        """Return the parameters.
+
+        Raises a Fault if an ARN, a policy or the tags are not valid.
+        """
         given = msgspec.convert(params, self.takes)
         if given.provided_contexts:
             provider = given.provided_contexts[0].provider_arn
@@ -85,14 +88,20 @@ class AssumeRole(Signed[Asked]):
         )
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Caller:
-        """Return the signer, with the MFA that it presented. A root user may not assume roles."""
+        """Return the signer, with the MFA that it presented.
+
+        A root user may not assume roles.
+        """
         caller = super().prove(asked, signer, world)
         if caller.is_root:
             raise AccessDenied("Roles may not be assumed by root accounts.")
         return prove_mfa(asked.params.serial_number, asked.params.token_code, caller, world)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:AssumeRole, and for sts:TagSession and sts:SetSourceIdentity where they are needed."""
+        """Require sts:AssumeRole, and the actions for tags and source identity.
+
+        These are sts:TagSession and sts:SetSourceIdentity.
+        """
         role = find_role(asked.role, world)
         context = {
             **session_context(asked.params.role_session_name, asked.tags),

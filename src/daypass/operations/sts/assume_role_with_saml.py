@@ -1,9 +1,9 @@
-"""sts:AssumeRoleWithSAML: whoever holds an assertion takes on a role that it grants.
+"""sts:AssumeRoleWithSAML: the bearer of an assertion takes on a role.
 
-Owns what is asked and answered, and the order of the checks: the assertion, the role in it, the role's trust policy,
-the length of the session. The call is not signed; the assertion is, and federation/saml judges it. Only the role's
-trust policy decides, since the caller belongs to no account here: a role that is missing is refused in the words of
-one that is closed.
+Owns the parameters, the answer and the order of the checks: the assertion, the role in it, the role's trust policy, the
+duration of the session. The call is not signed; the assertion is, and federation/saml verifies it. Only the role's
+trust policy decides, because the caller belongs to no account here. The refusal of a missing role is the same as that
+of a role that does not trust the caller.
 Source: STS API Reference, AssumeRoleWithSAML; AWS's recorded answers.
 """
 
@@ -36,7 +36,7 @@ from daypass.operations.sts.session_tags import SessionTags
 from daypass.operations.world import World
 from daypass.policy.question import Principal, PrincipalKind
 
-# Of what an assertion says, AWS keeps these for the session's own requests. The rest is for the trust policy alone.
+# AWS keeps these keys of an assertion for the session's own requests. Only the trust policy sees the others.
 SURVIVING = ("saml:namequalifier", "saml:sub", "saml:sub_type")
 
 _NO_PROVIDER = "Specified provider doesn't exist"
@@ -44,7 +44,7 @@ _USED = "SAML Assertion has already been used"
 
 
 class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
-    """The parameters of AssumeRoleWithSAML. The assertion is nobody's word until it has been judged."""
+    """The parameters of AssumeRoleWithSAML. The assertion is not verified yet."""
 
     role_arn: str
     principal_arn: str
@@ -56,7 +56,7 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is asked, checked as far as it can be without looking anything up."""
+    """The parameters, checked without reading the store."""
 
     role: RoleName
     params: AskedRole
@@ -64,23 +64,26 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class SamlCaller(Caller, frozen=True, kw_only=True):
-    """Whom an assertion speaks for, and all that it says."""
+    """A caller with the identity in a verified assertion."""
 
     claims: SamlIdentity
 
 
 class AssumeRoleWithSAML(Declares):
-    """Mints a role session on the word of an identity provider."""
+    """Mints a role session for the bearer of an identity provider's assertion."""
 
     service, action, signed = "sts", "AssumeRoleWithSAML", False
     takes = AskedRole
 
     def touches(self, asked: Asked) -> Touches:
-        """Return that it waits: a signature on XML costs more than the event loop can spare."""
+        """Return WAITS: verifying an XML signature is too slow for the event loop."""
         return Touches.WAITS
 
     def parse(self, params: Params) -> Asked:
-        """Return the parameters. Raises a Fault for an ARN that is none and for policies that cannot be."""
+        """Return the parameters.
+
+        Raises a Fault if an ARN or a policy is not valid.
+        """
         given = msgspec.convert(params, self.takes)
         role = read_role_arn(given.role_arn)
         if provider_name(given.principal_arn) is None:
@@ -88,12 +91,12 @@ class AssumeRoleWithSAML(Declares):
         return Asked(role=role, params=given, policies=read_session_policies(given.policy, given.policy_arns))
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> SamlCaller:
-        """Return whom the assertion speaks for, once it has been judged and grants the role."""
+        """Return the identity in a verified assertion that grants the role."""
         params = asked.params
         trust = find_trust(params.principal_arn, world)
         if trust is None:
-            raise InvalidIdentityToken(_NO_PROVIDER, detail=f"there is no provider {params.principal_arn}")
-        # AWS passes two of its answers on from a service inside, which names a request of its own.
+            raise InvalidIdentityToken(_NO_PROVIDER, detail=f"provider {params.principal_arn} does not exist")
+        # AWS passes on two answers of an inner service, which contain a request id of their own.
         inner = str(uuid.UUID(bytes=world.entropy(16), version=4))
         identity = identify(
             params.unverified_assertion,
@@ -106,7 +109,10 @@ class AssumeRoleWithSAML(Declares):
         return saml_caller(identity, trust.account)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask the role's trust policy for the action, and for tags and source identity where the assertion has them."""
+        """Require the action, and those for the assertion's tags and identity.
+
+        The role's trust policy must allow all of them.
+        """
         role, claims = find_role(asked.role, world), _claims_of(caller)
         context: Context = {
             **claims.conditions,
@@ -125,7 +131,7 @@ class AssumeRoleWithSAML(Declares):
         )
 
     def run(self, authorized: Authorized[Asked], world: World) -> Result:
-        """Mint the session, and say whom the assertion spoke for."""
+        """Mint the session, and return the identity in the assertion."""
         params, role, claims = authorized.asked.params, get_role(authorized), _claims_of(authorized.caller)
         longest = role_duration(params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         grant = RoleGrant(
@@ -151,11 +157,14 @@ class AssumeRoleWithSAML(Declares):
 
 
 def saml_caller(claims: SamlIdentity, account: str) -> SamlCaller:
-    """Return the caller that an assertion speaks for. `account` is the provider's; the caller has none of its own."""
+    """Return the caller for an assertion.
+
+    `account` is the provider's; the caller belongs to no account of its own.
+    """
     return SamlCaller(
         account=account,
         arn="",
-        # As CloudTrail has it: together they name one person.
+        # As in CloudTrail: together they identify one person.
         user_id=f"{claims.name_qualifier}:{claims.subject}",
         access_key_id="",
         principal=Principal(kind=PrincipalKind.SAML, account="", arn="", federated=claims.provider),
@@ -174,8 +183,11 @@ def _session_tags(claims: SamlIdentity) -> SessionTags:
 
 
 def _use_up(claims: SamlIdentity, world: World) -> None:
-    """Take an assertion that is good for one session, or refuse where any node has taken it before."""
-    # Issuer and identifier may be longer than a key of the store. A JSON list has one reading alone.
+    """Use up an assertion that is valid for one session.
+
+    Raises InvalidIdentityToken if any node has used it before.
+    """
+    # Issuer and identifier may be longer than a key of the store. A JSON list is unambiguous.
     name = msgspec.json.encode((claims.issuer, claims.assertion_id))
     with world.apart() as writer:
         is_ours = writer.claim(f"saml:{hashlib.sha256(name).hexdigest()}", until=claims.redeemable_until)

@@ -1,9 +1,9 @@
-"""sts:AssumeRoleWithWebIdentity: whoever holds a token of an issuer that the role's account believes takes on the role.
+"""sts:AssumeRoleWithWebIdentity: the bearer of a token takes on a role.
 
-Owns what is asked and answered. The call is not signed: the token alone says who calls, and the role's trust policy
-alone decides, for the caller belongs to no account. Whether a token is genuine and what it says is
-federation/oidc's work. Where the issuer's keys are not at hand, KeysNeeded asks the edge to fetch them.
-Source: STS API Reference, AssumeRoleWithWebIdentity; the words are AWS's recorded ones.
+Owns the parameters and the answer. The call is not signed: only the token identifies the caller, and only the role's
+trust policy decides, because the caller belongs to no account. federation/oidc verifies the token. If the issuer's keys
+are not cached, KeysNeeded tells the HTTP layer to fetch them.
+Source: STS API Reference, AssumeRoleWithWebIdentity; the messages were recorded from AWS.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ from daypass.policy.question import Principal, PrincipalKind
 
 
 class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
-    """The parameters of AssumeRoleWithWebIdentity but the token."""
+    """The parameters of AssumeRoleWithWebIdentity without the token."""
 
     role_arn: str
     role_session_name: str
@@ -55,13 +55,13 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class AskedByBearer(AskedRole, frozen=True, kw_only=True):
-    """The same with the token, as the request has it."""
+    """The parameters with the token, as in the request."""
 
     web_identity_token: str
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is asked, checked as far as it can be without looking anything up."""
+    """The parameters, checked without reading the store."""
 
     role: RoleName
     params: AskedRole
@@ -70,19 +70,22 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Bearer(Caller, frozen=True, kw_only=True):
-    """A caller who is whom a verified token speaks for."""
+    """A caller with the identity in a verified token."""
 
     web: WebIdentity
     role_keys: Mapping[str, str]
     token_chain: KeyChain = NO_KEYS
 
     def key_chain(self, now: int) -> KeyChain:
-        """Return the access keys behind the token, which only our own tokens tell."""
+        """Return the access keys behind the token.
+
+        Only our own tokens contain them.
+        """
         return self.token_chain
 
     @property
     def tags(self) -> SessionTags:
-        """The session tags that the token brings."""
+        """The session tags in the token."""
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
@@ -93,39 +96,51 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
     takes = AskedByBearer
 
     def touches(self, asked: Asked) -> Touches:
-        """Return the same for every call: the cache has what the hot path needs."""
+        """Return CACHE for every call: the cache has all data of the hot path."""
         return Touches.CACHE
 
     def parse(self, params: Params) -> Asked:
-        """Return the parameters. Raises a Fault for an ARN, a policy or a token that is none."""
+        """Return the parameters.
+
+        Raises a Fault if an ARN, a policy or the token is malformed.
+        """
         given = msgspec.convert(params, AskedRole)
         role = read_role_arn(given.role_arn)
         policies = read_session_policies(given.policy, given.policy_arns)
         if given.provider_id is not None:
             raise refuse_access_token(given.provider_id)
-        # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is no part of the token.
+        # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is not part of the token.
         token = params["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
         return Asked(role, given, policies, read_token(token))
 
     def apart(self, asked: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
-        """Return what is asked, with nothing of the token."""
+        """Return the parameters without any part of the token."""
         return asked.role, asked.params, asked.policies
 
     def together(self, apart: tuple[RoleName, AskedRole, SessionPolicies], proof: str) -> Asked:
-        """Return what is asked by the bearer of another token. Raises a Fault for one that is none."""
+        """Return the parameters with another token.
+
+        Raises a Fault if it is malformed.
+        """
         return Asked(*apart, read_token(proof))
 
     def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
-        """Return the bearer of the token. Raises KeysNeeded where the issuer has to be asked first."""
+        """Return the bearer of the token.
+
+        Raises KeysNeeded if the issuer's keys have to be fetched first.
+        """
         web = identify_for(asked.role.account, asked.unverified_token, world)
         chain = _chain_behind(web, asked.unverified_token.unverified_claims, world)
         return bearer_of(web, asked.role.arn, chain)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for the action, and for sts:TagSession and sts:SetSourceIdentity where the token brings such."""
+        """Require the action, and those for the token's tags and identity.
+
+        These are sts:TagSession and sts:SetSourceIdentity.
+        """
         bearer, role = _get_bearer(caller), find_role(asked.role, world)
         context = {
-            # What a token says comes first: no claim may stand for a key that is not the issuer's.
+            # The token's keys come first, so that a claim cannot override a key of another source.
             **bearer.web.condition_keys,
             **session_context(asked.params.role_session_name, bearer.tags),
             **resource_tags(role),
@@ -143,7 +158,7 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         )
 
     def run(self, authorized: Authorized[Asked], world: World) -> Result:
-        """Mint the session. The end of the token is not the end of the session."""
+        """Mint the session. It may outlive the token."""
         asked, bearer, role = authorized.asked, _get_bearer(authorized.caller), get_role(authorized)
         seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         web = bearer.web
@@ -170,7 +185,10 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
 
 
 def identify_for(account: str, unverified: UnverifiedToken, world: World) -> WebIdentity:
-    """Return whom a token speaks for to an account. Raises KeysNeeded where the issuer has to be asked first."""
+    """Return the identity of a token for an account.
+
+    Raises KeysNeeded if the issuer's keys have to be fetched first.
+    """
     terms = find_terms(world.views.get(load_issuers, account), unverified.unverified_issuer)
     if terms is None:
         raise refuse_unknown_issuer(unverified.unverified_issuer)
@@ -181,10 +199,11 @@ def identify_for(account: str, unverified: UnverifiedToken, world: World) -> Web
 
 
 def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], world: World) -> KeyChain:
-    """Return the access keys behind a token, which GetWebIdentityToken of this deployment wrote into it.
+    """Return the access keys behind a token.
 
-    Raises InvalidIdentityToken if the claim does not open, or if one of the keys was revoked. A token of another issuer
-    has no keys of ours behind it; one of our own from 0.1.0 does not name them.
+    GetWebIdentityToken wrote them into it. Raises InvalidIdentityToken if the claim does not open, or if one of the
+    keys was revoked. A token of another issuer has no keys of ours behind it; one of our own from 0.1.0 does not name
+    them.
     """
     if not web.issuer.startswith(issuer_url(world.settings.public_url, "")):
         return NO_KEYS
@@ -200,9 +219,10 @@ def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], world: W
 
 
 def bearer_of(web: WebIdentity, role_arn: str, token_chain: KeyChain = NO_KEYS) -> Bearer:
-    """Return the caller that a token speaks for to a role: of no account, with no name but the provider's to policies.
+    """Return the caller for a token and a role.
 
-    Raises InvalidIdentityToken where the token has a list of roles and this one is not in it.
+    The caller belongs to no account, and policies see only the provider's name. Raises InvalidIdentityToken if the
+    token has a list of roles without this one.
     """
     return Bearer(
         account="",
@@ -223,5 +243,5 @@ def _get_bearer(caller: Caller) -> Bearer:
 
 
 def _kept(web: WebIdentity) -> dict[str, tuple[str, ...]]:
-    """Return the condition keys that the session keeps, in the form in which it seals them."""
+    """Return the condition keys that the session keeps, in their sealed form."""
     return {key: (value,) if isinstance(value, str) else value for key, value in web.session_keys.items()}

@@ -1,7 +1,7 @@
-"""sts:AssumeRoot: for one task, the management account speaks as the root user of a member.
+"""sts:AssumeRoot: act as a member's root user for one task.
 
-Owns what is asked and answered, and who may ask at all: the organization stands in for the trust policy that a root
-user does not have. Whoever may not is refused in one and the same words.
+Owns the parameters, the answer and the rule for permitted callers: the organization of the management account replaces
+the trust policy, which a root user does not have. All other callers get one and the same refusal.
 Source: STS API Reference, AssumeRoot; IAM User Guide, "Centrally manage root access for member accounts".
 """
 
@@ -39,7 +39,7 @@ class AskedRoot(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is asked, checked as far as it can be without looking anything up."""
+    """The parameters, checked without reading the store."""
 
     account: str
     task: RootTask
@@ -53,7 +53,10 @@ class AssumeRoot(Signed[Asked]):
     takes = AskedRoot
 
     def parse(self, params: Params) -> Asked:
-        """Return the parameters. Raises ValidationError for a target or a task that there cannot be."""
+        """Return the parameters.
+
+        Raises ValidationError if the target or the task is not valid.
+        """
         given = msgspec.convert(params, self.takes)
         account = _read_target(given.target_principal)
         task = ROOT_TASKS.get(given.task_policy_arn.arn)
@@ -62,7 +65,10 @@ class AssumeRoot(Signed[Asked]):
         return Asked(account, task, given)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:AssumeRoot on the member's root user, which trusts the organization's administrators alone."""
+        """Require sts:AssumeRoot on the member's root user.
+
+        It trusts only the organization's administrators.
+        """
         return (
             Asking(
                 action="sts:AssumeRoot",
@@ -107,7 +113,10 @@ def _read_target(text: str) -> str:
 
 
 def _is_trusted(asked: Asked, caller: Caller, world: World) -> bool:
-    """Tell whether the organization lets the caller's account do this task in the target."""
+    """Tell whether the caller's account may do this task in the target.
+
+    The organization decides.
+    """
     organization = world.views.get(find_organization)
     target = world.views.get(load_account, asked.account)
     return (
@@ -116,7 +125,7 @@ def _is_trusted(asked: Asked, caller: Caller, world: World) -> bool:
         and target.standing == "member"
         and caller.account in {organization.manager, organization.delegate}
         and asked.task.feature.value in organization.features
-        # Root users may not speak for other root users, nor may a task be handed on.
+        # Root users may not act for other root users, nor may a task be passed on.
         and not caller.is_root
     )
 

@@ -1,8 +1,9 @@
-"""Turn a grant into temporary credentials: a key id, a secret and the sealed session token.
+"""Turn a grant into temporary credentials.
 
-Owns the one place where sessions are minted, and with it the chain of access keys that each session remembers: it comes
-from the authorized caller, and no operation can pass less. What else goes into a session is each operation's decision.
-A session that grows from delegated credentials ends with the session that requested it, whatever the operation.
+They are a key id, a secret and a session token. Owns the only place where sessions are minted, and with it the chain of
+access keys in each session: it comes from the authorized caller, and an operation cannot pass a shorter one. Each
+operation decides about the rest of a session. A session that was made with delegated credentials ends with the session
+that requested it, for every operation.
 """
 
 from collections.abc import Mapping
@@ -24,16 +25,20 @@ _WHOLE = 100
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """That somebody else granted the session: in which second, and with which access keys behind them."""
+    """The approval of a session by another principal.
+
+    It has the second of the approval, and the approver's access keys.
+    """
 
     at: int
     chain: KeyChain
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a session shall be. `seconds` is how long it lives from now; `more` holds further fields of Session.
+    """The properties of a new session.
 
-    A session with an `approval` counts as issued when it was approved, and ends with the approver's keys too.
+    `seconds` is its lifetime from now; `more` contains further fields of Session. A session with an `approval` counts
+    as issued when it was approved, and ends with the approver's keys too.
     """
 
     kind: SessionKind
@@ -48,7 +53,10 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) -> dict[str, Any]:
-    """Return the Credentials element of an answer. Raises AccessDenied if the chain of access keys gets too long."""
+    """Return the Credentials element of an answer.
+
+    Raises AccessDenied if the chain of access keys gets too long.
+    """
     caller, now = authorized.caller, int(world.now.timestamp())
     chain, issued = caller.key_chain(now), now
     if grant.approval is not None:
@@ -82,20 +90,26 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
 
 
 def _latest_end(caller: Caller, expires: int, now: int) -> int:
-    # Each step could otherwise prolong the access by a role's maximum, past the end that was approved.
+    # Otherwise each step could extend the access by a role's maximum, past the approved end.
     if caller.session is not None and caller.key_chain(now).is_delegated:
         return min(expires, caller.session.expires)
     return expires
 
 
 def first_key_of(caller: Caller) -> str:
-    """Return the long-term key at the start of the caller's chain, or nothing. Servers of 0.1.0 know it alone."""
+    """Return the long-term key at the start of the caller's chain.
+
+    Returns an empty string if there is no session. Servers of version 0.1.0 know only this key.
+    """
     session = caller.session
     return "" if session is None else session.first_key or session.issuing_key
 
 
 def token_size(token: str) -> dict[str, int]:
-    """Return the members that tell how long a session token is, and how much of the longest that is."""
+    """Return the members for the length of a session token.
+
+    They are its size and its share of the limit.
+    """
     return {
         "SessionTokenSize": len(token),
         "SessionTokenUtilization": -(-len(token) * _WHOLE // Purpose.SESSION.value.longest),

@@ -1,7 +1,7 @@
 """sts:DecodeAuthorizationMessage: open the encoded message of a denial.
 
-Owns the JSON it becomes: AWS's members first, under AWS's names, then ours, which say which policy and what was
-missing. Only callers of the account that was refused can open a message; to all others it is as good as garbage.
+Owns the resulting JSON: AWS's members first, under AWS's names, then ours, with the policy and the missing condition
+keys. Only callers of the refused account can open a message; for all others it is not valid.
 Source: STS API Reference, DecodeAuthorizationMessage.
 """
 
@@ -24,7 +24,7 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class DecodeAuthorizationMessage(Signed[Asked]):
-    """Shows what a denial was about."""
+    """Shows the details of a denial."""
 
     service, action, reach = "sts", "DecodeAuthorizationMessage", Touches.CACHE
     takes = Asked
@@ -34,7 +34,7 @@ class DecodeAuthorizationMessage(Signed[Asked]):
         return msgspec.convert(params, self.takes)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:DecodeAuthorizationMessage, which names no resource."""
+        """Require sts:DecodeAuthorizationMessage, which has no resource."""
         return (Asking("sts:DecodeAuthorizationMessage", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], world: World) -> Result:

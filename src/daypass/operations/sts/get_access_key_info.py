@@ -1,7 +1,7 @@
-"""sts:GetAccessKeyInfo: the account that an access key id belongs to.
+"""sts:GetAccessKeyInfo: the account to which an access key id belongs.
 
-Knows this server's own keys by looking them up, since an operator may have fixed a root key's id, and every other id
-by what it carries: that includes AWS's real ones. An id that says nothing is refused.
+Looks up this server's own keys, because an operator may have chosen a root key's id, and decodes every other id,
+including AWS's real ones. An id without an account is refused.
 Source: STS API Reference, GetAccessKeyInfo.
 """
 
@@ -32,7 +32,7 @@ class GetAccessKeyInfo(Signed[Asked]):
         return msgspec.convert(params, self.takes)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:GetAccessKeyInfo, which names no resource."""
+        """Require sts:GetAccessKeyInfo, which has no resource."""
         return (Asking("sts:GetAccessKeyInfo", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], world: World) -> Result:

@@ -1,4 +1,7 @@
-"""sts:GetCallerIdentity: who am I? Needs no permission, and no policy can deny it."""
+"""sts:GetCallerIdentity: return the identity of the caller.
+
+Needs no permission, and no policy can deny it.
+"""
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.operation import Authorized, NoMembers, NoPermissionNeeded, Params, Result, Signed, Touches
@@ -14,13 +17,13 @@ class GetCallerIdentity(Signed[None]):
     takes = NoMembers
 
     def parse(self, params: Params) -> None:
-        """Ask nothing."""
+        """Return None, because the action has no parameters."""
 
     def question(self, asked: None, caller: Caller, world: World) -> NoPermissionNeeded:
-        """Need no permission."""
+        """Require no permission."""
         return _OPEN
 
     def run(self, authorized: Authorized[None], world: World) -> Result:
-        """Return who the caller is."""
+        """Return the caller's identity."""
         caller = authorized.caller
         return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}

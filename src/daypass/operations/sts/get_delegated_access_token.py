@@ -1,8 +1,8 @@
-"""sts:GetDelegatedAccessToken: a partner trades an exchange token in for the credentials that were delegated to it.
+"""sts:GetDelegatedAccessToken: redeem an exchange token.
 
-Owns what is asked and answered. The credentials speak for whoever accepted the request, limited to the policy that was
-accepted, and end when the accepted time is over, however late they are fetched. A token is redeemed once. They count as
-issued when the request was accepted, and grew from the approver's access keys as well as the partner's.
+Owns the parameters and the answer. A partner gets the credentials of the user who accepted the request, limited to the
+accepted policy. They end at the accepted time, however late they are fetched. A token is redeemed once. The credentials
+count as issued when the request was accepted, and both the approver's and the partner's access keys are behind them.
 Source: STS API Reference, GetDelegatedAccessToken; IAM User Guide, "IAM temporary delegation".
 """
 
@@ -24,7 +24,7 @@ from daypass.operations.world import World
 _BROKEN = "The trade-in token is not valid for this account."
 _EXPIRED = "The trade-in token has expired."
 _USED = "The trade-in token was used already."
-_WITHDRAWN = "The approval of the delegation request does not stand any more. Ask the customer to accept a new request."
+_WITHDRAWN = "The approval of the delegation request is no longer valid. Ask the customer to accept a new request."
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):
@@ -34,7 +34,7 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class GetDelegatedAccessToken(Signed[Asked]):
-    """Mints a session of whoever accepted the request."""
+    """Mints a session of the user who accepted the request."""
 
     service, action, reach = "sts", "GetDelegatedAccessToken", Touches.WRITES
     takes = Asked
@@ -44,7 +44,7 @@ class GetDelegatedAccessToken(Signed[Asked]):
         return msgspec.convert(params, self.takes)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:GetDelegatedAccessToken in the partner's own account."""
+        """Require sts:GetDelegatedAccessToken in the partner's own account."""
         return (Asking("sts:GetDelegatedAccessToken", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], world: World) -> Result:
@@ -74,7 +74,7 @@ class GetDelegatedAccessToken(Signed[Asked]):
             authorized,
             world,
         )
-        # From its key id, `daypass sessions revoke --delegation` ends the credentials and what grows from them.
+        # `daypass sessions revoke --delegation` needs the key id to end the credentials and sessions made with them.
         replace_request(world.writer, replace(request, redeemed_key=credentials["AccessKeyId"]))
         return {
             "Credentials": credentials,
@@ -84,7 +84,10 @@ class GetDelegatedAccessToken(Signed[Asked]):
 
 
 def _redeem(text: str, caller: Caller, world: World) -> tuple[DelegationRequest, Approver]:
-    """Return the request that a token is for, and take the token out of use. Raises a Fault."""
+    """Return the request of a token, and mark the token as used.
+
+    Raises a Fault.
+    """
     try:
         token = open_trade_in(text, account=caller.account, ring=world.ring)
     except TradeInBrokenError as error:
@@ -98,8 +101,8 @@ def _redeem(text: str, caller: Caller, world: World) -> tuple[DelegationRequest,
     if reason:
         raise AccessDenied(_WITHDRAWN, detail=reason)
     if world.now >= approved_end(world.reader, request):
-        raise ExpiredTradeInToken(_EXPIRED, detail="the approved time is over")
-    # The claim is part of this transaction: what is not minted is not used up.
+        raise ExpiredTradeInToken(_EXPIRED, detail="the approved time has passed")
+    # The claim is part of this transaction: if minting fails, the token is not used up.
     if not world.writer.claim(f"delegation:{request.id}", until=request.expires):
         raise ExpiredTradeInToken(_USED)
     return request, request.approver

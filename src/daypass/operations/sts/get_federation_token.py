@@ -1,7 +1,7 @@
-"""sts:GetFederationToken: a name of the caller's choice, with no more rights than the caller and the policies share.
+"""sts:GetFederationToken: a session with a name that the caller chooses.
 
-Owns what is asked and answered. That the session can do nothing without session policies, and only what both sides
-allow with them, is authorize/gather.py's and the engine's work.
+Owns the parameters and the answer. authorize/gather.py and the engine limit the session: without session policies it
+has no permissions, and with them only those that the caller has too.
 Source: STS API Reference, GetFederationToken; IAM User Guide, "Permissions for GetFederationToken".
 """
 
@@ -35,7 +35,7 @@ class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is asked, checked as far as it can be without looking anything up."""
+    """The parameters, checked without reading the store."""
 
     params: AskedToken
     policies: SessionPolicies
@@ -49,12 +49,15 @@ class GetFederationToken(Signed[Asked]):
     takes = AskedToken
 
     def parse(self, params: Params) -> Asked:
-        """Return the parameters. Raises a Fault for policies or tags that cannot be."""
+        """Return the parameters.
+
+        Raises a Fault if the policies or tags are not valid.
+        """
         given = msgspec.convert(params, self.takes)
         return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:GetFederationToken on the federated user, and for sts:TagSession where tags are given."""
+        """Require sts:GetFederationToken, and sts:TagSession if tags are given."""
         resource = federated_user_arn(caller.account, asked.params.name)
         actions = ("sts:GetFederationToken", "sts:TagSession") if asked.tags.tags else ("sts:GetFederationToken",)
         context = tags_context(asked.tags)
@@ -90,7 +93,7 @@ class GetFederationToken(Signed[Asked]):
                 "FederatedUserId": f"{caller.account}:{asked.params.name}",
                 "Arn": federated_user_arn(caller.account, asked.params.name),
             },
-            # Unlike AssumeRole, this action says 0 where there is nothing to pack.
+            # Unlike AssumeRole, this action returns 0 if there are neither policies nor tags.
             "PackedPolicySize": percentage or 0,
             **token_size(credentials["SessionToken"]),
         }

@@ -1,6 +1,7 @@
-"""sts:GetSessionToken: a user's or root user's own rights, for a while, and with an MFA code on record.
+"""sts:GetSessionToken: temporary credentials of a user or root user.
 
-Needs no permission, and no policy can deny it. What such a session may call is authorize/session_limits.py's table.
+A caller may present an MFA code. Needs no permission, and no policy can deny it. authorize/session_limits.py lists the
+calls that such a session may make.
 Source: STS API Reference, GetSessionToken.
 """
 
@@ -41,7 +42,7 @@ class GetSessionToken(Signed[Asked]):
         return prove_mfa(asked.serial_number, asked.token_code, super().prove(asked, signer, world), world)
 
     def question(self, asked: Asked, caller: Caller, world: World) -> NoPermissionNeeded:
-        """Need no permission."""
+        """Require no permission."""
         return _OPEN
 
     def run(self, authorized: Authorized[Asked], world: World) -> Result:

@@ -1,7 +1,7 @@
-"""sts:GetWebIdentityToken: a signed JWT that says to others who the caller is.
+"""sts:GetWebIdentityToken: a signed JWT that identifies the caller.
 
-Owns what is asked and answered, and what the token says. Signing is mint/web_identity.py's work; that everybody can
-verify it, http/issuers.py's.
+Owns the parameters, the answer and the claims of the token. mint/web_identity.py signs it; http/issuers.py publishes
+the keys that verify it.
 Source: STS API Reference, GetWebIdentityToken; IAM User Guide, "Understanding token claims".
 """
 
@@ -33,7 +33,7 @@ from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tag
 from daypass.operations.world import World
 
 DEFAULT_SECONDS = 300
-# A token of this many bytes in clear is just below the 20,000 characters that AssumeRoleWithWebIdentity takes.
+# A token of this many bytes in clear is just below the 20,000 characters that AssumeRoleWithWebIdentity accepts.
 LARGEST_PAYLOAD = 14_336
 
 _DISABLED = (
@@ -64,7 +64,7 @@ class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is asked, checked as far as it can be without looking anything up."""
+    """The parameters, checked without reading the store."""
 
     params: AskedToken
     algorithm: Algorithm
@@ -72,13 +72,19 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class GetWebIdentityToken(Signed[Asked]):
-    """Mints a web identity token. It reads the store, so that signing never holds up the event loop."""
+    """Mints a web identity token.
+
+    It reads the store, so that signing never blocks the event loop.
+    """
 
     service, action, reach = "sts", "GetWebIdentityToken", Touches.READS
     takes = AskedToken
 
     def parse(self, params: Params) -> Asked:
-        """Return the parameters. Raises a Fault for an algorithm or tags that cannot be."""
+        """Return the parameters.
+
+        Raises a Fault if the algorithm or the tags are not valid.
+        """
         given = msgspec.convert(params, self.takes)
         names = [algorithm.value for algorithm in Algorithm]
         if given.signing_algorithm not in names:
@@ -89,7 +95,10 @@ class GetWebIdentityToken(Signed[Asked]):
         return Asked(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
 
     def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for sts:GetWebIdentityToken on the caller itself, and for sts:TagGetWebIdentityToken with tags."""
+        """Require the action on the caller itself.
+
+        Tags require sts:TagGetWebIdentityToken too.
+        """
         context = {
             **tags_context(asked.tags),
             "sts:identitytokenaudience": asked.params.audience,
@@ -112,7 +121,7 @@ class GetWebIdentityToken(Signed[Asked]):
         chain = require_room(caller.key_chain(issued))
         # A session that begins with the token, here or at another server, knows neither the delegation nor its end.
         if caller.session is not None and chain.is_delegated:
-            raise AccessDenied(_DELEGATED, detail="the caller's chain holds a delegation request")
+            raise AccessDenied(_DELEGATED, detail="the caller's chain contains a delegation request")
         expires = issued + asked.params.duration_seconds
         if caller.session is not None and expires > caller.session.expires:
             raise SessionDurationEscalation(_ESCALATION)
@@ -137,7 +146,10 @@ class GetWebIdentityToken(Signed[Asked]):
 
 
 def _about_caller(caller: Caller, request_tags: Mapping[str, str], world: World) -> dict[str, Any]:
-    """Return the claims of AWS's own: account, region, organization, tags and session. Absent ones have no value."""
+    """Return AWS's own claims about the caller.
+
+    They are account, region, organization, tags and session. Claims without a value are left out.
+    """
     place = world.views.get(load_place, caller.account)
     claims = {
         "aws_account": caller.account,
@@ -156,7 +168,10 @@ def _about_caller(caller: Caller, request_tags: Mapping[str, str], world: World)
 
 
 def _principal_tags(caller: Caller) -> dict[str, str]:
-    """Return the caller's tags, a session's over those of its role, whatever the case of their letters."""
+    """Return the caller's tags.
+
+    A session's tags override those of its role. Keys are not case-sensitive.
+    """
     own = {} if caller.identity is None else caller.identity.tags
     passed = {} if caller.session is None else caller.session.tags
     overridden = {key.lower() for key in passed}

@@ -1,6 +1,7 @@
-"""Actions of STS that are not implemented here: refused with the reason, signed and authorized like any other call.
+"""Actions of STS that are not implemented: refused with the reason.
 
-Owns the table REFUSED. A caller who asks for narrower credentials must not be given an answer that has none.
+Owns the table REFUSED. The calls are signed and authorized like any other. A request for narrower credentials must not
+be answered with unrestricted ones.
 Source: STS API Reference.
 """
 
@@ -13,7 +14,7 @@ from daypass.operations.operation import Asking, Authorized, NoMembers, Params, 
 from daypass.operations.world import World
 from daypass.wire.supported import Declared
 
-# Action: why it is refused.
+# Actions and the reasons of the refusal.
 REFUSED: Mapping[str, str] = {
     "GetScopedCredentials": "Daypass does not issue scoped credentials. Use AssumeRole with a session policy.",
 }
@@ -29,19 +30,19 @@ class Refused(Signed[NoMembers]):
 
     @property
     def declared(self) -> Declared | None:
-        """Every member: nothing comes of any."""
+        """Return None: all members are accepted without effect."""
         return None
 
     def parse(self, params: Params) -> NoMembers:
-        """Return nothing: the parameters have no effect."""
+        """Return no parameters, because they have no effect."""
         return NoMembers()
 
     def question(self, asked: NoMembers, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for the permission of the action's name."""
+        """Require the permission with the action's name."""
         return (Asking(f"sts:{self.action}", "*", caller.account),)
 
     def run(self, authorized: Authorized[NoMembers], world: World) -> NoReturn:
-        """Say why not."""
+        """Raise ServiceNotSupported with the reason."""
         raise ServiceNotSupported(REFUSED[self.action])
 
 

@@ -1,6 +1,7 @@
-"""What the AssumeRole actions share: finding the role, asking its trust policy, and minting the session.
+"""The common part of the AssumeRole actions.
 
-Owns the role side of all three. Who vouches for the caller, and with what, is each action's own.
+Owns the role side of all three: finding the role, the check of its trust policy, and minting the session. Each action
+authenticates its caller itself.
 Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebIdentity.
 """
 
@@ -25,7 +26,7 @@ _FIXED = "The source identity is already set for this assume role session"
 
 
 class RoleName(msgspec.Struct, frozen=True):
-    """A role as a caller names it: by its ARN, path included."""
+    """A role as a caller names it: by its ARN, with the path."""
 
     arn: str
     account: str
@@ -33,7 +34,7 @@ class RoleName(msgspec.Struct, frozen=True):
 
 
 class RoleGrant(msgspec.Struct, frozen=True):
-    """What a role session shall be."""
+    """The properties of a new role session."""
 
     session_name: str
     seconds: int
@@ -48,7 +49,7 @@ class RoleGrant(msgspec.Struct, frozen=True):
 
 
 def read_role_arn(text: str) -> RoleName:
-    """Return the role that an ARN names, or raise ValidationError where it names none."""
+    """Parse a role's ARN. Raises ValidationError if it is malformed."""
     arn = Arn.find(text)
     if (
         arn is None
@@ -63,15 +64,15 @@ def read_role_arn(text: str) -> RoleName:
 
 
 def find_role(name: RoleName, world: World) -> AssumableRole | None:
-    """Return the role, or None where there is none of exactly this ARN."""
+    """Return the role, or None if no role has exactly this ARN."""
     role = world.views.get(load_role, name.account, name.name)
     return role if role is not None and role.arn == name.arn else None
 
 
 def get_role(authorized: Authorized[Any]) -> AssumableRole:
-    """Return the role that was judged."""
+    """Return the role that was evaluated."""
     if authorized.role is None:
-        # A role that is missing trusts nobody, so there can be no such decision.
+        # A missing role has no trust policy, so such a decision cannot exist.
         raise ValueError("no role was judged")
     return authorized.role
 
@@ -79,7 +80,10 @@ def get_role(authorized: Authorized[Any]) -> AssumableRole:
 def ask_for_role(
     action: str, name: RoleName, role: AssumableRole | None, context: Context, refusal: Fault | None = None
 ) -> Asking:
-    """Return the question whether `action` may be done to a role. One that is missing trusts nobody."""
+    """Return the check that `action` is allowed on a role.
+
+    A missing role trusts no caller.
+    """
     return Asking(
         action=action,
         resource=name.arn,
@@ -93,12 +97,12 @@ def ask_for_role(
 
 
 def session_context(session_name: str, tags: SessionTags) -> Context:
-    """Return the condition keys that a new role session's name and tags bring."""
+    """Return the condition keys of a new role session's name and tags."""
     return {"sts:rolesessionname": session_name, **tags_context(tags)}
 
 
 def resource_tags(role: AssumableRole | None) -> Context:
-    """Return the condition keys that the role's own tags bring."""
+    """Return the condition keys of the role's own tags."""
     if role is None:
         return {}
     tags: Context = {}
@@ -109,7 +113,10 @@ def resource_tags(role: AssumableRole | None) -> Context:
 
 
 def keep_source_identity(asked: str, calling: Session | None) -> str:
-    """Return the source identity of a new session. One that was set cannot be changed along a chain."""
+    """Return the source identity of a new session.
+
+    Raises ValidationError if the calling session has another one: it cannot change along a chain.
+    """
     fixed = "" if calling is None else calling.source_identity
     if fixed and asked and asked != fixed:
         raise ValidationError(_FIXED)
@@ -117,7 +124,10 @@ def keep_source_identity(asked: str, calling: Session | None) -> str:
 
 
 def grant_role(authorized: Authorized[Any], grant: RoleGrant, world: World) -> dict[str, Any]:
-    """Mint a session of the role that was judged, and return what the answers of all three actions share."""
+    """Mint a session of the evaluated role.
+
+    Returns the common part of the answers of all three actions.
+    """
     role = get_role(authorized)
     grant.policies.require_account(role.account, world)
     percentage = packed_percentage(grant.policies, grant.tags.tags)

@@ -1,6 +1,6 @@
-"""Session policies: the inline one and up to ten managed ones, within the limits of a session.
+"""Session policies: an inline one and up to ten managed ones.
 
-Owns their limits. What they forbid is the engine's work; managed ones act as they stand at each request.
+Owns their limits. The engine evaluates them; a managed policy applies in its current version at each request.
 Source: IAM User Guide, "Session policies"; "IAM and AWS STS quotas".
 """
 
@@ -34,13 +34,19 @@ class PolicyArn(msgspec.Struct, frozen=True):
 
 
 class SessionPolicies(msgspec.Struct, frozen=True):
-    """The session policies of a request: the inline document's text, and the managed policies' ARNs."""
+    """The session policies of a request.
+
+    `inline` is the inline document, `arns` are the managed policies.
+    """
 
     inline: str = ""
     arns: tuple[str, ...] = ()
 
     def require_account(self, account: str, world: World) -> None:
-        """Raise a Fault unless every managed policy exists in `account` or is one of AWS's."""
+        """Verify that the account may use the managed policies.
+
+        Raises a Fault unless each of them exists in `account` or is one of AWS's.
+        """
         for arn in self.arns:
             parts = Arn.find(arn)
             owner = "" if parts is None else parts.account
@@ -51,12 +57,15 @@ class SessionPolicies(msgspec.Struct, frozen=True):
 
 
 def exists(reader: Reader, arn: str) -> bool:
-    """Tell whether there is a managed policy of this ARN."""
+    """Tell whether a managed policy with this ARN exists."""
     return find_managed(reader, arn) is not None
 
 
 def read_session_policies(inline: str, managed: tuple[PolicyArn, ...]) -> SessionPolicies:
-    """Return the session policies. Raises a Fault for a document that is none, and for too much of them."""
+    """Return the session policies.
+
+    Raises a Fault if they are malformed or too large.
+    """
     arns = tuple(policy.arn for policy in managed)
     if not inline and not arns:
         return SessionPolicies()
@@ -68,7 +77,7 @@ def read_session_policies(inline: str, managed: tuple[PolicyArn, ...]) -> Sessio
         parts = Arn.find(arn)
         if parts is None or parts.service != "iam" or not parts.resource.startswith("policy/"):
             raise ValidationError(f"{arn} is invalid")
-    # AWS counts the plain text first, white space included.
+    # AWS counts the plain strings first, with white space.
     plain = len(inline) + sum(map(len, arns))
     if plain > LONGEST_PLAIN:
         raise PackedPolicyTooLarge(
@@ -81,9 +90,9 @@ def read_session_policies(inline: str, managed: tuple[PolicyArn, ...]) -> Sessio
 
 
 def packed_percentage(policies: SessionPolicies, tags: Mapping[str, str]) -> int | None:
-    """Return how much of a session's space policies and tags take, in percent, or None where there are none.
+    """Return the percentage of a session's space that is used.
 
-    Raises PackedPolicyTooLarge beyond a hundred.
+    Policies and tags use it. Returns None if there are neither. Raises PackedPolicyTooLarge above a hundred.
     """
     if not policies.inline and not policies.arns and not tags:
         return None

@@ -1,8 +1,12 @@
-"""Session tags: what may be passed, and what a session inherits along a chain.
+"""Session tags: the valid ones, and the inherited ones.
 
-Owns the rules: keys are unique without regard to case, the prefix `aws:` is reserved, transitive keys go on to the
-next session and cannot be overridden there, and a session has fifty tags at the most.
-Source: IAM User Guide, "Pass session tags in AWS STS"; the words are AWS's.
+Owns the rules:
+
+* Keys are unique without regard to case, and the prefix `aws:` is reserved.
+* Transitive keys go on to the next session and cannot be overridden there.
+* A session has at most fifty tags.
+
+Source: IAM User Guide, "Pass session tags in AWS STS"; the messages are AWS's.
 """
 
 from collections.abc import Mapping
@@ -12,7 +16,7 @@ import msgspec
 from daypass.errors import InvalidParameterValue
 from daypass.mint.session import Session
 
-MOST_TAGS = 50  # of a session, those included that it inherits
+MOST_TAGS = 50  # of a session, with the inherited ones
 _TOO_MANY = f"A session can have {MOST_TAGS} tags, those of the calling session that are transitive included."
 
 _DUPLICATE = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
@@ -32,14 +36,17 @@ class Tag(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class SessionTags(msgspec.Struct, frozen=True):
-    """Tags by key, as they were spelled, and the keys that go on along a chain."""
+    """Tags by key, in their original case, and the transitive keys."""
 
     tags: Mapping[str, str] = {}
     transitive: tuple[str, ...] = ()
 
 
 def read_tags(tags: tuple[Tag, ...], transitive: tuple[str, ...]) -> SessionTags:
-    """Return the requested tags. Raises InvalidParameterValue for those that cannot be together."""
+    """Return the requested tags.
+
+    Raises InvalidParameterValue if they conflict.
+    """
     if not tags and not transitive:
         return SessionTags()
     folded = {tag.key.lower() for tag in tags}
@@ -56,7 +63,7 @@ def read_tags(tags: tuple[Tag, ...], transitive: tuple[str, ...]) -> SessionTags
 
 
 def inherit_tags(requested: SessionTags, calling: Session | None) -> SessionTags:
-    """Return the tags of a new session: the calling session's transitive ones, then the requested."""
+    """Return the tags of a new session, the inherited ones first."""
     if calling is None or not calling.transitive_tag_keys:
         return requested
     kept = {key.lower() for key in calling.transitive_tag_keys}

@@ -1,4 +1,4 @@
-"""The actions of STS that Daypass performs, and those that it refuses with a reason."""
+"""The actions of STS that Daypass performs, or refuses with a reason."""
 
 from daypass.operations.operation import AnyOperation
 from daypass.operations.sts import refusals
