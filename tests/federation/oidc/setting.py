@@ -1,7 +1,7 @@
-"""What the token tests share: one issuer's keys, one provider's terms, one moment, and the whole way through.
+"""The fixtures of the token tests: an issuer's keys, a provider's terms, one time.
 
-Keys are made once, because making RSA keys is slow. Tokens are built by daypass.testing, which shares
-nothing with the code under test.
+Keys are made once, because making RSA keys is slow. Tokens are built by daypass.testing, which shares no code with the
+code under test.
 """
 
 import json
@@ -54,14 +54,14 @@ def header(alg: str = "RS256", **changes: object) -> dict[str, Any]:
 
 
 def token(payload: object = None, *, alg: str = "RS256", **changes: object) -> str:
-    """Return a genuine token, with a payload or changed claims of the test's own."""
+    """Return a genuine token, with the test's own payload or changed claims."""
     return compact(header(alg), claims(**changes) if payload is None else payload, key(alg))
 
 
 def judge(
     text: str, *, keys: bytes | None = None, provider: ProviderTerms = PROVIDER, now: datetime = NOW
 ) -> WebIdentity:
-    """Take a token all the way, as the operation does, or raise what it raises."""
+    """Verify a token completely, as the operation does, or raise the same Fault."""
     found = parse_jwks(jwks() if keys is None else keys)
     verified = verify_token(read_token(text), keys=found, provider=provider, now=now)
     return read_identity(verified, provider)

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to."""
+"""The addresses to which connections are allowed."""
 
 import pytest
 
@@ -21,13 +21,13 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff
 
 @pytest.mark.parametrize("address", INWARD)
 def test_inward_addresses_are_refused(address: str) -> None:
-    """Loopback, private, link-local, shared, reserved, wrapped, and whatever is no address at all."""
+    """Loopback, private, link-local, shared, reserved and wrapped addresses, and strings that are not addresses."""
     assert not is_allowed(address, ())
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_allowed(address: str) -> None:
-    """The world's addresses need no permission, however they are wrapped."""
+    """Public addresses need no permission, also if they are wrapped."""
     assert is_allowed(address, ())
 
 
@@ -46,12 +46,12 @@ def test_public_addresses_are_allowed(address: str) -> None:
     ],
 )
 def test_an_operator_may_allow_networks(address: str, networks: str, *, expected: bool) -> None:
-    """What is allowed is what was written, and nothing beside it."""
+    """Exactly the configured networks are allowed, and no others."""
     assert is_allowed(address, parse_networks(networks)) is expected
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1/8", "loopback", "10.0.0.0/33"])
 def test_networks_that_are_none(text: str) -> None:
-    """A CIDR with host bits is a mistake; guessing what it meant could open too much."""
+    """A CIDR with host bits is a mistake; guessing its meaning could allow too much."""
     with pytest.raises(ValueError, match=r"."):
         parse_networks(text)

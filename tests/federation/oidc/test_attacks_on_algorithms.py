@@ -1,7 +1,6 @@
-"""Attacks on the header: algorithms, key ids, keys that the message brings along, critical extensions.
+"""Attacks on the header: algorithms, key ids, keys in the message, critical extensions.
 
-Each row is refused, with AWS's code and without a look at anything else than the token; the untouched token of the
-same row's making is accepted.
+Each row is refused with AWS's code, and only the token is read. The same token without the manipulation is accepted.
 """
 
 import json
@@ -19,22 +18,22 @@ PEM = key("RS256").public_pem
 
 
 def signed(changes: dict[str, Any], *, by: SigningKey | None = None, alg: str | None = "RS256") -> str:
-    """Return a token whose header is changed, then signed as if nothing were wrong."""
+    """Return a token whose header is changed and then correctly signed."""
     return compact(header(**changes), claims(), by or key("RS256"), alg=alg)
 
 
 def unsigned(alg: object) -> str:
-    """Return a token without signature that says so."""
+    """Return a token without a signature, with an algorithm that says so."""
     return compact(header(alg=alg), claims(), None)  # type: ignore[arg-type]
 
 
 def confused(secret: bytes, alg: str = "HS256", **changes: object) -> str:
-    """Return a token authenticated with a public key as if it were a secret."""
+    """Return a token authenticated with a public key used as a secret."""
     return compact(header(alg, kid="RS256-good", **changes), claims(), SigningKey(None, alg, secret))
 
 
 def raw_header(text: str) -> str:
-    """Return a genuine signature over a header of the forger's own spelling."""
+    """Return a genuine signature over a header with the forger's own spelling."""
     return compact(text.encode(), claims(), key("RS256"))
 
 
@@ -117,7 +116,7 @@ ATTACKS: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_refused(name: str) -> None:
-    """A manipulated header never gets a token accepted, and costs no more than a genuine one does."""
+    """A token with a manipulated header is never accepted, and costs no more than a genuine one."""
     assert judge(token()).subject == "user-1"
     text = ATTACKS[name]()
     started = time.process_time()
@@ -129,7 +128,7 @@ def test_refused(name: str) -> None:
 
 
 def test_no_refusal_says_what_the_header_held() -> None:
-    """What a forger wrote is not echoed, so that no log or page shows it."""
+    """The forger's input is not echoed, so that no log or page shows it."""
     with pytest.raises(InvalidIdentityToken) as refusal:
         judge(signed({"kid": "<script>"}))
     assert "<script>" not in refusal.value.message + refusal.value.detail

@@ -1,4 +1,4 @@
-"""Attacks on, and mistakes in, what an issuer really signed. Each with AWS's code and words."""
+"""Attacks on, and mistakes in, claims that an issuer really signed, with AWS's messages."""
 
 import json
 import time
@@ -30,7 +30,7 @@ def written(**members: str) -> bytes:
 
 
 def missing(name: str) -> str:
-    """Return AWS's words for an absent claim."""
+    """Return AWS's message for an absent claim."""
     return f"Missing a required claim: {name}"
 
 
@@ -127,7 +127,7 @@ ATTACKS: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_refused(name: str) -> None:
-    """What an issuer signed is refused all the same where it is not what AWS takes, in bounded time."""
+    """A signed token is still refused, in limited time, if AWS does not accept its claims."""
     assert judge(token()).subject == "user-1"
     make, words = ATTACKS[name]
     text = token(make())
@@ -139,7 +139,7 @@ def test_refused(name: str) -> None:
 
 
 def test_an_expired_token_has_a_code_of_its_own() -> None:
-    """Five minutes after its end a token is over: the end is exclusive."""
+    """A token expires five minutes after exp: the end is exclusive."""
     with pytest.raises(ExpiredTokenException) as refusal:
         judge(token(exp=EPOCH - 300))
     assert refusal.value.message == (
@@ -162,11 +162,11 @@ def test_an_expired_token_has_a_code_of_its_own() -> None:
     ],
 )
 def test_what_is_within_the_limits_is_accepted(changes: dict[str, Any]) -> None:
-    """Five minutes of tolerance on each time; long lives, long subjects and any script are fine."""
+    """Each time has five minutes of tolerance; long lifetimes, long subjects and any script are accepted."""
     assert judge(token(**changes)).issuer == ISSUER
 
 
 def test_the_first_fault_is_the_missing_claim() -> None:
-    """AWS names the first absent claim in its order, before anything else is judged."""
+    """AWS names the first absent claim in its order, before any other check."""
     with pytest.raises(InvalidIdentityToken, match="required claim: sub"):
         judge(token(sub=None, aud=None, exp=1))

@@ -1,4 +1,4 @@
-"""Attacks through the published key set, and the oddities of honest ones."""
+"""Attacks through the published key set, and unusual but honest sets."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ ATTACKER = key("RS256", "attacker")
 
 @dataclass(frozen=True)
 class Case:
-    """A token and the key set that it meets."""
+    """A token and the key set that verifies it."""
 
     text: str
     keys: bytes
@@ -150,7 +150,7 @@ ACCEPTED: dict[str, Callable[[], Case]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str) -> None:
-    """A key that is weak, for something else, ambiguous or broken verifies nothing."""
+    """A key that is weak, has another purpose, is ambiguous or is broken verifies no token."""
     assert judge(token(), keys=jwks(GOOD.jwk())).subject == "user-1"
     case = REFUSED[name]()
     with pytest.raises(KeyNotFound if name in WITHOUT_THE_KEY else KeysUnreadable):
@@ -159,12 +159,12 @@ def test_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_accepted(name: str) -> None:
-    """What stands beside a good key does not spoil it."""
+    """Other entries do not affect a good key."""
     case = ACCEPTED[name]()
     assert judge(case.text, keys=case.keys).subject == "user-1"
 
 
 def test_skipped_keys_are_explained() -> None:
-    """An operator who wonders why a key is not used finds the reason, without the key's text."""
+    """The report tells an operator why a key is not used, without the key's content."""
     found = parse_jwks(jwks(GOOD.jwk(d="AQAB", kid="leaked"), GOOD.jwk()))
     assert found.skipped == ("key 0: its private part is published, so any reader can sign with it",)

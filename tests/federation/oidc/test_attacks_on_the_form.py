@@ -1,4 +1,4 @@
-"""Attacks on the compact form and on signatures: spellings, sizes, other serialisations, impossible numbers."""
+"""Attacks on the compact form and on signatures: spellings, sizes, serialisations, impossible numbers."""
 
 import json
 import time
@@ -95,7 +95,10 @@ ATTACKS: dict[str, Callable[[], str]] = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_refused(name: str) -> None:
-    """One token has one spelling and one signature. All else is refused in time linear in its size."""
+    """A token has exactly one spelling and one signature.
+
+    All others are refused in time linear in the size.
+    """
     assert judge(token()).subject == "user-1"
     assert judge(token(alg="ES256")).subject == "user-1"
     text = ATTACKS[name]()
@@ -106,7 +109,10 @@ def test_refused(name: str) -> None:
 
 
 def test_the_other_of_two_ecdsa_signatures_is_the_same_identity() -> None:
-    """ECDSA lets anybody turn (r, s) into (r, n - s). It proves the same claims, so it is no forgery."""
+    """With ECDSA anyone can turn (r, s) into (r, n - s).
+
+    It proves the same claims, so it is not a forgery.
+    """
     head, body, tail = segments(token(alg="ES256"))
     raw = parse_base64url(tail)
     s = ORDER - int.from_bytes(raw[32:], "big")
@@ -115,7 +121,7 @@ def test_the_other_of_two_ecdsa_signatures_is_the_same_identity() -> None:
 
 
 def test_der_and_raw_spell_the_same_numbers() -> None:
-    """The test's own DER encoder is right, so that the refusal of DER is a refusal of the form alone."""
+    """The test's own DER encoder is correct, so that the refusal of DER is only about the form."""
     r, _ = decode_dss_signature(in_der())
     assert 0 < r < ORDER
     assert isinstance(SigningKey.generate("ES256", None).private, ec.EllipticCurvePrivateKey)

@@ -1,4 +1,4 @@
-"""Every limit of a token, judged at it, one unit before it and one after it.
+"""Every limit of a token: at the limit, one unit before it and one after it.
 
 RFC 7519: a token is refused on or after exp (4.1.4), and before nbf (4.1.5). AWS adds five minutes to each.
 """
@@ -97,7 +97,7 @@ def test_a_subject_at_its_limit(changes: dict[str, str], code: str) -> None:
 @pytest.mark.parametrize(("length", "code"), [(1, TAKEN), (1_024, TAKEN), (1_025, INVALID)])
 @pytest.mark.parametrize("place", ["aud", "azp", "list"])
 def test_an_audience_at_its_limit(place: str, length: int, code: str) -> None:
-    """One to 1,024 characters, wherever it stands; registered or not, a longer one is refused."""
+    """One to 1,024 characters in either claim; a longer one is refused, registered or not."""
     client_id = "c" * length
     places: dict[str, dict[str, Any]] = {
         "aud": {"aud": client_id},
@@ -110,7 +110,10 @@ def test_an_audience_at_its_limit(place: str, length: int, code: str) -> None:
 
 @pytest.mark.parametrize(("length", "code"), [(0, INVALID), (1, TAKEN), (512, TAKEN), (513, INVALID)])
 def test_a_key_id_at_its_limit(length: int, code: str) -> None:
-    """One to 512 characters. Where no published key has a name, one of any name is meant."""
+    """One to 512 characters.
+
+    If the published key has no id, a token with any id refers to it.
+    """
     published = {name: value for name, value in key("RS256").jwk().items() if name != "kid"}
     text = compact(header(kid="k" * length), claims(), key("RS256"))
     assert outcome(text, keys=jwks(published)) == code
@@ -121,7 +124,7 @@ def test_a_token_at_its_longest(over: int, *, taken: bool) -> None:
     """The limit is 20,000 characters, checked before anything else."""
     whole = token()
     short = MAX_TOKEN + over - len(whole)
-    # base64 writes three bytes as four characters: the padding claim is sought that makes the token just so long.
+    # base64 writes three bytes as four characters: find the padding claim that makes the token exactly this long.
     texts = (token(x="y" * length) for length in range(short * 3 // 4 - 20, short * 3 // 4))
     text = next(text for text in texts if len(text) == MAX_TOKEN + over)
     assert MAX_TOKEN == 20_000
@@ -135,7 +138,7 @@ def test_a_token_at_its_longest(over: int, *, taken: bool) -> None:
 
 @pytest.mark.parametrize("issuer", [None, 1, True, [], {}, ""])
 def test_a_token_without_the_name_of_an_issuer_is_not_read(issuer: object) -> None:
-    """The provider is looked up by this value, so it must be a string."""
+    """The provider is found by this value, so it must be a string."""
     payload = {**claims(), "iss": issuer}
     with pytest.raises(Fault) as refused:
         read_token(token(payload))
@@ -144,14 +147,14 @@ def test_a_token_without_the_name_of_an_issuer_is_not_read(issuer: object) -> No
 
 @pytest.mark.parametrize("other", ["http", "https://a.example", "https://issuer.examplf", "https://z.example", "zz"])
 def test_another_issuer_is_another_issuer_whatever_its_place_in_the_alphabet(other: str) -> None:
-    """Names are compared and not ordered."""
+    """Names are compared, not ordered."""
     assert outcome(token(iss=other)) == INVALID
 
 
 @pytest.mark.parametrize("name", ["iat", "exp", "nbf"])
 @pytest.mark.parametrize("value", [True, False, 1.5, float(EPOCH), str(EPOCH), [], {}, -1, LAST + 1])
 def test_each_time_is_whole_seconds(name: str, value: object) -> None:
-    """Also where another of them is fine, or absent."""
+    """This holds also if another time is valid or absent."""
     assert outcome(token({**claims(), name: value})) == INVALID
 
 
@@ -160,14 +163,14 @@ def test_each_time_is_whole_seconds(name: str, value: object) -> None:
     [("9" * 18, INVALID), ("9" * 19, INVALID), ("9" * 20, INVALID), (str(LAST), TAKEN)],
 )
 def test_a_number_of_many_digits(digits: str, code: str) -> None:
-    """Nineteen digits are read and no more, and the year 9999 is the last."""
+    """Numbers have at most nineteen digits, and the year 9999 is the last."""
     written = json.dumps(claims(exp=None))[:-1] + f',"exp":{digits}}}'
     assert outcome(token(written.encode())) == code
 
 
 @pytest.mark.parametrize(("depth", "code"), [(15, TAKEN), (16, INVALID), (17, INVALID)])
 def test_claims_at_their_deepest(depth: int, code: str) -> None:
-    """Sixteen levels, the object of all claims included."""
+    """Sixteen levels, with the object of all claims."""
     assert outcome(token(x=nested(depth))) == code
 
 
@@ -259,7 +262,10 @@ def test_a_point_beyond_its_curve_is_no_key(alg: str, member: str) -> None:
 @pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
 @pytest.mark.parametrize(("cut", "more"), [(1, b""), (2, b""), (0, b"\0"), (0, b"\0\0"), (0, b"\1")])
 def test_a_signature_is_as_long_as_its_curve_says(alg: str, cut: int, more: bytes) -> None:
-    """RFC 7518 3.4: r and s, 64, 96 or 132 bytes together. Any other length is invalid."""
+    """RFC 7518 section 3.4: r and s, 64, 96 or 132 bytes together.
+
+    Any other length is invalid.
+    """
     whole = token(alg=alg)
     assert outcome(whole) == TAKEN
     head, _, signature = whole.rpartition(".")
@@ -310,12 +316,12 @@ def test_a_set_of_keys_at_its_longest(over: int, *, taken: bool) -> None:
         parse_jwks(text)
 
 
-# Further claims -----------------------------------------------------------------------------------------------
+# Extra claims -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("length", "taken"), [(0, False), (1, True), (255, True), (256, True), (257, False)])
 def test_the_name_of_a_further_claim(length: int, *, taken: bool) -> None:
-    """One to 256 characters, an alias included."""
+    """One to 256 characters, with an alias."""
     if taken:
         assert FurtherClaim.parse("c" * length).claim == "c" * length
         return
@@ -324,7 +330,7 @@ def test_the_name_of_a_further_claim(length: int, *, taken: bool) -> None:
 
 
 def test_two_claims_do_not_fill_one_key() -> None:
-    """Condition keys are one key in any case."""
+    """Condition keys are not case-sensitive."""
     assert len(parse_claims(["groups", "team"])) == 2
     for texts in (["groups", "groups"], ["groups", "GROUPS"], ["groups", "team=Groups"]):
         with pytest.raises(ValueError, match="the same name"):
@@ -344,7 +350,10 @@ def test_two_claims_do_not_fill_one_key() -> None:
     ],
 )
 def test_where_a_further_claim_stands(claim: str, given: dict[str, Any], value: object) -> None:
-    """By its whole name, or by the steps to it; twice is refused, since two readers might take different ones."""
+    """The claim is found by its whole name or by its path.
+
+    Both at once are refused, because readers might differ.
+    """
     assert FurtherClaim.parse(claim).find(given) == value
     with pytest.raises(ClaimUnusable):
         FurtherClaim.parse("realm/roles").find({"realm/roles": "a", "realm": {"roles": "b"}})

@@ -1,4 +1,4 @@
-"""For how long an issuer's keys and addresses are believed: at each limit, a moment before it and at it."""
+"""How long an issuer's keys and endpoints are trusted: at each limit and just before it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,12 +32,12 @@ class Stage:
     begun: datetime
 
     def at(self, after: timedelta) -> datetime:
-        """Set the clock to so long after the fetch."""
+        """Set the clock to this time after the fetch."""
         self.clock.moment = self.begun + after
         return self.clock.moment
 
     def kept(self, after: timedelta) -> KeySet | NeedsFetch:
-        """Return the cached keys so long after the fetch."""
+        """Return the cached keys at this time after the fetch."""
         return self.keys.cached_keys(self.provider, self.at(after))
 
 
@@ -63,7 +63,10 @@ def stage(running: OidcIssuer) -> Stage:
     ("after", "fresh"), [(timedelta(), True), (5 * MINUTE - MOMENT, True), (5 * MINUTE, False), (-MOMENT, False)]
 )
 def test_keys_are_fresh_for_five_minutes(stage: Stage, after: timedelta, *, fresh: bool) -> None:
-    """After that they are fetched again. Keys that seem to come from the future count as old."""
+    """After that they are fetched again.
+
+    Keys with a time in the future count as old.
+    """
     assert isinstance(stage.kept(after), KeySet if fresh else NeedsFetch)
 
 
@@ -74,7 +77,7 @@ def test_keys_are_fresh_for_five_minutes(stage: Stage, after: timedelta, *, fres
 def test_keys_are_served_for_an_hour_while_they_are_looked_up_again(
     stage: Stage, after: timedelta, requests: int, *, served: bool
 ) -> None:
-    """Behind the caller's back; from the hour on the caller waits for the look."""
+    """The refetch runs in the background; from an hour on the caller waits for it."""
 
     async def run() -> None:
         assert isinstance(stage.kept(after), KeySet if served else NeedsFetch)
@@ -87,7 +90,7 @@ def test_keys_are_served_for_an_hour_while_they_are_looked_up_again(
 
 @pytest.mark.parametrize(("after", "served"), [(DAY - MOMENT, True), (DAY, False), (DAY + SECOND, False)])
 def test_old_keys_serve_for_a_day_while_the_issuer_is_down(stage: Stage, after: timedelta, *, served: bool) -> None:
-    """Counted from when they were fetched, not from when the issuer failed."""
+    """The day counts from the fetch of the keys, not from the issuer's failure."""
     stage.issuer.answers[DISCOVERY] = Answer.fail(503)
     stage.at(after - 5 * SECOND)
     asyncio.run(stage.keys.fetch(stage.provider))
@@ -103,7 +106,7 @@ def test_old_keys_serve_for_a_day_while_the_issuer_is_down(stage: Stage, after: 
     [(timedelta(), False), (10 * SECOND - MOMENT, False), (10 * SECOND, True), (11 * SECOND, True), (-MOMENT, True)],
 )
 def test_an_issuer_is_asked_again_after_ten_seconds(stage: Stage, after: timedelta, *, may: bool) -> None:
-    """However many tokens it is that its keys do not verify."""
+    """The number of tokens that its keys do not verify does not matter."""
     assert stage.keys.may_look_again(stage.provider, stage.at(after)) is may
     asyncio.run(stage.keys.fetch(stage.provider))
     assert stage.issuer.requests[KEYS] == (2 if may else 1)
@@ -118,7 +121,7 @@ def test_pinned_keys_are_not_looked_up_again(stage: Stage) -> None:
 
 @pytest.mark.parametrize("after", [timedelta(), 10 * SECOND - MOMENT])
 def test_a_failure_is_told_again_for_ten_seconds(stage: Stage, after: timedelta) -> None:
-    """And at ten seconds the issuer gets its next chance."""
+    """After ten seconds the issuer is contacted again."""
     stage.issuer.answers[DISCOVERY] = Answer.fail(503)
     other = terms(stage.issuer, issuer=stage.issuer.url + "/other")
     asyncio.run(stage.keys.fetch(other))

@@ -28,7 +28,7 @@ def running() -> Iterator[OidcIssuer]:
 
 @pytest.fixture
 def issuer(running: OidcIssuer) -> OidcIssuer:
-    """Return the issuer, honest again."""
+    """Return the issuer, with its honest behaviour restored."""
     running.answers.clear()
     return running
 
@@ -60,7 +60,7 @@ def found(issuer: OidcIssuer, **said: Any) -> Endpoints:
     ],
 )
 def test_how_a_provider_wants_to_see_the_secret(issuer: OidcIssuer, said: dict[str, Any], *, takes_basic: bool) -> None:
-    """In a header unless it says otherwise (Discovery 3)."""
+    """In a header, unless the document says otherwise (OpenID Connect Discovery 1.0 section 3)."""
     assert found(issuer, **said).takes_basic is takes_basic
 
 
@@ -70,7 +70,7 @@ def test_how_a_provider_wants_to_see_the_secret(issuer: OidcIssuer, said: dict[s
 def test_whether_a_provider_names_itself_in_its_answers(
     issuer: OidcIssuer, said: object, *, names_itself: bool
 ) -> None:
-    """RFC 9207: only true is a promise."""
+    """RFC 9207: only `true` is a promise."""
     assert found(issuer, authorization_response_iss_parameter_supported=said).names_itself is names_itself
 
 
@@ -85,21 +85,21 @@ def test_whether_a_provider_names_itself_in_its_answers(
     ],
 )
 def test_what_is_asked_for(issuer: OidcIssuer, said: dict[str, Any], scopes: str) -> None:
-    """The scopes that name a person, as far as the provider supports them."""
+    """The scopes for a person's name, if the provider supports them."""
     assert found(issuer, **said).scopes == scopes
 
 
 @pytest.mark.parametrize("name", PLACES)
 @pytest.mark.parametrize("place", [None, "", "http://idp.example/a", "javascript:alert(1)", 1])
 def test_a_provider_without_places_to_sign_in_at(issuer: OidcIssuer, name: str, place: object) -> None:
-    """Both must be plain https addresses."""
+    """Both must be plain https URLs."""
     with pytest.raises(Unacceptable, match="no https endpoints"):
         found(issuer, **{name: place})
 
 
 @pytest.mark.parametrize(("place", "mark"), [("https://idp.example/a", "?"), ("https://idp.example/a?tenant=x", "&")])
 def test_where_people_are_sent(place: str, mark: str) -> None:
-    """With everything that binds the answer to this sign-in (RFC 7636, S256)."""
+    """The URL has every parameter that binds the answer to this sign-in (RFC 7636, S256)."""
     client = Client("https://idp.example:8443/x", "our id")
     endpoints = Endpoints(place, "https://idp.example/t", takes_basic=True, names_itself=False, scopes="openid")
     url = authorization_url(client, endpoints, redirect_uri="https://us/cb", state="s", nonce="n", verifier="v")

@@ -1,4 +1,4 @@
-"""Genuine tokens are accepted: without this, a refusal elsewhere proves nothing."""
+"""Genuine tokens are accepted: without this, a refusal elsewhere would prove little."""
 
 import json
 
@@ -13,7 +13,7 @@ from daypass.testing.tokens import compact
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])
 def test_each_algorithm_of_aws_is_accepted(alg: str) -> None:
-    """AWS takes RS256/384/512 and ES256/384/512."""
+    """AWS accepts RS256/384/512 and ES256/384/512."""
     identity = judge(token(alg=alg))
     assert (identity.subject, identity.audience) == ("user-1", AUDIENCE)
 
@@ -29,29 +29,29 @@ def test_unknown_header_members_are_ignored() -> None:
 
 
 def test_the_authorized_party_wins_over_several_audiences() -> None:
-    """With azp, several audiences are fine, and azp becomes the audience."""
+    """With azp, several audiences are allowed, and azp becomes the audience."""
     identity = judge(token(aud=["first", "other"], azp="second-client"))
     assert identity.audience == "second-client"
 
 
 def test_a_list_of_one_audience_is_that_audience() -> None:
-    """Many issuers write aud as a list always."""
+    """Many issuers always write aud as a list."""
     assert judge(token(aud=[AUDIENCE])).audience == AUDIENCE
 
 
 def test_a_token_without_key_id_finds_the_only_key_that_fits() -> None:
-    """A key id is a hint. One fitting key needs none."""
+    """A key id is a hint. A single fitting key does not need one."""
     text = compact(header(kid=None), claims(), key("RS256"))
     assert judge(text, keys=jwks(key("RS256").jwk(), key("ES256").jwk())).subject == "user-1"
 
 
 def test_a_nameless_key_serves_a_token_that_names_one() -> None:
-    """An issuer with a single key may leave its name out of the set."""
+    """An issuer with a single key may leave its id out of the set."""
     assert judge(token(), keys=jwks(key("RS256").jwk(kid=None))).subject == "user-1"
 
 
 def test_tokens_of_other_signers_are_accepted() -> None:
-    """Two libraries that share nothing with ours make tokens that we accept."""
+    """Two libraries that share no code with ours make tokens that we accept."""
     text = pyjwt.encode(claims(), key("RS256").pem, algorithm="RS256", headers={"kid": "RS256-good"})
     assert judge(text).subject == "user-1"
     signer = RSAKey.import_key(key("RS256").pem)
@@ -60,7 +60,7 @@ def test_tokens_of_other_signers_are_accepted() -> None:
 
 
 def test_our_test_signer_is_believed_by_another_verifier() -> None:
-    """The simulator's tokens are real ones: PyJWT verifies them too."""
+    """The simulator's tokens are real: PyJWT verifies them too."""
     text = token(alg="ES256", exp=EPOCH + 10**9)
     found = pyjwt.decode(text, key("ES256").public_pem, ["ES256"], audience=AUDIENCE)
     assert found["sub"] == "user-1"

@@ -1,4 +1,4 @@
-"""Accounts share what waits for issuers: one tenant's issuers, however many hang, leave room for another's."""
+"""Accounts share the limits for issuers: one tenant's hanging issuers leave room for another's."""
 
 import asyncio
 import socket
@@ -35,7 +35,7 @@ def of(account: str) -> str:
 
 
 def test_one_accounts_issuers_push_out_nobody_elses() -> None:
-    """It holds most, and so it is the one that loses the issuer that it has not used for longest."""
+    """The account with the most issuers loses its least recently used one."""
     entries = IssuerEntries(100)
     kept = [entries.get((f"https://b{number}", frozenset()), B) for number in range(40)]
     shared = entries.get(("https://shared", frozenset()), B)
@@ -49,7 +49,7 @@ def test_one_accounts_issuers_push_out_nobody_elses() -> None:
 
 
 def test_many_accounts_lose_the_ones_that_nobody_uses() -> None:
-    """Where each account has one issuer, the account that was away for longest loses it."""
+    """If each account has one issuer, the account that was inactive longest loses it."""
     entries = IssuerEntries(10)
     made = [entries.get((f"https://i{number}", frozenset()), f"{number}") for number in range(10)]
     assert entries.get(("https://i0", frozenset()), "0") is made[0]
@@ -61,7 +61,7 @@ def test_many_accounts_lose_the_ones_that_nobody_uses() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(ACCOUNTS), st.integers(1, 40), st.booleans()), max_size=120))
 def test_the_whole_is_never_exceeded_and_a_share_is_left(steps: list[tuple[str, int, bool]]) -> None:
-    """Whatever is taken and given back, an account with less than a sixteenth gets more while any is left."""
+    """After any sequence, an account with less than a sixteenth gets more while the resource is not used up."""
     shares, held = Shares(160), dict.fromkeys(ACCOUNTS, 0)
     for account, amount, back in steps:
         if back and held[account] >= amount:
@@ -76,7 +76,7 @@ def test_the_whole_is_never_exceeded_and_a_share_is_left(steps: list[tuple[str, 
 
 
 def test_a_lane_lets_in_whoever_has_least() -> None:
-    """An account that fills half of a lane holds nobody up, and what it waits for goes when another account joins."""
+    """An account that fills half of a lane does not delay others, and its turn goes when another account joins it."""
 
     async def run() -> None:
         lane = FairLane(16)
@@ -106,7 +106,10 @@ async def _pass(lane: FairLane, turn: Turn) -> None:
 
 
 def test_a_tenants_hanging_issuers_leave_lanes_for_another() -> None:
-    """Load: one account has more new issuers that hang than there are lanes. Another's new issuer is asked at once."""
+    """Load: one account has more hanging new issuers than there are lanes.
+
+    Another's new issuer is fetched at once.
+    """
     clock = MovedClock()
     with OidcIssuer(algorithms=("ES256",), now=clock.epoch) as good:
         authority = good.authority
@@ -136,7 +139,10 @@ def test_a_tenants_hanging_issuers_leave_lanes_for_another() -> None:
 
 
 def test_one_accounts_callers_leave_room_at_an_issuer() -> None:
-    """A hundred callers of one account wait for an issuer. Those of another account may wait too."""
+    """A hundred callers of one account wait for an issuer.
+
+    Callers of another account may wait too.
+    """
     clock = MovedClock()
     with OidcIssuer(algorithms=("ES256",), now=clock.epoch) as issuer:
         issuer.answers[DISCOVERY] = Answer.hang()
@@ -168,7 +174,7 @@ def _request(size: int) -> HttpRequest:
 
 @pytest.mark.parametrize("size", [1, LARGEST])
 def test_waiting_requests_are_bounded_in_number_and_bytes(size: int) -> None:
-    """One account has half of the places and of the bytes, and another finds its share free."""
+    """One account gets half of the places and of the bytes, and another one still has its share."""
     slots, request = FetchSlots(), _request(size)
     taken = 0
     while slots.take(A, request):
@@ -182,7 +188,7 @@ def test_waiting_requests_are_bounded_in_number_and_bytes(size: int) -> None:
 
 
 def test_keys_of_one_account_stay_while_another_registers() -> None:
-    """The cached keys of a victim are still there after a tenant's tokens named a thousand issuers of its own."""
+    """A victim's cached keys stay after a tenant's tokens named a thousand issuers of its own."""
     clock = MovedClock()
     with OidcIssuer(algorithms=("ES256",), now=clock.epoch) as issuer:
         keys, victim = IssuerKeys(fetcher(issuer), clock), terms(issuer, arn=of(B))
@@ -199,7 +205,10 @@ def test_keys_of_one_account_stay_while_another_registers() -> None:
 
 
 def test_a_tenants_names_that_hang_leave_lookups_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One account's name server never answers. Another account's names, and one that both use, are resolved."""
+    """One account's name server never answers.
+
+    Names of another account, and a shared one, are resolved.
+    """
     clock, release = MovedClock(), threading.Event()
     asked = Counter[str]()
 
@@ -232,7 +241,10 @@ def test_a_tenants_names_that_hang_leave_lookups_for_another(monkeypatch: pytest
 
 
 def test_want_of_room_is_no_failure_to_another_account() -> None:
-    """An account has no room to have an issuer asked. Another account has it asked at once, and both get its keys."""
+    """An account has no capacity to contact an issuer.
+
+    Another account has it, and both get the keys.
+    """
     clock, full = MovedClock(), [True]
 
     async def lookup(host: str, port: int) -> list[str]:
@@ -254,13 +266,13 @@ def test_want_of_room_is_no_failure_to_another_account() -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that another thread brings about."""
+    """Wait until a condition holds that another thread fulfils."""
     while not holds():  # noqa: ASYNC110 - threads set no event
         await asyncio.sleep(0.01)
 
 
 def terms_at(issuer: str, account: str) -> ProviderTerms:
-    """Return the terms of an issuer that no simulator plays."""
+    """Return the terms of an issuer that no simulator serves."""
     return ProviderTerms(arn=of(account), issuer=issuer, client_ids=frozenset({"x"}))
 
 
@@ -270,7 +282,7 @@ def thumbprint(number: int) -> frozenset[str]:
 
 
 def test_thumbprints_of_one_account_leave_the_tls_settings_of_another() -> None:
-    """An account whose providers demand ever new thumbprints loses its own settings, and so does no other."""
+    """An account with ever new thumbprints loses only its own settings."""
     contexts = TlsContexts(8)
     kept = {0: contexts.get(None, thumbprint(0), {B}), 1: contexts.get(None, thumbprint(1), {A, B})}
     common = contexts.get(None, frozenset(), {A})
@@ -282,7 +294,7 @@ def test_thumbprints_of_one_account_leave_the_tls_settings_of_another() -> None:
 
 
 def test_a_fetch_counts_its_tls_settings_for_its_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fetcher says for whom it works."""
+    """The fetcher knows the accounts for which it works."""
     contexts = TlsContexts(2)
     monkeypatch.setattr(trust_store, "_contexts", contexts)
     with OidcIssuer() as issuer:

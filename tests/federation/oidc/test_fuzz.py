@@ -1,4 +1,4 @@
-"""Bounded fuzzing of what strangers send: a refusal or success, never anything else."""
+"""Bounded fuzzing of unauthenticated input: it is refused or accepted, and no other exception is raised."""
 
 import json
 from collections.abc import Callable
@@ -42,7 +42,7 @@ MEMBERS = st.sampled_from(["alg", "kid", "typ", "cty", "crit", "jwk", "b64", "x5
 
 
 def outcome(call: Callable[[], object]) -> object:
-    """Return what came of a call: its value, or the refusal that it is allowed to end in."""
+    """Return the result of a call: its value, or an allowed refusal."""
     try:
         return call()
     except (Fault, KeysUnreadable, NotStrictJsonError) as refusal:
@@ -52,14 +52,14 @@ def outcome(call: Callable[[], object]) -> object:
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
 def test_text(text: str) -> None:
-    """No text at all is a token."""
+    """No random string is a token."""
     assert isinstance(outcome(lambda: read_token(text)), InvalidIdentityToken)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(CLAIMS, JSON, max_size=4))
 def test_claims(changes: dict[str, Any]) -> None:
-    """A genuine signature over any claims ends in an identity or a fault of AWS's."""
+    """A genuine signature over any claims gives an identity or one of AWS's errors."""
     found = outcome(lambda: judge(token({**claims(), **changes})))
     assert isinstance(found, WebIdentity | InvalidIdentityToken | ExpiredTokenException)
 
@@ -67,7 +67,7 @@ def test_claims(changes: dict[str, Any]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(MEMBERS, JSON, min_size=1, max_size=3))
 def test_headers(changes: dict[str, Any]) -> None:
-    """A genuine signature under any header ends the same way."""
+    """A genuine signature under any header gives an identity or one of AWS's errors."""
     found = outcome(lambda: judge(compact({**header(), **changes}, claims(), key("RS256"))))
     assert isinstance(found, WebIdentity | InvalidIdentityToken)
 
@@ -75,7 +75,7 @@ def test_headers(changes: dict[str, Any]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["kty", "n", "e", "crv", "x", "y", "kid", "use", "alg", "key_ops", "d"]), JSON))
 def test_keys(changes: dict[str, Any]) -> None:
-    """Any entry beside, or instead of, the members of a key is skipped or used, and nothing else happens."""
+    """A key entry with any added or replaced members is either skipped or used."""
     data = json.dumps({"keys": [{**key("ES256").jwk(), **changes}]}).encode()
     assert isinstance(outcome(lambda: parse_jwks(data)), KeySet | KeysUnreadable)
 
@@ -83,19 +83,19 @@ def test_keys(changes: dict[str, Any]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes(data: bytes) -> None:
-    """No bytes make the JSON reader do anything but read or refuse."""
+    """For any bytes the JSON parser either parses or refuses."""
     assert isinstance(outcome(lambda: parse_object(data)), dict | NotStrictJsonError)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_characters="\0", codec="utf-8")), st.integers(-(10**17), 10**17)))
 def test_what_json_writes_is_read_back(value: dict[str, int]) -> None:
-    """Strictness costs no honest document anything."""
+    """Strict parsing accepts every honest document."""
     assert parse_object(json.dumps(value).encode()) == value
 
 
 def test_the_depth_of_json_is_bounded() -> None:
-    """Sixteen levels are enough for every claim; the seventeenth is refused, whatever stands in strings."""
+    """Sixteen levels are enough for every claim; the seventeenth is refused, even with brackets in strings."""
     deepest = b'{"a":' + b"[" * 15 + b'"[[[[{{{{\\"]"' + b"]" * 15 + b"}"
     assert isinstance(parse_object(deepest), dict)
     assert isinstance(

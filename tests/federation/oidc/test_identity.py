@@ -1,4 +1,4 @@
-"""What claims become: condition keys, session tags, source identity, roles."""
+"""The results of claims: condition keys, session tags, source identity, roles."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ def from_issuer(issuer: str, **changes: object) -> WebIdentity:
 
 
 def exposing(*choices: str) -> ProviderTerms:
-    """Return terms on which an operator exposes further claims."""
+    """Return terms with which an operator exposes extra claims."""
     return replace(PROVIDER, further_claims=tuple(map(FurtherClaim.parse, choices)))
 
 
@@ -33,7 +33,7 @@ def payload(claim: str, value: object) -> str:
 
 
 def test_the_standard_keys() -> None:
-    """The issuer without its scheme, a colon, the claim; audiences as AWS has them: aud is azp where there is one."""
+    """The issuer without its scheme, a colon, the claim; as on AWS, aud is azp if there is one."""
     identity = judge(token(aud=["x", "y"], azp="second-client", amr=["mfa", "pwd"], email="a@b.example"))
     assert identity.condition_keys == {
         "issuer.example:sub": "user-1",
@@ -47,7 +47,7 @@ def test_the_standard_keys() -> None:
 
 
 def test_what_the_session_keeps() -> None:
-    """Later calls of the session see amr, aud and sub, and nothing else of the token."""
+    """Later calls of the session see only amr, aud and sub of the token."""
     identity = judge(token(amr="mfa", email="a@b.example"))
     assert identity.session_keys == {
         "issuer.example:sub": "user-1",
@@ -57,13 +57,13 @@ def test_what_the_session_keeps() -> None:
 
 
 def test_path_and_slash_of_the_issuer_are_kept_and_letters_lowered() -> None:
-    """Condition keys know no case; an issuer's path and last slash are part of its name."""
+    """Condition keys are not case-sensitive; an issuer's path and trailing slash are part of its name."""
     identity = from_issuer("https://Auth.example/Tenant/")
     assert identity.condition_keys["auth.example/tenant/:sub"] == "user-1"
 
 
 def test_other_claims_are_not_exposed() -> None:
-    """A claim that neither AWS nor the operator chose is no condition key, whatever it is called."""
+    """A claim that neither AWS nor the operator chose is not a condition key, whatever its name."""
     identity = judge(payload("groups", ["admin"]))
     assert "issuer.example:groups" not in identity.condition_keys
 
@@ -107,7 +107,7 @@ def test_issuers_with_keys_of_their_own(issuer: str, claim: str, value: object, 
     ],
 )
 def test_lookalike_issuers_have_no_keys_of_their_own(issuer: str) -> None:
-    """Only the very issuers of the table have further keys."""
+    """Only the exact issuers of the table have additional keys."""
     assert f"{issuer.removeprefix('https://')}:repository" not in from_issuer(issuer, repository="a/b").condition_keys
 
 
@@ -142,14 +142,14 @@ def test_further_claims(choice: str, claim: str, value: object, name: str, expec
     ],
 )
 def test_a_further_claim_of_an_impossible_shape_refuses_the_token(choice: str, value: object) -> None:
-    """Left out, the claim would slip past a Deny that tests it."""
+    """If the claim were left out, a Deny that tests it would not match."""
     with pytest.raises(InvalidIdentityToken) as refusal:
         judge(payload("groups", value), provider=exposing(choice))
     assert "groups" in refusal.value.detail
 
 
 def test_a_claim_that_stands_in_the_token_twice_is_refused() -> None:
-    """Flat and nested at once, nobody can say which one the issuer meant."""
+    """If both are present, the issuer's intention is unclear."""
     text = token({**claims(), "realm/roles": "a", "realm": {"roles": "b"}})
     with pytest.raises(InvalidIdentityToken):
         judge(text, provider=exposing("realm/roles"))
@@ -157,13 +157,13 @@ def test_a_claim_that_stands_in_the_token_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("choice", ["", "=x", "sub", "other=SUB", "cognito:groups", "a\nb", "x" * 300])
 def test_choices_that_are_none(choice: str) -> None:
-    """A further claim has a name that policies can hold, and never that of a key whose meaning is fixed."""
+    """An extra claim has a name that policies allow, and never that of a key with a fixed meaning."""
     with pytest.raises(ValueError, match=r"claim|colon|meaning"):
         FurtherClaim.parse(choice)
 
 
 def test_nested_session_tags() -> None:
-    """The documented form: each value a list of one, transitive keys beside."""
+    """The documented form: each value a list of one, with the transitive keys."""
     value = {"principal_tags": {"Project": ["x"], "Cost": [""]}, "transitive_tag_keys": ["Project"]}
     identity = judge(payload(TAGS, value))
     assert identity.tags == (("Project", "x"), ("Cost", ""))
@@ -201,7 +201,7 @@ def test_flat_session_tags() -> None:
     ],
 )
 def test_session_tags_that_are_none(value: object) -> None:
-    """Tags that cannot be read refuse the token; half of them would be another identity."""
+    """Unreadable tags refuse the token: half of the tags would be another identity."""
     with pytest.raises(InvalidIdentityToken):
         judge(payload(TAGS, value))
 
@@ -215,20 +215,20 @@ def test_source_identity() -> None:
 
 @pytest.mark.parametrize("value", ["", "x", "a b", "a\nb", 7, ["a.user"], "aws:x", "é" * 3, "a" * 257])
 def test_source_identities_that_are_none(value: object) -> None:
-    """A source identity that cannot be one refuses the token rather than vanishing."""
+    """An invalid source identity refuses the token; it is not dropped."""
     with pytest.raises(InvalidIdentityToken):
         judge(payload("https://aws.amazon.com/source_identity", value))
 
 
 @pytest.mark.parametrize("value", [ROLE, [ROLE], ["arn:aws:iam::123456789012:role/other", ROLE]])
 def test_a_role_that_the_token_names(value: object) -> None:
-    """A text or a list; the exact ARN makes sts:RoleAuthorizedByIdp true."""
+    """A string or a list; the exact ARN makes sts:RoleAuthorizedByIdp true."""
     identity = judge(payload("https://aws.amazon.com/roles", value))
     assert check_role(identity, ROLE) == {"sts:roleauthorizedbyidp": "true"}
 
 
 def test_a_token_without_roles_is_not_bound_to_any() -> None:
-    """The key is false then, so that a Deny can demand the claim."""
+    """The key is false then, so that a Deny can require the claim."""
     assert check_role(judge(token()), ROLE) == {"sts:roleauthorizedbyidp": "false"}
 
 
@@ -251,7 +251,7 @@ def test_a_token_without_roles_is_not_bound_to_any() -> None:
     ],
 )
 def test_a_role_that_the_token_does_not_name(value: object) -> None:
-    """Once the claim is there it is an allow-list: exact, without wildcards, and an unreadable one allows none."""
+    """The claim, if present, is an allow-list: exact, without wildcards, and an unreadable one allows no role."""
     with pytest.raises(InvalidIdentityToken, match="target role ARN is not present in the roles claim"):
         check_role(judge(payload("https://aws.amazon.com/roles", value)), ROLE)
 
@@ -294,7 +294,7 @@ def test_a_kubernetes_service_account_token(alg: str) -> None:
 
 
 def test_built_in_providers() -> None:
-    """Google and Cognito exist in every account; those whose tokens nobody else can verify do not."""
+    """Google and Cognito exist in every account; providers with opaque tokens do not."""
     google = find_built_in("https://accounts.google.com")
     assert google is not None
     assert (google.arn, google.client_ids) == ("accounts.google.com", ANY_AUDIENCE)
@@ -326,7 +326,7 @@ def test_built_in_providers() -> None:
     ],
 )
 def test_the_form_of_issuers(url: str, *, expected: bool) -> None:
-    """An issuer is a plain https URL; nothing in it can be read in two ways."""
+    """An issuer is a plain https URL without ambiguous parts."""
     assert is_issuer_url(url) is expected
 
 
@@ -335,7 +335,10 @@ def test_the_form_of_issuers(url: str, *, expected: bool) -> None:
     [("https://issuer.example", "email"), ("https://gitlab.com", "user_login"), ("https://gitlab.com", "email")],
 )
 def test_a_claim_that_policies_test_has_a_shape_that_they_can(issuer: str, claim: str) -> None:
-    """A list is a set of texts. What no condition can test is refused: a Deny on it would miss, were it left out."""
+    """A list is a set of strings.
+
+    An untestable shape is refused: otherwise a Deny on the claim would not match.
+    """
     key_name = f"{issuer.removeprefix('https://')}:{claim}"
     assert from_issuer(issuer, **{claim: ["a", "b"]}).condition_keys[key_name] == ("a", "b")
     assert from_issuer(issuer, **{claim: 7}).condition_keys[key_name] == "7"
@@ -358,6 +361,6 @@ def test_a_claim_that_policies_test_has_a_shape_that_they_can(issuer: str, claim
     ],
 )
 def test_a_misspelt_tag_is_refused(claim: str, value: object) -> None:
-    """Passed over, it would slip past a Deny that tests the tag."""
+    """If it were ignored, a Deny that tests the tag would not match."""
     with pytest.raises(InvalidIdentityToken):
         judge(payload(claim, value))

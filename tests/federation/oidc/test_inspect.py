@@ -14,7 +14,7 @@ KEYS = parse_jwks(jwks())
 
 
 def report(text: str) -> InspectionReport:
-    """Return the report with a provider and keys at hand."""
+    """Return the report with a provider and keys."""
     return inspect_token(text, provider=PROVIDER, keys=KEYS, now=NOW)
 
 
@@ -24,7 +24,7 @@ def failed(found: InspectionReport) -> list[str]:
 
 
 def test_a_good_token_passes_each_check_and_shows_its_keys() -> None:
-    """Nothing is skipped, and the condition keys are those that a policy would see."""
+    """No check is skipped, and the condition keys are those that a policy would see."""
     found = report(token())
     assert found.verdict == "accepted"
     assert found.condition_keys["issuer.example:sub"] == "user-1"
@@ -54,7 +54,7 @@ def test_a_bad_signature_does_not_hide_the_claims() -> None:
 
 
 def test_an_algorithm_that_is_not_taken_has_a_remedy_of_its_own() -> None:
-    """LemonLDAP::NG signs with the client's secret unless it is told otherwise; the token's form is not at fault."""
+    """LemonLDAP::NG signs with the client's secret by default; the token's form is not at fault."""
     head = base64.urlsafe_b64encode(b'{"typ":"JWT","alg":"HS512"}').rstrip(b"=").decode()
     found = report(f"{head}.{token().partition('.')[2]}")
     assert failed(found) == ["form"]
@@ -62,7 +62,7 @@ def test_an_algorithm_that_is_not_taken_has_a_remedy_of_its_own() -> None:
 
 
 def test_what_is_missing_is_skipped_and_said() -> None:
-    """Without a provider or keys the report says what could not be judged."""
+    """Without a provider or keys the report names the checks that were not possible."""
     found = inspect_token(token(), provider=None, keys=None, now=NOW)
     assert {check.name for check in found.checks if check.outcome is CheckOutcome.PASSED} == {"form"}
     found = inspect_token(token(), provider=PROVIDER, keys=None, now=NOW, no_keys="the issuer is away")
@@ -71,7 +71,7 @@ def test_what_is_missing_is_skipped_and_said() -> None:
 
 
 def test_a_token_without_claims() -> None:
-    """Later checks have nothing to look at, and are skipped rather than failed."""
+    """Later checks have no input, and are skipped, not failed."""
     assert failed(report(token({"iss": "https://issuer.example"}))) == ["required claims"]
 
 
@@ -80,5 +80,5 @@ def test_a_token_without_claims() -> None:
     st.one_of(st.text(), st.binary().map(lambda data: data.decode("latin-1")), st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*"))
 )
 def test_garbage_gets_a_report_too(text: str) -> None:
-    """Whatever is pasted, there is a report and no traceback."""
+    """Every input gets a report, without a traceback."""
     assert failed(report(text)) == ["form"]

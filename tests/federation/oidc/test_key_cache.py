@@ -1,4 +1,4 @@
-"""When keys are fetched, how often, and what is served meanwhile."""
+"""The time and number of fetches of keys, and the keys that are used meanwhile."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ from daypass.testing.tokens import SigningKey, compact
 
 
 class Stage:
-    """An issuer, a clock and a cache, at one moment."""
+    """An issuer, a clock and a cache, at one time."""
 
     def __init__(self) -> None:
         self.clock = MovedClock()
         self.issuer = OidcIssuer(algorithms=("ES256",), now=self.clock.epoch)
 
     def open(self) -> None:
-        """Make the cache, once the issuer runs."""
+        """Create the cache, once the issuer runs."""
         self.keys = IssuerKeys(fetcher(self.issuer), self.clock)
         self.provider = terms(self.issuer)
 
@@ -38,13 +38,13 @@ class Stage:
         return True
 
     def unknown(self, kid: str) -> str:
-        """Return a token that names a key which nobody published."""
+        """Return a token with the id of a key that is not published."""
         return compact({"alg": "ES256", "kid": kid}, self.issuer.claims(), key("ES256", "attacker"))
 
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """Set the scene."""
+    """Set up a stage."""
     scene = Stage()
     with scene.issuer:
         scene.open()
@@ -75,7 +75,7 @@ def test_the_same_issuer_in_several_accounts_is_fetched_once(stage: Stage) -> No
 
 
 def test_many_at_once_share_one_flight(stage: Stage) -> None:
-    """One fetch at a time per issuer, however many tokens wait for it."""
+    """There is one fetch at a time for each issuer, however many tokens wait for it."""
 
     async def run() -> list[bool]:
         return await asyncio.gather(*[stage.accepted() for _ in range(60)])
@@ -85,7 +85,7 @@ def test_many_at_once_share_one_flight(stage: Stage) -> None:
 
 
 def test_whoever_goes_away_does_not_take_the_flight_along(stage: Stage) -> None:
-    """A caller who hangs up must not cost the others their fetch."""
+    """A caller that gives up must not cancel the fetch for the others."""
 
     async def run() -> bool:
         first = asyncio.create_task(stage.accepted())
@@ -113,7 +113,10 @@ def test_a_rotated_key_is_accepted_within_twenty_seconds(stage: Stage) -> None:
 
 
 def test_a_key_that_took_over_the_old_name(stage: Stage) -> None:
-    """An issuer that was set up anew may give its new key the old key's id. That is seen as quickly."""
+    """An issuer that was set up again may give its new key the old id.
+
+    This is noticed as quickly.
+    """
 
     async def run() -> None:
         assert await stage.accepted()
@@ -139,7 +142,7 @@ def test_rotation_every_minute(stage: Stage) -> None:
 
 
 def test_a_withdrawn_key_is_refused_after_the_next_fetch(stage: Stage) -> None:
-    """What an issuer no longer publishes verifies nothing, once we have looked."""
+    """A key that the issuer no longer publishes verifies no token after the next fetch."""
 
     async def run() -> None:
         old = stage.issuer.token(alg="ES256")
@@ -153,7 +156,7 @@ def test_a_withdrawn_key_is_refused_after_the_next_fetch(stage: Stage) -> None:
 
 
 def test_a_thousand_unknown_key_ids_cause_one_fetch_in_ten_seconds(stage: Stage) -> None:
-    """A flood of invented key ids costs the issuer one request in ten seconds, and good tokens nothing."""
+    """A flood of invented key ids causes one request to the issuer in ten seconds, and does not affect good tokens."""
 
     async def run() -> None:
         assert await stage.accepted()
@@ -167,7 +170,7 @@ def test_a_thousand_unknown_key_ids_cause_one_fetch_in_ten_seconds(stage: Stage)
 
 
 def test_unknown_key_ids_do_not_keep_a_rotated_key_out(stage: Stage) -> None:
-    """The flood's own fetches bring the new key."""
+    """The fetches that the flood causes bring the new key."""
 
     async def run() -> None:
         assert await stage.accepted()
@@ -181,7 +184,7 @@ def test_unknown_key_ids_do_not_keep_a_rotated_key_out(stage: Stage) -> None:
 
 
 def test_old_keys_are_served_while_the_issuer_is_down(stage: Stage) -> None:
-    """500s for hours: tokens of published keys stay good, for a day."""
+    """During hours of status 500, tokens of published keys stay valid, for a day."""
 
     async def run() -> None:
         assert await stage.accepted()
@@ -200,7 +203,7 @@ def test_old_keys_are_served_while_the_issuer_is_down(stage: Stage) -> None:
 
 @pytest.mark.parametrize("answer", [b'{"keys":[]}', b"null", b"<html>", b'{"keys":[{"kty":"oct","k":"AA"}]}'])
 def test_a_broken_set_does_not_replace_a_good_one(stage: Stage, answer: bytes) -> None:
-    """An empty or unreadable set is the issuer's mishap; the cached keys stay."""
+    """An empty or unreadable set is a failure of the issuer; the cached keys stay."""
 
     async def run() -> None:
         assert await stage.accepted()
@@ -213,7 +216,7 @@ def test_a_broken_set_does_not_replace_a_good_one(stage: Stage, answer: bytes) -
 
 
 def test_keys_are_looked_up_again_behind_the_callers_back(stage: Stage) -> None:
-    """After five minutes nobody waits, and the set is renewed all the same."""
+    """After five minutes no caller waits, and the set is still renewed."""
 
     async def run() -> None:
         assert await stage.accepted()
@@ -229,7 +232,7 @@ def test_keys_are_looked_up_again_behind_the_callers_back(stage: Stage) -> None:
 
 
 def test_after_an_hour_the_caller_waits_for_a_look(stage: Stage) -> None:
-    """A key withdrawn long ago is not believed for the sake of a quick answer."""
+    """A key that was withdrawn long ago is not trusted for the sake of a quick answer."""
 
     async def run() -> None:
         old = stage.issuer.token(alg="ES256", exp=int(stage.clock.epoch()) + 10**6)
@@ -243,14 +246,14 @@ def test_after_an_hour_the_caller_waits_for_a_look(stage: Stage) -> None:
 
 
 def test_without_an_event_loop_the_caller_is_told_to_fetch(stage: Stage) -> None:
-    """Nothing can be done behind the back of a caller who runs no loop."""
+    """Without an event loop there is no background work."""
     asyncio.run(stage.keys.fetch(stage.provider))
     stage.clock.move(minutes=6)
     assert isinstance(stage.keys.cached_keys(stage.provider, stage.clock.now()), NeedsFetch)
 
 
 def test_a_failure_is_remembered_for_ten_seconds(stage: Stage) -> None:
-    """Until then callers get the same answer at once, then the issuer gets its next chance."""
+    """Until then callers get the same answer at once; then the issuer is contacted again."""
 
     async def run() -> None:
         stage.issuer.answers[DISCOVERY] = Answer.fail(500)
@@ -266,7 +269,7 @@ def test_a_failure_is_remembered_for_ten_seconds(stage: Stage) -> None:
 
 
 def test_a_clock_that_was_set_back(stage: Stage) -> None:
-    """Keys from the future are not fresh for as long as the clock was wrong."""
+    """Keys with a time in the future are not fresh for as long as the clock was wrong."""
 
     async def run() -> None:
         assert await stage.accepted()
@@ -278,7 +281,7 @@ def test_a_clock_that_was_set_back(stage: Stage) -> None:
 
 
 def test_pinned_keys_are_never_fetched(stage: Stage) -> None:
-    """An issuer without network is believed by the keys that an operator pinned, and by no others."""
+    """For an issuer without network, exactly the keys that an operator pinned are trusted."""
     pinned = terms(stage.issuer, pinned=parse_jwks(jwks(stage.issuer.signing["ES256"].jwk())))
 
     async def run() -> None:
@@ -291,14 +294,14 @@ def test_pinned_keys_are_never_fetched(stage: Stage) -> None:
 
 
 def test_the_number_of_issuers_is_bounded(stage: Stage) -> None:
-    """The one that was not used for longest goes first."""
+    """The least recently used one is dropped first."""
     for number in range(issuer_keys.MAX_ISSUERS + 50):
         stage.keys.cached_keys(terms(stage.issuer, issuer=f"https://i{number}.example"), stage.clock.now())
     assert len(stage.keys._entries) == issuer_keys.MAX_ISSUERS
 
 
 def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
-    """A hanging issuer collects a hundred callers and no more; the others are told at once."""
+    """At most a hundred callers wait for a hanging issuer; the others are refused at once."""
     stage.issuer.answers[DISCOVERY] = Answer.hang()
 
     async def run() -> None:
@@ -313,7 +316,7 @@ def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
 
 
 def test_hanging_issuers_delay_nobody_else(stage: Stage) -> None:
-    """Load: a hundred issuers hang, again and again, while another is met for the first time and then used."""
+    """Load: a hundred issuers hang, again and again, while another one is used for the first time and then again."""
     authority = stage.issuer.authority
     with OidcIssuer(algorithms=("ES256",), now=stage.clock.epoch, authority=authority) as hanging:
         hanging.answers[DISCOVERY] = Answer.hang()

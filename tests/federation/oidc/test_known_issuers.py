@@ -55,7 +55,7 @@ def test_every_provider_of_an_account_is_known(store: MemoryStore, number: int) 
 
 
 def test_an_account_s_own_provider_goes_before_a_built_in_one(store: MemoryStore) -> None:
-    """An account that registers Google's issuer wants its own client ids."""
+    """An account that registers Google's issuer wants to use its own client ids."""
     with store.read() as reader:
         built_in = find_terms(load_issuers(reader, ACCOUNT), GOOGLE)
     assert built_in is not None
@@ -98,7 +98,7 @@ def test_terms_that_cannot_be_are_not_stored(store: MemoryStore) -> None:
 
 
 def test_opaque_tokens_are_refused_in_awss_words() -> None:
-    """Amazon's in one sentence, all others in another."""
+    """Amazon has one message, all others have another."""
     assert refuse_access_token("www.amazon.com").message == words.NOT_LOGIN_WITH_AMAZON
     for other in ("graph.facebook.com", "", "WWW.AMAZON.COM", "xyz"):
         assert refuse_access_token(other).message == words.NOT_VALIDATED

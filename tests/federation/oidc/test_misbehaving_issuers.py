@@ -1,4 +1,7 @@
-"""Issuers that hang, flood, redirect inward and lie. Each costs bounded time, ends in AWS's error, and is let be."""
+"""Issuers that hang, flood, redirect to private addresses or lie.
+
+Each costs limited time, ends in AWS's error, and is not contacted again at once.
+"""
 
 import asyncio
 import json
@@ -36,7 +39,7 @@ def issuer() -> Iterator[OidcIssuer]:
 
 @pytest.fixture(autouse=True)
 def well_behaved(issuer: OidcIssuer) -> None:
-    """Begin each test with an issuer that tells the truth."""
+    """Begin each test with an honest issuer."""
     issuer.answers.clear()
     issuer.discovery_changes.clear()
     issuer.requests.clear()
@@ -45,7 +48,10 @@ def well_behaved(issuer: OidcIssuer) -> None:
 def attempt(
     issuer: OidcIssuer, using: Fetcher | None = None, provider: ProviderTerms | None = None, *, enforce: bool = False
 ) -> Fault | None:
-    """Exchange a genuine token twice; return the refusal. The second try must not ask the issuer again."""
+    """Exchange a genuine token twice and return the refusal.
+
+    The second attempt must not contact the issuer again.
+    """
     clock = MovedClock()
     keys = IssuerKeys(using or fetcher(issuer), clock, enforce_thumbprints=enforce)
 
@@ -104,7 +110,7 @@ HOSTILE = {
 @pytest.mark.parametrize("path", [DISCOVERY, KEYS])
 @pytest.mark.parametrize("name", SLOW)
 def test_what_may_pass_is_worth_a_retry(issuer: OidcIssuer, name: str, path: str) -> None:
-    """Silence, slowness and faults of the issuer's own are the one retryable error."""
+    """Silence, slowness and the issuer's own failures give the one retryable error."""
     issuer.answers[path] = SLOW[name]
     assert isinstance(attempt(issuer), IDPCommunicationError)
 
@@ -112,7 +118,7 @@ def test_what_may_pass_is_worth_a_retry(issuer: OidcIssuer, name: str, path: str
 @pytest.mark.parametrize("path", [DISCOVERY, KEYS])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_will_not_pass_is_not(issuer: OidcIssuer, name: str, path: str) -> None:
-    """Too much, elsewhere, or nothing that is a key: no verification key, in AWS's words."""
+    """Answers that are too large, redirect or contain no key: no verification key, in AWS's words."""
     issuer.answers[path] = HOSTILE[name]
     refusal = attempt(issuer)
     assert isinstance(refusal, InvalidIdentityToken)
@@ -121,7 +127,7 @@ def test_what_will_not_pass_is_not(issuer: OidcIssuer, name: str, path: str) -> 
 
 @pytest.mark.parametrize("path", [DISCOVERY, KEYS])
 def test_the_document_that_could_not_be_read_is_named(issuer: OidcIssuer, path: str) -> None:
-    """For the audit log: glewlwyd's discovery document, for one, is not where its issuer's name would put it."""
+    """The audit log needs it: glewlwyd's discovery document, for one, is not at the URL that its issuer implies."""
     issuer.answers[path] = Answer.fail(404)
     refusal = attempt(issuer)
     assert refusal is not None
@@ -129,13 +135,13 @@ def test_the_document_that_could_not_be_read_is_named(issuer: OidcIssuer, path: 
 
 
 def test_header_lines_that_never_end(issuer: OidcIssuer) -> None:
-    """The number and size of header lines are bounded, too."""
+    """The number and size of header lines are limited too."""
     issuer.answers[KEYS] = Answer.header_flood()
     assert attempt(issuer) is not None
 
 
 def test_ten_thousand_keys(issuer: OidcIssuer) -> None:
-    """A set with more keys than an issuer needs is not searched for the one that fits."""
+    """A set with too many keys is not searched for the one that fits."""
     issuer.answers[KEYS] = Answer.document({"keys": [{"kty": "x"}] * 10_000 + issuer.published})
     refusal = attempt(issuer)
     assert refusal is not None
@@ -164,7 +170,7 @@ def test_ten_thousand_keys(issuer: OidcIssuer) -> None:
     ],
 )
 def test_discovery_documents_that_lie(issuer: OidcIssuer, changes: dict[str, object]) -> None:
-    """The document must be the issuer's own, and send us to https at an address that may be connected to."""
+    """The document must be the issuer's own, and contain an https URL with an allowed address."""
     issuer.discovery_changes.update(changes)
     refusal = attempt(issuer)
     assert isinstance(refusal, InvalidIdentityToken)
@@ -173,7 +179,7 @@ def test_discovery_documents_that_lie(issuer: OidcIssuer, changes: dict[str, obj
 
 
 def test_another_name_in_the_discovery_document_is_told(issuer: OidcIssuer) -> None:
-    """Mostly a slash at the end that was left out: the audit log shows which name the issuer has for itself."""
+    """The usual cause is a missing slash at the end: the audit log shows the issuer's own name."""
     issuer.discovery_changes["issuer"] = f"{issuer.url}/"
     refusal = attempt(issuer)
     assert refusal is not None
@@ -188,7 +194,7 @@ def test_another_name_in_the_discovery_document_is_told(issuer: OidcIssuer) -> N
 
 
 def test_a_discovery_document_with_the_issuer_twice(issuer: OidcIssuer) -> None:
-    """Two issuers in one document are none."""
+    """A document with two issuers is not valid."""
     issuer.answers[DISCOVERY] = Answer(
         body=b'{"issuer":"https://attacker.example","issuer":%s,"jwks_uri":%s}'
         % (json.dumps(issuer.url).encode(), json.dumps(issuer.root + KEYS).encode())
@@ -198,7 +204,7 @@ def test_a_discovery_document_with_the_issuer_twice(issuer: OidcIssuer) -> None:
 
 @pytest.mark.parametrize("flaw", [Flaw.EXPIRED, Flaw.OTHER_NAME, Flaw.SELF_SIGNED])
 def test_bad_certificates(flaw: Flaw) -> None:
-    """A certificate that is over, of another name or of nobody is refused before a byte is asked for."""
+    """A certificate that is expired, of another name or untrusted is refused before any request is sent."""
     with OidcIssuer(algorithms=("ES256",), flaw=flaw) as bad:
         refusal = attempt(bad)
         assert isinstance(refusal, InvalidIdentityToken)
@@ -207,7 +213,7 @@ def test_bad_certificates(flaw: Flaw) -> None:
 
 
 def test_an_authority_that_nobody_trusts(issuer: OidcIssuer) -> None:
-    """Without the operator's bundle the system's authorities alone decide."""
+    """Without the operator's bundle only the system's authorities are trusted."""
     refusal = attempt(issuer, Fetcher(FetchLimits(LOOPBACK, None, SECONDS)))
     assert isinstance(refusal, InvalidIdentityToken)
     assert "DAYPASS_OIDC_CA_BUNDLE" in refusal.detail
@@ -215,7 +221,7 @@ def test_an_authority_that_nobody_trusts(issuer: OidcIssuer) -> None:
 
 
 def test_loopback_is_refused_by_default(issuer: OidcIssuer) -> None:
-    """No network is allowed unless an operator says so, and no connection is opened."""
+    """No network is allowed unless an operator allows it, and no connection is opened."""
     refusal = attempt(issuer, Fetcher(FetchLimits((), issuer.ca_bundle, SECONDS)))
     assert isinstance(refusal, InvalidIdentityToken)
     assert "DAYPASS_OIDC_ALLOWED_NETWORKS" in refusal.detail
@@ -223,7 +229,7 @@ def test_loopback_is_refused_by_default(issuer: OidcIssuer) -> None:
 
 
 def test_literal_addresses_are_judged_too() -> None:
-    """A resolver never sees a literal address, so the socket's own gate refuses it."""
+    """A resolver never sees a literal address, so the check of the socket refuses it."""
     with OidcIssuer(algorithms=("ES256",), host="127.0.0.1") as literal:
         assert isinstance(attempt(literal, Fetcher(FetchLimits((), literal.ca_bundle, SECONDS))), InvalidIdentityToken)
         assert not literal.requests
@@ -231,7 +237,7 @@ def test_literal_addresses_are_judged_too() -> None:
 
 
 def test_a_name_that_resolves_inward_at_the_second_look(issuer: OidcIssuer) -> None:
-    """Rebinding: each connection goes to the addresses that were judged for it, so the second one is refused."""
+    """DNS rebinding: each connection uses the addresses that were checked for it, so the second one is refused."""
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
 
     async def rebinding(_host: str, _port: int) -> Sequence[str]:
@@ -243,7 +249,7 @@ def test_a_name_that_resolves_inward_at_the_second_look(issuer: OidcIssuer) -> N
 
 
 def test_of_several_addresses_only_allowed_ones_are_used(issuer: OidcIssuer) -> None:
-    """One good address among bad ones is enough, and the bad ones are never tried."""
+    """One allowed address is enough, and the others are never tried."""
 
     async def mixed(_host: str, _port: int) -> Sequence[str]:
         return ["169.254.169.254", "::1", "10.0.0.1", "127.0.0.1"]
@@ -252,7 +258,7 @@ def test_of_several_addresses_only_allowed_ones_are_used(issuer: OidcIssuer) -> 
 
 
 def test_a_name_that_does_not_resolve(issuer: OidcIssuer) -> None:
-    """A name server's no is worth a retry."""
+    """A failed resolution is worth a retry."""
 
     async def unknown(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
@@ -261,7 +267,7 @@ def test_a_name_that_does_not_resolve(issuer: OidcIssuer) -> None:
 
 
 def test_a_name_server_that_hangs(issuer: OidcIssuer) -> None:
-    """Resolving counts against the same time as everything else."""
+    """Resolution counts against the same time limit as the rest."""
 
     async def silent(_host: str, _port: int) -> Sequence[str]:
         await asyncio.Event().wait()
@@ -271,7 +277,7 @@ def test_a_name_server_that_hangs(issuer: OidcIssuer) -> None:
 
 
 def test_a_server_that_accepts_and_never_shakes_hands(issuer: OidcIssuer) -> None:
-    """Silence before TLS is silence."""
+    """Silence before TLS is treated like any other silence."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         provider = terms(issuer, issuer=f"https://localhost:{mute.getsockname()[1]}")
         assert isinstance(attempt(issuer, provider=provider), IDPCommunicationError)
@@ -287,7 +293,7 @@ def test_a_port_where_nobody_listens(issuer: OidcIssuer) -> None:
 
 
 def test_an_answer_that_breaks_off(issuer: OidcIssuer) -> None:
-    """Less than was promised is no document, even if what came is valid JSON."""
+    """A shorter body than promised is not a document, even if it is valid JSON."""
     body = json.dumps({"keys": issuer.published}).encode()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -308,7 +314,7 @@ def test_an_answer_that_breaks_off(issuer: OidcIssuer) -> None:
 
 
 def test_proxies_of_the_environment_are_ignored(issuer: OidcIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would do the resolving, and take the judgement of addresses away from us."""
+    """A proxy would resolve names itself, and bypass our check of addresses."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert attempt(issuer) is None
@@ -320,13 +326,13 @@ def test_thumbprints_are_not_looked_at_by_default(issuer: OidcIssuer) -> None:
 
 
 def test_thumbprints_may_be_enforced_in_addition(issuer: OidcIssuer) -> None:
-    """With the operator's switch, the verified chain must have one of them."""
+    """With the operator's setting, the verified chain must have one of them."""
     good = terms(issuer, thumbprints=frozenset({issuer.authority.thumbprint.upper(), "f" * 40}))
     assert attempt(issuer, provider=good, enforce=True) is None
 
 
 def test_enforced_thumbprints_that_do_not_match(issuer: OidcIssuer) -> None:
-    """Another certificate, and the keys are not even asked for."""
+    """The certificate is another one, and the keys are not even requested."""
     refusal = attempt(issuer, provider=terms(issuer, thumbprints=frozenset({"f" * 40})), enforce=True)
     assert isinstance(refusal, InvalidIdentityToken)
     assert refusal.message == "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
@@ -334,13 +340,13 @@ def test_enforced_thumbprints_that_do_not_match(issuer: OidcIssuer) -> None:
 
 
 def test_enforced_thumbprints_that_are_not_there(issuer: OidcIssuer) -> None:
-    """An empty list matches nothing."""
+    """An empty list matches no certificate."""
     assert isinstance(attempt(issuer, provider=terms(issuer), enforce=True), InvalidIdentityToken)
     assert issuer.requests[KEYS] == 0
 
 
 def test_a_thumbprint_does_not_replace_an_authority(issuer: OidcIssuer) -> None:
-    """A chain of nobody's is refused although its thumbprint matches."""
+    """An untrusted chain is refused although its thumbprint matches."""
     provider = terms(issuer, thumbprints=frozenset({issuer.authority.thumbprint}))
     using = Fetcher(FetchLimits(LOOPBACK, None, SECONDS))
     assert isinstance(attempt(issuer, using, provider, enforce=True), InvalidIdentityToken)
@@ -348,7 +354,7 @@ def test_a_thumbprint_does_not_replace_an_authority(issuer: OidcIssuer) -> None:
 
 @pytest.mark.parametrize("misbehaviour", [Answer(), Answer.hang(), Answer.trickle(), Answer.endless()])
 def test_no_connection_outlives_its_fetch(issuer: OidcIssuer, misbehaviour: Answer) -> None:
-    """TLS would wait half a minute for the goodbye of an issuer that says nothing more; sockets must not pile up."""
+    """TLS would wait half a minute for the close message of a silent issuer; sockets must not pile up."""
     issuer.answers[DISCOVERY] = misbehaviour
     using = fetcher(issuer)
 
@@ -372,5 +378,5 @@ def _connections_to(port: int) -> int:
             with socket.socket(fileno=os.dup(int(descriptor.name))) as one:
                 found += one.family is socket.AF_INET and one.getpeername()[1] == port
         except OSError:
-            continue  # no socket, not connected, or closed while we looked
+            continue  # no socket, not connected, or closed meanwhile
     return found

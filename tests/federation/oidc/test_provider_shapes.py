@@ -1,6 +1,6 @@
-"""Discovery documents, key sets and tokens as identity providers wrote them to this server, with keys of our own.
+"""Real providers' discovery documents, key sets and tokens, with keys of our own.
 
-The files in `shapes` are named after the provider and its version; names, times and addresses are put in here.
+The files in `shapes` are named after the provider and its version; the tests insert names, times and addresses.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from daypass.testing.oidc import KEYS, OidcIssuer
 from daypass.testing.tokens import SigningKey, compact
 
 SHAPES = {path.stem: path for path in Path(__file__).with_name("shapes").glob("*.json")}
-# What a trust policy can test of each, with its groups and roles exposed.
+# The claims of each that a trust policy can test, with its groups and roles exposed.
 KEYS_OF: dict[str, dict[str, Any]] = {
     "glewlwyd-2.7.5": {
         "sub": "NdbjyBTPi1rkUDMv5asF4nSBebGBNLOH",
@@ -52,7 +52,7 @@ EXPOSED = tuple(FurtherClaim.parse(text) for text in ("groups", "realm_access/ro
 
 @dataclass(frozen=True)
 class Provider:
-    """An issuer that writes as a provider does."""
+    """An issuer that writes documents and tokens like a provider."""
 
     issuer: OidcIssuer
     shape: dict[str, Any]
@@ -60,22 +60,22 @@ class Provider:
 
     @property
     def key(self) -> SigningKey:
-        """What it signs with."""
+        """The signing key."""
         return self.issuer.signing["RS256"]
 
     def token(self, **changes: Any) -> str:
-        """Return a token of the clock's moment."""
+        """Return a token at the clock's time."""
         header = self.filled(self.shape["header"])
         return compact(header, {**self.filled(self.shape["claims"]), **changes}, self.key)
 
     def publish(self) -> None:
-        """Show discovery document and keys as the provider does."""
+        """Publish the provider's discovery document and keys."""
         self.issuer.discovery_changes.update(self.filled(self.shape["discovery"]))
         public = {name: value for name, value in self.key.jwk().items() if name not in {"kid", "alg", "use"}}
         self.issuer.published[:] = [{**public, **self.filled(self.shape["jwk"])}]
 
     def filled(self, part: dict[str, Any]) -> dict[str, Any]:
-        """Put our names and times into a part of the shape."""
+        """Insert our names and times into a part of the shape."""
         text = json.dumps(part).replace("$root", self.issuer.root).replace("$keys", KEYS)
         text = text.replace('"$kid"', json.dumps(self.key.kid))
         now = int(self.clock.epoch())
@@ -95,7 +95,7 @@ def running(name: str) -> Iterator[Provider]:
 
 
 def identify(provider: Provider, token: str) -> WebIdentity:
-    """Trade a token as STS does, by a provider registered for the client."""
+    """Exchange a token as STS does, with a provider registered for the client."""
     keys = IssuerKeys(fetcher(provider.issuer), provider.clock)
     registered = terms(provider.issuer, client_ids=frozenset({"daypass"}), further_claims=EXPOSED)
 
@@ -109,13 +109,13 @@ def identify(provider: Provider, token: str) -> WebIdentity:
 
 
 def test_each_provider_has_its_shape() -> None:
-    """A provider without its file would be tested by nobody."""
+    """A provider without its file would not be tested."""
     assert set(SHAPES) == set(KEYS_OF)
 
 
 @pytest.mark.parametrize("name", KEYS_OF)
 def test_a_provider_s_token_is_taken(name: str) -> None:
-    """Its keys are found where its discovery document says, and every claim becomes the key that it should."""
+    """Its keys are found at the URL in its discovery document, and every claim becomes the expected key."""
     with running(name) as provider:
         identity = identify(provider, provider.token())
         prefix = provider.issuer.url.removeprefix("https://")
@@ -125,7 +125,7 @@ def test_a_provider_s_token_is_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", KEYS_OF)
 def test_a_provider_s_token_for_another_client_is_refused(name: str) -> None:
-    """What is said in azp counts before aud, as each of them writes it."""
+    """The claim azp takes precedence over aud, in the spelling of each provider."""
     with running(name) as provider:
         claims = provider.shape["claims"]
         other = {party: "somebody-else" for party in ("azp", "aud") if party in claims}
@@ -135,7 +135,7 @@ def test_a_provider_s_token_for_another_client_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", KEYS_OF)
 def test_a_provider_s_token_is_refused_once_touched(name: str) -> None:
-    """The signature is over what stands there."""
+    """The signature covers every part."""
     with running(name) as provider:
         head, _, tail = provider.token().split(".")
         body = provider.token(sub="root").split(".")[1]
@@ -145,7 +145,7 @@ def test_a_provider_s_token_is_refused_once_touched(name: str) -> None:
 
 @pytest.mark.parametrize("name", KEYS_OF)
 def test_people_can_be_sent_to_a_provider(name: str) -> None:
-    """Sign-in reads the same document: where to send a browser, and where to trade its code."""
+    """Sign-in reads the same document: the authorization endpoint and the token endpoint."""
     with running(name) as provider:
         found = asyncio.run(discover(Client(provider.issuer.url, "daypass"), fetcher(provider.issuer)))
         discovery = provider.filled(provider.shape["discovery"])

@@ -93,19 +93,19 @@ UNBOUND: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", BOUND)
 def test_bound_to_an_organisation(name: str) -> None:
-    """A policy that asks which customer came, or trusts no shared issuer, may be saved."""
+    """A policy that tests the customer, or does not trust a shared issuer, may be saved."""
     check_shared_issuers(BOUND[name])
 
 
 @pytest.mark.parametrize("name", UNBOUND)
 def test_open_to_every_organisation(name: str) -> None:
-    """A policy that any customer of the issuer satisfies is refused, and the refusal says what is missing."""
+    """A policy that any customer of the issuer satisfies is refused, and the refusal names the missing condition."""
     with pytest.raises(MalformedPolicyDocument, match="shared by many organizations"):
         check_shared_issuers(UNBOUND[name])
 
 
 def test_one_bound_statement_does_not_cover_another() -> None:
-    """Statements are alternatives, so each must ask for itself."""
+    """Statements are alternatives, so each must test the customer itself."""
     document = policy(sub("repo:acme/*"))
     document["Statement"] += policy(None)["Statement"]
     with pytest.raises(MalformedPolicyDocument):
@@ -114,5 +114,5 @@ def test_one_bound_statement_does_not_cover_another() -> None:
 
 @pytest.mark.parametrize("document", [{}, {"Statement": 1}, {"Statement": [None, "x"]}, {"Statement": {}}])
 def test_what_is_no_policy_is_left_to_the_parser(document: dict[str, Any]) -> None:
-    """Whether the document is a policy at all is judged elsewhere; here it costs no traceback."""
+    """The policy parser checks whether the document is a policy; here an invalid one causes no traceback."""
     check_shared_issuers(document)

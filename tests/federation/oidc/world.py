@@ -1,4 +1,4 @@
-"""What the fetching tests share: a clock that they move, providers for simulated issuers, and the caller's part."""
+"""The fixtures of the fetching tests: a movable clock, providers for simulated issuers, and the caller."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,10 @@ SECONDS = 1.2
 
 @dataclass
 class MovedClock:
-    """Tells the time that the test set. It begins with the real one, because certificates do."""
+    """A clock with the test's time.
+
+    It begins with the real time, because certificates do.
+    """
 
     moment: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -28,11 +31,11 @@ class MovedClock:
         return self.moment
 
     def epoch(self) -> float:
-        """Return it as issuers write it."""
+        """Return the time as issuers write it."""
         return self.moment.timestamp()
 
     def move(self, **span: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.moment += timedelta(**span)
 
 
@@ -47,12 +50,12 @@ def terms(simulated: OidcIssuer, /, **changes: object) -> ProviderTerms:
 
 
 def fetcher(issuer: OidcIssuer, lookup: Lookup | None = None, *, seconds: float = SECONDS) -> Fetcher:
-    """Return a fetcher that trusts the issuer's authority and may go to loopback."""
+    """Return a fetcher that trusts the issuer's authority and may connect to loopback."""
     return Fetcher(FetchLimits(LOOPBACK, issuer.ca_bundle, seconds), lookup)
 
 
 async def exchange(keys: IssuerKeys, provider: ProviderTerms, text: str, clock: MovedClock) -> WebIdentity:
-    """Do as the operation does: try, fetch if told to, try once more."""
+    """Do as the operation does: try, fetch if required, try once more."""
     token = read_token(text)
     found = identify(token, provider=provider, keys=keys, now=clock.now())
     if isinstance(found, NeedsFetch):
