@@ -1,4 +1,4 @@
-"""Proofs of identity that somebody else relays: aws-iam-authenticator's URL and Vault's signed request."""
+"""Identity proofs that another service relays: aws-iam-authenticator's URL and Vault's signed request."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def _get(url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
 
 
 def test_a_token_of_aws_iam_authenticator_is_good_for_its_cluster(daypass_server: RunningServer) -> None:
-    """The cluster's name is a signed header: the same URL is of no use for another cluster."""
+    """The cluster's name is a signed header: the same URL is not valid for another cluster."""
     url = _authenticator_url(daypass_server, "prod")
     status, body = _get(url, {"x-k8s-aws-id": "prod", "Accept": "application/json"})
     assert status == 200
@@ -57,7 +57,7 @@ def test_a_presigned_url_is_good_for_fifteen_minutes_whatever_it_says(daypass_se
 
 
 def test_a_request_that_vault_relays_is_bound_to_vaults_own_name(daypass_server: RunningServer) -> None:
-    """Vault's clients sign a POST with Vault's server id in a header and hand it over in parts."""
+    """Vault's clients sign a POST with Vault's server id in a header and pass it on in parts."""
     body = "Action=GetCallerIdentity&Version=2011-06-15"
     request = AWSRequest(
         "POST",
@@ -70,7 +70,7 @@ def test_a_request_that_vault_relays_is_bound_to_vaults_own_name(daypass_server:
     )
     SigV4Auth(_credentials(daypass_server), "sts", "us-east-1").add_auth(request)
     handed_over = base64.b64encode(json.dumps(dict(request.headers.items())).encode())
-    # What Vault does with it.
+    # Vault does this with it.
     headers = json.loads(base64.b64decode(handed_over))
     answer = send(daypass_server, body.encode(), headers)
     assert answer.status == 200
@@ -80,7 +80,7 @@ def test_a_request_that_vault_relays_is_bound_to_vaults_own_name(daypass_server:
 
 
 def test_text_of_a_caller_is_never_mistaken_for_the_answer(daypass_server: RunningServer) -> None:
-    """Relays that read JSON as XML have believed echoed text: markup is escaped in JSON answers."""
+    """Relays that parse JSON as XML have trusted echoed strings: markup is escaped in JSON answers."""
     session = boto3.Session(daypass_server.root.access_key_id, daypass_server.root.secret_access_key)
     made = session.client("iam", endpoint_url=daypass_server.url, region_name="us-east-1")
     made.create_user(UserName="alice")

@@ -1,4 +1,4 @@
-"""A request that asks for more than its operation reads is refused by name and does nothing, whatever the operation."""
+"""A request with a member that its operation does not read is refused by name, without any effect."""
 
 import http.client
 import json
@@ -47,7 +47,7 @@ def _nested(model: ServiceModel, name: str, prefix: str = "") -> Iterator[str]:
 
 
 def _undeclared() -> Iterator[tuple[str, str, str]]:
-    """Yield service, action and parameter: the refused members, and one that no model has, at each place."""
+    """Yield service, action and parameter: the refused members, and an unknown one at each place."""
     for service, model in MODELS.items():
         for action, shape in model.operations.items():
             yield from (
@@ -57,7 +57,7 @@ def _undeclared() -> Iterator[tuple[str, str, str]]:
 
 
 def _named(text: str, accept: str) -> tuple[str, str]:
-    """Return code and words of a refusal."""
+    """Return the code and the message of a refusal."""
     if accept == "application/json":
         error = json.loads(text)["Error"]
         return error["Code"], error["Message"]
@@ -72,7 +72,7 @@ def _records(server: RunningServer) -> Any:
 
 @pytest.mark.parametrize("accept", ["application/xml", "application/json"])
 def test_every_member_that_is_not_declared_is_refused_by_name(server: RunningServer, accept: str) -> None:
-    """In both protocols, before anything else is looked at, and without a trace in the store."""
+    """In both protocols, before any other check, and without a change in the store."""
     before = _records(server)
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
     credentials = Credentials(server.root.access_key_id, server.root.secret_access_key)
@@ -125,7 +125,7 @@ def test_a_valid_call_with_one_member_more_does_nothing(
     is_undone: Callable[[Any], bool],
     name: str,
 ) -> None:
-    """All that it asks for otherwise is fine."""
+    """The other parameters are valid."""
     body, headers = signed(
         server, {"Action": action, "Version": SERVICES[service], **params, name: "1"}, service=service
     )
@@ -135,7 +135,7 @@ def test_a_valid_call_with_one_member_more_does_nothing(
 
 
 def test_sdks_learn_that_a_restriction_is_not_there(server: RunningServer) -> None:
-    """A caller that asks for a restriction and does not get it has been given too much."""
+    """A caller that requests a restriction and does not get it would have too many permissions."""
     make: ClientFactory = client_factory(server)
     iam, sts = make("iam"), make("sts")
     token = {"Audience": ["a"], "SigningAlgorithm": "ES384"}
@@ -161,7 +161,7 @@ def test_sdks_learn_that_a_restriction_is_not_there(server: RunningServer) -> No
 
 
 def test_a_refused_action_is_authorized_first(server: RunningServer) -> None:
-    """A caller without the permission is denied, and learns nothing else."""
+    """A caller without the permission is denied, and learns no more."""
     make = client_factory(server)
     iam = make("iam")
     iam.create_user(UserName="ann")
@@ -170,7 +170,7 @@ def test_a_refused_action_is_authorized_first(server: RunningServer) -> None:
 
 
 def test_what_is_ignored_is_accepted(server: RunningServer) -> None:
-    """The members that the table lists have no effect, and no refusal either."""
+    """The members that the table lists have no effect, but are not refused."""
     assert {path for _, _, path in IGNORED_MEMBERS} == {"ResourceHandlingOption"}
     answer = client_factory(server)("iam").simulate_custom_policy(
         PolicyInputList=[NOTHING], ActionNames=["ec2:RunInstances"], ResourceHandlingOption="EC2-VPC-InstanceStore"

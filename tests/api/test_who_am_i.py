@@ -12,7 +12,7 @@ def test_the_root_user_is_its_account(daypass_server: RunningServer, client: Cli
 
 
 def test_a_user_is_its_name_and_its_unique_id(client: ClientFactory) -> None:
-    """A user's ARN holds its path; its id begins with AIDA."""
+    """A user's ARN contains its path; its id begins with AIDA."""
     iam = client("iam")
     made = iam.create_user(UserName="alice", Path="/eng/")["User"]
     key = iam.create_access_key(UserName="alice")["AccessKey"]

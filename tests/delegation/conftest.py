@@ -1,4 +1,4 @@
-"""A server with a partner and a customer, and a webhook of the partner's that listens for notices."""
+"""A server with a partner and a customer, and a webhook of the partner that receives notifications."""
 
 import json
 import queue
@@ -30,21 +30,24 @@ class Received:
 
     @property
     def message(self) -> dict[str, Any]:
-        """The notice."""
+        """The notification."""
         message: dict[str, Any] = json.loads(self.body)
         return message
 
 
 @dataclass
 class Webhook:
-    """A partner's webhook. It answers with the next of `answers`, and 204 when there are none."""
+    """A partner's webhook.
+
+    It answers with the next of `answers`, and with 204 when there are no more.
+    """
 
     url: str
     received: "queue.Queue[Received]" = field(default_factory=queue.Queue)
     answers: list[int] = field(default_factory=list)
 
     def next(self, state: str = "") -> Received:
-        """Wait for a notice, or for the one of a state."""
+        """Wait for a notification, optionally for that of a state."""
         while True:
             received = self.received.get(timeout=20)
             if not state or received.message["State"] == state:
@@ -53,12 +56,12 @@ class Webhook:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Return an authority of ours."""
+    """Return a certificate authority for tests."""
     return trustme.CA()
 
 
 class _Listener(ThreadingHTTPServer):
-    """Hands what is posted to the webhook of its path."""
+    """Passes requests on to the webhook of their path."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.hooks: dict[str, Webhook] = {}
@@ -68,7 +71,7 @@ class _Listener(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        """Keep the request, and answer as the webhook shall."""
+        """Keep the request, and send the webhook's next answer."""
         assert isinstance(self.server, _Listener)
         hook = self.server.hooks[self.path]
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -78,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +118,7 @@ def running(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def server(running: RunningServer) -> Iterator[RunningServer]:
-    """Return the server, and set its clock right after the test."""
+    """Return the server, and reset its clock after the test."""
     yield running
     running.clock.reset()
 
@@ -132,20 +135,20 @@ class Sides:
     webhook: Webhook
 
     def user(self, root: RootKey, name: str, *statements: dict[str, Any]) -> Any:
-        """Make a user with one inline policy, and return its access key."""
+        """Create a user with one inline policy, and return its access key."""
         return new_key(self.as_caller("iam", root), name, *statements)
 
     def request(self, **more: Any) -> str:
-        """Make a request as the partner, and return its id."""
+        """Create a request as the partner, and return its id."""
         answer: str = self.create(**more)["DelegationRequestId"]
         return answer
 
     def create(self, **more: Any) -> Any:
-        """Make a request as the partner."""
+        """Create a request as the partner."""
         return self.as_caller("iam", self.partner).create_delegation_request(**{**self.parameters(), **more})
 
     def parameters(self) -> dict[str, Any]:
-        """Return parameters of a good request."""
+        """Return parameters of a valid request."""
         return {
             "OwnerAccountId": self.customer.account,
             "Description": "Set up the monitoring.",
@@ -159,11 +162,11 @@ class Sides:
         }
 
     def admin(self, name: str = "admin") -> Any:
-        """Make an administrator of the customer, and return its access key."""
+        """Create an administrator of the customer, and return its access key."""
         return self.user(self.customer, name, allow("*"))
 
     def finalize(self, key: Any, request: str) -> str:
-        """Take a request on, accept it, send the token, and return the token that the webhook got."""
+        """Associate a request, accept it, send the token, and return the token that the webhook received."""
         iam = self.as_caller("iam", key)
         iam.associate_delegation_request(DelegationRequestId=request)
         iam.accept_delegation_request(DelegationRequestId=request)
@@ -174,7 +177,7 @@ class Sides:
 
 @pytest.fixture
 def sides(server: RunningServer, as_caller: ClientFactory, webhook: Webhook) -> Sides:
-    """Make the partner with its template, and the customer."""
+    """Create the partner with its template, and the customer."""
     partner, customer = server.new_account(name="partner"), server.new_account(name="customer")
     template = as_caller("iam", partner).create_policy(PolicyName="setup", PolicyDocument=TEMPLATE)["Policy"]["Arn"]
     return Sides(server, partner, customer, as_caller, template, webhook)

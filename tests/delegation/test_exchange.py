@@ -1,4 +1,4 @@
-"""The whole way: a request is made, taken on, accepted and sent; the partner trades the token in."""
+"""The whole process: a request is created, associated, accepted and sent; the partner redeems the token."""
 
 import hashlib
 import threading
@@ -19,7 +19,7 @@ _USED = ("ExpiredTradeInTokenException", 400)
 
 
 def test_the_partner_gets_what_was_approved(sides: Sides) -> None:
-    """The credentials speak for whoever accepted, within the policy that was accepted, and for the time asked."""
+    """The credentials are the approver's, limited to the accepted policy and the requested time."""
     key = sides.admin()
     token = sides.finalize(key, sides.request())
     partner = sides.as_caller("sts", sides.user(sides.partner, "app", allow("sts:GetDelegatedAccessToken")))
@@ -38,7 +38,7 @@ def test_the_partner_gets_what_was_approved(sides: Sides) -> None:
 
 
 def test_the_approver_hands_on_no_more_than_it_has(sides: Sides) -> None:
-    """What the approving identity may not do, the partner may not either, whatever was accepted."""
+    """The partner may not do more than the approving identity, whatever policy was accepted."""
     decide = allow(["iam:*DelegationRequest", "iam:SendDelegationToken", "iam:ListUsers"])
     token = sides.finalize(sides.user(sides.customer, "weak", decide), sides.request())
     credentials = sides.as_caller("sts", sides.partner).get_delegated_access_token(TradeInToken=token)["Credentials"]
@@ -64,7 +64,7 @@ def test_a_role_session_can_approve(sides: Sides) -> None:
 
 
 def test_a_root_user_can_approve_for_four_hours(sides: Sides) -> None:
-    """And the credentials are limited all the same."""
+    """The credentials are limited too."""
     iam = sides.as_caller("iam", sides.customer)
     long = sides.request(SessionDuration=14_401)
     iam.associate_delegation_request(DelegationRequestId=long)
@@ -78,7 +78,7 @@ def test_a_root_user_can_approve_for_four_hours(sides: Sides) -> None:
 
 
 def test_a_token_is_redeemed_once(sides: Sides) -> None:
-    """The second time it is of no use."""
+    """The second attempt is refused."""
     token = sides.finalize(sides.admin(), sides.request())
     sts = sides.as_caller("sts", sides.partner)
     sts.get_delegated_access_token(TradeInToken=token)
@@ -86,7 +86,7 @@ def test_a_token_is_redeemed_once(sides: Sides) -> None:
 
 
 def test_a_token_is_the_partners_alone(sides: Sides) -> None:
-    """Another account can do nothing with it, and does not use it up."""
+    """Another account cannot redeem it, and its attempt does not use it up."""
     token = sides.finalize(sides.admin(), sides.request())
     for other in (sides.customer, sides.server.new_account()):
         code, status, _ = refused(sides.as_caller("sts", other).get_delegated_access_token, TradeInToken=token)
@@ -95,7 +95,10 @@ def test_a_token_is_the_partners_alone(sides: Sides) -> None:
 
 
 def test_redeeming_needs_a_permission(sides: Sides) -> None:
-    """sts:GetDelegatedAccessToken in the partner's account. A denied attempt does not use the token up."""
+    """sts:GetDelegatedAccessToken in the partner's account.
+
+    A denied attempt does not use up the token.
+    """
     token = sides.finalize(sides.admin(), sides.request())
     weak = sides.as_caller("sts", sides.user(sides.partner, "weak"))
     assert refused(weak.get_delegated_access_token, TradeInToken=token)[0] == "AccessDenied"
@@ -103,7 +106,7 @@ def test_redeeming_needs_a_permission(sides: Sides) -> None:
 
 
 def test_the_access_runs_from_the_moment_it_is_sent(sides: Sides) -> None:
-    """A late partner gets the rest of the time."""
+    """A partner that redeems it late gets the rest of the time."""
     token = sides.finalize(sides.admin(), sides.request(SessionDuration=900))
     sides.server.clock.move(timedelta(minutes=10))
     answer = sides.as_caller("sts", sides.partner).get_delegated_access_token(TradeInToken=token)
@@ -112,7 +115,7 @@ def test_the_access_runs_from_the_moment_it_is_sent(sides: Sides) -> None:
 
 
 def test_a_token_expires_with_the_access(sides: Sides) -> None:
-    """After the time asked for there is nothing to get."""
+    """After the requested time the token is refused."""
     token = sides.finalize(sides.admin(), sides.request(SessionDuration=300))
     sides.server.clock.move(timedelta(minutes=5, seconds=1))
     sts = sides.as_caller("sts", sides.partner)
@@ -137,14 +140,14 @@ def test_an_approver_who_is_gone_grants_nothing(sides: Sides) -> None:
 
 @pytest.mark.parametrize("token", ["x", "DPt1", "DPt1" + "A" * 100, "\u00e9" * 20, "A" * 10_000, " "])
 def test_what_is_no_token_is_refused(sides: Sides, token: str) -> None:
-    """A clear 4xx, whatever it holds."""
+    """A clear 4xx for any string."""
     sts = sides.as_caller("sts", sides.partner)
     code, status, _ = refused(sts.get_delegated_access_token, TradeInToken=token)
     assert (code, status) == ("InvalidParameterValue", 400)
 
 
 def test_a_tampered_token_is_refused(sides: Sides) -> None:
-    """Every changed character breaks the seal; a session token is no exchange token either."""
+    """Every changed character breaks the seal; a session token is not an exchange token either."""
     token = sides.finalize(sides.admin(), sides.request())
     sts = sides.as_caller("sts", sides.partner)
     for at in range(0, len(token), 7):
@@ -156,7 +159,7 @@ def test_a_tampered_token_is_refused(sides: Sides) -> None:
 
 
 def test_delegated_credentials_approve_nothing(sides: Sides) -> None:
-    """Whoever holds them cannot hand on more, even where the policy allows the call and the approver owns it."""
+    """Their bearer cannot delegate further, even if the policy allows the call and the approver owns the request."""
     template = document(allow(["iam:*DelegationRequest", "iam:SendDelegationToken"]))
     arn = sides.as_caller("iam", sides.partner).create_policy(PolicyName="greedy", PolicyDocument=template)
     permissions = {"PolicyTemplateArn": arn["Policy"]["Arn"]}
@@ -171,7 +174,7 @@ def test_delegated_credentials_approve_nothing(sides: Sides) -> None:
 
 
 def test_no_resource_policy_widens_what_was_approved(sides: Sides) -> None:
-    """A role that trusts the approver by name, or by aws:PrincipalArn, is still not the partner's to assume."""
+    """The partner cannot assume a role that trusts the approver by name or by aws:PrincipalArn."""
     iam = sides.as_caller("iam", sides.customer)
     trust = document({"Effect": "Allow", "Principal": {"AWS": sides.customer.account}, "Action": "sts:AssumeRole"})
     admins = iam.create_role(RoleName="admins", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -201,7 +204,7 @@ def test_no_resource_policy_widens_what_was_approved(sides: Sides) -> None:
 
 
 def test_the_owner_alone_sends_where_the_partner_says_so(sides: Sides) -> None:
-    """OnlySendByOwner: an administrator accepts, the owner sends, without any policy of its own."""
+    """OnlySendByOwner: an administrator accepts, and the owner sends without any policy of its own."""
     request = sides.request(OnlySendByOwner=True)
     owner = sides.as_caller("iam", sides.user(sides.customer, "owner", allow("iam:AssociateDelegationRequest")))
     admin = sides.as_caller("iam", sides.admin())
@@ -220,7 +223,7 @@ def test_the_owner_alone_sends_where_the_partner_says_so(sides: Sides) -> None:
 
 
 def test_a_notice_is_signed_for_the_webhook(sides: Sides) -> None:
-    """A partner verifies it with PyJWT: issuer, audience, times, and the hash of the very bytes."""
+    """A partner verifies it with PyJWT: issuer, audience, times, and the hash of the exact bytes."""
     request = sides.request()
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
     received = sides.webhook.next()
@@ -257,14 +260,14 @@ def test_a_notice_is_posted_until_it_is_taken(sides: Sides) -> None:
 
 
 def test_a_notice_goes_to_no_private_address(sides: Sides) -> None:
-    """An address that the operator did not allow is never connected to; the request goes on all the same."""
+    """An address that the operator did not allow is never contacted; the request still proceeds."""
     request = sides.request(NotificationChannel="https://10.0.0.1/hook")
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
     _wait_for(sides, "https://10.0.0.1/hook", lambda notices: bool(notices) and notices[0].attempts >= 1)
 
 
 def test_what_waits_lies_encrypted(sides: Sides) -> None:
-    """An exchange token is in the store for nobody to read."""
+    """The stored exchange token is encrypted."""
     request = sides.request(NotificationChannel="https://10.0.0.1/secret")
     iam = sides.as_caller("iam", sides.admin())
     iam.associate_delegation_request(DelegationRequestId=request)
@@ -280,7 +283,7 @@ def test_what_waits_lies_encrypted(sides: Sides) -> None:
 
 
 def _wait_for(sides: Sides, url: str, is_there: Callable[[list[Notice]], bool]) -> None:
-    pause = threading.Event()  # never set; the courier works in a thread of its own, and is given ten seconds
+    pause = threading.Event()  # never set; the sender works in a thread of its own, and gets ten seconds
     for _ in range(200):
         with sides.server.there.store.read() as reader:
             waiting = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=100)]

@@ -1,4 +1,4 @@
-"""Delegation requests: what they must be, who sees them, who decides, and how long each state lasts."""
+"""Delegation requests: validation, visibility, decisions, and the lifetime of each state."""
 
 import json
 import urllib.error
@@ -30,7 +30,7 @@ def _state(iam: Any, request: str) -> str:
 
 
 def test_a_request_shows_what_it_asks_for(sides: Sides) -> None:
-    """The policy is the template with its parameters put in; the link and the id name the request."""
+    """The policy is the template with its parameters inserted; the link and the id name the request."""
     made = sides.create(RequestMessage="for Bob", RedirectUrl="https://partner.example/done")
     assert made["ConsoleDeepLink"] == f"{sides.server.url}/delegation/{made['DelegationRequestId']}"
     iam = sides.as_caller("iam", sides.admin())
@@ -50,7 +50,7 @@ def test_a_request_shows_what_it_asks_for(sides: Sides) -> None:
 
 
 def test_the_link_tells_what_to_do(sides: Sides) -> None:
-    """A page in words, which says nothing of the request itself."""
+    """A page in plain words, without any content of the request."""
     made = sides.create()
     with urllib.request.urlopen(made["ConsoleDeepLink"]) as answer:  # noqa: S310 - our own server
         text = answer.read().decode()
@@ -74,7 +74,7 @@ def test_the_link_tells_what_to_do(sides: Sides) -> None:
     ],
 )
 def test_each_state_takes_its_actions_alone(sides: Sides, before: tuple[str, ...], possible: set[str]) -> None:
-    """What does not apply is refused, and changes nothing."""
+    """An action that does not apply is refused, and changes no state."""
     iam, request = sides.as_caller("iam", sides.admin()), sides.request()
     for action in before:
         _act(iam, action, request)
@@ -92,20 +92,20 @@ def test_each_state_takes_its_actions_alone(sides: Sides, before: tuple[str, ...
     ("actions", "days"), [((), 1), (("associate",), 7), (("associate", "update"), 7), (("associate", "accept"), 7)]
 )
 def test_a_state_ends_by_itself(sides: Sides, actions: tuple[str, ...], days: int) -> None:
-    """Nobody did anything for its days: it is expired, and nothing more can be done with it."""
+    """Without an action in its days a request expires, and no further action is possible."""
     iam, request = sides.as_caller("iam", sides.admin()), sides.request()
     for action in actions:
         _act(iam, action, request)
     with sides.server.there.store.read() as reader:
         stored = find_request(reader, request)
     assert stored is not None
-    # Clients sign with the computer's clock, so the days are asked of the request itself.
+    # Clients sign with the computer's clock, so the days are tested on the request itself.
     assert stored.state(stored.since + timedelta(days=days) - timedelta(seconds=1)).value != "EXPIRED"
     assert stored.state(stored.since + timedelta(days=days)).value == "EXPIRED"
 
 
 def test_a_named_owner_account_decides_alone(sides: Sides) -> None:
-    """To other accounts the request does not exist; the partner may read it, and decide nothing."""
+    """For other accounts the request does not exist; the partner may read it, but not decide."""
     request = sides.request()
     stranger = sides.as_caller("iam", sides.server.new_account())
     missing = ("NoSuchEntity", 404, f"The delegation request {request} cannot be found.")
@@ -118,7 +118,7 @@ def test_a_named_owner_account_decides_alone(sides: Sides) -> None:
 
 
 def test_a_request_for_anybody_is_taken_on_by_one(sides: Sides) -> None:
-    """Whoever takes it on makes it its account's."""
+    """The first account that associates it owns it."""
     answer = sides.as_caller("iam", sides.partner).create_delegation_request(
         **{name: value for name, value in sides.parameters().items() if name != "OwnerAccountId"}
     )
@@ -133,7 +133,10 @@ def test_a_request_for_anybody_is_taken_on_by_one(sides: Sides) -> None:
 
 
 def test_the_owner_sees_and_hands_up_without_a_policy(sides: Sides) -> None:
-    """Default permissions: get and update. Others of the account need theirs; an explicit denial still holds."""
+    """Default permissions: get and update.
+
+    Others of the account need theirs; an explicit denial still applies.
+    """
     request = sides.request()
     owner = sides.as_caller("iam", sides.user(sides.customer, "owner", allow("iam:AssociateDelegationRequest")))
     other = sides.as_caller("iam", sides.user(sides.customer, "other"))
@@ -150,7 +153,7 @@ def test_the_owner_sees_and_hands_up_without_a_policy(sides: Sides) -> None:
 
 
 def test_a_new_user_of_the_owners_name_is_a_stranger(sides: Sides) -> None:
-    """Ownership is kept by unique id."""
+    """Ownership is stored by unique id."""
     request = sides.request()
     key = sides.user(sides.customer, "owner", allow("iam:AssociateDelegationRequest"))
     sides.as_caller("iam", key).associate_delegation_request(DelegationRequestId=request)
@@ -163,7 +166,7 @@ def test_a_new_user_of_the_owners_name_is_a_stranger(sides: Sides) -> None:
 
 
 def test_conditions_see_what_is_asked_for(sides: Sides) -> None:
-    """An administrator may accept short requests of one template alone."""
+    """An administrator may accept only short requests of one template."""
     condition = {
         "NumericLessThanEquals": {"iam:DelegationDuration": "3600"},
         "ArnEquals": {"iam:TemplateArn": sides.template},
@@ -183,7 +186,7 @@ def test_conditions_see_what_is_asked_for(sides: Sides) -> None:
 
 
 def test_the_owners_account_lists_what_it_took_on(sides: Sides) -> None:
-    """Unowned ones are not listed; the list goes page by page and by owner."""
+    """Requests without an owner are not listed; the list has pages and a filter by owner."""
     requests = [sides.request(RequestorWorkflowId=f"workflow-{number}") for number in range(5)]
     first, second = sides.as_caller("iam", sides.admin("first")), sides.as_caller("iam", sides.admin("second"))
     for request in requests[:3]:
@@ -206,7 +209,7 @@ def test_the_owners_account_lists_what_it_took_on(sides: Sides) -> None:
 
 
 def test_a_rejection_has_a_reason(sides: Sides) -> None:
-    """The partner is told, and the request shows it."""
+    """The partner is notified, and the request shows the reason."""
     iam, request = sides.as_caller("iam", sides.admin()), sides.request()
     iam.associate_delegation_request(DelegationRequestId=request)
     iam.reject_delegation_request(DelegationRequestId=request, Notes="Not now.")
@@ -216,14 +219,14 @@ def test_a_rejection_has_a_reason(sides: Sides) -> None:
 
 
 def test_a_workflow_has_one_request(sides: Sides) -> None:
-    """Of one partner; another may use the same name."""
+    """Another partner may use the same name."""
     sides.request()
     assert refused(sides.create)[:2] == ("EntityAlreadyExists", 409)
     assert sides.request(RequestorWorkflowId="workflow-2")
 
 
 def test_what_daypass_cannot_tell_it_does_not_make_up(sides: Sides) -> None:
-    """No summary and no permission check, in the words that AWS has for it."""
+    """No summary and no permission check, with AWS's messages for that."""
     iam, request = sides.as_caller("iam", sides.admin()), sides.request()
     answer = iam.get_delegation_request(DelegationRequestId=request, DelegationPermissionCheck=True)
     assert (answer["PermissionCheckStatus"], answer["PermissionCheckResult"]) == ("COMPLETE", "UNSURE")
@@ -253,7 +256,7 @@ _GOOD = ("userPath", ["monitoring"], "string")
     ],
 )
 def test_template_and_parameters_must_fit(sides: Sides, parameters: list[dict[str, Any]], words: str) -> None:
-    """Nothing is stored where they do not."""
+    """Otherwise the request is not stored."""
     permissions = {"PolicyTemplateArn": sides.template, "Parameters": parameters}
     code, status, message = refused(sides.create, Permissions=permissions)
     assert (code, status) == ("InvalidInput", 400)
@@ -262,7 +265,7 @@ def test_template_and_parameters_must_fit(sides: Sides, parameters: list[dict[st
 
 
 def test_a_value_is_a_text_and_nothing_more(sides: Sides) -> None:
-    """Quotes and braces in a value do not get out of the text that they stand in."""
+    """Quotes and braces in a value cannot end the string that contains them."""
     evil = 'x","Action":"*","Resource":"*'
     permissions = {"PolicyTemplateArn": sides.template, "Parameters": _parameters(("userPath", [evil], "string"))}
     request = sides.request(Permissions=permissions)
@@ -273,7 +276,7 @@ def test_a_value_is_a_text_and_nothing_more(sides: Sides) -> None:
 
 
 def test_a_list_makes_several_texts(sides: Sides) -> None:
-    """A text with a place for a list becomes one text a value; two lists in one text would be a guess."""
+    """A string with a placeholder for a list becomes one string per value; two lists in one string are ambiguous."""
     iam = sides.as_caller("iam", sides.partner)
     template = document(allow("s3:GetObject", ["arn:aws:s3:::@{bucketNames}/*", "arn:aws:s3:::fixed/*"]))
     arn = iam.create_policy(PolicyName="lists", PolicyDocument=template)["Policy"]["Arn"]
@@ -312,7 +315,7 @@ def test_a_list_makes_several_texts(sides: Sides) -> None:
     ],
 )
 def test_bad_input_is_refused(sides: Sides, bad: dict[str, Any], code: str) -> None:
-    """At and beyond each limit, and nothing is stored."""
+    """At and beyond each limit, the request is refused and not stored."""
     iam = boto3.client(
         "iam",
         endpoint_url=sides.server.url,
@@ -328,7 +331,7 @@ def test_bad_input_is_refused(sides: Sides, bad: dict[str, Any], code: str) -> N
 
 @pytest.mark.parametrize("request_id", ["x" * 15, "x" * 129, "dr-" + "0" * 32, "../../../../../etc", "%" * 20])
 def test_what_is_no_request_is_not_found(sides: Sides, request_id: str) -> None:
-    """Malformed ids are a matter of validation, unknown ones are missing."""
+    """Malformed ids fail validation, unknown ones are not found."""
     iam = boto3.client(
         "iam",
         endpoint_url=sides.server.url,

@@ -1,4 +1,4 @@
-"""A delegation ends on the second: each state of a request, the access that it gives, and its exchange token."""
+"""A delegation ends on the second: each state of a request, its access, and its exchange token."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ DAYS = {
 
 
 def request(state: State) -> DelegationRequest:
-    """Return a request that came into a state at SINCE."""
+    """Return a request that entered a state at SINCE."""
     return DelegationRequest(
         id="dr-" + "0" * 32,
         requestor="123456789012",
@@ -40,7 +40,7 @@ def request(state: State) -> DelegationRequest:
 
 
 def test_every_state_has_its_days() -> None:
-    """A state that was forgotten here would last for ever, or not at all."""
+    """A state without a limit here would last forever, or not at all."""
     assert {state: lifetime // DAY for state, lifetime in LIFETIMES.items()} == DAYS
     assert set(State) - set(DAYS) == {State.EXPIRED}
 
@@ -62,13 +62,13 @@ def test_a_state_ends_on_the_second(state: State, after: timedelta, *, expired: 
 
 
 def frozen(sides: Sides) -> None:
-    """Let the server's clock stand at a whole second."""
+    """Set the server's clock to a whole second."""
     sides.server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.mark.parametrize("left", [2, 1])
 def test_a_token_is_good_until_the_last_second_of_the_access(sides: Sides, left: int) -> None:
-    """And the credentials end with the access, to the second."""
+    """The credentials end with the access, to the second."""
     frozen(sides)
     ends = sides.server.clock.now() + timedelta(seconds=300)
     token = sides.finalize(sides.admin(), sides.request(SessionDuration=300))

@@ -1,4 +1,4 @@
-"""Webhooks: nobody's notifications keep another's waiting, and a network is open to them where an operator says so."""
+"""Webhooks: accounts do not delay one another, and a private network needs the operator's permission."""
 
 import socket
 import threading
@@ -31,7 +31,10 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 @contextmanager
 def silent_host(attempts: list[str], name: str) -> Iterator[str]:
-    """Listen, accept and say nothing; note each connection under a name. Gives the URL of a webhook there."""
+    """Listen, accept and never answer; record each connection under a name.
+
+    Yields the URL of a webhook there.
+    """
     kept = []
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
 
@@ -54,7 +57,7 @@ def silent_host(attempts: list[str], name: str) -> Iterator[str]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
+    """Wait for a result of another thread."""
     pause = threading.Event()  # never set
     for _ in range(1_200):
         if is_so():
@@ -64,7 +67,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def a_request(server: RunningServer, channel: str) -> tuple[DelegationRequest, Any]:
-    """Make a partner with one request, and return it with the partner's client."""
+    """Create a partner with one request, and return the request and the partner's client."""
     partner = client_factory(server)("iam", server.new_account())
     template = partner.create_policy(PolicyName="setup", PolicyDocument=TEMPLATE)["Policy"]["Arn"]
     made = partner.create_delegation_request(
@@ -84,7 +87,7 @@ def a_request(server: RunningServer, channel: str) -> tuple[DelegationRequest, A
 
 
 def enqueue(server: RunningServer, request: DelegationRequest, ids: int) -> list[bool]:
-    """Enqueue a notification for each of so many requests like one, and tell which were taken."""
+    """Enqueue a notification for each of several requests, and tell which were accepted."""
     there, now = server.there, int(server.clock.now().timestamp())
     taken = []
     with there.store.write() as writer:
@@ -96,14 +99,14 @@ def enqueue(server: RunningServer, request: DelegationRequest, ids: int) -> list
 
 
 def waiting_for(server: RunningServer, requestor: str) -> list[Notice]:
-    """Return the notifications of a requestor that wait."""
+    """Return the waiting notifications of a requestor."""
     with server.there.store.read() as reader:
         found = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=1_000)]
     return [notice for notice in found if notice.requestor == requestor]
 
 
 def test_a_host_that_hangs_keeps_nobody_else_waiting() -> None:
-    """With hundreds of notifications for it, another account's first attempt comes after its lanes, and no later."""
+    """With hundreds of notifications for it, another account's first attempt waits for its lanes only."""
     attempts: list[str] = []
     config = Config(webhook_allowed_networks=LOOPBACK)
     with silent_host(attempts, "evil") as evil, silent_host(attempts, "good") as good:
@@ -118,7 +121,7 @@ def test_a_host_that_hangs_keeps_nobody_else_waiting() -> None:
 
 
 def test_networks_of_issuers_are_not_open_to_webhooks() -> None:
-    """What an operator opened for one identity provider, no tenant may post to."""
+    """A network that an operator allowed for an identity provider is not allowed for webhooks."""
     attempts: list[str] = []
     with (
         silent_host(attempts, "inside") as inside,
@@ -132,7 +135,7 @@ def test_networks_of_issuers_are_not_open_to_webhooks() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_the_log_names_the_setting_that_opens_a_network(host: str) -> None:
-    """Whether a name or an address leads there: an operator who upgrades must see why notifications stay away."""
+    """For a name and for an address: an operator who upgrades must see why notifications are not delivered."""
     with capture_logs() as logged, running_server() as server:
         request, _ = a_request(server, f"https://{host}:9/hook")
         enqueue(server, request, 1)
@@ -142,7 +145,7 @@ def test_the_log_names_the_setting_that_opens_a_network(host: str) -> None:
 
 
 def test_a_request_has_one_notification_in_the_queue(sides: Sides) -> None:
-    """The next one takes its place, and noting the same state again is no news."""
+    """The next one replaces it, and the same state again is not a new notification."""
     request = sides.request(NotificationChannel="https://10.0.0.1/hook")
     iam = sides.as_caller("iam", sides.admin())
     iam.associate_delegation_request(DelegationRequestId=request)
@@ -159,7 +162,7 @@ def test_a_request_has_one_notification_in_the_queue(sides: Sides) -> None:
 
 
 def test_one_state_is_told_once(sides: Sides, webhook: Webhook) -> None:
-    """However often an owner hands a request up, the partner hears of each state at the most once."""
+    """However often an owner sends a request, the partner is notified of each state at most once."""
     request = sides.request()
     iam = sides.as_caller("iam", sides.admin())
     iam.associate_delegation_request(DelegationRequestId=request)
@@ -172,7 +175,7 @@ def test_one_state_is_told_once(sides: Sides, webhook: Webhook) -> None:
 
 
 def test_what_waits_for_one_partner_is_bounded(sides: Sides) -> None:
-    """Beyond it nothing is granted that the partner would not hear of, and a rejection stands all the same."""
+    """Beyond the limit no approval is possible without its notification, but a rejection is kept."""
     request = sides.request(NotificationChannel="https://10.0.0.1/hook")
     iam = sides.as_caller("iam", sides.admin())
     with sides.server.there.store.read() as reader:
@@ -197,7 +200,7 @@ def test_what_waits_for_one_partner_is_bounded(sides: Sides) -> None:
 
 
 def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
-    """Also where a minute, by which attempts are claimed, ends while one is under way."""
+    """Also if a minute, by which attempts are claimed, ends during one."""
     there = server.there
     couriers = [
         Courier(there.store, there.vault, server.clock, public_url=server.url, limits=webhook_limits(server.config))
@@ -222,7 +225,7 @@ def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
 )
 @settings(max_examples=60, deadline=None)
 def test_no_one_takes_more_than_its_lanes(steps: list[tuple[int, int, bool | None, int]]) -> None:
-    """Whatever began and ended before: the bounds hold, and an account that has nothing under way gets a lane."""
+    """After any sequence: the limits apply, and an account without running attempts gets a lane."""
     lanes, now, running = WebhookLanes(), 0, dict[str, tuple[str, str]]()
     for number, (account, host, outcome, seconds) in enumerate(steps):
         lane = (f"account{account}", f"host{host}")
@@ -240,7 +243,7 @@ def test_no_one_takes_more_than_its_lanes(steps: list[tuple[int, int, bool | Non
 
 
 def test_failing_accounts_share_a_few_lanes() -> None:
-    """However many accounts have hosts that hang, under however many names, most lanes stay for the others."""
+    """Many accounts with many names of hosts that hang use few lanes; most lanes stay for the others."""
     lanes, now = WebhookLanes(), 1_000
     accounts = [f"evil{number}" for number in range(OF_ALL)]
     for account in accounts:
@@ -253,7 +256,7 @@ def test_failing_accounts_share_a_few_lanes() -> None:
 
 
 def test_a_webhook_that_failed_once_has_a_lane_beside_hosts_that_hang() -> None:
-    """A few accounts with ever new names that hang take half of what failing accounts share, and one lane each."""
+    """A few accounts with ever new names that hang get half of the lanes for failing accounts, and one lane each."""
     lanes, now = WebhookLanes(), 1_000
     accounts = ["victim", *(f"evil{number}" for number in range(OF_FAILING // OF_ACCOUNT))]
     for account in accounts:
@@ -283,7 +286,7 @@ def test_a_failing_host_waits_longer_each_time_and_alone() -> None:
 
 
 def test_a_webhook_that_failed_is_tried_again(sides: Sides) -> None:
-    """A webhook that failed is tried again once its pause is over."""
+    """The retry comes when its pause has ended."""
     sides.webhook.answers += [500]
     request = sides.request()
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)

@@ -1,4 +1,4 @@
-"""One running server for a test, an account with outbound federation, and a relying party that is not ours."""
+"""One running server for a test, an account with outbound federation, and an independent relying party."""
 
 import json
 import urllib.request
@@ -16,13 +16,13 @@ from daypass.testing.server import RunningServer
 
 @pytest.fixture
 def server(daypass_server: RunningServer) -> RunningServer:
-    """Return a server of the test's own."""
+    """Return a server for this test alone."""
     return daypass_server
 
 
 @pytest.fixture
 def iam(as_caller: ClientFactory) -> Any:
-    """Sign as the first account's root user."""
+    """Return an IAM client that signs as the first account's root user."""
     return as_caller("iam")
 
 
@@ -35,7 +35,7 @@ def issuer(iam: Any) -> str:
 
 @pytest.fixture
 def user(iam: Any, as_caller: ClientFactory) -> Callable[..., Any]:
-    """Make a user with one inline policy, and return its access key."""
+    """Return a function that creates a user with one inline policy and returns its access key."""
     return partial(new_key, iam)
 
 

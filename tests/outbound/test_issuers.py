@@ -1,4 +1,4 @@
-"""The issuers: made once an account, published for everybody, with keys that come and go."""
+"""The issuers: created once for an account, published without authentication, with keys that rotate."""
 
 import asyncio
 import http.client
@@ -43,7 +43,7 @@ def _get(server: RunningServer, path: str, method: str = "GET") -> tuple[int, di
 
 
 def test_each_account_has_an_issuer_of_its_own(server: RunningServer, issuer: str, as_caller: ClientFactory) -> None:
-    """Below the server's public URL, with an id that does not tell the account, and keys of its own."""
+    """It is below the server's public URL, with an id that does not reveal the account, and keys of its own."""
     other = server.new_account()
     second = as_caller("iam", other).enable_outbound_web_identity_federation()["IssuerIdentifier"]
     assert issuer.startswith(f"{server.url}/issuer/a")
@@ -56,7 +56,7 @@ def test_each_account_has_an_issuer_of_its_own(server: RunningServer, issuer: st
 
 
 def test_it_is_enabled_once_and_disabled_once(iam: Any) -> None:
-    """AWS's codes; the issuer stays the same for good."""
+    """AWS's error codes; the issuer stays the same forever."""
     assert refused(iam.get_outbound_web_identity_federation_info)[:2] == ("FeatureDisabled", 404)
     assert refused(iam.disable_outbound_web_identity_federation)[:2] == ("FeatureDisabled", 404)
     first = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
@@ -69,14 +69,14 @@ def test_it_is_enabled_once_and_disabled_once(iam: Any) -> None:
 
 
 def test_tokens_verify_after_it_is_disabled(issuer: str, iam: Any, as_caller: ClientFactory) -> None:
-    """Disabling does not touch tokens that there are."""
+    """Disabling does not affect existing tokens."""
     token = token_of(as_caller("sts"))
     iam.disable_outbound_web_identity_federation()
     assert verify(token, issuer)
 
 
 def test_the_documents_are_as_aws_has_them(server: RunningServer, issuer: str) -> None:
-    """Public keys alone, cacheable by everybody, and readable by scripts of other sites."""
+    """Only public keys, cacheable by all clients, and readable by scripts of other sites."""
     path = urlsplit(issuer).path + "/.well-known/"
     status, headers, body = _get(server, path + "openid-configuration")
     assert status == 200
@@ -115,21 +115,21 @@ def test_the_documents_are_as_aws_has_them(server: RunningServer, issuer: str) -
     ],
 )
 def test_what_is_no_issuer_is_not_found(server: RunningServer, issuer: str, path: str) -> None:
-    """A plain 404 that nobody caches."""
+    """A plain 404 that is not cached."""
     status, headers, _ = _get(server, path.replace("{id}", issuer.rpartition("/")[2]))
     assert status == 404
     assert headers["cache-control"] == "no-store"
 
 
 def test_nobody_posts_to_an_issuer(server: RunningServer, issuer: str) -> None:
-    """They are pages to read."""
+    """The documents are read-only."""
     assert _get(server, urlsplit(issuer).path + "/.well-known/jwks.json", "POST")[0] == 404
 
 
 def test_a_new_key_is_published_a_day_before_it_signs(
     server: RunningServer, issuer: str, as_caller: ClientFactory
 ) -> None:
-    """Rotation ends no token: the old key is published until the last token that it signed is over."""
+    """Rotation ends no token: the old key is published until the last token that it signed has expired."""
     sts, url_path = as_caller("sts"), urlsplit(issuer).path + "/.well-known/jwks.json"
 
     def published() -> set[str]:
@@ -145,7 +145,7 @@ def test_a_new_key_is_published_a_day_before_it_signs(
     assert published() == {"RSA_0", "RSA_1", "EC384_0", "EC384_1"}
     assert _key_id(token_of(sts)) == "EC384_0"
     server.clock.move(_DAY)
-    # Clients sign with the computer's clock, so only the ring is asked from here on.
+    # Clients sign with the computer's clock, so only the ring is checked from here on.
     _tend(server, rotate_after=0)
     assert published() == {"RSA_0", "RSA_1", "EC384_0", "EC384_1"}
     server.clock.move(timedelta(seconds=3600 + 300))
@@ -154,7 +154,7 @@ def test_a_new_key_is_published_a_day_before_it_signs(
 
 
 def test_the_active_key_signs(server: RunningServer, issuer: str, as_caller: ClientFactory) -> None:
-    """Once its hour has come, the new key signs, and relying parties find it."""
+    """Once it is active, the new key signs, and relying parties find it."""
     now = int(server.clock.now().timestamp())
     with server.there.store.write() as writer:
         rotate_token_keys(writer, _ACCOUNT, now=now, vault=server.there.vault)
@@ -168,7 +168,7 @@ def test_the_active_key_signs(server: RunningServer, issuer: str, as_caller: Cli
 
 
 def test_a_server_rotates_by_itself(server: RunningServer, issuer: str) -> None:
-    """A successor is published a day before the active key is as old as the operator lets it be."""
+    """A successor is published a day before the active key reaches the operator's maximum age."""
     for days, expected in ((88, 2), (1, 4), (1, 4), (1, 2), (87, 2), (1, 4)):
         server.clock.move(timedelta(days=days, minutes=1))
         _tend(server, rotate_after=90)
@@ -179,7 +179,7 @@ def test_a_server_rotates_by_itself(server: RunningServer, issuer: str) -> None:
 
 
 def test_private_keys_lie_encrypted(server: RunningServer, issuer: str) -> None:
-    """What the store keeps of a key opens under the master key alone, and for its own place."""
+    """The stored form of a key opens only with the master key, and only for its own record."""
     with server.there.store.read() as reader:
         account = load_account(reader, _ACCOUNT)
         stored = reader.page("token_signing_key", _ACCOUNT, limit=10)
@@ -204,14 +204,14 @@ def _key_id(token: str) -> str:
 
 
 class _Store:
-    """Views of a store that answers when it is let."""
+    """Views of a store that answers when the test allows it."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.is_open = threading.Event()
 
     def get(self, loader: Any, *args: Any) -> Any:  # noqa: ARG002 - a promise
-        """Return that there is no such issuer."""
+        """Return None: the issuer does not exist."""
         self.asked += 1
         assert self.is_open.wait(30)
 
@@ -220,12 +220,12 @@ class _Nothing:
     """An empty cache."""
 
     def get(self, loader: Any, *args: Any) -> Any:  # noqa: ARG002 - a promise
-        """Let a worker look."""
+        """Raise WouldBlock, so that a worker reads the store."""
         raise WouldBlock
 
 
 def test_a_peer_that_asks_for_invented_issuers_keeps_no_others_from_theirs() -> None:
-    """Whoever has one address, or one IPv6 network, has half of the places at the most."""
+    """A client with one address, or one IPv6 network, gets at most half of the places."""
     empty: Any = _Nothing()
     store: Any = _Store()
     path = f"/issuer/a{'0' * 7}{'-0000' * 3}-{'0' * 12}/.well-known/jwks.json"

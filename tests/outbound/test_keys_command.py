@@ -1,4 +1,4 @@
-"""`daypass keys` shows and rotates the keys that sign web identity tokens beside those that seal sessions."""
+"""`daypass keys` shows and rotates the keys of web identity tokens together with those of sessions."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _ACCOUNT = "123456789012"
 
 
 def test_signing_keys_are_listed_and_rotated(tmp_path: Path) -> None:
-    """The new ones wait a day, and rotating twice is rotating once; no secret is shown."""
+    """The new keys wait a day, and a second rotation has no effect; secrets are not shown."""
     url = f"sqlite:///{tmp_path}/daypass.db"
     there = open_everything(Config(store=url), Keys())
     with there.store.write() as writer:

@@ -52,13 +52,13 @@ def test_the_claims_say_who_asks(issuer: str, as_caller: ClientFactory, user: Ca
 
 
 def test_several_audiences_are_a_list(issuer: str, as_caller: ClientFactory, user: Callable[..., Any]) -> None:
-    """One audience is a text, two are a list."""
+    """One audience is a string, two are a list."""
     sts = as_caller("sts", user("alice", _MAY))
     assert verify(token_of(sts, Audience=["a", "b"]), issuer, "b")["aud"] == ["a", "b"]
 
 
 def test_a_session_shows_its_own_context(issuer: str, iam: Any, as_caller: ClientFactory, user: Any) -> None:
-    """The subject is the role, not the session; session tags override the role's; the session's end is told."""
+    """The subject is the role, not the session; session tags override the role's; the session's end is a claim."""
     trust = {
         "Effect": "Allow",
         "Principal": {"AWS": "123456789012"},
@@ -83,7 +83,7 @@ def test_a_session_shows_its_own_context(issuer: str, iam: Any, as_caller: Clien
 
 
 def test_the_organization_is_told(server: RunningServer, as_caller: ClientFactory) -> None:
-    """A member's token holds the organization's id and the path of units."""
+    """A member's token contains the organization's id and the path of units."""
     server.new_account(standing="management")
     member = server.new_account()
     with server.there.store.write() as writer:
@@ -106,7 +106,7 @@ def test_the_answer_says_when_the_token_ends(issuer: str, as_caller: ClientFacto
 
 
 def test_nobody_gets_a_token_before_it_is_enabled(iam: Any, as_caller: ClientFactory, user: Any) -> None:
-    """AWS's code and status; after it is disabled again too."""
+    """AWS's code and status, also after it is disabled again."""
     sts = as_caller("sts", user("alice", _MAY))
     code = ("OutboundWebIdentityFederationDisabledException", 403)
     assert refused(sts.get_web_identity_token, **_ASK)[:2] == code
@@ -158,14 +158,14 @@ def test_tags_need_a_permission_of_their_own(issuer: str, as_caller: ClientFacto
 def test_conditions_see_what_is_asked(
     issuer: str, as_caller: ClientFactory, user: Callable[..., Any], condition: Any, bad: dict[str, Any]
 ) -> None:
-    """Audience, algorithm and duration can be restricted by policy; the default duration counts as asked."""
+    """Policies can restrict audience, algorithm and duration; the default duration counts as requested."""
     sts = as_caller("sts", user("alice", allow("sts:GetWebIdentityToken", Condition=condition)))
     assert token_of(sts)
     assert refused(sts.get_web_identity_token, **{**_ASK, **bad})[0] == "AccessDenied"
 
 
 def test_a_token_cannot_outlive_its_session(issuer: str, iam: Any, as_caller: ClientFactory, user: Any) -> None:
-    """A session with ten minutes left makes tokens of ten minutes at the most."""
+    """A session with ten minutes left creates tokens of at most ten minutes."""
     trust = {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": trust})
     role = iam.create_role(RoleName="job", AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -182,7 +182,7 @@ def test_a_token_cannot_outlive_its_session(issuer: str, iam: Any, as_caller: Cl
 
 
 def test_sessions_of_users_and_federated_users_cannot_ask(issuer: str, as_caller: ClientFactory, user: Any) -> None:
-    """What GetSessionToken and GetFederationToken make may call little of STS, and not this."""
+    """Sessions from GetSessionToken and GetFederationToken may call few actions of STS, and not this one."""
     key = user("alice", _MAY)
     session = as_caller("sts", key).get_session_token()["Credentials"]
     assert refused(as_caller("sts", session).get_web_identity_token, **_ASK)[0] == "AccessDenied"
@@ -239,7 +239,7 @@ def test_the_limits_themselves_pass(issuer: str, as_caller: ClientFactory, user:
 
 def test_a_token_ends_when_it_says(server: RunningServer, iam: Any, as_caller: ClientFactory) -> None:
     """A relying party refuses it afterwards."""
-    server.clock.move(timedelta(minutes=-4))  # the server's first sealing key counts from five minutes ago
+    server.clock.move(timedelta(minutes=-4))  # the server's first sealing key is valid from five minutes ago
     issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
     token = token_of(as_caller("sts"), DurationSeconds=60)
     with pytest.raises(jwt.ExpiredSignatureError):

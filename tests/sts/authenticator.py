@@ -1,4 +1,4 @@
-"""An authenticator app of our own making, and the people who use it: written from RFC 6238, not from Daypass."""
+"""An authenticator app and its users: written from RFC 6238, without code of Daypass."""
 
 import base64
 import hashlib
@@ -20,21 +20,21 @@ ALLOW_ALL = document(allow("*"))
 
 @dataclass(frozen=True)
 class Authenticator:
-    """An app that was shown a seed, and a clock that it reads."""
+    """An app with a seed and a clock."""
 
     serial: str
     seed: bytes
     clock: MovableClock
 
     def code(self, steps: int = 0) -> str:
-        """Return the code of now, or of so many steps of thirty seconds later."""
+        """Return the current code, or that of a number of steps of thirty seconds later."""
         counter = int(self.clock.now().timestamp()) // 30 + steps
         digest = hmac.new(self.seed, struct.pack(">Q", counter), hashlib.sha1).digest()
         at = digest[-1] & 15
         return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"
 
     def wrong(self) -> str:
-        """Return a code that fits none of the steps near now."""
+        """Return a code that fits no step near the present."""
         near = {self.code(steps) for steps in range(-130, 131)}
         return next(code for code in (f"{number:06d}" for number in range(10**6)) if code not in near)
 
@@ -48,7 +48,7 @@ class User:
 
 
 def new_user(iam: Any, name: str, policy: str | None = ALLOW_ALL) -> User:
-    """Make a user with an access key, and one inline policy where it is given."""
+    """Create a user with an access key, and with an inline policy if given."""
     iam.create_user(UserName=name)
     if policy is not None:
         iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
@@ -56,13 +56,13 @@ def new_user(iam: Any, name: str, policy: str | None = ALLOW_ALL) -> User:
 
 
 def new_device(iam: Any, clock: MovableClock, name: str) -> Authenticator:
-    """Make a virtual device and show an app its seed, as typed from the answer."""
+    """Create a virtual device and enter its seed into an app."""
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]
     return Authenticator(made["SerialNumber"], base64.b32decode(made["Base32StringSeed"]), clock)
 
 
 def enrol(iam: Any, app: Authenticator, user: str) -> None:
-    """Enable a device for a user by the last two codes, then let their steps pass."""
+    """Enable a device for a user with the last two codes, then let their steps pass."""
     iam.enable_mfa_device(
         UserName=user,
         SerialNumber=app.serial,
@@ -72,7 +72,7 @@ def enrol(iam: Any, app: Authenticator, user: str) -> None:
 
 
 def loose_client(server: RunningServer, key: Any) -> Any:
-    """Return an STS client that sends what it is given, right or wrong."""
+    """Return an STS client that does not validate its parameters."""
     return boto3.client(
         "sts",
         endpoint_url=server.url,
@@ -85,6 +85,6 @@ def loose_client(server: RunningServer, key: Any) -> Any:
 
 
 def who(client: ClientFactory, credentials: Any) -> str:
-    """Return the ARN behind credentials."""
+    """Return the ARN of credentials."""
     arn: str = client("sts", credentials).get_caller_identity()["Arn"]
     return arn

@@ -40,7 +40,7 @@ ANYBODY_HERE = trust({"AWS": ACCOUNT}, "sts:AssumeRole", "sts:TagSession", "sts:
 
 
 def new_role(iam: Any, name: str, document: str = ANYBODY_HERE, policy: str | None = ALLOW_ALL, **more: Any) -> str:
-    """Make a role, which may do anything unless it is said otherwise, and return its ARN."""
+    """Create a role, which may do anything by default, and return its ARN."""
     arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document, **more)["Role"]["Arn"]
     if policy is not None:
         iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
@@ -49,7 +49,7 @@ def new_role(iam: Any, name: str, document: str = ANYBODY_HERE, policy: str | No
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[RunningServer]:
-    """Run one server for the tests that leave nothing behind."""
+    """Run one server for the tests that change no shared state."""
     with running_server() as server:
         iam = client_factory(server)("iam")
         new_user(iam, "alice")
@@ -59,7 +59,7 @@ def shared() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def sts(shared: RunningServer) -> Any:
-    """Return alice's client, which checks nothing before it sends."""
+    """Return alice's client, which does not validate parameters."""
     iam = client_factory(shared)("iam")
     return loose_client(shared, iam.create_access_key(UserName="alice")["AccessKey"])
 
@@ -74,12 +74,12 @@ def alice(client: ClientFactory) -> User:
 
 
 def denied(caller: str, role: str, action: str = "sts:AssumeRole") -> str:
-    """Return AWS's sentence."""
+    """Return AWS's message."""
     return f"User: {caller} is not authorized to perform: {action} on resource: {role}"
 
 
 def test_the_answer_s_names(client: ClientFactory, alice: User) -> None:
-    """The session's ARN leaves out the role's path, its id is the role's unique id with the session's name."""
+    """The session's ARN leaves out the role's path; its id is the role's unique id with the session's name."""
     role = client("iam").create_role(RoleName="deep", Path="/a/b/", AssumeRolePolicyDocument=ANYBODY_HERE)["Role"]
     answer = client("sts", alice.key).assume_role(RoleArn=role["Arn"], RoleSessionName="build-7")
     assert answer["AssumedRoleUser"] == {
@@ -109,7 +109,7 @@ def test_what_is_no_role_is_invalid(sts: Any, arn: str) -> None:
 
 
 def test_missing_and_closed_roles_are_refused_alike(client: ClientFactory, alice: User) -> None:
-    """A caller does not learn whether a role exists: not by its words, nor by another account's, path or case."""
+    """A caller cannot learn whether a role exists, neither from the message nor by account, path or case."""
     iam, caller = client("iam"), client("sts", alice.key)
     new_user(iam, "other")
     closed = new_role(iam, "closed", trust({"AWS": f"arn:aws:iam::{ACCOUNT}:user/other"}))
@@ -128,7 +128,7 @@ def test_missing_and_closed_roles_are_refused_alike(client: ClientFactory, alice
 
 
 def test_root_users_assume_no_roles(client: ClientFactory) -> None:
-    """With their key or with a session of theirs."""
+    """Neither with their key nor with one of their sessions."""
     role = new_role(client("iam"), "r")
     for credentials in (None, client("sts").get_session_token()["Credentials"]):
         refusal = refused(client("sts", credentials).assume_role, RoleArn=role, RoleSessionName="s1")
@@ -136,7 +136,7 @@ def test_root_users_assume_no_roles(client: ClientFactory) -> None:
 
 
 def test_naming_the_caller_is_enough_and_naming_the_account_is_not(client: ClientFactory) -> None:
-    """In one account: a trust that names the user needs no policy of the user; one that names the account does."""
+    """In one account: a trust policy that names the user is enough; with the account, the user needs a policy too."""
     iam = client("iam")
     nobody = new_user(iam, "nobody", policy=None)
     named = new_role(iam, "named", trust({"AWS": f"arn:aws:iam::{ACCOUNT}:user/nobody"}))
@@ -149,7 +149,7 @@ def test_naming_the_caller_is_enough_and_naming_the_account_is_not(client: Clien
 
 
 def test_across_accounts_both_sides_must_allow(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """Whatever the trust policy says, the caller's own account has a word."""
+    """The caller's own account must allow the call in addition to the trust policy."""
     other = daypass_server.new_account("210987654321")
     theirs = client("iam", other)
     poor, rich = new_user(theirs, "poor", policy=None), new_user(theirs, "rich")
@@ -162,7 +162,7 @@ def test_across_accounts_both_sides_must_allow(daypass_server: RunningServer, cl
 
 
 def test_a_recreated_user_is_a_stranger(client: ClientFactory) -> None:
-    """A trust policy means the user it was written for."""
+    """A trust policy refers to the user that existed when it was written."""
     iam = client("iam")
     first = new_user(iam, "bob", policy=None)
     role = new_role(iam, "r", trust({"AWS": f"arn:aws:iam::{ACCOUNT}:user/bob"}))
@@ -174,7 +174,7 @@ def test_a_recreated_user_is_a_stranger(client: ClientFactory) -> None:
 
 
 def test_live_sessions_and_changes(client: ClientFactory, alice: User) -> None:
-    """A changed trust leaves them alone; changed permissions act on them; a deleted role ends them for good."""
+    """A changed trust policy does not affect them; changed permissions do; deleting the role ends them forever."""
     iam = client("iam")
     role = new_role(iam, "r")
     session = client("sts", alice.key).assume_role(RoleArn=role, RoleSessionName="s1")["Credentials"]
@@ -189,7 +189,7 @@ def test_live_sessions_and_changes(client: ClientFactory, alice: User) -> None:
 
 
 def test_durations(shared: RunningServer, sts: Any) -> None:
-    """An hour by default, the role's own maximum at the most; the schema is asked first."""
+    """An hour by default, at most the role's own maximum; the schema is checked first."""
     over = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     for seconds in (900, 3600, 7200):
         made = sts.assume_role(RoleArn=SHARED, RoleSessionName="s1", DurationSeconds=seconds)["Credentials"]
@@ -204,7 +204,7 @@ def test_durations(shared: RunningServer, sts: Any) -> None:
 
 
 def test_a_chained_session_lives_an_hour_at_most(shared: RunningServer, sts: Any) -> None:
-    """Whatever the role allows; the role's own maximum is asked before."""
+    """At most an hour for any role; the role's own maximum is checked first."""
     first = sts.assume_role(RoleArn=SHARED, RoleSessionName="s1")["Credentials"]
     chained = loose_client(shared, first)
     chained.assume_role(RoleArn=SHARED, RoleSessionName="s2", DurationSeconds=3600)
@@ -257,7 +257,7 @@ def test_a_chained_session_lives_an_hour_at_most(shared: RunningServer, sts: Any
     ],
 )
 def test_what_cannot_be_is_refused(sts: Any, given: dict[str, Any], code: str) -> None:
-    """Every parameter at and beyond its limits: AWS's code, and nothing is minted."""
+    """Every parameter at and beyond its limits: AWS's code, and no credentials."""
     assert refused(sts.assume_role, **{"RoleArn": SHARED, "RoleSessionName": "s1", **given})[:2] == (code, 400)
 
 
@@ -278,7 +278,7 @@ def test_what_cannot_be_is_refused(sts: Any, given: dict[str, Any], code: str) -
     ],
 )
 def test_what_is_at_its_limit_is_taken(shared: RunningServer, sts: Any, given: dict[str, Any]) -> None:
-    """The last value before each limit is good, and so are the credentials."""
+    """The last value before each limit is valid, and so are the credentials."""
     answer = sts.assume_role(**{"RoleArn": SHARED, "RoleSessionName": "s1", **given})
     assert who(client_factory(shared), answer["Credentials"]) == answer["AssumedRoleUser"]["Arn"]
     assert answer["SessionTokenSize"] == len(answer["Credentials"]["SessionToken"])
@@ -286,7 +286,7 @@ def test_what_is_at_its_limit_is_taken(shared: RunningServer, sts: Any, given: d
 
 
 def test_external_ids(client: ClientFactory, alice: User) -> None:
-    """A trust that wants an external id takes exactly that."""
+    """A trust policy with an external id requires exactly that id."""
     role = new_role(client("iam"), "r", trust({"AWS": ACCOUNT}, StringEquals={"sts:ExternalId": "s3cret"}))
     caller = client("sts", alice.key)
     caller.assume_role(RoleArn=role, RoleSessionName="s1", ExternalId="s3cret")
@@ -296,14 +296,14 @@ def test_external_ids(client: ClientFactory, alice: User) -> None:
 
 
 def test_session_names_can_be_tied_to_the_user(client: ClientFactory, alice: User) -> None:
-    """sts:RoleSessionName is the name in the request, and a policy variable knows the user's."""
+    """sts:RoleSessionName is the name in the request, and a policy variable contains the user's."""
     role = new_role(client("iam"), "r", trust({"AWS": ACCOUNT}, StringLike={"sts:RoleSessionName": "${aws:username}"}))
     client("sts", alice.key).assume_role(RoleArn=role, RoleSessionName="alice")
     assert refused(client("sts", alice.key).assume_role, RoleArn=role, RoleSessionName="bob").code == "AccessDenied"
 
 
 def test_mfa_can_be_demanded(daypass_server: RunningServer, client: ClientFactory, alice: User) -> None:
-    """By the code of this very call, or of the session that makes it; and the new session knows how old it is."""
+    """With the code of this call, or of the calling session; and the new session knows the time of its MFA."""
     daypass_server.clock.freeze()
     iam = client("iam")
     demands = {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "NumericLessThan": {"aws:MultiFactorAuthAge": "300"}}
@@ -335,7 +335,7 @@ def test_mfa_can_be_demanded(daypass_server: RunningServer, client: ClientFactor
 
 
 def test_mfa_is_not_handed_on_along_a_chain(daypass_server: RunningServer, client: ClientFactory, alice: User) -> None:
-    """A role session with MFA makes role sessions without it."""
+    """A role session with MFA creates role sessions without it."""
     daypass_server.clock.freeze()
     iam = client("iam")
     demand = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}

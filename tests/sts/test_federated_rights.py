@@ -1,7 +1,7 @@
-"""What a federated user may do elsewhere: no more than its maker and its session policies share.
+"""A federated user's permissions: only those that both its creator and its session policies have.
 
-Resource servers ask the engine; STS and IAM refuse such sessions before they do. So this asks the engine itself,
-with tokens that the server made.
+Resource servers ask the engine; STS and IAM refuse such sessions earlier. So this test calls the engine itself, with
+tokens from the server.
 """
 
 import json
@@ -25,14 +25,14 @@ from daypass.testing.server import RunningServer
 
 
 def policy(*actions: str) -> str:
-    """Return a policy that allows these."""
+    """Return a policy that allows these actions."""
     return json.dumps(
         {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": list(actions), "Resource": "*"}}
     )
 
 
 def caller_of(server: RunningServer, credentials: Any) -> Caller:
-    """Return the federated user behind credentials."""
+    """Return the federated user of credentials."""
     with server.there.store.read() as reader:
         ring = load_ring(reader, server.there.vault)
         session = open_session(credentials["SessionToken"], access_key_id=credentials["AccessKeyId"], ring=ring)
@@ -43,7 +43,7 @@ def caller_of(server: RunningServer, credentials: Any) -> Caller:
 
 
 def may(server: RunningServer, caller: Caller, action: str) -> bool:
-    """Tell what the engine says of an action of some other service."""
+    """Tell whether the engine allows an action of another service."""
     asking = Asking(action, "arn:aws:s3:::bucket/key", caller.account)
     question = Question(asking.action, asking.resource, asking.account, caller.principal, {})
     return isinstance(decide(question, gather(asking, caller, Cache(server.there.store).loading)), Allowed)
@@ -61,7 +61,7 @@ def may(server: RunningServer, caller: Caller, action: str) -> bool:
 def test_a_user_s_is_the_intersection(
     daypass_server: RunningServer, client: ClientFactory, session_policy: str | None, allowed: set[str]
 ) -> None:
-    """Without session policies it may do nothing; with them what both allow."""
+    """Without session policies it has no permissions; with them, the common ones."""
     user = new_user(client("iam"), "maker", policy=policy("sts:*", "s3:GetObject", "s3:PutObject"))
     given = {} if session_policy is None else {"Policy": session_policy}
     made = client("sts", user.key).get_federation_token(Name="fed", **given)["Credentials"]
@@ -71,7 +71,7 @@ def test_a_user_s_is_the_intersection(
 
 
 def test_a_root_user_s_is_what_the_policies_say(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A root user may do everything, so the session policies alone decide; without them there is nothing."""
+    """A root user may do everything, so only the session policies decide; without them there are no permissions."""
     sts = client("sts")
     cut = caller_of(daypass_server, sts.get_federation_token(Name="fed", Policy=policy("s3:Get*"))["Credentials"])
     bare = caller_of(daypass_server, sts.get_federation_token(Name="fed")["Credentials"])
@@ -81,7 +81,7 @@ def test_a_root_user_s_is_what_the_policies_say(daypass_server: RunningServer, c
 
 
 def test_what_the_maker_loses_its_session_loses(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """The maker's permissions act live."""
+    """Changes of the creator's permissions act at once."""
     iam = client("iam")
     user = new_user(iam, "maker", policy=policy("*"))
     made = client("sts", user.key).get_federation_token(Name="fed", Policy=policy("*"))["Credentials"]

@@ -1,6 +1,6 @@
-"""The numbers of STS at their limits: how long sessions live to the second, and how long names and policies may be.
+"""The limits of STS: lifetimes of sessions to the second, and lengths of names and policies.
 
-The clock stands at a whole second a few minutes ahead of the computer's, by which clients sign.
+The clock stands at a whole second a few minutes ahead of the computer's, with which clients sign.
 """
 
 import json
@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningServer]:
-    """Run a server with a user, and with roles of two lengths."""
+    """Run a server with a user, and with roles of two maximum durations."""
     with running_server() as server:
         iam = client_factory(server)("iam")
         new_user(iam, "alice")
@@ -36,7 +36,7 @@ def running() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def now(running: RunningServer) -> Iterator[datetime]:
-    """Return the instant at which the server's clock stands."""
+    """Return the time of the server's clock."""
     running.clock.freeze(datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1))
     yield running.clock.now()
     running.clock.reset()
@@ -51,7 +51,7 @@ def alice(running: RunningServer) -> Any:
 
 @pytest.fixture(scope="module")
 def root(running: RunningServer) -> Any:
-    """Return the root user's client, which does the same."""
+    """Return the root user's client, without validation of parameters."""
     key = running.root
     return loose_client(running, {"AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key})
 
@@ -63,7 +63,7 @@ def chained(alice: Any, running: RunningServer, now: datetime) -> Any:
 
 
 def lifetime(answer: Any, now: datetime) -> int:
-    """Return how many seconds the credentials of an answer are good for."""
+    """Return the lifetime of the credentials in an answer, in seconds."""
     left: timedelta = answer["Credentials"]["Expiration"] - now
     assert left % SECOND == timedelta()
     return left // SECOND
@@ -97,7 +97,7 @@ ROLES = [
 
 @pytest.mark.parametrize(("role", "asked", "expected"), ROLES)
 def test_a_role_session(alice: Any, now: datetime, role: str, asked: int | None, expected: int | str) -> None:
-    """900 seconds to the role's own maximum, which is twelve hours at the most."""
+    """900 seconds to the role's own maximum, which is at most twelve hours."""
     more = {} if asked is None else {"DurationSeconds": asked}
     assert outcome(alice.assume_role, now, RoleArn=HERE + role, RoleSessionName="s1", **more) == expected
 
@@ -113,7 +113,7 @@ CHAINED = [
 
 @pytest.mark.parametrize(("role", "asked", "expected"), CHAINED)
 def test_a_chained_session(chained: Any, now: datetime, role: str, asked: int | None, expected: int | str) -> None:
-    """One hour at the most, whatever the role allows."""
+    """At most one hour, whatever maximum the role has."""
     more = {} if asked is None else {"DurationSeconds": asked}
     assert outcome(chained.assume_role, now, RoleArn=HERE + role, RoleSessionName="s2", **more) == expected
 
@@ -124,7 +124,7 @@ ROOTS = [(None, 3_600), (899, INVALID), (900, 900), (3_599, 3_599), (3_600, 3_60
 
 @pytest.mark.parametrize(("asked", "expected"), USERS)
 def test_a_session_of_a_user(alice: Any, now: datetime, asked: int | None, expected: int | str) -> None:
-    """Twelve hours by default, and 900 to 129,600 seconds where it is asked for."""
+    """Twelve hours by default, and 900 to 129,600 seconds if requested."""
     more = {} if asked is None else {"DurationSeconds": asked}
     assert outcome(alice.get_session_token, now, **more) == expected
     assert outcome(alice.get_federation_token, now, Name="fed", **more) == expected
@@ -132,7 +132,7 @@ def test_a_session_of_a_user(alice: Any, now: datetime, asked: int | None, expec
 
 @pytest.mark.parametrize(("asked", "expected"), ROOTS)
 def test_a_session_of_a_root_user(root: Any, now: datetime, asked: int | None, expected: int | str) -> None:
-    """An hour at the most: a longer duration is cut."""
+    """At most an hour: a longer duration is cut."""
     more = {} if asked is None else {"DurationSeconds": asked}
     assert outcome(root.get_session_token, now, **more) == expected
     assert outcome(root.get_federation_token, now, Name="fed", **more) == expected
@@ -140,7 +140,7 @@ def test_a_session_of_a_root_user(root: Any, now: datetime, asked: int | None, e
 
 @pytest.mark.parametrize("seconds", [898, 899])
 def test_a_session_is_good_until_its_last_second(running: RunningServer, alice: Any, seconds: int) -> None:
-    """Every kind of credentials, up to the second before its Expiration."""
+    """Every kind of credentials is valid up to the second before its Expiration."""
     for made in issued(running, alice):
         running.clock.move(timedelta(seconds=seconds))
         assert who(client_factory(running), made)
@@ -150,7 +150,7 @@ def test_a_session_is_good_until_its_last_second(running: RunningServer, alice: 
 
 @pytest.mark.parametrize("seconds", [900, 901])
 def test_a_session_is_refused_from_its_expiration_on(running: RunningServer, alice: Any, seconds: int) -> None:
-    """Every kind of credentials is ExpiredToken then, and the user's own key is not."""
+    """Every kind of credentials gets ExpiredToken then; the user's own key still works."""
     for made in issued(running, alice):
         running.clock.move(timedelta(seconds=seconds))
         refusal = refused(who, client_factory(running), made)
@@ -161,7 +161,7 @@ def test_a_session_is_refused_from_its_expiration_on(running: RunningServer, ali
 
 
 def issued(running: RunningServer, alice: Any) -> list[Any]:
-    """Return credentials of each kind that live for 900 seconds, made four minutes ago by the computer's clock."""
+    """Return credentials of each kind that live for 900 seconds, created four minutes ago by the computer's clock."""
     running.clock.freeze(datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=4))
     return [
         alice.assume_role(RoleArn=HERE + "hour", RoleSessionName="s1", DurationSeconds=900)["Credentials"],
@@ -179,7 +179,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("name", "length", "expected"), [(name, *case) for name, cases in TEXTS for case in cases])
 def test_the_texts_of_a_role_session(alice: Any, now: datetime, name: str, length: int, expected: int | str) -> None:
-    """Each as long as AWS takes it, and not a character more or less."""
+    """Each is as long as AWS accepts, and not a character more or less."""
     given = {"RoleArn": HERE + "day", "RoleSessionName": "s1", name: "x" * length}
     assert outcome(alice.assume_role, now, **given) == expected
 
@@ -191,10 +191,10 @@ def test_the_name_of_a_federated_user(alice: Any, now: datetime, length: int, ex
 
 
 def allowing(characters: int) -> str:
-    """Return a session policy of so many characters."""
+    """Return a session policy of this many characters."""
     whole = {"Version": "2012-10-17", "Statement": {"Sid": "", "Effect": "Allow", "Action": "*", "Resource": "*"}}
     bare = json.dumps(whole)
-    # White space packs well, so that only the number of characters is at its limit.
+    # White space compresses well, so only the number of characters is at its limit.
     return bare + " " * (characters - len(bare))
 
 

@@ -1,4 +1,4 @@
-"""MFA codes, as GetSessionToken and AssumeRole take them."""
+"""MFA codes in GetSessionToken and AssumeRole."""
 
 from datetime import timedelta
 
@@ -49,7 +49,7 @@ def test_three_steps_off_is_too_far(client: ClientFactory, alice: User, app: Aut
 
 
 def test_a_code_is_good_once(client: ClientFactory, alice: User, app: Authenticator) -> None:
-    """A code that was accepted is refused from then on; the others of the window are not."""
+    """An accepted code is refused from then on; the others of the window are not."""
     sts = client("sts", alice.key)
     sts.get_session_token(SerialNumber=app.serial, TokenCode=app.code(1))
     refusal = refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.code(1))
@@ -60,7 +60,7 @@ def test_a_code_is_good_once(client: ClientFactory, alice: User, app: Authentica
 def test_a_code_is_used_up_although_the_call_is_refused(
     client: ClientFactory, alice: User, app: Authenticator, daypass_server: RunningServer
 ) -> None:
-    """What a refused AssumeRole proved is proved once: its code opens nothing else."""
+    """A code in a refused AssumeRole is used up: it is refused in every later call."""
     sts = client("sts", alice.key)
     refusal = refused(
         sts.assume_role,
@@ -75,7 +75,7 @@ def test_a_code_is_used_up_although_the_call_is_refused(
 
 
 def test_the_codes_that_enrolled_are_used_up(daypass_server: RunningServer, client: ClientFactory, alice: User) -> None:
-    """Both codes of EnableMFADevice were seen by somebody: they open nothing afterwards."""
+    """Others may have seen both codes of EnableMFADevice: they are refused afterwards."""
     daypass_server.clock.freeze()
     app = new_device(client("iam"), daypass_server.clock, "phone")
     enrol(client("iam"), app, "alice")
@@ -89,7 +89,7 @@ def test_the_codes_that_enrolled_are_used_up(daypass_server: RunningServer, clie
 def test_foreign_unknown_and_unassigned_devices_are_refused_alike(
     client: ClientFactory, alice: User, app: Authenticator, daypass_server: RunningServer
 ) -> None:
-    """A caller does not learn whether a serial number exists."""
+    """A caller cannot learn whether a serial number exists."""
     new_user(client("iam"), "bob")
     idle = new_device(client("iam"), daypass_server.clock, "idle")
     bob = client("sts", client("iam").create_access_key(UserName="bob")["AccessKey"])
@@ -100,7 +100,7 @@ def test_foreign_unknown_and_unassigned_devices_are_refused_alike(
 
 
 def test_serial_and_code_go_together(client: ClientFactory, alice: User, app: Authenticator) -> None:
-    """One without the other is neither MFA nor its absence."""
+    """One without the other is refused."""
     sts = client("sts", alice.key)
     for half in ({"SerialNumber": app.serial}, {"TokenCode": app.code()}):
         assert refused(sts.get_session_token, **half).code == "ValidationError"
@@ -120,7 +120,7 @@ def test_codes_of_another_form_are_refused(
 def test_the_ninth_failure_in_a_row_locks(
     client: ClientFactory, alice: User, app: Authenticator, daypass_server: RunningServer
 ) -> None:
-    """Nine wrong codes lock that device, whatever time passes; another device of the user goes on."""
+    """Nine wrong codes lock that device forever; another device of the user still works."""
     iam, sts = client("iam"), client("sts", alice.key)
     other = new_device(iam, daypass_server.clock, "tablet")
     enrol(iam, other, "alice")
@@ -147,7 +147,7 @@ def test_an_accepted_code_forgives_the_failures(client: ClientFactory, alice: Us
 def test_resync_opens_a_locked_device(
     client: ClientFactory, alice: User, app: Authenticator, daypass_server: RunningServer
 ) -> None:
-    """Two consecutive codes prove the device anew."""
+    """Two consecutive codes verify the device again."""
     iam, sts = client("iam"), client("sts", alice.key)
     for _ in range(9):
         assert refused(sts.get_session_token, SerialNumber=app.serial, TokenCode=app.wrong()).code == "AccessDenied"
@@ -169,7 +169,7 @@ def test_resync_opens_a_locked_device(
 def test_a_device_whose_clock_is_off_is_resynchronized(
     client: ClientFactory, alice: User, app: Authenticator, daypass_server: RunningServer
 ) -> None:
-    """Resync keeps how far off the clock is; its codes are good from then on, and those of the right time are not."""
+    """Resync stores the drift of the clock; its codes are valid from then on, and those of the right time are not."""
     client("iam").resync_mfa_device(
         UserName="alice", SerialNumber=app.serial, AuthenticationCode1=app.code(20), AuthenticationCode2=app.code(21)
     )

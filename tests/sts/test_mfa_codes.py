@@ -1,4 +1,4 @@
-"""The laws of what a device remembers, whatever is presented to it, and across nodes."""
+"""Invariants of a device's state, for any history of codes and across nodes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -20,14 +20,14 @@ SEED = b"01234567890123456789"
 NOW = 1_800_000_000
 DEVICE = MfaDevice(serial="GAHT12345678", account="123456789012", created=datetime.now(UTC), sealed_seed=b"")
 
-# Seconds between two attempts, and how many steps off the code is; None is a code of no step.
+# Seconds between two attempts, and the drift of the code in steps; None is a code of no step.
 attempts = st.lists(st.tuples(st.integers(0, 45), st.one_of(st.none(), st.integers(-4, 4))), max_size=60)
 
 
 @settings(max_examples=60, deadline=None)
 @given(attempts)
 def test_no_code_is_accepted_twice_and_none_beyond_the_window(history: list[tuple[int, int | None]]) -> None:
-    """Each accepted code belongs to a step of its own, two steps from its moment at the most."""
+    """Each accepted code belongs to a step of its own, at most two steps from its time."""
     device, now, accepted = DEVICE, NOW, set[int]()
     for pause, steps in history:
         now += pause
@@ -43,7 +43,7 @@ def test_no_code_is_accepted_twice_and_none_beyond_the_window(history: list[tupl
 @settings(max_examples=60, deadline=None)
 @given(attempts)
 def test_nine_failures_in_a_row_lock_and_nothing_else_does(history: list[tuple[int, int | None]]) -> None:
-    """A locked device accepts nothing and stays as it is."""
+    """A locked device accepts no code, and its state does not change."""
     device, now, failures = DEVICE, NOW, 0
     for pause, steps in history:
         now += pause
@@ -59,7 +59,7 @@ def test_nine_failures_in_a_row_lock_and_nothing_else_does(history: list[tuple[i
 @settings(max_examples=60, deadline=None)
 @given(st.integers(-200, 200))
 def test_a_device_is_synchronized_within_an_hour(drift: int) -> None:
-    """Its next code is good then, and neither of the two that were shown."""
+    """Its next code is valid then, and neither of the two that were presented."""
     step = NOW // STEP + drift
     device = synchronize(DEVICE, SEED, (hotp(SEED, step - 1), hotp(SEED, step)), now=NOW)
     assert (device is not None) == (abs(drift) <= 120)
@@ -71,7 +71,7 @@ def test_a_device_is_synchronized_within_an_hour(drift: int) -> None:
 
 
 def test_one_node_of_two_accepts_a_code_and_once(tmp_path: Path) -> None:
-    """Presented eight times at once to two servers of one store, a code opens one session."""
+    """Presented eight times at once to two servers of one store, a code gives one session."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     with running_server(store=store) as first, running_server(store=store, account="210987654321") as second:
         clients = client_factory(first), client_factory(second)

@@ -15,7 +15,7 @@ from daypass.testing.server import RunningServer
 
 
 def test_a_new_device_shows_its_seed_and_a_qr_code_once(client: ClientFactory) -> None:
-    """The seed is base32 without padding; the picture is a PNG; no list shows either again."""
+    """The seed is base32 without padding; the picture is a PNG; lists show neither again."""
     iam = client("iam")
     made = iam.create_virtual_mfa_device(Path="/eng/", VirtualMFADeviceName="phone")["VirtualMFADevice"]
     assert made["SerialNumber"] == "arn:aws:iam::123456789012:mfa/eng/phone"
@@ -27,7 +27,7 @@ def test_a_new_device_shows_its_seed_and_a_qr_code_once(client: ClientFactory) -
 
 
 def test_the_qr_code_is_what_every_app_reads(client: ClientFactory) -> None:
-    """It holds an otpauth URI with the secret, an issuer and a label that names device and account."""
+    """It contains an otpauth URI with the secret, an issuer and a label that names device and account."""
     made = client("iam").create_virtual_mfa_device(VirtualMFADeviceName="a+b@c")["VirtualMFADevice"]
     seed = base64.b32decode(made["Base32StringSeed"])
     uri = otpauth_uri(seed, device="a+b@c", account="123456789012")
@@ -44,7 +44,7 @@ def _png(uri: str) -> bytes:
 
 
 def test_names_are_taken_whatever_their_case(client: ClientFactory) -> None:
-    """Two devices of one path and name cannot be."""
+    """Two devices cannot have the same path and name."""
     iam = client("iam")
     iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
     for name in ("phone", "PHONE"):
@@ -56,7 +56,7 @@ def test_names_are_taken_whatever_their_case(client: ClientFactory) -> None:
 def test_a_device_is_enabled_listed_shown_deactivated_and_deleted(
     daypass_server: RunningServer, client: ClientFactory
 ) -> None:
-    """A device belongs to one user at a time, and goes only when it is nobody's."""
+    """A device belongs to one user at a time, and can be deleted only when it is not assigned."""
     daypass_server.clock.freeze()
     iam = client("iam")
     new_user(iam, "alice")
@@ -80,7 +80,7 @@ def test_a_device_is_enabled_listed_shown_deactivated_and_deleted(
 
 
 def test_the_codes_of_a_deactivated_device_open_nothing(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A device that is nobody's proves nothing, nor do its old codes enrol it again."""
+    """An unassigned device verifies no caller, and its old codes cannot enrol it again."""
     daypass_server.clock.freeze()
     iam = client("iam")
     alice = new_user(iam, "alice")
@@ -97,7 +97,7 @@ def test_the_codes_of_a_deactivated_device_open_nothing(daypass_server: RunningS
 def test_only_two_consecutive_codes_of_about_now_enrol(
     daypass_server: RunningServer, client: ClientFactory, steps: tuple[int, int]
 ) -> None:
-    """Not the same code twice, nor backwards, nor with a gap, nor of another hour."""
+    """The same code twice, the reverse order, a gap or another hour is refused."""
     daypass_server.clock.freeze()
     iam = client("iam")
     new_user(iam, "alice")
@@ -140,7 +140,7 @@ def test_a_user_with_a_device_cannot_be_deleted(daypass_server: RunningServer, c
 def test_virtual_devices_are_listed_by_assignment_in_pages(
     daypass_server: RunningServer, client: ClientFactory
 ) -> None:
-    """AssignmentStatus filters, and pages neither hide nor repeat."""
+    """AssignmentStatus filters, and pages neither skip nor repeat."""
     daypass_server.clock.freeze()
     iam = client("iam")
     new_user(iam, "alice")
@@ -164,7 +164,7 @@ def _serials(iam: object, status: str) -> set[str]:
 
 
 def test_tags_of_a_device(client: ClientFactory) -> None:
-    """Tags are given at birth, added, listed and removed."""
+    """Tags are set at creation, added, listed and removed."""
     iam = client("iam")
     tags = [{"Key": "team", "Value": "a"}]
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone", Tags=tags)["VirtualMFADevice"]
@@ -177,7 +177,7 @@ def test_tags_of_a_device(client: ClientFactory) -> None:
 
 
 def test_another_account_s_device_is_nobody_s(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A serial number of another account is as unknown as any."""
+    """A serial number of another account is as unknown as an invented one."""
     app: Authenticator = new_device(client("iam"), daypass_server.clock, "phone")
     other = client("iam", daypass_server.new_account())
     for call in (other.delete_virtual_mfa_device, other.get_mfa_device, other.list_mfa_device_tags):
@@ -185,7 +185,7 @@ def test_another_account_s_device_is_nobody_s(daypass_server: RunningServer, cli
 
 
 def test_a_user_without_permission_manages_nothing(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """MFA devices are made by those whose policies say so, each asked about the device's or the user's ARN."""
+    """A policy must allow each action on MFA devices, for the device's or the user's ARN."""
     nobody = new_user(client("iam"), "nobody", policy=None)
     refusal = refused(client("iam", nobody.key).create_virtual_mfa_device, VirtualMFADeviceName="phone")
     assert refusal[:2] == ("AccessDenied", 403)
@@ -193,7 +193,7 @@ def test_a_user_without_permission_manages_nothing(daypass_server: RunningServer
 
 
 def test_enrolment_takes_a_clock_that_is_minutes_off(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A device whose clock is ten minutes ahead enrols, and its codes are good afterwards."""
+    """A device whose clock is ten minutes ahead enrols, and its codes are valid afterwards."""
     daypass_server.clock.freeze()
     iam = client("iam")
     alice = new_user(iam, "alice")

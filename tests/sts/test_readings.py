@@ -1,4 +1,4 @@
-"""What is remembered of requests: readings of small forms, by all that they were made from, and no secret."""
+"""The cache of parsed requests: small forms, found by all input of the parser, and without secrets."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def _keep(readings: Readings, request: HttpRequest) -> Reading:
 
 
 def test_the_same_form_is_read_once() -> None:
-    """Who sends it and what else its headers say makes no difference to what a form means."""
+    """The sender and other headers do not affect the meaning of a form."""
     readings = Readings(HIDDEN)
     kept = _keep(readings, _request(_ROLE))
     assert readings.find(_request(_ROLE, _FORM, (b"x-amz-date", b"20260101T000000Z"), peer="192.0.2.2")) is kept
@@ -58,7 +58,7 @@ def test_the_same_form_is_read_once() -> None:
     ],
 )
 def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None:
-    """A reading is found by everything that it was made from: method, query, body, Content-Type and Accept."""
+    """The key of an entry contains all input of the parser: method, query, body, Content-Type and Accept."""
     readings = Readings(HIDDEN)
     _keep(readings, _request(_ROLE))
     assert readings.find(other) is None
@@ -75,14 +75,14 @@ def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None
     ],
 )
 def test_secrets_long_forms_and_what_needs_the_store_are_not_kept(body: bytes) -> None:
-    """What proves something, or may hold what does, is not in memory longer than its request."""
+    """Proofs, and parameters that may contain secrets, do not stay in memory longer than their request."""
     readings = Readings(HIDDEN)
     _keep(readings, _request(body))
     assert readings.find(_request(body)) is None
 
 
 def test_the_oldest_leave_first() -> None:
-    """Nobody fills the memory with forms."""
+    """Clients cannot fill the memory with forms."""
     readings = Readings(HIDDEN)
     bodies = [_WHO + b"&n=%d" % number for number in range(1025)]
     for body in bodies:
@@ -103,7 +103,7 @@ _WEB = (
 
 
 def test_a_token_is_read_each_time_and_never_kept() -> None:
-    """The form around a token is remembered, the token is not: another one in its place is what is asked then."""
+    """The form around a token is cached, the token is not: another token in its place is used."""
     readings = Readings(HIDDEN)
     _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
     assert _TOKENS[0].split(".")[1] not in repr(vars(readings))
@@ -115,7 +115,7 @@ def test_a_token_is_read_each_time_and_never_kept() -> None:
 
 
 def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
-    """A form that was read before is no reason to believe what stands in it now."""
+    """A form that was parsed before does not make its present token valid."""
     readings = Readings(HIDDEN)
     _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
     found = readings.find(_request((_WEB + "none.of.these").encode()))
@@ -126,7 +126,7 @@ def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
 
 @pytest.mark.parametrize("value", ["", "abc", "%41%41%41%41", "a b c d"])
 def test_a_form_without_a_token_is_none_that_was_remembered(value: str) -> None:
-    """What is kept lacks its token, and is no reading of a form that has none."""
+    """A cached entry lacks its token, and does not match a form without a token."""
     readings = Readings(HIDDEN)
     _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
     assert readings.find(_request((_WEB + value).encode())) is None
@@ -148,7 +148,7 @@ _FORMS = st.tuples(_PAIRS, _PAIRS).map(
 
 @given(first=_FORMS, second=_FORMS, token=st.sampled_from(_TOKENS))
 def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: bytes, token: str) -> None:
-    """However names are spelled and repeated, what is found is what would have been read."""
+    """For any spelling and repetition of names, the cached result equals the parsed one."""
     readings = Readings(HIDDEN)
     for body in (first, second, first.replace(_TOKENS[0].encode(), token.encode())):
         request = _request(body)

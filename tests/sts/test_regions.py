@@ -39,7 +39,7 @@ def test_regions_that_are_served(server: RunningServer, region: str) -> None:
 
 
 def test_a_region_that_is_not_served_is_disabled(server: RunningServer) -> None:
-    """A real region gets AWS's words for one in which STS is not activated."""
+    """A real region gets AWS's message for a region in which STS is not activated."""
     message = (
         "STS is not activated in this region for account:123456789012. "
         "Your account administrator can activate STS in this region using the IAM Console."
@@ -55,7 +55,7 @@ def test_no_region_is_a_wrong_scope(server: RunningServer) -> None:
 
 
 def test_iam_is_one_for_all_regions(server: RunningServer) -> None:
-    """IAM's clients sign for us-east-1 wherever they are."""
+    """IAM's clients sign for us-east-1 in every region."""
     in_region(server, "iam", "us-east-1").list_users()
 
 

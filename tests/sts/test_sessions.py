@@ -1,4 +1,4 @@
-"""GetSessionToken and GetFederationToken: who gets what, for how long, and what it may call."""
+"""GetSessionToken and GetFederationToken: their permissions, durations and allowed calls."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,13 +20,13 @@ def policy(*actions: str, effect: str = "Allow", **more: Any) -> str:
 
 
 def lifetime(server: RunningServer, credentials: Any) -> int:
-    """Return for how many seconds from now credentials are good."""
+    """Return the remaining lifetime of credentials, in seconds."""
     left: timedelta = credentials["Expiration"] - server.clock.now()
     return round(left.total_seconds())
 
 
 def test_a_user_s_session_is_the_user(client: ClientFactory) -> None:
-    """GetCallerIdentity does not tell a session of a user from the user, but the key id does."""
+    """GetCallerIdentity returns the same for a user and its session, but the key id differs."""
     alice = new_user(client("iam"), "alice", policy=None)
     answer = client("sts", alice.key).get_session_token()
     assert who(client, answer["Credentials"]) == who(client, alice.key)
@@ -41,7 +41,7 @@ def test_no_policy_can_deny_get_session_token(client: ClientFactory) -> None:
 
 
 def test_durations(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """Users get twelve hours by default, root users one, and what a root user asks beyond is cut."""
+    """Users get twelve hours by default, root users one, and a longer request of a root user is cut."""
     daypass_server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
     alice = client("sts", new_user(client("iam"), "alice").key)
     root = client("sts")
@@ -65,7 +65,7 @@ def test_durations_beyond_the_limits_are_refused(
 
 
 def test_a_session_ends(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """At its end it is refused, with AWS's word for it."""
+    """An expired session is refused, with AWS's error code."""
     daypass_server.clock.freeze()
     made = client("sts").get_session_token(DurationSeconds=900)["Credentials"]
     who(client, made)
@@ -75,7 +75,7 @@ def test_a_session_ends(daypass_server: RunningServer, client: ClientFactory) ->
 
 @pytest.mark.parametrize("action", ["get_session_token", "get_federation_token"])
 def test_sessions_are_for_long_term_credentials(client: ClientFactory, action: str) -> None:
-    """No session makes another of these, whatever its kind."""
+    """No kind of session can create another of these."""
     sts = client("sts", new_user(client("iam"), "alice").key)
     parameters = {"Name": "fed"} if "federation" in action else {}
     name = "GetFederationToken" if "federation" in action else "GetSessionToken"
@@ -85,7 +85,10 @@ def test_sessions_are_for_long_term_credentials(client: ClientFactory, action: s
 
 
 def test_a_session_without_mfa_calls_no_iam(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """IAM answers such a session as AWS's does: as if the token were invalid. With MFA it serves it."""
+    """IAM answers such a session as AWS does: as if the token were invalid.
+
+    With MFA it serves it.
+    """
     daypass_server.clock.freeze()
     alice = new_user(client("iam"), "alice")
     made = client("sts", alice.key).get_session_token()["Credentials"]
@@ -97,14 +100,14 @@ def test_a_session_without_mfa_calls_no_iam(daypass_server: RunningServer, clien
 
 
 def test_a_user_s_session_calls_two_actions_of_sts(client: ClientFactory) -> None:
-    """AssumeRole and GetCallerIdentity, and no other."""
+    """AssumeRole and GetCallerIdentity are allowed, and no other."""
     made = client("sts", new_user(client("iam"), "alice").key).get_session_token()["Credentials"]
     refusal = refused(client("sts", made).get_access_key_info, AccessKeyId=made["AccessKeyId"])
     assert refusal == ("AccessDenied", 403, "Cannot call GetAccessKeyInfo with session credentials")
 
 
 def test_a_federated_user_calls_who_am_i_alone(client: ClientFactory) -> None:
-    """No IAM and no STS, whatever its policies allow."""
+    """Neither IAM nor other actions of STS, whatever policies it has."""
     sts = client("sts", new_user(client("iam"), "alice").key)
     made = sts.get_federation_token(Name="fed", Policy=ALLOW_ALL)["Credentials"]
     assert who(client, made) == "arn:aws:sts::123456789012:federated-user/fed"
@@ -116,7 +119,7 @@ def test_a_federated_user_calls_who_am_i_alone(client: ClientFactory) -> None:
 
 
 def test_a_federated_user_s_names_and_size(client: ClientFactory) -> None:
-    """Its id is the account and the name; without a policy its packed size is 0."""
+    """Its id consists of the account and the name; without a policy its packed size is 0."""
     sts = client("sts", new_user(client("iam"), "alice").key)
     bare = sts.get_federation_token(Name="bob@example.com")
     assert bare["FederatedUser"] == {
@@ -129,7 +132,7 @@ def test_a_federated_user_s_names_and_size(client: ClientFactory) -> None:
 
 @pytest.mark.parametrize("name", ["b", "b" * 33, "b b", "b/b", "b:b", "b\u00e9", ""])
 def test_names_beyond_the_rules_are_refused(daypass_server: RunningServer, client: ClientFactory, name: str) -> None:
-    """Two to thirty-two of letters, digits and +=,.@-_."""
+    """Two to thirty-two characters out of letters, digits and +=,.@-_."""
     refusal = refused(
         loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token, Name=name
     )
@@ -137,7 +140,7 @@ def test_names_beyond_the_rules_are_refused(daypass_server: RunningServer, clien
 
 
 def test_federation_needs_a_permission(client: ClientFactory) -> None:
-    """sts:GetFederationToken on the federated user's ARN; and sts:TagSession where tags are given."""
+    """sts:GetFederationToken on the federated user's ARN, and sts:TagSession if tags are given."""
     tags = [{"Key": "team", "Value": "a"}]
     nobody = client("sts", new_user(client("iam"), "nobody", policy=None).key)
     assert refused(nobody.get_federation_token, Name="fed")[:2] == ("AccessDenied", 403)
@@ -184,7 +187,7 @@ def test_tags_that_cannot_be(
 def test_session_policies_that_cannot_be(
     daypass_server: RunningServer, client: ClientFactory, given: dict[str, Any], code: str
 ) -> None:
-    """Documents that are none, and managed policies that are not there or not the account's."""
+    """Malformed documents, and managed policies that do not exist or belong to another account."""
     refusal = refused(
         loose_client(daypass_server, new_user(client("iam"), "alice").key).get_federation_token, Name="fed", **given
     )
@@ -192,7 +195,7 @@ def test_session_policies_that_cannot_be(
 
 
 def test_sizes_of_tokens(daypass_server: RunningServer, client: ClientFactory) -> None:
-    """A token is as long as was asked for, at least, and the answer says how long, and how full that is."""
+    """A token has at least the requested length, and the answer contains its length and its share of the limit."""
     alice = new_user(client("iam"), "alice")
     for size in (0, 2000, 4096):
         answer = client("sts", alice.key).get_session_token(MinimumSessionTokenSize=size)
@@ -204,7 +207,7 @@ def test_sizes_of_tokens(daypass_server: RunningServer, client: ClientFactory) -
 
 
 def test_a_deleted_or_recreated_user_ends_its_sessions(client: ClientFactory) -> None:
-    """Sessions belong to the unique id: a user made anew under the name is a stranger to them."""
+    """Sessions belong to the unique id: they are not valid for a new user with the same name."""
     iam = client("iam")
     alice = new_user(iam, "alice", policy=None)
     iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=ALLOW_ALL)
@@ -212,7 +215,7 @@ def test_a_deleted_or_recreated_user_ends_its_sessions(client: ClientFactory) ->
     sessions = [sts.get_session_token()["Credentials"], sts.get_federation_token(Name="fed")["Credentials"]]
     iam.delete_access_key(UserName="alice", AccessKeyId=alice.key["AccessKeyId"])
     for session in sessions:
-        who(client, session)  # a session outlives the key that made it
+        who(client, session)  # a session outlives the key that created it
     iam.delete_user_policy(UserName="alice", PolicyName="p")
     iam.delete_user(UserName="alice")
     new_user(iam, "alice")

@@ -44,7 +44,7 @@ def assume(client: ClientFactory, credentials: Any, role: str, **more: Any) -> d
 
 
 def test_session_tags_become_the_principal_s(client: ClientFactory, alice: User) -> None:
-    """A session tag beats the role's own tag of that key, whatever its case."""
+    """A session tag overrides the role's own tag with that key, in any case."""
     role = new_role(
         client("iam"),
         "r",
@@ -59,7 +59,7 @@ def test_session_tags_become_the_principal_s(client: ClientFactory, alice: User)
 
 
 def test_tagging_needs_tag_session_on_both_sides(client: ClientFactory, alice: User) -> None:
-    """The trust must allow it, and where the account is trusted the caller's policies too; the denial names it."""
+    """The trust policy must allow it, and the caller's policies too if it names the account; the denial names it."""
     iam = client("iam")
     tags = [tag("team", "a")]
     closed = new_role(iam, "closed", trust({"AWS": ACCOUNT}))
@@ -73,14 +73,14 @@ def test_tagging_needs_tag_session_on_both_sides(client: ClientFactory, alice: U
 
 
 def test_a_closed_role_does_not_say_what_else_it_lacks(client: ClientFactory, alice: User) -> None:
-    """Only when AssumeRole itself is allowed does a denial name another action."""
+    """A denial names another action only if AssumeRole itself is allowed."""
     role = new_role(client("iam"), "tagging-only", trust({"AWS": ACCOUNT}, "sts:TagSession"))
     refusal = refused(assume, client, alice.key, role, Tags=[tag("team", "a")], SourceIdentity="me")
     assert refusal == ("AccessDenied", 403, denied(who(client, alice.key), role))
 
 
 def test_request_tags_are_conditions(client: ClientFactory, alice: User) -> None:
-    """aws:RequestTag, aws:TagKeys and sts:TransitiveTagKeys speak of the request's tags."""
+    """aws:RequestTag, aws:TagKeys and sts:TransitiveTagKeys are about the request's tags."""
     role = new_role(
         client("iam"),
         "r",
@@ -115,7 +115,7 @@ def test_tags_that_cannot_be_together(client: ClientFactory, alice: User) -> Non
 
 
 def test_transitive_tags_go_along_a_chain_and_others_do_not(client: ClientFactory, alice: User) -> None:
-    """They cannot be set again on the way, in any case of letters, and they last as long as the chain."""
+    """They cannot be set again along the chain, in any case, and they last as long as the chain."""
     iam = client("iam")
     team = allow("sts:*", "iam:ListUsers", StringEquals={"aws:PrincipalTag/team": "a"})
     cost = allow("iam:ListUsers", StringEquals={"aws:PrincipalTag/cost": "1"})
@@ -147,7 +147,7 @@ def test_inherited_tags_need_tag_session_too(client: ClientFactory, alice: User)
 
 
 def test_fifty_tags_are_the_most_with_those_inherited(client: ClientFactory, alice: User) -> None:
-    """A chain is no way around the limit."""
+    """A chain cannot bypass the limit."""
     role = new_role(client("iam"), "r")
     many = [tag(f"k{number}", "") for number in range(50)]
     start = assume(client, alice.key, role, Tags=many, TransitiveTagKeys=[one["Key"] for one in many])["Credentials"]
@@ -156,14 +156,14 @@ def test_fifty_tags_are_the_most_with_those_inherited(client: ClientFactory, ali
 
 
 def test_tags_that_do_not_pack_are_too_large(client: ClientFactory, alice: User) -> None:
-    """AWS says by how much, and nothing is minted."""
+    """AWS says by how much, and no credentials are issued."""
     role = new_role(client("iam"), "r")
     tags = [tag(f"k{number}-{hash(number * 7919)}", str(number**40)[:200]) for number in range(50)]
     assert refused(assume, client, alice.key, role, Tags=tags)[:2] == ("PackedPolicyTooLarge", 400)
 
 
 def test_source_identity_is_fixed_along_a_chain(client: ClientFactory, alice: User) -> None:
-    """It needs sts:SetSourceIdentity, is carried on, may be repeated and never changed."""
+    """It needs sts:SetSourceIdentity, is inherited, may be repeated and never changed."""
     iam = client("iam")
     first = new_role(iam, "first")
     closed = new_role(iam, "closed", trust({"AWS": ACCOUNT}))
@@ -183,7 +183,7 @@ def test_source_identity_is_fixed_along_a_chain(client: ClientFactory, alice: Us
 
 
 def test_session_policies_cut_the_role_s(client: ClientFactory, alice: User) -> None:
-    """Inline and managed are one set; what none of them allows is denied, and they never add."""
+    """Inline and managed policies are one set: actions outside it are denied, and they add no permissions."""
     iam = client("iam")
     role = new_role(iam, "r", policy=allow("iam:ListUsers", "iam:ListRoles"))
     managed = iam.create_policy(PolicyName="roles", PolicyDocument=allow("iam:ListRoles"))["Policy"]["Arn"]
@@ -199,7 +199,7 @@ def test_session_policies_cut_the_role_s(client: ClientFactory, alice: User) -> 
 
 
 def test_managed_session_policies_act_live(client: ClientFactory, alice: User) -> None:
-    """A new version of the policy acts on sessions that have it; one that is deleted allows nothing."""
+    """A new version of the policy applies to existing sessions; a deleted policy allows no action."""
     iam = client("iam")
     role = new_role(iam, "r")
     managed = iam.create_policy(PolicyName="m", PolicyDocument=allow("iam:ListUsers"))["Policy"]["Arn"]

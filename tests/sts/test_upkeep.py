@@ -1,4 +1,4 @@
-"""The server rotates its sealing keys by itself, and destroys what nothing needs any more."""
+"""The server rotates its sealing keys by itself, and destroys keys that are not needed any more."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,13 +18,13 @@ def key_ids(server: RunningServer) -> list[str]:
 
 
 def upkeep(server: RunningServer, days: int = 90) -> KeyUpkeep:
-    """Return what a server runs once a minute."""
+    """Return the maintenance that a server runs once a minute."""
     there = server.there
     return KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=days)
 
 
 def test_an_old_key_is_succeeded_and_then_destroyed(daypass_server: RunningServer) -> None:
-    """A key is published before it is used, and goes once the last token that it can have sealed has expired."""
+    """A key is published before it is used, and destroyed when the last token that it may have sealed has expired."""
     clock, tending = daypass_server.clock, upkeep(daypass_server)
     clock.freeze(datetime.now(UTC))
     (first,) = key_ids(daypass_server)
@@ -52,20 +52,20 @@ def _skip_to(server: RunningServer, instant: datetime) -> None:
 
 
 def test_zero_days_is_never(daypass_server: RunningServer) -> None:
-    """An operator who rotates by hand is left alone."""
+    """A server with this setting does not rotate keys."""
     daypass_server.clock.move(timedelta(days=3650))
     upkeep(daypass_server, days=0).tend()
     assert len(key_ids(daypass_server)) == 1
 
 
 def test_a_server_tends_its_ring_when_it_starts(tmp_path: Path) -> None:
-    """A store that lay idle for longer than a key may be active gets a new key with the first server."""
+    """A store that was not used for longer than a key may be active gets a new key with the first server."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     then = MovableClock()
     then.move(timedelta(days=-91))
     open_everything(Config(store=store), Keys(), clock=then).store.close()
     with running_server(store=store) as server:
-        pass  # It has tended the ring once before it stops.
+        pass  # It has maintained the ring once before it stops.
     there = open_everything(server.config, Keys())
     with there.store.read() as reader:
         assert len(load_ring(reader, there.vault).keys) == 2

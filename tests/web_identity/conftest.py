@@ -1,4 +1,4 @@
-"""A server, two issuers that it may reach on loopback, and accounts with providers and roles for their tokens."""
+"""A server, two issuers that it may reach on loopback, and accounts with providers and roles."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,10 @@ ACTIONS = ("sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIden
 
 @dataclass
 class Fleet:
-    """Issuers of one authority, whose time is the server's as soon as there is one."""
+    """Issuers of one authority.
+
+    They use the server's time once there is a server.
+    """
 
     authority: Authority
     server: RunningServer | None = None
@@ -43,7 +46,7 @@ class Fleet:
 
 @pytest.fixture(scope="session")
 def fleet() -> Fleet:
-    """Return where issuers come from."""
+    """Return the source of issuers."""
     return Fleet(Authority.create())
 
 
@@ -57,14 +60,14 @@ def issuer(fleet: Fleet) -> Iterator[OidcIssuer]:
 
 @pytest.fixture(scope="module")
 def second_issuer(fleet: Fleet) -> Iterator[OidcIssuer]:
-    """Run another issuer, with a path and a slash at the end."""
+    """Run another issuer, with a path and a trailing slash."""
     with fleet.issuer(path="/realms/acme/") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def server(fleet: Fleet, issuer: OidcIssuer) -> Iterator[RunningServer]:
-    """Run a server that may go to loopback and trusts the fleet's authority."""
+    """Run a server that may connect to loopback and trusts the fleet's authority."""
     with running_server(config=reaching(issuer)) as running:
         fleet.server = running
         yield running
@@ -78,14 +81,14 @@ def reaching(issuer: OidcIssuer, **more: Any) -> Config:
 
 @dataclass(frozen=True)
 class Account:
-    """An account with its administrator's client, and what tests do in it."""
+    """An account with its administrator's client, and the actions of tests in it."""
 
     id: str
     iam: Any
     server: RunningServer
 
     def trust(self, issuer: OidcIssuer | str, **condition: Any) -> str:
-        """Register an issuer where that was not done, and return a trust policy for its tokens."""
+        """Register an issuer if necessary, and return a trust policy for its tokens."""
         name = name_of(issuer)
         provider = f"arn:aws:iam::{self.id}:oidc-provider/{name}"
         listed = self.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
@@ -100,7 +103,7 @@ class Account:
         return document(statement)
 
     def role(self, name: str, trust: str, policy: dict[str, Any] | None = None, **more: Any) -> str:
-        """Make a role and return its ARN."""
+        """Create a role and return its ARN."""
         role = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **more)["Role"]
         if policy is not None:
             document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
@@ -113,25 +116,25 @@ class Account:
 
 
 def name_of(issuer: OidcIssuer | str) -> str:
-    """Return what stands before the colon of an issuer's condition keys."""
+    """Return the part of an issuer's condition keys before the colon."""
     return (issuer if isinstance(issuer, str) else issuer.url).removeprefix("https://")
 
 
 def open_account(server: RunningServer) -> Account:
-    """Make an account."""
+    """Create an account."""
     root: RootKey = server.new_account()
     return Account(root.account, client_factory(server)("iam", root), server)
 
 
 @pytest.fixture
 def account(server: RunningServer) -> Account:
-    """Make an account for this test alone."""
+    """Create an account for this test alone."""
     return open_account(server)
 
 
 @pytest.fixture(scope="module")
 def sts(server: RunningServer) -> Any:
-    """Return a client that signs nothing and checks nothing before it sends."""
+    """Return a client that neither signs nor validates its requests."""
     return unsigned_client(server)
 
 
@@ -151,12 +154,12 @@ def unsigned_client(server: RunningServer) -> Any:
 
 
 def take(sts: Any, role: str, token: str, **more: Any) -> dict[str, Any]:
-    """Trade a token for a role's session."""
+    """Exchange a token for a role's session."""
     given = {"RoleArn": role, "RoleSessionName": "session", "WebIdentityToken": token}
     answer: dict[str, Any] = sts.assume_role_with_web_identity(**{**given, **more})
     return answer
 
 
 def not_taken(sts: Any, role: str, token: str, **more: Any) -> Refusal:
-    """Return the refusal of a token. Fails if the token is taken."""
+    """Return the refusal of a token. Fails if the token is accepted."""
     return refused(take, sts, role, token, **more)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 
 def environment_of(home: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment with nothing of this machine's user in it."""
+    """Return an environment without any setting of this machine's user."""
     return {"PATH": os.environ["PATH"], "HOME": str(home), "NODE_NO_WARNINGS": "1", **more}
 
 
 class Talking:
-    """A script that runs: one line goes in, one line comes out."""
+    """A running script that answers each line of input with a line of output."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -29,7 +29,10 @@ class Talking:
         return self.hear()
 
     def hear(self) -> str:
-        """Return the next line that the script says, after `> `. Packages say things too."""
+        """Return the next line of the script, after `> `.
+
+        Packages write to the output too.
+        """
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith("> "):
@@ -70,5 +73,5 @@ def talking(script: Path, packages: Path, home: Path, **more: str) -> Iterator[T
 
 
 def _command(script: Path) -> list[str]:
-    # Handed over as text: Node looks for packages from where a script lies, and for one without a place from here.
+    # Passed as a string: Node searches packages from a script's folder, and for a script without one from here.
     return ["node", "--input-type=module", "--eval", script.read_text(encoding="utf-8")]

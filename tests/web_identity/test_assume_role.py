@@ -1,4 +1,4 @@
-"""AssumeRoleWithWebIdentity: what a genuine token gives, what only its trust policy decides, and what lives on."""
+"""AssumeRoleWithWebIdentity: a genuine token's rights, the trust policy, and the session's data."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ ROLES = "https://aws.amazon.com/roles"
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"])
 def test_a_genuine_token_gets_the_role(account: Account, issuer: OidcIssuer, sts: Any, alg: str) -> None:
-    """The answer says whom the token spoke for, for whom it was made, and who believed it."""
+    """The answer contains the subject, the audience and the provider of the token."""
     trust = account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "repo:acme/site"})
     role = account.role("r", trust)
     answer = take(sts, role, issuer.token(alg=alg))
@@ -36,7 +36,7 @@ def test_a_genuine_token_gets_the_role(account: Account, issuer: OidcIssuer, sts
 
 
 def test_issuers_with_a_path_and_a_last_slash(account: Account, second_issuer: OidcIssuer, sts: Any) -> None:
-    """The slash belongs to the issuer's name, to the provider's ARN and to its condition keys."""
+    """The slash is part of the issuer's name, of the provider's ARN and of its condition keys."""
     name = name_of(second_issuer)
     assert name.endswith("/realms/acme/")
     role = account.role("r", account.trust(second_issuer, StringEquals={f"{name}:aud": AUDIENCE}))
@@ -48,7 +48,7 @@ def test_issuers_with_a_path_and_a_last_slash(account: Account, second_issuer: O
 def test_several_issuers_in_one_account_keep_apart(
     account: Account, issuer: OidcIssuer, second_issuer: OidcIssuer, sts: Any
 ) -> None:
-    """A role that trusts one issuer trusts no other of the same account, whatever its tokens say."""
+    """A role that trusts one issuer trusts no other of the same account, whatever claims its tokens have."""
     mine = account.role("mine", account.trust(issuer))
     theirs = account.role("theirs", account.trust(second_issuer))
     assert take(sts, mine, issuer.token())
@@ -60,7 +60,7 @@ def test_several_issuers_in_one_account_keep_apart(
 def test_one_issuer_in_several_accounts_has_the_terms_of_each(
     server: RunningServer, issuer: OidcIssuer, sts: Any
 ) -> None:
-    """Client ids are an account's own: what one account believes is nothing to another."""
+    """Each account has its own client ids, which other accounts do not trust."""
     first, second = open_account(server), open_account(server)
     one, two = first.role("r", first.trust(issuer)), second.role("r", second.trust(issuer))
     provider = f"arn:aws:iam::{second.id}:oidc-provider/{name_of(issuer)}"
@@ -72,7 +72,7 @@ def test_one_issuer_in_several_accounts_has_the_terms_of_each(
 
 
 def test_another_account_s_provider_is_not_the_role_s(server: RunningServer, issuer: OidcIssuer, sts: Any) -> None:
-    """A trust policy may name another account's provider, and nobody comes through it."""
+    """A trust policy may name another account's provider, but its tokens are refused."""
     mine, other = open_account(server), open_account(server)
     mine.trust(issuer)
     role = mine.role("r", other.trust(issuer))
@@ -82,7 +82,7 @@ def test_another_account_s_provider_is_not_the_role_s(server: RunningServer, iss
 def test_who_the_trust_policy_does_not_mean_is_told_nothing_of_the_role(
     account: Account, issuer: OidcIssuer, sts: Any
 ) -> None:
-    """A closed role, a missing one and one of another path are refused in the same words."""
+    """A role that does not trust the token, a missing role and one with another path get the same refusal."""
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "somebody else"}))
     for arn in (role, role + "x", role.replace("role/r", "role/path/r")):
         assert not_taken(sts, arn, issuer.token()) == DENIED
@@ -94,7 +94,10 @@ def test_who_the_trust_policy_does_not_mean_is_told_nothing_of_the_role(
 def test_no_other_principal_means_a_web_identity(
     account: Account, issuer: OidcIssuer, sts: Any, principal: Any
 ) -> None:
-    """`AWS: *` is every account, and a token is of none. Neither is one provider another."""
+    """`AWS: *` means every account, and a token belongs to no account.
+
+    One provider does not match another.
+    """
     trust = json.loads(account.trust(issuer))
     trust["Statement"][0]["Principal"] = principal
     trust["Statement"][0]["Condition"] = {"StringLike": {"accounts.google.com:aud": "an-audience"}}
@@ -108,7 +111,7 @@ def test_no_other_principal_means_a_web_identity(
 
 
 def test_a_deny_for_everybody_means_web_identities_too(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """An explicit Deny wins, and its `*` is everybody."""
+    """An explicit Deny takes precedence, and its `*` matches every caller."""
     trust = json.loads(account.trust(issuer))
     condition = {"StringEquals": {f"{name_of(issuer)}:sub": "banned"}}
     deny = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
@@ -134,7 +137,7 @@ def test_a_deny_for_everybody_means_web_identities_too(account: Account, issuer:
 def test_claims_are_condition_keys(
     account: Account, issuer: OidcIssuer, sts: Any, test: tuple[str, str, str], claims: dict[str, Any]
 ) -> None:
-    """What the token says decides, under the issuer's own name; without the claim the condition is not met."""
+    """The token's claims decide, under the issuer's own name; without the claim the condition is not met."""
     operator, key, value = test
     role = account.role("r", account.trust(issuer, **{operator: {f"{name_of(issuer)}:{key}": value}}))
     assert take(sts, role, issuer.token(claims))
@@ -144,7 +147,7 @@ def test_claims_are_condition_keys(
 
 
 def test_condition_keys_of_the_request(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """The session's name and the caller's address can be tested, though the call is not signed."""
+    """The session's name and the caller's address can be tested, although the call is not signed."""
     trust = account.trust(
         issuer,
         StringEquals={"sts:RoleSessionName": "nightly"},
@@ -157,7 +160,7 @@ def test_condition_keys_of_the_request(account: Account, issuer: OidcIssuer, sts
 
 
 def test_what_the_session_still_knows(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """Later calls can test the provider, and amr, aud and sub of the token; other claims ended with the trade."""
+    """Later calls can test the provider, and amr, aud and sub of the token; other claims exist only in the exchange."""
     name = name_of(issuer)
     provider = f"arn:aws:iam::{account.id}:oidc-provider/{name}"
     condition = {
@@ -181,7 +184,7 @@ def test_what_the_session_still_knows(account: Account, issuer: OidcIssuer, sts:
 def test_the_end_of_the_token_is_not_the_end_of_the_session(
     account: Account, issuer: OidcIssuer, sts: Any, server: RunningServer
 ) -> None:
-    """Two hours from a token of a minute, as on AWS."""
+    """A token of a minute gives a session of two hours, as on AWS."""
     role = account.role("r", account.trust(issuer), MaxSessionDuration=7200)
     now = server.clock.now()
     token = issuer.token(exp=int(now.timestamp()) + 60)
@@ -193,7 +196,7 @@ def test_the_end_of_the_token_is_not_the_end_of_the_session(
 
 
 def test_a_role_s_longest_session_holds(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """DurationSeconds beyond the role's own maximum is refused."""
+    """A DurationSeconds above the role's own maximum is refused."""
     role = account.role("r", account.trust(issuer))
     words = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     assert not_taken(sts, role, issuer.token(), DurationSeconds=3601) == ("ValidationError", 400, words)
@@ -209,7 +212,7 @@ FLAT = {
 
 @pytest.mark.parametrize("claims", [NESTED, FLAT], ids=["nested", "flat"])
 def test_a_token_tags_the_session(account: Account, issuer: OidcIssuer, sts: Any, claims: dict[str, Any]) -> None:
-    """Tags of the token are request tags for the trust policy, principal tags for the session, and may go on."""
+    """Tags of the token are request tags for the trust policy, principal tags in the session, may be transitive."""
     trust = account.trust(
         issuer,
         StringEquals={"aws:RequestTag/Project": "Heart"},
@@ -248,7 +251,7 @@ def test_a_token_tags_the_session(account: Account, issuer: OidcIssuer, sts: Any
 def test_tags_and_source_identity_need_permissions_of_their_own(
     account: Account, issuer: OidcIssuer, sts: Any, claims: dict[str, Any], action: str
 ) -> None:
-    """A trust policy that only allows the assuming allows neither tags nor a source identity."""
+    """A trust policy that only allows the action itself allows neither tags nor a source identity."""
     trust = json.loads(account.trust(issuer))
     trust["Statement"][0]["Action"] = "sts:AssumeRoleWithWebIdentity"
     role = account.role("r", json.dumps(trust))
@@ -273,7 +276,7 @@ def test_a_source_identity_is_shown_and_stays(account: Account, issuer: OidcIssu
 
 
 def test_a_token_with_a_list_of_roles_gets_those_alone(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """The list binds every role, and a trust policy can ask whether there was one."""
+    """The list applies to every role, and a trust policy can test whether there was one."""
     role = account.role("r", account.trust(issuer, Bool={"sts:RoleAuthorizedByIdp": "true"}))
     assert take(sts, role, issuer.token({ROLES: [role]}))
     assert not_taken(sts, role, issuer.token()) == DENIED
@@ -283,7 +286,7 @@ def test_a_token_with_a_list_of_roles_gets_those_alone(account: Account, issuer:
 
 
 def test_session_policies_cut_the_session(account: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """What the role may do and the session policy does not name, the session may not."""
+    """A session may only do what both the role's policies and the session policy allow."""
     role = account.role("r", account.trust(issuer), {"Effect": "Allow", "Action": "iam:*", "Resource": "*"})
     only = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}}
     answer = take(sts, role, issuer.token(), Policy=json.dumps(only))
@@ -323,7 +326,7 @@ def test_the_audit_says_whose_token_it_was(account: Account, issuer: OidcIssuer,
 def test_a_signed_call_is_judged_by_its_token_alone(
     account: Account, issuer: OidcIssuer, server: RunningServer
 ) -> None:
-    """Who signs makes no difference: a root user without a token gets nothing, one with a token what the token gets."""
+    """The signer does not matter: without a token a root user gets no session, with one only the token's rights."""
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "repo:acme/site"}))
     signed = account.client("sts", {"Credentials": {"AccessKeyId": "AKIA" + "A" * 16, "SecretAccessKey": "x" * 40}})
     assert take(signed, role, issuer.token())

@@ -1,4 +1,4 @@
-"""Outbound tokens come back in: one account's GetWebIdentityToken opens another account's role, by this very server."""
+"""Outbound tokens are accepted by the server that issued them, for another account's role."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -23,7 +23,7 @@ AUDIENCE = "https://partner.example"
 
 
 class Clients:
-    """Makes clients that trust the server's certificate."""
+    """Creates clients that trust the server's certificate."""
 
     def __init__(self, server: RunningServer, bundle: Path) -> None:
         self.server, self.bundle = server, bundle
@@ -46,7 +46,7 @@ class Clients:
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    """Run a server over TLS that may ask itself for keys."""
+    """Run a server over TLS that may fetch its own keys."""
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority.create()
     bundle = folder / "ca.pem"
@@ -64,7 +64,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES384"])
 def test_an_outbound_token_opens_another_account_s_role(clients: Clients, algorithm: str) -> None:
-    """The issuer is the first account's own, so that its tokens prove nothing of any other account."""
+    """The issuer is the first account's own, so that its tokens prove no identity of any other account."""
     giver, taker = clients.server.new_account(), clients.server.new_account()
     iam = clients("iam", giver)
     issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
@@ -99,7 +99,7 @@ def test_an_outbound_token_opens_another_account_s_role(clients: Clients, algori
 
 
 def test_another_account_s_tokens_open_nothing(clients: Clients) -> None:
-    """A token of an account that is not trusted has an issuer that is not known, though the server is the same."""
+    """The issuer of an untrusted account's token is unknown, although the server is the same."""
     giver, taker = clients.server.new_account(), clients.server.new_account()
     issuers = [
         clients("iam", one).enable_outbound_web_identity_federation()["IssuerIdentifier"] for one in (giver, taker)
@@ -117,7 +117,7 @@ def test_another_account_s_tokens_open_nothing(clients: Clients) -> None:
 
 
 class Partner:
-    """A user and a role of one account, who sign tokens, and a role of another account that believes them."""
+    """A user and a role of one account, which sign tokens, and a role of another account that trusts them."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -150,7 +150,7 @@ class Partner:
         return dict(sts.assume_role(RoleArn=self.signing_role, RoleSessionName="signing")["Credentials"])
 
     def revoke(self, access_key_id: str) -> None:
-        """Revoke a key for all that it issued until now."""
+        """Revoke a key for all sessions and tokens that it has issued."""
         server = self._clients.server
         now = int(server.clock.now().timestamp())
         with server.there.store.write() as writer:
@@ -159,7 +159,7 @@ class Partner:
 
 @pytest.mark.parametrize("revoked", ["the long-term key", "the session that signed"])
 def test_a_revoked_key_ends_what_began_with_its_tokens(clients: Clients, revoked: str) -> None:
-    """A session that began with a token of ours ends with each key behind the token, and the token is refused."""
+    """A session that began with our token ends with each key behind the token, and the token is refused."""
     partner = Partner(clients)
     session, unsigned = partner.signing_session(), clients("sts", None)
     token = partner.token(session)
@@ -172,7 +172,7 @@ def test_a_revoked_key_ends_what_began_with_its_tokens(clients: Clients, revoked
 
 
 def test_a_revoked_key_ends_nothing_that_began_with_others(clients: Clients) -> None:
-    """Another key of the same user signs on, and what began with its tokens lives."""
+    """Another key of the same user still works, and sessions that began with its tokens stay valid."""
     partner = Partner(clients)
     session, unsigned = partner.signing_session(), clients("sts", None)
     token = partner.token(partner.key)

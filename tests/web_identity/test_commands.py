@@ -1,4 +1,7 @@
-"""`daypass oidc` and `daypass token` beside a live server: further claims, pinned keys, and why a token is refused."""
+"""`daypass oidc` and `daypass token` beside a running server.
+
+They set extra claims and pinned keys, and say why a token is refused.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +22,7 @@ DENIED = ("AccessDenied", 403, "Not authorized to perform sts:AssumeRoleWithWebI
 
 @pytest.fixture(scope="module")
 def server(fleet: Fleet, issuer: OidcIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Run a server on a store that a command can open beside it."""
+    """Run a server on a store that a command can open too."""
     store = f"sqlite:///{tmp_path_factory.mktemp('store') / 'd.db'}"
     with running_server(store=store, config=reaching(issuer)) as running:
         fleet.server = running
@@ -28,13 +31,13 @@ def server(fleet: Fleet, issuer: OidcIssuer, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def sts(server: RunningServer) -> Any:
-    """Return a client that signs nothing."""
+    """Return a client that does not sign."""
     return unsigned_client(server)
 
 
 @pytest.fixture
 def daypass(server: RunningServer, issuer: OidcIssuer) -> Command:
-    """Run a command on the server's store, with the server's reach."""
+    """Run a command on the server's store, with the server's settings for fetching."""
     reach = {"DAYPASS_OIDC_CA_BUNDLE": str(issuer.ca_bundle), "DAYPASS_OIDC_ALLOWED_NETWORKS": "127.0.0.0/8"}
 
     def run(*arguments: str, typed: str = "", code: int = 0) -> Result:
@@ -70,7 +73,7 @@ def test_further_claims_become_condition_keys(account: Account, issuer: OidcIssu
 def test_pinned_keys_need_no_network(
     account: Account, sts: Any, daypass: Command, fleet: Fleet, tmp_path: Path
 ) -> None:
-    """An issuer that nobody can reach is believed by the keys that an operator gave, and no others."""
+    """For an unreachable issuer, exactly the keys that an operator pinned are trusted."""
     with fleet.issuer() as far:
         far.answers = {DISCOVERY: Answer.fail(500)}
         role = account.role("r", account.trust(far))
@@ -99,7 +102,7 @@ def test_pinned_keys_need_no_network(
 def test_a_claim_that_cannot_be_exposed_is_refused(
     account: Account, issuer: OidcIssuer, daypass: Command, options: list[str]
 ) -> None:
-    """Neither a key that AWS has fixed, nor one that no policy can name, nor two claims under one name."""
+    """Neither a key that AWS defines, nor a name that policies do not allow, nor two claims with one name."""
     account.trust(issuer)
     daypass("oidc", "set", provider_of(account, issuer), *options, code=6)
 
@@ -107,7 +110,7 @@ def test_a_claim_that_cannot_be_exposed_is_refused(
 def test_what_holds_no_keys_is_not_pinned(
     account: Account, issuer: OidcIssuer, daypass: Command, tmp_path: Path
 ) -> None:
-    """A file without a usable key would shut everybody out."""
+    """A file without a usable key would lock out every user."""
     account.trust(issuer)
     file = tmp_path / "jwks.json"
     file.write_text('{"keys": []}')
@@ -116,7 +119,7 @@ def test_what_holds_no_keys_is_not_pinned(
 
 
 def test_a_good_token_is_taken_apart(account: Account, issuer: OidcIssuer, daypass: Command) -> None:
-    """The issuer is asked as the server asks it, each check is shown, and so are the condition keys."""
+    """The issuer is contacted as the server does it; each check and the condition keys are shown."""
     account.trust(issuer)
     shown = daypass("token", "inspect", "-", "--account", account.id, typed=issuer.token(email="a@b.example") + "\n")
     assert "STS would take this token" in shown.output
@@ -140,7 +143,7 @@ def test_a_good_token_is_taken_apart(account: Account, issuer: OidcIssuer, daypa
 def test_a_bad_token_is_told_why(
     account: Account, issuer: OidcIssuer, daypass: Command, change: dict[str, Any], check: str, words: str
 ) -> None:
-    """What STS would say, why, and what to do, for the check that failed; exit code 5."""
+    """The answer of STS, the reason and the remedy, for the check that failed; exit code 5."""
     account.trust(issuer)
     arguments = ("token", "inspect", "-", "--account", account.id, "--output", "json")
     document = json.loads(daypass(*arguments, typed=issuer.token(**change), code=5).stdout)
@@ -153,7 +156,7 @@ def test_a_bad_token_is_told_why(
 def test_no_verdict_without_keys_or_provider(
     account: Account, issuer: OidcIssuer, daypass: Command, tmp_path: Path
 ) -> None:
-    """What could not be checked is said, and neither praised nor damned; exit code 6."""
+    """Checks that were not possible are reported as skipped, not as passed or failed; exit code 6."""
     account.trust(issuer)
     token = issuer.token()
     assert (
@@ -169,7 +172,7 @@ def test_no_verdict_without_keys_or_provider(
 
 @pytest.mark.parametrize("text", ["", "opaque", "a.b.c", "\x1b[31m.x.y", "e30.e30.e30"])
 def test_anything_may_be_inspected(daypass: Command, text: str) -> None:
-    """What is no token fails its first check; nothing of it moves the terminal."""
+    """A string that is not a token fails its first check; its control characters do not reach the terminal."""
     shown = daypass("token", "inspect", "-", typed=text, code=5).output
     assert "FAIL" in shown
     assert "\x1b[31m" not in shown

@@ -1,4 +1,4 @@
-"""Issuers that hang, rotate or are down, while others are used: each pays for its own troubles."""
+"""Issuers that hang, rotate or are down, while others are used: each affects only its own tokens."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
 from daypass.testing.server import RunningServer
 
 HUNG = 70  # calls at once, several times the server's worker threads
-SLOWEST = 2.0  # seconds for a call that waits for nobody; the hanging issuer is given up after five
+SLOWEST = 2.0  # seconds for a call that does not wait; a hanging issuer times out after five
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +25,13 @@ def real_time(server: RunningServer) -> Iterator[None]:
 
 @pytest.fixture
 def crowd() -> Iterator[ThreadPoolExecutor]:
-    """Return many clients' threads."""
+    """Return the threads of many clients."""
     with ThreadPoolExecutor(HUNG + 20) as threads:
         yield threads
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Return how long a call took."""
+    """Return the duration of a call."""
     began = time.monotonic()
     call()
     return time.monotonic() - began
@@ -40,7 +40,7 @@ def timed(call: Callable[[], Any]) -> float:
 def test_an_issuer_that_hangs_stops_nobody_else(
     account: Account, issuer: OidcIssuer, server: RunningServer, fleet: Fleet, crowd: ThreadPoolExecutor
 ) -> None:
-    """While many calls wait for one issuer, calls by known issuers, by new ones and by keys are answered at once."""
+    """While many calls wait for one issuer, calls with known issuers, new issuers or keys are answered at once."""
     sts = unsigned_client(server)
     known = account.role("known", account.trust(issuer), {"Effect": "Allow", "Action": "*", "Resource": "*"})
     session = take(sts, known, issuer.token())
@@ -65,7 +65,7 @@ def test_an_issuer_that_hangs_stops_nobody_else(
 def test_a_hundred_tokens_of_a_new_issuer_are_one_look(
     account: Account, server: RunningServer, fleet: Fleet, crowd: ThreadPoolExecutor
 ) -> None:
-    """Whoever comes while the keys are on their way waits for them; nobody asks a second time."""
+    """Callers that come while the keys are being fetched wait for them; no second request is sent."""
     sts = unsigned_client(server)
     with fleet.issuer() as fresh:
         fresh.answers = {KEYS: Answer(silence=0.3)}
@@ -79,7 +79,7 @@ def test_a_hundred_tokens_of_a_new_issuer_are_one_look(
 def test_a_rotated_key_is_accepted_and_a_lost_issuer_is_believed_by_its_old_ones(
     account: Account, server: RunningServer, sts: Any, fleet: Fleet
 ) -> None:
-    """A new key is looked for at once, but once in ten seconds; while the issuer is down its known keys serve."""
+    """A new key is fetched at once, but once in ten seconds; while the issuer is down its known keys are used."""
     with fleet.issuer() as turning:
         role = account.role("r", account.trust(turning))
         assert take(sts, role, turning.token())
@@ -103,7 +103,7 @@ def test_a_rotated_key_is_accepted_and_a_lost_issuer_is_believed_by_its_old_ones
     ids=["flood", "redirect", "lie"],
 )
 def test_an_issuer_that_misbehaves_has_no_keys(account: Account, sts: Any, fleet: Fleet, misbehaviour: Answer) -> None:
-    """What cannot be read as keys is no key, and the call says so; honest tokens of the issuer are refused too."""
+    """An unreadable answer is not a key, and the call says so; honest tokens of the issuer are refused too."""
     with fleet.issuer() as odd:
         odd.answers = {DISCOVERY: misbehaviour}
         role = account.role("r", account.trust(odd))
@@ -113,7 +113,7 @@ def test_an_issuer_that_misbehaves_has_no_keys(account: Account, sts: Any, fleet
 
 
 def test_an_issuer_in_a_network_that_nobody_allowed_is_not_asked(account: Account, sts: Any, fleet: Fleet) -> None:
-    """Private addresses are closed unless an operator opens them: this server opened loopback alone."""
+    """Private addresses are refused unless an operator allows them: this server allows only loopback."""
     account.trust("https://10.1.2.3")
     role = account.role("r", account.trust("https://10.1.2.3"))
     with fleet.issuer() as issuer:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.component("node")
 
 
 def test_every_way_to_a_session(account: Account, issuer: OidcIssuer, server: RunningServer, tmp_path: Path) -> None:
-    """Two environment variables, a token at hand, the default chain, a second role from there; and AWS's refusal."""
+    """Two environment variables, a given token, the default chain, a second role from there, and AWS's refusal."""
     trust = account.trust(issuer, StringEquals={f"{name_of(issuer)}:sub": "system:serviceaccount:shop:checkout"})
     role = account.role("web", trust, {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
     here = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "sts:AssumeRole"}

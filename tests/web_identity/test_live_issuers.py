@@ -1,4 +1,4 @@
-"""Tokens of issuers that other people wrote, run live in Node."""
+"""Tokens of third-party issuers, which run in Node."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,7 +28,7 @@ def live(request: pytest.FixtureRequest, fleet: Fleet, tmp_path_factory: pytest.
 
 
 def test_tokens_conditions_and_new_keys(live: Talking, account: Account, sts: Any, server: RunningServer) -> None:
-    """A token is taken by its claims; one of another key too, as soon as the issuer may be asked again."""
+    """A token is accepted by its claims; one of a new key too, as soon as the issuer may be contacted again."""
     url = live.hear()
     account.iam.create_open_id_connect_provider(Url=url, ClientIDList=[CLIENT])
     name = name_of(url)

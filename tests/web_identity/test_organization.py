@@ -1,4 +1,4 @@
-"""An organization's control policies and web identities: the caller's side has none, the role's side has."""
+"""Control policies and web identities: they apply to the role's account, not to the caller."""
 
 import json
 from typing import Any
@@ -15,7 +15,10 @@ from daypass.testing.server import RunningServer
 
 @pytest.fixture(scope="module")
 def organized(server: RunningServer) -> RunningServer:
-    """Make the store's organization. Accounts made from here on are its members."""
+    """Create the store's organization.
+
+    Accounts created from here on are its members.
+    """
     server.new_account(standing="management")
     return server
 
@@ -35,7 +38,7 @@ def guard(account: Account, kind: Any, statement: dict[str, Any]) -> None:
 
 
 def test_service_control_policies_do_not_bind_web_identities(member: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """They bind an account's principals, and the bearer of a token is none before the role is assumed."""
+    """They apply to an account's principals, and the bearer of a token is not one before the role is assumed."""
     role = member.role("r", member.trust(issuer), {"Effect": "Allow", "Action": "*", "Resource": "*"})
     guard(member, "service", {"Effect": "Deny", "Action": "sts:*", "Resource": "*"})
     answer = take(sts, role, issuer.token())
@@ -44,7 +47,7 @@ def test_service_control_policies_do_not_bind_web_identities(member: Account, is
 
 
 def test_resource_control_policies_guard_the_role(member: Account, issuer: OidcIssuer, sts: Any) -> None:
-    """The role belongs to the account, so its organization may say that no token opens it."""
+    """The role belongs to the account, so its organization can deny all tokens."""
     role = member.role("r", member.trust(issuer))
     assert take(sts, role, issuer.token())
     everybody = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity", "Resource": "*"}

@@ -1,4 +1,4 @@
-"""Web identities at `daypass serve` as an operator starts it: settings from the environment, workers, and SIGTERM."""
+"""Web identities at `daypass serve`: settings from the environment, workers, and SIGTERM."""
 
 import signal
 import threading
@@ -43,13 +43,13 @@ def world(tmp_path: Path) -> Iterator[World]:
                 )
             )
             yield World(server, issuer, iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
-            # Workers end with their server when it is asked to end, not when it is killed.
+            # Workers end with their server after SIGTERM, but not after SIGKILL.
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(20)
 
 
 def test_every_worker_takes_tokens(world: World) -> None:
-    """Each process fetches the keys for itself, once, whichever it is that a connection reaches."""
+    """Each process fetches the keys for itself, once, whichever one a connection reaches."""
     for _ in range(12):
         answer = take(world.server.client("sts"), world.role, world.issuer.token())
         assert world.server.client("sts", answer["Credentials"]).get_caller_identity()["Account"] == ACCOUNT
@@ -57,7 +57,7 @@ def test_every_worker_takes_tokens(world: World) -> None:
 
 
 def test_sigterm_while_an_issuer_hangs(world: World) -> None:
-    """Who waits for an issuer is still answered, and the server ends in order."""
+    """A caller that waits for an issuer still gets an answer, and the server ends in order."""
     world.issuer.answers = {DISCOVERY: Answer.hang()}
     answers = []
     token = world.issuer.token()
@@ -74,7 +74,7 @@ def test_sigterm_while_an_issuer_hangs(world: World) -> None:
 
 
 def test_a_bundle_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
-    """Authorities that an operator named and nobody can read are a setting to correct, not one to ignore."""
+    """An unreadable bundle of authorities is a setting to correct, and must not be ignored."""
     ended = run(
         "serve",
         "--port",

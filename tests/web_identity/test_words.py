@@ -1,4 +1,4 @@
-"""What AWS says when it refuses a web identity token, word by word, through the whole server."""
+"""AWS's messages for refused web identity tokens, word by word, through the whole server."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ TWO_AUDIENCES = "Token audience contains more than one audience while authorized
 
 @pytest.fixture
 def role(account: Account, issuer: OidcIssuer) -> str:
-    """Make a role that the issuer's tokens get."""
+    """Create a role that the issuer's tokens get."""
     return account.role("r", account.trust(issuer))
 
 
@@ -53,13 +53,16 @@ def role(account: Account, issuer: OidcIssuer) -> str:
 def test_claims_are_refused_in_aws_s_words(
     issuer: OidcIssuer, sts: Any, role: str, change: dict[str, Any], words: str
 ) -> None:
-    """A genuine signature does not make wrong claims right. The same token without the change is accepted."""
+    """A genuine signature does not make wrong claims valid.
+
+    The same token without the change is accepted.
+    """
     assert take(sts, role, issuer.token())
     assert not_taken(sts, role, issuer.token(**change)) == ("InvalidIdentityToken", 400, words)
 
 
 def test_five_minutes_either_way(issuer: OidcIssuer, sts: Any, role: str, server: RunningServer) -> None:
-    """A token is good five minutes before its time and after it, and no second longer."""
+    """A token is valid from five minutes before its time to five minutes after it, and not a second longer."""
     server.clock.freeze()
     try:
         now = int(server.clock.now().timestamp())
@@ -80,7 +83,7 @@ def test_five_minutes_either_way(issuer: OidcIssuer, sts: Any, role: str, server
 
 
 def test_a_token_grows_old_where_it_lies(issuer: OidcIssuer, sts: Any, role: str, server: RunningServer) -> None:
-    """The same token is good now and refused when its time has passed."""
+    """The same token is valid now and refused when it has expired."""
     token = issuer.token()
     assert take(sts, role, token)
     server.clock.move(timedelta(minutes=15, seconds=1))
@@ -114,7 +117,7 @@ def _altered(token: str) -> str:
 def test_a_token_that_was_touched_is_refused(
     issuer: OidcIssuer, sts: Any, role: str, damage: Callable[[str], str], words: str
 ) -> None:
-    """Accepted untouched, refused manipulated."""
+    """The token is accepted unchanged, and refused after the manipulation."""
     token = issuer.token()
     assert take(sts, role, token)
     assert not_taken(sts, role, damage(token)) == ("InvalidIdentityToken", 400, words)
@@ -122,12 +125,12 @@ def test_a_token_that_was_touched_is_refused(
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_file_s_last_line_end_is_not_the_token_s(issuer: OidcIssuer, sts: Any, role: str, end: str) -> None:
-    """`echo` and `jq -r` end the token file with a newline, and SDKs send it along."""
+    """`echo` and `jq -r` end the token file with a newline, and SDKs send it too."""
     assert take(sts, role, issuer.token() + end)
 
 
 def test_a_key_that_is_not_published(account: Account, sts: Any, fleet: Any) -> None:
-    """A token by a key that the issuer does not publish has no verification key."""
+    """For a token with an unpublished key there is no verification key."""
     with fleet.issuer() as issuer:
         role = account.role("r", account.trust(issuer))
         assert take(sts, role, issuer.token())
@@ -142,7 +145,7 @@ def test_a_key_that_is_not_published(account: Account, sts: Any, fleet: Any) -> 
 def test_providers_of_opaque_tokens_are_refused(
     issuer: OidcIssuer, sts: Any, role: str, provider: str, words: str
 ) -> None:
-    """Only Amazon's and Facebook's own services can judge their access tokens, so nobody comes by one."""
+    """Only Amazon's and Facebook's own services can verify their access tokens, so they are refused here."""
     assert not_taken(sts, role, issuer.token(), ProviderId=provider) == ("InvalidIdentityToken", 400, words)
 
 
@@ -150,9 +153,9 @@ def test_providers_of_opaque_tokens_are_refused(
 def test_built_in_issuers_need_no_provider_and_still_a_signature(
     account: Account, issuer: OidcIssuer, sts: Any, role: str, issuer_name: str, server: RunningServer
 ) -> None:
-    """Google and Cognito are known in every account; a token that only claims to be theirs is not believed.
+    """Google and Cognito are known in every account; a token that only claims their issuer is refused.
 
-    Where the machine reaches nobody, their keys cannot be had; where it does, they did not make this signature.
+    Without network their keys cannot be fetched; with it, they did not make this signature.
     """
     account.trust(issuer)
     answer = not_taken(sts, role, issuer.token(iss=issuer_name))
@@ -176,7 +179,7 @@ def test_built_in_issuers_need_no_provider_and_still_a_signature(
 def test_parameters_are_checked_before_the_token(
     issuer: OidcIssuer, sts: Any, role: str, change: dict[str, Any], code: str
 ) -> None:
-    """What the service model forbids is refused by it, whatever the token is worth."""
+    """The service model refuses invalid parameters, whether the token is valid or not."""
     given = {"RoleArn": role, "RoleSessionName": "session", "WebIdentityToken": issuer.token(), **change}
     with pytest.raises(ClientError) as caught:
         sts.assume_role_with_web_identity(**given)
@@ -184,7 +187,7 @@ def test_parameters_are_checked_before_the_token(
 
 
 def test_no_token_is_in_the_audit(issuer: OidcIssuer, sts: Any, role: str, server: RunningServer) -> None:
-    """The event of a trade hides the token, and so does a refusal's."""
+    """The audit record of an exchange hides the token, and so does that of a refusal."""
     token = issuer.token()
     take(sts, role, token)
     not_taken(sts, role, token + "x")

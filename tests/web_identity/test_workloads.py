@@ -1,4 +1,4 @@
-"""Workloads as they really ask: with the SDK's own provider, a token file, and tokens of Kubernetes' exact shape."""
+"""Real requests of workloads: the SDK's own provider, a token file, and tokens in Kubernetes' exact form."""
 
 import configparser
 from pathlib import Path
@@ -40,7 +40,7 @@ def pod_token(issuer: OidcIssuer, alg: str = "RS256", **changes: Any) -> str:
 
 @pytest.fixture
 def pod_role(account: Account, issuer: OidcIssuer) -> str:
-    """Make a role for one service account of the cluster."""
+    """Create a role for one service account of the cluster."""
     name = name_of(issuer)
     return account.role("pod", account.trust(issuer, StringEquals={f"{name}:sub": SUBJECT, f"{name}:aud": AUDIENCE}))
 
@@ -63,7 +63,7 @@ def test_two_environment_variables_and_nothing_else(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """boto3 finds role and token by itself, and reads the file anew when it needs new credentials.
+    """boto3 finds role and token itself, and reads the file again when it needs new credentials.
 
     The third variable names the endpoint, which on AWS is built in.
     """
@@ -83,7 +83,7 @@ def test_two_environment_variables_and_nothing_else(
 def test_a_profile_with_a_token_file(
     issuer: OidcIssuer, pod_role: str, server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A profile names role, token file and session; another profile chains on from it."""
+    """A profile names role, token file and session; another profile chains from it."""
     token_file = tmp_path / "token"
     token_file.write_text(pod_token(issuer))
     profiles = configparser.ConfigParser()
