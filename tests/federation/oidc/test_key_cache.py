@@ -315,10 +315,15 @@ def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
     asyncio.run(run())
 
 
-def test_hanging_issuers_delay_nobody_else(stage: Stage) -> None:
-    """Load: a hundred issuers hang, again and again, while another one is used for the first time and then again."""
+def test_hanging_issuers_do_not_delay_others(stage: Stage) -> None:
+    """A hundred issuers hang, twice, while another one is used for the first time and then again.
+
+    The other one is verified while all of them still hang. The limit of a fetch is long, because the machine may be
+    busy.
+    """
     authority = stage.issuer.authority
     with OidcIssuer(algorithms=("ES256",), now=stage.clock.epoch, authority=authority) as hanging:
+        stage.keys = IssuerKeys(fetcher(stage.issuer, seconds=3 * SECONDS), stage.clock)
         hanging.answers[DISCOVERY] = Answer.hang()
         token = hanging.token(alg="ES256")
         bad = [terms(hanging, issuer=f"{hanging.url}/{number}") for number in range(100)]
@@ -330,18 +335,15 @@ def test_hanging_issuers_delay_nobody_else(stage: Stage) -> None:
                 return True
             return False
 
-        async def run() -> list[float]:
-            spent: list[float] = []
-            for _ in range(3):
+        async def run() -> None:
+            for _ in range(2):
                 load = [asyncio.create_task(worn_out(provider)) for provider in bad]
                 await asyncio.sleep(0.02)
-                started = time.monotonic()
                 assert await stage.accepted()
-                spent.append(time.monotonic() - started)
+                assert not any(task.done() for task in load)
                 assert all(await asyncio.gather(*load))
                 stage.clock.move(seconds=11)
                 stage.issuer.rotate("ES256")
             await stage.keys.close()
-            return spent
 
-        assert max(asyncio.run(run())) < SECONDS
+        asyncio.run(run())
