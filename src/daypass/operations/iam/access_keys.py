@@ -1,6 +1,7 @@
-"""Access keys: create, list, update, delete. The secret is shown once, at creation.
+"""Access keys: create, list, update, delete.
 
-Owns a rule that AWS prints in its examples: an action without a UserName is about the key that signs.
+The secret is shown once, at creation. An action without a UserName applies to the owner of the key that signed the
+request, as AWS's examples show.
 Source: IAM API Reference.
 """
 
@@ -47,7 +48,7 @@ class _Keys(Paged, frozen=True):
 
 
 class _AboutKeys(IamAction[Any]):
-    """What the actions share: the owner's ARN."""
+    """The base class of the actions: the resource is the owner's ARN."""
 
     takes: type[Asked] = _Owned
 
@@ -61,7 +62,7 @@ class _AboutKeys(IamAction[Any]):
 
 
 class CreateAccessKey(_AboutKeys):
-    """Makes a key, two at the most for each owner."""
+    """Creates an access key. An owner has at most two."""
 
     action, reach = "CreateAccessKey", Touches.WRITES
 
@@ -101,12 +102,12 @@ class ListAccessKeys(_AboutKeys):
 
 
 class UpdateAccessKey(_AboutKeys):
-    """Makes a key active or inactive."""
+    """Activates or deactivates a key."""
 
     action, takes, reach = "UpdateAccessKey", _Status, Touches.WRITES
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Change the status. Sessions that the key has made live on, as on AWS."""
+        """Change the status. Sessions that the key created stay valid, as on AWS."""
         if asked.status not in {"Active", "Inactive"}:
             raise ValidationError("The status of an access key is Active or Inactive.")
         key = _get_key(asked, caller, world)
@@ -119,7 +120,7 @@ class DeleteAccessKey(_AboutKeys):
     action, takes, reach = "DeleteAccessKey", _OneKey, Touches.WRITES
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the key and the record of its last use."""
         key = _get_key(asked, caller, world)
         records.delete(world.writer, key)
         forget_last_use(world.writer, key.account, key.id)
@@ -135,7 +136,7 @@ def _get_key(asked: _OneKey, caller: Caller, world: World) -> AccessKey:
 
 def _show(key: AccessKey, owner: Owner) -> dict[str, Any]:
     return {
-        # A root user's keys are shown without a UserName.
+        # AWS shows a root user's keys without a UserName.
         **({"UserName": owner.name} if owner.name else {}),
         "AccessKeyId": key.id,
         "Status": "Active" if key.active else "Inactive",

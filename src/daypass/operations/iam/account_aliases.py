@@ -1,4 +1,4 @@
-"""The alias of an account: one at the most, and no two accounts have the same.
+"""The alias of an account: at most one, and unique among all accounts.
 
 Source: IAM User Guide, "Your AWS account alias"; IAM API Reference.
 """
@@ -25,12 +25,12 @@ class _Alias(Asked, frozen=True):
 
 
 class CreateAccountAlias(IamAction[_Alias]):
-    """Gives the account an alias, in the place of any other."""
+    """Sets the alias of the account. It replaces the previous alias."""
 
     action, takes, reach = "CreateAccountAlias", _Alias, Touches.WRITES
 
     def perform(self, asked: _Alias, caller: Caller, world: World) -> None:
-        """Give it."""
+        """Set the alias. Raises EntityAlreadyExists if another account has it."""
         if asked.account_alias.isdigit():
             raise InvalidInput("An account alias cannot be all digits: it would read as an account id.")
         set_alias(world.writer, get_account(world.reader, caller.account), asked.account_alias)
@@ -42,18 +42,18 @@ class ListAccountAliases(IamAction[Paged]):
     action, takes = "ListAccountAliases", Paged
 
     def perform(self, asked: Paged, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of none or one."""
+        """Return a page with the alias, or an empty page."""
         alias = get_account(world.reader, caller.account).alias
         return page_of_values([alias] if alias else [], asked, key=str, show=str, name="AccountAliases")
 
 
 class DeleteAccountAlias(IamAction[_Alias]):
-    """Takes the alias away."""
+    """Deletes the alias of the account."""
 
     action, takes, reach = "DeleteAccountAlias", _Alias, Touches.WRITES
 
     def perform(self, asked: _Alias, caller: Caller, world: World) -> None:
-        """Take it."""
+        """Delete the alias, or raise NoSuchEntity if the account does not have it."""
         account = get_account(world.reader, caller.account)
         if account.alias != asked.account_alias:
             raise NoSuchEntity(f"The account alias {asked.account_alias} cannot be found.")
@@ -61,7 +61,10 @@ class DeleteAccountAlias(IamAction[_Alias]):
 
 
 def set_alias(writer: Writer, account: Account, alias: str) -> None:
-    """Give an account an alias, or none. Raises EntityAlreadyExists where another account has it."""
+    """Set the alias of an account. An empty alias removes it.
+
+    Raises EntityAlreadyExists if another account has the alias.
+    """
     if alias == account.alias:
         return
     if account.alias:

@@ -1,6 +1,7 @@
-"""The whole of an account's IAM in one list: what daypass import reads, here as it is written.
+"""GetAccountAuthorizationDetails: all IAM entities of an account.
 
-Owns the order of the list (users, groups, roles, own policies, AWS's policies in use) and which members AWS shows.
+`daypass import` reads this format; this file writes it. Owns the order of the sections (users, groups, roles, the
+account's own policies, AWS managed policies in use) and the choice of members that AWS shows.
 Source: IAM API Reference, GetAccountAuthorizationDetails; AWS's recorded answers.
 """
 
@@ -48,7 +49,7 @@ def _user(world: World, user: Any) -> dict[str, Any]:
     inline = _inline(user)
     return {
         **show_user(user),
-        # AWS leaves this list out where it is empty, and shows the others all the same.
+        # AWS omits only this list if it is empty.
         **({"UserPolicyList": inline} if inline else {}),
         "GroupList": [group.name for group in groups_of(world.reader, user)],
         "AttachedManagedPolicies": _attached(world, user),
@@ -101,7 +102,7 @@ def _stored(type_: type[Named]) -> Callable[[World, str, str], Iterator[Place]]:
     return lambda world, account, after: each_by_path(world.reader, type_, account, "/", after)
 
 
-# Each section: its letter in a marker, the filter's name, and where its things come from.
+# Each section: its letter in a marker, its name in the filter, and the function that yields its entities.
 _SECTIONS: tuple[tuple[str, str, Callable[[World, str, str], Iterator[Place]]], ...] = (
     ("0", "User", _stored(User)),
     ("1", "Group", _stored(Group)),
@@ -119,12 +120,12 @@ _LISTS: Mapping[str, str] = {
 
 
 class GetAccountAuthorizationDetails(IamAction[_Details]):
-    """Shows users, groups, roles and policies with all that binds them."""
+    """Shows users, groups, roles and policies with all their attachments."""
 
     action, takes = "GetAccountAuthorizationDetails", _Details
 
     def perform(self, asked: _Details, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page that runs on through the sections."""
+        """Return one page. A page can span several sections."""
         after = read_marker(asked.marker)
         found = list(islice(_places(asked, caller.account, world, after), asked.max_items + 1))
         answer: dict[str, Any] = {name: [] for name in _LISTS.values()}

@@ -1,4 +1,4 @@
-"""The numbers of an account: what it has, and what it may have.
+"""GetAccountSummary: the entity counts and quotas of an account.
 
 Source: IAM API Reference, GetAccountSummary; the members are those of AWS's recorded answer.
 """
@@ -20,7 +20,7 @@ _MOST_DEVICES = 100_000
 
 
 class GetAccountSummary(IamAction[Nothing]):
-    """Shows what the account has and may have."""
+    """Shows the entity counts and quotas of the account."""
 
     action, takes, reach = "GetAccountSummary", Nothing, Touches.READS
 
@@ -31,7 +31,7 @@ class GetAccountSummary(IamAction[Nothing]):
 
 def _used(reader: Reader, account: str) -> dict[str, int]:
     devices = reader.count("mfa_device", account)
-    # The places of devices that are nobody's begin with a dash.
+    # The sort keys of devices without an owner begin with a dash.
     unassigned = len(reader.page("mfa_device", account, prefix="-/", limit=_MOST_DEVICES))
     known = records.find(reader, Account, "", account)
     versions = sum(len(policy.versions) for _, policy in each_by_path(reader, ManagedPolicy, account, "/", ""))

@@ -1,7 +1,7 @@
-"""The shape that IAM's actions share: one resource, one permission, one account.
+"""The base class of IAM's actions: one resource, permission and account.
 
-Owns the base class. An action of IAM says which parameters it takes (a msgspec Struct), which resource it is asked
-about, which condition keys it brings, and what it does inside the transaction that also decided about it.
+A subclass declares its parameters (a msgspec Struct), the resource on which the permission is checked, the condition
+keys of the request, and the work. The work runs in the same transaction as the authorization.
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 """
 
@@ -20,14 +20,14 @@ Context = Mapping[str, str | tuple[str, ...]]
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):
-    """The parameters of an action, under AWS's names in snake_case. Subclasses name them.
+    """The parameters of an action. Subclasses declare them in snake_case.
 
-    A member whose name pascal case does not give (UserName from user_name) is declared with msgspec.field(name=…).
+    If pascal case of the field is not AWS's name, the field is declared with msgspec.field(name=…).
     """
 
 
 class Nothing(Asked, frozen=True):
-    """No parameters."""
+    """The parameters of an action without parameters."""
 
 
 A = TypeVar("A", bound=Asked)
@@ -36,7 +36,7 @@ A = TypeVar("A", bound=Asked)
 class IamAction(Signed[A], Generic[A]):
     """One action of IAM.
 
-    A subclass sets `action` and `takes`, and `reach` to WRITES where it changes anything.
+    A subclass sets `action` and `takes`. If it changes entities, it sets `reach` to WRITES.
     """
 
     service = "iam"
@@ -45,20 +45,23 @@ class IamAction(Signed[A], Generic[A]):
     reach = Touches.READS
 
     def parse(self, params: Params) -> A:
-        """Return the parameters, typed. `spelled` names those whose name differs from action to action."""
+        """Return the typed parameters.
+
+        `spelled` maps the parameters whose name is different in each action.
+        """
         renamed = {name: params[member] for name, member in self.spelled.items() if member in params}
         return msgspec.convert({**params, **renamed}, self.takes)
 
     def resource(self, asked: A, caller: Caller, world: World) -> str:
-        """Return the ARN that the permission is asked about. `*` where the action names no resource."""
+        """Return the ARN of the resource, or `*` if the action has no resource."""
         return "*"
 
     def context(self, asked: A, caller: Caller, world: World) -> Context:
-        """Return the condition keys that the action brings."""
+        """Return the condition keys of the action."""
         return {}
 
     def question(self, asked: A, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for `iam:<action>` on the resource."""
+        """Require `iam:<action>` on the resource."""
         return (
             Asking(
                 action=f"iam:{self.action}",
@@ -69,25 +72,31 @@ class IamAction(Signed[A], Generic[A]):
         )
 
     def run(self, authorized: Authorized[A], world: World) -> Result:
-        """Do it."""
+        """Perform the action and return its result."""
         return self.perform(authorized.asked, authorized.caller, world) or {}
 
     def perform(self, asked: A, caller: Caller, world: World) -> dict[str, Any] | None:
-        """Do what is asked, in the caller's account, and return the answer's members."""
+        """Perform the action in the caller's account and return the members."""
         raise AssertionError(f"{self.action} has no body")
 
 
 class CreateWithTags(IamAction[Any]):
-    """An action that creates a thing and may tag it. A subclass sets `tag_action`, such as `iam:TagUser`."""
+    """An action that creates an entity and can tag it.
+
+    A subclass sets `tag_action`, such as `iam:TagUser`.
+    """
 
     reach = Touches.WRITES
     tag_action: str
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the tags that the thing will have."""
+        """Return the tags that the entity will have."""
         return request_tags(asked.tags)
 
     def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for the permission to tag as well if tags are given: IAM User Guide, "Tagging IAM resources"."""
+        """Require the permission to tag as well if the request has tags.
+
+        Source: IAM User Guide, "Tagging IAM resources".
+        """
         asking = super().question(asked, caller, world)
         return (*asking, replace(asking[0], action=self.tag_action)) if asked.tags else asking

@@ -1,6 +1,6 @@
-"""Managed policies on users, groups and roles: attach, detach, list.
+"""Managed policies of users, groups and roles: attach, detach, list.
 
-Source: IAM API Reference, AttachRolePolicy and its kin; the words are AWS's recorded ones.
+Source: IAM API Reference, AttachRolePolicy and the other actions for attachments; AWS's recorded answers.
 """
 
 from typing import Any
@@ -35,17 +35,17 @@ class _ChangesAttachment(AboutHolder):
     takes, reach = _Attached, Touches.WRITES
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return what the holder brings, and the policy's ARN."""
+        """Return the condition keys of the holder, and the policy's ARN."""
         return {**super().context(asked, caller, world), "iam:policyarn": asked.policy_arn}
 
 
 class Attach(_ChangesAttachment):
-    """Attaches a managed policy. Doing it twice is doing it once."""
+    """Attaches a managed policy. It does not matter if it is attached already."""
 
     verb = "Attach{}Policy"
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Attach it, if there is room for one more."""
+        """Attach the policy, or raise LimitExceeded if the holder has too many."""
         holder = self.holder(asked, caller, world)
         require_changeable(holder)
         policy = _get_attachable(world, caller.account, asked.policy_arn)
@@ -66,7 +66,7 @@ class Detach(_ChangesAttachment):
     verb = "Detach{}Policy"
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Detach it."""
+        """Detach the policy, or raise NoSuchEntity if it is not attached."""
         holder = self.holder(asked, caller, world)
         require_changeable(holder)
         _require_arn(asked.policy_arn)
@@ -77,7 +77,7 @@ class Detach(_ChangesAttachment):
 
 
 class ListAttached(AboutHolder):
-    """Lists the managed policies that are attached."""
+    """Lists the attached managed policies."""
 
     verb, takes = "ListAttached{}Policies", _Listed
 
@@ -95,7 +95,7 @@ class ListAttached(AboutHolder):
 
 
 def attached_to(world: World, holder: HolderEntity) -> list[ManagedPolicy]:
-    """Return the managed policies that are attached to a holder, by ARN."""
+    """Return the managed policies attached to a holder, sorted by ARN."""
     found = (
         find_policy(world.reader, holder.account, link.target)
         for link in world.reader.targets(links.ATTACHED, holder.id)

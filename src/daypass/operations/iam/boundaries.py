@@ -1,6 +1,6 @@
-"""Permissions boundaries: the member that shows one, the condition key it brings, and binding a thing to one.
+"""Permissions boundaries: their member in answers, condition key and use.
 
-Source: IAM User Guide, "Permissions boundaries for IAM entities"; the words are AWS's recorded ones.
+Source: IAM User Guide, "Permissions boundaries for IAM entities"; AWS's recorded answers.
 """
 
 from typing import Any
@@ -14,20 +14,23 @@ from daypass.operations.world import World
 
 
 def show_boundary(arn: str) -> dict[str, Any]:
-    """Return the member that shows a permissions boundary, left out where there is none."""
+    """Return the member that shows a boundary, or {} if the ARN is empty."""
     if not arn:
         return {}
-    # The model's enum has another word; this is what AWS answers.
+    # AWS returns "Policy", although the enum of its model has another value.
     return {"PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}}
 
 
 def boundary_context(arn: str) -> Context:
-    """Return the condition key of the boundary that a thing has or shall have."""
+    """Return the condition key for the present or requested boundary."""
     return {"iam:permissionsboundary": arn} if arn else {}
 
 
 def bind(world: World, holder: User | Role, before: str, after: str) -> None:
-    """Count a user's or role's change to another boundary; an empty ARN is none. Raises NoSuchEntity."""
+    """Record the change of a user's or role's boundary.
+
+    An empty ARN means no boundary. Raises NoSuchEntity if the new boundary does not exist.
+    """
     if after:
         require_boundary(world, holder.account, after)
     uses = links.boundaries(holder.account)
@@ -38,7 +41,7 @@ def bind(world: World, holder: User | Role, before: str, after: str) -> None:
 
 
 def require_boundary(world: World, account: str, arn: str) -> None:
-    """Refuse a boundary that does not exist, or that is another account's."""
+    """Refuse a boundary that does not exist or belongs to another account."""
     require_policy_arn(arn)
     if find_policy(world.reader, account, arn) is None:
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")

@@ -1,7 +1,7 @@
-"""Setting and removing the permissions boundaries of users and roles.
+"""Set and remove the permissions boundaries of users and roles.
 
-Source: IAM API Reference, PutUserPermissionsBoundary and its kin. The condition key iam:PermissionsBoundary is the
-boundary asked for when one is put, and the present one when it is removed: Service Authorization Reference.
+The condition key iam:PermissionsBoundary is the new boundary if one is set, and the present boundary if it is removed.
+Source: IAM API Reference, PutUserPermissionsBoundary and the other boundary actions; Service Authorization Reference.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class _Change(AboutHolder):
     reach = Touches.WRITES
 
     def rebind(self, asked: Any, boundary: str, caller: Caller, world: World) -> None:
-        """Bind the user or role to another boundary, or to none."""
+        """Set another boundary. An empty string removes the boundary."""
         holder = self.holder(asked, caller, world)
         require_changeable(holder)
         if not isinstance(holder, User | Role):
@@ -38,26 +38,26 @@ class _Change(AboutHolder):
 
 
 class PutBoundary(_Change):
-    """Sets a boundary in the place of any other."""
+    """Sets the boundary. It replaces the previous boundary."""
 
     verb, takes = "Put{}PermissionsBoundary", _Put
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the boundary that is asked for."""
+        """Return the requested boundary as a condition key."""
         return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Set it."""
+        """Set the boundary."""
         self.rebind(asked, asked.permissions_boundary, caller, world)
 
 
 class DeleteBoundary(_Change):
-    """Removes a boundary."""
+    """Removes the boundary."""
 
     verb, takes = "Delete{}PermissionsBoundary", HolderNamed
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Remove it."""
+        """Remove the boundary."""
         self.rebind(asked, "", caller, world)
 
 

@@ -1,9 +1,16 @@
-"""What AWS says of an identity policy that it will not keep, and in which order it looks.
+"""The checks of an identity policy in AWS's order, with AWS's messages.
 
-Owns the passes. AWS reads the whole document for its syntax first, then for what its old parser knew, then for ids,
-elements, resources and actions; a document with two faults is refused for the earlier pass. Where AWS says no more
-than "Syntax errors in policy." the place goes to the audit. What a policy means, and whether it is one at all, is
-policy/'s work, which has the last word.
+AWS checks a document in passes. A document with two faults is refused with the message of the earlier pass:
+
+1. the syntax of the whole document,
+2. the rules of AWS's legacy parser,
+3. statement ids,
+4. missing elements,
+5. resources,
+6. actions.
+
+If AWS's message is only "Syntax errors in policy.", the position of the fault goes to the audit log. Afterwards policy/
+parses the document and makes the final decision.
 Source: recordings of IAM's answers to CreatePolicy.
 """
 
@@ -31,7 +38,10 @@ Statement = Mapping[str, Any]
 
 
 def complain(text: str, *, managed: bool) -> None:
-    """Refuse an identity policy as AWS would, or return. Managed policies must be of today's version."""
+    """Refuse an identity policy with the message that AWS would give.
+
+    A managed policy must have the version 2012-10-17. Raises MalformedPolicyDocument.
+    """
     try:
         policy = read_json(text)
     except NotStrictJsonError as problem:
@@ -99,7 +109,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not isinstance(value, NumberText)
 
 
-# The passes that follow ---------------------------------------------------------------------------------------
+# The later passes ---------------------------------------------------------------------------------------------
 
 
 def _check_legacy(statements: list[Statement]) -> None:
@@ -147,7 +157,10 @@ def _check_resources(statements: list[Statement]) -> None:
 
 
 def _as_arn(text: str) -> str:
-    """Return a resource as AWS takes it: whatever stands before the first colon is read as `arn`."""
+    """Return a resource as AWS reads it.
+
+    AWS reads any text before the first colon as `arn`.
+    """
     if not _NOT_AN_ARN.match(text) or text.startswith("arn:"):
         return text
     return "arn" + text[text.index(":") :]

@@ -1,6 +1,7 @@
-"""iam:GetContextKeysForCustomPolicy and iam:GetContextKeysForPrincipalPolicy: what a simulation will ask for.
+"""GetContextKeysForCustomPolicy and GetContextKeysForPrincipalPolicy.
 
-Owns the list: every key of a condition or a variable, each once, as the policies write it.
+They return each condition key that a condition or a variable of the policies uses, once and as the policy spells it. A
+simulation needs values for these keys.
 Source: IAM API Reference.
 """
 
@@ -27,7 +28,7 @@ class _Principal(Asked, frozen=True):
 
 
 class GetContextKeysForCustomPolicy(IamAction[_Custom]):
-    """Lists the condition keys of policies that are given as texts."""
+    """Lists the condition keys of the policies in the request."""
 
     action, takes = "GetContextKeysForCustomPolicy", _Custom
 
@@ -37,12 +38,15 @@ class GetContextKeysForCustomPolicy(IamAction[_Custom]):
 
 
 class GetContextKeysForPrincipalPolicy(IamAction[_Principal]):
-    """Lists the condition keys of the policies of a user with its groups, a group or a role."""
+    """Lists the condition keys of the policies of a user, group or role.
+
+    The policies of a user include those of its groups.
+    """
 
     action, takes = "GetContextKeysForPrincipalPolicy", _Principal
 
     def resource(self, asked: _Principal, caller: Caller, world: World) -> str:
-        """Return the ARN of whom the policies belong to."""
+        """Return the ARN of the user, group or role."""
         return asked.policy_source_arn
 
     def perform(self, asked: _Principal, caller: Caller, world: World) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def _read(texts: tuple[str, ...]) -> list[Document]:
 
 
 def _document(text: str, place: int) -> Document:
-    """Return a policy of any kind: those of resources have keys too."""
+    """Return a policy of any kind: resource policies have condition keys too."""
     first: MalformedPolicyDocument | None = None
     for kind in (DocumentKind.IDENTITY, DocumentKind.RESOURCE, DocumentKind.TRUST):
         try:

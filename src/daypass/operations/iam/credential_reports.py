@@ -1,6 +1,7 @@
-"""The credential report: a CSV of every user's keys and devices.
+"""The credential report: a CSV of every user's keys and MFA devices.
 
-Owns its columns and its four hours. It is made in the call that asks for it, so that the next one finds it complete.
+Owns the columns and the lifetime of four hours. GenerateCredentialReport creates the report at once, thus the next call
+returns COMPLETE.
 Source: IAM User Guide, "Generate credential reports".
 """
 
@@ -43,12 +44,15 @@ COLUMNS = (
 
 
 class GenerateCredentialReport(IamAction[Nothing]):
-    """Makes a report, unless there is one that is not four hours old."""
+    """Creates a report, unless the last one is less than four hours old."""
 
     action, takes, reach = "GenerateCredentialReport", Nothing, Touches.WRITES
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Return COMPLETE for a report that was there, STARTED for a new one, as AWS does."""
+        """Return COMPLETE for an existing report, STARTED for a new one.
+
+        AWS returns the same states.
+        """
         known = _find(caller, world)
         if known is not None and world.now - known.generated < _FRESH:
             return {"State": "COMPLETE"}
@@ -67,7 +71,10 @@ class GetCredentialReport(IamAction[Nothing]):
     action, takes = "GetCredentialReport", Nothing
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the CSV text. Without one, AWS gives a code and no words."""
+        """Return the CSV.
+
+        Raises ReportNotPresent (AWS has a code but no message for it) or ReportExpired.
+        """
         report = _find(caller, world)
         if report is None:
             raise ReportNotPresent

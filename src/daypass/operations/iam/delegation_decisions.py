@@ -1,7 +1,8 @@
-"""Decisions about delegation requests: take one on, hand it up, accept, reject, and send the exchange token.
+"""Decisions about delegation requests.
 
-Owns who may decide, and what is recorded of whoever accepts: the delegated credentials speak for that identity.
-Source: IAM API Reference, AssociateDelegationRequest and its sisters; IAM User Guide, "IAM temporary delegation".
+The decisions: associate, update, accept, reject, and send the exchange token. Owns who can decide, and the record of
+the approver: the delegated credentials act for the approver's identity.
+Source: IAM API Reference, AssociateDelegationRequest and the other actions; IAM User Guide, "IAM temporary delegation".
 """
 
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ from daypass.operations.operation import Asking, Touches
 from daypass.operations.world import World
 from daypass.policy.question import PrincipalKind
 
-# A root user may hand on its rights for four hours at the most.
+# A root user can delegate for at most four hours.
 LONGEST_OF_ROOT = 14_400
 
 _KINDS = {
@@ -49,22 +50,22 @@ class _Noted(OneRequest, frozen=True):
 
 
 class _Decision(AboutRequest):
-    """What the decisions share: they are the owner's account's, and one at a time."""
+    """The base class of the decisions: only the owner's account can decide."""
 
     reach = Touches.WRITES
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Decide, and tell the partner."""
+        """Decide, and notify the partner."""
         request = get_owned(world.reader, caller, asked.delegation_request_id)
         self.decide(request, asked, caller, world)
 
     def decide(self, request: DelegationRequest, asked: Any, caller: Caller, world: World) -> None:
-        """Store what was decided."""
+        """Store the decision."""
         raise NotImplementedError
 
 
 class AssociateDelegationRequest(_Decision):
-    """Takes a request on: the caller becomes its owner, and the caller's account its owner's."""
+    """Makes the caller and its account the owner of a request."""
 
     action = "AssociateDelegationRequest"
 
@@ -79,12 +80,12 @@ class AssociateDelegationRequest(_Decision):
 
 
 class UpdateDelegationRequest(_Decision):
-    """Hands a request up to somebody who may accept it."""
+    """Passes a request on to an identity that can accept it."""
 
     action, takes = "UpdateDelegationRequest", _Noted
 
     def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
-        """Note what there is to say about it. The partner hears of the new state once, however often it is noted."""
+        """Store the notes. The partner is notified only if the state changes."""
         state = request.state(world.now)
         moved = move(request, self.action, world, notes=asked.notes or request.notes)
         if moved.state(world.now) is not state:
@@ -92,14 +93,14 @@ class UpdateDelegationRequest(_Decision):
 
 
 class AcceptDelegationRequest(_Decision):
-    """Grants what is asked for, out of the caller's own rights."""
+    """Grants the request with the caller's own permissions."""
 
     action = "AcceptDelegationRequest"
 
     def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
-        """Record who accepts."""
+        """Record the approver."""
         if caller.principal.kind not in _KINDS or is_restricted(caller):
-            # What such a session may do is a part of what its identity may, and only the identity can be recorded.
+            # Such a session has only a part of its identity's permissions, but the record can only name the identity.
             raise InvalidInput("A session with session policies cannot accept a delegation request.")
         if caller.is_root and request.seconds > LONGEST_OF_ROOT:
             raise InvalidInput(f"A root user can delegate for {LONGEST_OF_ROOT} seconds at the most.")
@@ -107,16 +108,17 @@ class AcceptDelegationRequest(_Decision):
 
 
 class RejectDelegationRequest(_Decision):
-    """Refuses what is asked for, also after it was accepted. Once the token was sent, it ends the access.
+    """Rejects a request, even after it was accepted or its token was sent.
 
-    The approver may take its approval back without any policy. AWS refuses a request that was finalized; here its state
-    stays, as on AWS, and what it gave is void.
+    After the token was sent, the rejection ends the access. AWS refuses to reject a finalized request. Here the request
+    stays finalized, as on AWS, and the access is revoked. The approver can withdraw its approval without a policy that
+    allows it.
     """
 
     action, takes = "RejectDelegationRequest", _Noted
 
     def question(self, asked: _Noted, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for the action. The approver has the permission by being it."""
+        """Require the action. The approver of the request is allowed by default."""
         [question] = super().question(asked, caller, world)
         request = find_visible(world.reader, caller, asked.delegation_request_id)
         if request is None or not is_approver(request, caller):
@@ -134,12 +136,15 @@ class RejectDelegationRequest(_Decision):
 
 
 class SendDelegationToken(_Decision):
-    """Sends the exchange token to the partner. From here on the access runs; RejectDelegationRequest ends it."""
+    """Sends the exchange token to the partner. This starts the access.
+
+    RejectDelegationRequest ends the access.
+    """
 
     action = "SendDelegationToken"
 
     def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
-        """Seal the token for the partner's account, and put it into the queue."""
+        """Seal the token for the partner's account and add it to the queue."""
         if request.only_owner_sends and not is_owner(request, caller):
             raise InvalidInput("Only the owner of this delegation request can send its token.")
         finalized = move(request, self.action, world, approver=dated_approver(request, world.now))
@@ -155,7 +160,10 @@ class SendDelegationToken(_Decision):
 
 
 def _require_open(request: DelegationRequest, world: World) -> datetime:
-    """Return when the access of a request ends that is being finalized. Raises InvalidInput if it cannot begin."""
+    """Return when the access of a request ends.
+
+    Raises InvalidInput if the request was not accepted, or if the approval was withdrawn or has ended.
+    """
     if request.approver is None:
         raise InvalidInput(f"The delegation request {request.id} was not accepted.")
     reason = find_withdrawal(world.reader, request, request.approver)

@@ -1,7 +1,8 @@
-"""Delegation requests: partners make them, their owners and those who may see them read and list them.
+"""Delegation requests: create, get, list.
 
-Owns what a request must be. A policy template is a managed policy of the partner's own account, with places such as
-`@{bucketName}`; a notification channel is an https URL.
+A partner creates a request. Its owner and other permitted identities read it. Owns the rules for a valid request: a
+policy template is a managed policy of the partner's own account with placeholders such as `@{bucketName}`, and a
+notification channel is an https URL.
 Source: IAM API Reference, CreateDelegationRequest, GetDelegationRequest, ListDelegationRequests.
 """
 
@@ -52,12 +53,12 @@ class _Create(Asked, frozen=True):
 
 
 class CreateDelegationRequest(IamAction[_Create]):
-    """Asks somebody for a part of their rights, for a while."""
+    """Requests a part of another account's permissions for a limited time."""
 
     action, takes, reach = "CreateDelegationRequest", _Create, Touches.WRITES
 
     def context(self, asked: _Create, caller: Caller, world: World) -> Context:
-        """Return what is asked for."""
+        """Return the condition keys of the request."""
         return {
             "iam:templatearn": asked.permissions.policy_template_arn,
             "iam:delegationduration": str(asked.session_duration),
@@ -65,10 +66,10 @@ class CreateDelegationRequest(IamAction[_Create]):
         }
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
-        """Store the request, and return its id and the page that tells how to answer it."""
+        """Store the request, and return its id and the URL of its help page."""
         if not is_keys_url(asked.notification_channel):
             raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
-        # A request to an account that does not exist expires. A refusal would tell which accounts exist.
+        # A request to an account that does not exist expires. A refusal would disclose which accounts exist.
         delegation.sweep_requests(world.writer, caller.account, world.now)
         if delegation.has_workflow(world.reader, caller.account, asked.requestor_workflow_id):
             raise EntityAlreadyExists("A delegation request with this RequestorWorkflowId already exists.")
@@ -128,13 +129,14 @@ class GetDelegationRequest(AboutRequest):
     action, takes = "GetDelegationRequest", _Get
 
     def perform(self, asked: _Get, caller: Caller, world: World) -> dict[str, Any]:
-        """Return it, or raise NoSuchEntity."""
+        """Return the request, or raise NoSuchEntity."""
         request = find_visible(world.reader, caller, asked.delegation_request_id)
         if request is None:
             raise missing(asked.delegation_request_id)
         answer: dict[str, Any] = {"DelegationRequest": show_request(request, world)}
         if asked.delegation_permission_check:
-            # Whoever accepts hands on no more than it has, so nothing hangs on the answer; AWS's own is approximate.
+            # An approver cannot delegate permissions that it does not have, thus the check decides about no access.
+            # AWS's own check is approximate too.
             answer |= {"PermissionCheckStatus": "COMPLETE", "PermissionCheckResult": "UNSURE"}
         return answer
 
@@ -144,12 +146,12 @@ class _List(Paged, frozen=True):
 
 
 class ListDelegationRequests(IamAction[_List]):
-    """Lists the requests that identities of the account have taken on."""
+    """Lists the requests that identities of the account own."""
 
     action, takes = "ListDelegationRequests", _List
 
     def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of them."""
+        """Return a page of requests."""
         after, found = read_marker(asked.marker), list[DelegationRequest]()
         while len(found) <= asked.max_items:
             batch = delegation.requests_of_owner(world.reader, caller.account, after=after, limit=asked.max_items + 1)
@@ -171,16 +173,19 @@ class _Summary(Asked, frozen=True):
 
 
 class GetHumanReadableSummary(AboutRequest):
-    """Says that there is no summary: Daypass has no language model, and shows the policy itself."""
+    """Returns no summary: Daypass has no language model and shows the policy."""
 
     action, takes = "GetHumanReadableSummary", _Summary
 
     def request_id(self, asked: _Summary) -> str:
-        """Return the request that the ARN names."""
+        """Return the id of the request in the ARN."""
         return asked.entity_arn.rpartition(_REQUEST)[2] if _REQUEST in asked.entity_arn else ""
 
     def perform(self, asked: _Summary, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the state alone, or raise a Fault where the ARN names no request that the caller sees."""
+        """Return only the state.
+
+        Raises a Fault if the ARN is not that of a request that the caller can see.
+        """
         if _REQUEST not in asked.entity_arn:
             raise InvalidInput(f"{asked.entity_arn} is not the ARN of a delegation request.")
         if find_visible(world.reader, caller, self.request_id(asked)) is None:
@@ -189,7 +194,7 @@ class GetHumanReadableSummary(AboutRequest):
 
 
 def show_request(request: DelegationRequest, world: World) -> dict[str, Any]:
-    """Return a request as answers carry it."""
+    """Return a request as the API shows it."""
     state = request.state(world.now)
     shown = {
         "DelegationRequestId": request.id,

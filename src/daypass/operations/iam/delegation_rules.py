@@ -1,6 +1,6 @@
-"""What the actions about delegation requests share: who sees one, what its owner may do, and how it changes.
+"""The rules of delegation requests: visibility, owners and states.
 
-Owns the table of states, the owner's default permissions, and what a partner is told of a change.
+Owns the table of states, the owner's default permissions, and the notifications that a partner receives.
 Source: IAM User Guide, "IAM temporary delegation", "Managing permissions for delegation requests", "Understanding the
 request lifecycle".
 """
@@ -27,7 +27,7 @@ from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
 
-# Which states each action takes, and to which it leads.
+# For each action: the states in which it is valid, and the new state.
 TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {
     "AssociateDelegationRequest": (frozenset({State.UNASSIGNED}), State.ASSIGNED),
     "UpdateDelegationRequest": (frozenset({State.ASSIGNED, State.PENDING_APPROVAL}), State.PENDING_APPROVAL),
@@ -39,7 +39,7 @@ TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {
     "SendDelegationToken": (frozenset({State.ACCEPTED}), State.FINALIZED),
 }
 
-# What the owner of a request may do with it without any policy of its own.
+# The owner of a request has these permissions without a policy.
 _OWNERS = (
     "iam:GetDelegationRequest",
     "iam:UpdateDelegationRequest",
@@ -55,10 +55,10 @@ class OneRequest(Asked, frozen=True):
 
 
 def find_visible(reader: Reader, caller: Caller, request_id: str) -> DelegationRequest | None:
-    """Return a request that the caller's account may know of, or None.
+    """Return a request that the caller's account can see, or None.
 
-    One for anybody is everybody's to see until somebody takes it on; then it is its owner's account's, and that of
-    the partner who made it.
+    A request without an owner account is visible to all accounts. Afterwards it is visible to the owner account and to
+    the partner that created it.
     """
     request = delegation.find_request(reader, request_id)
     if request is None or request.owner_account not in {"", caller.account}:
@@ -68,7 +68,10 @@ def find_visible(reader: Reader, caller: Caller, request_id: str) -> DelegationR
 
 
 def get_owned(reader: Reader, caller: Caller, request_id: str) -> DelegationRequest:
-    """Return a request that the caller's account may decide about, or raise NoSuchEntity."""
+    """Return a request that the caller's account can decide.
+
+    Raises NoSuchEntity if it is missing, or if another account owns it.
+    """
     request = find_visible(reader, caller, request_id)
     if request is None or request.owner_account not in {"", caller.account}:
         raise missing(request_id)
@@ -76,32 +79,35 @@ def get_owned(reader: Reader, caller: Caller, request_id: str) -> DelegationRequ
 
 
 def missing(request_id: str) -> NoSuchEntity:
-    """Return the refusal for a request that is not there, or not the caller's to know of."""
+    """Return the error for a request that is missing or not visible."""
     return NoSuchEntity(f"The delegation request {request_id} cannot be found.")
 
 
 def is_restricted(caller: Caller) -> bool:
-    """Tell whether a session is cut down: it speaks for its identity in part only."""
+    """Tell whether session policies or a root task policy limit the session."""
     session = caller.session
     return session is not None and bool(session.policy or session.policy_arns or session.root_task_policy)
 
 
 def is_owner(request: DelegationRequest, caller: Caller) -> bool:
-    """Tell whether the caller took the request on, and is all of itself."""
+    """Tell whether the caller, in an unrestricted session, owns the request."""
     return bool(request.owner_id) and request.owner_id == caller.user_id and not is_restricted(caller)
 
 
 def is_approver(request: DelegationRequest, caller: Caller) -> bool:
-    """Tell whether the caller accepted the request, and is all of itself."""
+    """Tell whether the caller, in an unrestricted session, is the approver."""
     approver = request.approver
     if approver is None or is_restricted(caller):
         return False
-    # The unique id alone would name each session of a role; the ARN alone would name a user made anew.
+    # The unique id alone matches every session of a role. The ARN alone matches a recreated user.
     return (approver.principal_id, approver.arn) == (caller.principal.unique_id, caller.arn)
 
 
 def move(request: DelegationRequest, action: str, world: World, **more: Any) -> DelegationRequest:
-    """Store a request in the state that an action leads to, or raise InvalidInput where it does not apply."""
+    """Store a request in the next state of an action.
+
+    Raises InvalidInput if the action is not valid in the present state.
+    """
     fitting, following = TRANSITIONS[action]
     state = request.state(world.now)
     if state not in fitting:
@@ -113,10 +119,10 @@ def move(request: DelegationRequest, action: str, world: World, **more: Any) -> 
 
 
 def notify(request: DelegationRequest, world: World, *, token: str = "", ends: datetime | None = None) -> None:
-    """Put into the queue what the partner is told of a request's new state. `ends` is when its token does.
+    """Queue the notification of the partner about the request's new state.
 
-    Raises LimitExceeded where too much waits for the partner's webhook: nothing is granted then that nobody hears of. A
-    rejection stands in any case.
+    `ends` is when the token expires. Raises LimitExceeded if too many notifications wait for the partner's webhook:
+    access must not be granted without a notification. A rejection is stored in any case.
     """
     state = request.state(world.now)
     ends = request.expires if ends is None else ends
@@ -146,7 +152,10 @@ def notify(request: DelegationRequest, world: World, *, token: str = "", ends: d
 
 
 class AboutRequest(IamAction[Any]):
-    """What the actions about one request share: its ARN, its condition keys, and its owner's default permissions."""
+    """The base class of actions about one request.
+
+    Owns its ARN, its condition keys, and its owner's default permissions.
+    """
 
     takes: type[Asked] = OneRequest
 
@@ -155,17 +164,17 @@ class AboutRequest(IamAction[Any]):
         return iam_arn(caller.account, "delegation-request", "/", self.request_id(asked))
 
     def request_id(self, asked: Any) -> str:
-        """Return which request is meant."""
+        """Return the id of the request."""
         named: str = asked.delegation_request_id
         return named
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return what the request asks for."""
+        """Return the condition keys of the request."""
         request = find_visible(world.reader, caller, self.request_id(asked))
         return {} if request is None else request_keys(request)
 
     def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for the action. The owner of the request has some permissions by being it."""
+        """Require the action. The owner of the request has default permissions."""
         [question] = super().question(asked, caller, world)
         request = find_visible(world.reader, caller, self.request_id(asked))
         if request is None or not is_owner(request, caller):
@@ -186,7 +195,7 @@ def request_keys(request: DelegationRequest) -> Context:
 
 @lru_cache(maxsize=1024)
 def permissions_of(arn: str, actions: tuple[str, ...], *, name: str = "request-owner") -> PolicySet:
-    """Return what the owner of a request, or its approver, may do with it by being that."""
+    """Return the default permissions of a request's owner or approver."""
     statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": actions, "Resource": "*"}
     text = json.dumps({"Version": "2012-10-17", "Statement": statement})
     return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, name)),))

@@ -1,8 +1,8 @@
-"""Policy documents as IAM's actions take and show them.
+"""Policy documents: how IAM's actions check, store and show them.
 
-Owns which checks a document must pass before it is kept, and the form in which it is shown: URL-encoded, RFC 3986.
-Quotas count characters without white space.
-Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePolicy; the words are AWS's.
+Owns the checks before a document is stored, and the encoding in answers: URL-encoded (RFC 3986). Quotas count
+characters without white space.
+Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePolicy; the messages are AWS's.
 """
 
 import json
@@ -18,7 +18,7 @@ from daypass.operations.world import World
 from daypass.policy.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
-# What a trust policy may speak of. A pattern must reach at least one of these.
+# The actions that a trust policy can contain. A pattern must match at least one of them.
 TRUST_ACTIONS = (
     "sts:assumerole",
     "sts:assumerolewithsaml",
@@ -30,12 +30,12 @@ TRUST_ACTIONS = (
 
 
 def show_document(text: str) -> str:
-    """Return a document as answers carry it."""
+    """Return a document in the encoding of answers."""
     return quote(text, safe="")
 
 
 def check_managed(text: str, most: int) -> None:
-    """Refuse a document that cannot be a managed policy's."""
+    """Refuse a document that is not a valid managed policy."""
     complain(text, managed=True)
     parse_document(text, DocumentKind.IDENTITY)
     if size_of(text, count_white_space=False) > most:
@@ -43,20 +43,23 @@ def check_managed(text: str, most: int) -> None:
 
 
 def check_inline(text: str) -> int:
-    """Refuse a document that cannot be an inline policy, and return its size."""
+    """Refuse an invalid inline policy. Return the size of a valid one."""
     complain(text, managed=False)
     parse_document(text, DocumentKind.IDENTITY)
     return size_of(text, count_white_space=False)
 
 
 def check_trust(text: str) -> None:
-    """Refuse a document that cannot be a trust policy, whomever it names."""
+    """Refuse an invalid trust policy. Does not look up its principals."""
     _check_trust_actions(parse_document(text, DocumentKind.TRUST))
     check_shared_issuers(json.loads(text))
 
 
 def read_trust(world: World, account: str, text: str) -> StoredTrust:
-    """Return the trust policy of an account's role as it is kept: checked, with unique ids of users and roles."""
+    """Return the trust policy of an account's role in its stored form.
+
+    The policy is checked, and the unique ids of users and roles replace their ARNs.
+    """
     check_trust(text)
     most = world.settings.quotas.trust_policy_characters
     if size_of(text, count_white_space=False) > most:
@@ -65,7 +68,7 @@ def read_trust(world: World, account: str, text: str) -> StoredTrust:
 
 
 def show_trust(reader: Reader, role: Role) -> str:
-    """Return a role's trust policy as answers carry it: users and roles under their ARNs."""
+    """Return a role's trust policy with the ARNs of users and roles."""
     return show_document(show_principals(reader, role.trust, role.foreign))
 
 

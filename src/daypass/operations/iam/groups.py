@@ -1,6 +1,6 @@
 """Groups: create, get, list, update, delete.
 
-Source: IAM API Reference; Service Authorization Reference for resources; the words are AWS's recorded ones.
+Source: IAM API Reference; Service Authorization Reference for resources; AWS's recorded answers for messages.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def show_group(group: Group) -> dict[str, Any]:
 
 
 class GroupNamed(Asked, frozen=True):
-    """An action about one group."""
+    """The parameters of an action about one group."""
 
     group_name: str
 
@@ -48,7 +48,7 @@ class _Create(GroupNamed, frozen=True):
 
 
 class CreateGroup(IamAction[_Create]):
-    """Makes a group."""
+    """Creates a group."""
 
     action, takes, reach = "CreateGroup", _Create, Touches.WRITES
 
@@ -83,12 +83,12 @@ class ListGroups(ListNamed):
 
 
 class DeleteGroup(AboutGroup):
-    """Deletes a group that has neither members nor policies."""
+    """Deletes a group. It must not have members or policies."""
 
     action, reach = "DeleteGroup", Touches.WRITES
 
     def perform(self, asked: GroupNamed, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the group, or raise DeleteConflict."""
         group = get_named(world.reader, Group, caller.account, asked.group_name)
         if world.reader.sources(links.MEMBER, group.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove users from group first.")

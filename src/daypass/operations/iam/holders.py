@@ -1,6 +1,6 @@
-"""What users, roles and groups have in common: policies are attached to them and put into them.
+"""Users, groups and roles as holders of policies.
 
-Owns the table HOLDERS, and the shape of an action about one holder, which is the same action three times.
+Owns the table HOLDERS and the base class of an action about one holder: each such action exists for the three kinds.
 Source: IAM API Reference; Service Authorization Reference for resources and condition keys.
 """
 
@@ -23,7 +23,10 @@ HolderEntity = User | Group | Role
 
 @dataclass(frozen=True, slots=True)
 class HolderKind:
-    """One kind of holder: its entity, its word in the names of actions and members, and its room for inline text."""
+    """One kind of holder.
+
+    `entity` is its class, `word` its name in actions and members, `inline_most` the quota of its inline policies.
+    """
 
     entity: type[User] | type[Group] | type[Role]
     word: str
@@ -31,12 +34,12 @@ class HolderKind:
 
     @property
     def name_member(self) -> str:
-        """The member that names one, such as RoleName."""
+        """The member for the holder's name, such as RoleName."""
         return f"{self.word}Name"
 
     @property
     def noun(self) -> str:
-        """The word in AWS's sentences."""
+        """The word in AWS's messages."""
         return self.word.lower()
 
     def find(self, world: World, account: str, name: str) -> HolderEntity | None:
@@ -56,12 +59,15 @@ HOLDERS = (USERS, GROUPS, ROLES)
 
 
 def boundary_of(holder: HolderEntity | InstanceProfile | None) -> str:
-    """Return the ARN of a holder's permissions boundary, empty where it has none. Groups have none."""
+    """Return the ARN of a holder's permissions boundary, or an empty string.
+
+    Groups do not have boundaries.
+    """
     return holder.boundary if isinstance(holder, User | Role) else ""
 
 
 class HolderNamed(Asked, frozen=True):
-    """An action about one holder, whatever its kind."""
+    """The parameters of an action about one holder of any kind."""
 
     holder_name: str
 
@@ -69,18 +75,18 @@ class HolderNamed(Asked, frozen=True):
 class AboutNamed(IamAction[Any]):
     """An action about one existing user, group, role or instance profile.
 
-    Its ARN is the resource, its tags and boundary are condition keys. `named` is the parameter that names it.
+    The resource is its ARN. Its tags and boundary are condition keys. `named` is the parameter with its name.
     """
 
     entity: type[HolderEntity] | type[InstanceProfile]
     named: str
 
     def resource(self, asked: Any, caller: Caller, world: World) -> str:
-        """Return the thing's ARN."""
+        """Return the entity's ARN."""
         return arn_of(world.reader, self.entity, caller.account, getattr(asked, self.named))
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the thing's tags and boundary."""
+        """Return the entity's tags and boundary."""
         found = records.find(world.reader, self.entity, caller.account, getattr(asked, self.named))
         if found is None:
             return {}
@@ -88,7 +94,7 @@ class AboutNamed(IamAction[Any]):
 
 
 class AboutHolder(AboutNamed):
-    """An action about one existing holder, the same for each kind."""
+    """An action about one existing holder, for each kind."""
 
     verb = "{}"
     takes: type[Asked] = HolderNamed
@@ -101,7 +107,7 @@ class AboutHolder(AboutNamed):
 
     @property
     def spelled(self) -> Mapping[str, str]:
-        """The holder's name is UserName, GroupName or RoleName."""
+        """Map the holder's name to UserName, GroupName or RoleName."""
         return {"HolderName": self.kind.name_member}
 
     def holder(self, asked: Any, caller: Caller, world: World) -> HolderEntity:

@@ -1,7 +1,7 @@
 """Inline policies of users, groups and roles: put, get, list, delete.
 
-Owns the room that they have together in one holder, counted without white space.
-Source: IAM API Reference, PutRolePolicy and its kin; the words are AWS's recorded ones.
+Owns the quota: the inline policies of one holder share it, and white space does not count.
+Source: IAM API Reference, PutRolePolicy and the other inline policy actions; AWS's recorded answers for messages.
 """
 
 from typing import Any
@@ -35,12 +35,12 @@ class _Listed(Paged, frozen=True, kw_only=True):
 
 
 class Put(AboutHolder):
-    """Puts an inline policy, in the place of one of the same name."""
+    """Stores an inline policy. It replaces a policy of the same name."""
 
     verb, takes, reach = "Put{}Policy", _Put, Touches.WRITES
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Put it, if all of them together fit."""
+        """Store the policy, or raise LimitExceeded if all of them are too large."""
         holder = self.holder(asked, caller, world)
         require_changeable(holder)
         size = check_inline(asked.policy_document)
@@ -57,7 +57,7 @@ class Get(AboutHolder):
     verb, takes = "Get{}Policy", _Named
 
     def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
-        """Return its document."""
+        """Return the policy document."""
         holder = self.holder(asked, caller, world)
         return {
             self.kind.name_member: holder.name,
@@ -87,7 +87,7 @@ class Delete(AboutHolder):
     verb, takes, reach = "Delete{}Policy", _Named, Touches.WRITES
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the policy."""
         holder = self.holder(asked, caller, world)
         require_changeable(holder)
         require_inline(holder, self.kind.noun, asked.policy_name)
@@ -95,7 +95,7 @@ class Delete(AboutHolder):
 
 
 def require_inline(holder: HolderEntity, noun: str, name: str) -> None:
-    """Refuse the name of an inline policy that is not there."""
+    """Refuse the name of an inline policy that does not exist."""
     if name not in holder.inline:
         raise NoSuchEntity(f"The {noun} policy with name {name} cannot be found.")
 

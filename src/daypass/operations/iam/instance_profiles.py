@@ -1,7 +1,8 @@
-"""Instance profiles: a role under another name, which machines are given. Terraform manages them with their roles.
+"""Instance profiles: containers of a role for EC2 instances.
 
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
-recorded ones.
+Terraform manages them together with their roles.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
+messages.
 """
 
 from typing import Any
@@ -41,7 +42,7 @@ def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:
 
 
 def profiles_of(reader: Reader, role: Role) -> list[InstanceProfile]:
-    """Return the profiles that hold a role."""
+    """Return the profiles that contain a role."""
     found = (records.find_by_id(reader, InstanceProfile, link.target) for link in reader.targets(IN_PROFILE, role.id))
     return [profile for profile in found if profile is not None]
 
@@ -65,7 +66,7 @@ class _Create(_Named, frozen=True):
 
 
 class CreateInstanceProfile(CreateWithTags):
-    """Makes an instance profile without a role."""
+    """Creates an instance profile without a role."""
 
     action, takes, tag_action = "CreateInstanceProfile", _Create, "iam:TagInstanceProfile"
 
@@ -96,7 +97,7 @@ class GetInstanceProfile(_AboutProfile):
     action = "GetInstanceProfile"
 
     def perform(self, asked: _Named, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the profile with its tags, be they none."""
+        """Return the profile with its tags, even if there are no tags."""
         profile = self.profile(asked, caller, world)
         shown = {**show_profile(world.reader, profile), "Tags": tagging.show_tags(profile.tags)}
         return {"InstanceProfile": shown}
@@ -117,7 +118,7 @@ class _RolePage(Paged, frozen=True, kw_only=True):
 
 
 class ListInstanceProfilesForRole(AboutRole):
-    """Lists the profiles that hold a role."""
+    """Lists the profiles that contain a role."""
 
     action, takes = "ListInstanceProfilesForRole", _RolePage
 
@@ -134,12 +135,12 @@ class ListInstanceProfilesForRole(AboutRole):
 
 
 class DeleteInstanceProfile(_AboutProfile):
-    """Deletes a profile that holds no role."""
+    """Deletes a profile. It must not contain a role."""
 
     action, reach = "DeleteInstanceProfile", Touches.WRITES
 
     def perform(self, asked: _Named, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the profile."""
         profile = self.profile(asked, caller, world)
         if profile.role:
             raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
@@ -151,12 +152,12 @@ class _WithRole(_Named, frozen=True):
 
 
 class AddRoleToInstanceProfile(_AboutProfile):
-    """Puts a role into a profile, which holds one at the most."""
+    """Adds a role to a profile. A profile contains at most one role."""
 
     action, takes, reach = "AddRoleToInstanceProfile", _WithRole, Touches.WRITES
 
     def question(self, asked: _WithRole, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask for iam:PassRole as well: who has the profile has the role."""
+        """Require iam:PassRole as well: a user of the profile gets the role."""
         passing = Asking(
             action="iam:PassRole",
             resource=arn_of(world.reader, Role, caller.account, asked.role_name),
@@ -173,7 +174,7 @@ class AddRoleToInstanceProfile(_AboutProfile):
         return {} if found is None else tagging.resource_tags(found.tags)
 
     def perform(self, asked: _WithRole, caller: Caller, world: World) -> None:
-        """Put it in."""
+        """Add the role."""
         profile = self.profile(asked, caller, world)
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
@@ -184,12 +185,12 @@ class AddRoleToInstanceProfile(_AboutProfile):
 
 
 class RemoveRoleFromInstanceProfile(_AboutProfile):
-    """Takes the role out of a profile."""
+    """Removes the role from a profile."""
 
     action, takes, reach = "RemoveRoleFromInstanceProfile", _WithRole, Touches.WRITES
 
     def perform(self, asked: _WithRole, caller: Caller, world: World) -> None:
-        """Take it out."""
+        """Remove the role."""
         profile = self.profile(asked, caller, world)
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         if profile.role != role.id:

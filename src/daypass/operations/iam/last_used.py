@@ -1,6 +1,6 @@
 """The last use of access keys and roles, as IAM's answers show it.
 
-Source: IAM API Reference, GetAccessKeyLastUsed and RoleLastUsed; the words for a key never used are AWS's.
+Source: IAM API Reference, GetAccessKeyLastUsed and RoleLastUsed. "N/A" for an unused key is AWS's.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ _NEVER = {"Region": "N/A", "ServiceName": "N/A"}
 
 
 def show_role_use(reader: Reader, role: Role) -> dict[str, Any]:
-    """Return a role's last use, empty where it was never used."""
+    """Return a role's last use, or {} if it was never used."""
     use = find_last_use(reader, role.account, role.id)
     return {} if use is None else {"LastUsedDate": use.at, "Region": use.region}
 
@@ -35,12 +35,12 @@ class _OneKey(Asked, frozen=True):
 
 
 class GetAccessKeyLastUsed(IamAction[_OneKey]):
-    """Shows whose a key is and when it was last used."""
+    """Shows the owner and the last use of a key."""
 
     action, takes = "GetAccessKeyLastUsed", _OneKey
 
     def resource(self, asked: _OneKey, caller: Caller, world: World) -> str:
-        """Return the ARN of the key's user, or `*` where the account has no such key."""
+        """Return the ARN of the key's user, or `*` if the account has no such key."""
         owner = _owner(asked, caller, world)
         return "*" if owner is None else owner.arn
 
@@ -49,7 +49,10 @@ class GetAccessKeyLastUsed(IamAction[_OneKey]):
         return owner_context(_owner(asked, caller, world))
 
     def perform(self, asked: _OneKey, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the last use. AWS words a key that is not the account's as a refusal, and tells no more."""
+        """Return the last use.
+
+        For a key of another account AWS returns AccessDenied and discloses no details.
+        """
         key = _key(asked, caller, world)
         if key is None:
             raise AccessDenied(

@@ -1,7 +1,7 @@
-"""Find the things that IAM's actions name, in AWS's words where they are missing.
+"""Find the entities that a request names, with AWS's errors.
 
-Owns the sentences of NoSuchEntity and EntityAlreadyExists, and that nobody reaches a managed policy of another
-account by its ARN.
+Owns the messages of NoSuchEntity and EntityAlreadyExists. An ARN never gives access to a managed policy of another
+account.
 Source: AWS's recorded answers.
 """
 
@@ -38,7 +38,10 @@ _TAKEN: dict[type[Entity], str] = {
 
 
 def get_named(reader: Reader, type_: type[N], account: str, name: str) -> N:
-    """Return the user, group, role or instance profile of this name, or raise NoSuchEntity."""
+    """Return the entity with this name, or raise NoSuchEntity.
+
+    `type_` is User, Group, Role or InstanceProfile.
+    """
     found = records.find(reader, type_, account, name)
     if found is None:
         raise NoSuchEntity(_MISSING[type_].format(name))
@@ -46,7 +49,7 @@ def get_named(reader: Reader, type_: type[N], account: str, name: str) -> N:
 
 
 def get_account(reader: Reader, account: str) -> Account:
-    """Return the caller's account, which is there as long as the caller is."""
+    """Return the caller's account. It exists as long as the caller does."""
     found = records.find(reader, Account, "", account)
     if found is None:
         raise NoSuchEntity(f"The account {account} cannot be found.")
@@ -54,13 +57,19 @@ def get_account(reader: Reader, account: str) -> Account:
 
 
 def arn_of(reader: Reader, type_: type[N], account: str, name: str) -> str:
-    """Return the ARN that a permission is asked for. What is missing has the path `/`: the question comes first."""
+    """Return the ARN for a permission check.
+
+    The check runs before the entity is looked up for the action, thus a missing entity gets an ARN with the path `/`.
+    """
     found = records.find(reader, type_, account, name)
     return iam_arn(account, KINDS[type_], "/", name) if found is None else found.arn
 
 
 def find_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy | None:
-    """Return a managed policy of the account or of AWS, or None. Another account's is as good as missing."""
+    """Return a managed policy of the account or of AWS, or None.
+
+    A policy of another account counts as missing.
+    """
     found = find_managed(reader, arn)
     return found if found is not None and found.account in {"aws", account} else None
 
@@ -75,7 +84,10 @@ def get_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy:
 
 
 def get_own_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy:
-    """Return a managed policy that the account may change. AWS's own are nobody's to change."""
+    """Return a managed policy that the account can change.
+
+    Raises UnmodifiableEntity for an AWS managed policy.
+    """
     found = get_policy(reader, account, arn)
     if found.account == "aws":
         raise UnmodifiableEntity(f"Policy {arn} is an AWS managed policy and cannot be changed.")
@@ -83,19 +95,19 @@ def get_own_policy(reader: Reader, account: str, arn: str) -> ManagedPolicy:
 
 
 def is_policy_arn(arn: str) -> bool:
-    """Tell whether a text has the form of a managed policy's ARN."""
+    """Tell whether a string has the form of a managed policy's ARN."""
     parts = Arn.find(arn)
     return parts is not None and parts.service == "iam" and parts.resource.startswith("policy/")
 
 
 def require_policy_arn(arn: str) -> None:
-    """Refuse what is no managed policy's ARN."""
+    """Refuse a string that is not the ARN of a managed policy."""
     if not is_policy_arn(arn):
         raise InvalidInput(f"ARN {arn} is not valid.")
 
 
 def insert_named(writer: Writer, entity: Any) -> None:
-    """Store a new named thing, or raise EntityAlreadyExists."""
+    """Store a new named entity, or raise EntityAlreadyExists."""
     try:
         records.insert(writer, entity)
     except Exists as taken:
@@ -103,7 +115,7 @@ def insert_named(writer: Writer, entity: Any) -> None:
 
 
 def require_changeable(entity: User | Group | Role) -> None:
-    """Refuse to change a service-linked role: only its service may."""
+    """Refuse to change a service-linked role: only its service can change it."""
     if isinstance(entity, Role) and entity.service_linked:
         raise UnmodifiableEntity(
             f"Cannot perform the operation on the protected role '{entity.name}' - this role is only modifiable by AWS"

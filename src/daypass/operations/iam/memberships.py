@@ -1,6 +1,6 @@
-"""Who is in which group.
+"""The members of groups: add, remove, list.
 
-Source: IAM API Reference, AddUserToGroup and its kin; the words are AWS's recorded ones.
+Source: IAM API Reference, AddUserToGroup and the other membership actions; AWS's recorded answers for messages.
 """
 
 from typing import Any
@@ -24,12 +24,12 @@ class _Member(GroupNamed, frozen=True):
 
 
 class AddUserToGroup(AboutGroup):
-    """Puts a user into a group. Doing it twice is doing it once."""
+    """Adds a user to a group. A user that is a member already stays a member."""
 
     action, takes, reach = "AddUserToGroup", _Member, Touches.WRITES
 
     def perform(self, asked: _Member, caller: Caller, world: World) -> None:
-        """Put it in, if the user is in fewer groups than it may be."""
+        """Add the user, or raise LimitExceeded if it is in too many groups."""
         group, user = _both(asked, caller, world)
         if world.reader.find_link(MEMBER, user.id, group.id) is not None:
             return
@@ -40,12 +40,12 @@ class AddUserToGroup(AboutGroup):
 
 
 class RemoveUserFromGroup(AboutGroup):
-    """Takes a user out of a group. One that is not in it is out of it already."""
+    """Removes a user from a group. A user that is not a member is accepted."""
 
     action, takes, reach = "RemoveUserFromGroup", _Member, Touches.WRITES
 
     def perform(self, asked: _Member, caller: Caller, world: World) -> None:
-        """Take it out."""
+        """Remove the user."""
         group, user = _both(asked, caller, world)
         if world.reader.find_link(MEMBER, user.id, group.id) is not None:
             world.writer.unlink(MEMBER, user.id, group.id)
@@ -74,7 +74,7 @@ class _UserPage(Paged, frozen=True, kw_only=True):
 
 
 class ListGroupsForUser(AboutUser):
-    """Lists the groups that a user is in."""
+    """Lists the groups of a user."""
 
     action, takes = "ListGroupsForUser", _UserPage
 
@@ -97,13 +97,13 @@ def users_in(reader: Reader, group: Group) -> list[User]:
 
 
 def groups_of(reader: Reader, user: User) -> list[Group]:
-    """Return the groups that a user is in."""
+    """Return the groups of a user."""
     found = (records.find_by_id(reader, Group, link.target) for link in reader.targets(MEMBER, user.id))
     return [group for group in found if group is not None]
 
 
 def _both(asked: _Member, caller: Caller, world: World) -> tuple[Group, User]:
-    # Where both are missing, AWS names the user.
+    # If both are missing, AWS's error names the user.
     user = get_named(world.reader, User, caller.account, asked.user_name)
     return get_named(world.reader, Group, caller.account, asked.group_name), user
 

@@ -1,8 +1,13 @@
 """MFA devices: create, enable, synchronize, deactivate, delete.
 
-Owns AWS's rules of a device's life: made as nobody's, enabled for one owner by two consecutive codes, deactivated
-before it is deleted. Lists are mfa_lists.py's, tags tag_actions.py's. Hardware tokens are registered by an operator and
-enabled by the serial number that is printed on them.
+The lifecycle on AWS, which this file owns:
+
+- A new virtual device does not have an owner.
+- Two consecutive codes enable it for one owner.
+- It must be deactivated before it can be deleted.
+
+An operator registers hardware tokens; they are enabled with the serial number that is printed on them. Lists are in
+mfa_lists.py, tags in tag_actions.py.
 Source: IAM API Reference; Service Authorization Reference for resources.
 """
 
@@ -44,7 +49,7 @@ class _Create(Asked, frozen=True):
 
 
 class CreateVirtualMFADevice(CreateWithTags):
-    """Makes a virtual device that is nobody's yet. Its seed is shown this once."""
+    """Creates a virtual device without an owner. Its seed is shown only once."""
 
     action, takes, tag_action = "CreateVirtualMFADevice", _Create, "iam:TagMFADevice"
 
@@ -53,9 +58,9 @@ class CreateVirtualMFADevice(CreateWithTags):
         return iam_arn(caller.account, "mfa", asked.path, asked.virtual_mfa_device_name)
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the device with its seed, to type and to photograph."""
+        """Return the device with its seed, as a string and as a QR code."""
         quotas = world.settings.quotas
-        # AWS: as many virtual devices, enabled or not, as an account may have users.
+        # AWS: the quota of virtual devices, enabled or not, is the quota of users.
         if world.reader.count(records.kind_name(MfaDevice), caller.account) >= quotas.users:
             raise LimitExceeded(f"Cannot exceed quota for VirtualMFADevicesPerAccount: {quotas.users}")
         seed = new_seed(world.entropy)
@@ -83,12 +88,12 @@ class CreateVirtualMFADevice(CreateWithTags):
 
 
 class EnableMFADevice(OfAnOwner):
-    """Makes a device a user's, once two consecutive codes show that the user holds it."""
+    """Assigns a device to a user whose two codes prove possession of it."""
 
     action, takes, reach = "EnableMFADevice", _Codes, Touches.WRITES
 
     def perform(self, asked: _Codes, caller: Caller, world: World) -> None:
-        """Enable it. The two codes are used up."""
+        """Enable the device. The two codes must be consecutive and are used up."""
         owner = get_owner(named_user(asked, caller), caller, world)
         device = get_device(world.reader, caller.account, asked.serial_number)
         if device.owner:
@@ -101,23 +106,23 @@ class EnableMFADevice(OfAnOwner):
 
 
 class ResyncMFADevice(OfAnOwner):
-    """Sets a device's clock by two consecutive codes. A device that was locked is open again."""
+    """Sets a device's clock by two consecutive codes, and unlocks the device."""
 
     action, takes, reach = "ResyncMFADevice", _Codes, Touches.WRITES
 
     def perform(self, asked: _Codes, caller: Caller, world: World) -> None:
-        """Synchronize it."""
+        """Synchronize the device."""
         device = get_owned(asked, caller, world)
         records.replace(world.writer, _synchronize(device, asked, world))
 
 
 class DeactivateMFADevice(OfAnOwner):
-    """Makes a device nobody's again."""
+    """Removes the owner of a device."""
 
     action, reach = "DeactivateMFADevice", Touches.WRITES
 
     def perform(self, asked: OneDevice, caller: Caller, world: World) -> None:
-        """Take it away from its owner."""
+        """Remove the owner."""
         records.replace(world.writer, unassigned(get_owned(asked, caller, world)))
 
 
@@ -126,7 +131,7 @@ class _Serial(Asked, frozen=True):
 
 
 class DeleteVirtualMFADevice(IamAction[_Serial]):
-    """Deletes a virtual device that is nobody's."""
+    """Deletes a virtual device that does not have an owner."""
 
     action, takes, reach = "DeleteVirtualMFADevice", _Serial, Touches.WRITES
 
@@ -135,7 +140,7 @@ class DeleteVirtualMFADevice(IamAction[_Serial]):
         return asked.serial_number
 
     def perform(self, asked: _Serial, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the device."""
         device = get_device(world.reader, caller.account, asked.serial_number)
         if device.kind != VIRTUAL:
             raise NoSuchEntity(f"VirtualMFADevice with serial number {asked.serial_number} doesn't exist.")

@@ -1,7 +1,7 @@
-"""What an authenticator app needs to enrol: a new seed, its base32 form and the QR code that carries both.
+"""The data that enrols an authenticator app: a seed and its QR code.
 
-Owns the otpauth URI. Apps read `issuer` and the label before the at sign as what they show to people; everything else
-in it (SHA-1, six digits, thirty seconds) is every app's default and so left out: some refuse what they do not know.
+Owns the otpauth URI. Apps display `issuer` and the label before the at sign. The URI omits SHA-1, six digits and thirty
+seconds: they are every app's defaults, and some apps refuse parameters that they do not know.
 Source: the key URI format that authenticator apps share; IAM API Reference, VirtualMFADevice.
 """
 
@@ -13,7 +13,7 @@ import segno
 
 from daypass.ports import Entropy
 
-_SEED_BYTES = 40  # AWS's own length: sixty-four characters of base32 and none of padding
+_SEED_BYTES = 40  # AWS's own length: 64 characters of base32 without padding
 _ISSUER = "Daypass"
 _PIXELS = 5
 
@@ -29,13 +29,16 @@ def base32(seed: bytes) -> bytes:
 
 
 def otpauth_uri(seed: bytes, *, device: str, account: str) -> str:
-    """Return the URI that enrols a device of this name. `account` is what people call the account."""
+    """Return the URI that enrols a device of this name.
+
+    `account` is the name that people use for the account.
+    """
     label = f"{quote(_ISSUER)}:{quote(device)}@{quote(account)}"
     return f"otpauth://totp/{label}?secret={base32(seed).decode()}&issuer={quote(_ISSUER)}"
 
 
 def qr_code(uri: str) -> bytes:
-    """Return the URI as a QR code, PNG."""
+    """Return the URI as a QR code in PNG format."""
     picture = io.BytesIO()
     segno.make(uri, error="m", micro=False).save(picture, kind="png", scale=_PIXELS)
     return picture.getvalue()

@@ -1,6 +1,6 @@
-"""MFA devices as IAM shows them: an owner's, one by its serial number, and the account's virtual ones.
+"""MFA devices: list an owner's or the virtual ones, and get one by serial.
 
-No answer shows a seed again.
+Answers never show a seed.
 Source: IAM API Reference; Service Authorization Reference for resources.
 """
 
@@ -50,10 +50,11 @@ class GetMFADevice(OfAnOwner):
     action = "GetMFADevice"
 
     def resource(self, asked: OneDevice, caller: Caller, world: World) -> str:
-        """Return the ARN of the device's owner or, where no user owns it, the device's own.
+        """Return the ARN of the device's owner, or of a device without a user.
 
-        Without a UserName the serial number alone says whose device it is. The caller is never meant by default: who
-        may look at themselves only would see root's devices and those that nobody has.
+        Without a UserName, the serial number alone determines the device. The caller is never the default user:
+        otherwise a caller with permissions only on itself could see the devices of the root user and devices without an
+        owner.
         """
         if asked.user_name is not None:
             return super().resource(asked, caller, world)
@@ -64,7 +65,7 @@ class GetMFADevice(OfAnOwner):
         return device_arn(caller.account, asked.serial_number) if user is None else user.arn
 
     def context(self, asked: OneDevice, caller: Caller, world: World) -> Context:
-        """Return the tags of what the resource is: of the owner or, where no user owns it, of the device."""
+        """Return the tags of the resource: the owner, or an unowned device."""
         if asked.user_name is not None:
             return super().context(asked, caller, world)
         device = find_device(world.reader, caller.account, asked.serial_number)
@@ -132,7 +133,7 @@ def _show_virtual(device: MfaDevice, reader: Reader) -> dict[str, Any]:
     if device.enabled is not None:
         shown["EnableDate"] = device.enabled
     if device.owner == device.account:
-        # As AWS shows a root user: by its ARN, without a path or a name.
+        # AWS shows a root user with its ARN, without a path or a name.
         shown["User"] = {"UserId": device.account, "Arn": root_arn(device.account), "CreateDate": device.created}
     elif device.owner:
         user = records.find_by_id(reader, User, device.owner)

@@ -1,6 +1,6 @@
-"""What the actions about MFA devices share: which device is meant, and whose it must be.
+"""The base class of actions about MFA devices: their device and owner.
 
-Owns the words for a device that is missing or another's.
+Owns the messages for a device that does not exist or that belongs to another owner.
 Source: IAM API Reference; Service Authorization Reference for resources.
 """
 
@@ -28,28 +28,32 @@ def get_device(reader: Reader, account: str, serial: str) -> MfaDevice:
 
 
 def device_arn(account: str, serial: str) -> str:
-    """Return the ARN that a permission about a device is asked for, whether there is such a device or not.
+    """Return the ARN for a permission check. The device need not exist.
 
-    It is the serial number of a virtual device. A hardware token's is printed on the token, and is not an ARN.
+    The serial number of a virtual device is its ARN. The serial number of a hardware token is printed on the token and
+    is not an ARN.
     """
     virtual = iam_arn(account, "mfa", "/", "")
     return serial if serial.startswith(virtual) else f"{virtual}{serial}"
 
 
 class Owned(Asked, frozen=True):
-    """An action about a user, or about the one who asks."""
+    """The parameters of an action about the named user or the caller."""
 
     user_name: str | None = None
 
 
 class OneDevice(Owned, frozen=True):
-    """An action about one device of a user."""
+    """The parameters of an action about one device of a user."""
 
     serial_number: str = ""
 
 
 class OfAnOwner(IamAction[Any]):
-    """What the actions about an owner's devices share: the owner's ARN."""
+    """The base class of actions about an owner's devices.
+
+    The resource is the owner's ARN.
+    """
 
     takes: type[Asked] = OneDevice
 
@@ -63,13 +67,16 @@ class OfAnOwner(IamAction[Any]):
 
 
 def named_user(asked: Any, caller: Caller) -> str | None:
-    """Return the user that is named. A root user, who has no name, calls itself `root` where a name must be given."""
+    """Return the user name of the request, or None for the caller.
+
+    A root user does not have a name. It can pass `root` if a name is required.
+    """
     name: str | None = asked.user_name
     return None if name == _ROOT and caller.is_root else name
 
 
 def get_owned(asked: OneDevice, caller: Caller, world: World) -> MfaDevice:
-    """Return the device that is meant, or raise NoSuchEntity where it is not that owner's."""
+    """Return the owner's device. Raises NoSuchEntity if the owner differs."""
     owner = get_owner(named_user(asked, caller), caller, world)
     device = find_device(world.reader, caller.account, asked.serial_number)
     if device is None or device.owner != owner.id:

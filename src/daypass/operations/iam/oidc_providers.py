@@ -1,9 +1,10 @@
-"""OpenID Connect providers: create, get, list, delete, their client ids, thumbprints and tags.
+"""OpenID Connect providers: create, get, list, delete, and their settings.
 
-Owns their limits and how AWS shows them. Which URL may be an issuer is federation/oidc's rule. Nothing is fetched here:
-an issuer is asked when the first of its tokens comes. Further claims and pinned keys change what is believed beyond
-AWS's rules, so no permission of IAM's can set them: they are an operator's (`daypass oidc`).
-Source: IAM API Reference; AWS's recorded answers for the words.
+Owns their limits and how AWS shows them: client ids, thumbprints, tags. federation/oidc decides which URLs are valid
+issuers. This file does not connect to an issuer: its keys are fetched when its first token arrives. Extra claims and
+pinned keys make Daypass accept tokens beyond AWS's rules. Thus only an operator can set them (`daypass oidc`), not a
+caller with IAM permissions.
+Source: IAM API Reference; AWS's recorded answers for messages.
 """
 
 from typing import Any
@@ -31,13 +32,16 @@ _ID_BYTES = 13
 
 
 def find_provider(reader: Reader, account: str, arn: str) -> OidcProvider | None:
-    """Return the account's provider of this ARN, or None. Another account's is as good as missing."""
+    """Return the account's provider with this ARN, or None.
+
+    A provider of another account counts as missing.
+    """
     name = find_provider_name(arn, account)
     return None if name is None else records.find(reader, OidcProvider, account, name)
 
 
 def get_provider(reader: Reader, account: str, arn: str) -> OidcProvider:
-    """Return the account's provider of this ARN, or raise NoSuchEntity."""
+    """Return the account's provider with this ARN, or raise NoSuchEntity."""
     found = find_provider(reader, account, arn)
     if found is None:
         raise NoSuchEntity(f"OpenIDConnect Provider not found for arn {arn}")
@@ -52,7 +56,7 @@ class _Create(Asked, frozen=True):
 
 
 class CreateOpenIDConnectProvider(CreateWithTags):
-    """Registers an issuer by its URL, path and last slash kept."""
+    """Registers an issuer by its URL. The path and a final slash are kept."""
 
     action, takes, tag_action = "CreateOpenIDConnectProvider", _Create, "iam:TagOpenIDConnectProvider"
 
@@ -89,7 +93,10 @@ class _Which(Asked, frozen=True):
 
 
 class _AboutProvider(IamAction[Any]):
-    """What the actions about one existing provider share: its ARN, and its tags as condition keys."""
+    """The base class of actions about one existing provider.
+
+    The resource is its ARN. Its tags are condition keys.
+    """
 
     takes: type[Asked] = _Which
 
@@ -98,7 +105,7 @@ class _AboutProvider(IamAction[Any]):
         return str(asked.arn)
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the provider's tags. Another account's are none of the caller's business."""
+        """Return the provider's tags, except for a provider of another account."""
         found = find_provider(world.reader, caller.account, asked.arn)
         return {} if found is None else tagging.resource_tags(found.tags)
 
@@ -109,7 +116,7 @@ class GetOpenIDConnectProvider(_AboutProvider):
     action = "GetOpenIDConnectProvider"
 
     def perform(self, asked: _Which, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the provider. Its URL is shown without https://, as on AWS."""
+        """Return the provider. Its URL does not have https://, as on AWS."""
         provider = get_provider(world.reader, caller.account, asked.arn)
         return {
             "Url": provider.name,
@@ -126,7 +133,7 @@ class ListOpenIDConnectProviders(IamAction[Nothing]):
     action, takes = "ListOpenIDConnectProviders", Nothing
 
     def resource(self, asked: Nothing, caller: Caller, world: World) -> str:
-        """Return the ARN of all of them."""
+        """Return the ARN pattern of all providers of the account."""
         return provider_arn(caller.account, "*")
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
@@ -136,12 +143,15 @@ class ListOpenIDConnectProviders(IamAction[Nothing]):
 
 
 class DeleteOpenIDConnectProvider(_AboutProvider):
-    """Deletes a provider. Roles that name it stay, and trust nobody through it."""
+    """Deletes a provider.
+
+    Roles that name it stay, but they no longer trust any of its tokens.
+    """
 
     action, reach = "DeleteOpenIDConnectProvider", Touches.WRITES
 
     def perform(self, asked: _Which, caller: Caller, world: World) -> None:
-        """Delete it. One that is not there is gone already."""
+        """Delete the provider. A missing provider is not an error."""
         found = find_provider(world.writer, caller.account, asked.arn)
         if found is not None:
             records.delete(world.writer, found)
@@ -152,12 +162,12 @@ class _Client(_Which, frozen=True, kw_only=True):
 
 
 class AddClientIDToOpenIDConnectProvider(_AboutProvider):
-    """Adds an audience. One that is there is there already."""
+    """Adds an audience. An audience that exists already is not an error."""
 
     action, takes, reach = "AddClientIDToOpenIDConnectProvider", _Client, Touches.WRITES
 
     def perform(self, asked: _Client, caller: Caller, world: World) -> None:
-        """Add it."""
+        """Add the audience."""
         provider = get_provider(world.reader, caller.account, asked.arn)
         client_ids = tuple(dict.fromkeys((*provider.client_ids, asked.client_id)))
         _check_client_ids(client_ids)
@@ -165,12 +175,12 @@ class AddClientIDToOpenIDConnectProvider(_AboutProvider):
 
 
 class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
-    """Removes an audience. One that is not there is gone already."""
+    """Removes an audience. A missing audience is not an error."""
 
     action, takes, reach = "RemoveClientIDFromOpenIDConnectProvider", _Client, Touches.WRITES
 
     def perform(self, asked: _Client, caller: Caller, world: World) -> None:
-        """Remove it. A provider without audiences believes nobody."""
+        """Remove the audience. A provider without audiences accepts no token."""
         provider = get_provider(world.reader, caller.account, asked.arn)
         kept = tuple(one for one in provider.client_ids if one != asked.client_id)
         records.replace(world.writer, msgspec.structs.replace(provider, client_ids=kept))
@@ -181,12 +191,12 @@ class _Thumbprints(_Which, frozen=True, kw_only=True):
 
 
 class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
-    """Puts other thumbprints in the place of a provider's own."""
+    """Replaces a provider's thumbprints."""
 
     action, takes, reach = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, Touches.WRITES
 
     def perform(self, asked: _Thumbprints, caller: Caller, world: World) -> None:
-        """Put them."""
+        """Replace the thumbprints."""
         provider = get_provider(world.reader, caller.account, asked.arn)
         _check_thumbprints(asked.thumbprint_list)
         thumbprints = _lowered(asked.thumbprint_list)
@@ -196,9 +206,9 @@ class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
 def _check_url(url: str) -> None:
     if not is_issuer_url(url):
         raise ValidationError("Invalid Open ID Connect Provider URL")
-    # What stands before the colon of its condition keys must not be what AWS's own keys begin with.
+    # The prefix of its condition keys must not be a prefix of AWS's own keys.
     if not is_foreign(url.removeprefix(SCHEME)):
-        raise ValidationError("Invalid Open ID Connect Provider URL", detail="its condition keys would pass for AWS's")
+        raise ValidationError("Invalid Open ID Connect Provider URL", detail="its condition keys would look like AWS's")
 
 
 def _check_thumbprints(thumbprints: tuple[str, ...]) -> None:

@@ -1,8 +1,8 @@
 """Centralized root access: list, enable and disable its two features.
 
-Owns who may: the management account, and for all but enabling the member that administers IAM for it.
-Source: IAM API Reference, ListOrganizationsFeatures, EnableOrganizationsRootSessions and their sisters. Trusted access
-for IAM is always enabled here, and an organization always has all features.
+The management account can call all actions. The delegated administrator for IAM can call all of them except those that
+enable a feature. Trusted access for IAM is always enabled here, and an organization always has all features.
+Source: IAM API Reference, ListOrganizationsFeatures, EnableOrganizationsRootSessions and the other actions.
 """
 
 from collections.abc import Set as AbstractSet
@@ -24,7 +24,10 @@ from daypass.operations.world import World
 
 
 def _administered(caller: Caller, world: World) -> Organization:
-    """Return the organization that the caller's account administers, or raise a Fault."""
+    """Return the organization that the caller's account administers.
+
+    Raises a Fault if there is no such organization.
+    """
     organization, row = find_organization(world.reader), load_account(world.reader, caller.account)
     if organization is None or row is None or row.standing == "standalone":
         raise OrganizationNotFound("The request was rejected because no organization is associated with your account.")
@@ -41,32 +44,32 @@ def _show(organization: Organization) -> dict[str, Any]:
 
 
 class ListOrganizationsFeatures(IamAction[Nothing]):
-    """Lists the features that are enabled."""
+    """Lists the enabled features."""
 
     action, takes = "ListOrganizationsFeatures", Nothing
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Return them."""
+        """Return the enabled features."""
         return _show(_administered(caller, world))
 
 
 class _Switch(IamAction[Nothing]):
-    """What the four switches share."""
+    """The base class of the actions that enable or disable a feature."""
 
     takes, reach = Nothing, Touches.WRITES
     feature: RootFeature
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Set the features, and return those that are enabled then."""
+        """Set the features, and return the enabled features."""
         organization = _administered(caller, world)
         self.admit(caller, organization)
         return _show(set_features(world.writer, self.changed(frozenset(organization.features))))
 
     def admit(self, caller: Caller, organization: Organization) -> None:
-        """Refuse a caller who may list but not do this."""
+        """Refuse a caller that can list features but cannot change this one."""
 
     def changed(self, features: AbstractSet[str]) -> AbstractSet[str]:
-        """Return the features that shall be enabled."""
+        """Return the features after the change."""
         raise NotImplementedError
 
 
@@ -94,19 +97,19 @@ class EnableOrganizationsRootSessions(_Enable):
 
 
 class DisableOrganizationsRootSessions(_Disable):
-    """Allows no new ones. Sessions that there are live on."""
+    """Stops new sessions. Existing sessions stay valid."""
 
     action, feature = "DisableOrganizationsRootSessions", RootFeature.SESSIONS
 
 
 class EnableOrganizationsRootCredentialsManagement(_Enable):
-    """Allows sessions of members' root users that look after the root user's own credentials."""
+    """Allows sessions that manage the credentials of members' root users."""
 
     action, feature = "EnableOrganizationsRootCredentialsManagement", RootFeature.CREDENTIALS
 
 
 class DisableOrganizationsRootCredentialsManagement(_Disable):
-    """Allows no new ones. Sessions that there are live on."""
+    """Stops new sessions. Existing sessions stay valid."""
 
     action, feature = "DisableOrganizationsRootCredentialsManagement", RootFeature.CREDENTIALS
 

@@ -1,8 +1,9 @@
-"""Outbound web identity federation: an account's switch for GetWebIdentityToken, and its issuer.
+"""Outbound web identity federation: the account's setting and its issuer.
 
-Owns both. The issuer is made when the switch is first turned, with its keys, and stays the account's for good: tokens
-that are about must verify after the switch is turned off, and whoever trusted it may go on when it is on again.
-Source: IAM API Reference, EnableOutboundWebIdentityFederation and its sisters.
+The account setting allows GetWebIdentityToken. The issuer and its keys are created when the setting is first enabled,
+and belong to the account permanently: issued tokens must verify after it is disabled, and relying parties keep their
+trust when it is enabled again.
+Source: IAM API Reference, EnableOutboundWebIdentityFederation and the other two actions.
 """
 
 from typing import Any
@@ -35,7 +36,7 @@ def _enabled_account(caller: Caller, world: World) -> Account:
 
 
 class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
-    """Turns it on."""
+    """Enables outbound web identity federation."""
 
     action, takes, reach = "EnableOutboundWebIdentityFederation", Nothing, Touches.WRITES
 
@@ -57,12 +58,12 @@ class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
 
 
 class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
-    """Turns it off. Tokens that there are stay good until they expire."""
+    """Disables it. Issued tokens stay valid until they expire."""
 
     action, takes, reach = "DisableOutboundWebIdentityFederation", Nothing, Touches.WRITES
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> None:
-        """Turn it off, or raise FeatureDisabled."""
+        """Disable it, or raise FeatureDisabled."""
         account = _enabled_account(caller, world)
         records.replace(world.writer, msgspec.structs.replace(account, outbound_enabled=False))
 
@@ -73,7 +74,7 @@ class GetOutboundWebIdentityFederationInfo(IamAction[Nothing]):
     action, takes = "GetOutboundWebIdentityFederationInfo", Nothing
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Return its URL, or raise FeatureDisabled."""
+        """Return the issuer's URL, or raise FeatureDisabled."""
         account = _enabled_account(caller, world)
         url = issuer_url(world.settings.public_url, account.outbound_issuer)
         return {"IssuerIdentifier": url, "JwtVendingEnabled": True}

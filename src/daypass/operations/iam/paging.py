@@ -1,7 +1,7 @@
-"""Lists in pages: Marker, MaxItems and IsTruncated.
+"""Pagination of lists: Marker, MaxItems and IsTruncated.
 
-Owns the marker's form: where the last page ended, in base64, so that it reads as the opaque text it is. It holds
-nothing secret and grants nothing: a made-up marker only begins a list elsewhere.
+Owns the form of the marker: the end of the last page, in base64 because the marker is opaque. The marker does not
+contain a secret and does not grant access: a forged marker only moves the start of the list.
 Source: IAM API Reference, the pagination of every List action.
 """
 
@@ -34,13 +34,16 @@ class Paged(Asked, frozen=True):
 
 
 class PagedByPath(Paged, frozen=True):
-    """The parameters of a list of things that have paths."""
+    """The parameters of a list of entities with paths."""
 
     path_prefix: str = "/"
 
 
 def read_marker(marker: str) -> str:
-    """Return where a list goes on, or raise ValidationError for a marker that we did not make."""
+    """Return the position where a list continues.
+
+    Raises ValidationError for a marker that Daypass did not create.
+    """
     if not marker:
         return ""
     try:
@@ -50,15 +53,18 @@ def read_marker(marker: str) -> str:
 
 
 def make_marker(after: str) -> str:
-    """Return the marker that goes on after `after`."""
+    """Return the marker of the page that starts after `after`."""
     return base64.urlsafe_b64encode(after.encode()).decode()
 
 
 def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, after: str) -> Iterator[tuple[str, N]]:
-    """Yield the named things below a path, each with its place in the list, from the first after `after`."""
+    """Yield the named entities below a path, each with its position.
+
+    Starts with the first entity after `after`.
+    """
     for record in records.each_record(reader, type_, account, after=after, prefix=prefix):
         entity = records.to_entity(type_, record)
-        # A place is path and name in one text; the prefix is about the path alone.
+        # A position is path and name in one string; the prefix applies only to the path.
         if entity.path.startswith(prefix):
             yield record.sort, entity
 
@@ -66,43 +72,49 @@ def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, afte
 def page_of_stream(
     places: Iterable[tuple[str, T]], asked: Paged, *, show: Callable[[T], Any], name: str
 ) -> dict[str, Any]:
-    """Return the first items of a list that begins after the marker, as the answer's members."""
+    """Return the first items of a stream as the members of an answer.
+
+    The stream begins after the request's marker.
+    """
     found = list(islice(places, asked.max_items + 1))
     last = found[asked.max_items - 1][0] if len(found) > asked.max_items else None
     return {name: [show(item) for _, item in found[: asked.max_items]]} | truncation(last)
 
 
 class ListNamed(IamAction[PagedByPath]):
-    """An action that lists the users, groups, roles or instance profiles below a path, under `name`."""
+    """An action that lists users, groups, roles or instance profiles by path.
+
+    `name` is the member with the list.
+    """
 
     takes = PagedByPath
     entity: type[User] | type[Group] | type[Role] | type[InstanceProfile]
     name: str
 
     def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
-        """Return the ARN of the things below the path."""
+        """Return the ARN of the entities below the path."""
         return iam_arn(caller.account, KINDS[self.entity], asked.path_prefix, "")
 
     def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of them."""
+        """Return a page of entities."""
         after = read_marker(asked.marker)
         places = each_by_path(world.reader, self.entity, caller.account, asked.path_prefix, after)
         return page_of_stream(places, asked, show=lambda thing: self.show(thing, world), name=self.name)
 
     def show(self, thing: Any, world: World) -> dict[str, Any]:
-        """Return what the list shows of one of them."""
-        raise AssertionError(f"{self.action} shows nothing")
+        """Return an entity as the list shows it."""
+        raise AssertionError(f"{self.action} does not implement show")
 
 
 def page_of_values(
     values: Sequence[T], asked: Paged, *, key: Callable[[T], str], show: Callable[[T], Any], name: str
 ) -> dict[str, Any]:
-    """Return one page of values that are at hand, ordered by `key`, as the answer's members."""
+    """Return one page of `values`, sorted by `key`, as members of an answer."""
     after = read_marker(asked.marker)
     places = sorted(((key(value), value) for value in values), key=lambda place: place[0])
     return page_of_stream((place for place in places if place[0] > after), asked, show=show, name=name)
 
 
 def truncation(last: str | None) -> dict[str, Any]:
-    """Return the members that say whether there is more, and after which place."""
+    """Return the members that say whether the list continues, and where."""
     return {"IsTruncated": False} if last is None else {"IsTruncated": True, "Marker": make_marker(last)}

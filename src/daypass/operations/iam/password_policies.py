@@ -1,6 +1,8 @@
-"""The password policy of an account. Daypass has no passwords; tools read and write this all the same.
+"""The password policy of an account.
 
-Source: IAM API Reference; what is not given falls back to its default, as AWS's recorded answers show.
+Daypass does not have passwords, but tools read and write the policy. A parameter that is not given gets its default, as
+in AWS's recorded answers.
+Source: IAM API Reference.
 """
 
 from typing import Any
@@ -30,12 +32,12 @@ class _Update(Asked, frozen=True):
 
 
 class UpdateAccountPasswordPolicy(IamAction[_Update]):
-    """Sets the password policy as a whole."""
+    """Replaces the password policy."""
 
     action, takes, reach = "UpdateAccountPasswordPolicy", _Update, Touches.WRITES
 
     def perform(self, asked: _Update, caller: Caller, world: World) -> None:
-        """Set it."""
+        """Replace the policy."""
         policy = PasswordPolicy(
             minimum_length=asked.minimum_password_length,
             require_symbols=asked.require_symbols,
@@ -56,7 +58,7 @@ class GetAccountPasswordPolicy(IamAction[Nothing]):
     action, takes = "GetAccountPasswordPolicy", Nothing
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Return it, or raise NoSuchEntity where none was ever set."""
+        """Return the policy, or raise NoSuchEntity if it was never set."""
         policy = get_account(world.reader, caller.account).password_policy
         if policy is None:
             raise NoSuchEntity(f"The Password Policy with domain name {caller.account} cannot be found.")
@@ -77,12 +79,12 @@ class GetAccountPasswordPolicy(IamAction[Nothing]):
 
 
 class DeleteAccountPasswordPolicy(IamAction[Nothing]):
-    """Removes the password policy."""
+    """Deletes the password policy."""
 
     action, takes, reach = "DeleteAccountPasswordPolicy", Nothing, Touches.WRITES
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> None:
-        """Remove it."""
+        """Delete the policy."""
         if get_account(world.reader, caller.account).password_policy is None:
             raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.")
         _keep(None, caller, world)

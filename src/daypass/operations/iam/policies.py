@@ -1,7 +1,7 @@
 """Managed policies: create, get, list, delete.
 
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
-recorded ones.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
+messages.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
 
-# In a list, the account's own policies come first, then AWS's: the first letter of a place says which.
+# A list shows the account's own policies first, then AWS's: the first letter of a position distinguishes them.
 _OWN, _AWS = "0", "1"
 
 
@@ -44,13 +44,16 @@ def show_policy(policy: ManagedPolicy, account: str, world: World) -> dict[str, 
 
 
 class PolicyNamed(Asked, frozen=True):
-    """An action about one policy."""
+    """The parameters of an action about one policy."""
 
     policy_arn: str
 
 
 class AboutPolicy(IamAction[Any]):
-    """What the actions about one existing policy share: its ARN, and its tags as condition keys."""
+    """The base class of actions about one existing policy.
+
+    The resource is its ARN. Its tags are condition keys.
+    """
 
     takes: type[Asked] = PolicyNamed
 
@@ -73,7 +76,7 @@ class _Create(Asked, frozen=True):
 
 
 class CreatePolicy(CreateWithTags):
-    """Makes a managed policy, with its first version."""
+    """Creates a managed policy with its first version."""
 
     action, takes, tag_action = "CreatePolicy", _Create, "iam:TagPolicy"
 
@@ -109,7 +112,7 @@ class GetPolicy(AboutPolicy):
     action = "GetPolicy"
 
     def perform(self, asked: PolicyNamed, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the policy with its description and its tags, be they none."""
+        """Return the policy with its description and tags, even if empty."""
         policy = get_policy(world.reader, caller.account, asked.policy_arn)
         described = {"Description": policy.description} if policy.description else {}
         tags = {"Tags": tagging.show_tags(policy.tags)}
@@ -124,7 +127,7 @@ class _List(Paged, frozen=True, kw_only=True):
 
 
 class ListPolicies(IamAction[_List]):
-    """Lists the account's policies, AWS's, or both."""
+    """Lists the account's policies, AWS managed policies, or both."""
 
     action, takes = "ListPolicies", _List
 
@@ -168,12 +171,12 @@ def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, world: World) 
 
 
 class DeletePolicy(AboutPolicy):
-    """Deletes a policy that nothing uses and that has one version left."""
+    """Deletes an unused policy that has only one version."""
 
     action, reach = "DeletePolicy", Touches.WRITES
 
     def perform(self, asked: PolicyNamed, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the policy, or raise DeleteConflict."""
         policy = get_own_policy(world.reader, caller.account, asked.policy_arn)
         uses = (links.attachments(caller.account), links.boundaries(caller.account))
         if any(use.count(world.reader, policy.arn) for use in uses):

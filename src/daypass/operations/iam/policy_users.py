@@ -1,4 +1,4 @@
-"""Who uses a managed policy.
+"""ListEntitiesForPolicy: the entities that use a managed policy.
 
 Source: IAM API Reference, ListEntitiesForPolicy.
 """
@@ -29,7 +29,10 @@ class _List(Paged, frozen=True, kw_only=True):
 
 
 class ListEntitiesForPolicy(AboutPolicy):
-    """Lists the users, groups and roles that have a policy attached or are bounded by it."""
+    """Lists the users, groups and roles that use a policy.
+
+    A policy is used as an attachment or as a permissions boundary.
+    """
 
     action, takes = "ListEntitiesForPolicy", _List
 

@@ -1,6 +1,6 @@
-"""The versions of a managed policy: create, get, list, delete, and which of them is in force.
+"""The versions of a managed policy, and its default version.
 
-Source: IAM API Reference; IAM User Guide, "Versioning IAM policies"; the words are AWS's recorded ones.
+Source: IAM API Reference; IAM User Guide, "Versioning IAM policies"; AWS's recorded answers for messages.
 """
 
 from typing import Any
@@ -36,12 +36,12 @@ class _Create(Asked, frozen=True):
 
 
 class CreatePolicyVersion(AboutPolicy):
-    """Adds a version. Numbers are never used twice."""
+    """Adds a version. Version numbers are never used again."""
 
     action, takes, reach = "CreatePolicyVersion", _Create, Touches.WRITES
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the new version, which is in force at once if that is asked for."""
+        """Return the new version. It is the default at once if requested."""
         policy = get_own_policy(world.reader, caller.account, asked.policy_arn)
         quotas = world.settings.quotas
         check_managed(asked.policy_document, quotas.managed_policy_characters)
@@ -84,7 +84,7 @@ class _List(Paged, frozen=True, kw_only=True):
 
 
 class ListPolicyVersions(AboutPolicy):
-    """Lists a policy's versions, the newest first."""
+    """Lists a policy's versions, newest first."""
 
     action, takes = "ListPolicyVersions", _List
 
@@ -102,12 +102,12 @@ class ListPolicyVersions(AboutPolicy):
 
 
 class DeletePolicyVersion(AboutPolicy):
-    """Deletes a version that is not in force."""
+    """Deletes a version that is not the default."""
 
     action, takes, reach = "DeletePolicyVersion", _Version, Touches.WRITES
 
     def perform(self, asked: _Version, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the version."""
         policy, version = _get_own_version(asked, caller, world)
         if version.id == policy.default:
             raise DeleteConflict("Cannot delete the default version of a policy.")
@@ -116,12 +116,12 @@ class DeletePolicyVersion(AboutPolicy):
 
 
 class SetDefaultPolicyVersion(AboutPolicy):
-    """Puts another version in force."""
+    """Makes another version the default."""
 
     action, takes, reach = "SetDefaultPolicyVersion", _Version, Touches.WRITES
 
     def perform(self, asked: _Version, caller: Caller, world: World) -> None:
-        """Put it in force."""
+        """Set the default version."""
         policy, version = _get_own_version(asked, caller, world)
         records.replace(world.writer, msgspec.structs.replace(policy, default=version.id))
 

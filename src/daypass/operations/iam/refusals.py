@@ -1,7 +1,8 @@
-"""Actions of IAM that make no sense here: refused with the reason, signed and authorized like any other call.
+"""Actions of IAM that Daypass does not support.
 
-Owns the table REFUSED. Daypass has no passwords, no console, no SSH keys, no certificates of its own: it never says
-it made what it did not make. What only asks is answered with the truth: there is none of it.
+They are signed and authorized like any other call, then refused with the reason. Owns the table REFUSED. Daypass does
+not have passwords, a console, SSH keys or certificates: a create action never pretends to succeed, and a list action
+returns an empty list.
 Source: IAM API Reference; the first sentences of NoSuchEntity are AWS's.
 """
 
@@ -27,7 +28,7 @@ TEMPLATES = "Daypass has no role templates."
 PROPERTIES = "Daypass does not support account properties."
 PROPAGATION = "Daypass does not support trusted identity propagation: a provider has no context to change."
 
-# Action: why it is refused.
+# Action: the reason why it is refused.
 REFUSED: Mapping[str, str] = {
     "AcquireRole": TEMPLATES,
     "ChangePassword": PASSWORDS,
@@ -44,7 +45,7 @@ REFUSED: Mapping[str, str] = {
     "UploadSigningCertificate": SIGNING,
 }
 
-# Action: the thing it names, in AWS's sentence "… cannot be found.", and why there is none.
+# Action: the entity in AWS's message "… cannot be found.", and the reason why it does not exist.
 ABSENT: Mapping[str, tuple[str, str]] = {
     "DeleteLoginProfile": ("Login Profile for User {UserName}", PASSWORDS),
     "DeleteSSHPublicKey": ("The Public Key with id {SSHPublicKeyId}", SSH),
@@ -68,7 +69,7 @@ ABSENT: Mapping[str, tuple[str, str]] = {
     "UpdateSigningCertificate": ("The Certificate with id {CertificateId}", SIGNING),
 }
 
-# Action: the list it answers, which is empty. Terraform asks before it deletes a user.
+# Action: its list, which is empty. Terraform reads these lists before it deletes a user.
 EMPTY: Mapping[str, str] = {
     "ListSSHPublicKeys": "SSHPublicKeys",
     "ListServerCertificates": "ServerCertificateMetadataList",
@@ -80,19 +81,19 @@ _ABOUT_USERS = ("LoginProfile", "Password", "SSHPublicKey", "ServiceSpecificCred
 
 
 class _Unperformed(Asked, frozen=True):
-    """Whatever the action was given. Nothing is done with it but to say whom or what it was about."""
+    """The parameters. They only determine the user or resource of the call."""
 
     members: dict[str, Any]
 
     @property
     def user_name(self) -> str | None:
-        """The user that is named, if one is."""
+        """The user name of the request, or None."""
         name: str | None = self.members.get("UserName")
         return name
 
 
 class Unperformed(IamAction[_Unperformed]):
-    """An action that nothing comes of."""
+    """An action that is authorized but not performed."""
 
     def __init__(self, action: str) -> None:
         self.action = action
@@ -100,15 +101,15 @@ class Unperformed(IamAction[_Unperformed]):
 
     @property
     def declared(self) -> Declared | None:
-        """Every member: nothing comes of any."""
+        """None: every member is accepted, because the action has no effect."""
         return None
 
     def parse(self, params: Params) -> _Unperformed:
-        """Return the parameters as they are."""
+        """Return the parameters without checks."""
         return _Unperformed(dict(params))
 
     def resource(self, asked: _Unperformed, caller: Caller, world: World) -> str:
-        """Return the ARN of what the action is about."""
+        """Return the ARN of the action's user or resource."""
         if self._about_user:
             return owner_arn(asked.user_name, caller, world)
         certificate = asked.members.get("ServerCertificateName")
@@ -118,29 +119,29 @@ class Unperformed(IamAction[_Unperformed]):
         return str(asked.members.get("Arn", "*"))
 
     def context(self, asked: _Unperformed, caller: Caller, world: World) -> Context:
-        """Return the tags of the user that the action is about."""
+        """Return the tags of the action's user."""
         return owner_context(find_owner(asked.user_name, caller, world)) if self._about_user else {}
 
     def require_user(self, asked: _Unperformed, caller: Caller, world: World) -> None:
-        """Refuse a user that is not there, in the usual words."""
+        """Refuse a user that does not exist, with AWS's message."""
         if asked.user_name is not None:
             get_owner(asked.user_name, caller, world)
 
 
 class Refused(Unperformed):
-    """Would make something that there is no place for here."""
+    """A create or update action, which is refused."""
 
     def perform(self, asked: _Unperformed, caller: Caller, world: World) -> NoReturn:
-        """Say why not."""
+        """Raise ServiceNotSupported with the reason."""
         self.require_user(asked, caller, world)
         raise ServiceNotSupported(REFUSED[self.action])
 
 
 class Absent(Unperformed):
-    """Is about one thing of a kind of which there is none."""
+    """An action about one entity, which cannot exist here."""
 
     def perform(self, asked: _Unperformed, caller: Caller, world: World) -> NoReturn:
-        """Say that it is not there, and why it cannot be."""
+        """Raise NoSuchEntity with the reason."""
         self.require_user(asked, caller, world)
         noun, reason = ABSENT[self.action]
         named = noun.format_map({"UserName": "", **asked.members})
@@ -148,7 +149,7 @@ class Absent(Unperformed):
 
 
 class Empty(Unperformed):
-    """Lists things of which there are none."""
+    """A list action, whose list is always empty."""
 
     def perform(self, asked: _Unperformed, caller: Caller, world: World) -> dict[str, Any]:
         """Return the empty list."""

@@ -1,4 +1,4 @@
-"""Renaming users and groups, and moving them to another path.
+"""UpdateUser and UpdateGroup: rename, and move to another path.
 
 Source: IAM API Reference, UpdateUser and UpdateGroup; IAM User Guide, "Renaming a user".
 """
@@ -22,17 +22,20 @@ class _Rename(HolderNamed, frozen=True):
 
 
 class Rename(AboutHolder):
-    """Renames a user or group. Its unique id stays, and so do its members, policies, and all that names it by id."""
+    """Renames a user or group.
+
+    It keeps its unique id, its members, its policies, and all references by id.
+    """
 
     verb, takes, reach = "Update{}", _Rename, Touches.WRITES
 
     @property
     def spelled(self) -> Mapping[str, str]:
-        """The names are UserName and NewUserName, or GroupName and NewGroupName."""
+        """Map the names to UserName and NewUserName, or to those of groups."""
         return {**super().spelled, "NewName": f"New{self.kind.name_member}"}
 
     def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
-        """Ask about the holder as it is, and as it will be."""
+        """Require the permission for the present and for the new name."""
         now = super().question(asked, caller, world)
         found = self.kind.find(world, caller.account, asked.holder_name)
         if found is None:
@@ -41,7 +44,7 @@ class Rename(AboutHolder):
         return now if new.arn == found.arn else (*now, msgspec.structs.replace(now[0], resource=new.arn))
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Rename it."""
+        """Rename the user or group."""
         holder = self.holder(asked, caller, world)
         records.delete(world.writer, holder)
         insert_named(world.writer, _renamed(holder, asked))

@@ -1,7 +1,7 @@
-"""Changes to a role: its description and longest session, and its trust policy.
+"""Changes of a role: description, maximum session duration, trust policy.
 
-Source: IAM API Reference, UpdateRole, UpdateRoleDescription, UpdateAssumeRolePolicy. Source of the rule that
-UpdateRole leaves alone what is not given: AWS's recorded answers.
+UpdateRole changes only the given parameters, as AWS's recorded answers show.
+Source: IAM API Reference, UpdateRole, UpdateRoleDescription, UpdateAssumeRolePolicy.
 """
 
 from typing import Any
@@ -24,15 +24,15 @@ class _Update(RoleNamed, frozen=True):
 
 
 class UpdateRole(AboutRole):
-    """Changes a role's description and longest session."""
+    """Changes a role's description and maximum session duration."""
 
     action, takes, reach = "UpdateRole", _Update, Touches.WRITES
 
     def perform(self, asked: _Update, caller: Caller, world: World) -> None:
-        """Change what is given."""
+        """Change the given parameters."""
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         if asked.max_session_duration is not None:
-            # A service-linked role's description may be changed, and nothing else.
+            # A caller can change only the description of a service-linked role.
             require_changeable(role)
         if asked.description is not None:
             role = msgspec.structs.replace(role, description=asked.description)
@@ -63,12 +63,12 @@ class _Trust(RoleNamed, frozen=True):
 
 
 class UpdateAssumeRolePolicy(AboutRole):
-    """Puts another trust policy in the place of a role's own. Live sessions go on."""
+    """Replaces a role's trust policy. Existing sessions stay valid."""
 
     action, takes, reach = "UpdateAssumeRolePolicy", _Trust, Touches.WRITES
 
     def perform(self, asked: _Trust, caller: Caller, world: World) -> None:
-        """Put it."""
+        """Replace the trust policy."""
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
         trust = read_trust(world, role.account, asked.policy_document)

@@ -1,8 +1,8 @@
 """Roles: create, get, list, delete.
 
-Owns which members each answer shows: AWS leaves out of CreateRole and of lists what GetRole shows.
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
-recorded ones.
+Owns the members of each answer: CreateRole and lists omit some members that GetRole shows, as on AWS.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
+messages.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ _SERVICE_PATH = "/aws-service-role/"
 
 
 def show_role(reader: Reader, role: Role) -> dict[str, Any]:
-    """Return what every answer shows of a role."""
+    """Return the members of a role that every answer shows."""
     return {
         "Path": role.path,
         "RoleName": role.name,
@@ -43,12 +43,12 @@ def show_role(reader: Reader, role: Role) -> dict[str, Any]:
 
 
 def show_description(role: Role) -> dict[str, str]:
-    """Return the member that shows a description, left out where there is none."""
+    """Return the member for a description, or {} if it is empty."""
     return {"Description": role.description} if role.description else {}
 
 
 class RoleNamed(Asked, frozen=True):
-    """An action about one role."""
+    """The parameters of an action about one role."""
 
     role_name: str
 
@@ -70,7 +70,7 @@ class _Create(RoleNamed, frozen=True):
 
 
 class CreateRole(CreateWithTags):
-    """Makes a role."""
+    """Creates a role."""
 
     action, takes, tag_action = "CreateRole", _Create, "iam:TagRole"
 
@@ -83,7 +83,10 @@ class CreateRole(CreateWithTags):
         return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 
     def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the new role, without its description and longest session, as AWS does."""
+        """Return the new role.
+
+        As on AWS, the answer omits its description and maximum session duration.
+        """
         if asked.path.startswith(_SERVICE_PATH):
             raise InvalidInput(f"Path prefix '{_SERVICE_PATH}' can only be used for AWS Service linked Roles")
         quotas = world.settings.quotas
@@ -116,7 +119,7 @@ class GetRole(AboutRole):
     action = "GetRole"
 
     def perform(self, asked: RoleNamed, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the role with all there is to say about it."""
+        """Return the role with all its members."""
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         return {
             "Role": {
@@ -142,12 +145,12 @@ class ListRoles(ListNamed):
 
 
 class DeleteRole(AboutRole):
-    """Deletes a role that has nothing left."""
+    """Deletes a role. It must not have policies or instance profiles."""
 
     action, reach = "DeleteRole", Touches.WRITES
 
     def perform(self, asked: RoleNamed, caller: Caller, world: World) -> None:
-        """Delete it. What belongs to it must go first, as on AWS."""
+        """Delete the role, or raise DeleteConflict."""
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
         if world.reader.targets(links.IN_PROFILE, role.id, limit=1):

@@ -1,9 +1,9 @@
-"""SAML providers: create, get, update, list, delete, and their tags.
+"""SAML providers: create, get, update, list, delete.
 
-Owns their limits and how AWS shows them. What a metadata document or a private key must be is federation/saml's rule;
-a private key is sealed before it is stored and never shown again. Whether a provider is judged as laxly as on AWS is
-not to be had here: it is an operator's switch (`daypass saml set`).
-Source: IAM API Reference; AWS's recorded answers for the words.
+Owns their limits and how AWS shows them. federation/saml decides whether a metadata document or a private key is valid.
+A private key is sealed before it is stored, and never shown. IAM actions cannot relax the verification to AWS's weaker
+rules: only an operator can (`daypass saml set`).
+Source: IAM API Reference; AWS's recorded answers for messages.
 """
 
 from datetime import datetime, timedelta
@@ -38,11 +38,11 @@ _MOST_KEYS = 2
 _ID_BYTES = 13
 _CENTURY = 100
 _LEAP_DAY = (2, 29)
-_BATCH = 5  # documents that are in memory at once; versions before 0.2 took 10,000,000 characters each
+_BATCH = 5  # documents in memory at once; versions before 0.2 accepted 10,000,000 characters each
 
 
 def get_provider(reader: Reader, account: str, arn: str) -> SamlProvider:
-    """Return the account's provider of this ARN, or raise NoSuchEntity."""
+    """Return the account's provider with this ARN, or raise NoSuchEntity."""
     named = provider_name(arn)
     if named is None:
         raise InvalidInput(f"ARN {arn} is not valid.")
@@ -103,7 +103,10 @@ class _ProviderNamed(Asked, frozen=True):
 
 
 class _AboutProvider(IamAction[Any]):
-    """What the actions about one existing provider share: its ARN, and its tags as condition keys."""
+    """The base class of actions about one existing provider.
+
+    The resource is its ARN. Its tags are condition keys.
+    """
 
     takes: type[Asked] = _ProviderNamed
 
@@ -112,7 +115,7 @@ class _AboutProvider(IamAction[Any]):
         return str(asked.arn)
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the provider's tags. Another account's are none of the caller's business."""
+        """Return the provider's tags, except for a provider of another account."""
         found = find_provider(world.reader, asked.arn)
         return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}
 
@@ -123,7 +126,7 @@ class GetSAMLProvider(_AboutProvider):
     action = "GetSAMLProvider"
 
     def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the provider with its metadata, and of its private keys the ids alone."""
+        """Return the provider with its metadata and the ids of its private keys."""
         provider = get_provider(world.reader, caller.account, asked.arn)
         return {
             "SAMLProviderUUID": provider.id,
@@ -144,10 +147,10 @@ class _Update(_ProviderNamed, frozen=True, kw_only=True):
 
 
 class UpdateSAMLProvider(_AboutProvider):
-    """Changes a provider's metadata, its private keys, or whether assertions must be encrypted.
+    """Changes a provider's metadata, private keys or encryption mode.
 
-    What is signed by a certificate that is in the new metadata counts from the next request on, and what is signed by
-    one that is not counts no more: a provider rotates by naming both for a while.
+    From the next request on, assertions verify only with the certificates in the new metadata. To rotate a certificate,
+    an identity provider lists the old and the new one for a time.
     """
 
     action, takes, reach = "UpdateSAMLProvider", _Update, Touches.WRITES
@@ -183,27 +186,33 @@ class ListSAMLProviders(IamAction[Nothing]):
     action, takes = "ListSAMLProviders", Nothing
 
     def resource(self, asked: Nothing, caller: Caller, world: World) -> str:
-        """Return the ARN of all of them."""
+        """Return the ARN pattern of all providers of the account."""
         return iam_arn(caller.account, "saml-provider", "/", "*")
 
     def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
-        """Return all of them, without their tags, as AWS does."""
+        """Return all providers without their tags, as AWS does."""
         found = records.each(world.reader, SamlProvider, caller.account, batch=_BATCH)
         return {"SAMLProviderList": [_listed(provider) for provider in found]}
 
 
 class DeleteSAMLProvider(_AboutProvider):
-    """Deletes a provider. Roles that name it stay, and trust nobody through it."""
+    """Deletes a provider.
+
+    Roles that name it stay, but they no longer trust any of its assertions.
+    """
 
     action, reach = "DeleteSAMLProvider", Touches.WRITES
 
     def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> None:
-        """Delete it."""
+        """Delete the provider."""
         delete_provider(world.writer, get_provider(world.reader, caller.account, asked.arn))
 
 
 def _require_room(document: str, old: SamlProvider | None, account: str, world: World) -> None:
-    """Refuse metadata that is larger than a quota. A document that does not grow is never refused."""
+    """Refuse metadata that exceeds a quota.
+
+    A document that does not grow is never refused.
+    """
     if old is not None and len(document) <= len(old.metadata):
         return
     quotas = world.settings.quotas
@@ -239,7 +248,7 @@ def _without_key(provider: SamlProvider, key_id: str) -> SamlProvider:
 
 
 def _require_openable(provider: SamlProvider) -> None:
-    """Refuse to ask for encrypted assertions that nobody could open."""
+    """Refuse to require encrypted assertions without a private key."""
     if provider.encryption == "Required" and not provider.keys:
         raise InvalidInput("AssertionEncryptionMode Required needs a private key. Add one with AddPrivateKey.")
 
@@ -249,12 +258,15 @@ def _listed(provider: SamlProvider) -> dict[str, Any]:
 
 
 def _shown_end(provider: SamlProvider) -> datetime:
-    """Return when the metadata ends. Where it says nothing, AWS shows a hundred years."""
+    """Return when the metadata expires.
+
+    If the metadata does not say so, AWS shows the date a hundred years after the provider was created.
+    """
     if provider.valid_until is not None:
         return provider.valid_until
     created = provider.created
     if (created.month, created.day) == _LEAP_DAY:
-        created -= timedelta(days=1)  # The hundredth year after a leap year is seldom one.
+        created -= timedelta(days=1)  # 29 February rarely exists a hundred years later.
     return created.replace(year=created.year + _CENTURY)
 
 

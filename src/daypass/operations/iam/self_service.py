@@ -1,9 +1,9 @@
-"""Whom an action without a UserName is about: the user who signs.
+"""The user of an action without a UserName: the user who signs.
 
-Owns that rule, for access keys, MFA devices, passwords and GetUser. The account's root user may name nobody and
-then means itself.
-Source: IAM API Reference: "If you do not specify a user name, IAM determines the user name implicitly based on the
-AWS access key ID signing the request."
+Owns this rule for access keys, MFA devices, passwords and GetUser. The account's root user can omit the name and then
+means itself.
+Source: IAM API Reference: "If you do not specify a user name, IAM determines the user name implicitly based on the AWS
+access key ID signing the request."
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from daypass.policy.question import PrincipalKind
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user, or the root user of an account, as the owner of keys and devices.
+    """The owner of keys and devices: a user, or an account's root user.
 
     `id` is a user's unique id, or the account id. `name` is empty for the root user.
     """
@@ -35,7 +35,7 @@ class Owner:
 
 
 def owner_arn(name: str | None, caller: Caller, world: World) -> str:
-    """Return the ARN that a permission about the owner is asked for."""
+    """Return the owner's ARN for a permission check."""
     if name is not None:
         return arn_of(world.reader, User, caller.account, name)
     user = find_owner(name, caller, world)
@@ -43,7 +43,7 @@ def owner_arn(name: str | None, caller: Caller, world: World) -> str:
 
 
 def find_owner(name: str | None, caller: Caller, world: World) -> User | None:
-    """Return the user that is meant, or None: it may be missing, or the root user."""
+    """Return the user, or None for a missing user or the root user."""
     if name is not None:
         return records.find(world.reader, User, caller.account, name)
     if caller.principal.kind is PrincipalKind.USER:
@@ -52,17 +52,21 @@ def find_owner(name: str | None, caller: Caller, world: World) -> User | None:
 
 
 def owner_context(user: User | None) -> Context:
-    """Return the condition keys of the user that is meant."""
+    """Return the condition keys of the user."""
     return {} if user is None else resource_tags(user.tags)
 
 
 def get_owner(name: str | None, caller: Caller, world: World) -> Owner:
-    """Return the owner that is meant. Raises NoSuchEntity, or ValidationError where nobody can be meant."""
+    """Return the owner.
+
+    Raises NoSuchEntity if the user does not exist, or ValidationError if the request has no name and the caller is
+    neither a user nor a root user.
+    """
     if name is not None:
         return _of_user(get_named(world.reader, User, caller.account, name))
     if caller.is_root:
         return Owner(caller.account, caller.account, "", root_arn(caller.account), None)
-    # By unique id: since the signature was checked the user may have another name, and another user its name.
+    # By unique id: since the signature check, the user can have a new name, and another user its old name.
     user = find_owner(name, caller, world)
     if user is not None:
         return _of_user(user)

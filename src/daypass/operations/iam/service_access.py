@@ -1,7 +1,7 @@
-"""Which policies let a user, group or role into a service.
+"""ListPoliciesGrantingServiceAccess: the policies that allow a service.
 
-Owns what "into" means here: some Allow of the policy speaks of some action of the service. Boundaries, denies and
-conditions are not looked at, as AWS says of its own answer.
+A policy grants access to a service if one of its Allow statements names an action of the service. Boundaries, Deny
+statements and conditions are ignored, as AWS documents for its own answer.
 Source: IAM API Reference, ListPoliciesGrantingServiceAccess.
 """
 
@@ -32,7 +32,7 @@ class _Asked(Asked, frozen=True):
 
 
 class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
-    """Lists, service by service, the policies that let somebody in."""
+    """Lists, for each service, the policies that grant access to it."""
 
     action, takes = "ListPoliciesGrantingServiceAccess", _Asked
 
@@ -41,7 +41,7 @@ class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
         return asked.arn
 
     def perform(self, asked: _Asked, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the policies of the entity, and of the groups that a user is in."""
+        """Return the policies of the entity and of a user's groups."""
         if asked.marker:
             raise ValidationError("Invalid Marker", detail="this list is never truncated")
         entity = _get(asked.arn, caller, world)
@@ -72,7 +72,7 @@ def _get(arn: str, caller: Caller, world: World) -> HolderEntity:
 
 
 def _policies(owner: HolderEntity, world: World) -> Iterator[tuple[dict[str, str], str]]:
-    """Yield each policy of a user, group or role as it is shown, with its text."""
+    """Yield each policy of a holder as the API shows it, with its document."""
     entity = {"EntityType": type(owner).__name__.upper(), "EntityName": owner.name}
     for name, text in sorted(owner.inline.items()):
         yield {"PolicyName": name, "PolicyType": "INLINE", **entity}, text

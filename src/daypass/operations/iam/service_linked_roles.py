@@ -1,7 +1,8 @@
-"""Service-linked roles: made for a service of AWS, changed and deleted by nothing else.
+"""Service-linked roles: create, delete, and the deletion status.
 
-Owns their names. Deletion is done at once; its task is kept so that a client which waits for it is told the truth.
-Source: IAM User Guide, "Using service-linked roles"; the word for a name that is taken is AWS's recorded one.
+Only the service's own actions change or delete such a role. Owns their names. A role is deleted at once; its deletion
+task is stored so that a client that polls the status gets a correct answer.
+Source: IAM User Guide, "Using service-linked roles"; the message for a name that is taken is AWS's recorded one.
 """
 
 import re
@@ -32,7 +33,7 @@ _TRUST = (
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(?:\.cn)?")
 _PATH = "/aws-service-role/"
 
-# Services whose role is not called by the first part of the service's name.
+# Services whose role is not named after the first part of the service's name.
 _NAMES: Mapping[str, str] = {
     "autoscaling": "AutoScaling",
     "ecs": "ECS",
@@ -70,12 +71,15 @@ class _Create(Asked, frozen=True):
 
 
 class CreateServiceLinkedRole(IamAction[_Create]):
-    """Makes the role of a service."""
+    """Creates the role of a service."""
 
     action, takes, reach = "CreateServiceLinkedRole", _Create, Touches.WRITES
 
     def parse(self, params: Mapping[str, Any]) -> _Create:
-        """Return the parameters. Raises InvalidInput for what is no service's name."""
+        """Return the parameters.
+
+        Raises InvalidInput for a string that is not the name of a service.
+        """
         asked = super().parse(params)
         if not _SERVICE.fullmatch(asked.service):
             raise InvalidInput(f"{asked.service} is not the name of a service, such as ecs.amazonaws.com.")
@@ -119,7 +123,7 @@ class DeleteServiceLinkedRole(AboutRole):
     action, reach = "DeleteServiceLinkedRole", Touches.WRITES
 
     def perform(self, asked: RoleNamed, caller: Caller, world: World) -> dict[str, Any]:
-        """Return the task of the deletion, which is done when this answers."""
+        """Return the deletion task. The role is already deleted."""
         role = get_named(world.reader, Role, caller.account, asked.role_name)
         if not role.service_linked:
             raise InvalidInput(f"The role {role.name} is not a service-linked role.")
@@ -136,7 +140,7 @@ class _Task(Asked, frozen=True):
 
 
 class GetServiceLinkedRoleDeletionStatus(IamAction[_Task]):
-    """Shows how the deletion of a service-linked role went."""
+    """Shows the status of the deletion of a service-linked role."""
 
     action, takes = "GetServiceLinkedRoleDeletionStatus", _Task
 
@@ -146,7 +150,10 @@ class GetServiceLinkedRoleDeletionStatus(IamAction[_Task]):
         return "*" if task is None else arn_of(world.reader, Role, caller.account, task.role)
 
     def perform(self, asked: _Task, caller: Caller, world: World) -> dict[str, Any]:
-        """Return that it succeeded: a deletion that does not is refused when it is asked for."""
+        """Return that it succeeded.
+
+        DeleteServiceLinkedRole itself refuses a deletion that cannot succeed.
+        """
         if _find(asked, caller, world) is None:
             raise NoSuchEntity(f"Deletion task {asked.deletion_task_id} cannot be found.")
         return {"Status": "SUCCEEDED"}

@@ -1,7 +1,7 @@
-"""iam:SimulateCustomPolicy and iam:SimulatePrincipalPolicy: what would be allowed, and why.
+"""Policy simulation: SimulateCustomPolicy and SimulatePrincipalPolicy.
 
-Owns which policies a simulation is about, and its pages. Its caller's own rights play no part beyond the permission
-to simulate.
+Owns the choice of the policies of a simulation, and its pages. The caller only needs the permission to simulate; its
+own permissions do not affect the result.
 Source: IAM API Reference.
 """
 
@@ -63,14 +63,14 @@ class _Principal(_Simulation, frozen=True, kw_only=True):
 
 
 class SimulateCustomPolicy(IamAction[_Custom]):
-    """Judges policies that are given as texts."""
+    """Evaluates the policies in the request."""
 
     action, takes = "SimulateCustomPolicy", _Custom
 
     def perform(self, asked: _Custom, caller: Caller, world: World) -> dict[str, Any]:
         """Return a page of results."""
         if asked.resource_policy and not asked.caller_arn:
-            raise InvalidInput("CallerArn is required where a ResourcePolicy is given.")
+            raise InvalidInput("CallerArn is required if ResourcePolicy is given.")
         levels = asked.ordered_organization_policy_input_list
         controls = [text for level in levels for text in level.service_control_policy_input_list]
         check_characters([*_texts(asked), *controls])
@@ -87,12 +87,15 @@ class SimulateCustomPolicy(IamAction[_Custom]):
 
 
 class SimulatePrincipalPolicy(IamAction[_Principal]):
-    """Judges the policies of a user, group or role, with others added or left out."""
+    """Evaluates the policies of a user, group or role.
+
+    The request can add policies or exclude some.
+    """
 
     action, takes = "SimulatePrincipalPolicy", _Principal
 
     def resource(self, asked: _Principal, caller: Caller, world: World) -> str:
-        """Return the ARN of whom the policies belong to."""
+        """Return the ARN of the user, group or role."""
         return asked.policy_source_arn
 
     def perform(self, asked: _Principal, caller: Caller, world: World) -> dict[str, Any]:
@@ -163,12 +166,17 @@ def _page(asked: _Simulation, scene: Scene, account: str, world: World) -> dict[
 
 
 def _fitting(posed: list[tuple[Question, Policies]]) -> tuple[int, int]:
-    """Return how many pairs one page has room for, and their work. A page is no more work than one explanation."""
+    """Return how many pairs fit on one page, and their work.
+
+    A page must not cost more work than one explanation.
+    """
     total = 0
     for place, (question, policies) in enumerate(posed):
         work = work_of_story(question, policies)
         if work > MOST_STORY_WORK and not place:
-            raise InvalidInput("The policies are too long to be compared with texts of this length; simulate fewer.")
+            raise InvalidInput(
+                "The policies are too long to be compared with strings of this length. Simulate fewer policies."
+            )
         if total + work > MOST_STORY_WORK:
             return place, total
         total += work

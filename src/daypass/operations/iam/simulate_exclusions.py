@@ -1,6 +1,7 @@
-"""Policies that a simulation leaves out: by type, by ARN, or by the name of an inline policy and its holder.
+"""PolicyExclusionList: the policies that a simulation excludes.
 
-Owns PolicyExclusionList. What names no attached policy is ignored; what cannot name one is refused.
+An exclusion names policies by type, by ARN, or by the name of an inline policy and its holder. If it matches no
+attached policy, it is ignored. If it cannot match any policy, it is refused.
 Source: IAM API Reference, PolicyIdentifier.
 """
 
@@ -18,7 +19,7 @@ _AWS = "arn:aws:iam::aws:"
 
 
 class InlineIdentifier(msgspec.Struct, frozen=True, rename="pascal"):
-    """An inline policy and whom it is attached to."""
+    """The name of an inline policy and its holder."""
 
     policy_name: str
     attachment_type: str
@@ -26,7 +27,10 @@ class InlineIdentifier(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class Exclusion(msgspec.Struct, frozen=True, rename="pascal"):
-    """What to leave out. AWS takes one member; where several are given each leaves out its own."""
+    """The policies to exclude.
+
+    AWS accepts one member. If several members are given, each of them excludes policies.
+    """
 
     policy_type: str = ""
     policy_arn: str = ""
@@ -35,7 +39,10 @@ class Exclusion(msgspec.Struct, frozen=True, rename="pascal"):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is left: the policies, and whether boundary and service control policies still count."""
+    """The policies that remain after the exclusions.
+
+    `boundary` and `service_control` say whether these policies still apply.
+    """
 
     policies: tuple[Policy, ...]
     boundary: bool
@@ -43,7 +50,7 @@ class Kept:
 
 
 def exclude(exclusions: Iterable[Exclusion], policies: Iterable[Policy]) -> Kept:
-    """Return what is left of a principal's policies."""
+    """Return the policies of a principal that remain after the exclusions."""
     every = tuple(exclusions)
     for exclusion in every:
         _check(exclusion)
@@ -61,7 +68,7 @@ def _check(exclusion: Exclusion) -> None:
         names.append(inline.attachment_name)
     for name in names:
         if name.count("*") > 1 or "*" in name.rpartition("/")[0]:
-            raise InvalidInput(f"{name} has a wildcard where none can be.")
+            raise InvalidInput(f"{name} can have only one wildcard, after the last slash.")
 
 
 def _names(exclusion: Exclusion, policy: Policy) -> bool:

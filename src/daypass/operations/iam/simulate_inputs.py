@@ -1,7 +1,7 @@
-"""What a simulation is given: policies as texts, context entries, and a caller that need not exist.
+"""The inputs of a simulation: policies, context entries and a caller.
 
-Owns reading them. A simulation sees no request, so it has no address, no time and no token: keys that are not given are
-missing, save those that follow from the caller's name.
+A simulation does not have a real request. Thus it has no address, time or token: condition keys that are not given are
+missing, except those that follow from the caller's name. The caller need not exist.
 Source: IAM API Reference, SimulateCustomPolicy and SimulatePrincipalPolicy.
 """
 
@@ -18,7 +18,7 @@ from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.known_keys import find_key
 from daypass.policy.question import ContextValue, Principal, PrincipalKind
 
-# What one call may hand in, all its policies together: reading them must stay a matter of a moment.
+# The maximum for all policies of one call together: the server must be able to read them quickly.
 MOST_CHARACTERS = 1_000_000
 
 
@@ -31,12 +31,18 @@ class ContextEntry(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 def read_policies(texts: Iterable[str], kind: DocumentKind, of_type: PolicyType, name: str) -> PolicySet:
-    """Return policies that were given as texts. They are named by where they stand: PolicyInputList.1."""
+    """Return the policies of a list in the request.
+
+    A policy is named by its position, such as PolicyInputList.1.
+    """
     return compile_set(read_policy(text, kind, of_type, f"{name}.{place}") for place, text in enumerate(texts, start=1))
 
 
 def read_policy(text: str, kind: DocumentKind, of_type: PolicyType, name: str) -> Policy:
-    """Return one policy, or raise InvalidInput, which is what a simulation says of a malformed one."""
+    """Return one policy, or raise InvalidInput if it is malformed.
+
+    AWS's simulator uses this error code for malformed policies.
+    """
     try:
         return compile_document(parse_document(text, kind), Source(of_type, name))
     except MalformedPolicyDocument as problem:
@@ -44,13 +50,16 @@ def read_policy(text: str, kind: DocumentKind, of_type: PolicyType, name: str) -
 
 
 def check_characters(texts: Iterable[str]) -> None:
-    """Refuse texts that are too long together."""
+    """Refuse policies that are too long together."""
     if sum(map(len, texts)) > MOST_CHARACTERS:
         raise InvalidInput(f"The policies of one simulation are limited to {MOST_CHARACTERS} characters together.")
 
 
 def read_context(entries: Iterable[ContextEntry]) -> Context:
-    """Return the condition keys that were given. A list type makes a multivalued key, even of one value."""
+    """Return the condition keys of the request.
+
+    A list type makes a key multivalued, even with one value.
+    """
     context: Context = {}
     for entry in entries:
         key = entry.context_key_name.lower()
@@ -59,7 +68,7 @@ def read_context(entries: Iterable[ContextEntry]) -> Context:
         if key in context:
             raise InvalidInput(f"The context key {entry.context_key_name} is given twice.")
         context[key] = _value(entry)
-    # A key without a value is a key that the request does not have.
+    # A condition key without a value is not in the simulated request.
     return {key: value for key, value in context.items() if value != ""}
 
 
@@ -79,9 +88,10 @@ _KINDS: Mapping[str, PrincipalKind] = {"user": PrincipalKind.USER, "role": Princ
 
 
 def read_caller(arn: str, identity: Identity | None) -> Principal:
-    """Return the user or role that an ARN names. A role is any session of it, with no name of its own.
+    """Return the user or role with this ARN as the simulated caller.
 
-    `identity` is who has this ARN, where somebody has. A group has policies and never calls, so it gets no name.
+    A role means any of its sessions, without a session name. `identity` is the existing user or role with this ARN, or
+    None. A group has policies but never calls, thus its principal does not get a name.
     """
     parts = Arn.find(arn)
     kind, _, name = ("", "", "") if parts is None else parts.resource.partition("/")
@@ -101,12 +111,12 @@ def read_caller(arn: str, identity: Identity | None) -> Principal:
 
 
 def nobody(account: str) -> Principal:
-    """Return a caller of an account of whom nothing else is known."""
+    """Return a principal of which only the account is known."""
     return Principal(kind=PrincipalKind.USER, account=account, arn="")
 
 
 def named_keys(principal: Principal, identity: Identity | None) -> Context:
-    """Return the condition keys that follow from who calls."""
+    """Return the condition keys that follow from the caller."""
     if not (principal.arn or principal.issuer_arn):
         return {}
     keys = principal_keys(principal, identity)

@@ -1,6 +1,6 @@
-"""A simulation: the engine asked about each action and resource, and its answers in the simulator's members.
+"""The results of a simulation: the engine's decisions in AWS's format.
 
-Owns what a result shows of a decision. The decision itself is the engine's, the same that judges real calls.
+Owns how a result shows a decision. The policy engine that authorizes real calls makes the decision.
 Source: IAM API Reference, EvaluationResult and ResourceSpecificResult.
 """
 
@@ -31,7 +31,10 @@ _HOLDERS = ("user", "group", "role")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who asks, with which policies and in which context. `organization` says that it is shown what that says."""
+    """The caller of a simulation, its policies and its context.
+
+    `organization` says whether the result shows the decision of the organization's policies.
+    """
 
     principal: Principal
     identity: PolicySet
@@ -43,9 +46,11 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The resource's side: its policy, as a resource's and as a role's, and who owns what does not say it.
+    """The resource's side of a simulation.
 
-    Nobody looks for the policies of real resources, so without a policy and an owner this side has no say.
+    `resource` and `trust` are the given policy, as a resource policy and as a trust policy. `owner` is the account of
+    resources whose ARN does not contain one. A simulation does not look up policies of real resources: without a policy
+    and an owner, the resource is in the caller's account.
     """
 
     resource: PolicySet | None
@@ -63,7 +68,10 @@ class Side:
 
 
 def read_side(text: str, owner: str, resources: Iterable[str]) -> Side:
-    """Return the resource's side, or raise InvalidInput for a malformed policy or an owner that is no account."""
+    """Return the resource's side.
+
+    Raises InvalidInput for a malformed policy, or for an owner that is not an account.
+    """
     arn = Arn.find(owner)
     account = owner if arn is None else arn.account
     if account and not is_account_id(account):
@@ -88,7 +96,7 @@ def _is_role(resource: str) -> bool:
 
 
 def check_names(actions: tuple[str, ...], resources: tuple[str, ...]) -> None:
-    """Refuse what is not the name of one action, or no resource."""
+    """Refuse a string that is not the name of one action or of a resource."""
     for action in actions:
         service, colon, name = action.partition(":")
         if not (service and colon and name) or any(mark in action for mark in "*? "):
@@ -99,7 +107,7 @@ def check_names(actions: tuple[str, ...], resources: tuple[str, ...]) -> None:
 
 
 def pose_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[Question, Policies]:
-    """Return the question about one action on one resource, and the policies that answer it."""
+    """Return the request for one action on one resource, and its policies."""
     trust = side.trust is not None and _is_role(resource)
     owner = side.owner_of(resource, scene.principal.account)
     return Question(action, resource, owner, scene.principal, scene.context), Policies(
@@ -132,7 +140,7 @@ def _decision(trace: Trace) -> str:
 
 
 def _shared(trace: Trace, scene: Scene, *, across: bool) -> dict[str, Any]:
-    """Return the members that a result and its resource-specific part share."""
+    """Return the members that a result shares with its resource result."""
     by_type = {of_type.type: of_type.outcome for of_type in trace.types}
     shared: dict[str, Any] = {
         "MatchedStatements": [_show_statement(one) for one in _deciding(trace)],
@@ -142,7 +150,7 @@ def _shared(trace: Trace, scene: Scene, *, across: bool) -> dict[str, Any]:
         allowed = by_type.get(PolicyType.BOUNDARY) is Outcome.ALLOWED
         shared["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
     denied = trace.decision if isinstance(trace.decision, Denied) else None
-    # AWS: where the organization refuses, the evaluation ends there.
+    # AWS: if the organization's policies deny the request, the evaluation ends.
     if across and (denied is None or denied.by is not PolicyType.SERVICE_CONTROL):
         shared["EvalDecisionDetails"] = {
             name: by_type[of_type].value for of_type, name in _DETAILS.items() if of_type in by_type
@@ -158,7 +166,10 @@ def _organizations(trace: Trace, scene: Scene) -> dict[str, Any]:
 
 
 def _deciding(trace: Trace) -> list[StatementTrace]:
-    """Return the statements that brought the decision about; a missing Allow has none."""
+    """Return the statements that caused the decision.
+
+    An implicit deny does not have such statements.
+    """
     if isinstance(trace.decision, Denied) and not trace.decision.explicit:
         return []
     return [one for one in trace.matched if one.ref.source.type in _SHOWN]

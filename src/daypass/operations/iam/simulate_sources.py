@@ -1,6 +1,7 @@
-"""Whose policies a simulation is about: a user with its groups, a group or a role of the caller's own account.
+"""The holder of simulated policies: a user, a group or a role.
 
-Owns finding them. Nobody learns anything of another account's: there they are as good as missing.
+A user's policies include those of its groups. The holder must be in the caller's own account. Holders of other accounts
+count as missing, so that an answer discloses no facts about them.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from daypass.policy.compiled import Policy, PolicySet
 
 @dataclass(frozen=True, slots=True)
 class PolicyHolder:
-    """Whose policies are simulated."""
+    """A user, group or role with its policies and its boundary."""
 
     account: str
     policies: tuple[Policy, ...]
@@ -25,7 +26,10 @@ class PolicyHolder:
 
 
 def get_holder(arn: str, account: str, world: World) -> PolicyHolder:
-    """Return the user, group or role of this ARN with its policies, or raise NoSuchEntity."""
+    """Return the user, group or role with this ARN and its policies.
+
+    Raises NoSuchEntity if it does not exist in the account.
+    """
     parts = Arn.find(arn)
     kind, _, rest = ("", "", "") if parts is None else parts.resource.partition("/")
     if parts is None or parts.service != "iam" or kind not in {"user", "group", "role"}:
@@ -66,6 +70,6 @@ def find_caller(arn: str, account: str, world: World) -> Identity | None:
 
 
 def _require_arn(found: str, asked: str) -> None:
-    # The account and the path are part of the name.
+    # The account and the path of the ARN must match too.
     if found != asked:
         raise NoSuchEntity(f"{asked} cannot be found.")

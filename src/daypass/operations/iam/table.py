@@ -1,4 +1,4 @@
-"""The actions of IAM that Daypass performs, noun by noun."""
+"""The table of IAM actions that Daypass performs, by noun."""
 
 from daypass.operations.iam import (
     access_keys,

@@ -1,7 +1,7 @@
-"""Tagging, untagging and listing the tags of things in IAM.
+"""Tag, untag and list the tags of IAM entities.
 
-Owns the table TAGGED; each action is the same for every row. The files of the providers add a row each.
-Source: IAM API Reference, TagUser and its kin.
+Owns the table TAGGED: each action exists for every row. The files of the providers add their own rows.
+Source: IAM API Reference, TagUser and the other tag actions.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from daypass.operations.world import World
 
 @dataclass(frozen=True, slots=True)
 class TaggedKind:
-    """A kind of thing with tags: its word in the names of actions, the member that names one, and how it is found."""
+    """A kind of entity with tags: its action names, name member and lookup."""
 
     word: str
     member: str
@@ -92,15 +92,15 @@ class _AboutTags(IamAction[Any]):
 
     @property
     def spelled(self) -> Mapping[str, str]:
-        """The thing's name is UserName, PolicyArn or another, by its kind."""
+        """Map the entity's name to UserName, PolicyArn or another member."""
         return {"Which": self.kind.member}
 
     def resource(self, asked: Any, caller: Caller, world: World) -> str:
-        """Return the thing's ARN."""
+        """Return the entity's ARN."""
         return self.kind.arn(world, caller.account, asked.which)
 
     def context(self, asked: Any, caller: Caller, world: World) -> Context:
-        """Return the tags that the thing has, and those in the request."""
+        """Return the tags of the entity and those in the request."""
         return {**tagging.resource_tags(self._present(asked, caller, world)), **self.in_request(asked)}
 
     def in_request(self, asked: Any) -> Context:
@@ -108,14 +108,14 @@ class _AboutTags(IamAction[Any]):
         return {}
 
     def thing(self, asked: Any, caller: Caller, world: World) -> Named | MfaDevice:
-        """Return the thing, or raise NoSuchEntity."""
+        """Return the entity, or raise NoSuchEntity."""
         return self.kind.get(world, caller.account, asked.which)
 
     def _present(self, asked: Any, caller: Caller, world: World) -> dict[str, str]:
         try:
             return self.thing(asked, caller, world).tags
         except Fault:
-            return {}  # What is missing has no tags; that it is missing is said once the question is answered.
+            return {}  # A missing entity has no tags. NoSuchEntity is raised after the authorization.
 
 
 class TagThing(_AboutTags):
@@ -124,11 +124,11 @@ class TagThing(_AboutTags):
     verb, takes, reach = "Tag{}", _Tags, Touches.WRITES
 
     def in_request(self, asked: Any) -> Context:
-        """Return the tags given."""
+        """Return the tags in the request."""
         return tagging.request_tags(asked.tags)
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Add them."""
+        """Add the tags."""
         thing = self.thing(asked, caller, world)
         most = world.settings.quotas.tags
         tags = tagging.merge_tags(thing.tags, asked.tags, most=most, rule=self.kind.rule)
@@ -136,16 +136,16 @@ class TagThing(_AboutTags):
 
 
 class UntagThing(_AboutTags):
-    """Removes tags. A key that is not there is gone already."""
+    """Removes tags. A missing key is not an error."""
 
     verb, takes, reach = "Untag{}", _Keys, Touches.WRITES
 
     def in_request(self, asked: Any) -> Context:
-        """Return the keys given."""
+        """Return the tag keys in the request."""
         return tagging.tag_keys(asked.tag_keys)
 
     def perform(self, asked: Any, caller: Caller, world: World) -> None:
-        """Remove them."""
+        """Remove the tags."""
         thing = self.thing(asked, caller, world)
         tags = tagging.drop_tags(thing.tags, asked.tag_keys, rule=self.kind.rule)
         records.replace(world.writer, msgspec.structs.replace(thing, tags=tags))
@@ -157,7 +157,7 @@ class ListTags(_AboutTags):
     verb, takes = "List{}Tags", _Listed
 
     def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
-        """Return a page of tags, by key."""
+        """Return a page of tags, sorted by key."""
         shown = tagging.show_tags(self.thing(asked, caller, world).tags)
         return page_of_values(shown, asked, key=lambda tag: tag["Key"], show=dict, name="Tags")
 

@@ -1,7 +1,11 @@
-"""Tags on IAM things: reading, changing, showing, and the condition keys they bring.
+"""Tags of IAM entities: read, change, show, and their condition keys.
 
-Owns the rules: fifty at the most, `aws:` is reserved, and keys are unique: for users and roles without regard to
-case (FOLDED), for everything else with it (EXACT).
+The rules:
+
+- An entity has at most fifty tags.
+- Keys with the prefix `aws:` are reserved.
+- Keys are unique: case-insensitively for users and roles (FOLDED), case-sensitively for all other entities (EXACT).
+
 Source: IAM User Guide, "Rules for tagging in IAM and AWS STS"; AWS's recorded answers.
 """
 
@@ -26,7 +30,7 @@ class Tag(msgspec.Struct, frozen=True, rename="pascal"):
 
 @dataclass(frozen=True, slots=True)
 class TagRule:
-    """When two keys are the same key, and AWS's words where both are given at once."""
+    """The rule by which two keys are equal, and AWS's message for duplicates."""
 
     fold: Callable[[str], str]
     duplicate: str
@@ -37,7 +41,10 @@ EXACT = TagRule(str, "Duplicate tag keys found.")
 
 
 def read_tags(tags: Iterable[Tag], *, most: int, rule: TagRule = FOLDED) -> dict[str, str]:
-    """Return tags by key. Raises InvalidInput for keys that cannot be together, LimitExceeded for too many."""
+    """Return the tags by key.
+
+    Raises InvalidInput for duplicate or reserved keys, LimitExceeded for too many tags.
+    """
     read: dict[str, str] = {}
     seen: set[str] = set()
     for tag in tags:
@@ -53,7 +60,10 @@ def read_tags(tags: Iterable[Tag], *, most: int, rule: TagRule = FOLDED) -> dict
 
 
 def merge_tags(present: Mapping[str, str], given: Iterable[Tag], *, most: int, rule: TagRule) -> dict[str, str]:
-    """Return the present tags with those given added. A key that is the same key replaces the present one."""
+    """Return the present tags with the given tags added.
+
+    A given tag replaces the present tag with an equal key.
+    """
     added = read_tags(given, most=most, rule=rule)
     taken = {rule.fold(key) for key in added}
     merged = {key: value for key, value in present.items() if rule.fold(key) not in taken} | added
@@ -62,29 +72,32 @@ def merge_tags(present: Mapping[str, str], given: Iterable[Tag], *, most: int, r
 
 
 def drop_tags(present: Mapping[str, str], keys: Iterable[str], *, rule: TagRule) -> dict[str, str]:
-    """Return the present tags without those keys."""
+    """Return the present tags without these keys."""
     dropped = {rule.fold(key) for key in keys}
     return {key: value for key, value in present.items() if rule.fold(key) not in dropped}
 
 
 def show_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as the API shows them, in the order of their keys."""
+    """Return tags as the API shows them, sorted by key."""
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 
 def shown(tags: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
-    """Return the member that shows tags, left out where there are none."""
+    """Return the member that shows tags, or {} if there are no tags."""
     return {"Tags": show_tags(tags)} if tags else {}
 
 
 def echoed(tags: Iterable[Tag]) -> dict[str, list[dict[str, str]]]:
-    """Return the member with which the answer to a creation repeats its tags, in the order given."""
+    """Return the member that repeats the tags of a create request.
+
+    The tags stay in the order of the request.
+    """
     repeated = [{"Key": tag.key, "Value": tag.value} for tag in tags]
     return {"Tags": repeated} if repeated else {}
 
 
 def request_tags(tags: Iterable[Tag]) -> Context:
-    """Return the condition keys of tags in a request."""
+    """Return the condition keys of the tags in a request."""
     context: Context = {}
     keys = []
     for tag in tags:
@@ -101,7 +114,7 @@ def tag_keys(keys: Iterable[str]) -> Context:
 
 
 def resource_tags(tags: Mapping[str, str]) -> Context:
-    """Return the condition keys of the tags on the thing that is asked about."""
+    """Return the condition keys of the tags on the resource."""
     context: Context = {}
     for key, value in tags.items():
         context["aws:resourcetag/" + key.lower()] = value

@@ -1,7 +1,7 @@
-"""SetSecurityTokenServicePreferences: which version of tokens the global endpoint gives out.
+"""SetSecurityTokenServicePreferences: the token version of the endpoint.
 
-The account remembers it and GetAccountSummary shows it. It changes nothing else: every URL of ours acts as a regional
-endpoint, and the tokens of those are good everywhere whatever the account prefers, as on AWS.
+The account stores the version and GetAccountSummary shows it. It does not have another effect: every URL of Daypass
+acts as a regional endpoint, and on AWS too, tokens of regional endpoints are valid everywhere.
 Source: IAM API Reference, SetSecurityTokenServicePreferences.
 """
 
@@ -26,12 +26,12 @@ class _Version(Asked, frozen=True):
 
 
 class SetSecurityTokenServicePreferences(IamAction[_Version]):
-    """Sets the version."""
+    """Sets the token version of the global endpoint."""
 
     action, takes, reach = "SetSecurityTokenServicePreferences", _Version, Touches.WRITES
 
     def perform(self, asked: _Version, caller: Caller, world: World) -> None:
-        """Keep it with the account."""
+        """Store the version in the account."""
         account = records.find(world.reader, Account, "", caller.account)
         if account is None:
             raise NoSuchEntity(f"The account {caller.account} cannot be found.")

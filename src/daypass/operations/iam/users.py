@@ -1,8 +1,8 @@
-"""IAM users: create, get, list, update, delete.
+"""Users: create, get, list, update, delete.
 
-Owns what must be gone before a user can go.
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; the words are AWS's
-recorded ones.
+Owns the list of what must be deleted before a user can be deleted.
+Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
+messages.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from daypass.operations.world import World
 
 
 def show_user(user: User) -> dict[str, Any]:
-    """Return what every answer shows of a user."""
+    """Return the members of a user that every answer shows."""
     return {
         "Path": user.path,
         "UserName": user.name,
@@ -41,7 +41,7 @@ def show_user(user: User) -> dict[str, Any]:
 
 
 class UserNamed(Asked, frozen=True):
-    """An action about one user."""
+    """The parameters of an action about one user."""
 
     user_name: str
 
@@ -60,7 +60,7 @@ class _Create(UserNamed, frozen=True):
 
 
 class CreateUser(CreateWithTags):
-    """Makes a user."""
+    """Creates a user."""
 
     action, takes, tag_action = "CreateUser", _Create, "iam:TagUser"
 
@@ -96,7 +96,7 @@ class _Whom(Asked, frozen=True):
 
 
 class GetUser(IamAction[_Whom]):
-    """Shows a user: the one named, or the one who asks."""
+    """Shows the named user, or the caller."""
 
     action, takes = "GetUser", _Whom
 
@@ -118,7 +118,7 @@ class GetUser(IamAction[_Whom]):
 
 
 def _show_root(account: str, world: World) -> dict[str, Any]:
-    """Return an account's root user, which has neither a path nor a name of its own."""
+    """Return an account's root user, which does not have a path or a name."""
     known = records.find(world.reader, Account, "", account)
     created = world.now if known is None else known.created
     return {"UserId": account, "Arn": f"arn:aws:iam::{account}:root", "CreateDate": created}
@@ -134,7 +134,7 @@ class ListUsers(ListNamed):
         return show_user(thing)
 
 
-# What must go before a user can go, in AWS's order, and AWS's word for it.
+# The parts that must be deleted before a user, in AWS's order, with AWS's message for each.
 _PARTS: tuple[tuple[Callable[[Reader, User], object], str], ...] = (
     (lambda reader, user: keys_of(reader, user.account, user.id), "delete access keys"),
     (lambda reader, user: devices_of(reader, user.account, user.id), "delete MFA device"),
@@ -145,12 +145,12 @@ _PARTS: tuple[tuple[Callable[[Reader, User], object], str], ...] = (
 
 
 class DeleteUser(AboutUser):
-    """Deletes a user that has nothing left."""
+    """Deletes a user. It must not have keys, devices, policies or groups."""
 
     action, reach = "DeleteUser", Touches.WRITES
 
     def perform(self, asked: UserNamed, caller: Caller, world: World) -> None:
-        """Delete it. What belongs to it must go first, as on AWS."""
+        """Delete the user, or raise DeleteConflict."""
         user = get_named(world.reader, User, caller.account, asked.user_name)
         for has_some, first in _PARTS:
             if has_some(world.reader, user):
