@@ -1,7 +1,7 @@
-"""Canonical base64url: one spelling for one sequence of bytes.
+"""Canonical base64url: one spelling for each sequence of bytes.
 
-Owns the spelling of tokens, keys, PKCE challenges and random texts. Padding, the standard alphabet, white space and
-stray trailing bits are refused, because a second spelling of a token defeats a memory of tokens by their text.
+Owns the spelling of tokens, keys, PKCE challenges and random strings. Padding, the standard alphabet, white space and
+stray trailing bits are refused: a second spelling of a token would bypass a replay check that compares strings.
 Source: RFC 7515 section 2 and appendix C; RFC 4648 section 3.5.
 """
 
@@ -10,11 +10,11 @@ import binascii
 import string
 
 _ALPHABET = string.ascii_letters + string.digits + "-_"
-# To the standard alphabet, and all else to a byte that is in neither: padding and that alphabet's own signs too.
+# Maps base64url to the standard alphabet, and all other bytes (padding, "+" and "/" too) to an invalid byte.
 _TO_STANDARD = bytes(
     {"-": ord("+"), "_": ord("/")}.get(chr(byte), byte if chr(byte) in _ALPHABET else 0) for byte in range(256)
 )
-# By a text's length modulo four, the characters it may end with: of the others some bits would be dropped.
+# The valid last characters, by the length modulo four: other characters have bits that would be dropped.
 _LAST = (_ALPHABET, "", "AQgw", "AEIMQUYcgkosw048")
 _PADDING = (b"", b"", b"==", b"=")
 

@@ -1,7 +1,6 @@
-"""A dictionary that forgets its oldest entries when it is full.
+"""A dictionary that drops its oldest entries when it is full.
 
-Owns the bound on the number of entries. Entries with a weight, or with a second chance, belong to the caches that have
-such rules.
+Owns the limit on the number of entries. Caches with weights or a second chance for entries own these rules themselves.
 """
 
 from collections import OrderedDict
@@ -12,26 +11,27 @@ V = TypeVar("V")
 
 
 class BoundedMemory(Generic[K, V]):
-    """At most `capacity` entries. Threads may share it: each call is one step of the interpreter, or several safe ones.
+    """A thread-safe dictionary with at most `capacity` entries.
 
-    Use keys whose hash and equality are built in, such as texts and tuples of texts.
+    Each call is one atomic step of the interpreter, or several safe ones. Keys must have built-in hash and equality,
+    such as strings and tuples of strings.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._values: OrderedDict[K, V] = OrderedDict()
-        self.get = self._values.get  # bound once: signature checks call it at every request
+        self.get = self._values.get  # bound once: signature checks call it for every request
         self.pop = self._values.pop
 
     def __len__(self) -> int:
         return len(self._values)
 
     def put(self, key: K, value: V) -> V:
-        """Remember a value as the newest, and return it. The oldest leave where there is no room."""
+        """Store a value as the newest, and return it. Drops the oldest if full."""
         while len(self._values) >= self._capacity:
             try:
                 self._values.popitem(last=False)
-            except KeyError:  # Another thread took the last one out.
+            except KeyError:  # Another thread removed the last one.
                 break
         self._values[key] = value
         return value

@@ -1,15 +1,15 @@
-"""Read JSON that an attacker may have written, in one way only.
+"""Read JSON from untrusted sources, with only one interpretation.
 
-Owns the text of tokens, key sets, discovery documents, policies and files of operators. Parsers differ on the inputs
-below, and two readers that see different values in one text are a way past a check. Every reader refuses:
+Owns the syntax of tokens, key sets, discovery documents, policies and files of operators. Parsers differ on the inputs
+below. If two readers see different values in one document, a check can be bypassed. Every reader refuses:
 
 * an object with two equal keys,
-* NaN and Infinity, and decimal numbers that a float cannot hold,
+* NaN and Infinity, and decimal numbers that a float cannot represent,
 * values that are nested deeper than the reader allows, before the recursive parser sees them,
-* text after the value, and lone surrogates, which cannot be written down again.
+* text after the value, and lone surrogates, which cannot be encoded again.
 
-A reader chooses how long and how deep a text may be, how it returns numbers, and whether NUL is refused. The meaning
-of the members belongs to the callers.
+A reader sets the maximum length and depth, how numbers are returned, and whether NUL is refused. The callers own the
+meaning of the members.
 Source: RFC 8259, RFC 8725 section 2.4 and 3.
 """
 
@@ -22,16 +22,16 @@ from typing import Any, NoReturn
 _LONGEST_ECHO = 64
 _MOST_DIGITS = 19
 _BLANK = re.compile(r"[ \t\n\r]*")
-# A string that never ends is taken to the end at once: trying again from each later quote would be quadratic.
+# An unterminated string matches to the end at once: a new attempt at each later quote would be quadratic.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 _UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class NotStrictJsonError(ValueError):
-    """The text is not JSON, or is JSON that two parsers could read differently.
+    """The text is not JSON, or two parsers could read it differently.
 
-    `line` and `column` count from one; they are 0 where the place is not known.
+    `line` and `column` count from one. They are 0 if the position is not known.
     """
 
     def __init__(self, words: str, *, line: int = 0, column: int = 0) -> None:
@@ -62,7 +62,7 @@ def any_integer(digits: str) -> int:
 
 
 def finite_number(digits: str) -> float:
-    """Return a decimal number that a float can hold."""
+    """Return a decimal number that a float can represent."""
     number = float(digits)
     if not math.isfinite(number):
         raise NotStrictJsonError("a number is too large")
@@ -89,7 +89,7 @@ class JsonReader:
         )
 
     def read(self, text: str) -> Any:
-        """Return the value that `text` holds, or raise NotStrictJsonError."""
+        """Return the value in `text`, or raise NotStrictJsonError."""
         is_unsafe = self._look_over(text)
         value, end = self._decode(text, _skip_blank(text, 0), is_unsafe=is_unsafe)
         end = _skip_blank(text, end)
@@ -98,7 +98,7 @@ class JsonReader:
         return value
 
     def read_several(self, text: str) -> Iterator[Any]:
-        """Yield the values that stand in `text` one after the other, or raise NotStrictJsonError."""
+        """Yield the successive values in `text`, or raise NotStrictJsonError."""
         is_unsafe = self._look_over(text)
         at = _skip_blank(text, 0)
         while at < len(text):
@@ -107,7 +107,7 @@ class JsonReader:
             at = _skip_blank(text, at)
 
     def read_object(self, data: bytes) -> dict[str, Any]:
-        """Return the object that `data` holds in UTF-8, or raise NotStrictJsonError."""
+        """Return the object in `data` (UTF-8), or raise NotStrictJsonError."""
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
@@ -129,13 +129,16 @@ class JsonReader:
         return value, end
 
     def _look_over(self, text: str) -> bool:
-        """Refuse a text for its size or depth. Return whether a string of it may hold NUL or a lone surrogate."""
+        """Refuse a text that is too long or too deep.
+
+        Return whether one of its strings could contain NUL or a lone surrogate.
+        """
         if self._max_characters is not None and len(text) > self._max_characters:
             raise NotStrictJsonError(f"longer than {self._max_characters} characters")
-        # Nearly every document has fewer brackets than the depth allowed, so the scan is seldom needed.
+        # Most documents have fewer brackets than the allowed depth, thus the scan is rarely needed.
         if text.count("[") + text.count("{") > self._max_depth:
             self._check_depth(text)
-        # Only an escape can spell these in a text that was decoded, so the walk is seldom needed.
+        # In decoded text only an escape can produce them, thus the walk is rarely needed.
         return ("\\u" in text or not text.isascii()) and _UNSAFE.search(text) is not None
 
     def _check_depth(self, text: str) -> None:
@@ -180,7 +183,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                # In ASCII, since a key may hold what cannot be written down.
+                # In ASCII, because a key can contain characters that cannot be encoded.
                 raise NotStrictJsonError(f"duplicate key {json.dumps(key[:_LONGEST_ECHO])}")
             seen.add(key)
     return found
@@ -194,5 +197,8 @@ _DOCUMENTS = JsonReader(max_depth=16, refuses_nul=True)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """Return the object of a token, a key set or a discovery document, or raise NotStrictJsonError."""
+    """Return the object of a token, a key set or a discovery document.
+
+    Raises NotStrictJsonError if the text is not an object in strict JSON.
+    """
     return _DOCUMENTS.read_object(data)

@@ -1,17 +1,17 @@
 """The principals of a trust policy: stored by unique id, shown by ARN.
 
-Owns both directions. A user or role that is named in a trust policy is stored under its unique id, so that one made
-anew under the same name is a stranger. Rules:
+Owns both directions. A trust policy stores the unique id of a user or role. Thus a user or role that is deleted and
+created again with the same name does not match. Rules:
 
-* Own account: a user or role that does not exist is refused with AWS's sentence. A principal that was deleted later is
-  shown as its unique id.
-* Another account: no answer tells whether the account, the user or the role exists. A principal that does not exist is
-  kept under an id that never matches (strangers.py), even if it is made later. Both are shown with the text that the
-  caller gave, whatever becomes of them. Unique ids of another account are refused, because showing one's ARN would tell
-  its owner. Decision: docs/decisions/0016-foreign-principals.md.
-* Files of operators (`daypass apply`): every principal must exist, or be marked as a stranger.
+* Own account: a user or role that does not exist is refused with AWS's message. A principal that is deleted later is
+shown as its unique id.
+* Another account: no answer discloses whether the account, the user or the role exists. A principal that does not exist
+gets an id that never matches (strangers.py), even if it is created later. Existing and missing principals are shown as
+the string that the caller gave, even if they are renamed or deleted. Unique ids of another account are refused, because
+the ARN of such an id would disclose its owner. Decision: docs/decisions/0016-foreign-principals.md.
+* Files of operators (`daypass apply`): every principal must exist, or be marked as unresolved.
 
-Source: IAM User Guide, "AWS JSON policy elements: Principal"; the words are AWS's.
+Source: IAM User Guide, "AWS JSON policy elements: Principal"; the messages are AWS's.
 """
 
 import json
@@ -31,21 +31,24 @@ _UNIQUE = ("AIDA", "AROA")
 
 @dataclass(frozen=True, slots=True)
 class StoredTrust:
-    """A trust policy as a role keeps it. `foreign` has the given texts of other accounts' principals, by stored id."""
+    """A trust policy as a role stores it.
+
+    `foreign` maps stored ids to the given strings of other accounts' principals.
+    """
 
     document: str
     foreign: Mapping[str, str]
 
 
 StoreTrust: TypeAlias = Callable[[Reader, str, str], StoredTrust]
-"""Turns the text of a trust policy of an account's role into what is stored."""
+"""Converts the trust policy of an account's role to its stored form."""
 
 
 def store_principals(reader: Reader, account: str, document: str) -> StoredTrust:
-    """Return a trust policy of an account's role with its users and roles under their unique ids.
+    """Return a trust policy with unique ids in place of users and roles.
 
-    `document` was parsed before. Raises MalformedPolicyDocument for a principal of the own account that does not exist,
-    and for a unique id that is not of the own account.
+    `document` was parsed before, and its role belongs to `account`. Raises MalformedPolicyDocument for a principal of
+    the own account that does not exist, and for a unique id that does not belong to the own account.
     """
     foreign: dict[str, str] = {}
 
@@ -61,9 +64,10 @@ def store_principals(reader: Reader, account: str, document: str) -> StoredTrust
 
 
 def store_known_principals(reader: Reader, account: str, document: str) -> StoredTrust:
-    """Do what `store_principals` does for an operator, who may know what exists.
+    """Do the same as `store_principals` for an operator's file.
 
-    Raises MalformedPolicyDocument for a principal of any account that does not exist.
+    An operator can know which principals exist. Raises MalformedPolicyDocument for a principal of any account that does
+    not exist.
     """
     foreign: dict[str, str] = {}
 
@@ -83,9 +87,9 @@ def store_known_principals(reader: Reader, account: str, document: str) -> Store
 
 
 def show_principals(reader: Reader, document: str, foreign: Mapping[str, str]) -> str:
-    """Return a stored trust policy with its users and roles under their ARNs, and strangers under their texts.
+    """Return a stored trust policy with ARNs in place of unique ids.
 
-    The ids in `foreign` are shown as their texts there.
+    Unresolved principals and the ids in `foreign` are shown as their original strings.
     """
     return show_strangers(reader, _rewrite(document, lambda text: foreign.get(text) or _to_arn(reader, text)))
 
@@ -102,14 +106,15 @@ def _rewrite(document: str, translate: Callable[[str], str]) -> str:
             if translated != named:
                 principal["AWS"] = translated
                 changed = True
-    # A text that names nobody is kept to the letter.
+    # A document without such principals is returned unchanged.
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":")) if changed else document
 
 
 def _to_id(reader: Reader, account: str, text: str) -> str | None:
-    """Return what stands for a principal in a stored trust policy, or None for one of another account that is missing.
+    """Return the stored form of a principal.
 
-    Raises MalformedPolicyDocument for one of the own account that is missing.
+    Returns None if a principal of another account does not exist. Raises MalformedPolicyDocument if one of the own
+    account does not exist.
     """
     if text == "*":
         return text
@@ -139,7 +144,7 @@ def _account_of(text: str) -> str:
 
 
 def _find_named(reader: Reader, account: str, text: str) -> str | None:
-    """Return what stands for the account, session, user or role of this name, or None where it does not exist."""
+    """Return the stored form of an account, session, user or role, or None."""
     arn = Arn.find(text)
     if arn is None or (arn.service == "iam" and arn.resource == "root"):
         return _text_of_account(reader, account, text)
@@ -156,7 +161,7 @@ def _named_id(reader: Reader, arn: Arn, text: str) -> str | None:
     if type_ is None:
         raise _invalid(text)
     found = records.find(reader, type_, arn.account, rest.rpartition("/")[2])
-    # Names are unique without regard to case, but a principal is matched with it, path included.
+    # Names are unique case-insensitively, but a principal matches case-sensitively and with its path.
     return None if found is None or found.arn != text else found.id
 
 
@@ -168,7 +173,7 @@ def _session_id(reader: Reader, arn: Arn, text: str) -> str | None:
     if kind != "assumed-role" or not session:
         raise _invalid(text)
     role = records.find(reader, Role, arn.account, name)
-    # Two spellings of one session would share an id, and only one of them could be shown again.
+    # Two spellings of one session would have the same id, and only one of them could be shown.
     if role is None or assumed_role_arn(role.account, role.name, session) != text:
         return None
     return f"{role.id}:{session}"

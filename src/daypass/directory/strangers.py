@@ -1,11 +1,11 @@
-"""Principals that nobody here is meant by, nor ever will be: kept in a trust policy as an id, shown as their text.
+"""Unresolved principals: stored as an id that never matches.
 
-Owns the ids and both directions. An imported trust policy may name accounts, users or providers that are not here. If
-it kept the text, whoever made that account later would be trusted. So an id stands in its place, of the form of a
-unique id but longer than any that is given out: the engine finds it equal to nobody's.
+An imported trust policy can name accounts, users or providers that do not exist here. If their names were stored, a
+person who creates that account later would be trusted. Thus an id replaces the name. It has the form of a unique id but
+is longer than any real one, so that the engine never finds an equal principal. Owns these ids and both directions.
 
-The texts of imported strangers are records. The texts of principals that a caller named in a trust policy are kept with
-the role (`Role.foreign`), so that a caller leaves nothing behind in the store once the role is gone.
+The strings of imported unresolved principals are records. The strings of principals that a caller named in a trust
+policy are stored in the role (`Role.foreign`), so that they are deleted together with the role.
 """
 
 import base64
@@ -24,7 +24,7 @@ Kind = Literal["AWS", "Federated"]
 
 
 def principals_of(document: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return the principals that a policy names, with their types: ("AWS", "arn:…")."""
+    """Return the principals of a policy with their types: ("AWS", "arn:…")."""
     found: set[tuple[str, str]] = set()
     for principal in _principals(document):
         for kind, named in principal.items():
@@ -33,7 +33,10 @@ def principals_of(document: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def keep_strangers(writer: Writer, document: Mapping[str, Any], texts: AbstractSet[str]) -> dict[str, Any]:
-    """Return a trust policy with the ids of strangers in the place of these texts. The ids are stored."""
+    """Return a trust policy with ids in place of these unresolved principals.
+
+    The ids are stored.
+    """
     kept: dict[str, Any] = json.loads(json.dumps(document))
     for principal in _principals(kept):
         for kind in ("AWS", "Federated"):
@@ -44,32 +47,36 @@ def keep_strangers(writer: Writer, document: Mapping[str, Any], texts: AbstractS
 
 
 def unresolved_id(text: str, kind: Kind = "AWS") -> str:
-    """Return the id under which a principal is kept that never matches."""
+    """Return the id that stands for an unresolved principal."""
     digest = hashlib.sha256(f"{kind} {text}".encode()).digest()[:20]
     return _PREFIX + base64.b32encode(digest).decode()
 
 
 def is_unresolved(stored: str) -> bool:
-    """Tell whether an id stands for a principal that never matches."""
+    """Tell whether an id stands for an unresolved principal."""
     return stored.startswith(_PREFIX)
 
 
 def unresolved_of(foreign: Mapping[str, str]) -> dict[str, str]:
-    """Return the principals that never match, out of those that a role keeps under an id: {id: text}."""
+    """Return the unresolved principals of a role's `foreign`: {id: string}."""
     return {id_: text for id_, text in foreign.items() if is_unresolved(id_)}
 
 
 def find_text(reader: Reader, stored: str) -> str | None:
-    """Return the text of a principal that an import left unresolved, or None."""
+    """Return the string of a principal that an import left unresolved.
+
+    Returns None if there is no such principal.
+    """
     stranger = _find(reader, stored)
     return None if stranger is None else stranger.text
 
 
 def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) -> str:
-    """Return a stored trust policy as it is decided by. `foreign` is what its role keeps of texts.
+    """Return a stored trust policy in the form that the engine evaluates.
 
-    An Allow never means an unresolved principal. A Deny means whoever has that name, even if it was made later, because
-    a Deny that never matched would let in whom it was written against.
+    `foreign` has the strings that the role stores. An Allow never matches an unresolved principal. A Deny matches a
+    principal with that name, even if it was created later: a Deny that never matches would admit the caller that it
+    names.
     """
     if _PREFIX not in document:
         return document
@@ -86,7 +93,7 @@ def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) ->
 
 
 def show_strangers(reader: Reader, document: str) -> str:
-    """Return a stored trust policy with the texts of strangers in the place of their ids."""
+    """Return a stored trust policy with the strings of unresolved principals."""
     if _PREFIX not in document:
         return document
     shown: dict[str, Any] = json.loads(document)
@@ -99,7 +106,10 @@ def show_strangers(reader: Reader, document: str) -> str:
 
 
 def strangers_in(reader: Reader, document: str, foreign: Mapping[str, str]) -> frozenset[str]:
-    """Return the texts of the strangers in a stored trust policy. `foreign` is what its role keeps of texts."""
+    """Return the strings of the unresolved principals in a stored policy.
+
+    `foreign` has the strings that the role stores.
+    """
     if _PREFIX not in document:
         return frozenset()
     unresolved = unresolved_of(foreign)
@@ -133,7 +143,7 @@ def _listed(named: Any) -> list[Any]:
 
 
 def _move(principal: dict[str, Any], old_kind: str, old: str, kind: str, new: str) -> None:
-    """Put a principal in the place of another; under its own type where that differs."""
+    """Replace a principal by another one, under its own type if that differs."""
     if old_kind == kind:
         named = principal[kind]
         principal[kind] = [new if text == old else text for text in named] if isinstance(named, list) else new

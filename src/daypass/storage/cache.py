@@ -1,14 +1,18 @@
-"""The cache before the store: derived values that are dropped the moment they would differ.
+"""The cache in front of the store: derived values that are always fresh.
 
-Owns freshness. A value may be used while three things hold: the beacon shows the number that we last caught up
-with (so no process of this machine has written since), the store was asked for news within the last second
-(so no other machine has, for longer than that), and nothing that the value was derived from was touched.
+Owns freshness. A value can be used while three conditions are true:
 
-A value is derived inside one snapshot, without any lock. It is kept only if that snapshot is not older than
-what the cache has already caught up with; changes after the snapshot are caught up with later and drop it then.
+* The change counter has the value that it had at the last update of the cache. Thus no process of this machine has
+written since then.
+* The cache asked the store for changes within the last second. Thus it can miss another machine's writes only for that
+time.
+* No data from which the value was derived has changed.
 
-While the database is away, what is cached goes on being served, except after a write of this machine that the
-cache could not catch up with: then nobody may be told what was true before.
+A value is derived from one snapshot, without a lock. It is kept only if the snapshot is at least as new as the cache.
+If a later change affects the value, the next update drops it.
+
+While the database is unavailable, cached values are still served. The exception is a write of this machine that the
+cache has not seen: then requests fail, because they must not get the old values.
 """
 
 import threading
@@ -27,15 +31,18 @@ from daypass.storage.touched import disturbed
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-POLL_SECONDS = 0.5  # how often news is asked for when nothing rings
-FRESH_SECONDS = 0.9  # how long the answer is good for, from the moment of asking
-_LONGEST_NAME = 256  # a longer argument is no name but a text that a value is made of, such as a session policy
-_LITTLE_BYTES = 65_536  # what a loader that keeps little of large records is weighed as
-_TEXT_WEIGHT = 6  # such a text against a stored body: it is all policy, and compiled it is largest
+POLL_SECONDS = 0.5  # how often the cache asks for changes if the counter does not change
+FRESH_SECONDS = 0.9  # how long an answer is valid, from the start of the request for changes
+_LONGEST_NAME = 256  # a longer argument is not a name but the source of a value, such as a session policy
+_LITTLE_BYTES = 65_536  # the maximum weight for a loader that keeps little of large records
+_TEXT_WEIGHT = 6  # the weight of such a string, relative to a stored body: compiled policies are the largest values
 
 
 def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: AbstractSet[str]) -> str:
-    """Return the account that a value counts for, or nothing where it is of none or of several."""
+    """Return the account whose share a value counts against.
+
+    Returns an empty string if the value belongs to no account or to several.
+    """
     place = charged_argument(loader)
     if place is not None:
         return str(args[place]) if place < len(args) else ""
@@ -43,31 +50,34 @@ def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: 
 
 
 class _Freshness:
-    """Whether the entries may be used now. One thread writes it at a time; everybody reads it."""
+    """Whether the entries can be used now.
+
+    Only one thread writes it at a time. All threads read it.
+    """
 
     __slots__ = ("beacon", "monotonic", "seen", "until")
 
     def __init__(self, beacon: Sequence[int], monotonic: Callable[[], float]) -> None:
         self.beacon = beacon
         self.monotonic = monotonic
-        self.seen: int | None = None  # the beacon when we last caught up
+        self.seen: int | None = None  # the change counter at the last update
         self.until = float("-inf")
 
     def is_given(self) -> bool:
-        """Tell whether nothing can have changed that the entries do not show."""
+        """Tell whether the entries show all changes, within the allowed delay."""
         return self.beacon[0] == self.seen and self.monotonic() < self.until
 
     def is_overtaken(self) -> bool:
-        """Tell whether a process of this machine wrote something that the entries may not show."""
+        """Tell whether this machine wrote changes that the entries may not show."""
         return self.beacon[0] != self.seen
 
     def now(self) -> tuple[int, float]:
-        """Return what the beacon and the clock say, to be granted after the question asked at this instant."""
+        """Return the change counter and the clock, before a request for changes."""
         return self.beacon[0], self.monotonic()
 
 
 class CachedOnly:
-    """The cache as the event loop may use it: raises WouldBlock rather than wait."""
+    """The cache for the event loop: raises WouldBlock instead of waiting."""
 
     __slots__ = ("_entry", "_freshness")
 
@@ -78,7 +88,7 @@ class CachedOnly:
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
         """Return the cached value. It costs less than a microsecond."""
         given = self._freshness
-        # What is_given says, written out: this is asked half a dozen times by every request.
+        # The body of is_given, inlined: every request runs this about six times.
         if given.beacon[0] != given.seen or given.monotonic() >= given.until:
             raise WouldBlock
         entry = self._entry((loader, args))
@@ -90,7 +100,10 @@ class CachedOnly:
 
 
 class Loading:
-    """The cache as worker threads use it: catches up and loads as needed, or raises StoreUnavailable."""
+    """The cache for worker threads: it updates itself and loads as needed.
+
+    Raises StoreUnavailable if it cannot.
+    """
 
     __slots__ = ("_cache",)
 
@@ -98,14 +111,17 @@ class Loading:
         self._cache = cache
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return the value, from the cache or else from the store."""
+        """Return the value from the cache, or load it from the store."""
         self._cache.catch_up()
         value: T = self._cache.find_or_load(loader, args)
         return value
 
 
 class Cache:
-    """Keeps what loaders make of a store, within bounds of number and approximate size, which accounts share."""
+    """Keeps the values that loaders derive from a store.
+
+    The number of entries and their approximate size are limited. Accounts share the limits.
+    """
 
     def __init__(
         self,
@@ -117,10 +133,10 @@ class Cache:
     ) -> None:
         self._store = store
         self._entries = Entries(max_entries=max_entries, max_bytes=max_bytes)
-        self._changing = threading.Lock()  # around changes to entries; never held while the store is asked
-        self._asking = threading.Lock()  # one thread at a time asks for news
+        self._changing = threading.Lock()  # protects changes of the entries; never held during a query of the store
+        self._asking = threading.Lock()  # only one thread at a time asks for changes
         self._freshness = _Freshness(store.beacon, monotonic)
-        self._revision = -1  # the entries are as new as this, or newer
+        self._revision = -1  # the entries are at least as new as this revision
         self._is_away = False
         self._poller = Background("cache-poll", self._poll_until_closed)
         self.cached_only = CachedOnly(self._freshness, self._entries)
@@ -128,30 +144,33 @@ class Cache:
 
     @property
     def is_away(self) -> bool:
-        """Tell whether the database did not answer when it was last asked for news."""
+        """Tell whether the database did not answer the last request for changes."""
         return self._is_away
 
     def start(self) -> None:
-        """Ask for news in the background, so that requests on the event loop need not wait for it."""
+        """Start to poll for changes in the background.
+
+        Thus requests on the event loop do not have to wait for an update.
+        """
         self._poller.start()
 
     def close(self) -> None:
-        """Stop asking. The store is not this cache's to close."""
+        """Stop polling. The caller closes the store."""
         self._poller.stop()
 
     def poll(self) -> None:
-        """Ask for news, however fresh the last ones are. Raises StoreUnavailable as `catch_up` does."""
+        """Ask for changes now. Raises StoreUnavailable as `catch_up` does."""
         with self._asking:
             self._ask()
 
     def catch_up(self) -> None:
-        """See that the entries may be used, or raise StoreUnavailable."""
+        """Update the entries if necessary, or raise StoreUnavailable."""
         if self._freshness.is_given():
             return
-        # While the database is away one thread waits for it; the others go on with what there is.
+        # While the database is unavailable, one thread waits for it. The others use the cached values.
         if not self._asking.acquire(blocking=not self._is_away):
             if self._freshness.is_overtaken():
-                raise StoreUnavailable("the database is away, and there are changes it has not told yet")
+                raise StoreUnavailable("the database is unavailable, and the cache has not seen its latest changes")
             return
         try:
             if not self._freshness.is_given():
@@ -160,7 +179,7 @@ class Cache:
             self._asking.release()
 
     def find_or_load(self, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> Any:
-        """Return the entry's value, or make it from one snapshot of the store."""
+        """Return the entry's value, or derive it from one snapshot of the store."""
         entry = self._entries.get((loader, args))
         if entry is not None:
             entry.used = True
@@ -186,7 +205,7 @@ class Cache:
             self._is_away = True
             if self._freshness.is_overtaken():
                 raise
-            _, asked_at = self._freshness.now()  # the waiting must not eat up the time until the next attempt
+            _, asked_at = self._freshness.now()  # the wait must not count against the time until the next attempt
         else:
             self._is_away = False
             self._freshness.seen = light
@@ -194,7 +213,7 @@ class Cache:
 
     def _take_in(self, changes: Changes | None) -> None:
         if changes is None:
-            revision = self._store.revision()  # before the entries go: what is loaded from here on is as new
+            revision = self._store.revision()  # read before the entries are dropped: later loads are at least as new
             with self._changing:
                 self._entries.clear()
                 self._revision = revision
@@ -207,5 +226,5 @@ class Cache:
 
     def _poll_until_closed(self) -> None:
         while not self._poller.stopping.wait(POLL_SECONDS):
-            with suppress(StoreUnavailable):  # it is remembered in _is_away, and requests are told themselves
+            with suppress(StoreUnavailable):  # _is_away remembers it, and requests raise it themselves
                 self.poll()

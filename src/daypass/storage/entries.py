@@ -1,12 +1,12 @@
-"""The cache's entries: what was derived, from which questions, and which to let go of when there are too many.
+"""The entries of the cache: their bounds, eviction and dependencies.
 
-Owns the bounds, the shares of accounts, and the index from questions to entries; knows no store and no time. Not safe
-for threads by itself, but for `get`: cache.py holds a lock around everything else.
+Owns the limits, the shares of accounts, and the index from dependencies to entries. Does not know the store or the
+time. Only `get` is safe for threads: cache.py holds a lock around all other calls.
 
-* Where there are too many entries, the account that holds most bytes loses one. So no account can evict the entries of
-  an account that holds less, however many it makes.
-* Among the entries of one account, one that was used since it was last looked at gets a second chance, so that a flood
-  of unknown names evicts other unknown names before it evicts entries that the traffic needs.
+* If there are too many entries, the account with the largest share loses one. Thus an account cannot evict entries of
+an account with a smaller share.
+* Within one account, an entry that was used since its last check gets a second chance. Thus a flood of unknown names
+evicts other unknown names before entries that real traffic needs.
 """
 
 import heapq
@@ -17,12 +17,15 @@ from typing import Any
 from daypass.storage.touched import Dependency
 
 _OVERHEAD_BYTES = 1024  # an entry without its value: keys, index, objects
-_BYTES_PER_BODY_BYTE = 4  # a parsed and compiled value against the body it was made of
+_BYTES_PER_BODY_BYTE = 4  # the size of a parsed and compiled value, relative to its stored body
 _SPARE_NOTES = 64
 
 
 class Entry:
-    """A derived value. `used` is set by every reader and cleared by the sweep; `owner` is the account it counts for."""
+    """A derived value.
+
+    Every reader sets `used`, and eviction clears it. `owner` is the account whose share the entry counts against.
+    """
 
     __slots__ = ("asked", "owner", "used", "value", "weight")
 
@@ -35,7 +38,7 @@ class Entry:
 
 
 class _Share:
-    """What one account holds, the oldest first."""
+    """The entries of one account, oldest first."""
 
     __slots__ = ("entries", "weight")
 
@@ -45,10 +48,10 @@ class _Share:
 
 
 class _Shares:
-    """What each account holds, and which one holds most.
+    """The share of each account. Finds the largest share.
 
-    `_notes` is a heap of (minus weight, account). Each growth adds a note, and a note that is out of date is corrected
-    when it comes up, so finding the heaviest share takes about the logarithm of the number of accounts.
+    `_notes` is a heap of (minus weight, account). Each growth adds a note. An outdated note is corrected when it
+    reaches the top, thus finding the largest share takes about the logarithm of the number of accounts.
     """
 
     def __init__(self) -> None:
@@ -73,7 +76,7 @@ class _Shares:
             del self._by_owner[entry.owner]
 
     def heaviest(self) -> _Share:
-        """Return the share that weighs most. There must be one."""
+        """Return the share with the largest weight. There must be at least one."""
         while True:
             noted, owner = self._notes[0]
             share = self._by_owner.get(owner)
@@ -85,7 +88,7 @@ class _Shares:
 
 
 class Entries:
-    """At most `max_entries` values of together about `max_bytes`."""
+    """At most `max_entries` values with about `max_bytes` in total."""
 
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
@@ -101,11 +104,14 @@ class Entries:
 
     @property
     def weight(self) -> int:
-        """About how many bytes the entries hold."""
+        """The approximate number of bytes of all entries."""
         return self._weight
 
     def put(self, key: Hashable, entry: Entry) -> None:
-        """Keep an entry, and let go of others where there are too many. One too large for all is not kept."""
+        """Store an entry, and evict others if there are too many.
+
+        An entry larger than the limit is not stored.
+        """
         self.drop(key)
         if entry.weight > self._max_bytes or self._max_entries < 1:
             return
@@ -118,7 +124,7 @@ class Entries:
             self._let_one_go()
 
     def drop(self, key: Hashable) -> None:
-        """Forget an entry, if there is one."""
+        """Remove an entry if it exists."""
         entry = self._entries.pop(key, None)
         if entry is None:
             return
@@ -131,21 +137,21 @@ class Entries:
                 del self._dependents[dependency]
 
     def drop_dependents(self, dependency: Dependency) -> None:
-        """Forget every entry that asked this question."""
+        """Remove every entry that depends on this query."""
         for key in tuple(self._dependents.get(dependency, ())):
             self.drop(key)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self._entries.clear()
         self._shares = _Shares()
         self._dependents.clear()
         self._weight = 0
 
     def _let_one_go(self) -> None:
-        """Drop the oldest unused entry of the account that holds most.
+        """Drop the oldest unused entry of the account with the largest share.
 
-        Each used one that is passed over loses its mark, so this ends.
+        A used entry is skipped and marked as unused, thus the loop ends.
         """
         entries = self._shares.heaviest().entries
         while True:
