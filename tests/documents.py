@@ -1,4 +1,4 @@
-"""Policy documents, and the users that have them."""
+"""Policy documents, and users with policies."""
 
 import json
 from typing import Any
@@ -10,12 +10,12 @@ def document(*statements: dict[str, Any]) -> str:
 
 
 def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement that allows."""
+    """Return an Allow statement."""
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
 def deny(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement that denies."""
+    """Return a Deny statement."""
     return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
 
 
@@ -30,7 +30,7 @@ def trust(**principal: Any) -> str:
 
 
 def new_key(iam: Any, name: str, *statements: dict[str, Any], **more: Any) -> Any:
-    """Make a user with one inline policy named `own`, and return its access key."""
+    """Create a user with one inline policy `own`, and return its access key."""
     iam.create_user(UserName=name, **more)
     if statements:
         iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document(*statements))

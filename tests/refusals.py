@@ -1,4 +1,4 @@
-"""How a client of AWS's SDK sees a refused call."""
+"""Refused calls, as a client of the AWS SDK sees them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,20 +16,23 @@ class _Answer(NamedTuple):
 
 
 class Refusal(_Answer):
-    """Code, status and message of a refusal. `encoded` is its encoded authorization message, if it has one."""
+    """The code, status and message of a refusal.
+
+    `encoded` is its encoded authorization message, or None.
+    """
 
     encoded: str | None = None
 
 
 def refused(call: Callable[..., Any], /, *args: Any, **parameters: Any) -> Refusal:
-    """Return the refusal of a call. Fails if the call succeeds."""
+    """Return the refusal of a call. Fail if the call succeeds."""
     with pytest.raises(ClientError) as caught:
         call(*args, **parameters)
     return read_refusal(caught.value)
 
 
 def code_of(call: Callable[..., Any], /, *args: Any, **parameters: Any) -> str:
-    """Return the code of a call's refusal, or an empty string if the call succeeds."""
+    """Return the code of a call's refusal, or "" if the call succeeds."""
     try:
         call(*args, **parameters)
     except ClientError as error:

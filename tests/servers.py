@@ -1,4 +1,7 @@
-"""Fixtures that most tests of calls share: a server for each file, an account for each test, and clients."""
+"""Fixtures for tests of calls: a server, an account and clients.
+
+Each file has a server, and each test has an account.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +15,7 @@ from daypass.testing.server import RunningServer, running_server
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """Run one server on a memory store for the tests of a file, each of which makes an account of its own."""
+    """Run a server on a memory store for the tests of one file."""
     with running_server() as running:
         yield running
 
@@ -25,17 +28,17 @@ def as_caller(server: RunningServer) -> ClientFactory:
 
 @pytest.fixture
 def root(server: RunningServer) -> RootKey:
-    """Make an account for this test alone, and return its root key."""
+    """Create an account for this test, and return its root key."""
     return server.new_account()
 
 
 @pytest.fixture
 def account(root: RootKey) -> str:
-    """Return the account's twelve digits."""
+    """Return the id of the account (12 digits)."""
     return root.account
 
 
 @pytest.fixture
 def iam(root: RootKey, as_caller: ClientFactory) -> Any:
-    """Return a client that signs as the account's root user."""
+    """Return an IAM client of the account's root user."""
     return as_caller("iam", root)

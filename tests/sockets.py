@@ -1,4 +1,4 @@
-"""Connections to a server, and ports that are free."""
+"""Connections to a server, and free ports."""
 
 import socket
 
@@ -10,7 +10,7 @@ def connect(url: str, source: str = "127.0.0.1", *, timeout: float = 30) -> sock
 
 
 def free_port() -> int:
-    """Return a port of loopback that is free now."""
+    """Return a loopback port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

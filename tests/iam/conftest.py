@@ -1,4 +1,7 @@
-"""One running server for the whole folder, an account of its own for each test, and the documents that many need."""
+"""Fixtures for tests of IAM: a server, an account and clients.
+
+One server runs for each file, and each test has its own account.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +17,13 @@ EC2 = trust(Service="ec2.amazonaws.com")
 
 
 def body(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer without what the client adds to it."""
+    """Return an answer without the members that the client adds."""
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
 @pytest.fixture
 def user_client(iam: Any, as_caller: ClientFactory) -> Callable[..., Any]:
-    """Make a user with one inline policy, and a client that signs as that user."""
+    """Create a user with one inline policy, and return its client."""
 
     def make(name: str, policy: str | None = None, **more: Any) -> Any:
         iam.create_user(UserName=name, **more)

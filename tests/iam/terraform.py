@@ -1,7 +1,8 @@
-"""What terraform-provider-aws calls for each resource: to create, read, update, delete and import it.
+"""The calls of terraform-provider-aws for each resource.
 
-Written from the provider's public source (internal/service/iam), call by call and in its order; the provider itself
-cannot run here. A resource's state holds its arguments, as `read` returns them; None means that it is gone.
+For each resource: create, read, update, delete and import. Written from the provider's public source
+(internal/service/iam), call by call and in its order; the provider itself cannot run here. A resource's state has its
+arguments, as `read` returns them. None means that the resource does not exist.
 """
 
 import json
@@ -15,27 +16,33 @@ State = dict[str, Any]
 
 
 def normalized(text: str) -> str:
-    """Return a policy as the provider sends it: JSON without superfluous white space."""
+    """Return a policy as the provider sends it, without extra white space."""
     return json.dumps(json.loads(text), separators=(",", ":"))
 
 
 def shown(document: Any) -> str:
-    """Return a document from an answer, which botocore has decoded, as the provider compares it."""
+    """Return a document from an answer in the form that the provider compares.
+
+    botocore has decoded the document.
+    """
     return json.dumps(document, separators=(",", ":"))
 
 
 def tags_in(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as a request carries them."""
+    """Return tags in the form of a request."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def tags_out(tags: list[dict[str, str]]) -> dict[str, str]:
-    """Return tags as state holds them."""
+    """Return tags in the form of the state."""
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def or_none(read: Callable[[], State]) -> State | None:
-    """Return what a read returns, or None where the provider would drop the resource from its state."""
+    """Return the result of a read.
+
+    Returns None if the provider would remove the resource from its state.
+    """
     try:
         return read()
     except ClientError as error:
@@ -45,12 +52,12 @@ def or_none(read: Callable[[], State]) -> State | None:
 
 
 def unless_gone(call: Callable[..., Any], **parameters: Any) -> None:
-    """Make a call of a deletion, which does not mind that the thing is gone."""
+    """Make a delete call, and ignore NoSuchEntity."""
     or_none(lambda: call(**parameters) or {})
 
 
 def update_tags(call: Callable[..., Any], uncall: Callable[..., Any], old: State, new: State, **named: str) -> None:
-    """Change tags as the provider does: remove first, then set those that are new or changed."""
+    """Change tags as the provider does: remove first, then set new values."""
     removed = sorted(old["tags"].keys() - new["tags"].keys())
     if removed:
         uncall(**named, TagKeys=removed)
@@ -66,7 +73,7 @@ class Role:
     iam: Any
 
     def create(self, wanted: State) -> str:
-        """Make it, with everything that can be given at birth."""
+        """Create the role with all arguments that CreateRole accepts."""
         optional = {
             "Description": wanted["description"],
             "PermissionsBoundary": wanted["permissions_boundary"],
@@ -82,7 +89,7 @@ class Role:
         return str(role["RoleName"])
 
     def read(self, name: str) -> State | None:
-        """Read it, its inline policies and its attachments."""
+        """Read the role, its inline policies and its attachments."""
         return or_none(lambda: self._read(name))
 
     def _read(self, name: str) -> State:
@@ -100,7 +107,7 @@ class Role:
         }
 
     def update(self, name: str, old: State, new: State) -> str:
-        """Change what differs, one call for each argument."""
+        """Change the different arguments, with one call for each."""
         if old["assume_role_policy"] != new["assume_role_policy"]:
             text = normalized(new["assume_role_policy"])
             self.iam.update_assume_role_policy(RoleName=name, PolicyDocument=text)
@@ -118,7 +125,7 @@ class Role:
         return name
 
     def delete(self, name: str) -> None:
-        """Take it out of instance profiles, then delete it."""
+        """Remove the role from instance profiles, then delete it."""
         for profile in self.iam.list_instance_profiles_for_role(RoleName=name)["InstanceProfiles"]:
             self.iam.remove_role_from_instance_profile(
                 RoleName=name, InstanceProfileName=profile["InstanceProfileName"]
@@ -128,12 +135,12 @@ class Role:
 
 @dataclass(frozen=True)
 class Policy:
-    """aws_iam_policy. Name, path and description cannot be changed in place."""
+    """aws_iam_policy. Its name, path and description cannot be changed."""
 
     iam: Any
 
     def create(self, wanted: State) -> str:
-        """Make it. The provider sends an empty description too."""
+        """Create the policy. The provider sends an empty description too."""
         policy = self.iam.create_policy(
             PolicyName=wanted["name"],
             Path=wanted["path"],
@@ -144,7 +151,7 @@ class Policy:
         return str(policy["Arn"])
 
     def read(self, arn: str) -> State | None:
-        """Read it and the version in force."""
+        """Read the policy and its default version."""
         return or_none(lambda: self._read(arn))
 
     def _read(self, arn: str) -> State:
@@ -159,7 +166,7 @@ class Policy:
         }
 
     def update(self, arn: str, old: State, new: State) -> str:
-        """Delete the oldest version where there are five, add one, and put it in force."""
+        """Add a version as the default. Delete the oldest of five versions first."""
         if old["policy"] != new["policy"]:
             versions = self._versions(arn)
             if len(versions) >= 5:
@@ -193,7 +200,7 @@ class User:
     iam: Any
 
     def create(self, wanted: State) -> str:
-        """Make it."""
+        """Create the user."""
         boundary = wanted["permissions_boundary"]
         user = self.iam.create_user(
             UserName=wanted["name"],
@@ -204,7 +211,7 @@ class User:
         return str(user["UserName"])
 
     def read(self, name: str) -> State | None:
-        """Read it."""
+        """Read the user."""
         return or_none(lambda: self._read(name))
 
     def _read(self, name: str) -> State:
@@ -217,7 +224,7 @@ class User:
         }
 
     def update(self, name: str, old: State, new: State) -> str:
-        """Rename, bound and tag it."""
+        """Rename the user, change its boundary and its tags."""
         if (old["name"], old["path"]) != (new["name"], new["path"]):
             self.iam.update_user(UserName=name, NewUserName=new["name"], NewPath=new["path"])
             name = new["name"]
@@ -231,7 +238,7 @@ class User:
         return name
 
     def delete(self, name: str) -> None:
-        """Take away everything that a user can have, then delete it."""
+        """Remove everything that a user can have, then delete the user."""
         iam, named = self.iam, {"UserName": name}
         for group in iam.list_groups_for_user(**named)["Groups"]:
             iam.remove_user_from_group(**named, GroupName=group["GroupName"])
@@ -261,12 +268,12 @@ class Group:
     iam: Any
 
     def create(self, wanted: State) -> str:
-        """Make it."""
+        """Create the group."""
         group = self.iam.create_group(GroupName=wanted["name"], Path=wanted["path"])["Group"]
         return str(group["GroupName"])
 
     def read(self, name: str) -> State | None:
-        """Read it."""
+        """Read the group."""
         return or_none(lambda: self._read(name))
 
     def _read(self, name: str) -> State:
@@ -274,13 +281,13 @@ class Group:
         return {"name": group["GroupName"], "path": group["Path"]}
 
     def update(self, name: str, old: State, new: State) -> str:
-        """Rename it."""
+        """Rename the group."""
         if old != new:
             self.iam.update_group(GroupName=name, NewGroupName=new["name"], NewPath=new["path"])
         return str(new["name"])
 
     def delete(self, name: str) -> None:
-        """Delete it."""
+        """Delete the group."""
         unless_gone(self.iam.delete_group, GroupName=name)
 
 
@@ -305,7 +312,7 @@ class GroupMembership:
         return {"group": group, "users": {user["UserName"] for page in pages for user in page["Users"]}}
 
     def update(self, group: str, old: State, new: State) -> str:
-        """Remove those who go, then add those who come."""
+        """Remove the users that are not wanted, then add the new ones."""
         for user in sorted(old["users"] - new["users"]):
             unless_gone(self.iam.remove_user_from_group, GroupName=group, UserName=user)
         for user in sorted(new["users"] - old["users"]):
@@ -313,7 +320,7 @@ class GroupMembership:
         return group
 
     def delete(self, group: str) -> None:
-        """Remove those whom the state names."""
+        """Remove the users in the state."""
         state = self._read(group)
         for user in sorted(state["users"]):
             unless_gone(self.iam.remove_user_from_group, GroupName=group, UserName=user)

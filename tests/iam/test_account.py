@@ -1,4 +1,4 @@
-"""What is asked of an account as a whole: alias, password policy, numbers, credential report."""
+"""Actions about an account: alias, password policy, summary, reports."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from daypass.testing.server import RunningServer
 
 
 def test_an_account_has_one_alias(iam: Any, server: RunningServer, as_caller: ClientFactory) -> None:
-    """A new alias takes the place of the old; an alias of another account is taken."""
+    """A new alias replaces the old one. Another account's alias is refused."""
     assert body(iam.list_account_aliases()) == {"AccountAliases": [], "IsTruncated": False}
     iam.create_account_alias(AccountAlias="first-name")
     iam.create_account_alias(AccountAlias="second-name")
@@ -35,7 +35,7 @@ def test_an_account_has_one_alias(iam: Any, server: RunningServer, as_caller: Cl
 
 
 def test_the_password_policy_is_set_as_a_whole(iam: Any, account: str) -> None:
-    """What is not given falls back to its default; what was never set cannot be found."""
+    """A missing parameter gets its default. A policy must be set to be read."""
     missing = ("NoSuchEntity", 404, f"The Password Policy with domain name {account} cannot be found.")
     assert refused(iam.get_account_password_policy) == missing
     none = ("NoSuchEntity", 404, "The account policy with name PasswordPolicy cannot be found.")
@@ -68,7 +68,7 @@ def test_the_password_policy_is_set_as_a_whole(iam: Any, account: str) -> None:
 
 
 def test_the_summary_counts(iam: Any) -> None:
-    """The members are AWS's; each thing made adds one."""
+    """The members are AWS's, and each new entity adds one."""
     before = iam.get_account_summary()["SummaryMap"]
     assert len(before) == 34
     assert (before["UsersQuota"], before["VersionsPerPolicyQuota"], before["AccessKeysPerUserQuota"]) == (5000, 5, 2)
@@ -85,7 +85,7 @@ def test_the_summary_counts(iam: Any) -> None:
 
 
 def test_a_credential_report_is_made_and_kept_for_four_hours(iam: Any, account: str, server: RunningServer) -> None:
-    """The first call starts it, the next finds it complete; later it is expired, and is made anew."""
+    """The first call creates it, and it expires after four hours."""
     assert refused(iam.get_credential_report) == ("ReportNotPresent", 410, "")
     iam.create_user(UserName="comma,name")
     key = iam.create_access_key(UserName="comma,name")["AccessKey"]["AccessKeyId"]

@@ -1,4 +1,7 @@
-"""GetAccountAuthorizationDetails, ListEntitiesForPolicy and ListPoliciesGrantingServiceAccess."""
+"""The details of an account, and the users and grants of a policy.
+
+GetAccountAuthorizationDetails, ListEntitiesForPolicy and ListPoliciesGrantingServiceAccess.
+"""
 
 import json
 from typing import Any
@@ -15,7 +18,10 @@ LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 
 @pytest.fixture
 def own(iam: Any) -> str:
-    """Fill the account: a user in a group, a role in a profile, a policy; and bare ones of each. Return its ARN."""
+    """Fill the account and return the ARN of its policy.
+
+    Creates a user in a group, a role in a profile and a policy, and one of each without attachments.
+    """
     arn: str = iam.create_policy(PolicyName="own", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     iam.create_user(UserName="u", Path="/x/", PermissionsBoundary=arn, Tags=[{"Key": "k", "Value": "v"}])
     iam.create_group(GroupName="g")
@@ -37,7 +43,7 @@ def own(iam: Any) -> str:
 
 
 def test_everything_is_shown_with_all_that_binds_it(iam: Any, own: str) -> None:
-    """Lists are there though they be empty, save a user's inline policies."""
+    """Empty lists are shown, except a user's inline policies."""
     details = body(iam.get_account_authorization_details())
     inline = [{"PolicyName": "inline", "PolicyDocument": json.loads(LIST_BUCKET)}]
     bare, user = sorted(details["UserDetailList"], key=lambda one: str(one["UserName"]))
@@ -82,14 +88,14 @@ def test_everything_is_shown_with_all_that_binds_it(iam: Any, own: str) -> None:
     ],
 )
 def test_a_filter_leaves_the_other_lists_empty(iam: Any, own: str, kind: str, names: dict[str, int]) -> None:
-    """Every list is in the answer, whatever is asked for."""
+    """With any filter, the answer has every list."""
     details = body(iam.get_account_authorization_details(Filter=[kind]))
     assert {name: len(details[name]) for name in LISTS} == {**dict.fromkeys(LISTS, 0), **names}
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_pages_run_on_through_the_lists(iam: Any, own: str, size: int) -> None:
-    """Pages of any size join up to the whole, each thing once."""
+    """Pages of any size contain every entity exactly once."""
     whole = body(iam.get_account_authorization_details())
     joined: dict[str, list[Any]] = {name: [] for name in LISTS}
     pages = iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": size})
@@ -101,7 +107,7 @@ def test_pages_run_on_through_the_lists(iam: Any, own: str, size: int) -> None:
 
 
 def test_who_uses_a_policy_is_listed_by_use_kind_and_path(iam: Any, own: str) -> None:
-    """Attachments and boundaries both count, unless one of them is asked for."""
+    """Attachments and boundaries both count, unless a filter selects one."""
 
     def users(**parameters: Any) -> dict[str, list[str]]:
         answer = iam.list_entities_for_policy(PolicyArn=own, **parameters)
@@ -124,7 +130,10 @@ def test_who_uses_a_policy_is_listed_by_use_kind_and_path(iam: Any, own: str) ->
 
 
 def test_the_policies_that_let_somebody_into_a_service_are_listed(iam: Any, account: str, own: str) -> None:
-    """A user's own policies and those of its groups; wildcards and NotAction count."""
+    """The policies of a user and of its groups count.
+
+    Wildcards and NotAction count too.
+    """
     arn = f"arn:aws:iam::{account}:user/x/u"
     (s3, iam_, ec2) = iam.list_policies_granting_service_access(Arn=arn, ServiceNamespaces=["s3", "iam", "ec2"])[
         "PoliciesGrantingServiceAccess"

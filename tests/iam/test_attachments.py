@@ -1,4 +1,4 @@
-"""Managed and inline policies on users, groups and roles: one rule, three kinds of holder."""
+"""Managed and inline policies of users, groups and roles: the same rules."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,35 +11,35 @@ from tests.refusals import refused
 
 @dataclass(frozen=True)
 class Holder:
-    """One kind of holder, called `h`, and the calls about it."""
+    """One kind of holder with the name `h`, and the calls about it."""
 
     iam: Any
     word: str
 
     @property
     def named(self) -> dict[str, str]:
-        """The parameter that names it."""
+        """The parameter with its name."""
         return {f"{self.word}Name": "h"}
 
     def __call__(self, action: str, **parameters: Any) -> Any:
-        """Make a call about it."""
+        """Make a call about the holder."""
         return getattr(self.iam, action.format(self.word.lower()))(**self.named, **parameters)
 
     def refused(self, action: str, **parameters: Any) -> Any:
-        """Return how a call about it is refused."""
+        """Return the refusal of a call about the holder."""
         return refused(getattr(self.iam, action.format(self.word.lower())), **{**self.named, **parameters})
 
 
 @pytest.fixture(params=["User", "Group", "Role"])
 def holder(request: pytest.FixtureRequest, iam: Any) -> Holder:
-    """Make a user, a group, a role."""
+    """Create a user, a group or a role."""
     made = Holder(iam, request.param)
     made("create_{}", **({"AssumeRolePolicyDocument": EC2} if request.param == "Role" else {}))
     return made
 
 
 def test_managed_policies_are_attached_listed_and_detached(holder: Holder) -> None:
-    """Attaching twice is attaching once; detaching what is not attached is refused."""
+    """Attaching twice succeeds; detaching a policy that is not attached fails."""
     arn = holder.iam.create_policy(PolicyName="p", Path="/x/", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     empty = {"AttachedPolicies": [], "IsTruncated": False}
     assert body(holder("list_attached_{}_policies")) == empty
@@ -60,7 +60,7 @@ def test_managed_policies_are_attached_listed_and_detached(holder: Holder) -> No
 
 
 def test_what_cannot_be_attached_is_refused(holder: Holder, account: str) -> None:
-    """A text that is no ARN, and an ARN that nothing has."""
+    """A string that is not an ARN is refused, and so is an unknown ARN."""
     malformed = ("ValidationError", 400, "ARN longpolicynamebutnoarn is not valid.")
     assert holder.refused("attach_{}_policy", PolicyArn="longpolicynamebutnoarn") == malformed
     arn = f"arn:aws:iam::{account}:policy/nonexistent-policy"
@@ -80,7 +80,7 @@ def test_ten_policies_are_the_most(holder: Holder) -> None:
 
 
 def test_inline_policies_are_put_shown_listed_and_deleted(holder: Holder) -> None:
-    """What is put comes back to the letter."""
+    """The stored document is returned unchanged."""
     holder("put_{}_policy", PolicyName="one", PolicyDocument=LIST_BUCKET)
     holder("put_{}_policy", PolicyName="two", PolicyDocument=LIST_BUCKET)
     shown = body(holder("get_{}_policy", PolicyName="one"))
@@ -100,7 +100,10 @@ def test_inline_policies_are_put_shown_listed_and_deleted(holder: Holder) -> Non
 
 
 def test_inline_policies_share_their_room(holder: Holder) -> None:
-    """The sizes of all inline policies of one holder are added up; putting one again frees its own."""
+    """All inline policies of a holder share a quota.
+
+    A policy that is replaced does not count.
+    """
     most = {"User": 2048, "Group": 5120, "Role": 10240}[holder.word]
     half = document(allow("s3:" + "a" * (most // 2)))
     assert len(half) < most
@@ -111,7 +114,7 @@ def test_inline_policies_share_their_room(holder: Holder) -> None:
 
 
 def test_a_missing_holder_has_its_sentence(holder: Holder) -> None:
-    """Every action says the same of a holder that is not there."""
+    """Every action returns the same error for a holder that does not exist."""
     missing = (
         "NoSuchEntity",
         404,

@@ -1,4 +1,4 @@
-"""Example policies from AWS's documentation, as printed there, against what they promise.
+"""Example policies of AWS's documentation have the documented effect.
 
 Source: IAM User Guide, "Example IAM identity-based policies" and "Permissions boundaries for IAM entities".
 """
@@ -18,7 +18,7 @@ from daypass.testing.server import RunningServer
 
 OWN = "arn:aws:iam::*:user/${aws:username}"
 
-# The page "AWS: Allows MFA-authenticated IAM users to manage their own credentials" prints this.
+# From the page "AWS: Allows MFA-authenticated IAM users to manage their own credentials".
 FORCE_MFA = {
     "Version": "2012-10-17",
     "Statement": [
@@ -98,7 +98,10 @@ FORCE_MFA = {
 def test_force_mfa_opens_nothing_but_the_way_to_mfa(
     iam: Any, user_client: Callable[..., Any], server: RunningServer, as_caller: ClientFactory
 ) -> None:
-    """Without MFA a user can look at itself and enrol a device; with it, manage its own keys and nobody else's."""
+    """Without MFA a user can only read itself and enrol a device.
+
+    With MFA it can manage its own keys, but not those of other users.
+    """
     ann = user_client("ann", json.dumps(FORCE_MFA))
     iam.create_user(UserName="bea")
     assert ann.get_user()["User"]["UserName"] == "ann"
@@ -125,7 +128,10 @@ def test_force_mfa_opens_nothing_but_the_way_to_mfa(
 
 
 def test_self_service_is_for_oneself_wherever_one_is(user_client: Callable[..., Any], as_caller: ClientFactory) -> None:
-    """Of "AWS: Allows IAM users to manage their own … access keys": an action without a name is about who signs."""
+    """Without a name, the action applies to the user who signs the request.
+
+    Source: "AWS: Allows IAM users to manage their own … access keys".
+    """
     policy = document(allow("iam:*AccessKey*", OWN), allow("iam:GetUser", OWN))
     ann = user_client("ann", policy)
     user_client("ann2", policy)
@@ -138,13 +144,16 @@ def test_self_service_is_for_oneself_wherever_one_is(user_client: Callable[..., 
 
 
 def test_a_user_below_a_path_is_not_meant_by_a_name_alone(user_client: Callable[..., Any]) -> None:
-    """The ARN holds the path, so the printed policy does not cover it, on AWS as here."""
+    """The ARN contains the path, thus the documented policy does not match it.
+
+    AWS gives the same result.
+    """
     ann = user_client("ann", document(allow("iam:ListAccessKeys", OWN)), Path="/x/")
     assert refused(ann.list_access_keys)[0] == "AccessDenied"
 
 
 def test_a_name_like_a_wildcard_is_a_name(iam: Any, user_client: Callable[..., Any]) -> None:
-    """A variable's value is text: no name that a user can have widens the policy."""
+    """A variable's value is literal: a user name cannot widen the policy."""
     ann = user_client("a+n=n,@.-_", document(allow("iam:ListAccessKeys", OWN)))
     iam.create_user(UserName="ann")
     assert len(ann.list_access_keys()["AccessKeyMetadata"]) == 1
@@ -154,7 +163,10 @@ def test_a_name_like_a_wildcard_is_a_name(iam: Any, user_client: Callable[..., A
 def test_who_may_create_users_within_a_boundary_cannot_go_beyond_it(
     iam: Any, account: str, user_client: Callable[..., Any], as_caller: ClientFactory
 ) -> None:
-    """Of "Delegating responsibility to others using permissions boundaries": the delegate's users stay bounded."""
+    """A delegate can only create users with the boundary.
+
+    Source: "Delegating responsibility to others using permissions boundaries".
+    """
     company = iam.create_policy(PolicyName="XCompanyBoundaries", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     bounded = {"StringEquals": {"iam:PermissionsBoundary": company}}
     delegated = document(
@@ -211,6 +223,6 @@ def test_who_may_create_users_within_a_boundary_cannot_go_beyond_it(
 
 
 def test_long_term_keys_never_have_mfa(user_client: Callable[..., Any]) -> None:
-    """A plain Bool on a missing key allows nothing."""
+    """Bool does not match if the request lacks the condition key."""
     only_mfa = document(allow("iam:ListUsers", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}))
     assert refused(user_client("ann", only_mfa).list_users)[0] == "AccessDenied"

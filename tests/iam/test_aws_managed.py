@@ -1,4 +1,4 @@
-"""AWS's own policies: each can be read, and each id and ARN is one policy's."""
+"""AWS managed policies: each can be read, and ids and ARNs are unique."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from daypass.policy.document import DocumentKind, parse_document
 
 @pytest.mark.parametrize("policy", aws_policies().values(), ids=lambda policy: str(policy.name))
 def test_every_text_is_a_policy(policy: ManagedPolicy) -> None:
-    """What cannot be parsed would close every door of whoever has it attached."""
+    """Every document is valid: an invalid one would deny its users all access."""
     parse_document(policy.document, DocumentKind.IDENTITY)
 
 
 def test_ids_and_arns_are_unique() -> None:
-    """Ids are made of names; two names must not make one id."""
+    """Ids are derived from names; two names must not have the same id."""
     policies = aws_policies()
     assert len({policy.id for policy in policies.values()}) == len(policies)
     assert all(arn.startswith("arn:aws:iam::aws:policy/") for arn in policies)
 
 
 def test_a_policy_shows_the_version_that_aws_has_in_force(iam: Any) -> None:
-    """The answer for IAMUserChangePassword, member by member."""
+    """The answer for IAMUserChangePassword is AWS's in every member."""
     arn = "arn:aws:iam::aws:policy/IAMUserChangePassword"
     policy = iam.get_policy(PolicyArn=arn)["Policy"]
     assert (policy["DefaultVersionId"], policy["Tags"], policy["IsAttachable"]) == ("v5", [], True)
@@ -37,7 +37,7 @@ def test_a_policy_shows_the_version_that_aws_has_in_force(iam: Any) -> None:
 
 
 def test_policies_with_a_path_are_found_by_it(iam: Any) -> None:
-    """The ARN holds the path; without it there is no such policy."""
+    """The ARN contains the path; an ARN without it does not match a policy."""
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
     arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
     iam.attach_role_policy(RoleName="r", PolicyArn=arn)

@@ -1,4 +1,4 @@
-"""What AWS says of policies that it will not keep: its words, and which of two faults it names."""
+"""AWS's messages for invalid policies, and which of two faults it reports."""
 
 import json
 from collections.abc import Callable
@@ -25,13 +25,16 @@ IAM_PATHS = (
 
 
 def one(*without: str, **changed: Any) -> str:
-    """Return a policy of one good statement, but for some elements."""
+    """Return a policy of one valid statement with some elements changed."""
     statement = {**allow("s3:ListBucket", BUCKET), **changed}
     return document({name: value for name, value in statement.items() if name not in without})
 
 
 def of(*statements: Any, **top: Any) -> str:
-    """Return a policy of these statements and top elements, be they what they may."""
+    """Return a policy of these statements and top-level elements.
+
+    They need not be valid.
+    """
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements), **top})
 
 
@@ -61,17 +64,17 @@ CASES: tuple[tuple[str, str], ...] = (
     (when("StringEquals", "x"), SYNTAX),
     (when("Perhaps", {"a": "b"}), SYNTAX),
     (when("StringEquals", {"a": {}}), SYNTAX),
-    # A value that cannot be comes before an Action that is not there.
+    # An invalid value is reported before a missing Action.
     (one("Action", Condition={"DateLessThan": {"a": {}}}), SYNTAX),
     (of(GOOD, Version="2008-10-17"), TOO_OLD),
-    # The version comes before everything but the syntax.
+    # The version is checked after the syntax and before everything else.
     (json.dumps({"Statement": [{**GOOD, "Effect": "denY", "Sid": "a"}, {"Sid": "a", "Effect": "Allow"}]}), TOO_OLD),
     (one(Effect="allow"), LEGACY),
     (when("DateLessThan", {"a": "noon"}), LEGACY),
     (when("DateLessThan", {"a": "2016-12-13t2:00:00+1"}), LEGACY),
     (when("DateLessThan", {"a": "9223372036854775808"}), LEGACY),
     (one(Resource="arn:aws:s3::bucket"), LEGACY),
-    # What the old parser knew comes before ids, elements and partitions.
+    # The legacy parser's rules are checked before ids, elements and partitions.
     (one("Action", Resource="arn:aws:s3::bucket"), LEGACY),
     (of({**GOOD, "Sid": "a", "Effect": "aLLow"}, {"Sid": "a", "Effect": "Allow"}), LEGACY),
     (one(Resource="arn:error:s3:::b", Condition={"DateLessThan": {"a": "noon"}}), LEGACY),
@@ -81,7 +84,7 @@ CASES: tuple[tuple[str, str], ...] = (
     (one(Action=[]), NO_ACTIONS),
     (one("Resource"), NO_RESOURCES),
     (one("Resource", Action="nonsense"), NO_RESOURCES),
-    # Resources come before actions.
+    # Resources are checked before actions.
     (one(Action="a:b:c", Resource="nonsense"), 'Resource nonsense must be in ARN format or "*".'),
     (one(Resource=""), 'Resource  must be in ARN format or "*".'),
     (one(Resource="arn:error:s3:::b"), 'Partition "error" is not valid for resource "arn:error:s3:::b".'),
@@ -116,20 +119,23 @@ TAKEN: tuple[str, ...] = (
 
 @pytest.mark.parametrize(("text", "words"), CASES)
 def test_a_managed_policy_is_refused_for_the_fault_that_aws_names(iam: Any, text: str, words: str) -> None:
-    """The words are AWS's; where a document has two faults, so is the choice."""
+    """The message is AWS's. Of two faults, AWS's choice is reported."""
     assert refused(iam.create_policy, PolicyName="p", PolicyDocument=text) == ("MalformedPolicyDocument", 400, words)
 
 
 @pytest.mark.parametrize("text", TAKEN)
 def test_what_aws_takes_is_taken(iam: Any, text: str) -> None:
-    """Odd as some of it is: it comes back as it was put."""
+    """Unusual policies that AWS accepts are accepted and returned unchanged."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=text)["Policy"]["Arn"]
     shown = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
     assert shown == json.loads(text)
 
 
 def test_an_inline_policy_may_be_of_the_old_version(iam: Any) -> None:
-    """Only managed policies must be of 2012-10-17; the other rules are the same."""
+    """Only managed policies need the version 2012-10-17.
+
+    All other rules are the same for inline policies.
+    """
     iam.create_user(UserName="u")
     for number, version in enumerate(({}, {"Version": "2008-10-17"})):
         text = json.dumps({"Statement": [GOOD], **version})
@@ -139,7 +145,7 @@ def test_an_inline_policy_may_be_of_the_old_version(iam: Any) -> None:
 
 
 def test_odd_dates_never_let_anybody_in(user_client: Callable[..., Any]) -> None:
-    """A date that nothing can be compared with: an Allow does not hold, and a Deny does."""
+    """With a date that cannot be compared, an Allow fails and a Deny applies."""
     odd = {"DateGreaterThan": {"aws:CurrentTime": "-292275054"}}
     assert refused(user_client("a", document(allow("iam:ListUsers", Condition=odd))).list_users)[0] == "AccessDenied"
     deny = {"Effect": "Deny", "Action": "iam:ListUsers", "Resource": "*", "Condition": odd}
@@ -147,7 +153,7 @@ def test_odd_dates_never_let_anybody_in(user_client: Callable[..., Any]) -> None
 
 
 def test_nothing_malformed_is_kept(iam: Any) -> None:
-    """A refusal leaves nothing behind, and a version that is refused leaves the policy as it was."""
+    """A refused policy is not stored, and a refused version changes no policy."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     assert refused(iam.create_policy_version, PolicyArn=arn, PolicyDocument="{")[0] == "MalformedPolicyDocument"
     assert len(iam.list_policy_versions(PolicyArn=arn)["Versions"]) == 1

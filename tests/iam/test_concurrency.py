@@ -1,4 +1,4 @@
-"""Many administrators at once: no change is lost, and no quota is overrun."""
+"""Concurrent administrators: no change is lost, and no quota is exceeded."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -16,14 +16,17 @@ from daypass.testing.server import running_server
 
 
 def at_once(calls: list[Callable[[], Any]]) -> list[str]:
-    """Make the calls on threads of their own; return the code of each, empty where it was done."""
+    """Make each call in its own thread, and return their error codes.
+
+    The code of a successful call is empty.
+    """
     with ThreadPoolExecutor(8) as threads:
         return list(threads.map(code_of, calls))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Return the URL of an empty database, of each kind in turn."""
+    """Return the URL of an empty database of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/daypass.db"
         return
@@ -32,7 +35,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_changes_to_one_thing_are_all_kept(store: str) -> None:
-    """Each call reads and writes in one transaction: inline policies, tags and versions add up, quotas hold."""
+    """Each call reads and writes in one transaction.
+
+    Thus concurrent inline policies, tags and versions are all stored, and quotas apply.
+    """
     with running_server(store=store, master_key=secrets.token_hex(32)) as server:
         make = client_factory(server)
         iam, clients = make("iam"), [make("iam") for _ in range(8)]

@@ -1,4 +1,4 @@
-"""The condition keys that IAM's actions bring, and the resources that they ask about.
+"""The condition keys and resources of IAM's actions.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 """
@@ -16,12 +16,12 @@ ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def on(operator: str, key: str, value: Any) -> dict[str, Any]:
-    """Return a condition as a statement's member."""
+    """Return a condition as a member of a statement."""
     return {"Condition": {operator: {key: value}}}
 
 
 def test_policies_are_attached_by_arn(iam: Any, user_client: Callable[..., Any]) -> None:
-    """iam:PolicyARN says which policies may be attached and detached."""
+    """iam:PolicyARN limits which policies can be attached and detached."""
     iam.create_user(UserName="target")
     some = on("ArnEquals", "iam:PolicyARN", READ_ONLY)
     ann = user_client("ann", document(allow(["iam:AttachUserPolicy", "iam:DetachUserPolicy"], **some)))
@@ -33,7 +33,7 @@ def test_policies_are_attached_by_arn(iam: Any, user_client: Callable[..., Any])
 
 @pytest.mark.parametrize("key", ["iam:ResourceTag/team", "aws:ResourceTag/team"])
 def test_things_are_known_by_their_tags(iam: Any, user_client: Callable[..., Any], key: str) -> None:
-    """Both keys speak of the tags on the user, role or policy that is asked about."""
+    """Both keys have the tags of the user, role or policy in the request."""
     blue, red = ([{"Key": "team", "Value": value}] for value in ("blue", "red"))
     for name, tags in (("mine", blue), ("theirs", red)):
         iam.create_user(UserName=name, Tags=tags)
@@ -59,7 +59,7 @@ def test_things_are_known_by_their_tags(iam: Any, user_client: Callable[..., Any
 
 
 def test_tags_in_the_request_are_known(user_client: Callable[..., Any]) -> None:
-    """aws:RequestTag and aws:TagKeys speak of the tags that are given."""
+    """aws:RequestTag and aws:TagKeys have the tags in the request."""
     given = {
         "StringEquals": {"aws:RequestTag/team": "blue"},
         "ForAllValues:StringEquals": {"aws:TagKeys": ["team"]},
@@ -86,7 +86,7 @@ def test_tags_in_the_request_are_known(user_client: Callable[..., Any]) -> None:
 def test_what_is_born_with_tags_is_also_tagged(
     user_client: Callable[..., Any], create: str, tag: str, parameters: dict[str, Any]
 ) -> None:
-    """Creating with tags asks for both permissions; creating without asks for one."""
+    """Creating with tags requires two permissions; without tags, one."""
     ann = user_client("ann", document(allow("iam:Create*")))
     tags = [{"Key": "a", "Value": "b"}]
     assert f"perform: {tag} on" in refused(getattr(ann, create), **parameters, Tags=tags)[2]
@@ -94,7 +94,7 @@ def test_what_is_born_with_tags_is_also_tagged(
 
 
 def test_renaming_asks_about_both_names(iam: Any, account: str, user_client: Callable[..., Any]) -> None:
-    """Nobody moves a user or a group under a name or path that they may not change."""
+    """A rename requires the permission for the old and the new name and path."""
     iam.create_user(UserName="u", Path="/mine/")
     iam.create_group(GroupName="g", Path="/mine/")
     mine = [f"arn:aws:iam::{account}:{kind}/mine/*" for kind in ("user", "group")]
@@ -106,7 +106,7 @@ def test_renaming_asks_about_both_names(iam: Any, account: str, user_client: Cal
 
 
 def test_service_linked_roles_are_made_by_service(user_client: Callable[..., Any]) -> None:
-    """iam:AWSServiceName says for which services."""
+    """iam:AWSServiceName limits the services."""
     some = on("StringLike", "iam:AWSServiceName", "ecs.amazonaws.com")
     ann = user_client("ann", document(allow("iam:CreateServiceLinkedRole", **some)))
     ann.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
@@ -138,7 +138,7 @@ def test_each_action_asks_about_its_resource(  # noqa: PLR0917 - a row of the ta
     action: str,
     resource: str,
 ) -> None:
-    """The refusal names the resource, with the path of what is there."""
+    """The refusal names the resource, with the path of the existing entity."""
     iam.create_role(RoleName="there", Path="/x/", AssumeRolePolicyDocument=EC2)
     arn = f"arn:aws:iam::{account}:{resource}"
     words = (

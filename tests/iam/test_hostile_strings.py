@@ -1,4 +1,7 @@
-"""Strings that no database could hold or index, in every place that takes a string: refused, and never our fault."""
+"""Strings that a database cannot store or index, in each parameter.
+
+They must be refused, and must never cause a server error.
+"""
 
 import http.client
 import json
@@ -31,7 +34,7 @@ TRUST = json.dumps(
         "Statement": {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"},
     }
 )
-# By the name of the member; all others are made from their shapes.
+# By the name of the member. Values for other members are generated from their shapes.
 GOOD: Mapping[str, str] = {
     "AssumeRolePolicyDocument": TRUST,
     "CallerArn": f"arn:aws:iam::{ACCOUNT}:user/alice",
@@ -65,7 +68,10 @@ HOSTILE: Mapping[str, bytes] = {
 
 @dataclass(frozen=True)
 class Leaf:
-    """One place in an operation's input: its name in the form, its shape, and whether all above it is required."""
+    """One scalar in an operation's input.
+
+    `name` is its name in the form. `required` says whether it and all structures around it are required.
+    """
 
     name: str
     shape: Shape
@@ -74,7 +80,7 @@ class Leaf:
 
 
 def leaves(shapes: Mapping[str, Shape], shape_name: str, at: Leaf) -> Iterator[Leaf]:
-    """Yield every scalar place of a shape."""
+    """Yield every scalar of a shape."""
     shape = shapes[shape_name]
     if shape.type == "structure":
         for member, ref in shape.members.items():
@@ -93,7 +99,7 @@ def leaves(shapes: Mapping[str, Shape], shape_name: str, at: Leaf) -> Iterator[L
 
 
 def good(leaf: Leaf) -> str:
-    """Return a value that a place takes."""
+    """Return a valid value for a scalar."""
     named = [part for part in leaf.name.split(".") if part != "member" and not part.isdigit()][-1]
     if named in GOOD:
         return GOOD[named]
@@ -104,7 +110,10 @@ def good(leaf: Leaf) -> str:
 
 
 def hostile_forms(service: str) -> Iterator[bytes]:
-    """Yield a form for each operation, place of a string and hostile value. All else in it is good."""
+    """Yield a form for each operation, string parameter and hostile value.
+
+    All other values in the form are valid.
+    """
     model, version = load_service(service), SERVICES[service]
     for name, operation in model.operations.items():
         if operation.input is None:
@@ -113,7 +122,7 @@ def hostile_forms(service: str) -> Iterator[bytes]:
         for place in places:
             if place.shape.type != "string":
                 continue
-            # What stands in the same structure comes along, or the place would be missed for what it lacks.
+            # Fill the whole structure, otherwise a missing member would be refused before the string is used.
             form = {one.name: good(one) for one in places if one.required or one.top == place.top}
             form.pop(place.name, None)
             rest = "".join(f"&{key}={quote(value, safe='')}" for key, value in form.items())
@@ -122,7 +131,10 @@ def hostile_forms(service: str) -> Iterator[bytes]:
 
 
 def is_refused_as_read(form: bytes, catalog: Catalog) -> bool:
-    """Tell whether reading a form and checking it against the model refuses it already, as the server does first."""
+    """Tell whether the server refuses a form before it runs the operation.
+
+    The server reads the form and checks it against the model first.
+    """
     try:
         params = read_form(form)
         catalog.find(params["Action"], params["Version"]).parse(params)
@@ -133,7 +145,7 @@ def is_refused_as_read(form: bytes, catalog: Catalog) -> bool:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """Run a server with one of each thing that the good values name."""
+    """Run a server with the entities that the valid values name."""
     with running_server(account=ACCOUNT) as running:
         iam = client_factory(running)("iam")
         iam.create_user(UserName="alice")
@@ -146,7 +158,7 @@ def server() -> Iterator[RunningServer]:
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
 def test_no_string_of_any_operation_is_our_fault(server: RunningServer, service: str) -> None:
-    """Each operation, each of its strings: what is too long, or no text at all, is the caller's to mend."""
+    """A string that is too long or invalid never causes a server error."""
     catalog, key = Catalog.load(), Credentials(server.root.access_key_id, server.root.secret_access_key)
     failed, sent = [], 0
     with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as connection:
@@ -167,7 +179,10 @@ def test_no_string_of_any_operation_is_our_fault(server: RunningServer, service:
 
 @pytest.mark.parametrize(("length", "is_taken"), [(226, True), (227, False), (1_000, False)])
 def test_the_name_of_a_virtual_device_has_a_length(client: ClientFactory, length: int, *, is_taken: bool) -> None:
-    """AWS takes 226 characters: with them the device's ARN has the 256 that a serial number may have."""
+    """AWS accepts 226 characters: then the device's ARN has 256 characters.
+
+    256 is the maximum length of a serial number.
+    """
     iam, name = client("iam"), "d" * length
     if is_taken:
         made = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)
@@ -182,7 +197,7 @@ def test_the_name_of_a_virtual_device_has_a_length(client: ClientFactory, length
 
 
 def test_a_name_that_no_database_holds_is_refused_as_input() -> None:
-    """The last gate: a string that got past everything else is a ValidationError, and not a bug."""
+    """The last check turns an invalid string into a ValidationError."""
     for text in ("a" * 1_001, "\0", "\ud800", "é" * 501):
         with pytest.raises(Fault) as caught:
             require_storable(text)

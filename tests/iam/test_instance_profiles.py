@@ -1,4 +1,4 @@
-"""Instance profiles, answer by answer as AWS gives them."""
+"""Instance profiles: each answer is the same as AWS's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,10 @@ NO_PROFILE = ("NoSuchEntity", 404, "Instance Profile ghost cannot be found.")
 
 
 def test_a_profile_holds_one_role(iam: Any, account: str) -> None:
-    """A second role is refused, a role in a profile cannot be deleted, nor a profile with a role."""
+    """A second role is refused.
+
+    A role in a profile cannot be deleted, and a profile with a role cannot be deleted.
+    """
     made = iam.create_instance_profile(InstanceProfileName="p", Path="/x/")["InstanceProfile"]
     assert made["Arn"] == f"arn:aws:iam::{account}:instance-profile/x/p"
     assert made["InstanceProfileId"].startswith("AIPA")
@@ -38,7 +41,7 @@ def test_a_profile_holds_one_role(iam: Any, account: str) -> None:
 
 
 def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
-    """Of two that are missing AWS names the profile."""
+    """If profile and role are missing, AWS's error names the profile."""
     assert refused(iam.get_instance_profile, InstanceProfileName="ghost") == NO_PROFILE
     assert refused(iam.delete_instance_profile, InstanceProfileName="ghost") == NO_PROFILE
     ghosts = {"InstanceProfileName": "ghost", "RoleName": "ghost"}
@@ -52,7 +55,10 @@ def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
 def test_who_fills_a_profile_must_be_allowed_to_pass_the_role(
     iam: Any, account: str, user_client: Callable[..., Any]
 ) -> None:
-    """The role goes to EC2: iam:PassRole decides, with iam:PassedToService."""
+    """Adding a role to a profile requires iam:PassRole.
+
+    The role is passed to EC2, thus iam:PassedToService is its service name.
+    """
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
     iam.create_instance_profile(InstanceProfileName="p")
     both = {"InstanceProfileName": "p", "RoleName": "r"}

@@ -1,4 +1,7 @@
-"""Every limit of IAM that is a number, at it and one beyond it: AWS's quotas, and the lengths of its service model."""
+"""Every numeric limit of IAM, tested at the limit and one beyond it.
+
+The limits are AWS's quotas and the lengths in its service model.
+"""
 
 import json
 from collections.abc import Callable
@@ -21,7 +24,7 @@ TAKEN = ("", 0)
 
 @pytest.fixture
 def iam(server: RunningServer, root: RootKey) -> Any:
-    """Return a client of the account's root user that does not validate parameters."""
+    """Return a root user's client that does not validate parameters."""
     return boto3.client(
         "iam",
         endpoint_url=server.url,
@@ -33,7 +36,7 @@ def iam(server: RunningServer, root: RootKey) -> Any:
 
 
 def outcome(call: Callable[..., Any], **parameters: Any) -> tuple[str, int]:
-    """Return code and status of a refusal, or TAKEN."""
+    """Return the code and status of a refusal, or TAKEN."""
     try:
         call(**parameters)
     except ClientError as error:
@@ -46,7 +49,10 @@ def outcome(call: Callable[..., Any], **parameters: Any) -> tuple[str, int]:
     [(3_599, VALIDATION), (3_600, TAKEN), (3_601, TAKEN), (43_199, TAKEN), (43_200, TAKEN), (43_201, VALIDATION)],
 )
 def test_a_roles_longest_session(iam: Any, seconds: int, expected: tuple[str, int]) -> None:
-    """One hour to twelve, when a role is made and when it is changed."""
+    """The maximum session duration is one to twelve hours.
+
+    The rule applies when a role is created and when it is updated.
+    """
     iam.create_role(RoleName="before", AssumeRolePolicyDocument=EC2)
     made = outcome(iam.create_role, RoleName="r", AssumeRolePolicyDocument=EC2, MaxSessionDuration=seconds)
     assert made == outcome(iam.update_role, RoleName="before", MaxSessionDuration=seconds) == expected
@@ -55,7 +61,7 @@ def test_a_roles_longest_session(iam: Any, seconds: int, expected: tuple[str, in
 
 
 def test_two_access_keys_are_the_most(iam: Any) -> None:
-    """Inactive keys count, other users' do not, and a deleted one makes room."""
+    """Inactive keys count, other users' do not, and a deleted one does not."""
     quota = ("LimitExceeded", 409, "Cannot exceed quota for AccessKeysPerUser: 2")
     for name in ("ann", "bea"):
         iam.create_user(UserName=name)
@@ -70,13 +76,16 @@ def test_two_access_keys_are_the_most(iam: Any) -> None:
 
 
 def test_two_keys_of_a_root_user_are_the_most(iam: Any) -> None:
-    """The key that signs is the first."""
+    """The key that signs the requests counts."""
     iam.create_access_key()
     assert refused(iam.create_access_key)[:2] == ("LimitExceeded", 409)
 
 
 def sized(characters: int, statement: dict[str, Any] | None = None) -> str:
-    """Return a policy of so many characters: many statements, the last of which has a Sid that fills the rest."""
+    """Return a policy of this many characters.
+
+    It has many statements; the Sid of the last one fills the rest.
+    """
     like = statement or allow("s3:GetObject")
     statements = [{**like, "Sid": f"s{number}"} for number in range(characters // 150)]
     whole = {"Version": "2012-10-17", "Statement": [*statements, {**like, "Sid": ""}]}
@@ -96,7 +105,7 @@ HOLDERS = {
 @pytest.mark.parametrize("kind", HOLDERS)
 @pytest.mark.parametrize(("over", "taken"), [(-1, True), (0, True), (1, False)])
 def test_the_size_of_inline_policies(iam: Any, kind: str, over: int, *, taken: bool) -> None:
-    """All of a holder's inline policies count together, and white space does not."""
+    """A holder's inline policies count together, without white space."""
     create, put, named, most = HOLDERS[kind]
     holder = {named: "h"}
     more = {"AssumeRolePolicyDocument": EC2} if kind == "role" else {}
@@ -115,7 +124,7 @@ def test_the_size_of_inline_policies(iam: Any, kind: str, over: int, *, taken: b
 
 @pytest.mark.parametrize(("characters", "taken"), [(6_143, True), (6_144, True), (6_145, False)])
 def test_the_size_of_a_managed_policy(iam: Any, characters: int, *, taken: bool) -> None:
-    """6,144 characters, for the first version and for each further one."""
+    """The limit of 6,144 characters applies to each version."""
     arn = iam.create_policy(PolicyName="small", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     expected = TAKEN if taken else ("LimitExceeded", 409)
     text = sized(characters)
@@ -125,7 +134,7 @@ def test_the_size_of_a_managed_policy(iam: Any, characters: int, *, taken: bool)
 
 @pytest.mark.parametrize(("characters", "taken"), [(2_047, True), (2_048, True), (2_049, False)])
 def test_the_size_of_a_trust_policy(iam: Any, characters: int, *, taken: bool) -> None:
-    """2,048 characters, when a role is made and when its trust is changed."""
+    """The limit is 2,048 characters when a role is created and updated."""
     iam.create_role(RoleName="before", AssumeRolePolicyDocument=EC2)
     statement = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     text = sized(characters, statement)
@@ -146,7 +155,10 @@ TAGS: list[tuple[list[tuple[str, str]], tuple[str, int]]] = [
 
 @pytest.mark.parametrize(("pairs", "expected"), TAGS)
 def test_tags(iam: Any, pairs: list[tuple[str, str]], expected: tuple[str, int]) -> None:
-    """Fifty tags, keys of 1 to 128 and values of 0 to 256 characters, at creation and later."""
+    """An entity has at most 50 tags.
+
+    A key has 1 to 128 characters, a value 0 to 256, at creation and later.
+    """
     tags = [{"Key": key, "Value": value} for key, value in pairs]
     iam.create_user(UserName="before")
     assert outcome(iam.create_user, UserName="ann", Tags=tags) == expected
@@ -164,7 +176,7 @@ NAMES = {
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_names_and_paths(iam: Any, kind: str) -> None:
-    """One to 64 or 128 characters, and paths of 1 to 512, slashes included."""
+    """A name has 1 to 64 or 128 characters, a path 1 to 512 with its slashes."""
     create, named, more, longest = NAMES[kind]
     call = getattr(iam, create)
     for name, expected in {"": VALIDATION, "n" * longest: TAKEN, "n" * (longest + 1): VALIDATION, "n": TAKEN}.items():
@@ -175,7 +187,7 @@ def test_names_and_paths(iam: Any, kind: str) -> None:
 
 
 def test_five_versions_of_a_policy_are_the_most(iam: Any) -> None:
-    """A deleted one makes room."""
+    """The sixth is refused until a version is deleted."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     for _ in range(4):
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=LIST_BUCKET)
@@ -185,7 +197,7 @@ def test_five_versions_of_a_policy_are_the_most(iam: Any) -> None:
 
 
 def test_ten_attached_policies_are_the_most(iam: Any) -> None:
-    """The eleventh is refused, and one that is attached already counts once."""
+    """The eleventh is refused; a policy that is attached twice counts once."""
     iam.create_user(UserName="ann")
     arns = [
         iam.create_policy(PolicyName=f"p{number}", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"] for number in range(11)
@@ -200,5 +212,5 @@ def test_ten_attached_policies_are_the_most(iam: Any) -> None:
 
 @pytest.mark.parametrize(("items", "expected"), [(0, VALIDATION), (1, TAKEN), (1_000, TAKEN), (1_001, VALIDATION)])
 def test_the_length_of_a_page(iam: Any, items: int, expected: tuple[str, int]) -> None:
-    """One to a thousand."""
+    """A page has 1 to 1,000 items."""
     assert outcome(iam.list_users, MaxItems=items) == expected

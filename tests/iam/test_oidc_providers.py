@@ -1,4 +1,4 @@
-"""OpenID Connect providers, answer by answer as AWS gives them, and trust policies that name shared issuers."""
+"""OpenID Connect providers: answers as on AWS, and shared issuers."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,10 @@ def federated(provider: str, **condition: Any) -> str:
 
 
 def test_a_provider_lives_and_is_shown_as_on_aws(iam: Any, account: str) -> None:
-    """The ARN and the URL that is shown leave out https://; lists show ARNs alone; deleting twice is deleting once."""
+    """The ARN and the URL omit https://; lists have only ARNs.
+
+    Deleting a provider twice is not an error.
+    """
     created = iam.create_open_id_connect_provider(
         Url="https://issuer.example/realms/acme",
         ClientIDList=["sts.amazonaws.com", "other"],
@@ -58,7 +61,7 @@ def test_a_provider_lives_and_is_shown_as_on_aws(iam: Any, account: str) -> None
 
 
 def test_path_case_and_last_slash_make_another_issuer(iam: Any, account: str) -> None:
-    """Issuers are compared to the letter, so each spelling is a provider of its own."""
+    """Issuers are compared exactly, thus each spelling is its own provider."""
     names = ["issuer.example", "issuer.example/", "issuer.example/a", "issuer.example/a/", "issuer.example/A"]
     for name in names:
         iam.create_open_id_connect_provider(Url=f"https://{name}")
@@ -69,7 +72,7 @@ def test_path_case_and_last_slash_make_another_issuer(iam: Any, account: str) ->
 def test_a_url_is_taken_once_in_an_account_and_again_in_another(
     iam: Any, server: RunningServer, as_caller: ClientFactory
 ) -> None:
-    """An account has one provider an issuer; other accounts have theirs."""
+    """An issuer has at most one provider in each account."""
     iam.create_open_id_connect_provider(Url="https://issuer.example")
     taken = ("EntityAlreadyExists", 409, "Provider with url https://issuer.example already exists.")
     assert refused(iam.create_open_id_connect_provider, Url="https://issuer.example") == taken
@@ -93,19 +96,25 @@ def test_a_url_is_taken_once_in_an_account_and_again_in_another(
     ],
 )
 def test_what_is_no_issuer_url_is_refused(iam: Any, url: str) -> None:
-    """Only https, and neither query nor fragment nor user: Discovery 1.0 section 2."""
+    """An issuer is an https URL without query, fragment and user.
+
+    Source: Discovery 1.0 section 2.
+    """
     expected = ("ValidationError", 400, "Invalid Open ID Connect Provider URL")
     assert refused(iam.create_open_id_connect_provider, Url=url) == expected
 
 
 @pytest.mark.parametrize("host", ["aws", "STS", "iam:8443", "saml"])
 def test_an_issuer_whose_condition_keys_would_pass_for_aws_s_is_refused(iam: Any, host: str) -> None:
-    """A claim of the issuer `https://aws` would be the key `aws:…`, which is not its to fill."""
+    """An issuer must not be able to set AWS's condition keys.
+
+    A claim of the issuer `https://aws` would be the key `aws:…`.
+    """
     assert refused(iam.create_open_id_connect_provider, Url=f"https://{host}")[0] == "ValidationError"
 
 
 def test_client_ids_are_added_and_removed_and_twice_is_once(iam: Any) -> None:
-    """Adding what is there and removing what is not changes nothing, and is no error."""
+    """Adding an existing id or removing a missing one is not an error."""
     arn = iam.create_open_id_connect_provider(Url="https://issuer.example", ClientIDList=["a"])
     provider = {"OpenIDConnectProviderArn": arn["OpenIDConnectProviderArn"]}
     for client_id in ("b", "b"):
@@ -132,7 +141,7 @@ def test_the_limits_of_a_provider(iam: Any) -> None:
 
 
 def test_thumbprints_are_replaced(iam: Any) -> None:
-    """UpdateOpenIDConnectProviderThumbprint puts the new list in the place of the old one."""
+    """UpdateOpenIDConnectProviderThumbprint replaces the whole list."""
     arn = iam.create_open_id_connect_provider(Url="https://issuer.example", ThumbprintList=[THUMBPRINT])
     provider = {"OpenIDConnectProviderArn": arn["OpenIDConnectProviderArn"]}
     iam.update_open_id_connect_provider_thumbprint(**provider, ThumbprintList=["0" * 40, "1" * 40])
@@ -140,7 +149,7 @@ def test_thumbprints_are_replaced(iam: Any) -> None:
 
 
 def test_tags_are_put_listed_and_removed(iam: Any) -> None:
-    """Tag keys of providers are told apart by case."""
+    """Tag keys of providers are case-sensitive."""
     arn = iam.create_open_id_connect_provider(Url="https://issuer.example")["OpenIDConnectProviderArn"]
     tags = [{"Key": "Team", "Value": "a"}, {"Key": "team", "Value": "b"}]
     iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=tags)
@@ -152,7 +161,7 @@ def test_tags_are_put_listed_and_removed(iam: Any) -> None:
 def test_another_account_s_provider_is_as_good_as_missing(
     iam: Any, server: RunningServer, as_caller: ClientFactory
 ) -> None:
-    """An ARN reaches nothing outside the caller's account, and deleting through it deletes nothing."""
+    """An ARN of another account gives no access, and cannot delete a provider."""
     other = as_caller("iam", server.new_account())
     arn = other.create_open_id_connect_provider(Url="https://issuer.example")["OpenIDConnectProviderArn"]
     for call in (iam.get_open_id_connect_provider, iam.list_open_id_connect_provider_tags):
@@ -162,7 +171,10 @@ def test_another_account_s_provider_is_as_good_as_missing(
 
 
 def test_permissions_are_asked_about_the_provider(account: str, iam: Any, user_client: Callable[..., Any]) -> None:
-    """The resource is the provider's ARN, its tags are condition keys, and birth with tags needs the tagging too."""
+    """The resource is the provider's ARN; its tags are condition keys.
+
+    Creating with tags requires the permission to tag as well.
+    """
     mine = document(
         allow(["iam:CreateOpenIDConnectProvider"], arn_of(account, "issuer.example*")),
         allow(
@@ -188,7 +200,10 @@ def test_permissions_are_asked_about_the_provider(account: str, iam: Any, user_c
 
 
 def test_a_trust_policy_for_a_shared_issuer_must_say_whose_tokens(iam: Any, account: str) -> None:
-    """Everybody gets tokens of GitHub's issuer. A role that does not ask which repository came is everybody's."""
+    """A trust policy for GitHub's issuer must restrict the repository.
+
+    Every GitHub user can get tokens of the issuer. Without a condition, all of them could assume the role.
+    """
     github = "token.actions.githubusercontent.com"
     open_to_all = federated(arn_of(account, github), StringEquals={f"{github}:aud": "sts.amazonaws.com"})
     refusal = refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=open_to_all)
@@ -202,5 +217,8 @@ def test_a_trust_policy_for_a_shared_issuer_must_say_whose_tokens(iam: Any, acco
 
 
 def test_a_trust_policy_for_one_s_own_issuer_may_be_as_open_as_one_likes(iam: Any, account: str) -> None:
-    """Whose tokens a private issuer hands out is its owner's affair."""
+    """A trust policy for a private issuer does not need conditions.
+
+    The owner of the issuer decides who gets its tokens.
+    """
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=federated(arn_of(account, "issuer.example")))

@@ -1,4 +1,4 @@
-"""Managed policies and their versions, answer by answer as AWS gives them."""
+"""Managed policies and their versions: each answer is the same as AWS's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,10 @@ MISSING = "Policy {} version {} does not exist or is not attachable."
 
 @pytest.mark.parametrize("path", ["/", "/test/path/"])
 def test_a_policy_lives_and_is_shown_as_on_aws(iam: Any, account: str, path: str) -> None:
-    """CreatePolicy leaves out the description, lists leave out tags too, GetPolicy shows tags even where none are."""
+    """CreatePolicy omits the description, lists omit tags as well.
+
+    GetPolicy shows tags even if there are no tags.
+    """
     created = iam.create_policy(PolicyName="p", Path=path, PolicyDocument=LIST_BUCKET, Description="testing")["Policy"]
     arn = f"arn:aws:iam::{account}:policy{path}p"
     assert created.keys() == {
@@ -38,7 +41,7 @@ def test_a_policy_lives_and_is_shown_as_on_aws(iam: Any, account: str, path: str
 
 
 def test_names_are_taken_without_regard_to_case(iam: Any) -> None:
-    """Names that differ by case alone are one name."""
+    """Names that differ only in case are equal."""
     iam.create_policy(PolicyName="Same", PolicyDocument=LIST_BUCKET)
     words = "A policy called same already exists. Duplicate names are not allowed."
     got = refused(iam.create_policy, PolicyName="same", PolicyDocument=LIST_BUCKET)
@@ -46,7 +49,7 @@ def test_names_are_taken_without_regard_to_case(iam: Any) -> None:
 
 
 def test_versions_are_numbered_once_and_listed_newest_first(iam: Any) -> None:
-    """A deleted number does not come back; five versions are the most."""
+    """A deleted number is not used again; a policy has at most five versions."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     for number in range(2, 6):
         version = iam.create_policy_version(PolicyArn=arn, PolicyDocument=EVERYTHING)["PolicyVersion"]
@@ -71,7 +74,7 @@ def test_versions_are_numbered_once_and_listed_newest_first(iam: Any) -> None:
 
 
 def test_versions_are_refused_in_the_words_of_aws(iam: Any, account: str) -> None:
-    """Missing policies, missing versions and the version in force each have their sentence."""
+    """Missing policies, missing versions and default versions have messages."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     nobody = f"arn:aws:iam::{account}:policy/TestNonExistingPolicy"
     missing = ("NoSuchEntity", 404, MISSING.format(nobody, "v1"))
@@ -86,7 +89,7 @@ def test_versions_are_refused_in_the_words_of_aws(iam: Any, account: str) -> Non
 
 
 def test_a_new_default_version_is_in_force_at_once(iam: Any, user_client: Callable[..., Any]) -> None:
-    """What was written is effective with the very next request."""
+    """A new default version applies to the next request."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=document(allow("iam:ListRoles")))["Policy"]["Arn"]
     ann = user_client("ann")
     assert refused(ann.list_roles)[0] == "AccessDenied"
@@ -100,7 +103,7 @@ def test_a_new_default_version_is_in_force_at_once(iam: Any, user_client: Callab
 
 
 def test_a_policy_in_use_or_with_versions_cannot_be_deleted(iam: Any) -> None:
-    """Attachments go first, then every version but the one in force."""
+    """Attachments must be removed first, then every version but the default."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     iam.create_group(GroupName="g")
     iam.attach_group_policy(GroupName="g", PolicyArn=arn)
@@ -114,7 +117,7 @@ def test_a_policy_in_use_or_with_versions_cannot_be_deleted(iam: Any) -> None:
 
 
 def test_size_counts_without_white_space(iam: Any) -> None:
-    """6,144 characters are the most for a managed policy, blanks and line ends aside."""
+    """A managed policy has at most 6,144 characters without white space."""
     names = [f"s3:Get{number:05d}" for number in range(300)]
     text = document(allow(names))
     padded = text.replace(", ", "," + " " * 50)
@@ -126,7 +129,10 @@ def test_size_counts_without_white_space(iam: Any) -> None:
 
 
 def test_lists_go_by_scope_path_and_use(iam: Any) -> None:
-    """Scope, OnlyAttached, PathPrefix and PolicyUsageFilter each narrow the list, and pages join up to the whole."""
+    """Scope, OnlyAttached, PathPrefix and PolicyUsageFilter filter the list.
+
+    All pages together contain every policy.
+    """
     arn = iam.create_policy(PolicyName="a", Path="/x/", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     iam.create_policy(PolicyName="x", PolicyDocument=LIST_BUCKET)
     iam.create_user(UserName="u", PermissionsBoundary=arn)
@@ -146,7 +152,7 @@ def test_lists_go_by_scope_path_and_use(iam: Any) -> None:
 
 
 def test_uses_of_an_aws_policy_count_in_each_account_alone(iam: Any, server: Any, as_caller: ClientFactory) -> None:
-    """AWS's policies are one for all accounts; who uses them elsewhere is nobody's business."""
+    """AttachmentCount of an AWS managed policy counts only the own account."""
     full = "arn:aws:iam::aws:policy/IAMFullAccess"
     other = as_caller("iam", server.new_account())
     for client in (iam, other):
@@ -160,7 +166,7 @@ def test_uses_of_an_aws_policy_count_in_each_account_alone(iam: Any, server: Any
 
 
 def test_nobody_reaches_another_accounts_policy(iam: Any, server: Any, as_caller: ClientFactory) -> None:
-    """An ARN of another account is as good as missing, even for the account's root user."""
+    """A policy of another account counts as missing, even for the root user."""
     mine = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
     stranger = as_caller("iam", server.new_account())
     stranger.create_user(UserName="u")
@@ -179,7 +185,7 @@ def test_nobody_reaches_another_accounts_policy(iam: Any, server: Any, as_caller
 
 
 def test_nobody_changes_a_policy_of_aws(iam: Any) -> None:
-    """AWS's own policies can be read and used, and nothing else."""
+    """AWS managed policies can be read and attached, but not changed."""
     arn = "arn:aws:iam::aws:policy/AdministratorAccess"
     assert refused(iam.delete_policy, PolicyArn=arn)[0] == "UnmodifiableEntity"
     assert refused(iam.create_policy_version, PolicyArn=arn, PolicyDocument=EVERYTHING)[0] == "UnmodifiableEntity"

@@ -1,4 +1,4 @@
-"""Actions that make no sense here: a reason, never a fake success; and no action of the model forgotten."""
+"""Unsupported actions are refused with a reason; no action is forgotten."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @pytest.mark.parametrize(("action", "parameters"), CALLS)
 def test_what_cannot_be_made_is_refused_with_the_reason(iam: Any, action: str, parameters: dict[str, Any]) -> None:
-    """404 NotSupportedService is nothing that an SDK tries again, and the sentence says what Daypass lacks."""
+    """An SDK does not retry 404 NotSupportedService, which has the reason."""
     iam.create_user(UserName="ann")
     code, status, words = refused(getattr(iam, action), **parameters)
     assert (code, status) == ("NotSupportedService", 404)
@@ -34,7 +34,7 @@ def test_what_cannot_be_made_is_refused_with_the_reason(iam: Any, action: str, p
 
 
 def test_what_is_not_there_is_said_not_to_be(iam: Any) -> None:
-    """Reading and deleting what cannot exist: AWS's sentence, then the reason."""
+    """Reads and deletes return AWS's message, followed by the reason."""
     iam.create_user(UserName="ann")
     code, status, words = refused(iam.delete_login_profile, UserName="ann")
     assert (code, status) == ("NoSuchEntity", 404)
@@ -45,7 +45,7 @@ def test_what_is_not_there_is_said_not_to_be(iam: Any) -> None:
 
 
 def test_lists_of_what_there_is_not_are_empty(iam: Any) -> None:
-    """The truth, and what Terraform asks before it deletes a user."""
+    """The lists are empty. Terraform reads them before it deletes a user."""
     iam.create_user(UserName="ann")
     assert iam.list_ssh_public_keys(UserName="ann")["SSHPublicKeys"] == []
     assert iam.list_signing_certificates(UserName="ann")["Certificates"] == []
@@ -55,7 +55,7 @@ def test_lists_of_what_there_is_not_are_empty(iam: Any) -> None:
 
 
 def test_even_a_refusal_is_authorized_first(account: str, user_client: Callable[..., Any]) -> None:
-    """Who may not call an action learns that, and nothing of why it would be refused."""
+    """A caller without the permission gets AccessDenied, not the reason."""
     ann = user_client("ann", document(allow("iam:CreateLoginProfile", f"arn:aws:iam::{account}:user/ann")))
     password = {"Password": "x" * 12}
     assert refused(ann.create_login_profile, UserName="ann", **password)[0] == "NotSupportedService"
@@ -65,7 +65,7 @@ def test_even_a_refusal_is_authorized_first(account: str, user_client: Callable[
 
 
 def test_no_action_is_both_performed_and_refused() -> None:
-    """Each action of IAM stands in one table, once, under the name that the model has for it."""
+    """Each action of the model is in exactly one table, under its name there."""
     names = [operation.action for operation in OPERATIONS]
     assert sorted(names) == sorted(set(names))
     assert {*REFUSED, *ABSENT, *EMPTY} <= set(names)

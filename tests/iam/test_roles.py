@@ -1,4 +1,4 @@
-"""Roles, answer by answer as AWS gives them."""
+"""Roles: each answer is the same as AWS's."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,10 @@ ALWAYS = {"Arn", "AssumeRolePolicyDocument", "CreateDate", "Path", "RoleId", "Ro
 
 
 def test_each_answer_shows_what_aws_shows(iam: Any, account: str) -> None:
-    """CreateRole leaves out description and longest session; lists leave out boundary, tags and last use."""
+    """CreateRole omits the description and the maximum session duration.
+
+    Lists omit boundary, tags and last use.
+    """
     tags = [{"Key": "test", "Value": "value"}]
     boundary = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
     created = iam.create_role(
@@ -42,7 +45,7 @@ def test_each_answer_shows_what_aws_shows(iam: Any, account: str) -> None:
 
 
 def test_a_bare_role_shows_no_empty_members(iam: Any) -> None:
-    """GetRole of a role without tags, boundary and description leaves these out, but not the last use."""
+    """GetRole omits empty tags, boundary and description, not the last use."""
     created = iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)["Role"]
     assert created.keys() == ALWAYS
     shown = iam.get_role(RoleName="r")["Role"]
@@ -50,7 +53,10 @@ def test_a_bare_role_shows_no_empty_members(iam: Any) -> None:
 
 
 def test_what_is_not_given_stays_as_it_is(iam: Any) -> None:
-    """UpdateRole without parameters changes nothing; UpdateRoleDescription answers the role."""
+    """UpdateRole without parameters changes no member.
+
+    UpdateRoleDescription returns the role.
+    """
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2, Description="initial")
     iam.update_role(RoleName="r", Description="updated", MaxSessionDuration=7200)
     iam.update_role(RoleName="r")
@@ -62,7 +68,7 @@ def test_what_is_not_given_stays_as_it_is(iam: Any) -> None:
 
 
 def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
-    """A role that is not there, and one that is there in another case of letters."""
+    """A missing role and a name that differs only in case have AWS's messages."""
     assert refused(iam.get_role, RoleName="ghost") == NO_ROLE
     assert refused(iam.update_role, RoleName="ghost", Description="x") == NO_ROLE
     assert refused(iam.delete_role, RoleName="ghost") == NO_ROLE
@@ -98,7 +104,7 @@ def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
     ],
 )
 def test_a_trust_policy_that_cannot_be_is_refused(iam: Any, account: str, text: str, words: str) -> None:
-    """The same words for a new role and for an old one."""
+    """A new and an existing role have the same messages."""
     text, words = (each.replace("{account}", account) for each in (text, words))
     malformed = ("MalformedPolicyDocument", 400, words)
     assert refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=text) == malformed
@@ -108,7 +114,7 @@ def test_a_trust_policy_that_cannot_be_is_refused(iam: Any, account: str, text: 
 
 
 def test_a_trust_policy_has_its_quota(iam: Any) -> None:
-    """2,048 characters, white space aside."""
+    """A trust policy has at most 2,048 characters without white space."""
     statement = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     text = json.dumps({"Version": "2012-10-17", "Statement": [statement] * 30})
     got = refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=text)
@@ -116,7 +122,10 @@ def test_a_trust_policy_has_its_quota(iam: Any) -> None:
 
 
 def test_a_recreated_user_is_a_stranger_to_the_trust_policy(iam: Any, account: str) -> None:
-    """The principal is kept by unique id: deleted, it shows as the bare id, and its namesake is not meant."""
+    """A trust policy stores the unique id of a principal.
+
+    A deleted user is shown as its id, and a new user with its name does not match.
+    """
     user = iam.create_user(UserName="ann")["User"]
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust(AWS=user["Arn"]))
 
@@ -133,7 +142,7 @@ def test_a_recreated_user_is_a_stranger_to_the_trust_policy(iam: Any, account: s
 
 
 def test_roles_are_listed_by_path_in_pages(iam: Any) -> None:
-    """A prefix is about the path, never about the name; pages join up to the whole list."""
+    """The prefix applies only to the path; all pages contain every role."""
     for path, name in (("/", "a-name"), ("/a/", "one"), ("/a/b/", "two"), ("/ab/", "three")):
         iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=EC2)
 
@@ -149,7 +158,10 @@ def test_roles_are_listed_by_path_in_pages(iam: Any) -> None:
 
 
 def test_service_linked_roles_change_by_their_service_alone(iam: Any, account: str) -> None:
-    """Only description and tags can be changed; the role goes by DeleteServiceLinkedRole, and the task says so."""
+    """A caller can change only the description and the tags.
+
+    DeleteServiceLinkedRole deletes the role, and the status of its task is returned.
+    """
     made = iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com", Description="for ecs")["Role"]
     name, arn = "AWSServiceRoleForECS", f"arn:aws:iam::{account}:role/aws-service-role/ecs.amazonaws.com/"
     assert (made["RoleName"], made["Arn"], made["Description"]) == (name, arn + name, "for ecs")
@@ -179,14 +191,14 @@ def test_service_linked_roles_change_by_their_service_alone(iam: Any, account: s
 
 
 def test_a_role_for_no_service_is_refused(iam: Any) -> None:
-    """A service is named by its principal."""
+    """The name of a service is its service principal."""
     assert refused(iam.create_service_linked_role, AWSServiceName="ecs")[0] == "InvalidInput"
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
     assert refused(iam.delete_service_linked_role, RoleName="r")[0] == "InvalidInput"
 
 
 def test_accounts_do_not_see_each_others_roles(iam: Any, server: Any, as_caller: ClientFactory) -> None:
-    """The same name in two accounts is two roles."""
+    """Two accounts can have different roles with the same name."""
     other = as_caller("iam", server.new_account())
     for client in (iam, other):
         client.create_role(RoleName="same", AssumeRolePolicyDocument=EC2)
@@ -195,7 +207,10 @@ def test_accounts_do_not_see_each_others_roles(iam: Any, server: Any, as_caller:
 
 
 def test_boundaries_bind_at_once(iam: Any, user_client: Callable[..., Any]) -> None:
-    """A boundary that is put takes away what it does not allow, and gives it back when it is gone."""
+    """A new boundary limits the permissions at once.
+
+    The removal of the boundary restores them.
+    """
     everything = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
     ann = user_client("ann", everything)
     assert ann.list_roles()["Roles"] == []
@@ -210,7 +225,7 @@ def test_boundaries_bind_at_once(iam: Any, user_client: Callable[..., Any]) -> N
 
 
 def test_a_boundary_must_be_a_policy_that_is_there(iam: Any, account: str) -> None:
-    """AWS's words for a boundary differ from those for an attachment."""
+    """AWS's messages for boundaries differ from those for attachments."""
     iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
     invalid = f"arn:aws:iam::{account}:not_a_policy/invalid"
     words = ("InvalidInput", 400, f"ARN {invalid} is not valid.")

@@ -10,7 +10,7 @@ from tests.refusals import refused
 
 @dataclass(frozen=True)
 class Tagged:
-    """One kind of thing, and the calls about it."""
+    """One kind of entity, and the calls about it."""
 
     iam: Any
     kind: str
@@ -18,22 +18,22 @@ class Tagged:
     nobody: dict[str, str]
 
     def call(self, action: str, **parameters: Any) -> Any:
-        """Make a call about it."""
+        """Make a call about the entity."""
         return getattr(self.iam, action.format(self.kind))(**self.named, **parameters)
 
     def tags(self, *pairs: str) -> None:
-        """Tag it with `key=value` pairs."""
+        """Add tags, given as `key=value`."""
         self.call("tag_{}", Tags=[dict(zip(("Key", "Value"), pair.split("="), strict=True)) for pair in pairs])
 
     @property
     def shown(self) -> dict[str, str]:
-        """Its tags."""
+        """Return the entity's tags."""
         return {tag["Key"]: tag["Value"] for tag in self.call("list_{}_tags")["Tags"]}
 
 
 @pytest.fixture(params=["user", "role", "policy", "instance_profile"])
 def thing(request: pytest.FixtureRequest, iam: Any, account: str) -> Tagged:
-    """Make a user, a role, a policy, an instance profile."""
+    """Create a user, a role, a policy or an instance profile."""
     match request.param:
         case "user":
             iam.create_user(UserName="t")
@@ -52,7 +52,7 @@ def thing(request: pytest.FixtureRequest, iam: Any, account: str) -> Tagged:
 
 
 def test_tags_are_added_changed_listed_and_removed(thing: Tagged) -> None:
-    """A key that is there gets the new value; a key that is not there is gone already."""
+    """An existing key gets the new value. Removing a missing key succeeds."""
     assert thing.shown == {}
     thing.tags("some=1", "other=2")
     thing.tags("some=3", "empty=")
@@ -65,7 +65,10 @@ def test_tags_are_added_changed_listed_and_removed(thing: Tagged) -> None:
 
 
 def test_case_tells_keys_apart_except_for_users_and_roles(thing: Tagged) -> None:
-    """IAM User Guide, "Rules for tagging"; AWS's words differ with the rule."""
+    """Keys of users and roles are case-insensitive, all others case-sensitive.
+
+    AWS's messages differ. Source: IAM User Guide, "Rules for tagging".
+    """
     pairs = [{"Key": "a", "Value": "lower"}, {"Key": "A", "Value": "upper"}]
     if thing.kind in {"user", "role"}:
         words = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
@@ -85,7 +88,7 @@ def test_case_tells_keys_apart_except_for_users_and_roles(thing: Tagged) -> None
 
 
 def test_fifty_tags_are_the_most(thing: Tagged) -> None:
-    """The fifty-first is refused, whether in one call or in two."""
+    """The 51st tag is refused, in one call or in two."""
     thing.tags(*(f"k{number}=v" for number in range(50)))
     got = refused(getattr(thing.iam, f"tag_{thing.kind}"), **thing.named, Tags=[{"Key": "more", "Value": ""}])
     assert got == ("LimitExceeded", 409, "Cannot exceed quota for TagsPerResource: 50")
@@ -93,7 +96,10 @@ def test_fifty_tags_are_the_most(thing: Tagged) -> None:
 
 
 def test_what_is_not_there_cannot_be_tagged(thing: Tagged) -> None:
-    """Each kind has its sentence, the same for tagging, untagging and listing."""
+    """Each kind has its message for a missing entity.
+
+    Tagging, untagging and listing use the same message.
+    """
     tags, keys = [{"Key": "a", "Value": "b"}], ["a"]
     answers = {
         refused(getattr(thing.iam, f"tag_{thing.kind}"), **thing.nobody, Tags=tags),
@@ -107,6 +113,6 @@ def test_what_is_not_there_cannot_be_tagged(thing: Tagged) -> None:
 
 
 def test_reserved_keys_are_refused(thing: Tagged) -> None:
-    """Keys that begin with aws: are AWS's own."""
+    """Keys with the prefix aws: are reserved for AWS."""
     got = refused(getattr(thing.iam, f"tag_{thing.kind}"), **thing.named, Tags=[{"Key": "aws:x", "Value": ""}])
     assert got[:2] == ("InvalidInput", 400)

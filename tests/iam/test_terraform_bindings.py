@@ -1,4 +1,4 @@
-"""Terraform's resources that bind things together, its access keys and MFA devices, and its data sources."""
+"""Terraform's attachments, access keys, MFA devices and data sources."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ KINDS = ("user", "role", "group")
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, iam: Any) -> str:
-    """Make a user, a role, a group called `h`, and return which."""
+    """Create a user, a role or a group `h`, and return its kind."""
     which: str = request.param
     trust = {"AssumeRolePolicyDocument": EC2} if which == "role" else {}
     getattr(iam, f"create_{which}")(**{f"{which.capitalize()}Name": "h"}, **trust)
@@ -27,7 +27,10 @@ def kind(request: pytest.FixtureRequest, iam: Any) -> str:
 
 
 def test_an_attachment_is_found_among_the_pages(iam: Any, kind: str) -> None:
-    """aws_iam_user_policy_attachment and its kin: attach; look through every page; detach; import by `name/arn`."""
+    """aws_iam_user_policy_attachment and the same for roles and groups.
+
+    Terraform attaches, reads every page, detaches, and imports by `name/arn`.
+    """
     named = {f"{kind.capitalize()}Name": "h"}
     arns = [
         iam.create_policy(PolicyName=f"p{number}", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"] for number in range(3)
@@ -50,7 +53,10 @@ def test_an_attachment_is_found_among_the_pages(iam: Any, kind: str) -> None:
 
 
 def test_an_inline_policy_comes_back_as_it_was_written(iam: Any, kind: str) -> None:
-    """aws_iam_role_policy and its kin: put, get, put again, delete; import by `name:policy`."""
+    """aws_iam_role_policy and the same for users and groups.
+
+    Terraform puts, gets, puts again, deletes, and imports by `name:policy`.
+    """
     named = {f"{kind.capitalize()}Name": "h", "PolicyName": "a+b=c,d.e@f-g_h"}
     put, get = getattr(iam, f"put_{kind}_policy"), getattr(iam, f"get_{kind}_policy")
     texts = [
@@ -65,7 +71,10 @@ def test_an_inline_policy_comes_back_as_it_was_written(iam: Any, kind: str) -> N
 
 
 def test_an_access_key_is_imported_by_its_id_alone(iam: Any, account: str) -> None:
-    """aws_iam_access_key: create, make inactive, find in the list; an import asks GetAccessKeyLastUsed whose it is."""
+    """aws_iam_access_key: create, deactivate, find in the list.
+
+    An import reads the owner with GetAccessKeyLastUsed.
+    """
     User(iam).create({"name": "u", "path": "/", "permissions_boundary": "", "tags": {}})
     key = iam.create_access_key(UserName="u")["AccessKey"]
     iam.update_access_key(UserName="u", AccessKeyId=key["AccessKeyId"], Status="Inactive")
@@ -84,7 +93,11 @@ def test_an_access_key_is_imported_by_its_id_alone(iam: Any, account: str) -> No
 
 
 def test_a_virtual_mfa_device_is_found_by_its_serial_number(iam: Any, server: RunningServer) -> None:
-    """aws_iam_virtual_mfa_device: seed and picture come once, tags apart; an enabled one is deactivated first."""
+    """aws_iam_virtual_mfa_device: create, enable, find, delete.
+
+    The seed and the QR code are returned only once. Tags are read separately, and an enabled device is deactivated
+    first.
+    """
     tags = [{"Key": "a", "Value": "1"}]
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="d", Path="/x/", Tags=tags)["VirtualMFADevice"]
     assert made["QRCodePNG"]
@@ -116,7 +129,7 @@ def test_a_virtual_mfa_device_is_found_by_its_serial_number(iam: Any, server: Ru
 
 
 def test_a_user_is_destroyed_by_force_with_all_it_has(iam: Any, server: RunningServer) -> None:
-    """force_destroy asks for things that Daypass has none of, and goes on."""
+    """force_destroy succeeds, although it lists entities that Daypass lacks."""
     provider = User(iam)
     provider.create({"name": "u", "path": "/", "permissions_boundary": "", "tags": {}})
     iam.create_access_key(UserName="u")
@@ -132,7 +145,10 @@ def test_a_user_is_destroyed_by_force_with_all_it_has(iam: Any, server: RunningS
 
 
 def test_the_data_sources_answer(iam: Any, account: str, as_caller: ClientFactory) -> None:
-    """data.aws_caller_identity is one call; what data.aws_iam_policy_document writes, made without a call, is taken."""
+    """data.aws_caller_identity makes one call.
+
+    data.aws_iam_policy_document makes no call; Daypass accepts its document.
+    """
     key = iam.create_access_key()["AccessKey"]
     who = as_caller("sts", key).get_caller_identity()
     assert (who["Account"], who["UserId"]) == (account, account)

@@ -1,4 +1,4 @@
-"""Terraform's resources for identity providers: created, changed in place, imported, destroyed."""
+"""Terraform's identity providers: create, change, import, destroy."""
 
 from typing import Any
 
@@ -10,7 +10,10 @@ THUMBPRINT = "990f4193972f2becf12ddeda5237f9c952f20d9e"
 
 
 def test_a_saml_provider_lives_as_terraform_has_it(iam: Any, account: str) -> None:
-    """aws_iam_saml_provider: the metadata comes back to the letter; the name is read from the ARN."""
+    """aws_iam_saml_provider: the metadata is returned unchanged.
+
+    Terraform reads the name from the ARN.
+    """
     idp = SamlIdentityProvider()
     wanted: State = {"saml_metadata_document": idp.metadata_xml(), "tags": {"a": "1"}}
     made = iam.create_saml_provider(
@@ -40,7 +43,10 @@ def test_a_saml_provider_lives_as_terraform_has_it(iam: Any, account: str) -> No
 
 
 def test_an_openid_connect_provider_lives_as_terraform_has_it(iam: Any, account: str) -> None:
-    """aws_iam_openid_connect_provider: clients are added and removed one by one, thumbprints all at once."""
+    """aws_iam_openid_connect_provider: client ids are changed one by one.
+
+    Thumbprints are replaced together.
+    """
     wanted: State = {"clients": {"one", "two"}, "thumbprints": [THUMBPRINT], "tags": {"a": "1"}}
     made = iam.create_open_id_connect_provider(
         Url="https://idp.example.com/path",

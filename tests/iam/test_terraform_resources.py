@@ -1,4 +1,7 @@
-"""Terraform's resources: created, planned without a difference, changed in place, imported, destroyed."""
+"""Terraform's resources: create, plan, change, import, destroy.
+
+A plan after each apply must show no difference.
+"""
 
 import json
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from tests.iam.terraform import Group, GroupMembership, Policy, Role, State, Use
 
 READ_ONLY = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
 
-# As somebody writes it by hand: indented, keys in any order, lists of one.
+# A document as a person writes it: indented, keys in any order, lists of one.
 BY_HAND = """
 {
   "Statement": [
@@ -77,7 +80,10 @@ CASES: tuple[tuple[Callable[[Any], Any], State, tuple[State, ...]], ...] = (
 
 
 def same(state: State | None, wanted: State) -> bool:
-    """Tell whether a plan would show no difference: documents are compared by what they say."""
+    """Tell whether a plan would show no difference.
+
+    Documents are compared by their meaning.
+    """
 
     def plain(value: State) -> State:
         policies = ("assume_role_policy", "policy")
@@ -90,7 +96,10 @@ def same(state: State | None, wanted: State) -> bool:
 def test_a_resource_lives_as_terraform_has_it(
     iam: Any, resource: Callable[[Any], Any], wanted: State, changes: tuple[State, ...]
 ) -> None:
-    """After each apply a plan shows no difference; an import knows no more than the id, and finds the same."""
+    """After each apply a plan shows no difference.
+
+    An import knows only the id, and reads the same state.
+    """
     provider = resource(iam)
     identifier = provider.create(wanted)
     assert same(provider.read(identifier), wanted)
@@ -106,7 +115,7 @@ def test_a_resource_lives_as_terraform_has_it(
 
 
 def test_a_group_membership_is_all_of_its_users(iam: Any) -> None:
-    """Those who are not named go, those who are named come."""
+    """Users that are not in the state are removed, new ones are added."""
     iam.create_group(GroupName="g")
     for name in ("a", "b", "c"):
         iam.create_user(UserName=name)
@@ -122,7 +131,7 @@ def test_a_group_membership_is_all_of_its_users(iam: Any) -> None:
 
 
 def test_everything_depends_and_goes_in_order(iam: Any) -> None:
-    """A configuration of many resources is destroyed in the order that Terraform takes, without a conflict."""
+    """Many resources are destroyed in Terraform's order without a conflict."""
     roles, policies, users, groups = Role(iam), Policy(iam), User(iam), Group(iam)
     arn = policies.create(POLICY)
     for make, wanted in ((roles, ROLE), (users, USER), (groups, GROUP)):

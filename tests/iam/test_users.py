@@ -1,4 +1,4 @@
-"""Users, groups and access keys, answer by answer as AWS gives them."""
+"""Users, groups and access keys: each answer is the same as AWS's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ NO_USER = ("NoSuchEntity", 404, "The user with name ghost cannot be found.")
 
 
 def test_a_user_is_shown_as_on_aws(iam: Any, account: str) -> None:
-    """Lists leave out boundary and tags; empty members are left out everywhere."""
+    """Lists omit boundary and tags; all answers omit empty members."""
     boundary = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
     tags = [{"Key": "Environment", "Value": "Test"}, {"Key": "Team", "Value": "Platform"}]
     made = iam.create_user(UserName="ann", Path="/x/", PermissionsBoundary=boundary, Tags=tags)["User"]
@@ -31,7 +31,7 @@ def test_a_user_is_shown_as_on_aws(iam: Any, account: str) -> None:
 
 
 def test_the_root_user_has_neither_path_nor_name(iam: Any, root: RootKey) -> None:
-    """GetUser without a name is about who asks."""
+    """GetUser without a name shows the caller."""
     user = iam.get_user()["User"]
     assert user.keys() == {"UserId", "Arn", "CreateDate"}
     assert user["Arn"] == f"arn:aws:iam::{root.account}:root"
@@ -40,7 +40,7 @@ def test_the_root_user_has_neither_path_nor_name(iam: Any, root: RootKey) -> Non
 def test_renaming_keeps_id_keys_and_policies(
     iam: Any, user_client: Callable[..., Any], as_caller: ClientFactory
 ) -> None:
-    """A renamed user is the same user, and takes no name that is taken."""
+    """A renamed user is the same user; a name that is taken is refused."""
     made = iam.create_user(UserName="ann")["User"]
     iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=EVERYTHING)
     key = iam.create_access_key(UserName="ann")["AccessKey"]
@@ -57,7 +57,7 @@ def test_renaming_keeps_id_keys_and_policies(
 
 
 def test_a_user_goes_when_all_that_is_its_own_is_gone(iam: Any) -> None:
-    """Each thing that is left has its sentence."""
+    """Each remaining part of a user has its own error message."""
     iam.create_user(UserName="ann")
     iam.create_group(GroupName="g")
     iam.add_user_to_group(GroupName="g", UserName="ann")
@@ -80,7 +80,10 @@ def test_a_user_goes_when_all_that_is_its_own_is_gone(iam: Any) -> None:
 
 
 def test_groups_have_members(iam: Any, account: str) -> None:
-    """Adding and removing twice is doing it once; of two that are missing AWS names the user."""
+    """Adding twice or removing twice is not an error.
+
+    If user and group are missing, AWS's error names the user.
+    """
     group = iam.create_group(GroupName="g", Path="/x/")["Group"]
     assert group.keys() == {"Arn", "CreateDate", "GroupId", "GroupName", "Path"}
     user = iam.create_user(UserName="ann")["User"]
@@ -104,7 +107,7 @@ def test_groups_have_members(iam: Any, account: str) -> None:
 
 
 def test_ten_groups_are_the_most(iam: Any) -> None:
-    """A user is in ten groups at the most."""
+    """A user is in at most ten groups."""
     iam.create_user(UserName="ann")
     for number in range(11):
         iam.create_group(GroupName=f"g{number}")
@@ -118,7 +121,7 @@ def test_ten_groups_are_the_most(iam: Any) -> None:
 
 
 def test_a_groups_policies_are_its_members(iam: Any, user_client: Callable[..., Any]) -> None:
-    """Membership gives and takes rights at once."""
+    """Adding and removing a member changes its permissions at once."""
     ann = user_client("ann")
     iam.create_group(GroupName="g")
     iam.put_group_policy(GroupName="g", PolicyName="p", PolicyDocument=document(allow("iam:ListUsers")))
@@ -130,7 +133,10 @@ def test_a_groups_policies_are_its_members(iam: Any, user_client: Callable[..., 
 
 
 def test_access_keys_live_and_are_shown_as_on_aws(iam: Any, as_caller: ClientFactory) -> None:
-    """Two for each user; an inactive one signs nothing; the secret is shown once."""
+    """A user has at most two keys; an inactive key cannot sign requests.
+
+    The secret is shown once.
+    """
     iam.create_user(UserName="ann")
     key = iam.create_access_key(UserName="ann")["AccessKey"]
     assert key.keys() == {"AccessKeyId", "CreateDate", "SecretAccessKey", "Status", "UserName"}
@@ -149,7 +155,7 @@ def test_access_keys_live_and_are_shown_as_on_aws(iam: Any, as_caller: ClientFac
 
 
 def test_a_key_belongs_to_one_user(iam: Any) -> None:
-    """Nobody deletes a key under another user's name."""
+    """A key cannot be deleted with the name of another user."""
     for name in ("ann", "bea"):
         iam.create_user(UserName=name)
     key = iam.create_access_key(UserName="ann")["AccessKey"]["AccessKeyId"]
@@ -158,7 +164,7 @@ def test_a_key_belongs_to_one_user(iam: Any) -> None:
 
 
 def test_the_last_use_of_a_key_is_known(iam: Any, server: RunningServer, account: str) -> None:
-    """A key that was never used says N/A; of two uses within a minute only the first is written."""
+    """An unused key shows N/A. A second use within a minute is not stored."""
     iam.create_user(UserName="ann")
     key = iam.create_access_key(UserName="ann")["AccessKey"]["AccessKeyId"]
 
@@ -178,7 +184,7 @@ def test_the_last_use_of_a_key_is_known(iam: Any, server: RunningServer, account
 
 
 def test_a_key_of_nobody_here_is_refused(iam: Any, root: RootKey, server: RunningServer) -> None:
-    """AWS words it as a denial, and says no more of a key that exists elsewhere."""
+    """AWS returns AccessDenied, and discloses no details of a foreign key."""
     elsewhere = server.new_account().access_key_id
     for key in ("AKIAIOSFODNN7EXAMPLE", elsewhere):
         words = (
