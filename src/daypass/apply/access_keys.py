@@ -1,7 +1,7 @@
-"""Access keys whose id and secret an operator gives: made, rotated in place, made active or inactive.
+"""Access keys whose id and secret an operator chooses.
 
-Owns what the API has no action for: a key with a given secret. Quota, encryption and
-audit are those of CreateAccessKey.
+Owns the operation that the API does not have: to create or rotate a key with a given secret, or change its status.
+Quota, encryption and audit are those of CreateAccessKey.
 """
 
 import re
@@ -26,7 +26,7 @@ _SECRET = re.compile(r"[!-~]{16,128}")
 
 
 def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
-    """Make a key, or change it. Raises Mistake."""
+    """Create or change a key. Raises Mistake."""
     place = thing.place_of("accessKeys").below(part.part)
     wanted: KeyValue = part.after
     if part.is_new:
@@ -45,7 +45,10 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
 
 
 def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
-    """Return the secret access key that a file names. Raises Mistake where it was not given or cannot be one."""
+    """Return the secret access key that a file names.
+
+    Raises Mistake if the secret is missing or is not valid.
+    """
     secret = require_given(secret, name, place)
     if not _SECRET.fullmatch(secret.text):
         raise Mistake(place, f"the secret {name} cannot be a secret access key: 16 to 128 visible ASCII characters")

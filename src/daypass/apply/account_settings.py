@@ -1,6 +1,6 @@
-"""An account's alias and password policy in a file: their way into the actions of the IAM API.
+"""The alias and the password policy of an account in a file.
 
-Owns which actions stand for which difference.
+Owns the choice of the IAM actions for each difference.
 """
 
 from daypass.apply.api import Api
@@ -8,14 +8,20 @@ from daypass.apply.plan import Change
 
 
 def release_alias(change: Change, api: Api) -> None:
-    """Take away an alias that will be another, or none, before any account is given one: so two may swap theirs."""
+    """Remove an alias that the file changes or omits.
+
+    This runs before any account gets an alias, so that two accounts can swap theirs.
+    """
     for difference in change.parts("alias"):
         if difference.before:
             _call(change, api, "alias", "DeleteAccountAlias", AccountAlias=difference.before)
 
 
 def set_account(change: Change, api: Api) -> None:
-    """Carry out what a change says of an account's alias and password policy. Raises Mistake."""
+    """Apply the changes of an account's alias and password policy.
+
+    Raises Mistake.
+    """
     thing = change.thing
     for difference in change.parts("alias"):
         if difference.after:

@@ -1,6 +1,7 @@
-"""Who administers an account: users and roles whose policies let them administer its users and roles.
+"""The administrators of an account.
 
-Owns the question. The root user does not count: it is for the day when nobody else is left.
+An administrator is a user or role whose policies allow it to administer users and roles. The root user does not count:
+it is for the day when all other administrators are gone.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.question import Principal, PrincipalKind, Question
 
-# What an administrator can do, with an MFA code where one is asked for.
+# The actions that an administrator can perform, with an MFA code if a policy requires one.
 _ACTIONS = (
     ("iam:CreateUser", "user"),
     ("iam:AttachUserPolicy", "user"),
@@ -25,7 +26,7 @@ _CONTEXT = {"aws:multifactorauthpresent": "true", "aws:multifactorauthage": "1",
 
 
 def has_administrator(reader: Reader, account: str) -> bool:
-    """Tell whether a user or role of the account may administer it."""
+    """Return whether a user or role of the account can administer it."""
     return any(_administers(load_identity(reader, unique_id), kind) for unique_id, kind in _holders(reader, account))
 
 

@@ -1,8 +1,8 @@
-"""The IAM API from the inside: an action is called with the parameters that a client would send, by the account's root.
+"""The IAM API inside the process, called by the root user of an account.
 
-Owns the way from nested parameters to the action's own `perform`: through the service model, so that names, lengths and
-patterns are checked as they are for everyone. What is refused is a Mistake that says where in the file it stands. Every
-call becomes an audit event once it is certain.
+Owns the path from nested parameters to the `perform` of an action. Parameters pass the service model, so that names,
+lengths and patterns are checked as for every client. A refused call raises a Mistake with its position in the file.
+Every call becomes an audit event when the transaction is certain.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ _VERSION = "2010-05-08"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who makes the calls, for the audit: the command and its user."""
+    """The caller in the audit log: the command and its user."""
 
     agent: str
     region: str
@@ -33,7 +33,7 @@ class Source:
 
 @dataclass(slots=True)
 class Api:
-    """Calls actions inside one transaction, and remembers what happened."""
+    """Call actions inside one transaction and collect their audit events."""
 
     catalog: Catalog
     registry: Registry
@@ -42,7 +42,10 @@ class Api:
     happenings: list[Happening] = field(default_factory=list)
 
     def call(self, account: str, action: str, params: Mapping[str, Any], place: Place) -> dict[str, Any]:
-        """Perform an action and return its answer. Raises Mistake where it is refused."""
+        """Perform an action and return its response.
+
+        Raises Mistake if the action is refused.
+        """
         caller = root_caller(account, "")
         try:
             model = self.catalog.find(action, _VERSION)
@@ -58,7 +61,7 @@ class Api:
         return answer
 
     def note(self, account: str, action: str, params: Mapping[str, Any], fault: SenderFault | None = None) -> None:
-        """Remember an event. Only the last of a transaction may be a refusal."""
+        """Record an event. Only the last event of a transaction may be a refusal."""
         request = HttpRequest("POST", b"/", b"", ((b"user-agent", self.source.agent.encode()),), b"", "daypass", True)  # noqa: FBT003 - a positional struct
         caller = root_caller(account, "")
         self.happenings.append(
@@ -81,7 +84,10 @@ class Api:
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Return nested parameters as the Query protocol spells them: Tags.member.1.Key and so on."""
+    """Return nested parameters in the form of the Query protocol.
+
+    For example `Tags.member.1.Key`.
+    """
     for name, value in params.items():
         yield from _flatten(prefix + name, value)
 

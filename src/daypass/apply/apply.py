@@ -1,6 +1,7 @@
-"""Apply a file to a store: plan on a snapshot, then carry it out in one transaction, planned anew if it moved on.
+"""Apply a file to a store.
 
-Owns the order of the whole. Everything that could be refused is refused before anything is kept.
+Owns the order of the whole: make a plan on a snapshot, then execute it in one transaction. If the store has changed in
+the meantime, the plan is made again. Every refusal comes before the commit.
 """
 
 from collections.abc import Callable
@@ -28,9 +29,10 @@ from daypass.wire.catalog import Catalog
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What applying needs of the world around it. `open_world` makes the World of one transaction.
+    """The environment of an apply.
 
-    `progress` is told of each change that is done. With `refused` a refusal is told, and the rest goes on.
+    `open_world` makes the World of one transaction. `progress` is called after each completed change. With `refused`, a
+    refusal is passed to it and the other changes continue.
     """
 
     store: Store
@@ -47,9 +49,9 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a file is applied: whether what it does not name goes too, whether it is tried only, whether it is owned.
+    """How a file is applied: with pruning, as a trial, or with ownership.
 
-    Where it is owned, marks remember what the file has made.
+    With an owner, marks record the entities that the file has created.
     """
 
     prune: bool = False
@@ -59,20 +61,21 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done, or would be."""
+    """The changes that were made, or that a trial would make."""
 
     plan: Plan
     root_keys: list[RootKey] = field(default_factory=list)
 
 
 class _Undo(Exception):  # noqa: N818 - ends a transaction that was a trial
-    """Nothing of it is kept."""
+    """Roll the transaction back."""
 
 
 def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
-    """Make the store what the file wants, in one transaction. Raises Mistake, and then nothing was changed.
+    """Change the store to the state that the file describes.
 
-    A trial is carried out like all others and then undone, so that what would be refused is refused here.
+    This is one transaction. Raises Mistake, and then the store is unchanged. A trial executes the same changes and
+    rolls them back, so that it finds every refusal.
     """
     with tools.store.read() as reader:
         revision = reader.revision()
@@ -84,7 +87,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
     try:
         with tools.store.write() as transaction:
             writer = RememberingWriter(transaction)
-            # A write is one revision further than what it found.
+            # A write increments the revision by one.
             if writer.revision() != revision + 1:
                 plan, rule = _plan(writer, desired, tools, manner)
             guard = Guard.before(writer, plan)
@@ -97,7 +100,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
     except _Undo:
         return Outcome(plan)
     except Mistake:
-        # What was undone did not happen; that something was refused did.
+        # The changes were rolled back and are not recorded; the refusal is.
         _record(tools, [happening for happening in happenings if happening.fault is not None])
         raise
     _record(tools, happenings)
@@ -124,18 +127,21 @@ def _plan(reader: Reader, desired: Desired, tools: Tools, manner: Manner) -> tup
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The accounts that have an administrator and must still have one afterwards."""
+    """The accounts that have an administrator and must keep one."""
 
     accounts: tuple[str, ...]
 
     @classmethod
     def before(cls, reader: Reader, plan: Plan) -> "Guard":
-        """Look before anything is changed. Only what changes or goes can take an administrator away."""
+        """Find these accounts before any change.
+
+        Only changed or deleted entities can remove an administrator.
+        """
         touched = {change.thing.account for verb in (Verb.CHANGE, Verb.DELETE) for change in plan.of(verb)}
         return cls(tuple(account for account in sorted(touched) if has_administrator(reader, account)))
 
     def check(self, reader: Reader) -> None:
-        """Refuse to leave an account without its last administrator."""
+        """Refuse to remove the last administrator of an account."""
         for account in self.accounts:
             if not has_administrator(reader, account):
                 raise Mistake(

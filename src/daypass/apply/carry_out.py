@@ -1,8 +1,10 @@
-"""Carry out a plan inside one transaction.
+"""Execute a plan inside one transaction.
 
-Owns the order across things: what others refer to comes first and goes last. Policies, then groups and users,
-then roles, then what is attached to them; a user or role that goes is gone before any trust policy is written, so that
-none is written that names it; groups and policies go last.
+Owns the order across entities: an entity that others refer to is created first and deleted last.
+
+- Policies come first, then groups and users, then roles, then attachments and other parts.
+- Users and roles are deleted before any trust policy is written, so that a new trust policy cannot name a deleted one.
+- Groups and policies are deleted last.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,10 +29,10 @@ from daypass.directory.strangers import keep_strangers
 from daypass.mint.secret import Secret
 
 Progress = Callable[[int, int], None]
-"""Is called after each change that is done, with how many are and how many there are."""
+"""Called after each completed change, with the completed and the total number."""
 
 Refused = Callable[[Thing, Mistake], None]
-"""Is told what was refused, where the rest goes on all the same."""
+"""Called with each refused change, if the other changes continue."""
 
 _ORGANIZED = ("unit", "account")
 _DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
@@ -38,7 +40,10 @@ _DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 
 @dataclass(slots=True)
 class Carrier:
-    """What carrying out needs beside the plan. Without `refused`, the first refusal ends it."""
+    """Execute a plan.
+
+    Without `refused`, the first refusal ends the execution.
+    """
 
     api: Api
     secrets: Secrets
@@ -49,7 +54,10 @@ class Carrier:
     _total: int = 0
 
     def carry_out(self, plan: Plan, desired: Desired) -> list[RootKey]:
-        """Do what the plan says, and return the root keys of new accounts. Raises Mistake; nothing is undone here."""
+        """Execute the plan and return the root keys of new accounts.
+
+        Raises Mistake. The caller rolls back.
+        """
         self._total = 2 * len(plan.changes)
         keys = [self._account(thing, desired.new_accounts) for thing in _new_accounts(plan, desired)]
         self._organize(plan)
@@ -64,7 +72,7 @@ class Carrier:
             if change.thing.kind not in _ORGANIZED:
                 self._parts(change)
         self._delete(plan, "oidcProvider", "samlProvider", "group", "policy")
-        # The deepest first.
+        # The deepest units first.
         for change in sorted(plan.of(Verb.DELETE, "unit"), key=lambda one: -one.thing.name.count("/")):
             organize(change, self.api)
         return keys
@@ -90,7 +98,10 @@ class Carrier:
         self._step()
 
     def _discard(self, thing: Thing) -> None:
-        """Leave nothing half made: what is refused may be refused late."""
+        """Delete a partly created entity.
+
+        An action may refuse an entity after it was stored.
+        """
         writer = self.api.world.writer
         found = records.find(writer, ENTITIES[thing.kind], thing.account, thing.name)
         if found is not None:
@@ -121,7 +132,7 @@ class Carrier:
         return require_secret(given, new.root_secret, place.below("rootAccessKey")).text
 
     def _organize(self, plan: Plan) -> None:
-        """Make units from the top, then put accounts into them, and control policies on both."""
+        """Create units from the top, then move accounts, then attach control policies."""
         for change in plan.of(Verb.CHANGE, "account"):
             self._try(change.thing, partial(release_alias, change, self.api))
         for kind in _ORGANIZED:
@@ -169,7 +180,7 @@ class Carrier:
                 continue
             is_put = self._try(thing, partial(PARTS[difference.attribute].put, subject, difference))
             if not is_put and difference.attribute in {"inline", "policies", "groups"}:
-                # What was refused may have been a Deny.
+                # The refused policy may have contained a Deny.
                 self._try(thing, partial(subject.call, "Attach{}Policy", PolicyArn=_DENY_ALL))
         self._step()
 
@@ -181,7 +192,7 @@ class Carrier:
 
     def _subject(self, thing: Thing, before: Thing | None = None) -> Subject:
         if before is not None and "path" in before.attributes and "path" not in thing.attributes:
-            # A file that leaves out the path of a policy means the one that is there.
+            # If the file omits the path of a policy, the stored path stays.
             thing = replace(thing, attributes={**thing.attributes, "path": before.value("path")})
         return Subject(thing, self.api, self._trust(thing))
 
@@ -195,7 +206,10 @@ class Carrier:
 
 
 def _new_accounts(plan: Plan, desired: Desired) -> list[Thing]:
-    """Return the accounts to make: the one that manages the organization first, so that others can be its members."""
+    """Return the accounts to create, the management account first.
+
+    The other accounts need it to become members of its organization.
+    """
     made = [change.thing for change in plan.of(Verb.CREATE, "account")]
     return sorted(made, key=lambda thing: desired.new_accounts[thing.account].standing != "management")
 

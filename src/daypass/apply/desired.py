@@ -1,6 +1,7 @@
-"""What a file wants, as a State: names made ARNs, `requireMfa` made a policy, secrets looked up by name.
+"""The desired state: a file as a State.
 
-Pure. Owns what the fields of the file mean. Whether what is wanted can be is judged by references.py and by the API.
+Pure. Owns the meaning of the file's fields: names become ARNs, `requireMfa` becomes a policy, secrets are found by
+name. Leaves to references.py and to the API whether the state is possible.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from daypass.apply.state import (
 from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
-# Section of an account -> the kind of thing that it lists.
+# Section of an account -> the kind of entity that it lists.
 KINDS: Mapping[str, str] = {
     "policies": "policy",
     "groups": "group",
@@ -40,7 +41,10 @@ KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What is needed to make an account that does not exist yet. `root_secret` is the name of a secret."""
+    """The values that are needed to create an account.
+
+    `root_secret` is the name of a secret.
+    """
 
     standing: str = ""
     root_key_id: str = ""
@@ -49,7 +53,10 @@ class NewAccount:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a file wants. `sections` names the accounts and the kinds of things that it speaks of."""
+    """The desired state.
+
+    `sections` contains the accounts and the kinds of entities that the file mentions.
+    """
 
     name: str
     state: State
@@ -58,13 +65,16 @@ class Desired:
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The accounts that the file names, in order. Units are of none, and come first."""
+        """Return the accounts that the file names, in order.
+
+        Units do not belong to an account; they come first.
+        """
         return (*(("",) if ("", "unit") in self.sections else ()), *sorted(self.new_accounts))
 
 
 @dataclass(frozen=True, slots=True)
 class _Elsewhere:
-    """What a file refers to and does not hold: policies by their names, secrets, other files."""
+    """The external references of a file: policies by name, secrets, other files."""
 
     policies: Mapping[str, str]
     secrets: Secrets
@@ -72,7 +82,10 @@ class _Elsewhere:
 
 
 def read_desired(root: Node, secrets: Secrets, files: Files | None = None) -> Desired:
-    """Return what a file wants. `files` are those beside it. Raises Mistake."""
+    """Return the desired state of a file.
+
+    `files` are the files in the same directory. Raises Mistake.
+    """
     document = DOCUMENT.read(root, Place())
     state: dict[Key, Thing] = {}
     new_accounts: dict[str, NewAccount] = {}
@@ -134,7 +147,7 @@ def _new_account(located: Located) -> NewAccount:
 
 
 def _policy_arns(account: str, located: Located) -> dict[str, str]:
-    """Return the ARNs of the policies that the file itself names, by their names in lower case."""
+    """Return the ARNs of the policies in the file, by lower-case name."""
     return {
         name.lower(): iam_arn(account, "policy", fields.given.get("path", "/"), name)
         for name, fields in located.given.get("policies", {}).items()
@@ -169,7 +182,10 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
 
 
 def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:
-    """Return a policy's ARN. One that the file does not name itself is looked for below the path `/`."""
+    """Return the ARN of a policy.
+
+    A policy that the file does not define is expected below the path `/`.
+    """
     return text if text.startswith("arn:") else policies.get(text.lower(), iam_arn(account, "policy", "/", text))
 
 

@@ -1,7 +1,7 @@
-"""What a store holds, as a file that `daypass apply` takes.
+"""The contents of a store, as a file that `daypass apply` accepts.
 
-Pure. Owns which fields are written: what is as nobody set it is left out, and `requireMfa` is recognized again. Secrets
-are never written; access keys only where asked for, as references to secrets.
+Pure. Owns the choice of fields: values that are still the default are omitted, and `requireMfa` is recognized. Secrets
+are never written. Access keys are written only on request, as references to secrets.
 """
 
 import json
@@ -20,7 +20,10 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def export_document(present: State, standings: Mapping[str, str], *, with_keys: bool) -> dict[str, Any]:
-    """Return the file's values. `standings` says what accounts are to the organization."""
+    """Return the values of the file.
+
+    `standings` contains the role of each account in the organization.
+    """
     accounts = {
         account.account: {
             **_fields(account, (), with_keys=with_keys),
@@ -36,7 +39,7 @@ def export_document(present: State, standings: Mapping[str, str], *, with_keys: 
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:
-    """Return the file's text."""
+    """Return the file as YAML."""
     text: str = yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=110)
     return "# Written by daypass export; read by daypass apply.\n" + text
 
@@ -97,7 +100,10 @@ def _fold_mfa(thing: Thing, fields: dict[str, Any], hidden: set[str]) -> None:
 
 
 def _shorten(thing: Thing, fields: dict[str, Any]) -> None:
-    """Name the account's own policies below the path `/` without their ARN: so the file suits another account."""
+    """Replace the ARNs of the account's own policies below `/` by names.
+
+    Then the file also suits another account.
+    """
     prefix = iam_arn(thing.account, "policy", "/", "")
 
     def short(arn: str) -> str:
@@ -114,7 +120,7 @@ def _access_key(key_id: str, key: KeyValue) -> dict[str, Any]:
     return {"secretAccessKey": {"secret": key_id}, **({} if key.active else {"status": "Inactive"})}
 
 
-# Attribute whose parts hold secrets -> a part of it with a reference in its place.
+# Attribute whose parts contain secrets -> the part with a reference instead of the secret.
 _SECRETS: Mapping[str, Callable[[str, Any], dict[str, Any]]] = {
     "accessKeys": _access_key,
     "privateKeys": lambda _, key: {"secret": key.id},

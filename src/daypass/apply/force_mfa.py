@@ -1,8 +1,9 @@
-"""The policy behind `requireMfa`: everything is denied until an MFA code was given, but for one's own MFA devices.
+"""The policy behind `requireMfa`.
 
-Pure. Owns the text. It grants what a user needs to enrol a device, and nothing else.
-Source: IAM User Guide, "AWS: Allows MFA-authenticated IAM users to manage their own MFA device on the Security
-credentials page"; sts:GetSessionToken needs no permission.
+Pure. Owns the policy document. It denies everything until the user signs in with an MFA code, except the management of
+the user's own MFA devices. It grants only the permissions that a user needs to enrol a device. Source: IAM User Guide,
+"AWS: Allows MFA-authenticated IAM users to manage their own MFA device on the Security credentials page";
+sts:GetSessionToken needs no permission.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""What a file may say of an issuer beyond AWS's API: further claims, and the keys that are pinned.
+"""Settings of an issuer that AWS's API does not have.
 
-Pure. Owns the two shapes, the one form in which sets of keys are compared, and the Protocol of the files that stand
-beside the applied one. What a claim or a key set must be is federation/oidc's rule.
+These are further claims and pinned keys. Pure. Owns both shapes, the canonical form in which key sets are compared, and
+the Protocol of the files beside the applied one. Leaves the rules of a claim and of a key set to federation/oidc.
 """
 
 import json
@@ -21,20 +21,23 @@ _FILE = Text(
     512,
 )
 _CLAIMS = ListOf(Text("a claim, as CLAIM, PATH/TO/CLAIM or CLAIM=NAME", ".+", MAX_LENGTH))
-# What RFC 7517 and RFC 7518 know as texts. YAML would make a number of a kid such as 2023.
+# String members in RFC 7517 and RFC 7518. YAML would read a kid such as 2023 as a number.
 _TEXTS = ("kty", "kid", "alg", "use", "n", "e", "crv", "x", "y")
 
 
 class Files(Protocol):
-    """The files beside the one that is applied."""
+    """The files in the directory of the applied file."""
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the first bytes of a file, one more than `most` at the most. Raises OSError."""
+        """Return the first bytes of a file, at most `most` + 1.
+
+        Raises OSError.
+        """
         ...
 
 
 class NoFiles:
-    """Nothing stands beside what has no directory of its own, such as standard input."""
+    """An empty directory, for standard input."""
 
     def read(self, name: str, most: int) -> bytes:  # noqa: ARG002 - the Protocol's
         """Refuse."""
@@ -53,7 +56,7 @@ class FurtherClaims:
     """Claims that become condition keys."""
 
     def read(self, node: Node, place: Place) -> list[str]:
-        """Return the claims as they were written."""
+        """Return the claims unchanged."""
         texts = _CLAIMS.read(node, place)
         for index, text in enumerate(texts):
             try:
@@ -67,7 +70,7 @@ class FurtherClaims:
         return texts
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return _CLAIMS.schema()
 
 
@@ -76,7 +79,7 @@ class PinnedKeys:
     """A JWK Set, or the name of a file with one."""
 
     def read(self, node: Node, place: Place) -> str | FileName:
-        """Return the set in the form in which equal ones are equal, or the name."""
+        """Return the set in canonical form, or the file name."""
         if isinstance(node.value, dict):
             keys = node.value.get("keys")
             for index, key in enumerate(keys.value if keys is not None and isinstance(keys.value, list) else ()):
@@ -85,7 +88,7 @@ class PinnedKeys:
         return FileName(_FILE.read(node, place))
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         entry = {"type": "object", "properties": {name: {"type": "string"} for name in _TEXTS}}
         keys = {"type": "array", "minItems": 1, "items": entry}
         return {
@@ -97,11 +100,14 @@ class PinnedKeys:
 
 
 def load_key_set(value: str | FileName, files: Files, place: Place) -> str:
-    """Return a set of keys that was written down, or that stands in a file. Raises Mistake."""
+    """Return a key set that is written inline or is in a file.
+
+    Raises Mistake.
+    """
     if isinstance(value, str):
         return value
     try:
-        # Larger than any set may be; parse_jwks says so in its own words.
+        # This is more than any set may have; parse_jwks refuses it with its own message.
         content = files.read(value.name, 1024 * 1024)
     except OSError as error:
         raise Mistake(place, f"cannot read {value.name}: {error.strerror}") from error
@@ -109,7 +115,10 @@ def load_key_set(value: str | FileName, files: Files, place: Place) -> str:
 
 
 def read_key_set(data: bytes, place: Place) -> str:
-    """Return the set of keys in a text, in the form in which equal ones are equal. Raises Mistake."""
+    """Parse a key set and return its canonical form.
+
+    Raises Mistake.
+    """
     try:
         parse_jwks(data)
         members: Mapping[str, Any] = json.loads(data)
@@ -123,7 +132,10 @@ def read_key_set(data: bytes, place: Place) -> str:
 
 
 def stored_key_set(text: str) -> str:
-    """Return a stored set in the same form. Private keys in it, which nobody believes, are left out: never shown."""
+    """Return a stored key set in canonical form.
+
+    Private keys in it are omitted: they are not trusted, and they must never be shown.
+    """
     if not text:
         return ""
     members = json.loads(text)

@@ -1,6 +1,7 @@
-"""The marks of a file after it was carried out: what it has made, and may therefore take away again.
+"""The ownership marks of a file.
 
-Owns the arithmetic and the writing. A part that was there before the file named it stays nobody's.
+Owns the record of the entities and parts that a file has created and may therefore remove. A part that existed before
+the file named it does not become owned.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from daypass.directory.store import Missing, Writer
 
 
 def write_marks(writer: Writer, plan: Plan, owner: str, marks: Mapping[str, Mark]) -> None:
-    """Remember what a plan that was carried out has made."""
+    """Record the entities and parts that an executed plan has created."""
     for change in plan.changes:
         if change.before is not None and change.verb is Verb.DELETE:
             _forget(writer, marks.get(change.before.id))

@@ -1,6 +1,6 @@
-"""A value of a file together with where it stands, and the complaint that says so.
+"""A value of a file with its position, and the error that reports it.
 
-Pure. Owns Node, Place and Mistake. Reading text into nodes is reading.py's work, what they may be is shapes.py's.
+Pure. Owns Node, Place and Mistake. Leaves parsing to reading.py and the allowed values to shapes.py.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value and its line and column, counted from one; 0 where the format does not tell.
+    """A value and its line and column, counted from one.
 
-    `value` is a text, number, flag or None, a list of nodes, or a mapping from text to nodes.
+    Line and column are 0 if the format does not report them. `value` is a string, number, boolean or None, a list of
+    nodes, or a mapping from strings to nodes.
     """
 
     value: Any
@@ -21,7 +22,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands in a file: its path from the top, and its line and column where they are known."""
+    """A position in a file: the path, and line and column if known."""
 
     path: str = ""
     line: int = 0
@@ -33,7 +34,10 @@ class Place:
         return Place(self.path + step, node.line, node.column)
 
     def below(self, name: str) -> "Place":
-        """Return the place of a part whose own line is not known: that of the whole stands for it."""
+        """Return the place of a part whose own line is not known.
+
+        The line of the enclosing value is used.
+        """
         return Place(f"{self.path}.{name}" if self.path else name, self.line, self.column)
 
     def __str__(self) -> str:
@@ -42,9 +46,10 @@ class Place:
 
 
 class Mistake(Exception):  # noqa: N818 - read as a sentence
-    """Something in a file that cannot be carried out. `place` says where, `words` what and what would do.
+    """An error in a file.
 
-    `refused` says that the rules of the API refused it, and not the form of the file.
+    `place` is the position. `words` describe the error and the remedy. `refused` means that the rules of the API
+    refused the file; otherwise its format is invalid.
     """
 
     def __init__(self, place: Place, words: str, *, refused: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""In which order roles are made: first those that the trust policies of others name.
+"""The order in which roles are created.
 
-Pure. Roles that name each other in a ring are told apart: they are made with a trust policy that trusts nobody, and get
-their own when all of them are there.
+Pure. A role that the trust policies of other roles name comes first. Roles that name each other in a cycle are created
+with a trust policy that denies everyone, and get their own policy when all of them exist.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,10 @@ NOBODY: Mapping[str, Any] = {
 
 
 def ordered(roles: Iterable[Thing]) -> list[tuple[Thing, bool]]:
-    """Return the roles in the order to make them, each with whether its trust policy must wait."""
+    """Return the roles in the order of creation.
+
+    The boolean of each pair says whether the trust policy of the role must wait.
+    """
     waiting = {role.arn: role for role in roles}
     names = {_session_prefix(role): arn for arn, role in waiting.items()}
     needs = {arn: _needs(role, waiting, names) - {arn} for arn, role in waiting.items()}

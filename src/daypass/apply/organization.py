@@ -1,7 +1,8 @@
-"""The organization in a file: units, which accounts stand in them, and the control policies of each level.
+"""The organization in a file.
 
-Owns reading it from a store and carrying out its changes. There is no API for it inside; the rules are those of
-organization_changes.py, which the operators' command follows too.
+This covers the units, the unit of each account, and the control policies of each level. Owns reading the organization
+from a store and applying its changes. The in-process API does not cover it; the rules are in organization_changes.py,
+which the operators' command uses too.
 """
 
 import json
@@ -42,7 +43,7 @@ _CONTROLS: Mapping[str, ControlKind] = {"serviceControl": "service", "resourceCo
 
 
 def read_units(reader: Reader) -> Iterator[Thing]:
-    """Return the root and the units of the store's organization, named by their paths."""
+    """Return the root and the units of the organization, named by path."""
     organization = find_organization(reader)
     if organization is None:
         return
@@ -52,7 +53,7 @@ def read_units(reader: Reader) -> Iterator[Thing]:
 
 
 def unit_paths(reader: Reader) -> dict[str, str]:
-    """Return the path of each unit by its id, and `/` for the root."""
+    """Return the path of each unit by id; the path of the root is `/`."""
     organization = find_organization(reader)
     if organization is None:
         return {}
@@ -69,7 +70,7 @@ def unit_paths(reader: Reader) -> dict[str, str]:
 
 
 def account_attributes(reader: Reader, account: Account, paths: Mapping[str, str]) -> dict[str, Any]:
-    """Return where an account stands, and its control policies."""
+    """Return the unit and the control policies of an account."""
     if account.standing == "standalone":
         return {"unit": ""}
     organization = find_organization(reader)
@@ -79,7 +80,10 @@ def account_attributes(reader: Reader, account: Account, paths: Mapping[str, str
 
 
 def control_attributes(attached: ControlPolicies) -> dict[str, Any]:
-    """Return the control policies of a level. AWS's own, which allow everything, are a flag of their own."""
+    """Return the control policies of a level.
+
+    AWS's own policies, which allow everything, are a separate boolean.
+    """
     return {
         "fullAccess": FULL_ACCESS_SERVICE in attached.service,
         "serviceControl": {
@@ -92,12 +96,12 @@ def control_attributes(attached: ControlPolicies) -> dict[str, Any]:
 
 
 def organize(change: Change, api: Api) -> None:
-    """Carry out what a change says of an account or a unit. Raises Mistake."""
+    """Apply the changes of an account or a unit. Raises Mistake."""
     writer, thing = api.world.writer, change.thing
     if change.verb is Verb.DELETE:
         _try(thing, "", api, "DeleteOrganizationalUnit", lambda: delete_unit(writer, thing.name))
         return
-    # The root came with the account that manages the organization.
+    # The root is created together with the management account.
     if change.verb is Verb.CREATE and thing.kind == "unit" and thing.name != "/":
         above, _, name = thing.name.rpartition("/")
         _try(
@@ -108,13 +112,13 @@ def organize(change: Change, api: Api) -> None:
             lambda: create_unit(writer, above or "/", name, entropy=api.world.entropy),
         )
     for difference in change.parts("unit"):
-        # A new account stands where its standing puts it, unless a unit is named.
+        # A new account is placed by its standing, unless the file names a unit.
         _try(thing, "unit", api, "MoveAccount", lambda unit=difference.after: move_account(writer, thing.name, unit))  # type: ignore[misc] # bound early
     _control(change, api)
 
 
 def rename_account(change: Change, api: Api) -> None:
-    """Give an account another name for people."""
+    """Change the display name of an account."""
     for difference in change.parts("name"):
         world, thing = api.world, change.thing
         account = records.find(world.reader, Account, "", thing.account)
@@ -125,12 +129,15 @@ def rename_account(change: Change, api: Api) -> None:
 
 
 def unit_id(reader: Reader, path: str) -> str:
-    """Return the id of the unit of this path."""
+    """Return the id of the unit at this path."""
     return find_unit(reader, get_organization(reader), path)
 
 
 def _control(change: Change, api: Api) -> None:
-    """Attach before anything is detached: a level may not be without a service control policy."""
+    """Attach policies before detaching others.
+
+    A level must always have a service control policy.
+    """
     full = next(change.parts("fullAccess"), None)
     if full is not None and full.after and not full.is_new:
         _put(change.thing, api, "fullAccess", FULL_ACCESS_SERVICE, untouched("").service[FULL_ACCESS_SERVICE])

@@ -1,6 +1,6 @@
-"""A password policy as a file writes it.
+"""A password policy in a file.
 
-Pure. Owns the names of its fields. It is set as a whole, as on AWS: what a file leaves out of it is AWS's default.
+Pure. Owns the names of its fields. It is set as a whole, as on AWS: fields that the file omits get the default of AWS.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def wanted_policy(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the password policy that a file's fields mean."""
+    """Return the password policy of a file's fields."""
     return {name: value for name in _FIELDS if (value := given.get(name, _DEFAULTS.get(name))) is not None}
 
 
 def stored_policy(policy: PasswordPolicy | None) -> dict[str, Any] | None:
-    """Return a stored password policy as a file writes it."""
+    """Return a stored password policy in the form of a file."""
     if policy is None:
         return None
     values = {name: getattr(policy, field) for name, field in _FIELDS.items()}

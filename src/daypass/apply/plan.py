@@ -1,8 +1,10 @@
-"""The differences between what a file wants and what the store holds: the plan.
+"""The plan: the differences between the desired state and the store.
 
-Pure. Owns which thing is made, changed, deleted or left alone. A file deletes only what files of its name have made and
-removes only parts that they have added (three sides are compared: the file, the store, and the marks); with pruning,
-what stands in the accounts and sections that the file speaks of is its own.
+Pure. Owns the decision whether an entity is created, changed, deleted or left unchanged. Three sides are compared: the
+file, the store and the marks.
+
+- A file deletes only entities that files of its name have created, and removes only parts that they have added.
+- With pruning, a file owns everything in the accounts and sections that it mentions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,12 +17,12 @@ from daypass.apply.nodes import Mistake
 from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing
 from daypass.directory.apply_entities import Mark
 
-# What of an account goes back to its default as the values of other things do.
+# Account attributes that return to their default like the values of other entities.
 _SETTINGS = frozenset({"alias", "passwordPolicy"})
 
 
 class Verb(Enum):
-    """What happens to a thing."""
+    """The type of a change."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -29,9 +31,9 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One attribute, or one part of it, before and after. `part` is empty for an attribute that is one value.
+    """One attribute, or one part of it, before and after.
 
-    A part that is added has no `before`, one that is removed has no `after`.
+    `part` is empty if the attribute is a single value. An added part has no `before`, a removed part has no `after`.
     """
 
     attribute: str
@@ -44,7 +46,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one thing. `before` and `after` are the thing itself, None where there is none."""
+    """The change of one entity.
+
+    `before` and `after` are the entity itself. `before` is None if it does not exist yet, `after` is None if it is
+    deleted.
+    """
 
     verb: Verb
     before: Thing | None
@@ -53,7 +59,7 @@ class Change:
 
     @property
     def thing(self) -> Thing:
-        """The thing, as it will be where it will be."""
+        """Return the entity after the change, or before its deletion."""
         thing = self.after or self.before
         if thing is None:
             raise ValueError("a change of nothing")
@@ -66,26 +72,32 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will happen. `kept` counts things and parts that no file made and this one does not name."""
+    """The changes of one run.
+
+    `kept` counts the entities and parts that no file has created and this file does not name.
+    """
 
     changes: tuple[Change, ...] = ()
     kept: int = 0
 
     def of(self, verb: Verb, kind: str | None = None) -> Iterator[Change]:
-        """Return the changes of one verb, of one kind of thing or all."""
+        """Return the changes of one verb, of one kind of entity or of all."""
         return (change for change in self.changes if change.verb is verb and kind in {None, change.thing.kind})
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What may be removed: what the file's own marks name, and with `prune` everything that the file speaks of."""
+    """The permission to delete.
+
+    It covers the entities and parts in the marks of the file, and with `prune` everything in the sections of the file.
+    """
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
     prune: bool = False
 
 
 def make_plan(desired: Desired, present: State, rule: Rule) -> Plan:
-    """Return the differences. Raises Mistake for a change that cannot be."""
+    """Return the differences. Raises Mistake for an impossible change."""
     changes: list[Change] = []
     kept = 0
     for key, wanted in desired.state.items():
@@ -163,7 +175,7 @@ def _wanted_value(name: str, wanted: Thing, found: Thing, rule: Rule) -> Any:
     mark = rule.marks.get(found.id)
     is_organized = wanted.kind in {"account", "unit"}
     was_set = (rule.prune and not is_organized) or (mark is not None and name in mark.values)
-    # A name has no default to fall back to, and where an account stands is not undone by silence.
+    # A name has no default. An account stays in its unit if the file does not mention one.
     is_undone = was_set and (not is_organized or name in _SETTINGS)
     return wanted.value(name) if is_undone else found.value(name)
 
@@ -191,13 +203,13 @@ def _parts(name: str, wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Dif
 
 def _is_same(before: Any, after: Any) -> bool:
     if isinstance(before, KeyValue) and isinstance(after, KeyValue):
-        # A secret that was not given cannot be compared, and so is no change.
+        # A missing secret cannot be compared, thus it is not a change.
         return before.active == after.active and (after.secret is None or after.secret == before.secret)
     return bool(normal(before) == normal(after))
 
 
 def normal(value: Any) -> Any:
-    """Return a document in the form in which equal ones are equal: a list of one is what stands in it."""
+    """Return a document in canonical form: a list of one becomes its element."""
     if isinstance(value, list):
         return normal(value[0]) if len(value) == 1 else [normal(element) for element in value]
     if isinstance(value, dict):

@@ -1,6 +1,7 @@
-"""What a store holds, as a State: the accounts, groups, users, roles and policies of the accounts that are asked for.
+"""The present state: the selected accounts of a store as a State.
 
-Owns reading it. Things are read whole, with what is attached to them; secrets of access keys are opened to be compared.
+Owns reading it. Entities are read completely, with their attachments. Secrets of access keys are decrypted for the
+comparison.
 """
 
 import json
@@ -24,7 +25,7 @@ from daypass.directory.store import Reader
 from daypass.directory.strangers import strangers_in, unresolved_of
 from daypass.mint.secret import Secret
 
-# Kind of thing -> what it is in a store.
+# Kind of entity -> its type in a store.
 ENTITIES: Mapping[str, type[Entity]] = {
     "policy": ManagedPolicy,
     "group": Group,
@@ -36,7 +37,7 @@ ENTITIES: Mapping[str, type[Entity]] = {
 
 
 def read_present(reader: Reader, accounts: Iterable[str], vault: SecretBox) -> State:
-    """Return the things of those of the accounts that exist."""
+    """Return the entities of the accounts, if the accounts exist."""
     state: dict[Key, Thing] = {}
     paths = unit_paths(reader)
     for account_id in accounts:
@@ -54,12 +55,12 @@ def all_accounts(reader: Reader) -> list[str]:
 
 
 def read_standings(reader: Reader) -> dict[str, str]:
-    """Return what each account is to the store's organization."""
+    """Return the role of each account in the organization."""
     return {account.id: account.standing for account in records.each(reader, Account, "")}
 
 
 def read_marks(reader: Reader, accounts: Iterable[str], owner: str) -> dict[str, Mark]:
-    """Return what files of a name have made in the accounts, by unique id."""
+    """Return the marks of an owner in the accounts, by unique id."""
     return {
         mark.thing: mark for account in accounts for mark in records.each(reader, Mark, account) if mark.owner == owner
     }
@@ -154,7 +155,10 @@ def _holder(reader: Reader, holder: Holder, path: str) -> dict[str, Any]:
 
 
 def _keys(reader: Reader, account: str, vault: SecretBox) -> dict[str, dict[str, KeyValue]]:
-    """Return the account's access keys by their owners. The root user's are left out."""
+    """Return the access keys of an account by owner.
+
+    The keys of the root user are omitted.
+    """
     found: dict[str, dict[str, KeyValue]] = {}
     for key in records.each(reader, AccessKey, account):
         if not key.is_root:

@@ -1,8 +1,8 @@
-"""The private keys of SAML providers, and whether assertions must be encrypted.
+"""The private keys and the encryption mode of SAML providers.
 
-Owns the order in which they come and go: a provider that requires encryption is never without a key that opens it.
-A key is named by its fingerprint, so that a file says which one is meant and never holds it. Quota, encryption at rest
-and audit are those of UpdateSAMLProvider.
+The mode says whether assertions must be encrypted. Owns the order of additions and removals: a provider that requires
+encryption always has a key for decryption. A file names a key by its fingerprint and never contains the key. Quota,
+encryption at rest and audit are those of UpdateSAMLProvider.
 """
 
 from daypass.apply.api import Api
@@ -18,7 +18,7 @@ from daypass.federation.saml.private_key import fingerprint, parse_private_key
 
 
 def held_keys(provider: SamlProvider, vault: SecretBox) -> dict[str, PrivateKeyValue]:
-    """Return a provider's keys by their fingerprints."""
+    """Return the keys of a provider by fingerprint."""
     return {
         fingerprint(parse_private_key(vault.decrypt(key.sealed, bound_to=provider.key_name(key.id)).decode("ascii"))): (
             PrivateKeyValue(id=key.id)
@@ -28,20 +28,26 @@ def held_keys(provider: SamlProvider, vault: SecretBox) -> dict[str, PrivateKeyV
 
 
 def set_encryption_mode(thing: Thing, api: Api, mode: str) -> None:
-    """Change whether assertions must be encrypted. The first key comes before that is asked for. Raises Mistake."""
+    """Change whether assertions must be encrypted.
+
+    The first key is added before encryption becomes required. Raises Mistake.
+    """
     if mode == "Required":
         _leave_one(thing, api, least=1)
     _update(thing, api, "encryptionMode", AssertionEncryptionMode=mode)
 
 
 def put_private_key(thing: Thing, part: Difference, api: Api) -> None:
-    """Add a key, unless it is there. Raises Mistake."""
+    """Add a key unless it exists. Raises Mistake."""
     if part.part not in _held(thing, api):
         _add(thing, part.part, part.after, api)
 
 
 def remove_private_key(thing: Thing, part: Difference, api: Api) -> None:
-    """Take a key away. Where it is the last, one that is to come is there before it goes. Raises Mistake."""
+    """Remove a key.
+
+    If it is the last key, its replacement is added first. Raises Mistake.
+    """
     _leave_one(thing, api, least=2)
     _update(thing, api, "privateKeys", RemovePrivateKey=part.before.id)
 

@@ -1,6 +1,6 @@
-"""What a file sets of a provider beyond the IAM API, as the operators' commands set it.
+"""Settings of a provider that the IAM API does not have.
 
-Owns the way to the functions behind `daypass oidc set` and `daypass saml set`, and the audit events of it.
+Owns the calls of the functions behind `daypass oidc set` and `daypass saml set`, and their audit events.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 
 
 def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None:
-    """Replace an issuer's further claims, or pin its keys. Raises Mistake."""
+    """Replace an issuer's further claims or pin its keys. Raises Mistake."""
     writer, place = api.world.writer, thing.place_of(attribute)
     provider = records.find(writer, OidcProvider, thing.account, thing.name)
     if provider is None:
@@ -39,7 +39,7 @@ def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None
 
 
 def set_provider_switch(thing: Thing, api: Api, attribute: str, *, is_on: bool) -> None:
-    """Make a check of a SAML provider's assertions weaker, or strict again. Raises Mistake."""
+    """Relax or restore a check of SAML assertions. Raises Mistake."""
     provider = find_provider(api.world.reader, thing.arn)
     if provider is None:
         raise Mistake(thing.place_of(attribute), "the provider is gone")

@@ -1,8 +1,13 @@
-"""The text of a file into nodes: YAML or JSON, bounded in every direction.
+"""Parse a YAML or JSON file into nodes, within limits.
 
-Pure. Owns the limits. Nothing is constructed from tags, no key stands twice, and an alias costs what it stands for, so
-that ten lines cannot become a billion values. YAML's events are read one by one, without recursion.
-Source: YAML 1.2, chapter 10.2 (the JSON schema with plain texts): `no` is a text here, and so is `2012-10-17`.
+Pure. Owns the limits:
+
+- Tags do not construct objects.
+- A key must not appear twice in a mapping.
+- An alias costs as much as its target, so that ten lines cannot become a billion values.
+- YAML's events are read one by one, without recursion.
+
+Source: YAML 1.2, chapter 10.2 (the JSON schema with plain strings): `no` and `2012-10-17` are strings here.
 """
 
 import re
@@ -39,20 +44,23 @@ _TOP = Place()
 
 
 def read_text(content: bytes) -> Node:
-    """Return what a file holds. Raises Mistake."""
+    """Parse the content of a file. Raises Mistake."""
     text = decode(content)
     if text.lstrip()[:1] in {"{", "["}:
         if text.count(",") > MAX_NODES:
             raise Mistake(_TOP, f"the file holds more than {MAX_NODES} values")
         return _as_nodes(read_json(text))
-    # A file that is cut off inside a line may still be YAML, with less in it than was meant.
+    # A file that was cut off inside a line may still be valid YAML with less content.
     if not text.endswith(("\n", "\n...")):
         raise Mistake(_TOP, "the last line has no end: the file may be half-written")
     return _Builder().read(text)
 
 
 def decode(content: bytes) -> str:
-    """Return the text of a file. Raises Mistake for one that is empty, too large or no UTF-8."""
+    """Decode the content of a file.
+
+    Raises Mistake if it is empty, too large or not valid UTF-8.
+    """
     if len(content) > MAX_BYTES:
         raise Mistake(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
@@ -66,7 +74,10 @@ def decode(content: bytes) -> str:
 
 
 def read_json(text: str) -> Any:
-    """Return the plain values of a JSON text in which no key stands twice. Raises Mistake."""
+    """Parse JSON and return plain values.
+
+    Raises Mistake if a key appears twice.
+    """
     try:
         return _JSON.read(text)
     except NotStrictJsonError as error:
@@ -82,7 +93,7 @@ def _as_nodes(value: Any) -> Node:
 
 
 class _Open:
-    """A list or mapping whose end has not come yet."""
+    """A list or mapping that is not complete yet."""
 
     def __init__(self, event: Any, *, is_mapping: bool) -> None:
         self.mark = event.start_mark
@@ -98,7 +109,7 @@ class _Open:
 
 
 class _Builder:
-    """Builds nodes from YAML's events."""
+    """Build nodes from the events of YAML."""
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
@@ -144,7 +155,7 @@ class _Builder:
             return
         plain = event.implicit[0] and event.tag is None
         node = Node(_plain(event.value) if plain else event.value, *_line(event))
-        # A long text weighs more, so that a thousand aliases of it do too.
+        # A long string counts more, so that a thousand aliases of it do too.
         self._add(event, node, 1 + len(event.value) // _TEXT_OF_A_VALUE)
 
     def _key(self, parent: _Open, event: Any) -> None:
@@ -152,7 +163,7 @@ class _Builder:
             raise _at(event, "merge keys (<<) are not used here")
         if parent.mapping is not None and event.value in parent.mapping:
             raise _at(event, f"the key {event.value!r} stands twice in one mapping")
-        # A key is always a text, so that an account id needs no quotes.
+        # A key is always a string, so that an account id needs no quotes.
         parent.key = event.value
         self._counted(event, 1)
 

@@ -1,7 +1,8 @@
-"""Whether everything that a file refers to will exist: groups, policies, and the users and roles of trust policies.
+"""Check that the references of a file will exist.
 
-Pure. Owns the check before anything is done, so that the complaint names the line. What lies outside of the accounts
-that the file names (AWS's policies, other accounts) is judged by the API itself, inside the transaction.
+These are groups, policies, and the users and roles in trust policies. Pure. Owns the check before any change, so that
+the error names the line. Leaves references outside the accounts of the file (AWS's policies, other accounts) to the API
+inside the transaction.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,10 @@ _TRUSTED: Mapping[str, tuple[str, ...]] = {"AWS": ("user", "role"), "Federated":
 
 
 def check_references(desired: Desired, present: State, plan: Plan) -> None:
-    """Refuse a file that refers to what will not be there. Raises Mistake."""
+    """Refuse a file with a reference that will not exist.
+
+    Raises Mistake.
+    """
     gone = {change.thing.key for change in plan.of(Verb.DELETE)}
     after = {key: thing for key, thing in present.items() if key not in gone} | dict(desired.state)
     known = _Known(frozenset(desired.accounts), {key: _with_path(thing, present) for key, thing in after.items()})
@@ -29,7 +33,7 @@ def check_references(desired: Desired, present: State, plan: Plan) -> None:
 
 
 class _Known:
-    """What will be there."""
+    """The ARNs that will exist."""
 
     def __init__(self, accounts: frozenset[str], after: State) -> None:
         self.accounts = accounts
@@ -37,7 +41,7 @@ class _Known:
         self.arns = {thing.arn for thing in after.values() if thing.kind in NOUNS}
 
     def is_missing(self, arn: str, *kinds: str) -> bool:
-        """Tell whether an ARN names one of these kinds of thing in an account of the file, and there is none such."""
+        """Return whether an entity in an account of the file is missing."""
         parts = Arn.find(arn)
         if parts is None or parts.service != "iam" or parts.account not in self.accounts:
             return False
@@ -45,7 +49,7 @@ class _Known:
 
 
 def _with_path(thing: Thing, present: State) -> Thing:
-    """Return a thing with the path that it has in the store, where the file leaves it out."""
+    """Return an entity with its stored path if the file omits the path."""
     found = present.get(thing.key)
     if found is None or "path" in thing.attributes or "path" not in found.attributes:
         return thing

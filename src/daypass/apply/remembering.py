@@ -1,7 +1,7 @@
-"""A transaction that remembers the records it has seen and the links it has made.
+"""A transaction that caches its own reads and its new links.
 
-Owns nothing but the memory. A writer is alone in its store, so what it has read stays so until it writes it itself. A
-file of ten thousand roles asks for each of them a dozen times.
+Owns only the cache. A transaction with write access is alone in its store, thus a cached record stays correct until the
+same transaction changes it. A file of ten thousand roles reads each of them a dozen times.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -14,7 +14,7 @@ _Name = tuple[str, str, str]
 
 
 class RememberingWriter:
-    """Passes questions and changes on, and answers for itself what it knows."""
+    """Pass reads and changes to the writer, and answer cached reads itself."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -65,7 +65,7 @@ class RememberingWriter:
         self._writer.insert(record)
         self._records[record.kind, record.account, record.key] = record
         if record.unique_id is not None and record.unique_id not in self._gone:
-            # Unique ids are random: one that is new has no links yet, and all that it will have are made here.
+            # Unique ids are random: a new id has no links yet, and all of its links will pass through here.
             self._new.add(record.unique_id)
 
     def replace(self, record: Record) -> None:
@@ -83,7 +83,10 @@ class RememberingWriter:
         self._records[kind, account, key] = None
 
     def _forget(self, old: Record) -> None:
-        """Ask the store for the links of an id from now on: its record may come back, renamed, and have them still."""
+        """Read the links of an id from the store from now on.
+
+        Its record may be inserted again under another name and still have them.
+        """
         if old.unique_id is not None:
             self._gone.add(old.unique_id)
             self._new.discard(old.unique_id)

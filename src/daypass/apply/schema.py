@@ -1,8 +1,8 @@
-"""The form of the file: which fields stand where, and what each of them may be.
+"""The format of the file: its fields and their shapes.
 
-Pure. Owns the tables. They are the reader of the file, and docs/apply.schema.json is made of them (a test holds the two
-together). A kind of thing more is a row in ACCOUNT_SECTIONS here, one in KINDS
-(desired.py) and ATTRIBUTES (state.py), and one in the tables of steps.py.
+Pure. Owns the tables. They are the parser of the file and the source of docs/apply.schema.json (a test compares the
+two). A new kind of entity is one row in ACCOUNT_SECTIONS here, in KINDS (desired.py), in ATTRIBUTES (state.py), and in
+the tables of steps.py.
 """
 
 from collections.abc import Mapping
@@ -130,7 +130,7 @@ ROOT_KEY = Fields(
     },
 )
 
-# The sections of an account that are lists of named things: name of the section -> what one of them may hold.
+# The sections of an account that list named entities: name of the section -> shape of its elements.
 ACCOUNT_SECTIONS: Mapping[str, tuple[Text, Fields]] = {
     "policies": (_NAME, POLICY),
     "groups": (_NAME, GROUP),

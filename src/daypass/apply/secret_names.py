@@ -1,6 +1,6 @@
-"""References to secrets: a name in the file, and the promise that the secret comes from elsewhere.
+"""References to secrets by name; the secrets are outside the file.
 
-Pure. Owns the name's form, the Protocol of where secrets come from, and the complaint where one was not given.
+Pure. Owns the format of the name, the Protocol of a source of secrets, and the error for a missing secret.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,18 @@ class SecretReference:
 
 
 class Secrets(Protocol):
-    """Where secrets come from."""
+    """A source of secrets."""
 
     def find(self, name: str) -> str | None:
-        """Return the secret of this name, or None where it was not given."""
+        """Return the secret of this name, or None if it was not provided."""
         ...
 
 
 def require_given(secret: Secret | None, name: str, place: Place) -> Secret:
-    """Return the secret that a file names. Raises Mistake where it was not given."""
+    """Return the secret that a file names.
+
+    Raises Mistake if it was not provided.
+    """
     if secret is None:
         raise Mistake(
             place,

@@ -1,7 +1,8 @@
-"""What a value of the file may be: each shape reads a node, and says the same in JSON Schema.
+"""The shapes of values in the file.
 
-Pure. Owns the kinds of values: texts, numbers, lists, mappings with fixed or free names, policy documents, references
-to secrets. Which stand where is the table in schema.py. One definition makes both the reader and the published schema.
+Pure. Owns the kinds of values: strings, numbers, lists, mappings with fixed or free names, policy documents, references
+to secrets. One definition makes both the parser and the published JSON Schema. Leaves the position of each shape to the
+table in schema.py.
 """
 
 import json
@@ -21,16 +22,16 @@ class Shape(Protocol):
     """One kind of value."""
 
     def read(self, node: Node, place: Place) -> Any:
-        """Return the value, plain. Raises Mistake."""
+        """Return the plain value. Raises Mistake."""
         ...
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         ...
 
 
 def describe(node: Node) -> str:
-    """Return what a node is, in a word."""
+    """Return the type of a node, in a word."""
     if node.value is None:
         return "nothing"
     return _NOUNS.get(type(node.value), "a number")
@@ -44,7 +45,7 @@ def _wanted(place: Place, noun: str, node: Node) -> Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text. `noun` says what it is, `pattern` must match all of it."""
+    """A string. `noun` names its meaning; `pattern` must match all of it."""
 
     noun: str = "a text"
     pattern: str = ""
@@ -52,7 +53,10 @@ class Text:
     digits: bool = False
 
     def read(self, node: Node, place: Place) -> str:
-        """Return the text. A number is one where only digits are wanted, such as an account id."""
+        """Return the string.
+
+        A number is accepted if the pattern allows only digits, such as an account id.
+        """
         value = node.value
         if self.digits and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
@@ -67,7 +71,7 @@ class Text:
         return value
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         shape: dict[str, Any] = {"type": "string", "maxLength": self.most}
         if self.pattern:
             shape["pattern"] = f"^(?:{self.pattern})$"
@@ -76,25 +80,25 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few texts."""
+    """One of a few strings."""
 
     of: tuple[str, ...]
 
     def read(self, node: Node, place: Place) -> str:
-        """Return the text."""
+        """Return the string."""
         if node.value not in self.of:
             raise Mistake(place, f"one of {', '.join(self.of)} is wanted")
         value: str = node.value
         return value
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return {"enum": list(self.of)}
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole number."""
+    """An integer."""
 
     least: int
     most: int
@@ -109,7 +113,7 @@ class Whole:
         return value
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
@@ -118,19 +122,19 @@ class Flag:
     """True or false."""
 
     def read(self, node: Node, place: Place) -> bool:
-        """Return it."""
+        """Return the boolean."""
         if not isinstance(node.value, bool):
             raise _wanted(place, "true or false", node)
         return node.value
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return {"type": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list of texts of one shape, none of them twice."""
+    """A list of unique strings of one shape."""
 
     element: Text
 
@@ -148,13 +152,16 @@ class ListOf:
         return list(found)
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return {"type": "array", "items": self.element.schema(), "uniqueItems": True}
 
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A mapping from names that the author chooses. Names may be the same but for the case of letters only in tags."""
+    """A mapping with free names.
+
+    Two names may differ only in the case of letters if they are keys of tags.
+    """
 
     name: Text
     value: Shape
@@ -177,14 +184,14 @@ class MapOf:
         return found
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         names = {name: rule for name, rule in self.name.schema().items() if name != "type"}
         return {"type": "object", "propertyNames": names, "additionalProperties": self.value.schema()}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One member of a mapping with fixed names: its shape and what it is for."""
+    """One member of a mapping with fixed names: its shape and its purpose."""
 
     shape: Shape
     about: str
@@ -193,7 +200,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """The members that were given, with the place of each and of the whole."""
+    """The given members, with the place of each and of the whole mapping."""
 
     given: Mapping[str, Any]
     place: Place
@@ -208,7 +215,7 @@ class Fields:
     about: str = ""
 
     def read(self, node: Node, place: Place) -> Located:
-        """Return the members that were given."""
+        """Return the given members."""
         if not isinstance(node.value, dict):
             raise _wanted(place, "a mapping", node)
         given: dict[str, Any] = {}
@@ -224,7 +231,7 @@ class Fields:
         return Located(given, place, places)
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         shape: dict[str, Any] = {
             "type": "object",
             "additionalProperties": False,
@@ -236,7 +243,10 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDocument:
-    """A policy: a mapping as the policy language has it, or its JSON as a text. The language itself judges it later."""
+    """A policy: a mapping of the policy language, or its JSON in a string.
+
+    Leaves the validation of the policy to the policy language.
+    """
 
     def read(self, node: Node, place: Place) -> dict[str, Any]:
         """Return the policy as plain values."""
@@ -250,7 +260,7 @@ class PolicyDocument:
         return plain
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return {
             "anyOf": [
                 {"type": "string", "description": "The policy's JSON, as a text."},
@@ -264,7 +274,7 @@ class PolicyDocument:
 
 def _from_text(text: str, place: Place) -> dict[str, Any]:
     try:
-        read_json(text)  # bounded in length and depth, and without equal keys
+        read_json(text)  # limits length and depth, and refuses duplicate keys
         value = json.loads(text)
     except ValueError as error:
         raise Mistake(place, f"this text is not the JSON of a policy: {error}") from error
@@ -284,12 +294,18 @@ def plain_values(node: Node) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A reference to a secret: `{secret: NAME}`. The secret itself may not stand in the file."""
+    """A reference to a secret: `{secret: NAME}`.
+
+    The secret itself must not be in the file.
+    """
 
     allowed: Text = field(default_factory=lambda: Text("the name of a secret", SECRET_NAME, 64))
 
     def read(self, node: Node, place: Place) -> SecretReference:
-        """Return the reference. What stands here is never repeated in a message: it may be a secret."""
+        """Return the reference.
+
+        An error message never repeats the value: it may be a secret.
+        """
         if not isinstance(node.value, dict) or set(node.value) != {"secret"}:
             raise Mistake(
                 place,
@@ -302,7 +318,7 @@ class Secret:
         return SecretReference(named.value)
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of it."""
+        """Return the JSON Schema of the shape."""
         return {
             "type": "object",
             "additionalProperties": False,

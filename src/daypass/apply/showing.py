@@ -1,6 +1,6 @@
-"""A plan as a person reads it, and as a program does.
+"""A plan as text for people and as JSON for programs.
 
-Pure. Owns the signs (+ is made, ~ is changed, - goes) and how a policy's change is shown: a unified diff of its JSON.
+Pure. Owns the signs (+ create, ~ change, - delete) and the display of a changed policy as a unified diff of its JSON.
 """
 
 import difflib
@@ -40,7 +40,7 @@ def show_plan(plan: Plan, *, is_done: bool) -> str:
 
 
 def summary(plan: Plan, *, is_done: bool) -> str:
-    """Return one line that says how much there is of what."""
+    """Return one line with the number of changes of each type."""
     counted = {verb: sum(1 for _ in plan.of(verb)) for verb in Verb}
     kept = f" {plan.kept} not of this file left alone." if plan.kept else ""
     if not plan.changes:
@@ -84,7 +84,7 @@ def _plain_difference(change: Change, difference: Difference) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    # Of an access key no secret is shown, nor whether two are alike.
+    # The secret of an access key is never shown, and neither is whether two secrets are equal.
     if isinstance(value, PrivateKeyValue):
         return None
     return {"Status": _status(value)} if isinstance(value, KeyValue) else value
@@ -166,7 +166,7 @@ def _status(key: KeyValue) -> str:
 
 
 def _quoted(name: str) -> str:
-    """Return a name, with anything that could move a terminal's cursor escaped."""
+    """Return a name with terminal control characters escaped."""
     return name if name.isprintable() else json.dumps(name)
 
 

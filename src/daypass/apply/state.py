@@ -1,8 +1,8 @@
-"""The directory as things with attributes: the one form in which a file and a store can be compared.
+"""The directory as entities with attributes.
 
-Pure. Owns Thing and State. A file becomes a State in desired.py, a store in present.py; differences are plan.py's.
-An attribute is a value (a path, a document) or a mapping of parts (tags by key, inline policies by name, attached
-policies by ARN), and ATTRIBUTES says which.
+This is the one form in which a file and a store can be compared. Pure. Owns Thing and State. Leaves to desired.py how a
+file becomes a State, to present.py how a store does, and to plan.py the differences. An attribute is a value (a path, a
+document) or a mapping of parts (tags by key, inline policies by name, attached policies by ARN); ATTRIBUTES says which.
 """
 
 import json
@@ -16,29 +16,29 @@ from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
 Key = tuple[str, str, str]
-"""Account, kind, and the name without regard to case."""
+"""Account, kind, and the name in lower case."""
 
 REQUIRE_MFA_PATH, REQUIRE_MFA_NAME = "/daypass/", "RequireMfa"
 
 
 class Form(Enum):
-    """What an attribute is made of."""
+    """The type of an attribute."""
 
     VALUE = "value"
     LIST = "list"
     TEXT = "text"
-    """A value too long to be shown."""
+    """A value that is too long to show."""
     JSON = "json"
-    """A text that is shown as the JSON it holds; empty where there is none."""
+    """A string that is shown as JSON; empty if it is not set."""
     POLICY = "policy"
     PARTS = "parts"
     POLICIES = "policies"
-    """Parts each of which is a policy document."""
+    """Parts that are policy documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute: what it is made of, what it is where nobody set it, and whether it can change."""
+    """An attribute: its form, its default, and whether it can change."""
 
     form: Form
     default: Any = None
@@ -46,7 +46,7 @@ class Attribute:
 
     @property
     def has_parts(self) -> bool:
-        """Tell whether the attribute is a mapping whose parts come and go one by one."""
+        """Return whether the attribute is a mapping of separate parts."""
         return self.form in {Form.PARTS, Form.POLICIES}
 
 
@@ -59,7 +59,7 @@ _CONTROLS: Mapping[str, Attribute] = {
     "fullAccess": Attribute(Form.VALUE, default=True),
 }
 
-# Kind of thing -> its attributes, in the order in which a plan shows them.
+# Kind of entity -> its attributes, in the order of a plan.
 ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
     "account": {
         "name": _VALUE,
@@ -113,7 +113,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
 }
 
 
-# Kind of thing -> its word in ARNs. A provider has no path.
+# Kind of entity -> its word in ARNs. A provider has no path.
 NOUNS: Mapping[str, str] = {
     "policy": "policy",
     "group": "group",
@@ -126,7 +126,10 @@ NOUNS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
-    """An access key. `secret` is None where a file names a secret that was not given; `name` is that name."""
+    """An access key.
+
+    `secret` is None if the file names a secret that was not provided; `name` is the name of the secret.
+    """
 
     active: bool
     secret: Secret | None
@@ -135,7 +138,10 @@ class KeyValue:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeyValue:
-    """A private key, which its fingerprint names: two of one fingerprint are the same. `id` is that of a stored one."""
+    """A private key, identified by its fingerprint.
+
+    Two keys with one fingerprint are equal. `id` is the id of a stored key.
+    """
 
     secret: Secret | None = field(default=None, compare=False)
     name: str = field(default="", compare=False)
@@ -144,12 +150,11 @@ class PrivateKeyValue:
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One thing of an account; units have none. `id` is its unique id, empty in a file.
+    """One entity of an account; a unit has no account.
 
-    `protected` things are nobody's to delete.
-
-    `attributes` holds what was given; parts are mappings. `strangers` are principals of the trust policy that nobody
-    here is meant by.
+    `id` is its unique id, empty in a file. A `protected` entity cannot be deleted. `attributes` contains the given
+    attributes; parts are mappings. `strangers` are unresolved principals: principals of the trust policy that do not
+    exist in this store.
     """
 
     account: str
@@ -164,21 +169,21 @@ class Thing:
 
     @property
     def key(self) -> Key:
-        """The name under which it is the same thing in a file and in a store."""
+        """Return the key that identifies the entity in a file and in a store."""
         return (self.account, self.kind, self.name.lower())
 
     def value(self, attribute: str) -> Any:
-        """Return an attribute, or what it is where nobody set it."""
+        """Return an attribute, or its default if it is not set."""
         rule = ATTRIBUTES[self.kind][attribute]
         return self.attributes.get(attribute, {} if rule.has_parts else rule.default)
 
     def place_of(self, attribute: str) -> Place:
-        """Return where an attribute stands in the file."""
+        """Return the place of an attribute in the file."""
         return self.places.get(attribute, self.place)
 
     @property
     def arn(self) -> str:
-        """The thing's ARN."""
+        """Return the ARN of the entity."""
         path = self.value("path") if "path" in ATTRIBUTES[self.kind] else "/"
         return iam_arn(self.account, NOUNS[self.kind], path, self.name)
 
@@ -187,12 +192,12 @@ State = Mapping[Key, Thing]
 
 
 def of_kind(state: State, kind: str, account: str | None = None) -> Iterator[Thing]:
-    """Return the things of a kind, in order."""
+    """Return the entities of a kind, in order."""
     for (thing_account, thing_kind, _), thing in sorted(state.items()):
         if thing_kind == kind and account in {None, thing_account}:
             yield thing
 
 
 def document_text(document: Mapping[str, Any]) -> str:
-    """Return a document as the store keeps it."""
+    """Return a document in its stored form."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,6 +1,7 @@
-"""From one change to the calls that carry it out, as tables: how a kind of thing is made, changed, taken apart.
+"""The calls that apply one change, as tables.
 
-Owns which actions of the IAM API stand for which difference. Their order across things is carry_out.py's.
+Owns the IAM actions for each difference: how a kind of entity is created, changed and deleted. Leaves the order across
+entities to carry_out.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ WORDS: Mapping[str, str] = {
     "oidcProvider": "OpenIDConnectProvider",
     "samlProvider": "SAMLProvider",
 }
-# Kind of thing -> the parameter that is its ARN. The others are named by their names.
+# Kind of entity -> its ARN parameter. The other kinds are identified by name.
 _BY_ARN: Mapping[str, str] = {
     "policy": "PolicyArn",
     "oidcProvider": "OpenIDConnectProviderArn",
@@ -32,7 +33,10 @@ _BY_ARN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The thing that calls are about. `trust` is the trust policy to store, with strangers under their ids."""
+    """The entity of a call.
+
+    `trust` is the trust policy to store, in which unresolved principals have ids.
+    """
 
     thing: Thing
     api: Api
@@ -40,18 +44,21 @@ class Subject:
 
     @property
     def word(self) -> str:
-        """The word in the names of actions."""
+        """Return the word for the kind in the names of actions."""
         return WORDS[self.thing.kind]
 
     @property
     def named(self) -> dict[str, str]:
-        """The parameter that names the thing."""
+        """Return the parameter that identifies the entity."""
         if self.thing.kind in _BY_ARN:
             return {_BY_ARN[self.thing.kind]: self.thing.arn}
         return {f"{self.word}Name": self.thing.name}
 
     def call(self, action: str, attribute: str = "", **params: Any) -> dict[str, Any]:
-        """Call an action about the thing. `{}` in its name is the thing's word."""
+        """Call an action on the entity.
+
+        `{}` in the name of the action is replaced by the word for its kind.
+        """
         place = self.thing.place_of(attribute)
         return self.api.call(self.thing.account, action.format(self.word), {**self.named, **params}, place)
 
@@ -107,7 +114,7 @@ def _create_oidc_provider(subject: Subject) -> None:
 
 
 def _complete(subject: Subject, *attributes: str) -> None:
-    """Set on a new thing what the action that makes it does not take."""
+    """Set the attributes of a new entity that its Create action does not accept."""
     for attribute in attributes:
         if subject.thing.value(attribute) != ATTRIBUTES[subject.thing.kind][attribute].default:
             CHANGE[attribute](subject, subject.thing.value(attribute))
@@ -124,7 +131,7 @@ def _create_saml_provider(subject: Subject) -> None:
     _complete(subject, "encryptionMode", "lax", "allowSha1")
 
 
-# How a kind of thing is made, and which parts it is born with.
+# How a kind of entity is created, and the parts that its Create action sets.
 CREATE: Mapping[str, Callable[[Subject], None]] = {
     "policy": _create_policy,
     "group": _create,
@@ -137,7 +144,10 @@ BORN_WITH: frozenset[str] = frozenset({"tags", "clientIds"})
 
 
 def _new_version(subject: Subject, after: Any) -> None:
-    """Put a new version in force. Where there is no room for one more, the oldest that is not in force goes."""
+    """Create a version and make it the default.
+
+    If the policy has the maximum number of versions, the oldest version that is not the default is deleted.
+    """
     versions = subject.call("ListPolicyVersions")["Versions"]
     if len(versions) >= subject.api.world.settings.quotas.policy_versions:
         oldest = [version["VersionId"] for version in versions if not version["IsDefaultVersion"]]
@@ -178,12 +188,12 @@ CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
 
 
 def _none(answer: object) -> None:
-    """Let an answer go."""
+    """Discard a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """How a part comes, or changes, and how it goes."""
+    """How a part is added or changed, and how it is removed."""
 
     put: Callable[[Subject, Difference], object]
     remove: Callable[[Subject, Difference], object]
@@ -224,7 +234,7 @@ PARTS: Mapping[str, Parts] = {
 
 
 def _each(subject: Subject, action: str, member: str, **params: Any) -> Iterator[Any]:
-    """Return all of what a list shows, page after page."""
+    """Return all elements of a list action, page after page."""
     marker: dict[str, str] = {}
     while True:
         answer = subject.call(action, **params, **marker)
@@ -278,7 +288,7 @@ def _delete_role(subject: Subject) -> None:
     subject.call("DeleteRole")
 
 
-# How a thing is taken apart and deleted.
+# How an entity is emptied and deleted.
 DELETE: Mapping[str, Callable[[Subject], None]] = {
     "policy": _delete_policy,
     "group": _delete_group,

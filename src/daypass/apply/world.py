@@ -1,6 +1,7 @@
-"""The World of an operator's command: one transaction, read directly, without the server's cache.
+"""The World of an operator's command.
 
-Owns the value alone. Nothing here forgets or remembers: a command ends when its transaction does.
+It is one transaction without the server's cache. Owns the value alone. It neither keeps nor invalidates entries: a
+command ends with its transaction.
 """
 
 from collections.abc import Callable
@@ -21,13 +22,13 @@ T = TypeVar("T")
 
 
 class DirectViews:
-    """Derived values, made of the transaction whenever they are asked for."""
+    """Derived values, computed from the transaction on each read."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     def get(self, loader: Callable[..., T], *args: object) -> T:
-        """Return what a loader makes of the transaction."""
+        """Return the result of a loader for the transaction."""
         return loader(self._reader, *args)
 
 
@@ -40,7 +41,10 @@ def operator_world(
     vault: SecretBox,
     settings: ServiceSettings,
 ) -> World:
-    """Return the World of a transaction. Nothing in it opens another."""
+    """Return the World of a transaction.
+
+    It cannot open another transaction.
+    """
     return World(
         now=now,
         region=region,

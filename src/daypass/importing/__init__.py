@@ -1,6 +1,5 @@
-"""`daypass import`: the IAM of an AWS account, brought into a store.
+"""`daypass import`: bring the IAM of an AWS account into a store.
 
-Owns reading the output of `aws iam get-account-authorization-details`, its conversion, and the
-rewriting of account ids.
-Leaves the changes of the store to daypass.apply, as for every other file.
+Owns reading the output of `aws iam get-account-authorization-details`, its conversion, and the replacement of account
+ids. Leaves the changes of the store to daypass.apply, as for every other file.
 """

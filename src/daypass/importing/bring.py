@@ -1,7 +1,7 @@
-"""Bring an account's things into a store: where to, what of it, and then as any file is applied.
+"""Import an account's entities into a store.
 
-Owns the order, and where things go: to the account that is named, else to the file's own if it is here, else to where
-the same account went before, else to a new one.
+Owns the order and the choice of the target account: the named account, else the account of the file if it exists, else
+the account of the previous import, else a new one. Leaves the changes to daypass.apply.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,16 @@ from daypass.importing.rewriting import Rewriting
 from daypass.operations.settings import Quotas
 from daypass.ports import Entropy
 
-# The account that is imported had quotas of its own, which nobody here knows.
+# The source account had its own quotas, which are not known here.
 _ROOM = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the operator asks for: where to (empty for what suits), and whether ARNs are rewritten."""
+    """The request of the operator.
+
+    It contains the target account (empty for the default choice) and whether ARNs are rewritten.
+    """
 
     account: str = ""
     rewrite: bool = False
@@ -39,7 +42,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was done: where from and where to, and what could not be carried over."""
+    """The result: the source, the target, and the losses."""
 
     origin: str
     account: str
@@ -48,12 +51,18 @@ class Imported:
 
 
 def roomy(quotas: Quotas) -> Quotas:
-    """Return quotas that no import meets, but for the number of versions of a policy."""
+    """Return quotas that no import reaches.
+
+    Only the quota of policy versions stays.
+    """
     return replace(Quotas(**dict.fromkeys(Quotas.__dataclass_fields__, _ROOM)), policy_versions=quotas.policy_versions)
 
 
 def bring(details: Details, tools: Tools, wish: Wish, entropy: Entropy) -> Imported:
-    """Import what a file holds, in one transaction. Raises Mistake, and then nothing was changed."""
+    """Import a file in one transaction.
+
+    Raises Mistake, and then the store is unchanged.
+    """
     origin = origin_of(details)
     with tools.store.read() as reader:
         account = _where_to(reader, origin, wish, entropy)
@@ -84,7 +93,7 @@ def _where_to(reader: Reader, origin: str, wish: Wish, entropy: Entropy) -> str:
     if before is not None and records.find(reader, Account, "", before.account) is not None:
         return before.account
     while True:
-        # Twelve random digits without a leading zero: never the id of a real account that the user also uses.
+        # Twelve random digits without a leading zero, not the real account id that the user also uses.
         account = str(10**11 + int.from_bytes(entropy(8)) % (9 * 10**11))
         if records.find(reader, Account, "", account) is None:
             return account
@@ -124,7 +133,7 @@ def _finder(reader: Reader) -> Callable[[str], bool]:
 
 def _desired(carried: Carried, origin: str) -> Desired:
     account = carried.here.account
-    # A new account gets a name that says where it came from; one that is there keeps its own.
+    # A new account gets a name that states its origin; an existing account keeps its name.
     name = {"name": f"imported from {origin}"} if carried.here.is_new else {}
     whole = Thing(account, "account", account, name, place=Place(f"account {account}"))
     return Desired("import", {whole.key: whole, **carried.state}, {account: NewAccount()})

@@ -1,8 +1,10 @@
-"""What can be carried over of an account: its things as a State, and the list of what could not be, or only otherwise.
+"""The convertible part of an account as a State, and the list of losses.
 
-Pure. Owns the choices, which are on the closed side: a policy that cannot be read may have been a Deny, so its holder
-is denied everything until somebody looks; a trust policy that cannot be read trusts nobody; principals that are not
-here stay text that never matches.
+Pure. Owns the choices, which fail closed:
+
+- An unreadable policy may contain a Deny, thus its holder is denied everything until an operator checks it.
+- An unreadable trust policy trusts no principal.
+- Principals that do not exist in this store stay strings that never match.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +28,10 @@ COPIES_PATH = "/aws-managed/"
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something that could not be carried over, or only otherwise. `thing` is such as `role deploy`."""
+    """An entity that was not converted, or was converted with changes.
+
+    `thing` is such as `role deploy`.
+    """
 
     thing: str
     words: str
@@ -34,9 +39,10 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What an import has to know of the store. `exists` tells whether an ARN of a user or role names one that is here.
+    """The facts about the store that an import needs.
 
-    `account` is where the things go, `accounts` are all that will be here.
+    `exists` returns whether a user or role with this ARN exists. `account` is the target account, `accounts` are all
+    accounts after the import.
     """
 
     account: str
@@ -49,23 +55,28 @@ class Here:
 
 @dataclass(slots=True)
 class Carried:
-    """What was found so far."""
+    """The result of the conversion so far."""
 
     here: Here
     state: dict[Key, Thing] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
     arns: dict[str, str] = field(default_factory=dict)
-    """The ARN of each managed policy of the file -> the one that it has here, or an empty text where it has none."""
+    """The ARN of each managed policy in the file -> its ARN in this store, or an empty string if it has no equivalent.
+    """
 
     own: frozenset[str] = frozenset()
-    """The ARNs that the file's users and roles will have, and those of its roles' sessions up to their names."""
+    """The ARNs that the users and roles of the file will have, and those of the roles' sessions up to the session name.
+    """
 
     def lose(self, thing: str, words: str) -> None:
-        """Remember that something was not carried over."""
+        """Record a loss."""
         self.losses.append(Loss(thing, words))
 
     def put(self, kind: str, name: str, attributes: Mapping[str, Any], **more: Any) -> bool:
-        """Keep a thing. Names that differ in the case of letters alone are one name, and AWS has no two of them."""
+        """Add an entity.
+
+        Names that differ only in case are equal; AWS does not allow two of them.
+        """
         place = Place(f"{kind} {name}")
         thing = Thing(self.here.account, kind, name, attributes, place=place, **more)
         if thing.key in self.state:
@@ -76,7 +87,10 @@ class Carried:
 
 
 def origin_of(details: Details) -> str:
-    """Return the account that a file describes. Raises Mistake for none or several."""
+    """Return the account that a file describes.
+
+    Raises Mistake if the file does not describe exactly one.
+    """
     accounts = set()
     for one in (*details.users, *details.groups, *details.roles, *details.policies):
         arn = Arn.find(text_of(one, "Arn"))
@@ -91,9 +105,9 @@ def origin_of(details: Details) -> str:
 
 
 def carry(details: Details, here: Here) -> Carried:
-    """Return what can be carried over, and what not."""
+    """Convert a file and return the entities and the losses."""
     carried = Carried(here)
-    # The account's own come first: a copy of one of AWS's takes another name where it must.
+    # The account's own policies first: a copy of an AWS policy takes another name on a conflict.
     for policy in sorted(details.policies, key=_is_of_aws):
         _policy(policy, carried)
     for group in details.groups:
@@ -170,7 +184,7 @@ def _free_name(name: str, carried: Carried) -> str:
 
 
 def _document(value: Any, carried: Carried, kind: DocumentKind = DocumentKind.IDENTITY) -> dict[str, Any] | None:
-    """Return a document as it shall be here, or None for one that Daypass would not take."""
+    """Return a document in its local form, or None if Daypass does not accept it."""
     check = check_trust if kind is DocumentKind.TRUST else check_inline
     document = read_policy(value)
     if document is None:
@@ -283,7 +297,10 @@ def _account_of(text: str) -> str:
 
 
 def _is_here(text: str, carried: Carried) -> bool:
-    """Tell whether a principal names somebody who is here. A bare unique id is one of another store's."""
+    """Return whether a principal exists in this store.
+
+    A bare unique id belongs to another store.
+    """
     if is_account_id(text):
         return text in carried.here.accounts
     arn = Arn.find(text)

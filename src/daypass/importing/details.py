@@ -1,8 +1,8 @@
-"""The text of an import file into the lists that it holds.
+"""Parse an import file into its lists.
 
-Pure. Owns reading: one JSON document, or several one after the other as separate pages print them; policy documents as
-objects, as JSON or percent-encoded, as the various clients show them. What the lists mean is carried.py's work.
-Source: IAM API Reference, GetAccountAuthorizationDetails.
+Pure. Owns parsing: one JSON document, or several documents in sequence as separate pages print them; policy documents
+as objects, as JSON or percent-encoded, as the various clients print them. Leaves the meaning of the lists to
+carried.py. Source: IAM API Reference, GetAccountAuthorizationDetails.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ MAX_BYTES = 1024 * 1024 * 1024
 _LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 _OIDC, _SAML = "OpenIDConnectProviders", "SAMLProviders"
 _TOP = Place()
-_JSON = JsonReader(max_depth=500, integer=any_integer)  # a policy that is nested too deeply costs itself alone
+_JSON = JsonReader(max_depth=500, integer=any_integer)  # a policy that is nested too deeply fails alone
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a file holds, each list in the order of the file, nothing twice."""
+    """The lists of a file, in its order and without duplicates."""
 
     users: list[dict[str, Any]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Details:
 
 
 def read_details(content: bytes) -> Details:
-    """Return what a file holds. Raises Mistake."""
+    """Parse a file. Raises Mistake."""
     try:
         return _read_details(content)
     except RecursionError as error:
@@ -70,7 +70,7 @@ def _read_details(content: bytes) -> Details:
 
 
 def read_policy(value: Any) -> Any:
-    """Return a policy document as plain values, or None where it cannot be read."""
+    """Return a policy as plain values, or None if it cannot be parsed."""
     if isinstance(value, dict):
         return value
     if not isinstance(value, str):
@@ -101,7 +101,10 @@ def _objects(value: Any, name: str) -> list[dict[str, Any]]:
 
 
 def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the objects, each ARN once. Pages that overlap repeat some."""
+    """Return the objects, each ARN once.
+
+    Overlapping pages repeat some of them.
+    """
     found: dict[str, dict[str, Any]] = {}
     for index, one in enumerate(objects):
         arn = one.get("Arn") or one.get("Url")
@@ -114,12 +117,12 @@ def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def text_of(one: Mapping[str, Any], name: str) -> str:
-    """Return a member that is a text, empty where there is none."""
+    """Return a string member, or an empty string if it is missing."""
     value = one.get(name)
     return value if isinstance(value, str) else ""
 
 
 def objects_of(one: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return a member that is a list of objects; whatever else stands there is left out."""
+    """Return the objects in a list member; other values are omitted."""
     value = one.get(name)
     return [element for element in value if isinstance(element, dict)] if isinstance(value, list) else []

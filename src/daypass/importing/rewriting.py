@@ -1,6 +1,6 @@
-"""Put one account's id in the place of another's, in every ARN of a document.
+"""Replace one account's id by another in every ARN of a document.
 
-Pure. Owns where an account id stands: in the fifth part of an ARN, and alone as a whole principal or condition value.
+Pure. Owns the positions of an account id: the fifth part of an ARN, and a whole principal or condition value.
 """
 
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Rewriting:
-    """Writes documents anew. Where both ids are the same, nothing changes."""
+    """Rewrite documents. If both ids are equal, documents stay unchanged."""
 
     def __init__(self, old: str, new: str) -> None:
         self._old = old
@@ -16,7 +16,10 @@ class Rewriting:
         self._arn = re.compile(rf"(\barn:[^:\s]*:[^:\s]*:[^:\s]*:){re.escape(old)}(?=:)")
 
     def rewrite(self, value: Any) -> Any:
-        """Return a value with the new id. Keys of mappings stay as they are: no ARN stands there."""
+        """Return a value with the new id.
+
+        Keys of mappings stay unchanged: they do not contain ARNs.
+        """
         if isinstance(value, str):
             return self._new if value == self._old else self._arn.sub(rf"\g<1>{self._new}", value)
         if isinstance(value, list):
