@@ -1,4 +1,7 @@
-"""What `--store` may say: sqlite:///PATH, postgresql://USER:PASS@HOST/DB, or memory:. Pure."""
+"""The URLs of `--store`. Pure.
+
+They are sqlite:///PATH, postgresql://USER:PASS@HOST/DB, or memory:.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +17,15 @@ _POSTGRESQL = ("postgresql", "postgres")
 
 @dataclass(frozen=True, slots=True)
 class MemoryAddress:
-    """A store that is gone with its process."""
+    """A store that exists only as long as its process."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteAddress:
-    """A SQLite database file. Its beacon and its generated master key lie beside it."""
+    """A SQLite database file.
+
+    Its change counter and its generated master key are beside it.
+    """
 
     path: Path
 
@@ -28,12 +34,15 @@ class SqliteAddress:
 class PostgresqlAddress:
     """A PostgreSQL database."""
 
-    url: URL = field(repr=False)  # holds the password
+    url: URL = field(repr=False)  # contains the password
 
     @property
     def identity(self) -> str:
-        """Name the database as every process of this machine would, whoever it signs in as."""
-        host = self.url.host or self.url.query.get("host", "")  # the latter names a socket's folder
+        """Return a name of the database for all processes of this machine.
+
+        It does not depend on the user of the database.
+        """
+        host = self.url.host or self.url.query.get("host", "")  # the latter is the directory of a socket
         return f"{host}:{self.url.port or 5432}/{self.url.database}"
 
 
@@ -41,7 +50,10 @@ Address = MemoryAddress | SqliteAddress | PostgresqlAddress
 
 
 def parse_address(text: str) -> Address:
-    """Return what a store's URL means, or raise StoreRefused. Its password never gets into the message."""
+    """Parse the URL of a store. Raises StoreRefused.
+
+    The message never contains the password.
+    """
     if text == "memory:":
         return MemoryAddress()
     if text.startswith("sqlite:"):

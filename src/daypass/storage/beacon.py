@@ -1,9 +1,9 @@
-"""The beacon: eight shared bytes that tell the processes of one machine that something was written.
+"""The change counter: eight shared bytes that announce a write.
 
-Owns the file and its mapping. Every writer puts a fresh random number there after its commit and before it
-answers; a reader that finds another number than last time asks the database what changed. Random, because
-then no two writers can write the same number, in whatever order they come, and none needs a lock.
-The file holds no secret and may be deleted; whoever writes to it can only make caches ask more often.
+Owns the file and its mapping. The processes of one machine share it. Every writer stores a new random number there
+after its commit and before it returns; a reader that finds another number than before reads the changes from the
+database. The number is random so that two writers never store the same number, in any order and without a lock. The
+file contains no secret and can be deleted; a process that writes to it can only make caches query more often.
 """
 
 import fcntl
@@ -23,7 +23,10 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Beacon:
-    """A mapped beacon file. `light[0]` is the number; reading it costs about as much as a list's element."""
+    """A mapped file with the change counter.
+
+    `light[0]` is the number; reading it costs about as much as an element of a list.
+    """
 
     def __init__(self, path: Path, *, mode: int = 0o600) -> None:
         self._path = path
@@ -34,16 +37,19 @@ class Beacon:
             self._mapping = mmap.mmap(descriptor, _SIZE)
         finally:
             os.close(descriptor)
-        # A view of one native integer is read and written by one move of eight bytes, never half.
+        # A view of one native integer is read and written with one move of eight bytes, never half.
         self.light = memoryview(self._mapping).cast("Q")
 
     def ring(self) -> None:
-        """Put up another number."""
+        """Store another number."""
         self.light[0] = int.from_bytes(os.urandom(_SIZE))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no other process is in here: for preparing a database that two servers start on."""
+        """Wait until no other process is in this context.
+
+        It protects the preparation of a database by two servers at once.
+        """
         descriptor = _open(self._path, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -53,16 +59,22 @@ class Beacon:
 
 
 def beacon_beside(database: Path) -> Beacon:
-    """Return the beacon of a SQLite database, as accessible as the database itself."""
+    """Return the change counter of a SQLite database.
+
+    Its file has the permissions of the database.
+    """
     kept = database.stat()
     beacon = Beacon(database.with_name(f"{database.name}-beacon"), mode=stat.S_IMODE(kept.st_mode))
-    if os.geteuid() == 0:  # a command run by root must not lock the server's own user out
+    if os.geteuid() == 0:  # a command of root must not lock out the server's own user
         os.chown(database.with_name(f"{database.name}-beacon"), kept.st_uid, kept.st_gid)
     return beacon
 
 
 def beacon_of_server(name: str) -> Beacon:
-    """Return the beacon that this user's processes share for a database server's database."""
+    """Return the change counter of a database on a server.
+
+    The processes of this user share it.
+    """
     folder = Path(tempfile.gettempdir()) / f"daypass-{os.geteuid()}"
     _require_private(folder)
     return Beacon(folder / f"{sha256(name.encode()).hexdigest()[:32]}.beacon")
@@ -76,7 +88,10 @@ def _open(path: Path, mode: int) -> int:
 
 
 def _require_private(folder: Path) -> None:
-    """Make the folder, or see that it is ours: anybody could have made it in a shared temporary directory."""
+    """Create the directory, or verify that it belongs to this user.
+
+    In a shared temporary directory, any user could have created it.
+    """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

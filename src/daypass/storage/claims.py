@@ -1,7 +1,7 @@
-"""The replay guard in SQL: one statement that either takes a key or does not.
+"""The replay guard in SQL: one statement that claims a key or fails.
 
-Atomic because the database's primary key is: of two processes that claim at once, one inserts, and the other
-waits for it and then finds the row.
+The primary key of the database makes it atomic: if two processes claim at once, one inserts, and the other waits for it
+and then finds the row.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ _PURGE = delete(tables.claims).where(tables.claims.c.key.in_(_DUE.scalar_subquer
 
 
 def claim(connection: Connection, key: str, *, now: datetime, until: datetime) -> bool:
-    """Take `key` unless it is held, and forget a few that nobody needs any more."""
+    """Claim `key` unless it is taken, and delete a few expired claims."""
     require_storable(key)
     instant = _microseconds(now)
     taken = connection.execute(

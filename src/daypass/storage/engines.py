@@ -1,7 +1,7 @@
-"""How to talk to each database: connections, their pools, their waiting times and their durability.
+"""The connections to each database: pools, timeouts and durability.
 
-Owns everything that SQLite and PostgreSQL do differently at run time. Every wait is bounded: a request that
-cannot be answered in time is told so, rather than kept.
+Owns every difference between SQLite and PostgreSQL at run time. Every wait is bounded: a request that cannot be
+answered in time gets an error.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ _POOL: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """One pool of connections with two ways to begin a transaction."""
+    """One pool of connections with two types of transactions."""
 
     reading: Engine
     writing: Engine
@@ -38,22 +38,28 @@ class Engines:
 
 
 def sqlite_engines(path: Path) -> Engines:
-    """Return the way to a SQLite database, which several threads and processes may share."""
+    """Return the engines of a SQLite database.
+
+    Several threads and processes may share it.
+    """
     url = URL.create("sqlite+pysqlite", database=str(path))
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Engines(
         reading=engine.execution_options(daypass_begin="BEGIN"),
-        # IMMEDIATE, so that a writer waits for its turn at the start; a transaction that reads first and
-        # becomes a writer later would fail at once instead.
+        # IMMEDIATE, so that a writer waits for its turn at the start; a transaction that reads first and writes later
+        # would fail at once instead.
         writing=engine.execution_options(daypass_begin="BEGIN IMMEDIATE"),
         has_one_writer=True,
     )
 
 
 def postgresql_engines(url: URL) -> Engines:
-    """Return the way to a PostgreSQL database. What the URL's own query says beats our time limits."""
+    """Return the engines of a PostgreSQL database.
+
+    The query part of the URL overrides our timeouts.
+    """
     settings = {
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "lock_timeout": f"{LOCK_WAIT_SECONDS}s",
@@ -61,13 +67,13 @@ def postgresql_engines(url: URL) -> Engines:
     }
     connect_args = {
         "connect_timeout": CONNECT_SECONDS,
-        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a network that swallows packets
+        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # for a network that drops packets
         "keepalives_idle": STATEMENT_SECONDS,
         "application_name": "daypass",
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
     unsaid = {name: value for name, value in connect_args.items() if name not in url.query}
-    # Asked before use, so that a database that went away and came back costs nobody a refusal.
+    # Test a connection before use, so that requests do not fail after the database was down for a time.
     engine = create_engine(url, connect_args=unsaid, pool_pre_ping=True, **_POOL)
     return Engines(
         reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
@@ -77,9 +83,12 @@ def postgresql_engines(url: URL) -> Engines:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Set what SQLite keeps for each connection. WAL is kept in the file; opening the store sees to that."""
-    connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
-    connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it answers
+    """Set the options of a SQLite connection.
+
+    WAL is a property of the file, which is set when the store is opened.
+    """
+    connection.isolation_level = None  # the driver does not begin transactions: _begin_sqlite does
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it returns
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
 

@@ -1,10 +1,14 @@
-"""The master key: where it comes from, and what spellings of it we read.
+"""The master key: its sources and its encodings.
 
-Owns the rules: given as text or in a file, else generated beside a SQLite database, and that on an
-empty store only. A missing key must never be replaced by a fresh one, for nothing would open any more.
+Owns the rules:
 
-A key is 32 bytes, written as 64 hexadecimal digits or in base64. Any other text of 16 characters or more is a
-passphrase and is stretched. Reading the environment is the configuration's work.
+- The key is given as a string or in a file; otherwise it is generated beside a SQLite database, and only for an empty
+  store.
+- A missing key must never be replaced by a new one: it could not decrypt the store.
+- A key is 32 bytes, written as 64 hexadecimal digits or in base64. Any other string of 16 characters or more is a
+  passphrase and is stretched.
+
+Leaves reading the environment to the configuration.
 """
 
 import base64
@@ -34,7 +38,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """Thirty-two bytes that everything secret in the store depends on."""
+    """Thirty-two bytes that protect every secret in the store."""
 
     _bytes: bytes = field(repr=False)
 
@@ -54,10 +58,10 @@ def find_master_key(
     store_is_empty: bool,
     entropy: Entropy = os.urandom,
 ) -> MasterKey:
-    """Return the key that was given, or the generated one. Raises MasterKeyMissing or StoreRefused.
+    """Return the given or the generated key.
 
-    `text` and `file` are what DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE say. A store is empty while its
-    revision is 0.
+    Raises MasterKeyMissing or StoreRefused. `text` and `file` are the values of DAYPASS_MASTER_KEY and
+    DAYPASS_MASTER_KEY_FILE. A store is empty while its revision is 0.
     """
     if text is not None and file is not None:
         raise StoreRefused("DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE are both set; set one of them")
@@ -66,14 +70,14 @@ def find_master_key(
     if file is not None:
         return _read(file)
     if isinstance(address, MemoryAddress):
-        return MasterKey(entropy(KEY_BYTES))  # gone together with what it opens
+        return MasterKey(entropy(KEY_BYTES))  # has the lifetime of the memory store
     if isinstance(address, SqliteAddress):
         return _beside(address.path.with_name(GENERATED_NAME), store_is_empty, entropy)
     raise MasterKeyMissing("a PostgreSQL store needs a master key: set DAYPASS_MASTER_KEY or DAYPASS_MASTER_KEY_FILE")
 
 
 def parse_master_key(text: str, *, source: str) -> MasterKey:
-    """Return the key that `text` spells. `source` says in a refusal where the text came from."""
+    """Parse a key. `source` names its source in an error message."""
     stripped = text.strip()
     if _HEX.fullmatch(stripped):
         return MasterKey(bytes.fromhex(stripped))
@@ -90,7 +94,10 @@ def parse_master_key(text: str, *, source: str) -> MasterKey:
 
 
 def _stretch(passphrase: bytes) -> MasterKey:
-    """Make guessing expensive. The salt is fixed, because the key must be known before the store is read."""
+    """Stretch a passphrase to make guessing expensive.
+
+    The salt is fixed, because the key must be known before the store is read.
+    """
     return MasterKey(Scrypt(salt=b"daypass master key", length=KEY_BYTES, n=2**15, r=8, p=1).derive(passphrase))
 
 
@@ -105,7 +112,7 @@ def _read(file: Path) -> MasterKey:
     try:
         return parse_master_key(content.decode(), source=str(file))
     except UnicodeDecodeError:
-        if len(content) == KEY_BYTES:  # thirty-two random bytes are next to never text
+        if len(content) == KEY_BYTES:  # thirty-two random bytes are almost never text
             return MasterKey(content)
         raise StoreRefused(f"the master key file {file} is neither text nor {KEY_BYTES} bytes") from None
 
@@ -123,7 +130,10 @@ def _beside(file: Path, store_is_empty: bool, entropy: Entropy) -> MasterKey:  #
 
 
 def _generate(file: Path, entropy: Entropy) -> None:
-    """Write a fresh key, whole and durable before it has its name. Of two servers at once, one's key stays."""
+    """Write a new key, complete and durable before it gets its name.
+
+    If two servers do this at once, the key of one stays.
+    """
     descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as opened:

@@ -1,8 +1,8 @@
-"""A store in this process's memory, for tests and for trying things out. It is gone when the process is.
+"""A store in the memory of this process, for tests and trials.
 
-Owns the simplest thing that keeps every promise of directory/store.py; the databases are compared with it.
-A writer works on a copy and puts it in the place of the original, so that a reader's snapshot is the state
-it started from. Nothing here is fast with very many records.
+Owns the simplest implementation of every promise in directory/store.py; tests compare the databases with it. A writer
+changes a copy and then replaces the original, so that the snapshot of a reader does not change. It is slow with very
+many records.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -38,7 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Everything at one revision. Once a writer has published it, only its claims change."""
+    """The data of one revision.
+
+    After a writer has published it, only its claims change.
+    """
 
     revision: int = 0
     records: dict[tuple[str, str, str], Record] = field(default_factory=dict)
@@ -48,7 +51,7 @@ class _State:
     claims: dict[str, datetime] = field(default_factory=dict)
 
     def next(self) -> "_State":
-        """Return a copy to write on."""
+        """Return a copy for a writer."""
         return _State(
             revision=self.revision + 1,
             records=dict(self.records),
@@ -59,12 +62,15 @@ class _State:
         )
 
     def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
-        """Take a key, and forget a few that were due. Only one thread at a time may ask."""
+        """Claim a key, and delete a few expired claims.
+
+        Only one thread at a time may call it.
+        """
         require_storable(key)
         for known in list(islice(self.claims, _PURGED_PER_CLAIM)):
             kept = self.claims.pop(known)
             if kept >= now:
-                self.claims[known] = kept  # to the end, so that the next claim looks at others
+                self.claims[known] = kept  # to the end, so that the next claim checks others
         if key in self.claims:
             return self.claims[key] < now and self._take(key, until)
         return self._take(key, until)
@@ -75,7 +81,7 @@ class _State:
 
 
 class _MemoryReader:
-    """Answers from one state."""
+    """A reader of one state."""
 
     def __init__(self, state: _State) -> None:
         self.state = state
@@ -117,7 +123,7 @@ class _MemoryReader:
 
 
 class _MemoryWriter(_MemoryReader):
-    """Changes a copy, and remembers what it touched."""
+    """A writer of a copy, which records its changes."""
 
     def __init__(self, state: _State, clock: Clock) -> None:
         super().__init__(state)
@@ -181,13 +187,13 @@ class _MemoryWriter(_MemoryReader):
 
 
 class MemoryStore:
-    """Keeps everything in dictionaries."""
+    """A store in dictionaries."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._state = _State()
         self._lock = threading.Lock()
-        self._news = threading.Lock()  # around the log; whoever writes may ask for news meanwhile
+        self._news = threading.Lock()  # protects the log, which readers query during a write
         self._log: dict[int, frozenset[Touch]] = {}
         self._beacon = [0]
 
@@ -222,7 +228,7 @@ class MemoryStore:
             return Changes(newest, frozenset().union(*(self._log[number] for number in wanted)))
 
     def close(self) -> None:
-        """Keep everything: whoever still holds the store may go on using it."""
+        """Keep the data: other users of the store may continue."""
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -247,6 +253,9 @@ class MemoryStore:
 def _first(
     things: Iterable[T], order: Callable[[T], tuple[str, ...]], after: tuple[str, ...], limit: int | None
 ) -> list[T]:
-    """Return the first things after `after`. An empty start lets everything through."""
+    """Return the first elements after `after`.
+
+    An empty `after` selects all elements.
+    """
     wanted = sorted((thing for thing in things if not any(after) or order(thing) > after), key=order)
     return wanted[:limit]

@@ -1,7 +1,7 @@
-"""Open a store by its URL: prepare the file or the database, bring its tables up to date, hand it over.
+"""Open a store by its URL.
 
-Owns the order of those steps. Whatever keeps a store from being opened is raised as StoreRefused, in words
-for the operator. Once it is open, a database that goes away is StoreUnavailable.
+Owns the order of the steps: prepare the file or the database, migrate its tables, return the store. Every problem is
+raised as StoreRefused with a message for the operator. After that, a database that goes down raises StoreUnavailable.
 """
 
 import os
@@ -24,12 +24,15 @@ from daypass.storage.sql import SqlStore
 
 
 def open_store(url: str, *, clock: Clock) -> Store:
-    """Return the store at `url`, ready to use. Tables are made or migrated where they need to be."""
+    """Return the store at `url`, ready to use.
+
+    Tables are created or migrated if necessary.
+    """
     return open_address(parse_address(url), clock=clock)
 
 
 def open_address(address: Address, *, clock: Clock) -> Store:
-    """Return the store at an address that was parsed before."""
+    """Return the store at a parsed address."""
     if isinstance(address, MemoryAddress):
         return MemoryStore(clock)
     if isinstance(address, SqliteAddress):
@@ -51,7 +54,10 @@ def _open_sqlite(path: Path, clock: Clock) -> Store:
 
 
 def _make_file(path: Path) -> None:
-    """Make an empty database that only its owner can read. One that exists keeps its owner and mode."""
+    """Create an empty database that only its owner can read.
+
+    An existing one keeps its owner and mode.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -60,7 +66,10 @@ def _make_file(path: Path) -> None:
 
 
 def _use_write_ahead_log(path: Path) -> None:
-    """Let readers and one writer work side by side. The file remembers it; a restored copy may not."""
+    """Enable readers and one writer at the same time.
+
+    The file stores this mode, but a restored copy may lack it.
+    """
     try:
         with closing(sqlite3.connect(path, timeout=LOCK_WAIT_SECONDS)) as connection:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()

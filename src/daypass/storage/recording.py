@@ -1,7 +1,7 @@
-"""A Reader that remembers what it was asked, so that the cache knows when an answer would differ.
+"""A Reader that records the dependencies of its reads for the cache.
 
-Owns nothing but the notes; the questions' names are touched.py's. What was not found is noted like what was:
-a key that appears later changes the answer too.
+Owns only the record; the names of dependencies are in touched.py. A failed read is recorded like a successful one: a
+key that appears later changes the result too.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -28,7 +28,7 @@ class RecordingReader:
         self.accounts: set[str] = set()
 
     def revision(self) -> int:
-        """Refuse: a value that shows the revision would differ after every write."""
+        """Refuse: a value with the revision would change at every write."""
         raise TypeError("a cached value must not depend on the revision")
 
     def find(self, kind: str, account: str, key: str) -> Record | None:

@@ -1,24 +1,27 @@
-"""Why a store cannot be used at all: mistakes of the operator, in words for the operator.
+"""Reasons why a store cannot be used, with messages for the operator.
 
-None of these is a Fault, because no caller of the API sees them: the command line exits with code 6.
+They are not Faults, because callers of the API do not see them: the command line exits with code 6.
 """
 
 
 class StoreRefused(Exception):  # noqa: N818 - read as a sentence: opening raises StoreRefused
-    """The store's address, files, schema or key are wrong. The message says what to do about it."""
+    """The store's address, files, schema or key are wrong.
+
+    The message contains the remedy.
+    """
 
 
 class StoreUnreachable(StoreRefused):
-    """The database could not be opened at the start: it is away, or does not let us in."""
+    """The database is down at the start, or denies access."""
 
 
 class StoreTooNew(StoreRefused):
-    """A later version of Daypass has changed the store in ways this version does not know."""
+    """A later version of Daypass has changed the schema of the store."""
 
 
 class WrongMasterKey(StoreRefused):
-    """The master key is not the one that the store's secrets were wrapped under."""
+    """The store's secrets were wrapped under another master key."""
 
 
 class MasterKeyMissing(StoreRefused):
-    """No master key was given, and none may be generated here."""
+    """A master key was not given, and must not be generated here."""

@@ -1,7 +1,7 @@
-"""The tables' version: look at it, bring it up to date, refuse what we do not know.
+"""The version of the tables: read it, migrate, refuse unknown versions.
 
-Owns the order of versions. The steps themselves are Alembic's, in migrations/versions/. Alembic takes longer
-to import than a server may take to start, so an up-to-date store is recognised by one plain question.
+Owns the order of versions. Leaves the steps to Alembic, in migrations/versions/. The import of Alembic takes longer
+than a server may take to start, thus one plain query detects an up-to-date store.
 """
 
 from pathlib import Path
@@ -10,20 +10,26 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from daypass.storage.refusals import StoreRefused, StoreTooNew
 
-VERSION_TABLE = "daypass_schema"  # not Alembic's default, so that a database shared with others stays apart
+VERSION_TABLE = "daypass_schema"  # not Alembic's default, so that a shared database stays separate
 VERSIONS = ("0001",)  # oldest first
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK_OF_MIGRATIONS = 0x64617970617373  # "daypass": any number will do, as long as it is always the same
+_LOCK_OF_MIGRATIONS = 0x64617970617373  # "daypass": an arbitrary number that never changes
 
 
 def is_current(engine: Engine) -> bool:
-    """Tell whether the tables are the newest we know. Raise StoreTooNew when they are newer still."""
+    """Return whether the tables have the newest known version.
+
+    Raises StoreTooNew if their version is newer.
+    """
     with engine.connect() as connection:
         return _version(connection) == VERSIONS[-1]
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables up to date in one transaction. Of two processes at once, one finds it done."""
+    """Migrate the tables in one transaction.
+
+    If two processes do this at once, the second one finds it done.
+    """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -34,7 +40,7 @@ def migrate(engine: Engine) -> None:
 
 
 def _version(connection: Connection) -> str | None:
-    """Return the version of the tables; None when there are none."""
+    """Return the version of the tables, or None if they do not exist."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()  # noqa: S608 - a constant

@@ -1,8 +1,8 @@
 """The store in a database: SQLite or PostgreSQL, one implementation.
 
-Owns the transactions, the order of a write (lock, change, log, commit, beacon) and the translation of driver
-errors. What differs between the two databases is engines.py's; the statements are sql_reader.py's and
-sql_writer.py's.
+Owns the transactions, the order of a write (lock, change, log, commit, change counter) and the translation of driver
+errors. Leaves the differences between the two databases to engines.py, and the statements to sql_reader.py and
+sql_writer.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -27,8 +27,7 @@ from daypass.storage.sql_reader import SqlReader
 from daypass.storage.sql_writer import SqlWriter
 
 _DETAIL_LENGTH = 200
-# The lock that makes writers come one after another. SQLite's BEGIN IMMEDIATE has it already, and leaves
-# FOR UPDATE out.
+# This lock serializes writers. SQLite's BEGIN IMMEDIATE already does, and omits FOR UPDATE.
 _LOCK = select(tables.revision.c.number).with_for_update()
 _NEWEST = select(tables.revision.c.number)
 _LOGGED = select(tables.changes.c.touched)
@@ -36,7 +35,7 @@ _log_entry = msgspec.msgpack.Decoder(list[Touch])
 
 
 class SqlStore:
-    """Keeps the directory in a database's tables, which exist already."""
+    """A store in the existing tables of a database."""
 
     def __init__(self, engines: Engines, beacon: Beacon, clock: Clock) -> None:
         self._engines = engines
@@ -52,7 +51,7 @@ class SqlStore:
     def read(self) -> Iterator[SqlReader]:
         with _transaction(self._engines.reading) as connection:
             reader = SqlReader(connection)
-            reader.revision()  # a snapshot begins with its first question: now, not when a caller gets to it
+            reader.revision()  # a snapshot begins with its first query, thus at this point
             yield reader
 
     @contextmanager
@@ -65,8 +64,8 @@ class SqlStore:
                 yield writer
                 is_committing = writer.finish()
         finally:
-            # After the commit and before the answer; also when the commit failed and nobody knows how far it
-            # got. A write that never got there must not ring, or it would tell caches of news there are not.
+            # After the commit and before the return; also if the commit failed with unknown result. A write that did
+            # not reach its commit must not change the counter: that would announce changes that do not exist.
             if is_committing:
                 self._beacon.ring()
 
@@ -77,7 +76,10 @@ class SqlStore:
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        """Let this process's writers queue here: databases let those who wait for their lock overtake each other."""
+        """Queue the writers of this process.
+
+        A database does not serve the waiters for its lock in order.
+        """
         if not self._turn.acquire(timeout=LOCK_WAIT_SECONDS):
             raise StoreUnavailable("another writer did not finish in time")
         try:
@@ -95,7 +97,7 @@ class SqlStore:
             if newest == revision:
                 return Changes(newest, frozenset())
             logged = connection.execute(_LOGGED.where(tables.changes.c.revision > revision)).scalars().all()
-        # Fewer entries than revisions: the log was trimmed, or the database was put back to an older state.
+        # Fewer entries than revisions: the log was trimmed, or the database was restored to an older state.
         if len(logged) != newest - revision or any(entry is None for entry in logged):
             return None
         return Changes(newest, frozenset(touch for entry in logged for touch in _log_entry.decode(entry)))
@@ -106,9 +108,10 @@ class SqlStore:
 
 @contextmanager
 def _transaction(engine: Engine) -> Iterator[Connection]:
-    """Begin, and commit unless there was an exception. No driver's exception gets past this line.
+    """Begin a transaction, and commit it unless there was an exception.
 
-    A constraint that fails, or a value that the database cannot read, is our own mistake and stays so.
+    Exceptions of the driver are translated here. A violated constraint, or a value that the database cannot read, is
+    our own bug and is not translated.
     """
     try:
         with engine.begin() as connection:
@@ -122,6 +125,9 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def _detail(error: BaseException | None) -> str:
-    """Say what went wrong without the statement and its parameters, which may hold what nobody should log."""
+    """Return the error without the statement and its parameters.
+
+    These may contain values that must not be logged.
+    """
     first_line, *_ = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH]

@@ -1,6 +1,6 @@
-"""Questions to the tables, asked on one connection inside one transaction.
+"""Queries of the tables, on one connection inside one transaction.
 
-Owns the SELECT statements. The transaction is sql.py's, and so is the translation of a driver's errors.
+Owns the SELECT statements. Leaves the transaction and the translation of driver errors to sql.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -49,7 +49,7 @@ _COUNT_SOURCES = (
 
 
 class SqlReader:
-    """Answers from one transaction."""
+    """A reader of one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,8 +1,8 @@
-"""Changes to the tables, inside the one writing transaction.
+"""Changes of the tables inside the only writing transaction.
 
-Owns the INSERT, UPDATE and DELETE statements, the counts and the log of changes. Whoever has a SqlWriter
-holds the lock on the revision row (sql.py sees to it), so what it looks up before it writes stays so.
-No statement here may fail on a constraint: on PostgreSQL that would spoil the rest of the transaction.
+Owns the INSERT, UPDATE and DELETE statements, the counts and the log of changes. A SqlWriter exists only under the lock
+of the revision row (see sql.py), thus its reads stay correct until its writes. A statement must not violate a
+constraint: on PostgreSQL that would abort the rest of the transaction.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -22,8 +22,8 @@ from daypass.storage.text import require_storable
 from daypass.storage.touched import touch
 from daypass.storage.upserts import upserts_for
 
-LOG_LENGTH = 4096  # revisions that the log of changes reaches back
-_LOG_ENTRY_BYTES = 65_536  # a write that touched more than fits is logged as "too much to tell"
+LOG_LENGTH = 4096  # revisions in the log of changes
+_LOG_ENTRY_BYTES = 65_536  # a larger set of changes is logged as unknown
 
 _REPLACE = (
     update(tables.records)
@@ -50,7 +50,10 @@ _FORGET = delete(tables.changes).where(tables.changes.c.revision <= bindparam("o
 
 
 class SqlWriter(SqlReader):
-    """Changes the store. `finish` writes down what was touched, as the last thing before the commit."""
+    """A writer of the store.
+
+    `finish` records the changes, as the last step before the commit.
+    """
 
     def __init__(self, connection: Connection, *, clock: Clock, revision: int) -> None:
         super().__init__(connection)
@@ -108,9 +111,9 @@ class SqlWriter(SqlReader):
         self._touched.add(LinkTouched(kind, source, target))
 
     def finish(self) -> bool:
-        """Write down the new revision and what it touched; say whether there is one.
+        """Record the new revision and its changes.
 
-        A write that touched nothing is no revision.
+        Returns whether there is a revision: a write without changes does not make one.
         """
         if not self._touched:
             return False

@@ -1,6 +1,7 @@
-"""The tables, once for SQLite and PostgreSQL. The migrations make them; a test holds the two together.
+"""The tables, once for SQLite and PostgreSQL.
 
-Texts compare by code point in both: SQLite's BINARY, PostgreSQL's "C".
+The migrations create them; a test compares the two. Strings compare by code point in both: SQLite's BINARY,
+PostgreSQL's "C".
 """
 
 from sqlalchemy import (
@@ -17,7 +18,10 @@ from sqlalchemy import (
 
 
 def _name() -> Text:
-    """Return the type of a text that is compared: byte by byte, whatever the database's language."""
+    """Return the type of a compared string.
+
+    It compares byte by byte in every language of the database.
+    """
     return Text().with_variant(Text(collation="C"), "postgresql")
 
 
@@ -38,7 +42,7 @@ records = Table(
     Column("sort", _name(), nullable=False),
     Column("unique_id", _name(), nullable=True, unique=True),
     Column("body", LargeBinary, nullable=False),
-    UniqueConstraint("kind", "account", "sort"),  # also what pages are read from
+    UniqueConstraint("kind", "account", "sort"),  # pages are read from this index too
 )
 
 links = Table(
@@ -51,7 +55,8 @@ links = Table(
     Index(None, "kind", "target", "source", unique=True),
 )
 
-# How many records of a kind an account has: quotas ask before every insert, also of the hundred thousandth.
+# The number of records of a kind in an account: quotas read it before every insert, even of the hundred thousandth
+# record.
 counts = Table(
     "counts",
     metadata,
@@ -67,7 +72,7 @@ claims = Table(
     Column("kept_until", BigInteger, nullable=False, index=True),  # microseconds since 1970
 )
 
-# One row. Every writer locks it first, so writers come one after another and no update is lost.
+# One row. Every writer locks it first, thus writers are serialized and updates are not lost.
 revision = Table(
     "revision",
     metadata,
@@ -75,7 +80,7 @@ revision = Table(
     Column("number", BigInteger, nullable=False),
 )
 
-# What each of the latest writes touched. NULL: too much to tell.
+# The changes of the latest writes. NULL: too many to log.
 changes = Table(
     "changes",
     metadata,

@@ -1,22 +1,28 @@
-"""Text as both databases hold, index and order it: UTF-8, no NUL, not too long, by code point. Pure."""
+"""Strings that both databases can store, index and order. Pure.
+
+They are UTF-8 without NUL, of limited length, ordered by code point.
+"""
 
 from daypass.errors import ValidationError
 
-MAX_BYTES = 1000  # two such texts and a kind fit into one row of a PostgreSQL index (2,704 bytes)
+MAX_BYTES = 1000  # two such strings and a kind fit into one row of a PostgreSQL index (2,704 bytes)
 _FIRST_SURROGATE, _LAST_SURROGATE, _LAST = 0xD800, 0xDFFF, 0x10FFFF
 
 
 def is_storable(*texts: str | None) -> bool:
-    """Tell whether every text can be held and indexed."""
+    """Return whether all strings can be stored and indexed."""
     return all(text is None or _is_storable(text) for text in texts)
 
 
 class UnstorableTextError(ValidationError, ValueError):
-    """A name that no store can hold. Operations refuse it before in AWS's words; this is the last gate."""
+    """A name that a store cannot contain.
+
+    Operations refuse it earlier with AWS's message; this is the last check.
+    """
 
 
 def require_storable(*texts: str | None) -> None:
-    """Raise UnstorableTextError for a text that cannot be held."""
+    """Raise UnstorableTextError for a string that cannot be stored."""
     if not is_storable(*texts):
         raise UnstorableTextError(
             f"A name to be stored holds NUL or a lone surrogate, or exceeds {MAX_BYTES} bytes; choose another one."
@@ -24,7 +30,10 @@ def require_storable(*texts: str | None) -> None:
 
 
 def end_of_prefix(prefix: str) -> str | None:
-    """Return the least text that is greater than all that begin with `prefix`; None when there is none."""
+    """Return the least string greater than all that begin with `prefix`.
+
+    Returns None if there is no such string.
+    """
     stem = prefix.rstrip(chr(_LAST))
     if not stem:
         return None

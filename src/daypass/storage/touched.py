@@ -1,10 +1,10 @@
-"""What a change disturbs: from the touches that a store reports to the questions whose answers may differ.
+"""The dependencies that a change invalidates. Pure.
 
-Owns the names of questions ("dependencies"). The cache records those that a loader asked, and drops the
-loader's value when a change disturbs one of them. Pure.
+Owns the names of dependencies. The cache records those that a loader reads, and drops the loader's value if a change
+invalidates one of them.
 
-A page depends on the folder of its prefix, the part up to the last slash, so that a change below /eng/ leaves
-a cached page of /ops/ alone.
+A page depends on the folder of its prefix, the part up to the last slash, so that a change below /eng/ does not affect
+a cached page of /ops/.
 """
 
 from collections.abc import Iterator
@@ -15,44 +15,44 @@ Dependency = tuple[str, ...]
 
 
 def on_key(kind: str, account: str, key: str) -> Dependency:
-    """Name the question for one record."""
+    """Return the dependency on one record."""
     return ("key", kind, account, key)
 
 
 def on_id(unique_id: str) -> Dependency:
-    """Name the question for one unique id."""
+    """Return the dependency on one unique id."""
     return ("id", unique_id)
 
 
 def on_page(kind: str, account: str | None, prefix: str = "") -> Dependency:
-    """Name the question for a list, whichever part of it was seen."""
+    """Return the dependency on a list, whichever part of it was read."""
     if account is None:
         return ("everywhere", kind)
     return ("page", kind, account, prefix[: prefix.rfind("/") + 1])
 
 
 def on_count(kind: str, account: str) -> Dependency:
-    """Name the question for how many there are."""
+    """Return the dependency on the number of records."""
     return ("count", kind, account)
 
 
 def on_targets(kind: str, source: str) -> Dependency:
-    """Name the question for the links from a source, all of them or one."""
+    """Return the dependency on the links from a source, all or one of them."""
     return ("targets", kind, source)
 
 
 def on_sources(kind: str, target: str) -> Dependency:
-    """Name the question for the links to a target."""
+    """Return the dependency on the links to a target."""
     return ("sources", kind, target)
 
 
 def touch(record: Record) -> RecordTouched:
-    """Return what a store reports when it adds or removes `record`."""
+    """Return the change when a store adds or removes `record`."""
     return RecordTouched(record.kind, record.account, record.key, record.sort, record.unique_id)
 
 
 def disturbed(touched: Touch) -> Iterator[Dependency]:
-    """Name every question whose answer a change may have altered."""
+    """Yield every dependency that a change may have altered."""
     if isinstance(touched, LinkTouched):
         yield on_targets(touched.kind, touched.source)
         yield on_sources(touched.kind, touched.target)

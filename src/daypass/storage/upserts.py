@@ -1,6 +1,7 @@
-"""The four INSERTs that know ON CONFLICT, for which SQLAlchemy has one word a database and no common one.
+"""The four INSERT statements with ON CONFLICT.
 
-Built once for the database in use; the other's dialect is never imported.
+SQLAlchemy has one class for each database and no common one. They are built once for the database in use; the dialect
+of the other is never imported.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from daypass.storage import tables
 
 @dataclass(frozen=True, slots=True)
 class Upserts:
-    """Statements of one database. The row count tells whether something was written."""
+    """Statements of one database.
+
+    The row count says whether a row was written.
+    """
 
     insert_record: Any
     put_link: Any
@@ -24,7 +28,7 @@ class Upserts:
 
 @cache
 def upserts_for(dialect: str) -> Upserts:
-    """Return the statements in the words of a database."""
+    """Return the statements in the dialect of a database."""
     records, links = _insert(dialect, tables.records), _insert(dialect, tables.links)
     counts, claims = _insert(dialect, tables.counts), _insert(dialect, tables.claims)
     return Upserts(

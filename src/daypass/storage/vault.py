@@ -1,11 +1,11 @@
-"""The vault: secrets at rest, sealed under the store's data key, which is wrapped under the master key.
+"""The vault: secrets at rest, sealed under the store's data key.
 
-Owns the form of a sealed secret and of the wrapped data key, and the one record that keeps it. That record also
-is how a wrong master key is recognised, and the only thing to be sealed anew when the master key changes.
-Where the master key comes from is master_key.py's.
+The data key is wrapped under the master key. Owns the format of a sealed secret and of the wrapped data key, and the
+one record that contains it. That record also detects a wrong master key, and it is the only one to be sealed again when
+the master key changes. Leaves the source of the master key to master_key.py.
 
-A sealed secret is: version (1 byte), salt (16 bytes), AES-256-GCM of the secret. Key and nonce come by HKDF from
-the data key and the salt, so that no number of secrets gets near a nonce's bounds. What the secret belongs to is
+A sealed secret is: version (1 byte), salt (16 bytes), AES-256-GCM of the secret. Key and nonce are derived by HKDF from
+the data key and the salt, so that no number of secrets gets near a nonce's bounds. The owner of the secret is
 authenticated with it: a sealed secret that is moved to another owner does not open.
 """
 
@@ -33,7 +33,10 @@ _KIND, _KEY = "vault", "data-key"
 
 
 class Vault:
-    """Seals and opens secrets. Safe for threads; costs some twenty microseconds."""
+    """Seal and open secrets.
+
+    Safe for threads; one call costs some twenty microseconds.
+    """
 
     __slots__ = ("_entropy", "_key")
 
@@ -45,12 +48,12 @@ class Vault:
         return "<secret>"
 
     def encrypt(self, plaintext: bytes, /, *, bound_to: str) -> bytes:
-        """Return the sealed form; it opens only with the same `bound_to`."""
+        """Return the sealed form; only the same `bound_to` opens it."""
         salt = self._entropy(_SALT_BYTES)
         return _VERSION + salt + _seal(self._key, salt, _SECRETS, plaintext, bound_to)
 
     def decrypt(self, sealed: bytes, /, *, bound_to: str) -> bytes:
-        """Return what was sealed, or raise Unopenable."""
+        """Return the plaintext, or raise Unopenable."""
         try:
             return _open(self._key, _SECRETS, sealed, bound_to)
         except InvalidTag as error:
@@ -58,7 +61,10 @@ class Vault:
 
 
 def open_vault(store: Store, master_key: MasterKey, *, entropy: Entropy = os.urandom) -> Vault:
-    """Return the store's vault, or raise WrongMasterKey. An empty store gets its data key now."""
+    """Return the store's vault, or raise WrongMasterKey.
+
+    An empty store gets its data key now.
+    """
     with store.read() as reader:
         record = _find(reader)
     if record is None:
@@ -68,10 +74,10 @@ def open_vault(store: Store, master_key: MasterKey, *, entropy: Entropy = os.ura
 
 
 def rewrap(store: Store, *, old: MasterKey, new: MasterKey, entropy: Entropy = os.urandom) -> None:
-    """Put the data key under another master key. Vaults that are open go on; secrets need no change.
+    """Wrap the data key under another master key.
 
-    Whoever may have seen the old master key together with a copy of the store knows the data key: then the
-    secrets themselves must be replaced.
+    Open vaults continue to work; secrets stay unchanged. An attacker with the old master key and a copy of the store
+    knows the data key: in that case the secrets themselves must be replaced.
     """
     with store.write() as writer:
         record = _find(writer)
@@ -117,6 +123,6 @@ def _open(key: bytes, purpose: bytes, sealed: bytes, bound_to: str) -> bytes:
 
 
 def _cipher(key: bytes, salt: bytes, purpose: bytes) -> tuple[AESGCM, bytes]:
-    """Return the cipher and nonce that belong to one salt and one purpose, and to no other."""
+    """Return the cipher and nonce of one salt and one purpose only."""
     derived = HKDF(SHA256(), KEY_BYTES + _NONCE_BYTES, salt, purpose).derive(key)
     return AESGCM(derived[:KEY_BYTES]), derived[KEY_BYTES:]

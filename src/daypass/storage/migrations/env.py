@@ -1,4 +1,7 @@
-"""Alembic's entry: runs the steps on the connection that schema.py hands over, inside its transaction."""
+"""Alembic's entry point.
+
+It runs the steps on the connection of schema.py, inside its transaction.
+"""
 
 from alembic import context
 
@@ -9,7 +12,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    transactional_ddl=True,  # SQLite's too: schema.py began the transaction, and half a step is never kept
+    transactional_ddl=True,  # SQLite's too: schema.py began the transaction, and a partial step is never kept
 )
 with context.begin_transaction():
     context.run_migrations()

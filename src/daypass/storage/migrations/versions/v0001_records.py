@@ -1,4 +1,7 @@
-"""The first tables: records and links, their counts, claims, the revision and the log of changes."""
+"""The first tables.
+
+They contain records and links, their counts, claims, the revision and the log of changes.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +17,7 @@ def _name() -> sa.Text:
 
 
 def upgrade() -> None:
-    """Make the tables of an empty store, and the row that counts its revisions."""
+    """Create the tables of an empty store and its revision row."""
     _create_directory()
     _create_bookkeeping()
 
