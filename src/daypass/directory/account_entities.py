@@ -1,6 +1,7 @@
-"""What an account has besides users, groups, roles and policies: an alias, a credential report, deletion tasks.
+"""Further entities of an account.
 
-Owns their fields. They are stored like every entity; see records.py.
+These are its alias, credential report and deletion tasks. Owns their fields. They are stored like every entity; see
+records.py.
 """
 
 from datetime import datetime
@@ -9,14 +10,17 @@ from daypass.directory.entities import Entity
 
 
 class AccountAlias(Entity, frozen=True, kw_only=True):
-    """Who has an alias. Aliases are unique among all accounts, so they are kept beside the accounts."""
+    """The owner of an alias.
+
+    Aliases are unique among all accounts, thus they are separate records.
+    """
 
     name: str
     account: str
 
 
 class CredentialReport(Entity, frozen=True, kw_only=True):
-    """An account's last credential report: the CSV text and when it was made."""
+    """The latest credential report of an account: CSV and creation time."""
 
     account: str
     generated: datetime
@@ -24,7 +28,7 @@ class CredentialReport(Entity, frozen=True, kw_only=True):
 
 
 class DeletionTask(Entity, frozen=True, kw_only=True):
-    """The deletion of a service-linked role, so that one can ask how it went."""
+    """The deletion of a service-linked role, whose status can be queried."""
 
     id: str
     account: str

@@ -1,6 +1,7 @@
-"""What `daypass apply` and `daypass import` remember: what they made, where it came from, who stays a stranger.
+"""The records of `daypass apply` and `daypass import`.
 
-Owns the fields. They are stored like every entity; see records.py.
+These are created entities, their origin, and unresolved principals. Owns the fields. They are stored like every entity;
+see records.py.
 """
 
 from typing import Literal
@@ -11,10 +12,11 @@ from daypass.directory.entities import Entity
 
 
 class Mark(Entity, frozen=True, kw_only=True):
-    """What a file has made of one thing. `thing` is its unique id, so that one made anew is nobody's.
+    """The changes that a file has made to one entity.
 
-    `owner` is the name of the file's set. `made` says that the thing itself was made by it, `values` names the
-    attributes that it has set, and `parts` the parts of attributes (attached policies, tags …) that it has added.
+    `thing` is the unique id of the entity, so that a new entity of the same name is not owned. `owner` is the name of
+    the file's set. `made` says that the file has created the entity, `values` names the attributes that it has set, and
+    `parts` the parts of attributes (attached policies, tags …) that it has added.
     """
 
     owner: str
@@ -27,17 +29,17 @@ class Mark(Entity, frozen=True, kw_only=True):
 
 
 class Origin(Entity, frozen=True, kw_only=True):
-    """Where the things of an account elsewhere were brought to, so that they go there again."""
+    """The target account of an imported account, for the next import."""
 
     origin: str
     account: str
 
 
 class Stranger(Entity, frozen=True, kw_only=True):
-    """A principal of a trust policy that nobody here is meant by, nor ever will be.
+    """An unresolved principal of a trust policy.
 
-    `id` has the form of a unique id, is longer than any that is given out, and stands in the policy; `text` is what
-    is shown in its place, and `type` the kind of principal that it was.
+    It does not exist in this store, and its id is never issued. `id` has the form of a unique id, is longer than any
+    issued one, and is in the policy; `text` is displayed instead, and `type` is the kind of the principal.
     """
 
     id: str

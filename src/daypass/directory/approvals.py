@@ -1,10 +1,13 @@
-"""Whether the approval of a delegation request still stands, and until when the approved access runs.
+"""Whether the approval of a delegation request is valid, and until when.
 
-Owns what ends an approval before its exchange token is redeemed. What ends credentials that were issued is
-revocations.py's; how a request comes to be approved is operations/iam/delegation_decisions.py's.
+Owns the events that end an approval before its exchange token is redeemed. Leaves to revocations.py the end of issued
+credentials, and to operations/iam/delegation_decisions.py the approval itself.
 
-An approval stands as long as its approver exists and is not cut off by the policy AWSRevokeOlderSessions, no access key
-behind it was revoked, each long-term key among them is active, and the request itself was not revoked.
+An approval is valid as long as:
+
+- its approver exists and is not cut off by the policy AWSRevokeOlderSessions;
+- no access key behind it was revoked, and each long-term key among them is active;
+- the request itself was not revoked.
 """
 
 from datetime import datetime, timedelta
@@ -26,7 +29,7 @@ _TEMPORARY = "ASIA"
 
 
 def find_withdrawal(reader: Reader, request: DelegationRequest, approver: Approver) -> str:
-    """Return why the approval does not stand any more, or an empty string."""
+    """Return why the approval is not valid any more, or an empty string."""
     accepted, revocations = int(request.accepted.timestamp()), load_revocations(reader)
     if accepted < revocations.get(request.id, 0):
         return "the request was revoked"
@@ -43,7 +46,10 @@ def find_withdrawal(reader: Reader, request: DelegationRequest, approver: Approv
 
 
 def approved_end(reader: Reader, request: DelegationRequest) -> datetime:
-    """Return when the access of a finalized request ends. A role's own limit holds as it stands now."""
+    """Return when the access of a finalized request ends.
+
+    The present limit of the role applies.
+    """
     approver, end = request.approver, request.ends
     if approver is None or approver.kind != SessionKind.ROLE.value:
         return end
@@ -53,10 +59,10 @@ def approved_end(reader: Reader, request: DelegationRequest) -> datetime:
 
 
 def dated_approver(request: DelegationRequest, now: datetime) -> Approver | None:
-    """Return the approver of an accepted request, with what must be known once the request is sent.
+    """Return the approver of an accepted request, with its times.
 
-    A server of 0.1.0 recorded neither the moment of the acceptance nor the end of the session that accepted. The
-    request still shows the moment; a role session counts as a chained one, with an hour to live.
+    A server of 0.1.0 recorded neither the time of the acceptance nor the end of the approver's session. The request
+    still shows the time; a role session counts as a chained one and lasts one hour.
     """
     approver = request.approver
     if approver is None or approver.accepted is not None:

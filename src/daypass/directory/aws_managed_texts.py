@@ -1,9 +1,8 @@
-"""The texts of AWS's managed policies, as AWS publishes them.
+"""The documents of AWS's managed policies, as AWS publishes them.
 
-Owns the table TEXTS. Where a policy is far longer than what Daypass and the storage behind it know (SecurityAudit,
-ReadOnlyAccess, ViewOnlyAccess), it holds the part about IAM, STS, Organizations, KMS and S3: it allows less, never
-more.
-Source: AWS Managed Policy Reference.
+Owns the table TEXTS. Policies that cover many more services than Daypass and the storage behind it (SecurityAudit,
+ReadOnlyAccess, ViewOnlyAccess) are reduced to IAM, STS, Organizations, KMS and S3: they allow less, never more. Source:
+AWS Managed Policy Reference.
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One policy: its version in force, when it was made and last changed, and what it says."""
+    """One policy: its default version, its times, and its document."""
 
     name: str
     description: str

@@ -1,7 +1,8 @@
-"""Delegation requests as the store keeps them: found by id, listed by owner, unique by the requestor's workflow.
+"""Delegation requests in the store.
 
-Owns their records and links, the queue of notices with its bounds, and that a requestor's long-expired requests make
-room for new ones. A request has one notice in the queue at the most: the next one takes its place.
+A request is found by id, listed by owner, and unique by the requestor's workflow. Owns the records and links, the
+bounded queue of notifications, and the removal of a requestor's long-expired requests. The queue contains at most one
+notification of a request: the next one replaces it.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from daypass.ports import Entropy
 
 MOST_REQUESTS = 1_000
 MOST_WAITING = 200
-"""Notices of one requestor's that wait to be posted."""
+"""Maximum of notifications of one requestor in the queue."""
 
 _KEPT = timedelta(days=30)  # after a request has expired
 _SWEPT = 20
@@ -25,7 +26,10 @@ _RANDOM_BYTES = 10
 
 
 def new_request_id(now: datetime, entropy: Entropy) -> str:
-    """Return a new id. It begins with the time, so that the oldest requests stand first."""
+    """Return a new id.
+
+    It begins with the time, so that the oldest requests sort first.
+    """
     return f"dr-{int(now.timestamp() * 1000):012x}{entropy(_RANDOM_BYTES).hex()}"
 
 
@@ -35,19 +39,19 @@ def find_request(reader: Reader, request_id: str) -> DelegationRequest | None:
 
 
 def requests_of_owner(reader: Reader, account: str, *, after: str, limit: int) -> list[DelegationRequest]:
-    """Return the requests that identities of an account have taken on, by id."""
+    """Return the requests that identities of an account own, by id."""
     links = reader.targets(OF_OWNER, account, after=after, limit=limit)
     found = (find_request(reader, link.target) for link in links)
     return [request for request in found if request is not None]
 
 
 def has_workflow(reader: Reader, requestor: str, workflow: str) -> bool:
-    """Tell whether a requestor has a request of this workflow id."""
+    """Return whether a requestor has a request of this workflow id."""
     return bool(reader.targets(OF_REQUESTOR, _workflow(requestor, workflow), limit=1))
 
 
 def count_requests(reader: Reader, requestor: str) -> int:
-    """Return how many requests a requestor has."""
+    """Return the number of requests of a requestor."""
     return reader.count(records.kind_name(DelegationRequest), requestor)
 
 
@@ -58,14 +62,20 @@ def insert_request(writer: Writer, request: DelegationRequest) -> None:
 
 
 def replace_request(writer: Writer, request: DelegationRequest) -> None:
-    """Store a request's new state. From the moment it has an owner it is on the owner's account's list."""
+    """Store the new state of a request.
+
+    A request with an owner is on the list of the owner's account.
+    """
     records.replace(writer, request)
     if request.owner:
         writer.link(Link(OF_OWNER, request.owner_account, request.id))
 
 
 def sweep_requests(writer: Writer, requestor: str, now: datetime) -> None:
-    """Remove some of a requestor's requests that expired long ago, the oldest first."""
+    """Remove long-expired requests of a requestor, the oldest first.
+
+    One call removes a limited number.
+    """
     for record in writer.page(records.kind_name(DelegationRequest), requestor, limit=_SWEPT):
         request = records.to_entity(DelegationRequest, record)
         if request.expires + _KEPT <= now:
@@ -78,7 +88,7 @@ def sweep_requests(writer: Writer, requestor: str, now: datetime) -> None:
 def new_notice(
     request: DelegationRequest, body: bytes, *, due: int, expires: int, entropy: Entropy, vault: SecretBox
 ) -> Notice:
-    """Return a message for the queue."""
+    """Return a notification for the queue."""
     notice = Notice(
         id=entropy(16).hex(),
         url=request.channel,
@@ -91,10 +101,11 @@ def new_notice(
 
 
 def enqueue_notification(writer: Writer, request: DelegationRequest, notice: Notice) -> bool:
-    """Put what a requestor is told into the queue, in place of what still waits for the same request.
+    """Put a notification into the queue.
 
-    Returns False, and stores nothing, where too much of the requestor's waits. Once the transaction stands, some server
-    posts it. A webhook that did not answer is tried again no sooner because there is more to tell it.
+    It replaces a waiting notification of the same request. Returns False, and stores no notification, if the queue of
+    the requestor is full. After the commit, one of the servers sends it. A new notification does not make the retry of
+    a failed webhook earlier.
     """
     before = _waiting(writer, request)
     if before is None and _is_full(writer, request.requestor):
@@ -114,7 +125,10 @@ def _waiting(reader: Reader, request: DelegationRequest) -> Notice | None:
 
 
 def _is_full(writer: Writer, requestor: str) -> bool:
-    """Tell whether too much waits. Links to what was posted are removed where they would count."""
+    """Return whether the queue of a requestor is full.
+
+    Links to sent notifications are removed if they would count.
+    """
     links = writer.targets(WAITING, requestor)
     if len(links) < MOST_WAITING:
         return False
@@ -125,19 +139,19 @@ def _is_full(writer: Writer, requestor: str) -> bool:
 
 
 def due_notices(reader: Reader, *, now: int, after: str = "", limit: int) -> list[Notice]:
-    """Return notices that are due and come after the place `after`, those that have waited longest first."""
+    """Return due notifications after the place `after`, the oldest first."""
     page = reader.page(records.kind_name(Notice), "", after=after, limit=limit)
     notices = [records.to_entity(Notice, record) for record in page]
     return [notice for notice in notices if notice.due <= now]
 
 
 def place_of(notice: Notice) -> str:
-    """Return where a notice stands in the queue."""
+    """Return the place of a notification in the queue."""
     return records.to_record(notice).sort
 
 
 def _workflow(requestor: str, workflow: str) -> str:
-    # The name may be longer than a store's index bears.
+    # The name may be longer than the index of a store accepts.
     return f"{requestor}/{hashlib.sha256(workflow.encode()).hexdigest()}"
 
 
@@ -145,4 +159,4 @@ def _unlink(writer: Writer, kind: str, source: str, target: str) -> None:
     try:
         writer.unlink(kind, source, target)
     except Missing:
-        return  # It never had an owner, or there was nothing to tell of it.
+        return  # It never had an owner or a notification.

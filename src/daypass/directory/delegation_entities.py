@@ -1,8 +1,8 @@
-"""Delegation requests as frozen values: what a partner asks for, how far it has come, and what it is told.
+"""Delegation requests as frozen values.
 
-Owns their fields, their states and for how long each lasts. What moves one from state to state is
-operations/iam/delegation_requests.py's work.
-Source: IAM User Guide, "IAM temporary delegation", "Understanding the request lifecycle".
+Owns their fields, their states and the duration of each state. Leaves the transitions to
+operations/iam/delegation_requests.py. Source: IAM User Guide, "IAM temporary delegation", "Understanding the request
+lifecycle".
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,20 @@ from daypass.mint.key_chain import KeyChain
 from daypass.mint.session import SessionKind
 
 OF_REQUESTOR = "delegation_workflow"
-"""From a requestor's account and its workflow's name to the request."""
+"""From the requestor's account and the workflow name to the request."""
 
 OF_OWNER = "delegation_owner"
 """From the owner's account to the request."""
 
 WAITING = "delegation_notification"
-"""From a requestor's account to a request; its body is the id of the notification that waits, or that was posted."""
+"""From the requestor's account to a request.
+
+The body is the id of the waiting or last sent notification.
+"""
 
 
 class State(Enum):
-    """How far a request has come, by AWS's name."""
+    """The state of a request, by AWS's name."""
 
     UNASSIGNED = "UNASSIGNED"
     ASSIGNED = "ASSIGNED"
@@ -47,11 +50,14 @@ LIFETIMES: Mapping[State, timedelta] = {
 }
 
 LONGEST_DELEGATION = 43_200
-"""How many seconds delegated access runs at most: IAM API Reference, SessionDuration of CreateDelegationRequest."""
+"""The maximum duration of delegated access in seconds.
+
+IAM API Reference, SessionDuration of CreateDelegationRequest.
+"""
 
 
 class Parameter(Entity, frozen=True, kw_only=True):
-    """A value that was put into a policy template."""
+    """A value for a policy template."""
 
     name: str
     values: tuple[str, ...]
@@ -59,13 +65,13 @@ class Parameter(Entity, frozen=True, kw_only=True):
 
 
 class Approver(Entity, frozen=True, kw_only=True):
-    """Who accepted a request, as it was then: the delegated credentials speak for this identity.
+    """The identity that accepted a request, at the time of acceptance.
 
-    `kind` is a value of SessionKind; the other names are those of a Session. That an MFA code was
-    given is not among them: it was given by a person who is not there any longer.
+    The delegated credentials act for this identity. `kind` is a value of SessionKind; the other names are those of a
+    Session. The use of an MFA code is not recorded: the approver is not present in the delegated session.
 
-    `accepted` is the moment of the acceptance; `keys` and `key_times` are the chain of access keys behind it. `ends` is
-    when the session ends that accepted, None for a long-term key. A request that a server of 0.1.0 stored has none of
+    `accepted` is the time of the acceptance; `keys` and `key_times` are the chain of access keys behind it. `ends` is
+    the end of the approver's session, None for a long-term key. A request that a server of 0.1.0 stored last lacks
     these fields, even if a newer server had stored it before.
     """
 
@@ -88,16 +94,16 @@ class Approver(Entity, frozen=True, kw_only=True):
 
     @property
     def key_chain(self) -> KeyChain:
-        """The access keys behind the acceptance, as far as they are known."""
+        """Return the known access keys behind the acceptance."""
         return KeyChain(self.keys, self.key_times, self.has_all_keys)
 
 
 class DelegationRequest(Entity, frozen=True, kw_only=True):
-    """A request. `policy` is the template with its parameters put in, which nothing changes afterwards.
+    """A request.
 
-    `owner` is the ARN of whoever took it on and `owner_id` its unique id, both empty before. `since` is when the
-    state was entered, and with it began what is left of the state's time. `redeemed_key` is the access key id of the
-    delegated credentials, once they were issued.
+    `policy` is the template with its parameters; it does not change afterwards. `owner` is the ARN of the owner and
+    `owner_id` its unique id, both empty before a request has an owner. `since` is the start of the present state and of
+    its time limit. `redeemed_key` is the access key id of the delegated credentials, once they were issued.
     """
 
     id: str
@@ -127,37 +133,41 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
 
     @property
     def expires(self) -> datetime:
-        """When its present state ends, if nobody does anything."""
+        """Return the end of the present state without further action."""
         return self.since + LIFETIMES[State(self.stored_state)]
 
     @property
     def ends(self) -> datetime:
-        """When the access ends that a finalized request gives: not later than the session that accepted it."""
+        """Return when the access of a finalized request ends.
+
+        This is at the latest the end of the approver's session.
+        """
         end, approver = self.since + timedelta(seconds=self.seconds), self.approver
         if approver is None:
             return end
         if approver.accepted is None and approver.kind == SessionKind.ROLE.value:
-            # The record does not say whether the session was a chained one, so the limit of chained ones holds.
+            # The record does not say whether the session was a chained one, thus the limit of chained ones applies.
             return min(end, self.since + timedelta(seconds=HOUR))
         return end if approver.ends is None else min(end, approver.ends)
 
     @property
     def accepted(self) -> datetime:
-        """When the request was accepted, or the earliest moment at which it may have been."""
+        """Return when the request was accepted, or the earliest possible time."""
         if self.approver is not None and self.approver.accepted is not None:
             return self.approver.accepted
         return self.since if self.stored_state == State.ACCEPTED.value else self.created
 
     def state(self, now: datetime) -> State:
-        """Return how far it has come. Time alone makes it EXPIRED."""
+        """Return the state. EXPIRED follows from the time alone."""
         return State.EXPIRED if now >= self.expires else State(self.stored_state)
 
 
 class Notice(Entity, frozen=True, kw_only=True):
-    """A message to a partner that waits to be posted. Its body is encrypted at rest: it may hold an exchange token.
+    """A notification to a partner in the queue.
 
-    `due` is when it is tried next and `expires` when nobody tries any longer, in whole seconds since 1970. `requestor`
-    is the account whose webhook it is for; version 0.1.0 stores none.
+    Its body is encrypted at rest: it may contain an exchange token. `due` is the time of the next attempt and `expires`
+    the end of the attempts, in whole seconds since 1970. `requestor` is the account of the webhook; version 0.1.0 does
+    not store it.
     """
 
     id: str
@@ -170,5 +180,5 @@ class Notice(Entity, frozen=True, kw_only=True):
 
     @property
     def bound_to(self) -> str:
-        """What the sealed body is bound to."""
+        """Return the name that the sealed body is bound to."""
         return f"notice:{self.id}"

@@ -1,8 +1,8 @@
-"""Policy templates of delegation requests: a partner's managed policy with places for parameters.
+"""Policy templates of delegation requests.
 
-Owns putting the parameters in. It works on the parsed document, so that no value can be more than the text that it
-stands in. A list makes several texts of the one that its place is in.
-Source: IAM User Guide, "Policy templates" of IAM temporary delegation.
+A template is a partner's managed policy with placeholders for parameters. Owns the substitution. It works on the parsed
+document, so that a value cannot leave its string. A list makes several strings of the one that contains its
+placeholder. Source: IAM User Guide, "Policy templates" of IAM temporary delegation.
 """
 
 import json
@@ -19,7 +19,10 @@ _PLACE = re.compile(r"@\{([^{}]*)\}")
 
 
 def render_template(template: str, parameters: tuple[Parameter, ...]) -> str:
-    """Return the policy that a template and its parameters make. Raises InvalidInput where they do not fit."""
+    """Return the policy of a template with its parameters.
+
+    Raises InvalidInput if the parameters do not match the template.
+    """
     values = _values(parameters)
     used: set[str] = set()
     rendered = json.dumps(_fill(json.loads(template), values, used), ensure_ascii=False, separators=(",", ":"))
@@ -58,7 +61,10 @@ def _several(filled: Any) -> list[Any]:
 
 
 def _fill_text(text: str, values: Mapping[str, Parameter], used: set[str]) -> str | list[str]:
-    """Return a text with its places filled. A list makes as many texts as it has values."""
+    """Return a string with its placeholders replaced.
+
+    A list makes one string of each of its values.
+    """
     places = {name: _get(name, values, used) for name in _PLACE.findall(text)}
     lists = [name for name, parameter in places.items() if parameter.type == "stringList"]
     if len(lists) > 1:
@@ -70,7 +76,7 @@ def _fill_text(text: str, values: Mapping[str, Parameter], used: set[str]) -> st
 
 
 def _put(text: str, chosen: Mapping[str, str]) -> str:
-    # Once over the text: what a value holds is not looked at again.
+    # One pass: a placeholder inside a value is not replaced.
     return _PLACE.sub(lambda place: chosen[place[1]], text)
 
 

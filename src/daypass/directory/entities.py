@@ -1,7 +1,7 @@
-"""The things a directory holds, as frozen values.
+"""The entities of a directory, as frozen values.
 
-Owns their fields and their ARNs. How they are stored is records.py's work, what they may do is policy/'s.
-Names, paths and identifiers follow the IAM User Guide, "IAM identifiers".
+Owns their fields and their ARNs. Leaves storage to records.py and permissions to policy/. Names, paths and identifiers
+follow the IAM User Guide, "IAM identifiers".
 """
 
 from datetime import datetime
@@ -13,11 +13,14 @@ from daypass.arn import iam_arn, root_arn
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every stored thing is made of: values that never change in place."""
+    """The base of every stored entity: a value that does not change."""
 
 
 class PasswordPolicy(Entity, frozen=True, kw_only=True):
-    """An account's password policy. Daypass has no passwords; tools read and write this all the same."""
+    """An account's password policy.
+
+    Daypass has no passwords; the policy is stored for tools that read and write it.
+    """
 
     minimum_length: int = 6
     require_symbols: bool = False
@@ -31,7 +34,7 @@ class PasswordPolicy(Entity, frozen=True, kw_only=True):
 
 
 class Account(Entity, frozen=True, kw_only=True):
-    """An account. `standing` says what it is to the store's one organization."""
+    """An account. `standing` is its role in the organization."""
 
     id: str
     name: str
@@ -47,12 +50,12 @@ class Account(Entity, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The ARN that means the account and its root user."""
+        """Return the ARN of the account and its root user."""
         return root_arn(self.id)
 
 
 class Named(Entity, frozen=True, kw_only=True):
-    """A thing with a name and a path inside an account."""
+    """An entity with a name and a path inside an account."""
 
     id: str
     account: str
@@ -63,7 +66,10 @@ class Named(Entity, frozen=True, kw_only=True):
 
 
 class Holder(Named, frozen=True, kw_only=True):
-    """A thing that policies are attached to: its inline policies, by name, as the text that was put."""
+    """An entity with policies.
+
+    `inline` contains its inline policies by name, unchanged from the request.
+    """
 
     inline: dict[str, str] = {}
 
@@ -75,7 +81,7 @@ class User(Holder, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The user's ARN, path included."""
+        """Return the ARN of the user, path included."""
         return iam_arn(self.account, "user", self.path, self.name)
 
 
@@ -84,7 +90,7 @@ class Group(Holder, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The group's ARN, path included."""
+        """Return the ARN of the group, path included."""
         return iam_arn(self.account, "group", self.path, self.name)
 
 
@@ -103,7 +109,7 @@ class Role(Holder, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The role's ARN, path included."""
+        """Return the ARN of the role, path included."""
         return iam_arn(self.account, "role", self.path, self.name)
 
 
@@ -126,30 +132,34 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The policy's ARN, path included."""
+        """Return the ARN of the policy, path included."""
         return iam_arn(self.account, "policy", self.path, self.name)
 
     @property
     def document(self) -> str:
-        """The text of the default version, the one in force."""
+        """Return the document of the default version."""
         return next(version.document for version in self.versions if version.id == self.default)
 
 
 class InstanceProfile(Named, frozen=True, kw_only=True):
-    """A named holder for one role, given to machines. `role` is the role's unique id, empty where there is none."""
+    """A named container for one role of a machine.
+
+    `role` is the unique id of the role, or empty.
+    """
 
     role: str = ""
 
     @property
     def arn(self) -> str:
-        """The instance profile's ARN, path included."""
+        """Return the ARN of the instance profile, path included."""
         return iam_arn(self.account, "instance-profile", self.path, self.name)
 
 
 class AccessKey(Entity, frozen=True, kw_only=True):
-    """A long-term key. `owner` is a user's unique id, or the account's id for the root user's keys.
+    """A long-term key.
 
-    `sealed_secret` is the secret key, encrypted at rest under the master key.
+    `owner` is a user's unique id, or the account's id for the keys of the root user. `sealed_secret` is the secret key,
+    encrypted at rest under the master key.
     """
 
     id: str
@@ -161,12 +171,15 @@ class AccessKey(Entity, frozen=True, kw_only=True):
 
     @property
     def is_root(self) -> bool:
-        """Tell whether the account's root user holds this key."""
+        """Return whether this is a key of the account's root user."""
         return self.owner == self.account
 
 
 class LastUse(Entity, frozen=True, kw_only=True):
-    """When a long-term key or a role was last used, where and for what. `id` is the key's id or the role's."""
+    """The time, region and service of the last use of a key or role.
+
+    `id` is the id of the long-term key or of the role.
+    """
 
     id: str
     account: str
@@ -176,7 +189,10 @@ class LastUse(Entity, frozen=True, kw_only=True):
 
 
 class StoredKey(Entity, frozen=True, kw_only=True):
-    """A sealing key, encrypted at rest under the master key. Times are whole seconds since 1970."""
+    """A sealing key, encrypted at rest under the master key.
+
+    Times are whole seconds since 1970.
+    """
 
     id: str
     sealed_secret: bytes

@@ -1,7 +1,8 @@
-"""What the hot path reads: a principal with its compiled policies, a role with its trust, an account's guard rails.
+"""The cached reads of every request.
 
-Owns the loaders: pure functions of a Reader whose answers the cache keeps and drops by itself when anything
-they touched has changed. A policy that cannot be read stops the load: nothing is decided on half the policies.
+These are a principal with its compiled policies, a role with its trust policy, and the SCPs and RCPs of an account.
+Owns the loaders: pure functions of a Reader whose results the cache keeps, and drops when one of their records changes.
+A policy that cannot be read stops the load: a decision never rests on a part of the policies.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from daypass.policy.document import DocumentKind, parse_document
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user or a role as a caller: who it is and what its own policies say."""
+    """A user or role as a caller, with its own policies."""
 
     account: str
     id: str
@@ -35,7 +36,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class AssumableRole:
-    """A role as a target: its trust policy, compiled, and its own limits."""
+    """A role as a target: its compiled trust policy and its own limits."""
 
     account: str
     id: str
@@ -50,18 +51,24 @@ class AssumableRole:
 
 @lru_cache(maxsize=1024)
 def compiled(text: str, kind: DocumentKind, source: Source) -> Policy:
-    """Return the compiled form of a document. The same text and source are compiled once."""
+    """Return the compiled form of a document.
+
+    The same document and source are compiled once.
+    """
     return compile_document(parse_document(text, kind), source)
 
 
 def managed_text(reader: Reader, arn: str) -> str | None:
-    """Return the document in force of a managed policy, ours or AWS's, or None where there is no such policy."""
+    """Return the default document of a managed policy, or None.
+
+    The policy belongs to the account or to AWS.
+    """
     policy = find_managed(reader, arn)
     return None if policy is None else policy.document
 
 
 def find_managed(reader: Reader, arn: str) -> ManagedPolicy | None:
-    """Return a managed policy by its ARN, the account's own or one of AWS's."""
+    """Return a managed policy of the account or of AWS by ARN, or None."""
     parts = Arn.find(arn)
     if parts is None or parts.service != "iam" or not parts.resource.startswith("policy/"):
         return None
@@ -72,7 +79,10 @@ def find_managed(reader: Reader, arn: str) -> ManagedPolicy | None:
 
 
 def attached_policies(reader: Reader, holder: Holder) -> list[Policy]:
-    """Return the compiled policies of one user, group or role: inline by name, then managed by ARN."""
+    """Return the compiled policies of one user, group or role.
+
+    Inline policies come first, by name; managed policies follow, by ARN.
+    """
     arn: str = holder.arn  # type: ignore[attr-defined] # every Holder that is stored has one
     found = [
         compiled(text, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, name, arn))
@@ -86,7 +96,7 @@ def attached_policies(reader: Reader, holder: Holder) -> list[Policy]:
 
 
 def load_identity(reader: Reader, unique_id: str) -> Identity | None:
-    """Return the user or role with this unique id, or None when it is gone."""
+    """Return the user or role with this unique id, or None."""
     record = reader.find_by_id(unique_id)
     if record is None:
         return None
@@ -124,7 +134,10 @@ def _identity(reader: Reader, holder: User | Role, policies: list[Policy]) -> Id
 
 
 def load_boundary(reader: Reader, arn: str) -> PolicySet | None:
-    """Return a permissions boundary. One whose policy is gone allows nothing: an empty set, not None."""
+    """Return a permissions boundary, or None if the ARN is empty.
+
+    A boundary whose policy was deleted allows no action: it is an empty set, not None.
+    """
     if not arn:
         return None
     text = managed_text(reader, arn)
@@ -142,11 +155,13 @@ def load_session_policies(
 ) -> PolicySet:
     """Return a session's policies as one set. Managed ones act as they stand now. `account` is the session's.
 
-    Where one of them is gone the session may do nothing: what it denied nobody can say any more.
+    Managed policies apply in their present version. If one of them was deleted, the session may not perform any action,
+    because the denials of the deleted policy are unknown.
     """
     found = []
     if inline:
-        # Whoever may assume a role may invent any number of these, so they are kept with their weight or not at all.
+        # A caller that can assume a role can send any number of these, thus they are cached with their weight or not at
+        # all.
         document = parse_document(inline, DocumentKind.SESSION)
         found.append(compile_document(document, Source(PolicyType.SESSION, "session-policy")))
     for arn in arns:
@@ -158,7 +173,10 @@ def load_session_policies(
 
 
 def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
-    """Return a role as a target of AssumeRole, or None. The caller compares the ARN, path included."""
+    """Return a role as a target of AssumeRole, or None.
+
+    The caller compares the ARN, path included.
+    """
     role = records.find(reader, Role, account, name)
     if role is None:
         return None
@@ -178,17 +196,20 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
 
 
 def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
-    """Return a long-term key by its id."""
+    """Return a long-term key by its id, or None."""
     return records.find_by_id(reader, AccessKey, key_id)
 
 
 @keeps_little
 def load_accounts_with(reader: Reader, kind: str) -> tuple[str, ...]:
-    """Return the accounts that have a record of a kind. It costs a count each, and reads no record of it."""
+    """Return the accounts that have a record of a kind.
+
+    It costs one count for each account, and does not read the records.
+    """
     accounts = (record.key for record in records.each_record(reader, Account, ""))
     return tuple(account for account in accounts if reader.count(kind, account))
 
 
 def load_account(reader: Reader, account: str) -> Account | None:
-    """Return an account by its twelve digits."""
+    """Return an account by its twelve digits, or None."""
     return records.find(reader, Account, "", account)

@@ -1,8 +1,9 @@
-"""When keys and roles were last used: noted at every request, written behind, at most once a minute for each.
+"""The last use of keys and roles.
 
-Owns the notes of one process. Noting costs a dictionary look-up and never waits; `flush` writes what is due in one
-transaction and is called from a thread of its own. Notes that a crash loses are at most a minute old.
-Source: IAM User Guide, "Get last accessed information"; AWS too is minutes late.
+Owns the notes of one process. A use is noted at every request and written later, at most once a minute for each key or
+role. A note costs one dictionary access and never waits; `flush` writes the due notes in one transaction and runs in
+its own thread. A crash loses at most one minute of notes. Source: IAM User Guide, "Get last accessed information"; AWS
+too is minutes late.
 """
 
 import threading
@@ -19,19 +20,19 @@ _MOST = 100_000
 
 @dataclass(slots=True)
 class LastUses:
-    """Collects uses until they are written."""
+    """Collect uses until they are written."""
 
     _noted: dict[str, datetime] = field(default_factory=dict)
     _pending: dict[str, LastUse] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_due(self, unique_id: str, at: datetime) -> bool:
-        """Tell whether the last use that was remembered is a minute old, or none was."""
+        """Return whether the last noted use is missing or a minute old."""
         before = self._noted.get(unique_id)
         return before is None or at - before >= EVERY
 
     def note(self, use: LastUse) -> None:
-        """Remember a use, unless one less than a minute older was remembered."""
+        """Note a use, unless the last noted use is less than a minute older."""
         if not self.is_due(use.id, use.at):
             return
         with self._lock:
@@ -42,7 +43,10 @@ class LastUses:
                 self._pending[use.id] = use
 
     def flush(self, store: Store) -> None:
-        """Write what was noted since the last time. What cannot be written is noted again by the next use."""
+        """Write the notes since the last flush.
+
+        A failed write is not repeated: the next use makes a new note.
+        """
         with self._lock:
             due, self._pending = self._pending, {}
         if not due:
@@ -53,12 +57,12 @@ class LastUses:
 
 
 def find_last_use(reader: Reader, account: str, unique_id: str) -> LastUse | None:
-    """Return the last use of a key or role, or None where it was never used."""
+    """Return the last use of a key or role, or None if it was never used."""
     return records.find(reader, LastUse, account, unique_id)
 
 
 def forget_last_use(writer: Writer, account: str, unique_id: str) -> None:
-    """Drop what is known of a key or role that is being deleted."""
+    """Delete the last use of a key or role that is being deleted."""
     known = find_last_use(writer, account, unique_id)
     if known is not None:
         records.delete(writer, known)

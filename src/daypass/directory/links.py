@@ -1,7 +1,8 @@
-"""The kinds of link between things, and the two questions that go with managed policies: who has it, and how many.
+"""The kinds of links between entities, and the uses of managed policies.
 
-Owns the names under which a store keeps links, and how a policy is attached. AWS's own policies are one for all
-accounts, so each attachment of one is kept a second time under its account: no account counts or sees another's.
+Owns the names of the links in a store, and the attachment of policies. AWS's own policies are shared by all accounts,
+thus each attachment of one is stored a second time under its account: an account neither counts nor sees the
+attachments of another.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ MEMBER = "member"
 """From a user (unique id) to a group (unique id)."""
 
 BOUNDARY = "boundary"
-"""From a user or role (unique id) to the managed policy (ARN) that bounds it."""
+"""From a user or role (unique id) to its permissions boundary (ARN)."""
 
 IN_PROFILE = "in_profile"
 """From a role (unique id) to an instance profile (unique id)."""
@@ -26,33 +27,42 @@ _BY_ACCOUNT = {ATTACHED: "attached_here", BOUNDARY: "boundary_here"}
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A use of managed policies in one account: `kind` is ATTACHED or BOUNDARY."""
+    """A use of managed policies in one account.
+
+    `kind` is ATTACHED or BOUNDARY.
+    """
 
     kind: str
     account: str
 
     def add(self, writer: Writer, holder: str, arn: str) -> None:
-        """Attach a policy to the user, group or role of this unique id. Doing it twice is doing it once."""
+        """Attach a policy to the user, group or role of this unique id.
+
+        The operation is idempotent.
+        """
         writer.link(Link(self.kind, holder, arn))
         if arn.startswith(_AWS):
             writer.link(Link(_BY_ACCOUNT[self.kind], holder, self._local(arn)))
 
     def remove(self, writer: Writer, holder: str, arn: str) -> None:
-        """Detach a policy. Raises Missing where it is not attached."""
+        """Detach a policy. Raises Missing if it is not attached."""
         writer.unlink(self.kind, holder, arn)
         if arn.startswith(_AWS):
             try:
                 writer.unlink(_BY_ACCOUNT[self.kind], holder, self._local(arn))
             except Missing:
-                return  # It was attached by something that keeps no count; there is nothing left to remove.
+                return  # It was attached without a count, which therefore needs no update.
 
     def count(self, reader: Reader, arn: str) -> int:
-        """Return how many of the account's users, groups and roles use a policy."""
+        """Return how many users, groups and roles of the account use a policy."""
         kind, target = self._ends(arn)
         return reader.count_sources(kind, target)
 
     def holders(self, reader: Reader, arn: str, *, after: str = "", limit: int | None = None) -> list[str]:
-        """Return the unique ids of the account's users, groups and roles that use a policy, in order."""
+        """Return the unique ids of the entities that use a policy, in order.
+
+        These are users, groups and roles of the account.
+        """
         kind, target = self._ends(arn)
         return [link.source for link in reader.sources(kind, target, after=after, limit=limit)]
 
@@ -69,5 +79,5 @@ def attachments(account: str) -> Use:
 
 
 def boundaries(account: str) -> Use:
-    """Return the uses of managed policies as permissions boundaries in an account."""
+    """Return the uses of managed policies as permissions boundaries."""
     return Use(BOUNDARY, account)

@@ -1,7 +1,7 @@
-"""Find MFA devices: an owner's, or one by its serial number.
+"""Find MFA devices by owner or by serial number.
 
-Owns the two questions. A serial number is found without regard to case, as all of IAM's names are kept, but it is
-only a device's own when every letter agrees.
+Owns both reads. Serial numbers are stored without regard to case, like all names in IAM, but a device is returned only
+if its serial number matches exactly.
 """
 
 from daypass.directory import records
@@ -12,7 +12,7 @@ _MOST = 1000
 
 
 def devices_of(reader: Reader, account: str, owner: str) -> list[MfaDevice]:
-    """Return the devices of a user (unique id) or of a root user (account id)."""
+    """Return the devices of a user (unique id) or root user (account id)."""
     found = reader.page(records.kind_name(MfaDevice), account, prefix=f"{owner}/", limit=_MOST)
     return [records.to_entity(MfaDevice, record) for record in found]
 

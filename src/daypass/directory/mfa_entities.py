@@ -1,6 +1,6 @@
-"""MFA devices as frozen values: a seed, whose it is, and what its codes have been used for.
+"""MFA devices as frozen values.
 
-Owns their fields. The arithmetic of codes is mint/totp.py's, the rules of their use are operations/mfa.py's.
+Owns their fields. Leaves the arithmetic of codes to mint/totp.py, and the rules of their use to operations/mfa.py.
 Source: IAM User Guide, "AWS Multi-factor authentication in IAM".
 """
 
@@ -17,10 +17,10 @@ HARDWARE = "hardware"
 class MfaDevice(Entity, frozen=True, kw_only=True):
     """A device that shows time-based codes.
 
-    `serial` is a virtual device's ARN, or what is printed on a hardware token. `owner` is a user's unique id, the
-    account's id for its root user, or empty where the device is nobody's. `drift` is how many steps its clock runs
-    ahead of ours. `used` holds the last steps whose codes were accepted, and `failures` counts the codes refused
-    since then.
+    `serial` is a virtual device's ARN, or the printed number of a hardware token. `owner` is a user's unique id, the
+    account's id for its root user, or empty if the device is unassigned. `drift` is the number of steps by which its
+    clock is ahead of the server's. `used` contains the last steps whose codes were accepted, and `failures` counts the
+    codes refused since then.
     """
 
     serial: str
@@ -37,10 +37,13 @@ class MfaDevice(Entity, frozen=True, kw_only=True):
 
     @property
     def seed_name(self) -> str:
-        """What the sealed seed is bound to: this device and no other."""
+        """Return the name that the sealed seed is bound to: this device only."""
         return f"mfa-seed:{self.account}:{self.serial}"
 
 
 def unassigned(device: MfaDevice) -> MfaDevice:
-    """Return the device as nobody's, its failures forgiven. Codes that were used stay used."""
+    """Return the device without owner and failures.
+
+    Used codes stay used.
+    """
     return msgspec.structs.replace(device, owner="", enabled=None, drift=0, failures=0)

@@ -1,6 +1,6 @@
-"""OpenID Connect providers, as an account keeps them.
+"""The OpenID Connect providers of an account.
 
-Owns their fields and names. What a provider's terms mean is federation/oidc's work, how it is stored records.py's.
+Owns their fields and names. Leaves the meaning of their settings to federation/oidc and their storage to records.py.
 Source: IAM API Reference, CreateOpenIDConnectProvider.
 """
 
@@ -11,10 +11,11 @@ _RESOURCE = "oidc-provider/"
 
 
 class OidcProvider(Named, frozen=True, kw_only=True):
-    """An issuer that an account believes. `name` is its URL without https://, path and last slash kept.
+    """An issuer that an account trusts.
 
-    `further_claims` are an operator's additions to the claims that conditions may test, as they were written.
-    `pinned_keys` is a JWK Set that takes the place of fetching, empty where the issuer is asked.
+    `name` is its URL without https://, with path and last slash. `further_claims` are an operator's additions to the
+    claims that conditions can test, unchanged. `pinned_keys` is a JWK Set that replaces the fetched keys; it is empty
+    if the keys are fetched.
     """
 
     client_ids: tuple[str, ...] = ()
@@ -24,12 +25,12 @@ class OidcProvider(Named, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The provider's ARN, which is what trust policies name."""
+        """Return the ARN of the provider, as trust policies name it."""
         return provider_arn(self.account, self.name)
 
     @property
     def issuer(self) -> str:
-        """What the issuer's tokens say in `iss`, to the letter."""
+        """Return the exact `iss` of the issuer's tokens."""
         return f"https://{self.name}"
 
 
@@ -39,8 +40,11 @@ def provider_arn(account: str, name: str) -> str:
 
 
 def find_provider_name(arn: str, account: str) -> str | None:
-    """Return the name of the provider that an ARN means, or None where it means none of this account."""
+    """Return the name of the provider of an ARN, or None.
+
+    The result is None if the ARN is not that of a provider in this account.
+    """
     parts = Arn.find(arn)
     name = "" if parts is None else parts.resource.removeprefix(_RESOURCE)
-    # To the letter: policies speak of a provider by this ARN, and a second spelling would slip past them.
+    # Exact comparison: policies name a provider by this ARN, and another spelling would bypass them.
     return name if name and arn == provider_arn(account, name) else None

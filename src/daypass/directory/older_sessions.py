@@ -1,8 +1,8 @@
-"""The policy that ends the sessions of a user or role that were issued before an instant.
+"""The policy that revokes sessions issued before an instant.
 
-Owns its document and its name, both AWS's own: the console's "Revoke active sessions" puts the same, `aws iam` shows
-it, and whoever deletes it lets those sessions live again.
-Source: IAM User Guide, "Revoke IAM role temporary security credentials".
+Owns its document and its name, both AWS's own: the console's "Revoke active sessions" writes the same, `aws iam` shows
+it, and deleting it makes those sessions valid again. Source: IAM User Guide, "Revoke IAM role temporary security
+credentials".
 """
 
 import json
@@ -17,19 +17,25 @@ from daypass.directory.entities import Role, User
 
 POLICY_NAME = "AWSRevokeOlderSessions"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = 253_402_300_799  # the last second of the year 9999, beyond which a datetime cannot go
+_LAST = 253_402_300_799  # the last second of the year 9999, the limit of datetime
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def without_older_sessions(holder: User | Role, before: datetime) -> User | Role:
-    """Return the user or role with the policy. A cut that was made later stands: nothing comes alive again."""
-    # Before 1970 there is no session, and strftime writes a year before 1000 in a form that no policy reads.
+    """Return the user or role with the policy.
+
+    A later instant in the present policy stays: revoked sessions do not become valid again.
+    """
+    # Sessions do not exist before 1970, and strftime writes a year before 1000 in a form that policies cannot read.
     cut = max((before, _EPOCH, *_cuts_of(holder)))
     return replace(holder, inline={**holder.inline, POLICY_NAME: _document(cut.strftime(_FORMAT))})
 
 
 def is_cut_off(holder: User | Role, issued: int) -> bool:
-    """Return whether the policy, as this module or AWS's console writes it, voids what was issued in a second."""
+    """Return whether the policy revokes a session issued in this second.
+
+    The policy is in the form of this module or of AWS's console.
+    """
     instant = datetime.fromtimestamp(issued, UTC)
     return any(instant < cut for cut in _cuts_of(holder))
 
@@ -45,7 +51,10 @@ def _document(cut: str) -> str:
 
 
 def _cuts_of(holder: User | Role) -> Iterator[datetime]:
-    """Yield the instants of the policy's statements, in whole seconds. AWS's console writes fractions of a second."""
+    """Yield the instants of the policy's statements, in whole seconds.
+
+    AWS's console writes fractions of a second.
+    """
     document = json.loads(holder.inline.get(POLICY_NAME, "{}"))
     found = document.get("Statement", [])
     for statement in found if isinstance(found, list) else [found]:
@@ -54,7 +63,7 @@ def _cuts_of(holder: User | Role) -> Iterator[datetime]:
             if statement["Effect"] == "Deny":
                 yield from map(_whole_second, values if isinstance(values, list) else [values])
         except (ValueError, LookupError, TypeError):
-            continue  # It is a statement of somebody's own, which says nothing of the others.
+            continue  # An operator's own statement does not affect the others.
 
 
 def _whole_second(text: Any) -> datetime:

@@ -1,8 +1,7 @@
-"""The organization around an account: where it stands, and which control policies bind it.
+"""The position of an account in the organization, and its SCPs and RCPs.
 
-Owns finding both. An account without an organization has no guard rails, and neither has the management account:
-AWS exempts it from service and resource control policies alike.
-Rules: AWS Organizations User Guide, "SCP evaluation" and "RCP evaluation".
+Owns finding both. An account without an organization has no SCPs and RCPs, and neither has the management account: AWS
+exempts it from both. Rules: AWS Organizations User Guide, "SCP evaluation" and "RCP evaluation".
 """
 
 from collections.abc import Mapping
@@ -22,19 +21,22 @@ from daypass.directory.store import Reader
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
 
-# AWS allows five levels of units below the root; whoever stands deeper than this stands in a circle.
+# AWS allows five levels of units below the root; a deeper chain is a cycle.
 DEEPEST = 5
 
 Keys = Mapping[str, str | tuple[str, ...]]
 
 
 class BrokenOrganization(Exception):  # noqa: N818 - read as a sentence
-    """The units lead nowhere: a parent is missing, or they go round. Nothing is decided on such a tree."""
+    """The tree of units is broken: a parent is missing, or it has a cycle.
+
+    A decision must not rest on such a tree.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class GuardRails:
-    """The control policies that bind an account, one set a level, the organization's root first."""
+    """The control policies of an account: one set for each level, root first."""
 
     service_control: tuple[PolicySet, ...] = ()
     resource_control: tuple[PolicySet, ...] = ()
@@ -42,9 +44,9 @@ class GuardRails:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an account stands: its organization's id and its path there, both empty without an organization.
+    """The position of an account: its organization's id and its path there.
 
-    `as_principal` and `as_resource` are the condition keys that follow from it.
+    Both are empty without an organization. `as_principal` and `as_resource` are the resulting condition keys.
     """
 
     organization: str = ""
@@ -57,7 +59,7 @@ _NO_RAILS = GuardRails()
 
 
 def find_organization(reader: Reader) -> Organization | None:
-    """Return the store's organization, or None where it has none."""
+    """Return the store's organization, or None."""
     return records.find(reader, Organization, "", ORGANIZATION)
 
 
@@ -67,7 +69,7 @@ def find_policies(reader: Reader, target: str) -> ControlPolicies:
 
 
 def load_place(reader: Reader, account: str) -> Place:
-    """Return where an account stands."""
+    """Return the position of an account."""
     organization, row = find_organization(reader), records.find(reader, Account, "", account)
     if organization is None or row is None or row.standing == "standalone":
         return Place(as_resource={"aws:resourceaccount": account})
@@ -85,7 +87,7 @@ def load_place(reader: Reader, account: str) -> Place:
 
 
 def load_guard_rails(reader: Reader, account: str) -> GuardRails:
-    """Return the control policies that bind `account`."""
+    """Return the control policies that apply to `account`."""
     organization, row = find_organization(reader), records.find(reader, Account, "", account)
     if organization is None or row is None or row.standing != "member":
         return _NO_RAILS
@@ -103,12 +105,15 @@ def load_guard_rails(reader: Reader, account: str) -> GuardRails:
 
 
 def levels_above(reader: Reader, organization: Organization, account: Account) -> tuple[str, ...]:
-    """Return the ids of the root and the units that an account stands in, the root first."""
+    """Return the ids of the root and the units above an account, root first."""
     return chain_of(reader, organization, account.unit or organization.root)
 
 
 def chain_of(reader: Reader, organization: Organization, unit: str) -> tuple[str, ...]:
-    """Return the ids from the root down to a unit, both included. Raises BrokenOrganization."""
+    """Return the ids from the root down to a unit, both included.
+
+    Raises BrokenOrganization.
+    """
     chain: list[str] = []
     while unit != organization.root:
         found = records.find(reader, Unit, "", unit)

@@ -1,8 +1,8 @@
-"""Changes to the store's organization: found it, grow its tree, move accounts, guard its levels.
+"""Changes of the organization.
 
-Owns the rules of each change. Operators ask for them by command or by file; the tree is small, and whoever changes it
-has the store itself.
-Source: AWS Organizations User Guide, "Quotas and service limits", "Managing organizational units", "SCP syntax".
+Owns the rules for creating it, changing its tree, moving accounts, and attaching control policies. Operators make these
+changes by command or by file; the tree is small, and every operator here has access to the store itself. Source: AWS
+Organizations User Guide, "Quotas and service limits", "Managing organizational units", "SCP syntax".
 """
 
 from collections.abc import Set as AbstractSet
@@ -35,11 +35,11 @@ _LONGEST_NAME = 128
 
 
 class CannotOrganize(Exception):  # noqa: N818 - read as a sentence
-    """A change that cannot be. The message says why."""
+    """An impossible change. The message states the reason."""
 
 
 def found_organization(writer: Writer, manager: str, *, entropy: Entropy) -> Organization:
-    """Make the store's organization, managed by an account."""
+    """Create the organization with its management account."""
     organization = Organization(id=f"o-{_letters(10, entropy)}", root=f"r-{_letters(4, entropy)}", manager=manager)
     try:
         records.insert(writer, organization)
@@ -62,7 +62,10 @@ def units_of(reader: Reader) -> list[Unit]:
 
 
 def find_unit(reader: Reader, organization: Organization, text: str) -> str:
-    """Return the id of the root or a unit, given its id or its path of names, such as `/` or `/prod/web`."""
+    """Return the id of the root or a unit, by id or by path of names.
+
+    A path is such as `/` or `/prod/web`.
+    """
     if text == organization.root or records.find(reader, Unit, "", text) is not None:
         return text
     if not text.startswith("/"):
@@ -77,7 +80,7 @@ def find_unit(reader: Reader, organization: Organization, text: str) -> str:
 
 
 def create_unit(writer: Writer, parent: str, name: str, *, entropy: Entropy) -> Unit:
-    """Make a unit below the root or another unit."""
+    """Create a unit below the root or another unit."""
     organization = get_organization(writer)
     if not 1 <= len(name) <= _LONGEST_NAME or "/" in name or not name.isprintable():
         raise CannotOrganize(f"A unit's name has 1 to {_LONGEST_NAME} characters and no slash.")
@@ -93,7 +96,7 @@ def create_unit(writer: Writer, parent: str, name: str, *, entropy: Entropy) -> 
 
 
 def delete_unit(writer: Writer, unit: str) -> None:
-    """Remove an empty unit, and the policies attached to it."""
+    """Delete an empty unit and its policies."""
     organization = get_organization(writer)
     found = find_unit(writer, organization, unit)
     if found == organization.root:
@@ -111,7 +114,10 @@ def delete_unit(writer: Writer, unit: str) -> None:
 
 
 def move_account(writer: Writer, account: str, unit: str) -> None:
-    """Put an account into a unit, or with `/` directly below the root. A standalone account joins."""
+    """Move an account to a unit, or with `/` directly below the root.
+
+    A standalone account joins the organization.
+    """
     organization = get_organization(writer)
     found = find_unit(writer, organization, unit)
     row = _get_account(writer, account)
@@ -121,7 +127,7 @@ def move_account(writer: Writer, account: str, unit: str) -> None:
 
 
 def remove_account(writer: Writer, account: str) -> None:
-    """Let a member leave the organization: it becomes a standalone account."""
+    """Remove a member from the organization: it becomes standalone."""
     organization = get_organization(writer)
     row = _get_account(writer, account)
     if row.standing != "member":
@@ -135,7 +141,10 @@ def remove_account(writer: Writer, account: str) -> None:
 
 
 def set_delegate(writer: Writer, account: str) -> None:
-    """Let a member administer IAM for the organization, or with an empty text nobody but the manager."""
+    """Set the delegated administrator of IAM for the organization.
+
+    With an empty string, only the management account administers it.
+    """
     organization = get_organization(writer)
     if account and _get_account(writer, account).standing != "member":
         raise CannotOrganize(f"The account {account} is not a member of the organization.")
@@ -143,16 +152,20 @@ def set_delegate(writer: Writer, account: str) -> None:
 
 
 def set_features(writer: Writer, features: AbstractSet[str]) -> Organization:
-    """Set which features of centralized root access are enabled, and return the organization as it is then."""
+    """Set the enabled features of centralized root access.
+
+    Returns the changed organization.
+    """
     changed = msgspec.structs.replace(get_organization(writer), features=tuple(sorted(features)))
     records.replace(writer, changed)
     return changed
 
 
 def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, document: str) -> None:
-    """Attach a control policy to the root, a unit or an account, in the place of one of the same name.
+    """Attach a control policy to the root, a unit or an account.
 
-    Raises CannotOrganize, or MalformedPolicyDocument for a text that is no such policy.
+    It replaces a policy of the same name. Raises CannotOrganize, or MalformedPolicyDocument if the document is not
+    valid.
     """
     if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
         raise CannotOrganize(f"A policy's name has 1 to {_LONGEST_NAME} characters.")
@@ -169,7 +182,10 @@ def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, docume
 
 
 def remove_policy(writer: Writer, target: str, kind: ControlKind, name: str) -> None:
-    """Detach a control policy. One service control policy must stay: a level without any would deny everything."""
+    """Detach a control policy.
+
+    One service control policy must stay: a level without any would deny everything.
+    """
     attached = find_policies(writer, _find_target(writer, target))
     documents = dict(_documents(attached, kind))
     if name == FULL_ACCESS_RESOURCE:

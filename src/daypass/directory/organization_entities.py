@@ -1,8 +1,8 @@
-"""The one organization of a store as frozen values: itself, its units, and the policies that guard a level of it.
+"""The organization of a store as frozen values.
 
-Owns their fields. Which account belongs to it, and where it stands, is said by the Account itself. Finding what binds
-an account is organization.py's work, changing any of it organization_changes.py's.
-Source: AWS Organizations User Guide, "Terminology and concepts".
+Owns the fields of the organization, its units, and the control policies of a level. An Account contains its own
+membership and unit. Leaves to organization.py which policies apply to an account, and to organization_changes.py every
+change. Source: AWS Organizations User Guide, "Terminology and concepts".
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from enum import Enum
 from daypass.directory.entities import Entity
 
 ORGANIZATION = "organization"
-"""The key of the one record."""
+"""The key of the only record."""
 
 FULL_ACCESS_SERVICE = "FullAWSAccess"
 FULL_ACCESS_RESOURCE = "RCPFullAWSAccess"
@@ -30,10 +30,10 @@ class RootFeature(Enum):
 
 
 class Organization(Entity, frozen=True, kw_only=True):
-    """The store's organization. `root` is the id of the unit at the top, `manager` the management account.
+    """The store's organization.
 
-    `delegate` is the member that administers IAM for it, empty where there is none. `features` are values of
-    RootFeature.
+    `root` is the id of the top unit, `manager` the management account. `delegate` is the member that administers IAM
+    for it, or empty. `features` are values of RootFeature.
     """
 
     id: str
@@ -52,7 +52,10 @@ class Unit(Entity, frozen=True, kw_only=True):
 
 
 class ControlPolicies(Entity, frozen=True, kw_only=True):
-    """The control policies attached to one level: the root, a unit or an account. Documents by policy name."""
+    """The control policies attached to one level.
+
+    The level is the root, a unit or an account. Documents are by policy name.
+    """
 
     target: str
     service: Mapping[str, str]
@@ -60,7 +63,7 @@ class ControlPolicies(Entity, frozen=True, kw_only=True):
 
 
 def untouched(target: str) -> ControlPolicies:
-    """Return what AWS attaches to a new level: policies that allow everything."""
+    """Return AWS's default for a new level: policies that allow everything."""
     return ControlPolicies(
         target=target,
         service={FULL_ACCESS_SERVICE: _FULL_ACCESS},

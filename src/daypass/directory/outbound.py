@@ -1,8 +1,8 @@
-"""The issuers of web identity tokens as the store keeps them: found by their opaque id, with keys encrypted at rest.
+"""The issuers of web identity tokens in the store.
 
-Owns making an issuer, its keys' records, and the documents that relying parties read. How one key succeeds another is
-mint/web_identity.py's rule.
-Source: OpenID Connect Discovery 1.0, section 3; RFC 7517, section 5.
+Issuers are found by their opaque id; keys are encrypted at rest. Owns the creation of an issuer, the records of its
+keys, and the documents that relying parties read. Leaves key rotation to mint/web_identity.py. Source: OpenID Connect
+Discovery 1.0, section 3; RFC 7517, section 5.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,10 @@ from daypass.ports import Entropy
 
 NAMESPACE = "https://sts.amazonaws.com/"
 NOTIFICATIONS = "notifications"
-"""The id of the server's own issuer, and what its keys are kept under: no account is called so."""
+"""The id of the server's own issuer and the owner of its keys.
+
+An account cannot have this id.
+"""
 
 DISCOVERY = "openid-configuration"
 KEYS = "jwks.json"
@@ -39,18 +42,18 @@ _ID_BYTES = 16
 
 
 def issuer_url(public_url: str, issuer: str) -> str:
-    """Return the URL that an issuer's tokens name."""
+    """Return the `iss` of an issuer's tokens."""
     return f"{public_url}/issuer/{issuer}"
 
 
 def new_issuer_id(entropy: Entropy) -> str:
-    """Return a new opaque id: a letter and a UUID's digits, as AWS's are."""
+    """Return a new opaque id: a letter and the digits of a UUID, as on AWS."""
     digits = entropy(_ID_BYTES).hex()
     return f"a{digits[1:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def create_issuer(writer: Writer, account: str, *, now: int, entropy: Entropy, vault: SecretBox) -> str:
-    """Make an account's issuer with its first keys, and return its id."""
+    """Create an account's issuer with its first keys, and return its id."""
     issuer = Issuer(id=new_issuer_id(entropy), account=account)
     records.insert(writer, issuer)
     _insert_first_keys(writer, account, now=now, vault=vault)
@@ -58,7 +61,7 @@ def create_issuer(writer: Writer, account: str, *, now: int, entropy: Entropy, v
 
 
 def create_notifications_issuer(writer: Writer, *, now: int, vault: SecretBox) -> None:
-    """Make the issuer that signs what partners are told of their delegation requests."""
+    """Create the issuer that signs notifications of delegation requests."""
     records.insert(writer, Issuer(id=NOTIFICATIONS, account=NOTIFICATIONS))
     _insert_first_keys(writer, NOTIFICATIONS, now=now, vault=vault)
 
@@ -70,7 +73,7 @@ def load_token_rings(reader: Reader, account: str, vault: SecretBox) -> TokenRin
 
 
 def load_documents(reader: Reader, public_url: str, issuer: str) -> Mapping[str, bytes] | None:
-    """Return what an issuer publishes, by file name, or None where there is no such issuer."""
+    """Return the published documents of an issuer by file name, or None."""
     found = records.find(reader, Issuer, "", issuer)
     if found is None:
         return None
@@ -83,13 +86,13 @@ def load_documents(reader: Reader, public_url: str, issuer: str) -> Mapping[str,
         "id_token_signing_alg_values_supported": [algorithm.value for algorithm in Algorithm],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "jti", NAMESPACE],
     }
-    # All of them: those not yet active so that they are known by then, the retired for the tokens still about.
+    # All keys: pending ones so that relying parties know them in time, retired ones for tokens that are still valid.
     keys = [{**stored.public, "kid": stored.id} for stored in _stored_keys(reader, found.account)]
     return {DISCOVERY: msgspec.json.encode(discovery), KEYS: msgspec.json.encode({"keys": keys})}
 
 
 def tend_token_keys(writer: Writer, account: str, *, now: int, rotate_after: int, vault: SecretBox) -> None:
-    """Destroy an account's keys of no use, and publish a successor of those that are old."""
+    """Delete unneeded keys of an account and publish successors of old ones."""
     for algorithm, ring in load_token_rings(writer, account, vault).rings.items():
         tended = tend_token_ring(ring, algorithm, now=now, rotate_after=rotate_after)
         if tended is not ring:
@@ -97,7 +100,10 @@ def tend_token_keys(writer: Writer, account: str, *, now: int, rotate_after: int
 
 
 def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBox) -> None:
-    """Publish a successor of each of an account's active keys. Where one waits for its hour already, it is enough."""
+    """Publish a successor of each active key of an account.
+
+    A key that already has a pending successor does not get another one.
+    """
     for algorithm, ring in load_token_rings(writer, account, vault).rings.items():
         rotated = rotate_token_ring(ring, algorithm, now=now)
         if rotated is not ring:
@@ -105,12 +111,15 @@ def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBo
 
 
 def issuer_accounts(reader: Reader) -> list[str]:
-    """Return what the issuers' keys are kept under: accounts, and NOTIFICATIONS."""
+    """Return the owners of issuers' keys: accounts, and NOTIFICATIONS."""
     return [issuer.account for issuer in records.each(reader, Issuer, "")]
 
 
 def accounts_to_tend(reader: Reader, *, now: int, rotate_after: int) -> list[str]:
-    """Return the accounts whose keys need tending, without opening any key."""
+    """Return the accounts whose keys need maintenance.
+
+    It does not decrypt any key.
+    """
     rings: dict[tuple[str, str], list[RingKey[None]]] = {}
     for key in records.each(reader, TokenSigningKey, None):
         ring = rings.setdefault((key.account, key.algorithm), [])

@@ -1,7 +1,7 @@
-"""The issuers of web identity tokens as frozen values: whose each is, and its signing keys.
+"""The issuers of web identity tokens and their keys as frozen values.
 
-Owns their fields. Whether an account's issuer is enabled is said by the Account.
-Source: IAM User Guide, "Outbound identity federation".
+Owns their fields. The Account says whether its issuer is enabled. Source: IAM User Guide, "Outbound identity
+federation".
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,19 @@ from daypass.directory.entities import Entity
 
 
 class Issuer(Entity, frozen=True, kw_only=True):
-    """An issuer that was handed out: `id` is the opaque part of its URL, `account` whose it is."""
+    """An issuer.
+
+    `id` is the opaque part of its URL, `account` its owner.
+    """
 
     id: str
     account: str
 
 
 class TokenSigningKey(Entity, frozen=True, kw_only=True):
-    """A key that signs an account's tokens, encrypted at rest under the master key. `public` is its JWK.
+    """A key that signs an account's tokens, encrypted under the master key.
 
-    Times are whole seconds since 1970.
+    `public` is its JWK. Times are whole seconds since 1970.
     """
 
     account: str

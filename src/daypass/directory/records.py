@@ -1,7 +1,7 @@
-"""Entities as records: how each kind of thing is named, found and encoded in a store.
+"""Entities as records: the names and the encoding of each kind in a store.
 
-Owns the table KINDS. The store knows records alone; the operations know entities alone; here the two meet.
-Names are unique without regard to case, as in IAM, so a record's key is the name in lower case.
+Owns the table KINDS. A store knows only records, an operation knows only entities; this module maps them. Names are
+unique without regard to case, as in IAM, thus a record's key is the name in lower case.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,13 +33,13 @@ from daypass.directory.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
 
-_BATCH = 200  # records of a page, unless the caller says otherwise
+_BATCH = 200  # default number of records in a page
 E = TypeVar("E", bound=Entity)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one type of entity becomes a record."""
+    """The mapping of one type of entity to records."""
 
     name: str
     account: Callable[[Any], str]
@@ -62,7 +62,7 @@ def _named(name: str, type_: type[Entity]) -> Kind:
     )
 
 
-# Accounts are listed across the store, so they live in the account "".
+# Accounts are listed across the store, thus they are in the account "".
 KINDS: dict[type[Entity], Kind] = {
     Account: Kind(
         name="account",
@@ -86,7 +86,7 @@ KINDS: dict[type[Entity], Kind] = {
         sort=lambda key: key.id,
         decoder=msgspec.json.Decoder(SamlRequestKey),
     ),
-    # Listed by their ends, so that those that are over come first.
+    # Listed by end time, so that expired ones come first.
     SignIn: Kind(
         name="sign_in",
         account=lambda _: "",
@@ -108,7 +108,7 @@ KINDS: dict[type[Entity], Kind] = {
         account=lambda device: device.account,
         key=lambda device: device.serial.lower(),
         unique_id=lambda _: None,
-        # A device that is nobody's comes before all others: no unique id or account begins with a dash.
+        # An unassigned device sorts before all others: unique ids and accounts do not begin with a dash.
         sort=lambda device: (device.owner or "-") + "/" + device.serial,
         decoder=msgspec.json.Decoder(MfaDevice),
         fold=str.lower,
@@ -173,7 +173,7 @@ KINDS: dict[type[Entity], Kind] = {
     OidcProvider: Kind(
         name="oidc_provider",
         account=lambda provider: provider.account,
-        # Issuers are told apart by case, so their providers are.
+        # Issuers are case-sensitive, thus their providers are too.
         key=lambda provider: provider.name,
         unique_id=lambda provider: provider.id,
         sort=lambda provider: provider.name,
@@ -241,7 +241,7 @@ KINDS: dict[type[Entity], Kind] = {
         account=lambda _: "",
         key=lambda notice: notice.id,
         unique_id=lambda _: None,
-        # Those that are due first stand first.
+        # The earliest due time comes first.
         sort=lambda notice: f"{notice.due:012d}/{notice.id}",
         decoder=msgspec.json.Decoder(Notice),
     ),
@@ -251,7 +251,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_record(entity: Entity) -> Record:
-    """Return `entity` as the store keeps it."""
+    """Return the record of an entity."""
     kind = KINDS[type(entity)]
     return Record(
         kind=kind.name,
@@ -264,19 +264,25 @@ def to_record(entity: Entity) -> Record:
 
 
 def to_entity(type_: type[E], record: Record) -> E:
-    """Return the entity that `record` keeps."""
+    """Return the entity of a record."""
     return cast("E", KINDS[type_].decoder.decode(record.body))
 
 
 def find(reader: Reader, type_: type[E], account: str, name: str) -> E | None:
-    """Return the entity of this name, or None. IAM's names are the same in any case of letters."""
+    """Return the entity of this name, or None.
+
+    Names are case-insensitive, as in IAM.
+    """
     kind = KINDS[type_]
     record = reader.find(kind.name, account, kind.fold(name))
     return None if record is None else to_entity(type_, record)
 
 
 def find_by_id(reader: Reader, type_: type[E], unique_id: str) -> E | None:
-    """Return the entity with this unique id, or None; an id of another kind of thing is None too."""
+    """Return the entity with this unique id, or None.
+
+    The result is also None if the id belongs to another type.
+    """
     record = reader.find_by_id(unique_id)
     if record is None or record.kind != KINDS[type_].name:
         return None
@@ -286,7 +292,7 @@ def find_by_id(reader: Reader, type_: type[E], unique_id: str) -> E | None:
 def each(
     reader: Reader, type_: type[E], account: str | None, *, after: str = "", prefix: str = "", batch: int = _BATCH
 ) -> Iterator[E]:
-    """Yield the entities of a type in an account, in the order of lists.
+    """Yield the entities of a type in an account, in list order.
 
     The arguments are those of `each_record`.
     """
@@ -303,10 +309,10 @@ def each_record(
     prefix: str = "",
     batch: int = _BATCH,
 ) -> Iterator[Record]:
-    """Yield the records of a type in an account, in the order of lists.
+    """Yield the records of a type in an account, in list order.
 
-    With `account` None it yields those of all accounts. `prefix` and `after` restrict the list as `Reader.page` says.
-    At most `batch` records are in memory at once, and a page is only read when its first record is needed.
+    If `account` is None, it yields those of all accounts. `prefix` and `after` restrict the list like `Reader.page`. At
+    most `batch` records are in memory at once, and a page is read only when its first record is needed.
     """
     kind = kind_name(type_)
     while True:
@@ -318,23 +324,29 @@ def each_record(
 
 
 def insert(writer: Writer, entity: Entity) -> None:
-    """Store a new entity. Raises Exists when the name or the id is taken."""
+    """Store a new entity. Raises Exists if the name or the id is taken."""
     writer.insert(to_record(entity))
 
 
 def replace(writer: Writer, entity: Entity) -> None:
-    """Store a changed entity under its old name. Raises Missing when it is not there."""
+    """Store a changed entity under its old name.
+
+    Raises Missing if it does not exist.
+    """
     writer.replace(to_record(entity))
 
 
 def delete(writer: Writer, entity: Entity) -> None:
-    """Remove an entity. Raises Missing when it is not there. Its links are the caller's to remove."""
+    """Delete an entity. The caller deletes its links.
+
+    Raises Missing if it does not exist.
+    """
     record = to_record(entity)
     writer.delete(record.kind, record.account, record.key)
 
 
 def kind_name(type_: type[Entity]) -> str:
-    """Return the name under which the store keeps this type."""
+    """Return the name of this type in the store."""
     return KINDS[type_].name
 
 

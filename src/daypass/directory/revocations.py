@@ -1,14 +1,15 @@
-"""Revoked access keys and delegation requests: the second before which what they issued is void.
+"""Revoked access keys and delegation requests.
 
-Owns one record of the store, which every node reads with each temporary credential, from the cache. AWS has no such
-record; it is for a key that has leaked.
+Owns one record of the store, which every node reads with each temporary credential, from the cache. It contains the
+second before which the sessions and credentials of a key or request are void. AWS has no such record; it is for a
+leaked key.
 
-- A revocation ends the sessions whose chain holds the key, at any depth, if the key's time in the chain is earlier than
-  the revocation (mint/key_chain.py). So a session that another node issued a moment too late ends as well.
+- A revocation ends the sessions whose chain contains the key, at any depth, if the key's time in the chain is earlier
+  than the revocation (mint/key_chain.py). Thus a session that another node issued a moment too late ends as well.
 - A revocation of a temporary key ends the session of that key too.
 - A revocation of a delegation request ends the credentials that were issued for it.
-- An entry stays until everything that it could end has expired: a delegation that was accepted before may be sent days
-  later.
+- An entry stays until all sessions that it could end have expired: a delegation that was accepted before may be sent
+  days later.
 """
 
 import math
@@ -33,18 +34,27 @@ Revocations = Mapping[str, int]
 
 
 def load_revocations(reader: Reader) -> Revocations:
-    """Return, by access key id or delegation request, the second before which everything that it issued is void."""
+    """Return the second of revocation by access key id or request id.
+
+    Credentials that were issued before this second are void.
+    """
     record = reader.find(_KIND, "", _KEY)
     return MappingProxyType({} if record is None else _decode(record.body))
 
 
 def end_of_second(now: datetime) -> int:
-    """Return the second before which everything counts as issued that was issued until now, in this second too."""
+    """Return the second after `now`.
+
+    Sessions that were issued until now, in the present second too, are older.
+    """
     return math.floor(now.timestamp()) + 1
 
 
 def is_revoked(session: Session, revocations: Revocations) -> bool:
-    """Return whether the session, a key that it grew from, or its delegation request was revoked."""
+    """Return whether a session was revoked.
+
+    That is true if the session, a key in its chain, or its delegation request was revoked.
+    """
     named = {session.access_key_id, session.delegation}
     if not session.issuing_keys:
         named |= {session.issuing_key, session.first_key}
@@ -54,13 +64,16 @@ def is_revoked(session: Session, revocations: Revocations) -> bool:
 
 
 def is_chain_revoked(chain: KeyChain, revocations: Revocations) -> bool:
-    """Return whether one of the keys was revoked after its time in the chain."""
+    """Return whether a key was revoked after its time in the chain."""
     steps = zip(chain.keys, chain.times, strict=True)
     return any(time < revocations[key] for key, time in steps if key in revocations)
 
 
 def revoke_key(writer: Writer, name: str, *, before: int, now: int) -> None:
-    """End what an access key or a delegation request issued before a second. A later revocation stands."""
+    """Void the credentials that a key or request issued before a second.
+
+    A later revocation stays.
+    """
     known = load_revocations(writer)
     kept = {name: until for name, until in known.items() if until + _KEPT > now}
     kept[name] = max(before, known.get(name, 0))
@@ -72,18 +85,19 @@ def revoke_key(writer: Writer, name: str, *, before: int, now: int) -> None:
 
 
 def revoke_for_good(writer: Writer, name: str, *, now: int) -> None:
-    """End a temporary key or a delegation request, and what grew from it, for as long as it could be of use.
+    """End a temporary key or a delegation request and its descendants.
 
-    Neither is ever issued again, so no session that begins later is meant to live. The clock of the node that issued it
-    may be ahead of this one, and a server of 0.1.0 may still redeem the token of a revoked request.
+    Neither is issued again, thus every later session is illegitimate, and the revocation lasts as long as one could be
+    valid. The clock of the issuing node may be ahead of this one, and a server of 0.1.0 may still redeem the token of a
+    revoked request.
     """
     revoke_key(writer, name, before=now + _KEPT, now=now)
 
 
 def revoke_delegation(writer: Writer, request: DelegationRequest, *, before: int | None = None, now: int) -> None:
-    """End what a delegation request gave: exchange token, credentials, and what grew from them.
+    """Revoke a delegation: exchange token, credentials and descendants.
 
-    If `before` is given, only what was approved before that second ends.
+    If `before` is given, only approvals before that second end.
     """
     for name in filter(None, (request.id, request.redeemed_key)):
         if before is None:

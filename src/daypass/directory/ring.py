@@ -1,6 +1,6 @@
-"""The key ring as the store keeps it: each sealing key encrypted at rest under the master key.
+"""The key ring in the store: sealing keys encrypted under the master key.
 
-Owns its records. How one key succeeds another is mint/lifecycle.py's rule.
+Owns its records. Leaves key rotation to mint/lifecycle.py.
 """
 
 from daypass.directory import records
@@ -19,7 +19,7 @@ def load_ring(reader: Reader, vault: SecretBox) -> SealingRing:
 
 
 def save_ring(writer: Writer, ring: SealingRing, vault: SecretBox) -> None:
-    """Make the store's ring this one: add the keys that are new, remove those that are gone."""
+    """Store the ring: add new keys, delete removed ones."""
     wanted = {key.id: key for key in ring.keys}
     for record in writer.page(records.kind_name(StoredKey), "", limit=_MOST):
         stored = records.to_entity(StoredKey, record)

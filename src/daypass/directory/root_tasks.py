@@ -1,8 +1,8 @@
-"""The task policies of AssumeRoot: what a session of a member's root user may be made for.
+"""The task policies of AssumeRoot: the purposes of a root session.
 
-Owns their texts, the feature of centralized root access that each belongs to, and what they make of a session: they
-hold nothing but denials, so beside them a session may do all that its root user may.
-Source: AWS Managed Policy Reference; IAM User Guide, "Perform a privileged task on a member account".
+Owns their documents, the feature of centralized root access that each belongs to, and the resulting session limits: the
+policies contain only denials, thus a session may do everything else that its root user may. Source: AWS Managed Policy
+Reference; IAM User Guide, "Perform a privileged task on a member account".
 """
 
 import json
@@ -45,7 +45,7 @@ class RootTask:
 
     @property
     def arn(self) -> str:
-        """The ARN that AssumeRoot is given."""
+        """Return the ARN that AssumeRoot accepts."""
         return _PREFIX + self.name
 
 
@@ -125,7 +125,10 @@ _EVERYTHING = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*
 
 @lru_cache(maxsize=len(_TASKS))
 def task_limits(arn: str) -> PolicySet:
-    """Return what a task policy leaves of a root user's rights, as session policies. An unknown one leaves nothing."""
+    """Return the session policies that a task policy makes.
+
+    An unknown task policy allows no action.
+    """
     task = ROOT_TASKS.get(arn)
     if task is None:
         return compile_set(())

@@ -1,7 +1,7 @@
-"""SAML providers as frozen values: an account's word that an identity provider may vouch for people; and our own keys.
+"""SAML providers and our own SAML keys as frozen values.
 
-Owns their fields. What their metadata means is federation/saml's work, which of them trust whom the roles say.
-Source: IAM API Reference, CreateSAMLProvider and GetSAMLProvider.
+Owns their fields. Leaves the meaning of metadata to federation/saml, and the trust in a provider to the trust policies
+of roles. Source: IAM API Reference, CreateSAMLProvider and GetSAMLProvider.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ EncryptionMode = Literal["Allowed", "Required"]
 
 
 class ProviderKey(Entity, frozen=True, kw_only=True):
-    """A private key that opens what the provider encrypts, itself encrypted at rest under the master key."""
+    """A private key that decrypts assertions, encrypted under the master key."""
 
     id: str
     created: datetime
@@ -22,10 +22,11 @@ class ProviderKey(Entity, frozen=True, kw_only=True):
 
 
 class MetadataSummary(Entity, frozen=True, kw_only=True):
-    """What sign-ins need of a metadata document. It is read once, when the document is registered.
+    """The parts of a metadata document that sign-ins need.
 
-    `digest` is the SHA-256 of that document: a summary of another document does not count. `certificates` are the
-    signing certificates in DER, `sign_on` pairs of a binding and the first address that the document gives for it.
+    The document is parsed once, at registration. `digest` is the SHA-256 of that document: a summary of another
+    document does not count. `certificates` are the signing certificates in DER, `sign_on` pairs of a binding and the
+    first address that the document gives for it.
     """
 
     digest: str
@@ -35,10 +36,10 @@ class MetadataSummary(Entity, frozen=True, kw_only=True):
 
 
 class SamlProvider(Named, frozen=True, kw_only=True):
-    """A registered identity provider. `entity_id` and `valid_until` are what its metadata says.
+    """A registered identity provider.
 
-    `lax` and `allow_sha1` are an operator's to set, on the machine that has the store: no permission of IAM's can make
-    a check weaker. `summary` is None in a record that a version before 0.2 wrote.
+    `entity_id` and `valid_until` come out of its metadata. Only an operator on the machine of the store can set `lax`
+    and `allow_sha1`: no permission of IAM can weaken a check. `summary` is None in a record of a version before 0.2.
     """
 
     metadata: str
@@ -52,19 +53,19 @@ class SamlProvider(Named, frozen=True, kw_only=True):
 
     @property
     def arn(self) -> str:
-        """The provider's ARN. It has no path."""
+        """Return the ARN of the provider. It has no path."""
         return iam_arn(self.account, "saml-provider", "/", self.name)
 
     def key_name(self, key_id: str) -> str:
-        """Return what a sealed private key is bound to: this provider and no other."""
+        """Return the name that a sealed key is bound to: this provider only."""
         return f"saml-key:{self.id}:{key_id}"
 
 
 class SamlRequestKey(Entity, frozen=True, kw_only=True):
     """A key that signs our requests to providers.
 
-    The certificate is for everybody to see; the private key is encrypted at rest under the master key. Times are whole
-    seconds since 1970.
+    The certificate is public; the private key is encrypted at rest under the master key. Times are whole seconds since
+    1970.
     """
 
     id: str
@@ -75,5 +76,5 @@ class SamlRequestKey(Entity, frozen=True, kw_only=True):
 
     @property
     def key_name(self) -> str:
-        """What the sealed private key is bound to: this key and no other."""
+        """Return the name that the sealed key is bound to: this key only."""
         return f"saml-request-key:{self.id}"

@@ -1,7 +1,7 @@
-"""Find and store SAML providers: by ARN, or by the name under which the identity provider speaks.
+"""Find and store SAML providers, by ARN or by issuer.
 
-Owns the link from an issuer's name to the providers that were registered for it. It lets a response that arrives by
-itself be judged without looking at every provider of every account.
+Owns the link from an issuer's name to the providers that were registered for it. With it, an unsolicited response is
+verified without reading every provider of every account.
 """
 
 import hashlib
@@ -18,7 +18,10 @@ _KIND = "saml-provider/"
 
 
 def provider_name(arn: str) -> tuple[str, str] | None:
-    """Return the account and the name in a SAML provider's ARN, or None where a text is no such ARN."""
+    """Return the account and the name in a SAML provider's ARN, or None.
+
+    The result is None if the string is not such an ARN.
+    """
     parts = Arn.find(arn)
     if parts is None or parts.service != "iam" or parts.region or not parts.resource.startswith(_KIND):
         return None
@@ -33,12 +36,15 @@ def find_provider(reader: Reader, arn: str) -> SamlProvider | None:
 
 
 def load_providers_of(reader: Reader, issuer: str) -> tuple[str, ...]:
-    """Return the ARNs of the providers that are registered for an issuer, in any account, in order."""
+    """Return the ARNs of the providers of an issuer, in order.
+
+    They may belong to any account.
+    """
     return tuple(link.target for link in reader.targets(ISSUER, _issuer_key(issuer)))
 
 
 def insert_provider(writer: Writer, provider: SamlProvider) -> None:
-    """Store a new provider. Raises Exists when the name is taken."""
+    """Store a new provider. Raises Exists if the name is taken."""
     records.insert(writer, provider)
     writer.link(_issuer_link(provider))
 
@@ -54,7 +60,10 @@ def replace_provider(writer: Writer, old: SamlProvider, new: SamlProvider) -> No
 def set_switches(
     writer: Writer, provider: SamlProvider, *, lax: bool | None = None, allow_sha1: bool | None = None
 ) -> SamlProvider:
-    """Store a provider whose checks are weaker, or strict again. What is None stays."""
+    """Store a provider with relaxed or restored checks.
+
+    An argument of None leaves its check unchanged.
+    """
     new = msgspec.structs.replace(
         provider,
         lax=provider.lax if lax is None else lax,
@@ -65,7 +74,10 @@ def set_switches(
 
 
 def delete_provider(writer: Writer, provider: SamlProvider) -> None:
-    """Remove a provider. Roles that name it trust nobody through it from now on."""
+    """Delete a provider.
+
+    Roles that name it do not trust its assertions from now on.
+    """
     records.delete(writer, provider)
     _unlink(writer, provider)
 
@@ -80,5 +92,5 @@ def _unlink(writer: Writer, provider: SamlProvider) -> None:
 
 
 def _issuer_key(issuer: str) -> str:
-    # A name may be longer than a key of the store; nothing is decided by the hash, only found.
+    # A name may be longer than a key of the store; the hash only finds a provider and decides no access.
     return hashlib.sha256(issuer.encode("utf-8", "surrogatepass")).hexdigest()

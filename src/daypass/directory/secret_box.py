@@ -1,22 +1,22 @@
-"""The promise of a box for secrets at rest.
+"""The protocol that encrypts secrets at rest.
 
-Owns the Protocol and its one refusal; storage/vault.py keeps it under the master key.
+Owns the Protocol and its one error; storage/vault.py implements it with the master key.
 """
 
 from typing import Protocol
 
 
 class Unopenable(Exception):  # noqa: N818 - read as a sentence: decrypting raises Unopenable
-    """The sealed secret is damaged, or belongs to something else."""
+    """The sealed secret is damaged or bound to another name."""
 
 
 class SecretBox(Protocol):
-    """Seals what must not lie readable in the store."""
+    """Encryption of values that must not be readable in the store."""
 
     def encrypt(self, plaintext: bytes, /, *, bound_to: str) -> bytes:
-        """Return the sealed form; it opens only with the same `bound_to`."""
+        """Return the sealed form; only the same `bound_to` opens it."""
         ...
 
     def decrypt(self, sealed: bytes, /, *, bound_to: str) -> bytes:
-        """Return what was sealed, or raise Unopenable."""
+        """Return the plaintext, or raise Unopenable."""
         ...

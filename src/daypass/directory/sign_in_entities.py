@@ -1,6 +1,6 @@
 """A sign-in that waits for its choice of role, as a frozen value.
 
-Owns its fields. What proves the sign-in is sealed at rest, and gone once a choice was made or its minutes are over.
+Owns its fields. The proof of identity is sealed at rest, and deleted after the choice or after some minutes.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from daypass.directory.entities import Entity
 
 
 class SignIn(Entity, frozen=True, kw_only=True):
-    """A proof of identity that somebody handed in with a browser."""
+    """A proof of identity that a browser submitted."""
 
     id: str
     ends: datetime
@@ -17,5 +17,5 @@ class SignIn(Entity, frozen=True, kw_only=True):
 
     @property
     def proof_name(self) -> str:
-        """What the sealed proof is bound to: this sign-in and no other."""
+        """Return the name that the sealed proof is bound to: this sign-in only."""
         return f"sign-in:{self.id}"

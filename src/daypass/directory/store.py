@@ -1,9 +1,9 @@
-"""What the directory asks of a store: records, links between them, claims, and one writer at a time.
+"""The protocol of a store.
 
-Owns the promises. Each sentence of a docstring below is tested by tests/storage/ against every store.
-A store knows nothing of IAM: the directory's own types encode themselves into a record's body, and callers
-fold the case of names before they make a key of them. Everything here blocks; the server asks `CachedOnly`
-on its event loop and does the rest on worker threads.
+A store contains records, links between them and replay claims, and allows one writer at a time. Owns the promises:
+tests/storage/ tests each sentence of the docstrings below against every store. A store knows no IAM: the directory's
+own types encode themselves into the body of a record, and callers fold the case of names before they make a key of
+them. Every call here blocks; the server uses `CachedOnly` on its event loop, and worker threads for the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +20,11 @@ Ts = TypeVarTuple("Ts")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored thing. Among the records of a kind in an account, `key` and `sort` are each unique.
+    """One stored entity.
 
-    `unique_id` is unique in the whole store. `sort` is what lists are ordered and filtered by, for instance
-    path and name; where it is a path, its parts end in slashes. No account id holds a slash.
+    Among the records of a kind in an account, `key` and `sort` are each unique. `unique_id` is unique in the whole
+    store. `sort` orders and filters lists, for instance path and name; if it contains a path, the parts of the path end
+    in slashes. An account id does not contain a slash.
     """
 
     kind: str
@@ -35,15 +36,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Where the record stands in a list that spans all accounts: what `after` wants there."""
+        """Return the record's place in a list of all accounts, for `after`."""
         return f"{self.account}/{self.sort}"
 
 
 class Link(msgspec.Struct, frozen=True):
-    """An arrow from one thing to another, such as ("member", user id, group id). Both ends can be asked.
+    """A directed link, such as ("member", user id, group id).
 
-    The ends are unique ids, ARNs or, below a source, plain names: an inline policy is a link from its user's
-    id to its name with the document as body, so that changing one disturbs nobody else's cached policies.
+    It is found from both ends. The ends are unique ids, ARNs or, below a source, plain names: an inline policy is a
+    link from its user's id to its name with the document as body, so that a change of it does not invalidate cached
+    policies of other users.
     """
 
     kind: str
@@ -53,7 +55,10 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class RecordTouched(msgspec.Struct, frozen=True, tag="r", array_like=True):
-    """A record was inserted, replaced or deleted. These are its names before or after."""
+    """A record was inserted, replaced or deleted.
+
+    These are its names before or after.
+    """
 
     kind: str
     account: str
@@ -63,7 +68,7 @@ class RecordTouched(msgspec.Struct, frozen=True, tag="r", array_like=True):
 
 
 class LinkTouched(msgspec.Struct, frozen=True, tag="l", array_like=True):
-    """A link was made, changed or removed."""
+    """A link was inserted, changed or deleted."""
 
     kind: str
     source: str
@@ -74,28 +79,31 @@ Touch = RecordTouched | LinkTouched
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What was touched after one revision, up to and including `revision`."""
+    """The changes after one revision, up to and including `revision`."""
 
     revision: int
     touched: frozenset[Touch]
 
 
 class Exists(Exception):  # noqa: N818 - read as a sentence: insert raises Exists
-    """The key, the sort text or the unique id is taken."""
+    """The key, the sort string or the unique id is taken."""
 
 
 class Missing(Exception):  # noqa: N818 - read as a sentence: delete raises Missing
-    """There is no such record or link."""
+    """The record or link does not exist."""
 
 
 class WouldBlock(Exception):  # noqa: N818 - the name the operating system gives to the same thing
-    """The answer is not in the cache, or the cache may be stale: ask again where blocking is allowed."""
+    """The answer is not in the cache, or the cache may be stale.
+
+    Repeat the call where blocking is allowed.
+    """
 
 
 class StoreUnavailable(ServiceUnavailable):
-    """The database is away, full or locked for too long. Nothing was answered that is not so.
+    """The database is down, full or locked for too long.
 
-    From a write it may also mean that nobody knows whether the write happened.
+    No wrong answer was returned. After a write, it may also mean that the result of the write is unknown.
     """
 
     def __init__(self, detail: str) -> None:
@@ -105,11 +113,11 @@ class StoreUnavailable(ServiceUnavailable):
 class Reader(Protocol):
     """One snapshot of the store.
 
-    Text that no database could hold or index (NUL, lone surrogates, over 1,000 bytes) is not found.
+    A string that databases cannot store or index (NUL, lone surrogates, over 1,000 bytes) is not found.
     """
 
     def revision(self) -> int:
-        """Return the number of writes that the snapshot has seen. An empty store's is 0."""
+        """Return the number of writes in the snapshot; 0 for an empty store."""
         ...
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
@@ -117,20 +125,27 @@ class Reader(Protocol):
         ...
 
     def find_by_id(self, unique_id: str) -> Record | None:
-        """Return the record of this unique id, of any kind and account, or None."""
+        """Return the record of this unique id, or None.
+
+        The record may be of any kind and account.
+        """
         ...
 
     def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
-        """Return the first `limit` records whose sort text begins with `prefix` and comes after `after`.
+        """Return the next `limit` records with this prefix after `after`.
 
-        They are ordered by sort text, code point by code point, whatever the database's language. Records
-        that come and go between two pages neither hide nor repeat the others. With `account` None all
-        accounts are listed, one after the other, and `after` is the last record's `place`.
+        `prefix` and `after` are compared with the sort string. Records are ordered by it, code point by code point,
+        in every language of the database. Insertions and deletions between two pages neither hide nor repeat other
+        records. If `account` is None, all accounts are listed, one after the other, and `after` is the `place` of the
+        last record.
         """
         ...
 
     def count(self, kind: str, account: str) -> int:
-        """Return how many records of a kind an account has, at a cost that does not grow with them."""
+        """Return the number of records of a kind in an account.
+
+        The cost does not grow with the number.
+        """
         ...
 
     def find_link(self, kind: str, source: str, target: str) -> Link | None:
@@ -138,95 +153,115 @@ class Reader(Protocol):
         ...
 
     def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        """Return the links from `source`, ordered by target, from the first target after `after`."""
+        """Return the links from `source` after the target `after`.
+
+        They are ordered by target.
+        """
         ...
 
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        """Return the links to `target`, ordered by source, from the first source after `after`."""
+        """Return the links to `target` after the source `after`.
+
+        They are ordered by source.
+        """
         ...
 
     def count_sources(self, kind: str, target: str) -> int:
-        """Return how many links of a kind lead to `target`."""
+        """Return the number of links of a kind to `target`."""
         ...
 
 
 class ReplayGuard(Protocol):
-    """Remembers what may be used once."""
+    """A record of keys that can be used once."""
 
     def claim(self, key: str, *, until: datetime) -> bool:
-        """Take `key` if nobody has; say whether we got it. Atomic across processes.
+        """Claim `key`, and return whether it was free.
 
-        It is kept at least until `until`. Afterwards it is forgotten sooner or later: each claim forgets
-        a few others, never many.
+        The operation is atomic across processes. The claim stays at least until `until`. Expired claims are deleted
+        over time: each claim deletes a few of them, never many.
         """
         ...
 
 
 class Writer(Reader, ReplayGuard, Protocol):
-    """One transaction. It reads what it wrote; a refusal below leaves it usable and changes nothing.
+    """One transaction.
 
-    A claim made here is kept only if the transaction is.
-    Text that no database could hold or index (NUL, lone surrogates, over 1,000 bytes) raises ValueError.
+    It reads its own writes. An error of a method below leaves it usable and without changes. A claim in a transaction
+    stays only if the transaction commits. A string that databases cannot store or index (NUL, lone surrogates, over
+    1,000 bytes) raises ValueError.
     """
 
     def insert(self, record: Record) -> None:
-        """Add a record, or raise Exists."""
+        """Insert a record, or raise Exists."""
         ...
 
     def replace(self, record: Record) -> None:
-        """Put a record in the place of the one with the same key, or raise Missing, or Exists."""
+        """Replace the record with the same key.
+
+        Raises Missing, or Exists if another name is taken.
+        """
         ...
 
     def delete(self, kind: str, account: str, key: str) -> None:
-        """Remove a record, or raise Missing. Its links are the caller's to remove."""
+        """Delete a record, or raise Missing. The caller deletes its links."""
         ...
 
     def link(self, link: Link) -> None:
-        """Make a link. Making it twice is making it once, with the later body."""
+        """Insert a link.
+
+        If the link exists, its body is replaced.
+        """
         ...
 
     def unlink(self, kind: str, source: str, target: str) -> None:
-        """Remove a link, or raise Missing."""
+        """Delete a link, or raise Missing."""
         ...
 
 
 class Store(ReplayGuard, Protocol):
-    """Keeps the directory. Safe to use from many threads; a database, from many processes too.
+    """A store of the directory.
 
-    No call waits without bound: a database that is away or locked for too long raises StoreUnavailable.
-    A claim made on the store itself is durable before it answers.
+    It is safe to use from many threads; a database, from many processes too. Every wait is bounded: StoreUnavailable is
+    raised if a database is down or locked for too long. A claim on the store itself is durable before the call returns.
     """
 
     @property
     def beacon(self) -> Sequence[int]:
-        """One number that differs after each write that any process of this machine and user has answered.
+        """A change counter that differs after each write.
 
-        Reading it never blocks, and costs next to nothing.
+        A write counts if any process of this machine and user has completed it. Reading it never blocks and costs
+        almost no time.
         """
         ...
 
     def read(self) -> AbstractContextManager[Reader]:
-        """Open one snapshot: what is written meanwhile does not show in it."""
+        """Open one snapshot, which does not show later writes."""
         ...
 
     def write(self) -> AbstractContextManager[Writer]:
-        """Open one transaction, alone: no other writer of the store runs beside it.
+        """Open one transaction without any other concurrent writer.
 
-        It is durable before the context exits. An exception inside rolls all of it back. Inside, claims are made
-        on the writer: whoever asks the store itself for another write waits for its own end, and in vain.
+        It is durable before the context exits. An exception inside rolls it back. Inside, make claims on the writer:
+        another write on the store itself would wait for the end of this one, and time out.
         """
         ...
 
     def revision(self) -> int:
-        """Return the number of the last write. It grows by one with each write that touched something."""
+        """Return the number of the last write.
+
+        It grows by one with each write that changed a record or link.
+        """
         ...
 
     def changes_since(self, revision: int) -> Changes | None:
-        """Return what was touched after `revision`, or None when the store no longer knows."""
+        """Return the changes after `revision`.
+
+        Returns None if the store does not have them any more.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         ...
 
 
@@ -235,16 +270,16 @@ _LITTLE: set[Callable[..., object]] = set()
 
 
 def keeps_little(loader: L) -> L:
-    """Mark a loader whose value is small however large the records are that it reads.
+    """Mark a loader whose value is small even if its records are large.
 
-    A cache then weighs the value as a small one. Without the mark it assumes that a value is as large as its records.
+    A cache then counts the value as a small one. Without the mark it assumes that a value is as large as its records.
     """
     _LITTLE.add(loader)
     return loader
 
 
 def is_little(loader: Callable[..., object]) -> bool:
-    """Tell whether a loader is marked as one whose values are small."""
+    """Return whether a loader is marked as one with small values."""
     return loader in _LITTLE
 
 
@@ -271,12 +306,15 @@ def charged_argument(loader: Callable[..., object]) -> int | None:
 
 
 class Views(Protocol):
-    """Derived values that are as fresh as the store: what a loader makes of it, kept until it would differ.
+    """Cached values that are as fresh as the store.
 
-    A loader is a plain function of a Reader and hashable arguments, and of nothing else. What it raises is
-    passed on and not kept. Its value is shared between requests, so it must be frozen.
+    A loader is a plain function of a Reader and hashable arguments only. Its value is kept until a change could alter
+    it. Its exceptions are passed on and not cached. Its value is shared between requests, thus it must be frozen.
     """
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return what `loader` makes of the store now, or raise WouldBlock where blocking is not allowed."""
+        """Return the present value of `loader`.
+
+        Raises WouldBlock if blocking is not allowed.
+        """
         ...
