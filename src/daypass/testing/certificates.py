@@ -1,7 +1,6 @@
-"""Certificates for servers on loopback: good, expired, of another name, of nobody.
+"""Certificates for servers on loopback, valid or with a flaw.
 
-Owns a throw-away certificate authority. Nothing here is fit for anything but tests: the keys live as long
-as the process that made them.
+Owns a temporary certificate authority. Everything here is for tests only: the keys live as long as their process.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 class Flaw(Enum):
-    """What is wrong with a certificate."""
+    """The flaw of a certificate."""
 
     NONE = "none"
     EXPIRED = "expired"
@@ -29,14 +28,19 @@ class Flaw(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A certificate authority that only its own test trusts."""
+    """A certificate authority that only its own test trusts.
+
+    >>> authority = Authority.create("Example authority")
+    >>> authority.pem.startswith(b"-----BEGIN CERTIFICATE-----")
+    True
+    """
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
     @classmethod
     def create(cls, name: str = "Daypass test authority") -> Self:
-        """Make an authority that is valid for a day either side of now."""
+        """Create an authority that is valid for a day before and after now."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(name)
         builder = _validity(x509.CertificateBuilder(), Flaw.NONE)
@@ -48,16 +52,19 @@ class Authority:
 
     @property
     def pem(self) -> bytes:
-        """Return the certificate that a CA bundle holds."""
+        """Return the certificate for a CA bundle."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     @property
     def thumbprint(self) -> str:
-        """Return the SHA-1 thumbprint of the authority, as IAM writes it."""
+        """Return the SHA-1 thumbprint of the authority, in the form of IAM."""
         return self.certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303 - AWS's thumbprints are SHA-1
 
     def write_server_identity(self, path: Path, hosts: Sequence[str], flaw: Flaw = Flaw.NONE) -> Path:
-        """Write a key and certificate chain for `hosts` into one file, as ssl.load_cert_chain reads it."""
+        """Write a key and certificate chain for `hosts` into one file.
+
+        The file has the format of ssl.load_cert_chain.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer, signer = self.certificate.subject, self.key
         if flaw is Flaw.SELF_SIGNED:

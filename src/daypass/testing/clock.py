@@ -1,13 +1,20 @@
-"""A clock that stands still until it is moved.
+"""A clock that tests move or stop.
 
-For tests of software that uses STS: sessions expire when the test says so.
+It is for tests of software that uses STS: sessions expire when the test says so.
 """
 
 from datetime import UTC, datetime, timedelta
 
 
 class MovableClock:
-    """Tells real time plus an offset that can be moved, or a fixed instant once it is frozen."""
+    """Real time plus an offset, or a fixed instant after `freeze`.
+
+    >>> clock = MovableClock()
+    >>> clock.freeze(datetime(2030, 1, 1, tzinfo=UTC))
+    >>> clock.move(timedelta(hours=1))
+    >>> clock.now().isoformat()
+    '2030-01-01T01:00:00+00:00'
+    """
 
     def __init__(self) -> None:
         self._offset = timedelta()
@@ -20,16 +27,16 @@ class MovableClock:
         return datetime.now(UTC) + self._offset
 
     def move(self, by: timedelta) -> None:
-        """Move the clock forward, or back with a negative step."""
+        """Move the clock forward, or back if `by` is negative."""
         if self._frozen is not None:
             self._frozen += by
         else:
             self._offset += by
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Stop the clock, at `at` or where it stands."""
+        """Stop the clock, at `at` or at the present instant."""
         self._frozen = self.now() if at is None else at
 
     def reset(self) -> None:
-        """Tell real time again."""
+        """Return to real time."""
         self._frozen, self._offset = None, timedelta()

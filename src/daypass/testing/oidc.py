@@ -1,8 +1,8 @@
-"""An OpenID Connect issuer for tests: it signs, and mis-signs, and misbehaves on request.
+"""An OpenID Connect issuer for tests, which can sign wrongly and fail.
 
-Owns an https server on loopback with a discovery document and a key set, the keys behind them, and the ways
-in which real issuers fail: silence, trickles, floods, redirects, lies, lost and confused keys. Tokens are
-tokens.py's.
+Owns an https server on loopback with a discovery document and a key set, the keys behind them, and the failures of real
+issuers: hanging, slow and endless responses, redirects, wrong documents, lost and confused keys. Leaves tokens to
+tokens.py.
 """
 
 import gzip
@@ -31,9 +31,10 @@ FOREVER = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How the issuer answers one path. Without a body it tells the truth, after `silence` seconds.
+    """The response of the issuer for one path.
 
-    With `drip` it sends one byte each so many seconds; with `unending` it repeats the body for ever.
+    Without `body`, the issuer sends the correct document after `silence` seconds. With `drip`, it waits that many
+    seconds before each byte; with `unending`, it repeats the body forever.
     """
 
     status: int = 200
@@ -46,56 +47,62 @@ class Answer:
 
     @classmethod
     def hang(cls) -> Self:
-        """Accept the request and say nothing."""
+        """Accept the request and send no response."""
         return cls(silence=FOREVER)
 
     @classmethod
     def trickle(cls, seconds: float = 0.05) -> Self:
-        """Say the truth one byte at a time."""
+        """Send the correct document one byte at a time."""
         return cls(drip=seconds)
 
     @classmethod
     def flood(cls, size: int = 10_000_000) -> Self:
-        """Answer with `size` bytes of JSON."""
+        """Send `size` bytes of JSON."""
         return cls(body=b'{"keys":[' + b" " * size + b"]}")
 
     @classmethod
     def endless(cls) -> Self:
-        """Answer with bytes that never end and no length."""
+        """Send endless bytes without a length."""
         return cls(body=b" " * 65536, unending=True)
 
     @classmethod
     def header_flood(cls) -> Self:
-        """Answer with header lines that never end."""
+        """Send endless header lines."""
         return cls(endless_headers=True)
 
     @classmethod
     def bomb(cls, size: int = 50_000_000) -> Self:
-        """Answer with a small body that claims to be `size` bytes once unpacked."""
+        """Send a small compressed body that claims to expand to `size` bytes."""
         return cls(body=gzip.compress(b" " * size), headers=(("Content-Encoding", "gzip"),))
 
     @classmethod
     def redirect(cls, url: str, status: int = 302) -> Self:
-        """Send the reader elsewhere."""
+        """Send a redirect."""
         return cls(status=status, body=b"", headers=(("Location", url),))
 
     @classmethod
     def fail(cls, status: int = 500) -> Self:
-        """Answer with an error page."""
+        """Send an error page."""
         return cls(status=status, body=b"<html>sorry</html>")
 
     @classmethod
     def document(cls, value: object) -> Self:
-        """Answer with a JSON document of the test's own."""
+        """Send a JSON document of the test."""
         return cls(body=json.dumps(value).encode())
 
 
 class OidcIssuer:
     """An issuer on https://localhost, used as a context manager.
 
-    `url` is its name and `ca_bundle` the file that makes its certificate trusted. `now` tells its time, so
-    that a test with a movable clock gets tokens of that time. `answers` maps DISCOVERY, KEYS or TOKEN to
-    a misbehaviour.
+    `url` is its name and `ca_bundle` the file that makes its certificate trusted. `now` is its clock, so that a test
+    with a movable clock gets tokens of that time. `answers` maps DISCOVERY, KEYS or TOKEN to a failure.
+
+    >>> with OidcIssuer() as issuer:
+    ...     token = issuer.token(sub="repo:acme/site", aud="sts.amazonaws.com")
+    ...     issuer.url.startswith("https://localhost:")
+    True
+    >>> token.count(".")
+    2
     """
 
     def __init__(
@@ -126,7 +133,10 @@ class OidcIssuer:
     # Keys ---------------------------------------------------------------------------------------------------
 
     def rotate(self, alg: str = "RS256", key: SigningKey | None = None) -> SigningKey:
-        """Sign with a new key of `alg` from now on, and publish it instead of the old one."""
+        """Sign with a new key of `alg` from now on.
+
+        The new key replaces the old one in the published key set.
+        """
         self._serial += 1
         new = key or SigningKey.generate(alg, f"{alg}-{self._serial}")
         old = self.signing.get(alg)
@@ -136,19 +146,22 @@ class OidcIssuer:
         return new
 
     def lose(self, alg: str = "RS256") -> SigningKey:
-        """Go on signing with a key that is no longer published, and return it."""
+        """Continue to sign with a key that is no longer published; return it."""
         key = self.signing[alg]
         self.published = [entry for entry in self.published if entry.get("kid") != key.kid]
         return key
 
     def confuse(self, *entries: dict[str, Any]) -> None:
-        """Publish further entries, whatever they are, before the others."""
+        """Publish further entries, valid or not, before the others."""
         self.published = [*entries, *self.published]
 
     # Tokens -------------------------------------------------------------------------------------------------
 
     def claims(self, **changes: object) -> dict[str, Any]:
-        """Return the claims of an honest token. `changes` replace or add; None removes."""
+        """Return the claims of a correct token.
+
+        `changes` replace or add claims; None removes a claim.
+        """
         now = int(self._now())
         honest = {
             "iss": self.url,
@@ -160,7 +173,10 @@ class OidcIssuer:
         return {name: value for name, value in {**honest, **changes}.items() if value is not None}
 
     def token(self, claims: dict[str, Any] | None = None, *, alg: str = "RS256", **changes: object) -> str:
-        """Return a token that this issuer signed. Claims whose names are no identifiers come in `claims`."""
+        """Return a token that this issuer signed.
+
+        Claims whose names are not Python identifiers come in `claims`.
+        """
         key = self.signing[alg]
         header = {"alg": alg, "typ": "JWT", "kid": key.kid}
         return compact(header, {**self.claims(**changes), **(claims or {})}, key)
@@ -197,21 +213,21 @@ class OidcIssuer:
         return f"https://{self._host}:{self._server.server_port}"
 
     def document(self, path: str) -> object | None:
-        """Return what an honest issuer serves at `path`."""
+        """Return the correct document at `path`, or None."""
         if path == self._path.rstrip("/") + DISCOVERY:
             pages = {} if self.sign_in is None else self.sign_in.discovery(self.root)
             return {"issuer": self.url, "jwks_uri": self.root + KEYS, **pages, **self.discovery_changes}
         return {"keys": self.published} if path == KEYS else None
 
     def answer(self, path: str) -> Answer:
-        """Return how to answer a request, and count it."""
+        """Return the response to a request, and count the request."""
         name = DISCOVERY if path.endswith(DISCOVERY) else path
         self.requests[name] += 1
         return self.answers.get(name, Answer())
 
 
 class _Server(ThreadingHTTPServer):
-    """One thread a connection, so that a hanging answer holds up nobody else."""
+    """One thread for each connection, so that a hanging response blocks only itself."""
 
     daemon_threads = True
     block_on_close = False
@@ -223,7 +239,10 @@ class _Server(ThreadingHTTPServer):
         self._context = context
 
     def finish_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        """Shake hands in the connection's own thread: a slow client must not stop the accepting one."""
+        """Perform the handshake in the connection's own thread.
+
+        A slow client must not block the accepting thread.
+        """
         if not isinstance(request, socket):
             return
         request.settimeout(30)
@@ -231,11 +250,11 @@ class _Server(ThreadingHTTPServer):
             with self._context.wrap_socket(request, server_side=True) as secured:
                 _Handler(secured, client_address, self)
         except OSError:
-            return  # The client gave up or did not trust us, which is what many tests are about.
+            return  # The client closed the connection or did not trust the certificate, as many tests expect.
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers as the issuer says."""
+    """Send the responses of the issuer."""
 
     server: _Server
 
@@ -294,4 +313,4 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the test looks at `requests`."""
+        """Log no requests: the test reads `requests`."""

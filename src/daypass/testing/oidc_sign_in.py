@@ -1,7 +1,7 @@
-"""The sign-in side of the issuer for tests: an authorization endpoint that asks nobody, a token endpoint that checks.
+"""The sign-in endpoints of the issuer for tests.
 
-Owns what an honest provider holds a client to: the redirect address that it registered, its secret and the way in which
-it shows it, PKCE, and a code that is good once. `claims` are put into the ID tokens.
+The authorization endpoint signs in without a dialog; the token endpoint checks. Owns the checks of a correct provider:
+the registered redirect address, the client's secret and its authentication method, PKCE, and the single use of a code.
 """
 
 import base64
@@ -18,10 +18,15 @@ Claims = dict[str, Any]
 
 @dataclass(slots=True)
 class SignInPages:
-    """Signs everybody in as whoever `claims` say. `method` is the one in which the client shows its secret.
+    """Endpoints that sign every user in with `claims`.
 
-    With `error` it answers that instead of a code, as `description` has it. `names_itself` puts `iss` into its answers,
-    and `checks_verifier` is the whole of PKCE; a provider may leave out either.
+    `claims` are put into the ID tokens. `method` is the client's authentication method. With `error`, the authorization
+    endpoint returns that error and `description` instead of a code. `names_itself` puts `iss` into its responses, and
+    `checks_verifier` enables PKCE; a provider may omit either.
+
+    >>> pages = SignInPages("client", "secret", "https://app.example.org/callback", {"sub": "alice"})
+    >>> pages.discovery("https://localhost:8443")["token_endpoint"]
+    'https://localhost:8443/token'
     """
 
     client_id: str
@@ -36,11 +41,14 @@ class SignInPages:
     codes: dict[str, Claims] = field(default_factory=dict)
 
     def discovery(self, root: str) -> Claims:
-        """Return what the discovery document says of sign-in."""
+        """Return the sign-in members of the discovery document."""
         return {"authorization_endpoint": root + AUTHORIZE, "token_endpoint": root + TOKEN}
 
     def authorize(self, path: str, issuer: str) -> str | None:
-        """Return where an authorization request is answered to, or None where it cannot be."""
+        """Return the redirect for an authorization request.
+
+        Returns None if the request is not valid.
+        """
         asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
         if (asked.get("client_id"), asked.get("redirect_uri")) != (self.client_id, self.redirect_uri):
             return None
@@ -55,7 +63,7 @@ class SignInPages:
         return f"{self.redirect_uri}?{urlencode({**answer, 'code': code})}"
 
     def redeem(self, body: str, authorization: str, sign: Callable[[Claims], str]) -> tuple[int, Claims]:
-        """Return the status of the answer to a token request, and the answer."""
+        """Return the status and the body of the response to a token request."""
         form = {name: values[0] for name, values in parse_qs(body).items()}
         if not self._is_client(form, authorization):
             return 401, {"error": "invalid_client"}

@@ -1,7 +1,7 @@
-"""pytest fixtures: a running server, and boto3 clients that speak to it.
+"""pytest fixtures: a running server, and its boto3 clients.
 
-Use them with `pytest_plugins = ["daypass.testing.plugin"]`. The extra `testing` of Daypass installs the
-libraries that they need.
+Use them with `pytest_plugins = ["daypass.testing.plugin"]`. The extra `testing` of Daypass installs the required
+libraries.
 """
 
 from collections.abc import Iterator
@@ -21,32 +21,49 @@ except ModuleNotFoundError as error:
 
 
 class ClientFactory(Protocol):
-    """Makes a boto3 client of the running server."""
+    """A factory of boto3 clients for the running server."""
 
     def __call__(self, service: str, credentials: Any = None, /) -> Any:
         """Return a client for `sts` or `iam`.
 
-        `credentials` is a RootKey, the `Credentials` or `AccessKey` member of an answer, or None for the
-        first account's root user.
+        `credentials` is a RootKey, the `Credentials` or `AccessKey` member of a response, or None for the first
+        account's root user.
         """
         ...
 
 
 @pytest.fixture
 def daypass_server() -> Iterator[RunningServer]:
-    """Run a server on a memory store, with one account, for one test."""
+    """Run a server with a memory store and one account, for one test.
+
+    A test takes it as an argument:
+
+        def test_expiry(daypass_server, client):
+            daypass_server.clock.move(timedelta(hours=2))
+    """
     with running_server() as server:
         yield server
 
 
 @pytest.fixture
 def client(daypass_server: RunningServer) -> ClientFactory:
-    """Make boto3 clients of the test's server."""
+    """Return the factory of boto3 clients for the test's server.
+
+    A test takes it as an argument:
+
+        def test_account(client):
+            assert client("sts").get_caller_identity()["Account"] == "123456789012"
+    """
     return client_factory(daypass_server)
 
 
 def client_factory(server: RunningServer) -> ClientFactory:
-    """Return a maker of boto3 clients for a server."""
+    """Return a factory of boto3 clients for a server.
+
+    >>> with running_server() as server:
+    ...     client_factory(server)("sts").get_caller_identity()["Arn"]
+    'arn:aws:iam::123456789012:root'
+    """
 
     def make(service: str, credentials: Any = None, /) -> Any:
         key_id, secret, token = _parts(server.root if credentials is None else credentials)

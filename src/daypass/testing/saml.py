@@ -1,11 +1,7 @@
-"""A SAML identity provider for tests: it signs what it is told to, and mis-signs on request.
+"""A SAML identity provider for tests, which can sign wrongly on request.
 
-Owns what a provider says: metadata and responses. How things are signed and encrypted is saml_forge.py's. It
-shares no code with the server; a response is text from here on, as it would be from a provider somewhere
-else.
-
-    idp = SamlIdentityProvider("https://idp.example.org") sts.assume_role_with_saml(...,
-    SAMLAssertion=idp.response(Assertion(roles=(f"{role},{provider}",)), now=now))
+Owns the metadata and the responses of a provider. Leaves signing and encryption to saml_forge.py. It shares no code
+with the server; a response is a string, as from a remote provider.
 """
 
 import base64
@@ -30,10 +26,15 @@ _PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport" 
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What the provider says about somebody. The defaults are an assertion that AWS takes, but for `roles`.
+    """The content of an assertion.
 
-    `roles` are `ROLE_ARN,PROVIDER_ARN`. `attributes` may hold any others, by full name. `audiences` is one
-    AudienceRestriction; more of them go into `conditions_xml`, which is put into the Conditions as it is.
+    The defaults make an assertion that AWS accepts, except for `roles`. `roles` are `ROLE_ARN,PROVIDER_ARN`.
+    `attributes` may contain any others, by full name. `audiences` is one AudienceRestriction; more of them go into
+    `conditions_xml`, which is put into the Conditions unchanged.
+
+    >>> roles = ("arn:aws:iam::123456789012:role/dev,arn:aws:iam::123456789012:saml-provider/idp",)
+    >>> sorted(Assertion(roles=roles).all_attributes())[0]
+    'https://aws.amazon.com/SAML/Attributes/Role'
     """
 
     roles: Sequence[str] = ()
@@ -69,7 +70,18 @@ class Assertion:
 
 
 class SamlIdentityProvider:
-    """An identity provider with an entity ID and keys. The newest key signs; metadata shows all of them."""
+    """An identity provider with an entity ID and keys.
+
+    The newest key signs; the metadata contains all of them.
+
+    >>> idp = SamlIdentityProvider("https://idp.example.org")
+    >>> "https://idp.example.org" in idp.metadata_xml()
+    True
+    >>> roles = ("arn:aws:iam::123456789012:role/dev,arn:aws:iam::123456789012:saml-provider/idp",)
+    >>> response = idp.response(Assertion(roles=roles), now=datetime.now(UTC))
+    >>> decode(response).get("Destination")
+    'https://signin.aws.amazon.com/saml'
+    """
 
     def __init__(self, entity_id: str = "https://idp.example.org", *, keys: Sequence[KeyPair] = ()) -> None:
         self.entity_id = entity_id
@@ -77,20 +89,23 @@ class SamlIdentityProvider:
 
     @property
     def key(self) -> KeyPair:
-        """The key that signs."""
+        """Return the key that signs."""
         return self.keys[-1]
 
     def rotate(self, key: KeyPair | None = None) -> KeyPair:
-        """Begin to sign with another key. The former one stays in the metadata until it is retired."""
+        """Sign with another key from now on.
+
+        The former key stays in the metadata until `retire`.
+        """
         self.keys.append(key or make_key_pair())
         return self.key
 
     def retire(self) -> None:
-        """Take every key but the newest out of the metadata."""
+        """Remove every key except the newest from the metadata."""
         self.keys = self.keys[-1:]
 
     def metadata_xml(self, *, valid_until: datetime | None = None, use: str | None = "signing") -> str:
-        """Return the metadata document that CreateSAMLProvider takes."""
+        """Return the metadata document for CreateSAMLProvider."""
         until = f' validUntil="{instant(valid_until)}"' if valid_until else ""
         marked = f' use="{use}"' if use else ""
         descriptors = "".join(
@@ -121,7 +136,10 @@ class SamlIdentityProvider:
         how: Signing = HONEST,
         encryption: Encryption | None = None,
     ) -> str:
-        """Return a base64 SAMLResponse. `signed` is assertion, response, both or none."""
+        """Return a base64 SAMLResponse.
+
+        `signed` is `assertion`, `response`, `both` or `none`.
+        """
         root = self.unsigned_response(assertion, now=now)
         self.seal(root, signed=signed, how=how, encryption=encryption)
         return encode(root)
@@ -134,7 +152,7 @@ class SamlIdentityProvider:
         how: Signing = HONEST,
         encryption: Encryption | None = None,
     ) -> None:
-        """Sign, encrypt and sign again: the assertion, the assertion, the response."""
+        """Sign the assertion, encrypt it, and sign the response."""
         inner = root.find(f"{{{SAML}}}Assertion")
         if inner is not None and signed in {"assertion", "both"}:
             sign(inner, self.key, how)
@@ -144,7 +162,7 @@ class SamlIdentityProvider:
             sign(root, self.key, how)
 
     def unsigned_response(self, assertion: Assertion, *, now: datetime) -> etree._Element:
-        """Return the tree of a Response that nobody has signed yet, to bend before it is sealed."""
+        """Return the tree of an unsigned Response, to change before `seal`."""
         answers = f" InResponseTo={quoteattr(assertion.in_response_to)}" if assertion.in_response_to else ""
         return etree.fromstring(
             f'<samlp:Response xmlns:samlp="{SAMLP}" xmlns:saml="{SAML}" ID="{_identifier()}" Version="2.0" '
@@ -155,7 +173,7 @@ class SamlIdentityProvider:
         )
 
     def failure(self, *, now: datetime, status: str = "urn:oasis:names:tc:SAML:2.0:status:Responder") -> str:
-        """Return the Response of a provider that could not authenticate anybody."""
+        """Return the Response of a failed authentication."""
         return encode(
             etree.fromstring(
                 f'<samlp:Response xmlns:samlp="{SAMLP}" xmlns:saml="{SAML}" ID="{_identifier()}" '
@@ -205,17 +223,29 @@ def _attributes(attributes: Mapping[str, Sequence[str]]) -> str:
 
 
 def encode(root: etree._Element | bytes) -> str:
-    """Return a document as the base64 that goes into the SAMLResponse field."""
+    """Return a document in base64, for the SAMLResponse field.
+
+    >>> encode(b"<a/>")
+    'PGEvPg=='
+    """
     return base64.b64encode(root if isinstance(root, bytes) else etree.tostring(root)).decode()
 
 
 def decode(response: str) -> etree._Element:
-    """Return the tree of a response that this provider made."""
+    """Return the tree of a response of this provider.
+
+    >>> decode("PGEvPg==").tag
+    'a'
+    """
     return etree.fromstring(base64.b64decode(response))
 
 
 def instant(moment: datetime) -> str:
-    """Return a time as SAML writes it."""
+    """Return a time in the format of SAML.
+
+    >>> instant(datetime(2030, 1, 1, tzinfo=UTC))
+    '2030-01-01T00:00:00Z'
+    """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,8 +1,8 @@
-"""Sign and encrypt SAML elements, rightly or wrongly.
+"""Sign and encrypt SAML elements, correctly or wrongly.
 
-Owns the signer's side of XML Signature and XML Encryption for tests, with every knob that a real signer
-hides: which element the reference names, which transforms are claimed, whose key signs, what KeyInfo shows.
-It shares no code with the verifier that it is used to test.
+Owns the signer's side of XML Signature and XML Encryption for tests, with options that a real signer hides: the
+referenced element, the claimed transforms, the signing key, the content of KeyInfo. It shares no code with the verifier
+under test.
 """
 
 import base64
@@ -73,12 +73,12 @@ class KeyPair:
 
     @property
     def encoded(self) -> str:
-        """The certificate in base64, as metadata and KeyInfo carry it."""
+        """Return the certificate in base64, as in metadata and KeyInfo."""
         return base64.b64encode(self.certificate.public_bytes(serialization.Encoding.DER)).decode()
 
     @property
     def pem(self) -> str:
-        """The private key as AddPrivateKey takes it: PEM, without a passphrase."""
+        """Return the private key for AddPrivateKey: PEM without a passphrase."""
         return self.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
@@ -91,9 +91,13 @@ def make_key_pair(
     not_before: datetime = datetime(2020, 1, 1, tzinfo=UTC),
     lifetime: timedelta = timedelta(days=36_500),
 ) -> KeyPair:
-    """Make a key pair.
+    """Create a key pair.
 
-    `kind` is `rsa-BITS`, `p-256`, `p-384` or `p-521`. Its certificate outlives any test unless told.
+    `kind` is `rsa-BITS`, `p-256`, `p-384` or `p-521`. By default, its certificate is valid for a hundred years.
+
+    >>> pair = make_key_pair("p-256")
+    >>> pair.pem.splitlines()[0]
+    '-----BEGIN PRIVATE KEY-----'
     """
     curves = {"p-256": ec.SECP256R1(), "p-384": ec.SECP384R1(), "p-521": ec.SECP521R1()}
     private: PrivateKey
@@ -117,11 +121,11 @@ def make_key_pair(
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """How an element is signed. The defaults are what an honest provider does today.
+    """The options of a signature.
 
-    `method` and `digest` are short names from METHODS and DIGESTS. `claimed_method` is what the message says
-    where that differs from what was done. `key_info` replaces the KeyInfo: XML, or the empty string for none.
-    `secret` is the key of an HMAC. `signed_info` replaces SignedInfo altogether.
+    The defaults are those of a correct provider. `method` and `digest` are short names from METHODS and DIGESTS.
+    `claimed_method` is the method in the message, if it differs from the real one. `key_info` replaces the KeyInfo:
+    XML, or an empty string to omit it. `secret` is the key of an HMAC. `signed_info` replaces SignedInfo completely.
     """
 
     method: str = "rsa-sha256"
@@ -145,9 +149,14 @@ HONEST = Signing()
 
 
 def sign(element: etree._Element, key: KeyPair, how: Signing = HONEST) -> etree._Element:
-    """Put a signature into `element`, after its Issuer, and return the Signature.
+    """Insert a signature into `element`, after its Issuer, and return it.
 
-    The element is changed in place. Its surroundings matter only as far as canonical form says.
+    The element is changed in place. Its ancestors matter only for the canonical form.
+
+    >>> element = etree.fromstring('<a ID="one"><Issuer/></a>')
+    >>> signature = sign(element, make_key_pair("p-256"), Signing(method="ecdsa-sha256"))
+    >>> [etree.QName(child).localname for child in element]
+    ['Issuer', 'Signature']
     """
     digest = digest_of(element if how.covered is None else how.covered, how)
     uri = f"#{element.get('ID')}" if how.uri is None else how.uri
@@ -166,7 +175,11 @@ def sign(element: etree._Element, key: KeyPair, how: Signing = HONEST) -> etree.
 
 
 def signed_info(uri: str, digest: str, how: Signing = HONEST) -> str:
-    """Return a SignedInfo as XML."""
+    """Return a SignedInfo as XML.
+
+    >>> "#one" in signed_info("#one", "AAAA")
+    True
+    """
     method = METHODS.get(how.method, how.method) if how.claimed_method is None else how.claimed_method
     inclusive = (
         f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE}" PrefixList={quoteattr(how.prefixes)}/>' if how.prefixes else ""
@@ -188,7 +201,13 @@ def signed_info(uri: str, digest: str, how: Signing = HONEST) -> str:
 
 
 def digest_of(element: etree._Element, how: Signing = HONEST) -> str:
-    """Return the base64 digest of an element in exclusive canonical form, without its signature."""
+    """Return the base64 digest of an element without its signature.
+
+    The element is in exclusive canonical form.
+
+    >>> digest_of(etree.fromstring("<a/>")) == digest_of(etree.fromstring("<a></a>"))
+    True
+    """
     bare = etree.fromstring(etree.tostring(element, with_tail=False))
     for signature in bare.findall(f"{{{DS}}}Signature"):
         bare.remove(signature)
@@ -198,7 +217,13 @@ def digest_of(element: etree._Element, how: Signing = HONEST) -> str:
 
 
 def canonical(element: etree._Element, *, exclusive: bool, prefixes: str = "") -> bytes:
-    """Return an element in canonical form, with the namespaces of its surroundings in scope."""
+    """Return an element in canonical form.
+
+    The namespaces of its ancestors are in scope.
+
+    >>> canonical(etree.fromstring("<a/>"), exclusive=True)
+    b'<a></a>'
+    """
     alone = etree.fromstring(etree.tostring(element, with_tail=False))
     return etree.tostring(
         alone,
@@ -242,7 +267,7 @@ def _insert(element: etree._Element, signature: etree._Element, after: str) -> N
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """How an assertion is encrypted.
+    """The options of an encryption.
 
     `cipher` is aes{128,192,256}-{gcm,cbc}; `transport` oaep, oaep11 or rsa15.
     """
@@ -258,7 +283,12 @@ _TRANSPORTS = {"oaep": f"{ENC}rsa-oaep-mgf1p", "oaep11": f"{ENC11}rsa-oaep", "rs
 
 
 def encrypt(plaintext: bytes, how: Encryption) -> etree._Element:
-    """Return an EncryptedAssertion that contains `plaintext`, whatever that is."""
+    """Return an EncryptedAssertion with `plaintext`, which need not be XML.
+
+    >>> key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    >>> etree.QName(encrypt(b"<a/>", Encryption(key.public_key()))).localname
+    'EncryptedAssertion'
+    """
     key = secrets.token_bytes(int(how.cipher[3:6]) // 8)
     content = f"{ENC11 if how.cipher.endswith('gcm') else ENC}{how.cipher}"
     sealed_key = base64.b64encode(how.to.encrypt(key, _transport(how))).decode()

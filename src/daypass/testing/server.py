@@ -1,6 +1,6 @@
-"""A real server in this process, on a free port, with a clock that can be moved.
+"""A real server in this process, on a free port, with a movable clock.
 
-Owns starting and stopping it. Everything else is the real thing: sockets, signatures, policies, storage.
+Owns starting and stopping it. Everything else is real: sockets, signatures, policies, storage.
 """
 
 import asyncio
@@ -26,37 +26,37 @@ except ModuleNotFoundError as error:
         f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"
     ) from error
 
-_START = 30.0  # seconds until a server that does not answer is given up
+_START = 30.0  # seconds until the start fails
 
 
 class Recorder:
-    """Keeps the audit events, in order."""
+    """Keep the audit events in memory, in order."""
 
     def __init__(self) -> None:
         self.happenings: list[Happening] = []
 
     def __call__(self, happening: Happening, /) -> None:
-        """Keep one."""
+        """Keep an event."""
         self.happenings.append(happening)
 
     def trouble(self) -> str:
-        """Find nothing wrong."""
+        """Return an empty string: this sink does not fail."""
         return ""
 
     def record_now(self, happening: Happening, /) -> None:
-        """Keep one."""
+        """Keep an event."""
         self(happening)
 
     def reopen(self) -> None:
-        """Keep what there is."""
+        """Keep the events."""
 
     def close(self) -> None:
-        """Keep what there is."""
+        """Keep the events."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that answers at `url`. `root` is the first account's root key."""
+    """A server at `url`. `root` is the first account's root key."""
 
     url: str
     root: RootKey
@@ -66,7 +66,12 @@ class RunningServer:
     config: Config
 
     def new_account(self, account: str = "", **wanted: Any) -> RootKey:
-        """Make one more account, as `daypass account create` does, and return its root key."""
+        """Create an account, like `daypass account create`; return its root key.
+
+        >>> with running_server() as server:
+        ...     server.new_account("210987654321").account
+        '210987654321'
+        """
         with self.there.store.write() as writer:
             return create_account(
                 writer,
@@ -103,13 +108,19 @@ def running_server(
     master_key: str = "",
     clock: MovableClock | None = None,
 ) -> Iterator[RunningServer]:
-    """Run a server until the context ends. `config` may change any setting but host, port and store.
+    """Run a server until the context ends.
 
-    A store on PostgreSQL needs a master key. A `clock` that was frozen before lets the server start at another time.
+    `config` may change any setting except host, port and store. A store on PostgreSQL needs a master key. With a frozen
+    `clock`, the server starts at another time.
+
+    >>> with running_server() as server:
+    ...     server.url.startswith("http://127.0.0.1:")
+    True
     """
     clock, audit = clock or MovableClock(), Recorder()
     listener = socket.create_server(("127.0.0.1", 0))
-    # asyncio leaves this to us for sockets it did not make; without it every answer waits 40 ms for an acknowledgement.
+    # asyncio does not set this option on sockets of others; without it every response waits 40 ms for an
+    # acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     config = replace(config or Config(), host="127.0.0.1", port=port, store=store)
@@ -124,7 +135,7 @@ def running_server(
             app,
             http=Connection,
             ws="none",
-            proxy_headers=False,  # whose headers count is Daypass's own rule
+            proxy_headers=False,  # Daypass has its own rule about trusted headers
             lifespan="on",
             access_log=False,
             log_config=None,

@@ -1,8 +1,7 @@
-"""Make tokens the way issuers do, and the way forgers do.
+"""Create tokens like issuers, or forge them.
 
-Owns signing keys of every algorithm, their JWKs, and the compact form with whatever header, payload and
-signature a test asks for. Shares nothing with the verifier: a mistake made twice would not be seen.
-Source: RFC 7515, RFC 7517, RFC 7518, RFC 8037.
+Owns signing keys of every algorithm, their JWKs, and the compact form with any header, payload and signature. It shares
+no code with the verifier: a shared bug would stay hidden. Source: RFC 7515, RFC 7517, RFC 7518, RFC 8037.
 """
 
 import base64
@@ -34,23 +33,42 @@ _CURVES: Mapping[str, tuple[str, ec.EllipticCurve]] = {
 
 
 def encode(data: bytes) -> str:
-    """Return base64url without padding."""
+    """Return base64url without padding.
+
+    >>> encode(b"abcd")
+    'YWJjZA'
+    """
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def encode_json(value: object) -> str:
-    """Return a value as JSON in base64url, as headers and payloads are written."""
+    """Return a value as JSON in base64url, like headers and payloads.
+
+    >>> encode_json({"alg": "none"})
+    'eyJhbGciOiJub25lIn0'
+    """
     return encode(json.dumps(value, separators=(",", ":")).encode())
 
 
 def encode_number(number: int, size: int | None = None) -> str:
-    """Return a key's number in base64url, padded with zeros to `size` bytes where the format asks for it."""
+    """Return a key's number in base64url.
+
+    It is padded with zeros to `size` bytes, if the format requires it.
+
+    >>> encode_number(65537)
+    'AQAB'
+    """
     return encode(number.to_bytes(size or (number.bit_length() + 7) // 8, "big"))
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key with the name and algorithm that its JWK publishes."""
+    """A private key with its key id and algorithm.
+
+    >>> key = SigningKey.generate("ES256", "key-1")
+    >>> sorted(key.jwk())
+    ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']
+    """
 
     kid: str | None
     alg: str
@@ -58,7 +76,7 @@ class SigningKey:
 
     @classmethod
     def generate(cls, alg: str, kid: str | None, *, rsa_bits: int = 2048, exponent: int = 65537) -> Self:
-        """Make a key for an algorithm: RS*, PS*, ES*, EdDSA."""
+        """Create a key for an algorithm: RS*, PS*, ES*, EdDSA."""
         if alg in _CURVES:
             return cls(kid, alg, ec.generate_private_key(_CURVES[alg][1]))
         if alg == "EdDSA":
@@ -66,25 +84,25 @@ class SigningKey:
         return cls(kid, alg, rsa.generate_private_key(public_exponent=exponent, key_size=rsa_bits))
 
     def named(self, kid: str | None) -> Self:
-        """Return the same key under another name."""
+        """Return the same key under another key id."""
         return replace(self, kid=kid)
 
     @property
     def pem(self) -> bytes:
-        """Return the private key as other libraries read it; a secret as it is."""
+        """Return the private key in PEM, or a secret unchanged."""
         if isinstance(self.private, bytes):
             return self.private
         return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     @property
     def public_pem(self) -> bytes:
-        """Return the public key as other libraries read it, which forgers use as a secret."""
+        """Return the public key in PEM. Forgers use it as an HMAC secret."""
         if isinstance(self.private, bytes):
             return self.private
         return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def jwk(self, **members: object) -> dict[str, Any]:
-        """Return the published form. `members` replace or add; None removes."""
+        """Return the JWK. `members` replace or add members; None removes."""
         entry = {"kid": self.kid, "alg": self.alg, "use": "sig", **self._public_members(), **members}
         return {name: value for name, value in entry.items() if value is not None}
 
@@ -113,7 +131,7 @@ class SigningKey:
                 return {"kty": "oct", "k": encode(secret)}
 
     def sign(self, data: bytes, alg: str | None = None) -> bytes:
-        """Return a signature over `data`, by an algorithm that the key's type can do."""
+        """Return a signature of `data`, by an algorithm of the key's type."""
         alg = alg or self.alg
         match self.private:
             case rsa.RSAPrivateKey():
@@ -133,9 +151,13 @@ class SigningKey:
 
 
 def compact(header: object, payload: object, key: SigningKey | None, *, alg: str | None = None) -> str:
-    """Return a compact JWS. Bytes are taken as they are, all else becomes JSON; no key means no signature.
+    """Return a compact JWS.
 
-    `alg` is what the key really does, whatever the header says.
+    Bytes are used unchanged, other values become JSON. Without a key there is no signature. `alg` is the real
+    algorithm, which may differ from the header.
+
+    >>> compact({"alg": "none"}, {"sub": "alice"}, None)
+    'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.'
     """
     parts = [encode(part) if isinstance(part, bytes) else encode_json(part) for part in (header, payload)]
     signed = ".".join(parts)
