@@ -1,4 +1,4 @@
-"""A store in memory, and what `daypass apply` and `daypass export` do to it, without a process."""
+"""A store in memory, with `daypass apply` and `daypass export` in the process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,17 +32,17 @@ class Given:
 
 
 class Events:
-    """Keeps audit events."""
+    """A sink that keeps audit events."""
 
     def __init__(self) -> None:
         self.all: list[Happening] = []
 
     def __call__(self, happening: Happening, /) -> None:
-        """Keep one."""
+        """Keep an event."""
         self.all.append(happening)
 
     def close(self) -> None:
-        """Keep what there is."""
+        """Keep the events."""
 
 
 def opened() -> OpenedStore:
@@ -61,7 +61,7 @@ class Directory:
 
     @property
     def tools(self) -> Tools:
-        """The tools of one command."""
+        """Return the tools of one command."""
         return tools_with(self.there, self.quotas, self.events, command="test", secrets=Given(self.secrets))
 
     def apply(self, text: str, *, prune: bool = False, is_trial: bool = False) -> Outcome:
@@ -76,12 +76,12 @@ class Directory:
             return as_yaml(export_document(present, read_standings(reader), with_keys=with_keys))
 
     def thing(self, kind: str, name: str, account: str = ACCOUNT) -> Thing | None:
-        """Return a thing of the store, or None."""
+        """Return an entity of the store, or None."""
         with self.there.store.read() as reader:
             return read_present(reader, [account], self.there.vault).get((account, kind, name.lower()))
 
     def call(self, action: str, account: str = ACCOUNT, **params: Any) -> dict[str, Any]:
-        """Do what a client of the API does, as the account's root user."""
+        """Call an action like a client of the API, as the account's root user."""
         from daypass.apply.api import Api
         from daypass.apply.nodes import Place
 
@@ -91,7 +91,7 @@ class Directory:
             return api.call(account, action, params, Place())
 
     def revision(self) -> int:
-        """Return how often the store was written."""
+        """Return the revision of the store."""
         return self.there.store.revision()
 
 
@@ -103,7 +103,7 @@ def one_account(**sections: Any) -> str:
 
 
 def allow(*actions: str) -> dict[str, Any]:
-    """Return a policy that allows actions on everything."""
+    """Return a policy that allows actions on all resources."""
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
 
 

@@ -27,7 +27,7 @@ def settings(directory: Directory) -> tuple[Any, Any]:
 
 
 def test_an_account_is_made_with_its_settings(directory: Directory) -> None:
-    """Through the API, which shows them; applied again, there is nothing to do."""
+    """The settings are set through the API; a second apply makes no changes."""
     text = one_account(alias="acme", passwordPolicy=POLICY)
     shown = show_plan(directory.apply(text).plan, is_done=True)
     assert '+ alias: "acme"' in shown
@@ -40,7 +40,10 @@ def test_an_account_is_made_with_its_settings(directory: Directory) -> None:
 
 
 def test_settings_change_and_go_with_the_file(directory: Directory) -> None:
-    """What the file set goes when it no longer says so; a policy is set as a whole."""
+    """A setting that the file no longer contains is removed.
+
+    A password policy is set as a whole.
+    """
     directory.apply(one_account(alias="acme", passwordPolicy=POLICY))
     directory.apply(one_account(alias="acme-2", passwordPolicy={}))
     assert settings(directory)[0] == "acme-2"
@@ -51,7 +54,7 @@ def test_settings_change_and_go_with_the_file(directory: Directory) -> None:
 
 
 def test_settings_of_somebody_else_are_left_alone(directory: Directory) -> None:
-    """Also with --prune: they are in no section of the file."""
+    """Settings outside the file stay, with --prune too: they are in no section of the file."""
     directory.apply(one_account())
     directory.call("CreateAccountAlias", AccountAlias="theirs")
     directory.call("UpdateAccountPasswordPolicy", MinimumPasswordLength=20)
@@ -60,7 +63,7 @@ def test_settings_of_somebody_else_are_left_alone(directory: Directory) -> None:
 
 
 def test_settings_are_exported_and_come_back(directory: Directory) -> None:
-    """The export applied to an empty store makes the same account."""
+    """The export, applied to an empty store, creates the same account."""
     directory.apply(one_account(alias="acme", passwordPolicy={**POLICY, "hardExpiry": True}))
     text = directory.export()
     other = Directory()
@@ -70,14 +73,14 @@ def test_settings_are_exported_and_come_back(directory: Directory) -> None:
 
 
 def test_an_alias_that_another_account_has_is_refused(directory: Directory) -> None:
-    """By the API, with the place; nothing is changed."""
+    """The API refuses the alias with its place; the store is unchanged."""
     directory.apply(one_account(alias="acme"))
     with pytest.raises(Mistake, match=r"accounts\.222233334444\.alias.*EntityAlreadyExists"):
         directory.apply(one_account(alias="acme").replace(ACCOUNT, "222233334444"))
 
 
 def test_accounts_may_swap_their_aliases(directory: Directory) -> None:
-    """Whichever comes first, the name that it wants is free by then."""
+    """In either order, the wanted alias is free before it is set."""
     other = "222233334444"
 
     def both(one: str, two: str) -> str:
@@ -102,7 +105,7 @@ def test_accounts_may_swap_their_aliases(directory: Directory) -> None:
     ],
 )
 def test_settings_of_the_wrong_form_are_refused(fields: dict[str, Any], place: str) -> None:
-    """With the place."""
+    """A setting of the wrong form is refused with its place."""
     with pytest.raises(Mistake) as caught:
         read(one_account(**fields))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.{place}:")

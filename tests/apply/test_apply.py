@@ -1,4 +1,4 @@
-"""Applying files: made, changed, deleted, left alone; all or nothing; by the API's own rules."""
+"""Applying files: create, change and delete, atomically and by the rules of the API."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def directory() -> Directory:
 
 
 def counted(outcome: Outcome) -> tuple[int, int, int]:
-    """Return how much a plan makes, changes and deletes."""
+    """Return the numbers of creations, changes and deletions in a plan."""
     create, change, delete = (sum(1 for _ in outcome.plan.of(verb)) for verb in Verb)
     return create, change, delete
 
@@ -62,7 +62,7 @@ EVERYTHING = one_account(
 
 
 def test_applying_twice_is_applying_once(directory: Directory) -> None:
-    """The second time there is nothing to do, and nothing is written."""
+    """A second apply of the same file has no changes and does not write."""
     first = directory.apply(EVERYTHING)
     assert counted(first) == (10, 0, 0)
     assert [key.account for key in first.root_keys] == [ACCOUNT]
@@ -72,7 +72,7 @@ def test_applying_twice_is_applying_once(directory: Directory) -> None:
 
 
 def test_export_applied_to_an_empty_store_exports_the_same(directory: Directory) -> None:
-    """A round trip loses nothing but secrets."""
+    """A round trip loses only secrets."""
     directory.apply(EVERYTHING)
     exported = directory.export()
     other = Directory()
@@ -83,7 +83,7 @@ def test_export_applied_to_an_empty_store_exports_the_same(directory: Directory)
 
 
 def test_a_trial_changes_nothing_and_says_the_same(directory: Directory) -> None:
-    """The plan of a trial is the plan of the real thing."""
+    """The plan of a trial is the plan of the real apply."""
     before = directory.revision()
     trial = directory.apply(EVERYTHING, is_trial=True)
     assert directory.revision() == before
@@ -92,7 +92,7 @@ def test_a_trial_changes_nothing_and_says_the_same(directory: Directory) -> None
 
 
 def test_what_a_file_no_longer_names_goes_if_a_file_made_it(directory: Directory) -> None:
-    """What was made otherwise stays, unless it is pruned."""
+    """Entities that no file has created stay, unless they are pruned."""
     directory.apply(one_account(users={"alice": {}, "bob": {"tags": {"a": "b"}}}, groups={}))
     directory.call("CreateUser", UserName="byhand")
     directory.call("CreateGroup", GroupName="byhand")
@@ -101,12 +101,12 @@ def test_what_a_file_no_longer_names_goes_if_a_file_made_it(directory: Directory
     assert directory.thing("user", "byhand") is not None
     assert counted(directory.apply(one_account(users={"bob": {}}), prune=True)) == (0, 0, 1)
     assert directory.thing("user", "byhand") is None
-    # A section that the file does not speak of is not pruned.
+    # A section that the file does not mention is not pruned.
     assert directory.thing("group", "byhand") is not None
 
 
 def test_a_user_made_anew_by_hand_is_nobodys(directory: Directory) -> None:
-    """Ownership goes by unique id: the same name made again is another user."""
+    """Ownership follows the unique id: a new entity of the same name is not owned."""
     directory.apply(one_account(users={"alice": {}}))
     directory.call("DeleteUser", UserName="alice")
     directory.call("CreateUser", UserName="alice")
@@ -115,7 +115,7 @@ def test_a_user_made_anew_by_hand_is_nobodys(directory: Directory) -> None:
 
 
 def test_parts_that_somebody_else_added_stay(directory: Directory) -> None:
-    """A file removes the tags, policies and memberships that it added, and no others, unless it prunes."""
+    """A file removes only the tags, policies and memberships that it added, unless it prunes."""
     directory.apply(
         one_account(users={"alice": {"tags": {"a": "1"}, "policies": [ADMIN]}, "boss": {"policies": [ADMIN]}})
     )
@@ -163,7 +163,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("sections", "says"), [row[1:] for row in _REFUSED], ids=[row[0] for row in _REFUSED])
 def test_what_cannot_be_says_where_and_changes_nothing(sections: dict[str, Any], says: str) -> None:
-    """References to what is not there, and everything that the API refuses."""
+    """A missing reference, or an entity that the API refuses, is reported with its place."""
     directory = Directory(quotas=Quotas(users=3))
     before = directory.revision()
     with pytest.raises(Mistake) as caught:
@@ -174,7 +174,10 @@ def test_what_cannot_be_says_where_and_changes_nothing(sections: dict[str, Any],
 
 
 def test_a_policy_changes_by_a_new_version_and_there_is_always_room(directory: Directory) -> None:
-    """Five versions are the most; the oldest that is not in force goes."""
+    """A policy has at most five versions.
+
+    The oldest one that is not the default is deleted.
+    """
     for number in range(8):
         directory.apply(one_account(policies={"p": {"document": allow(f"s3:Get{number}")}}))
     arn = f"arn:aws:iam::{ACCOUNT}:policy/p"
@@ -190,7 +193,7 @@ def test_what_cannot_change_in_place_is_refused(directory: Directory) -> None:
 
 
 def test_the_last_administrator_stays(directory: Directory) -> None:
-    """Neither deleting, nor detaching, nor emptying the policy may take the last one away; another may stand in."""
+    """Deleting, detaching or emptying the policy must not remove the last administrator; another may replace it."""
     boss = {"policies": [ADMIN]}
     directory.apply(one_account(users={"boss": boss, "other": {}}))
     without: tuple[dict[str, Any], ...] = ({"other": {}}, {"boss": {}, "other": {}})
@@ -205,7 +208,10 @@ def test_the_last_administrator_stays(directory: Directory) -> None:
 
 
 def test_an_access_key_has_the_secret_that_was_given(directory: Directory) -> None:
-    """It is made, rotated in place and made inactive; a secret that is not given changes nothing."""
+    """A key is created, rotated in place and deactivated.
+
+    A missing secret makes no change.
+    """
     directory.secrets = {"ALICE": "a-secret-of-alice"}
 
     def file(**more: Any) -> str:
@@ -230,13 +236,16 @@ def test_an_access_key_has_the_secret_that_was_given(directory: Directory) -> No
 
 
 def test_a_new_access_key_needs_its_secret(directory: Directory) -> None:
-    """The sentence names the variable."""
+    """The message names the variable."""
     with pytest.raises(Mistake, match="DAYPASS_SECRET_ALICE"):
         directory.apply(one_account(users={"a": {"accessKeys": {KEY: {"secretAccessKey": {"secret": "alice"}}}}}))
 
 
 def test_every_call_is_audited_and_nothing_that_was_undone(directory: Directory) -> None:
-    """As the API's own calls are, by the account's root. Of a refused file only the refusal is told."""
+    """Events are like those of API calls by the account's root.
+
+    A refused file records only the refusal.
+    """
     directory.apply(one_account(users={"alice": {"tags": {"a": "b"}}}))
     assert [event.action for event in directory.events.all] == ["CreateAccount", "CreateUser"]
     directory.events.all.clear()
@@ -246,7 +255,7 @@ def test_every_call_is_audited_and_nothing_that_was_undone(directory: Directory)
 
 
 def test_a_plan_shows_what_a_person_changed(directory: Directory) -> None:
-    """Signs, values before and after, and the policy as a unified diff."""
+    """It shows signs, values before and after, and the policy as a unified diff."""
     directory.apply(one_account(roles={"r": {"trust": trust(AWS="*"), "inline": {"i": allow("s3:Get*", "s3:List*")}}}))
     changed = {"trust": trust(AWS="*"), "inline": {"i": allow("s3:Get*", "s3:Put*")}, "maxSessionDuration": 7200}
     outcome = directory.apply(one_account(roles={"r": changed}, users={"u": {}}), is_trial=True)
@@ -271,7 +280,7 @@ def test_a_plan_shows_what_a_person_changed(directory: Directory) -> None:
 
 
 def test_a_deleted_user_goes_with_all_that_is_its_own(directory: Directory) -> None:
-    """Keys, memberships, policies and MFA devices that were added since go with it."""
+    """Keys, memberships, policies and MFA devices that were added later are deleted too."""
     directory.apply(one_account(users={"alice": {}}, groups={"g": {}}))
     directory.call("AddUserToGroup", UserName="alice", GroupName="g")
     directory.call("CreateAccessKey", UserName="alice")
@@ -281,7 +290,7 @@ def test_a_deleted_user_goes_with_all_that_is_its_own(directory: Directory) -> N
 
 
 def test_a_trust_policy_may_not_name_who_goes_in_the_same_file(directory: Directory) -> None:
-    """It would name a stranger a moment later."""
+    """The name would become an unresolved principal a moment later."""
     named = {"r": {"trust": trust(AWS=f"arn:aws:iam::{ACCOUNT}:user/alice")}}
     directory.apply(one_account(users={"alice": {}}, roles=named))
     with pytest.raises(Mistake, match=r"roles\.r\.trust"):
@@ -307,7 +316,10 @@ def test_principals_that_a_caller_named_in_vain_are_exported_as_strangers(direct
 
 
 def test_strangers_are_kept_and_exported(directory: Directory) -> None:
-    """Principals that are not here are named as such; the file they are exported to says so again."""
+    """Unresolved principals stay as they were.
+
+    The exported file contains them again.
+    """
     text = "arn:aws:iam::999999999999:role/x"
     role = {"trust": trust(AWS=[text, ACCOUNT], Service="ec2.amazonaws.com"), "strangers": [text]}
     directory.apply(one_account(roles={"r": role}))

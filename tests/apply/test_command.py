@@ -24,7 +24,7 @@ def written(path: Path, text: str) -> str:
 
 
 def test_a_live_servers_next_request_sees_what_was_applied(store: str, tmp_path: Path) -> None:
-    """Users, keys from a secrets directory, and roles to assume: no restart."""
+    """Users, keys from a secrets directory and roles are usable without a restart."""
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "alice").write_text("the-secret-of-alice\n")
     file = written(
@@ -61,7 +61,10 @@ def test_a_live_servers_next_request_sees_what_was_applied(store: str, tmp_path:
     ],
 )
 def test_a_file_that_cannot_be_applied_says_where(store: str, tmp_path: Path, text: str, code: int, says: str) -> None:
-    """2 is a file of the wrong form, 4 one that the rules refuse. Nothing is changed, and no traceback shown."""
+    """The exit code is 2 for an invalid format, 4 for a refusal by the rules.
+
+    The store is unchanged, without a traceback.
+    """
     done = run("apply", written(tmp_path / "a.yaml", text), "--store", store)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
@@ -70,7 +73,7 @@ def test_a_file_that_cannot_be_applied_says_where(store: str, tmp_path: Path, te
 
 
 def test_two_applies_at_once_make_things_once(store: str, tmp_path: Path) -> None:
-    """The second plans anew once the first is through; both succeed."""
+    """The second apply makes its plan again after the first; both succeed."""
     assert run("account", "create", "--id", ACCOUNT, "--store", store).returncode == 0
     file = written(tmp_path / "a.json", one_account(users={f"u{n}": {"tags": {"n": str(n)}} for n in range(150)}))
     both = [
@@ -95,7 +98,7 @@ def test_a_plan_is_printed_and_nothing_is_done(store: str, tmp_path: Path) -> No
 
 
 def test_export_is_what_apply_takes(store: str, tmp_path: Path) -> None:
-    """Applied to the store that it came from, it finds nothing to do, and it holds no secret."""
+    """Applied to its own store, an export makes no changes, and it contains no secret."""
     with serving(store, environment=ROOT) as server:
         server.client("iam").create_user(UserName="alice")
         key = server.client("iam").create_access_key(UserName="alice")["AccessKey"]

@@ -1,4 +1,4 @@
-"""The form of the file, and the JSON Schema that is published."""
+"""The format of the file, and the published JSON Schema."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def read(text: str) -> Desired:
 
 
 def test_the_published_schema_is_the_one_that_is_read() -> None:
-    """docs/apply.schema.json is made of the same tables as the reader."""
+    """docs/apply.schema.json is generated from the tables of the parser."""
     assert json.loads(_PUBLISHED.read_text()) == json_schema()
 
 
@@ -50,7 +50,10 @@ _BAD: list[tuple[str, dict[str, Any], str, bool]] = [
 
 @pytest.mark.parametrize(("sections", "says", "in_schema"), [row[1:] for row in _BAD], ids=[row[0] for row in _BAD])
 def test_a_file_of_the_wrong_form_is_refused(sections: dict[str, Any], says: str, in_schema: bool) -> None:  # noqa: FBT001 - a column
-    """The sentence names the field. The published schema refuses it too, where a schema can say so."""
+    """The message names the field.
+
+    The published schema refuses the file too, if a schema can express the rule.
+    """
     text = one_account(**sections)
     with pytest.raises(Mistake) as caught:
         read(text)
@@ -69,14 +72,14 @@ def test_a_secret_is_never_repeated() -> None:
 
 
 def test_a_place_has_its_line() -> None:
-    """In YAML, a complaint names line and column."""
+    """In YAML, an error names line and column."""
     text = f"version: 1\naccounts:\n  {ACCOUNT}:\n    users:\n      alice:\n        grups: [a]\n"
     with pytest.raises(Mistake, match=r"users\.alice\.grups \(line 6, column 16\)"):
         read(text)
 
 
 def test_a_good_file_passes_reader_and_schema() -> None:
-    """One of everything."""
+    """A file with every field is accepted."""
     text = one_account(
         name="prod",
         alias="acme",
@@ -97,7 +100,7 @@ def test_a_good_file_passes_reader_and_schema() -> None:
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_any_field_may_be_anything(data: st.DataObject) -> None:
-    """Whatever stands in a field, the file is read or refused, and the published schema takes all that is read."""
+    """A file with any value is read or refused, and the published schema accepts every file that is read."""
     whole = json.loads(
         one_account(
             users={"u": {"groups": ["g"], "tags": {"a": "b"}, "inline": {"i": allow("s3:*")}, "path": "/"}},

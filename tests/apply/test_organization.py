@@ -37,7 +37,10 @@ def directory() -> Directory:
 
 
 def test_an_organization_is_made_and_made_once(directory: Directory) -> None:
-    """Manager first, units from the top, accounts into them, policies on both; then there is nothing to do."""
+    """The manager comes first, then units from the top, accounts and policies.
+
+    A second apply makes no changes.
+    """
     outcome = directory.apply(WHOLE)
     assert "Organization\n  + unit /\n" in show_plan(outcome.plan, is_done=True)
     member = directory.thing("account", MEMBER, MEMBER)
@@ -48,7 +51,7 @@ def test_an_organization_is_made_and_made_once(directory: Directory) -> None:
 
 
 def test_an_organization_is_exported_and_applied_again(directory: Directory) -> None:
-    """A round trip loses nothing."""
+    """A round trip is lossless."""
     directory.apply(WHOLE)
     exported = directory.export()
     other = Directory()
@@ -57,7 +60,7 @@ def test_an_organization_is_exported_and_applied_again(directory: Directory) -> 
 
 
 def test_units_and_policies_that_a_file_made_go_with_it(directory: Directory) -> None:
-    """Accounts move first, then the deepest units go."""
+    """Accounts move first, then the deepest units are deleted."""
     directory.apply(WHOLE)
     directory.apply(file({"/": {}}, {"unit": "/", "fullAccess": True}))
     member = directory.thing("account", MEMBER, MEMBER)
@@ -78,7 +81,7 @@ def test_units_and_policies_that_a_file_made_go_with_it(directory: Directory) ->
 def test_what_cannot_be_says_where(
     directory: Directory, units: dict[str, Any], member: dict[str, Any], says: str
 ) -> None:
-    """And nothing is changed."""
+    """The error has its place, and the store is unchanged."""
     revision = directory.revision()
     with pytest.raises(Mistake) as caught:
         directory.apply(file(units, member))

@@ -1,4 +1,4 @@
-"""Issuers and identity providers in a file: what the IAM API sets of them, and what only an operator may."""
+"""Issuers and identity providers in a file, with settings of the IAM API and of operators."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def issuer(**terms: Any) -> str:
 
 
 def stored(directory: Directory) -> OidcProvider:
-    """Return the issuer as the store has it."""
+    """Return the issuer in the store."""
     with directory.there.store.read() as reader:
         found = records.find(reader, OidcProvider, ACCOUNT, ISSUER)
     assert found is not None
@@ -45,7 +45,10 @@ def stored(directory: Directory) -> OidcProvider:
 
 
 def test_an_issuer_is_made_with_its_terms(directory: Directory) -> None:
-    """Further claims and pinned keys come with the provider; applied again, there is nothing to do."""
+    """Further claims and pinned keys are set with the provider.
+
+    A second apply makes no changes.
+    """
     text = issuer(furtherClaims=["groups", "realm/roles=roles"], pinnedKeys=KEYS, tags={"a": "b"})
     shown = show_plan(directory.apply(text).plan, is_done=False)
     assert '+ furtherClaims: ["groups", "realm/roles=roles"]' in shown
@@ -57,7 +60,10 @@ def test_an_issuer_is_made_with_its_terms(directory: Directory) -> None:
 
 
 def test_terms_change_in_place_and_go_with_the_file(directory: Directory) -> None:
-    """The provider stays the same one. What the file sets no longer goes back to asking the issuer."""
+    """The provider keeps its id.
+
+    If the file no longer pins keys, they are fetched from the issuer again.
+    """
     directory.apply(issuer())
     made = stored(directory)
     directory.apply(issuer(furtherClaims=["groups"], pinnedKeys=KEYS))
@@ -72,17 +78,17 @@ def test_terms_change_in_place_and_go_with_the_file(directory: Directory) -> Non
 
 
 def test_terms_that_an_operator_set_otherwise_are_left_alone(directory: Directory) -> None:
-    """A file that is silent about them means those that are there."""
+    """Settings that the file does not mention stay unchanged."""
     directory.apply(issuer())
     with directory.there.store.write() as writer:
         set_terms(writer, stored(directory), further_claims=["groups"], pinned_keys=json.dumps(KEYS, indent=1))
     assert not directory.apply(issuer()).plan.changes
-    # However the keys are laid out, they are the same ones.
+    # The layout of the keys does not matter.
     assert not directory.apply(issuer(furtherClaims=["groups"], pinnedKeys=KEYS)).plan.changes
 
 
 def test_terms_are_exported_and_come_back(directory: Directory) -> None:
-    """The export applied to an empty store makes the same provider."""
+    """The export, applied to an empty store, creates the same provider."""
     directory.apply(issuer(furtherClaims=["groups"], pinnedKeys=KEYS))
     text = directory.export()
     assert yaml.safe_load(text)["accounts"][ACCOUNT]["oidcProviders"][ISSUER]["pinnedKeys"] == KEYS
@@ -93,7 +99,7 @@ def test_terms_are_exported_and_come_back(directory: Directory) -> None:
 
 
 def test_a_private_key_is_never_shown(directory: Directory) -> None:
-    """Where one was pinned by mistake nobody believes it; neither the export nor a plan prints it."""
+    """A private key that was pinned by mistake is not trusted, and neither the export nor a plan prints it."""
     directory.apply(issuer())
     both = {"keys": [*KEYS["keys"], {**KEYS["keys"][0], "d": "c2VjcmV0"}]}
     with directory.there.store.write() as writer:
@@ -105,7 +111,7 @@ def test_a_private_key_is_never_shown(directory: Directory) -> None:
 
 
 def test_a_dry_run_pins_nothing(directory: Directory) -> None:
-    """It goes the whole way and is undone."""
+    """A dry run executes every change and rolls it back."""
     directory.apply(issuer())
     directory.apply(issuer(pinnedKeys=KEYS), is_trial=True)
     assert stored(directory).pinned_keys == ""
@@ -130,7 +136,10 @@ _WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("terms", "place", "says"), _WRONG)
 def test_terms_that_cannot_be_are_refused_with_their_place(terms: dict[str, Any], place: str, says: str) -> None:
-    """By the rules of `daypass oidc set`, and no private key is repeated."""
+    """The rules are those of `daypass oidc set`.
+
+    A private key is never repeated.
+    """
     with pytest.raises(Mistake) as caught:
         read(issuer(**terms))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.oidcProviders.{ISSUER}.{place}:")
@@ -140,7 +149,10 @@ def test_terms_that_cannot_be_are_refused_with_their_place(terms: dict[str, Any]
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b'{"keys": [1]}', b"\xff", b"[" * 100_000, b" " * 2_000_000])
 def test_a_file_of_keys_stands_beside_the_applied_one(tmp_path: Path, content: bytes | None) -> None:
-    """It is found whatever the working directory is; what holds no keys is refused with the place."""
+    """The file is found from any working directory.
+
+    A file without keys is refused with the place.
+    """
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys/good.json").write_text(json.dumps(KEYS))
     if content is not None:
@@ -158,14 +170,17 @@ def test_a_file_of_keys_stands_beside_the_applied_one(tmp_path: Path, content: b
 
 
 def test_nothing_stands_beside_standard_input() -> None:
-    """The working directory is not guessed at."""
+    """The working directory is not used instead."""
     with pytest.raises(OSError, match="standard input"):
         FilesBeside(Path("-")).read("keys.json", 10)
 
 
 @pytest.mark.parametrize("kind", ["oidcProviders", "samlProviders"])
 def test_tags_of_a_provider_change_in_place(directory: Directory, kind: str) -> None:
-    """Added, changed, removed on the provider that is there; other people's stay."""
+    """Tags are added, changed and removed on the existing provider.
+
+    Tags of others stay.
+    """
     name, fields = (
         (ISSUER, {"clientIds": ["a"]}) if kind == "oidcProviders" else ("idp", {"metadata": IDP.metadata_xml()})
     )

@@ -1,4 +1,4 @@
-"""Text into nodes: what is no file, what is too much of one, and where it says so."""
+"""Parsing of files: invalid files, files over a limit, and the place of an error."""
 
 from contextlib import suppress
 
@@ -34,7 +34,10 @@ def plain(node: Node) -> object:
     ],
 )
 def test_values_are_what_a_person_meant(text: str, value: object) -> None:
-    """A date, a `no` and an account id with a leading zero are texts; keys always are."""
+    """A date, a `no` and an account id with a leading zero are strings.
+
+    Keys always are.
+    """
     assert plain(read_text(text.encode())) == value
 
 
@@ -62,14 +65,14 @@ def test_values_are_what_a_person_meant(text: str, value: object) -> None:
     ],
 )
 def test_what_cannot_be_read_says_where(text: str, says: str) -> None:
-    """A clear sentence, with line and column where there are some."""
+    """The message is clear, with line and column if known."""
     with pytest.raises(Mistake) as caught:
         read_text(text.encode())
     assert says in str(caught.value)
 
 
 def test_a_bomb_of_aliases_costs_nothing() -> None:
-    """An alias counts as much as what it stands for, so that ten lines are not a billion values."""
+    """An alias counts as much as its target, so that ten lines are not a billion values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     with pytest.raises(Mistake, match="more than"):
@@ -77,14 +80,14 @@ def test_a_bomb_of_aliases_costs_nothing() -> None:
 
 
 def test_a_long_text_behind_aliases_weighs_what_it_is_long() -> None:
-    """Repeating one text of a megabyte is not free."""
+    """Repeating one string of a megabyte costs its full length."""
     text = "a: &a " + "x" * 1_000_000 + "\nb: [" + ", ".join(["*a"] * 1000) + "]\n"
     with pytest.raises(Mistake, match="more than"):
         read_text(text.encode())
 
 
 def test_bytes_that_are_no_utf_8_are_told_by_line() -> None:
-    """The line is where they stand."""
+    """The message has the line of the invalid bytes."""
     with pytest.raises(Mistake, match="line 2"):
         read_text(b"a: b\nc: \xff\n")
 
@@ -92,6 +95,6 @@ def test_bytes_that_are_no_utf_8_are_told_by_line() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Nothing but a Mistake is ever raised."""
+    """Only a Mistake is ever raised."""
     with suppress(Mistake):
         read_text((text + "\n").encode(errors="replace"))

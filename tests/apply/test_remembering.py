@@ -1,4 +1,4 @@
-"""A transaction that remembers answers as one that does not."""
+"""A caching transaction returns the same results as a plain one."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def _record(key: str, unique_id: str) -> Record:
 
 
 def _do(writer: Writer, step: tuple[str, str, str]) -> Any:
-    """Take one step, and return everything that could be seen afterwards."""
+    """Take one step, and return all visible results."""
     verb, first, second = step
     try:
         if verb == "insert":
@@ -60,9 +60,10 @@ def _do(writer: Writer, step: tuple[str, str, str]) -> Any:
 )
 @given(_STEPS, _STEPS)
 def test_memory_changes_no_answer(before: list[tuple[str, str, str]], steps: list[tuple[str, str, str]]) -> None:
-    """Whatever was there, and whatever is done: also a thing that is deleted and comes back with its links.
+    """The result is the same for any state and any steps.
 
-    Links begin at things that are there, and an id that is gone from a store never comes back to it: ids are random.
+    It also covers an entity that is deleted and inserted again with its links. Links begin at existing entities, and a
+    deleted id never returns to a store: ids are random.
     """
     plain, remembering = opened().store, opened().store
     for store in (plain, remembering):
@@ -77,7 +78,7 @@ def test_memory_changes_no_answer(before: list[tuple[str, str, str]], steps: lis
 
 
 def test_a_user_that_moves_keeps_what_it_has() -> None:
-    """Its path changes and a policy is taken away in the same file."""
+    """One file changes the user's path and detaches a policy."""
     admin, reads = "arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"
     directory = Directory()
     boss = {"policies": [admin]}

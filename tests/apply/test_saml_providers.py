@@ -1,4 +1,4 @@
-"""Identity providers in a file: switches, encryption, and private keys that the file names and never holds."""
+"""Identity providers in a file: checks, encryption, and private keys by reference."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def idp(*keys: int, **fields: Any) -> str:
 
 
 def stored(directory: Directory) -> SamlProvider:
-    """Return the provider as the store has it."""
+    """Return the provider in the store."""
     with directory.there.store.read() as reader:
         found = find_provider(reader, ARN)
     assert found is not None
@@ -49,7 +49,7 @@ def held(directory: Directory) -> set[str]:
 
 
 def test_switches_are_set_and_go_with_the_file(directory: Directory) -> None:
-    """They come with the provider, are shown, and are strict again when the file no longer names them."""
+    """Relaxed checks are set with the provider, are exported, and become strict when the file no longer names them."""
     shown = show_plan(directory.apply(idp(lax=True, allowSha1=True)).plan, is_done=True)
     assert "+ lax: true" in shown
     assert (stored(directory).lax, stored(directory).allow_sha1) == (True, True)
@@ -61,7 +61,7 @@ def test_switches_are_set_and_go_with_the_file(directory: Directory) -> None:
 
 
 def test_switches_that_an_operator_set_are_left_alone(directory: Directory) -> None:
-    """A file that is silent means what is there."""
+    """Checks that the file does not mention stay unchanged."""
     directory.apply(idp())
     with directory.there.store.write() as writer:
         set_switches(writer, stored(directory), lax=True)
@@ -70,7 +70,10 @@ def test_switches_that_an_operator_set_are_left_alone(directory: Directory) -> N
 
 
 def test_keys_come_with_the_provider_and_stand_nowhere_in_the_plan(directory: Directory) -> None:
-    """Required goes with the first key. Nothing of a key is shown, and applied again there is nothing to do."""
+    """Encryption becomes required with the first key.
+
+    A key is never shown, and a second apply makes no changes.
+    """
     text = idp(0, 1, encryptionMode="Required")
     plan = directory.apply(text).plan
     assert f"+ private key {NAMES[0]}" in show_plan(plan, is_done=True)
@@ -87,7 +90,7 @@ def test_keys_come_with_the_provider_and_stand_nowhere_in_the_plan(directory: Di
 def test_keys_rotate_while_encryption_is_required(
     directory: Directory, before: tuple[int, ...], after: tuple[int, ...]
 ) -> None:
-    """There is always one that opens, and never more than two."""
+    """There is always a key for decryption, and never more than two."""
     directory.apply(idp(*before, encryptionMode="Required"))
     directory.apply(idp(*after, encryptionMode="Required"))
     assert held(directory) == {NAMES[index] for index in after}
@@ -96,7 +99,10 @@ def test_keys_rotate_while_encryption_is_required(
 
 
 def test_encryption_begins_with_a_key(directory: Directory) -> None:
-    """On a provider that is there, the key comes before Required; without one Required is refused by the API."""
+    """On an existing provider, the key is added before Required.
+
+    Without a key the API refuses Required.
+    """
     directory.apply(idp())
     with pytest.raises(Mistake, match="needs a private key"):
         directory.apply(idp(encryptionMode="Required"))
@@ -105,7 +111,7 @@ def test_encryption_begins_with_a_key(directory: Directory) -> None:
 
 
 def test_private_keys_are_exported_as_references_alone(directory: Directory) -> None:
-    """And only where asked for, as access keys are."""
+    """They are exported only on request, like access keys."""
     directory.apply(idp(0, encryptionMode="Required", lax=True))
     assert "privateKeys" not in directory.export()
     assert "encryptionMode: Required" in directory.export()
@@ -129,7 +135,10 @@ def test_private_keys_are_exported_as_references_alone(directory: Directory) -> 
     ids=["absent", "nonsense", "not ASCII", "another"],
 )
 def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], says: str) -> None:
-    """With the place, and without the key; nothing is made."""
+    """The refusal has its place and does not show the key.
+
+    The store is unchanged.
+    """
     directory = Directory(secrets=secrets)
     with pytest.raises(Mistake, match=says) as caught:
         directory.apply(idp(0))
@@ -149,7 +158,7 @@ def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], say
     ids=["lax", "mode", "key in the file", "key by name"],
 )
 def test_fields_of_the_wrong_form_are_refused(fields: dict[str, Any], place: str) -> None:
-    """A key may not stand in the file, and is not repeated."""
+    """A key in the file is refused and not repeated."""
     with pytest.raises(Mistake) as caught:
         read(idp(**fields))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.samlProviders.idp.{place}:")

@@ -1,4 +1,4 @@
-"""Turn the bytes of a fuzzer into decisions, so that a target can build structured input from them.
+"""Decisions from the bytes of a fuzzer, for structured input.
 
 Owns the reading. When the bytes run out, every decision is the first one, so that a short input is a simple one.
 """
@@ -32,24 +32,27 @@ class Choices:
         return options[self.below(len(options))]
 
     def flag(self) -> bool:
-        """Return yes or no; no at the end."""
+        """Return a boolean; False at the end."""
         return bool(self.below(2))
 
     def chunk(self) -> bytes:
-        """Return some bytes, at most 255, whose number comes first."""
+        """Return at most 255 bytes, whose number comes first."""
         return self.take(self.below(256))
 
     def text(self) -> str:
-        """Return some text. Bytes that are not UTF-8 become surrogates, which text from outside may hold."""
+        """Return a string.
+
+        Bytes that are not UTF-8 become surrogates, as in external input.
+        """
         return self.chunk().decode("utf-8", "surrogateescape")
 
     def rest(self) -> bytes:
-        """Return everything that is left."""
+        """Return the remaining bytes."""
         return self.take(len(self._data))
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the bytes have run out."""
+        """Return whether the bytes have run out."""
         return self._at >= len(self._data)
 
 

@@ -1,7 +1,7 @@
-"""Fuzz one target with atheris for some seconds: `python -m tests.fuzz.run TARGET --seconds N [--seed S]`.
+"""Fuzz one target with atheris: `python -m tests.fuzz.run TARGET --seconds N [--seed S]`.
 
-Owns the corpus and where a crash is kept: build/fuzz/TARGET. A crash is written there, printed, and the exit code is
-not 0. `make fuzz` runs every target; under pytest, test_seeds.py runs each on its seeds without atheris.
+Owns the corpus and the directory of crashes: build/fuzz/TARGET. A crash is written there and printed, and the exit code
+is not 0. `make fuzz` runs every target; under pytest, test_seeds.py runs each on its seeds without atheris.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def load_target(name: str) -> Any:
 
 
 def seed_folder(name: str) -> Path:
-    """Return where a target's seeds lie."""
+    """Return the folder with a target's seeds."""
     return _HERE / "seeds" / name
 
 

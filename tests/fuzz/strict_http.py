@@ -1,7 +1,8 @@
-"""A strict reader of HTTP/1.1, to compare a server with: it shares nothing with the server's parser.
+"""A strict parser of HTTP/1.1 for comparison with a server.
 
-Owns the plain grammar of RFC 9112. It stops where a stream leaves that grammar, and then says only what it has read;
-a lenient server may read on. It also reads a server's answers, which must be whole.
+It shares no code with the server's parser. Owns the plain grammar of RFC 9112. It stops at the first byte outside that
+grammar, and returns the requests before it; a lenient server may continue. It also parses a server's responses, which
+must be complete.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) [ -~]*\r\n")
 
 @dataclass(frozen=True)
 class Message:
-    """A request as it was meant: the fields of its head, and its body."""
+    """A request: the fields of its head, and its body."""
 
     method: str
     target: bytes
@@ -28,7 +29,10 @@ class Message:
 
 @dataclass(frozen=True)
 class Found:
-    """What a stream holds. `ended`: nothing may be read after these. `complete`: each of them is answered."""
+    """The requests of a stream.
+
+    `ended`: no request may be read after these. `complete`: each of them gets a response.
+    """
 
     messages: tuple[Message, ...]
     ended: bool
@@ -40,7 +44,7 @@ class NotPlainError(Exception):
 
 
 def digest(message: Message) -> bytes:
-    """Return a short text that tells requests apart."""
+    """Return a short string that distinguishes requests."""
     fields = sorted((name.lower(), value.strip(b" \t")) for name, value in message.headers)
     parts = [message.method.encode(), message.target, *(b"%b:%b" % each for each in fields), message.body]
     return hashlib.sha256(b"\0".join(b"%d %b" % (len(part), part) for part in parts)).hexdigest().encode()
@@ -57,7 +61,8 @@ def read_requests(stream: bytes) -> Found:
             return Found(tuple(messages), ended=False, complete=False)
         names = {name.lower() for name, _ in message.headers}
         if b"upgrade" in names or b"expect" in names:
-            # RFC 9110, section 7.8: a server may ignore it. Whatever it does, no byte of this request is another one.
+            # RFC 9110, section 7.8: a server may ignore it. In both cases, no byte of this request belongs to another
+            # one.
             return Found((*messages, message), ended=_is_last(stream, at), complete=False)
         messages.append(message)
         connection = b",".join(value for name, value in message.headers if name.lower() == b"connection")
@@ -130,7 +135,10 @@ def _read_chunks(stream: bytes, at: int) -> tuple[bytes, int]:
 
 
 def read_answers(written: bytes) -> list[tuple[int, bytes]]:
-    """Return status and echo of each answer. Interim answers are left out; each answer must be whole."""
+    """Return status and echo of each response.
+
+    Interim responses are omitted; each response must be complete.
+    """
     answers: list[tuple[int, bytes]] = []
     at = 0
     while at < len(written):

@@ -1,4 +1,4 @@
-"""Account details as `aws iam get-account-authorization-details` prints them, made up."""
+"""Invented account details in the form of `aws iam get-account-authorization-details`."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ _THEN = "2024-01-01T00:00:00Z"
 
 
 def arn(kind: str, name: str) -> str:
-    """Return an ARN of the account that is imported."""
+    """Return an ARN of the imported account."""
     return f"arn:aws:iam::{ORIGIN}:{kind}/{name}"
 
 
@@ -24,7 +24,7 @@ def trust(**principal: Any) -> dict[str, Any]:
 
 
 def policy(name: str, document: Any, *, owner: str = ORIGIN) -> dict[str, Any]:
-    """Return a managed policy with a version that is in force, and one that is not."""
+    """Return a managed policy with a default version and another one."""
     versions = [
         {"VersionId": "v2", "IsDefaultVersion": True, "CreateDate": _THEN, "Document": document},
         {"VersionId": "v1", "IsDefaultVersion": False, "CreateDate": _THEN, "Document": allow("s3:*")},
@@ -92,13 +92,16 @@ def group(name: str, **more: Any) -> dict[str, Any]:
 
 
 def page(**lists: Any) -> str:
-    """Return one page: users, groups, roles, policies, and what else is given under AWS's names."""
+    """Return one page: users, groups, roles, policies, and other members under AWS's names."""
     names = {"users": "UserDetailList", "groups": "GroupDetailList", "roles": "RoleDetailList", "policies": "Policies"}
     return json.dumps({names.get(name, name): value for name, value in lists.items()})
 
 
 def large(roles: int) -> str:
-    """Return a large account: each role trusts another, and has an inline policy and two that are attached."""
+    """Return a large account.
+
+    Each role trusts another, and has one inline policy and two attached ones.
+    """
     count = max(1, roles // 10)
     return page(
         policies=[policy(f"p{n}", allow("s3:GetObject", resource=f"arn:aws:s3:::b{n}/*")) for n in range(count)],

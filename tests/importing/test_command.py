@@ -1,4 +1,4 @@
-"""`daypass import` as a process: into the store of a live server, and files that are none."""
+"""`daypass import` as a process: into the store of a running server, and with invalid files."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,10 @@ from tests.process.daypass import run, serving
 
 
 def test_an_account_comes_into_the_store_of_a_live_server(tmp_path: Path) -> None:
-    """The server's next request sees it; the new account's root key is printed once, and works."""
+    """The server's next request sees it.
+
+    The new account's root key is printed once, and works.
+    """
     store = f"sqlite:///{tmp_path / 'd.db'}"
     (tmp_path / "account.json").write_text(large(40))
     with serving(store) as server:
@@ -19,7 +22,7 @@ def test_an_account_comes_into_the_store_of_a_live_server(tmp_path: Path) -> Non
         assert len(iam.list_roles()["Roles"]) == 40
         assert told["OriginAccountId"] == ORIGIN
         assert told["Kinds"]["role"] == {"Create": 40, "Change": 0, "Delete": 0}
-        # What it was printed as is what it comes back as.
+        # The output equals the input.
         details = iam.get_account_authorization_details(MaxItems=1000)
         assert len(details["RoleDetailList"]) == 40
     again = run("import", str(tmp_path / "account.json"), "--rewrite", "--store", store)
@@ -27,7 +30,7 @@ def test_an_account_comes_into_the_store_of_a_live_server(tmp_path: Path) -> Non
 
 
 def test_what_was_left_behind_is_told(tmp_path: Path) -> None:
-    """As text, one line a reason."""
+    """Each loss is one line of text."""
     (tmp_path / "account.json").write_text(page(roles=[role("r", trust(AWS="999999999999"))]))
     words = ("import", str(tmp_path / "account.json"), "--store", f"sqlite:///{tmp_path / 'd.db'}")
     trial = run(*words, "--dry-run", "--account", "222233334444")
@@ -38,7 +41,7 @@ def test_what_was_left_behind_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_none_is_exit_code_two(tmp_path: Path) -> None:
-    """One sentence, no traceback."""
+    """The error is one sentence, without a traceback."""
     (tmp_path / "half.json").write_text(large(5)[:-20])
     done = run("import", str(tmp_path / "half.json"), "--store", f"sqlite:///{tmp_path / 'd.db'}")
     assert (done.returncode, done.stdout) == (2, "")

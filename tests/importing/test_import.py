@@ -1,4 +1,4 @@
-"""Importing an account: where it goes, what it becomes, and what stays behind, always on the closed side."""
+"""Importing an account: the target account, the conversion, and the losses, which fail closed."""
 
 import json
 from contextlib import suppress
@@ -35,28 +35,28 @@ def directory() -> Directory:
 
 
 def brought(directory: Directory, text: str, **wish: Any) -> Imported:
-    """Import a text, into HERE unless another account is asked for."""
+    """Import a file into HERE, or into another account."""
     details = read_details(text.encode())
     directory.quotas = roomy(Quotas(users=1, roles=1, groups=1, policies=1, attached_policies=1))
     return bring(details, directory.tools, Wish(**{"account": HERE, **wish}), directory.there.entropy)
 
 
 def make(directory: Directory, account: str) -> None:
-    """Make an account."""
+    """Create an account."""
     there = directory.there
     with there.store.write() as writer:
         create_account(writer, Wanted(account=account), now=there.clock.now(), entropy=there.entropy, vault=there.vault)
 
 
 def found(directory: Directory, kind: str, name: str, account: str = HERE) -> Thing:
-    """Return a thing that is there."""
+    """Return an existing entity."""
     thing = directory.thing(kind, name, account)
     assert thing is not None
     return thing
 
 
 def reasons(imported: Imported) -> str:
-    """Return what could not be carried over, a line each."""
+    """Return the losses, one on each line."""
     return "\n".join(f"{loss.thing}: {loss.words}" for loss in imported.losses)
 
 
@@ -80,7 +80,7 @@ WHOLE = page(
 
 
 def test_an_account_comes_whole(directory: Directory) -> None:
-    """Users, groups, roles and policies with all that hangs on them; what they refer to moves along."""
+    """Users, groups, roles and policies are imported with their attachments and references."""
     imported = brought(directory, WHOLE, rewrite=True)
     alice = found(directory, "user", "alice")
     assert (list(alice.value("groups")), list(alice.value("inline")), alice.value("tags")) == (
@@ -98,7 +98,7 @@ def test_an_account_comes_whole(directory: Directory) -> None:
 
 
 def test_importing_twice_is_importing_once(directory: Directory) -> None:
-    """Nothing is written the second time, and without an account it goes where it went before."""
+    """The second import does not write, and without an account option it goes to the same account."""
     first = brought(directory, WHOLE, account="")
     revision = directory.revision()
     second = brought(directory, WHOLE, account="")
@@ -108,14 +108,14 @@ def test_importing_twice_is_importing_once(directory: Directory) -> None:
 
 
 def test_an_account_that_is_here_is_imported_into_itself(directory: Directory) -> None:
-    """Nothing needs to be rewritten then."""
+    """No ARN needs to be rewritten then."""
     make(directory, ORIGIN)
     assert brought(directory, WHOLE, account="").account == ORIGIN
     assert found(directory, "role", "deploy", ORIGIN).value("trust") == trust(AWS=arn("user", "alice"))
 
 
 def test_pages_one_after_the_other_are_one_account(directory: Directory) -> None:
-    """Separate pages overlap without harm; a difference is refused."""
+    """Separate pages may overlap; contradictions are refused."""
     text = page(users=[user("a"), user("b")]) + "\n" + page(users=[user("b"), user("c")])
     brought(directory, text)
     assert found(directory, "user", "c").name == "c"
@@ -136,7 +136,7 @@ STRANGERS = {
 
 @pytest.mark.parametrize("text", STRANGERS.values(), ids=STRANGERS)
 def test_who_is_not_here_never_matches(directory: Directory, text: str) -> None:
-    """Not even when that account, user or role is made later. The text is shown as it was, and listed."""
+    """They do not match a later account, user or role of that name either, and they are listed."""
     imported = brought(directory, page(roles=[role("open", trust(AWS=text))]))
     assert f"names {text}, which is not here" in reasons(imported)
     make(directory, "999999999999")
@@ -170,7 +170,7 @@ def _callers(directory: Directory) -> list[Principal]:
 
 
 def _asks(directory: Directory, name: str, principal: Principal) -> object:
-    """Ask the engine whether a caller that may do everything may assume a role."""
+    """Return the decision for a caller with all permissions that assumes a role."""
     from daypass.directory.identity import compiled, load_role
     from daypass.policy.compiled import PolicyType, Source
     from daypass.policy.document import DocumentKind
@@ -184,7 +184,7 @@ def _asks(directory: Directory, name: str, principal: Principal) -> object:
 
 
 def test_a_provider_of_another_account_never_matches(directory: Directory) -> None:
-    """Its account may be made later, with a provider of that name: the role does not trust it."""
+    """Its account and a provider of that name may be created later: the role does not trust it."""
     text = "arn:aws:iam::999999999999:saml-provider/idp"
     imported = brought(directory, page(roles=[role("web", trust(Federated=text))]))
     assert text in reasons(imported)
@@ -196,7 +196,7 @@ def test_a_provider_of_another_account_never_matches(directory: Directory) -> No
 
 
 def test_who_is_here_does_match(directory: Directory) -> None:
-    """Accounts and roles of this store are trusted as they were."""
+    """Accounts and roles of this store are trusted as before."""
     make(directory, "999999999999")
     imported = brought(directory, page(roles=[role("open", trust(AWS=["999999999999"]))]))
     assert "999999999999" not in reasons(imported)
@@ -205,7 +205,10 @@ def test_who_is_here_does_match(directory: Directory) -> None:
 
 
 def test_what_cannot_be_read_denies(directory: Directory) -> None:
-    """A policy that is lost may have been a Deny; a boundary that is lost allows nothing; a trust policy nobody."""
+    """A lost policy may contain a Deny; a lost boundary allows no action.
+
+    A lost trust policy trusts no principal.
+    """
     broken = {"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps"}]}
     text = page(
         policies=[policy("broken", broken)],
@@ -226,14 +229,14 @@ def test_what_cannot_be_read_denies(directory: Directory) -> None:
 
 
 def test_a_document_that_is_nested_without_end_denies(directory: Directory) -> None:
-    """As one that cannot be read for any other reason."""
+    """It is treated like any other unreadable document."""
     deep = json.loads('{"Statement":' * 300 + "1" + "}" * 300)
     brought(directory, page(users=[user("a", UserPolicyList=[{"PolicyName": "p", "PolicyDocument": deep}])]))
     assert DENY_ALL in found(directory, "user", "a").value("policies")
 
 
 def test_policies_of_aws_that_are_not_built_in_are_copied(directory: Directory) -> None:
-    """Their text is in the file: the copy is the account's own, so that no other account is touched by it."""
+    """The file contains the document: the copy belongs to the account, so that other accounts are not affected."""
     text = page(
         policies=[policy("AmazonNoSuchThing", allow("s3:*"), owner="aws"), policy("AmazonNoSuchThing", allow("a:*"))],
         roles=[role("r", trust(Service="ec2.amazonaws.com"), AttachedManagedPolicies=attached(
@@ -249,7 +252,10 @@ def test_policies_of_aws_that_are_not_built_in_are_copied(directory: Directory) 
 
 
 def test_documents_are_rewritten_only_where_it_is_asked_for(directory: Directory) -> None:
-    """Every ARN of the account, in every document, and no other account's."""
+    """Every ARN of the account is rewritten in every document.
+
+    ARNs of other accounts are not.
+    """
     resources = allow("iam:*", resource=arn("user", "alice"))
     text = page(
         users=[user("alice", UserPolicyList=[{"PolicyName": "own", "PolicyDocument": resources}])],
@@ -265,7 +271,7 @@ def test_documents_are_rewritten_only_where_it_is_asked_for(directory: Directory
 
 
 def test_providers_come_along(directory: Directory) -> None:
-    """As lists beside the others, or as get-open-id-connect-provider prints one."""
+    """Providers are lists beside the others, or the output of get-open-id-connect-provider."""
     issuer = {"Url": "token.example", "ClientIDList": ["sts.amazonaws.com"], "ThumbprintList": ["0" * 40]}
     listed = {"Arn": arn("oidc-provider", "other.example/a"), "ClientIDList": ["x"]}
     text = page(users=[user("a")], OpenIDConnectProviders=[listed]) + json.dumps(issuer)
@@ -292,7 +298,7 @@ def test_providers_come_along(directory: Directory) -> None:
     ],
 )
 def test_what_is_no_such_file_says_why(directory: Directory, text: str, says: str) -> None:
-    """Nothing is changed, and nothing but a Mistake is raised."""
+    """The store is unchanged, and only a Mistake is raised."""
     revision = directory.revision()
     with pytest.raises(Mistake, match=says):
         brought(directory, text)
@@ -300,14 +306,17 @@ def test_what_is_no_such_file_says_why(directory: Directory, text: str, says: st
 
 
 def test_a_thing_that_the_rules_refuse_is_listed_and_the_rest_comes(directory: Directory) -> None:
-    """A name that no user can have costs that user alone."""
+    """An invalid user name excludes only that user."""
     imported = brought(directory, page(users=[user("bad name"), user("good")]))
     assert "user bad name: ValidationError" in reasons(imported)
     assert found(directory, "user", "good").name == "good"
 
 
 def test_what_depends_on_a_thing_that_was_refused_is_denied(directory: Directory) -> None:
-    """A policy or group that the API refuses may have held a Deny; nothing is left half made."""
+    """A refused policy or group may contain a Deny.
+
+    Partial entities do not remain.
+    """
     refused = policy("over", allow("s3:*")) | {"Tags": [{"Key": "aws:x", "Value": "y"}]}
     text = page(
         policies=[refused],
@@ -327,7 +336,7 @@ def test_what_depends_on_a_thing_that_was_refused_is_denied(directory: Directory
 
 
 def test_a_large_account_meets_no_quota(directory: Directory) -> None:
-    """The quotas of the store are no matter: the account had its own."""
+    """The quotas of the store do not apply: the account had its own."""
     imported = brought(directory, large(600), rewrite=True)
     assert sum(1 for change in imported.outcome.plan.changes if change.thing.kind == "role") == 600
     assert found(directory, "role", "r599").value("trust") == trust(
@@ -344,7 +353,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_member_may_be_anything(data: st.DataObject) -> None:
-    """Whatever stands where something else should, the file is refused or the rest of it comes: never a bug of ours."""
+    """With a wrong value in any place, the file is refused or its rest is imported, without an internal error."""
     whole = json.loads(WHOLE)
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.sampled_from(_places(whole)))

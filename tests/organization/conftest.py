@@ -1,4 +1,7 @@
-"""A server for each test whose first account stands alone; the organization is made by the tests that need one."""
+"""A server for each test, whose first account is standalone.
+
+Tests that need an organization create it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from daypass.testing.server import RunningServer
 
 @pytest.fixture
 def server(daypass_server: RunningServer) -> RunningServer:
-    """Return a server of the test's own: its first account stands alone."""
+    """Return a server for one test; its first account is standalone."""
     return daypass_server
 
 
@@ -30,7 +33,7 @@ class Tree:
     unit: str
 
     def change(self, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-        """Make one change of the organization, as the operators' command does."""
+        """Make one change of the organization, like the operators' command."""
         with self.server.there.store.write() as writer:
             return function(writer, *args, **more)
 
@@ -41,7 +44,7 @@ class Tree:
 
 @pytest.fixture
 def tree(server: RunningServer) -> Tree:
-    """Make the organization."""
+    """Create the organization."""
     manager = server.new_account(standing="management")
     member, other = server.new_account(), server.new_account()
     with server.there.store.write() as writer:
@@ -52,7 +55,7 @@ def tree(server: RunningServer) -> Tree:
 
 @pytest.fixture
 def user_of(as_caller: ClientFactory) -> Callable[..., Any]:
-    """Make a user with one inline policy in an account, and return its access key."""
+    """Create a user with one inline policy in an account, and return its access key."""
 
     def make(root: RootKey, name: str, policy: str | None = None) -> Any:
         iam = as_caller("iam", root)

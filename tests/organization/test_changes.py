@@ -1,4 +1,4 @@
-"""What operators may do to an organization, and what is refused with a sentence."""
+"""Changes of an organization by operators, and their refusals."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_there_is_one_organization_a_store(tree: Tree) -> None:
 
 
 def test_ids_have_the_forms_of_aws(writer: Writer, tree: Tree) -> None:
-    """o-, r- and ou- with the lengths that AWS's patterns ask for."""
+    """The ids are o-, r- and ou- with the lengths of AWS's patterns."""
     organization = changes.get_organization(writer)
     assert len(organization.id) == 12
     assert len(organization.root) == 6
@@ -44,7 +44,7 @@ def test_ids_have_the_forms_of_aws(writer: Writer, tree: Tree) -> None:
 
 
 def test_a_path_of_units_ends_in_a_slash(writer: Writer, tree: Tree) -> None:
-    """aws:PrincipalOrgPaths reads organization, root, units, and a slash."""
+    """aws:PrincipalOrgPaths contains organization, root, units, and a slash."""
     organization = changes.get_organization(writer)
     web = changes.create_unit(writer, "/prod", "web", entropy=tree.server.there.entropy)
     changes.move_account(writer, tree.other.account, web.id)
@@ -54,7 +54,7 @@ def test_a_path_of_units_ends_in_a_slash(writer: Writer, tree: Tree) -> None:
 
 
 def test_units_can_be_nested_five_deep(writer: Writer, tree: Tree) -> None:
-    """The sixth is refused."""
+    """The sixth level is refused."""
     path = "/prod"
     for depth in range(2, 6):
         changes.create_unit(writer, path, str(depth), entropy=tree.server.there.entropy)
@@ -88,7 +88,7 @@ def _refusals(unit: str, member: str) -> list[tuple[Any, tuple[Any, ...], str]]:
 
 @pytest.mark.parametrize("number", range(len(_refusals("", ""))))
 def test_what_cannot_be_is_refused_with_a_sentence(writer: Writer, tree: Tree, number: int) -> None:
-    """Nothing is half done, and the sentence says why."""
+    """The store is unchanged, and the message states the reason."""
     function, arguments, words = _refusals(tree.unit, tree.member.account)[number]
     more = {"entropy": tree.server.there.entropy} if function is changes.create_unit else {}
     with pytest.raises(changes.CannotOrganize, match=words):
@@ -105,7 +105,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(writer: Writer, tree: Tree, n
     ],
 )
 def test_a_text_that_is_no_control_policy_is_refused(writer: Writer, kind: changes.ControlKind, text: str) -> None:
-    """SCPs name no principal; RCPs name everyone and can only deny."""
+    """SCPs do not name a principal; RCPs name everyone and can only deny."""
     with pytest.raises(MalformedPolicyDocument):
         changes.set_policy(writer, "/", kind, "p", text)
 
@@ -119,7 +119,7 @@ def test_ten_service_control_policies_fit_on_one_level(writer: Writer) -> None:
 
 
 def test_a_unit_goes_with_its_policies(writer: Writer, tree: Tree) -> None:
-    """An empty unit can be removed, and a later one of its name starts anew."""
+    """An empty unit can be deleted, and a later one of its name has no policies of it."""
     changes.set_policy(writer, "/prod", "service", "p", _DENY)
     changes.move_account(writer, tree.member.account, "/")
     changes.delete_unit(writer, "/prod")
@@ -127,7 +127,7 @@ def test_a_unit_goes_with_its_policies(writer: Writer, tree: Tree) -> None:
 
 
 def test_without_an_organization_there_is_nothing_to_change(server: RunningServer) -> None:
-    """The sentence says what to do first."""
+    """The message states the first step."""
 
     def show(reader: Reader) -> None:
         changes.get_organization(reader)
@@ -143,7 +143,7 @@ def _run(*arguments: str) -> str:
 
 
 def test_the_command_builds_a_tree_and_shows_it(tmp_path: Path) -> None:
-    """create-unit, move, set-policy, delegate and show work on the store itself."""
+    """create-unit, move, set-policy, delegate and show change the store itself."""
     store = ("--store", f"sqlite:///{tmp_path}/daypass.db")
     policy = tmp_path / "policy.json"
     policy.write_text(_DENY)
@@ -167,7 +167,7 @@ def test_the_command_builds_a_tree_and_shows_it(tmp_path: Path) -> None:
 
 
 def test_the_command_refuses_with_exit_code_six(tmp_path: Path) -> None:
-    """What the store does not allow is a matter of configuration."""
+    """A refusal by the store is a configuration error."""
     store = ("--store", f"sqlite:///{tmp_path}/daypass.db")
     result = CliRunner().invoke(cli, ["organization", "show", *store])
     assert result.exit_code == 6
@@ -179,7 +179,7 @@ def test_the_command_refuses_with_exit_code_six(tmp_path: Path) -> None:
 
 
 def test_a_new_account_is_a_member_unless_it_stands_alone(tree: Tree) -> None:
-    """Accounts created beside an organization join it; --standalone keeps one out."""
+    """New accounts join an existing organization; --standalone prevents that."""
     there = tree.server.there
     with there.store.write() as writer:
         wanted = Wanted(standing="standalone")

@@ -1,4 +1,4 @@
-"""Control policies bind the accounts of an organization, level by level."""
+"""Control policies apply to the accounts of an organization, level by level."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from daypass.testing.server import RunningServer
 
 
 def test_a_new_member_may_do_all_that_it_could_alone(tree: Tree, as_caller: ClientFactory) -> None:
-    """FullAWSAccess and RCPFullAWSAccess stand at every level from the start."""
+    """FullAWSAccess and RCPFullAWSAccess are attached to every level from the start."""
     iam = as_caller("iam", tree.member)
     iam.create_user(UserName="alice")
     assert [user["UserName"] for user in iam.list_users()["Users"]] == ["alice"]
@@ -28,7 +28,7 @@ def test_a_new_member_may_do_all_that_it_could_alone(tree: Tree, as_caller: Clie
 def test_a_denial_at_any_level_binds_the_root_user_of_a_member(
     tree: Tree, as_caller: ClientFactory, level: str
 ) -> None:
-    """A service control policy binds a member's root user too, and says so in AWS's words."""
+    """A service control policy applies to a member's root user too, with AWS's message."""
     tree.guard(tree.member.account if level == "account" else level, deny("iam:ListUsers"))
     code, status, words = refused(as_caller("iam", tree.member).list_users)
     assert (code, status) == ("AccessDenied", 403)
@@ -39,13 +39,16 @@ def test_a_denial_at_any_level_binds_the_root_user_of_a_member(
 
 
 def test_the_management_account_is_bound_by_nothing(tree: Tree, as_caller: ClientFactory) -> None:
-    """Control policies at the root leave the management account alone."""
+    """Control policies at the root do not apply to the management account."""
     tree.guard("/", deny("*"))
     assert as_caller("iam", tree.manager).list_users()["Users"] == []
 
 
 def test_a_level_without_an_allow_denies(tree: Tree, as_caller: ClientFactory) -> None:
-    """Each level needs an Allow of its own; what another level allows does not count."""
+    """Each level needs its own Allow.
+
+    An Allow of another level does not count.
+    """
     tree.guard("/prod", allow("iam:*"), name="only-iam")
     tree.change(changes.remove_policy, "/prod", "service", "FullAWSAccess")
     assert as_caller("iam", tree.member).list_users()["Users"] == []
@@ -56,7 +59,7 @@ def test_a_level_without_an_allow_denies(tree: Tree, as_caller: ClientFactory) -
 
 
 def test_an_account_that_moves_is_bound_by_where_it_stands(tree: Tree, as_caller: ClientFactory) -> None:
-    """A change of place counts from the next request on."""
+    """A move counts from the next request on."""
     tree.guard("/prod", deny("iam:ListUsers"))
     iam = as_caller("iam", tree.other)
     assert iam.list_users()["Users"] == []
@@ -69,7 +72,7 @@ def test_an_account_that_moves_is_bound_by_where_it_stands(tree: Tree, as_caller
 def test_a_service_linked_role_is_bound_by_no_service_control_policy(
     tree: Tree, as_caller: ClientFactory, server: RunningServer
 ) -> None:
-    """What a service does for itself is not the organization's to deny, but what the role allows still counts."""
+    """The organization cannot deny a service's own actions, but the role's policies still count."""
     iam = as_caller("iam", tree.member)
     trust = {"Effect": "Allow", "Principal": {"AWS": tree.member.account}, "Action": "sts:AssumeRole"}
     role = iam.create_role(RoleName="linked", AssumeRolePolicyDocument=document(trust))["Role"]
@@ -86,7 +89,7 @@ def test_a_service_linked_role_is_bound_by_no_service_control_policy(
 
 
 def test_a_resource_control_policy_binds_callers_from_outside(tree: Tree, as_caller: ClientFactory) -> None:
-    """It guards the account's roles, whoever asks, and asks where the caller comes from."""
+    """It protects the account's roles against every caller, and can test the origin of the caller."""
     stranger = tree.server.new_account(standing="standalone")
     role = _role_for(as_caller("iam", tree.member), stranger.account, tree.other.account)
     outside = _user(as_caller("iam", stranger), "eve", document(allow("sts:AssumeRole")))
@@ -121,7 +124,7 @@ def test_a_resource_control_policy_binds_callers_from_outside(tree: Tree, as_cal
 def test_where_caller_and_resource_stand_are_condition_keys(
     tree: Tree, as_caller: ClientFactory, user_of: Callable[..., Any], key: str, value: str
 ) -> None:
-    """The organization's id, the path of units and the account are there for conditions to compare."""
+    """Conditions can compare the organization's id, the path of units and the account."""
     organization = tree.change(changes.get_organization)
     wanted = value.format(
         organization=organization.id, root=organization.root, unit=tree.unit, account=tree.member.account
@@ -135,7 +138,7 @@ def test_where_caller_and_resource_stand_are_condition_keys(
 
 
 def test_a_standalone_account_has_no_organization(tree: Tree, as_caller: ClientFactory, user_of: Any) -> None:
-    """The keys are absent, and no guard rail binds it."""
+    """The keys are absent, and control policies do not apply."""
     alone = tree.server.new_account(standing="standalone")
     tree.guard("/", deny("*"))
     absent = allow("iam:ListUsers", Condition={"Null": {"aws:PrincipalOrgID": "true", "aws:ResourceOrgID": "true"}})

@@ -1,4 +1,4 @@
-"""sts:AssumeRoot, and the features of centralized root access that open it."""
+"""sts:AssumeRoot, and the required features of centralized root access."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def enabled(tree: Tree) -> Tree:
 
 @pytest.fixture
 def admin(enabled: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]) -> Any:
-    """Return an STS client of a user of the management account who may assume members' root users."""
+    """Return an STS client of a user in the management account who may assume members' root users."""
     return as_caller("sts", user_of(enabled.manager, "admin", _MAY))
 
 
@@ -45,7 +45,7 @@ def _denial(sts: Any, target: str, task: str = _AUDIT) -> tuple[str, int, str]:
 
 
 def test_a_session_of_the_members_root_user_is_made(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
-    """Its caller identity is the member's root user; it lives for fifteen minutes."""
+    """Its caller identity is the member's root user; it lasts fifteen minutes."""
     answer = _assume(admin, enabled.member.account)
     left = answer["Credentials"]["Expiration"] - enabled.server.clock.now()
     assert timedelta(minutes=14) < left <= timedelta(minutes=15)
@@ -56,12 +56,12 @@ def test_a_session_of_the_members_root_user_is_made(admin: Any, enabled: Tree, a
 
 
 def test_the_target_may_be_an_arn(admin: Any, enabled: Tree) -> None:
-    """An account id and its root ARN mean the same."""
+    """An account id and its root ARN are equivalent."""
     assert _assume(admin, f"arn:aws:iam::{enabled.other.account}:root")["Credentials"]
 
 
 def test_the_task_policy_limits_the_session(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
-    """What it does not deny a root user may do; all else it denies."""
+    """The session may do everything that the task policy does not deny."""
     session = as_caller("iam", _assume(admin, enabled.member.account)["Credentials"])
     [key] = session.list_access_keys()["AccessKeyMetadata"]
     assert key["AccessKeyId"] == enabled.member.access_key_id
@@ -75,14 +75,14 @@ def test_the_task_policy_limits_the_session(admin: Any, enabled: Tree, as_caller
 def test_the_audit_is_about_the_root_user_alone(
     admin: Any, enabled: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]
 ) -> None:
-    """A user's keys are nobody's business in such a session."""
+    """A user's keys are out of scope in such a session."""
     user_of(enabled.member, "alice")
     session = as_caller("iam", _assume(admin, enabled.member.account)["Credentials"])
     assert refused(session.list_access_keys, UserName="alice")[0] == "AccessDenied"
 
 
 def test_root_credentials_can_be_deleted(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
-    """This is what centralized root access is for: the member's root key is gone afterwards."""
+    """This is the purpose of centralized root access: the member's root key is deleted."""
     session = as_caller("iam", _assume(admin, enabled.member.account, _DELETE)["Credentials"])
     session.delete_access_key(AccessKeyId=enabled.member.access_key_id)
     code, _, _ = refused(as_caller("sts", enabled.member).get_caller_identity)
@@ -90,7 +90,7 @@ def test_root_credentials_can_be_deleted(admin: Any, enabled: Tree, as_caller: C
 
 
 def test_a_session_of_root_goes_no_further(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
-    """It may ask who it is, and make no other session."""
+    """It may read its own identity, but cannot create another session."""
     sts = as_caller("sts", _assume(admin, enabled.member.account, _UNLOCK)["Credentials"])
     assert sts.get_caller_identity()["Account"] == enabled.member.account
     assert refused(sts.get_session_token)[0] == "AccessDenied"
@@ -114,7 +114,7 @@ def test_a_resource_control_policy_of_the_member_counts(admin: Any, enabled: Tre
 
 
 def test_a_zero_is_a_session_that_is_over_at_once(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
-    """AWS takes 0 and refuses 901."""
+    """AWS accepts 0 and refuses 901."""
     credentials = _assume(admin, enabled.member.account, DurationSeconds=0)["Credentials"]
     assert credentials["Expiration"] <= datetime.now(UTC)
     assert refused(as_caller("sts", credentials).get_caller_identity)[0] == "ExpiredToken"
@@ -147,7 +147,7 @@ def test_the_session_ends_when_its_time_is_over(admin: Any, enabled: Tree, as_ca
 def test_a_session_of_a_root_user_lives_as_long_as_asked(
     admin: Any, enabled: Tree, asked: int | None, seconds: int
 ) -> None:
-    """Fifteen minutes by default and at the most, to the second."""
+    """The default and the maximum are fifteen minutes, to the second."""
     enabled.server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
     more: dict[str, Any] = {} if asked is None else {"DurationSeconds": asked}
     credentials = _assume(admin, enabled.member.account, **more)["Credentials"]
@@ -168,7 +168,7 @@ def test_a_session_of_a_root_user_lives_as_long_as_asked(
     ],
 )
 def test_what_is_no_target_is_refused(admin: Any, target: str) -> None:
-    """AWS's recorded words."""
+    """The message is the one recorded from AWS."""
     words = ("ValidationError", 400, "Request must contain a valid target principal")
     assert _denial(admin, target) == words
 
@@ -184,13 +184,13 @@ def test_what_is_no_target_is_refused(admin: Any, target: str) -> None:
     ],
 )
 def test_what_is_no_task_is_refused(admin: Any, enabled: Tree, task: str) -> None:
-    """Five policies there are, and no others."""
+    """Exactly five policies are accepted."""
     words = ("ValidationError", 400, "Request must contain valid AWS managed task policy ARN")
     assert _denial(admin, enabled.member.account, task) == words
 
 
 def test_whoever_may_not_is_told_the_same(tree: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]) -> None:
-    """A missing permission, feature, member or organization: one sentence, without a reason."""
+    """A missing permission, feature, member or organization gives the same message, without a reason."""
     arn = f"arn:aws:iam::{tree.manager.account}:user/admin"
     sts = as_caller("sts", user_of(tree.manager, "admin", _MAY))
     alone = tree.server.new_account(standing="standalone")
@@ -218,7 +218,7 @@ def test_whoever_may_not_is_told_the_same(tree: Tree, as_caller: ClientFactory, 
 
 
 def test_conditions_see_the_task(enabled: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]) -> None:
-    """sts:TaskPolicyArn says which policy was asked for."""
+    """sts:TaskPolicyArn contains the requested policy."""
     condition = {"StringEquals": {"sts:TaskPolicyArn": _AUDIT}}
     only_audit = document(allow("sts:AssumeRoot", Condition=condition))
     sts = as_caller("sts", user_of(enabled.manager, "auditor", only_audit))
@@ -229,7 +229,7 @@ def test_conditions_see_the_task(enabled: Tree, as_caller: ClientFactory, user_o
 def test_the_delegate_may_act_for_the_organization(
     enabled: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]
 ) -> None:
-    """A member that administers IAM assumes other members' root users, lists and disables, but enables nothing."""
+    """A member that administers IAM assumes other members' root users, lists and disables, but cannot enable."""
     key = user_of(enabled.other, "delegate", document(allow(["sts:AssumeRoot", "iam:*"])))
     assert _denial(as_caller("sts", key), enabled.member.account)[0] == "AccessDenied"
     enabled.change(changes.set_delegate, enabled.other.account)
@@ -241,7 +241,7 @@ def test_the_delegate_may_act_for_the_organization(
 
 
 def test_features_are_enabled_by_the_manager(tree: Tree, as_caller: ClientFactory) -> None:
-    """Each switch answers with what is enabled then; doing it twice is doing it once."""
+    """Each switch returns the enabled features and is idempotent."""
     iam = as_caller("iam", tree.manager)
     assert iam.list_organizations_features()["EnabledFeatures"] == []
     assert iam.enable_organizations_root_sessions()["EnabledFeatures"] == ["RootSessions"]
@@ -254,7 +254,7 @@ def test_features_are_enabled_by_the_manager(tree: Tree, as_caller: ClientFactor
 
 
 def test_others_may_not_even_list(tree: Tree, as_caller: ClientFactory) -> None:
-    """A member is no administrator, and a standalone account has no organization."""
+    """A member is not an administrator, and a standalone account has no organization."""
     member, alone = as_caller("iam", tree.member), as_caller("iam", tree.server.new_account(standing="standalone"))
     code = "AccountNotManagementOrDelegatedAdministratorException"
     assert refused(member.list_organizations_features)[0] == code
@@ -263,7 +263,7 @@ def test_others_may_not_even_list(tree: Tree, as_caller: ClientFactory) -> None:
 
 
 def test_the_source_identity_goes_on(enabled: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]) -> None:
-    """What the calling session is bound to, the root session is bound to as well."""
+    """The source identity of the calling session also applies to the root session."""
     iam = as_caller("iam", enabled.manager)
     trust = document(
         {
@@ -280,7 +280,7 @@ def test_the_source_identity_goes_on(enabled: Tree, as_caller: ClientFactory, us
 
 
 def test_task_policies_can_be_read_and_never_attached(tree: Tree, as_caller: ClientFactory) -> None:
-    """They are AWS managed policies that hold nothing but denials."""
+    """They are AWS managed policies that contain only denials."""
     iam = as_caller("iam", tree.manager)
     for name in (
         "IAMAuditRootUserCredentials",

@@ -34,7 +34,7 @@ that return an empty list, accept every parameter of AWS's models. All others re
 
 
 def page() -> str:
-    """Return the text of docs/actions.md."""
+    """Return the content of docs/actions.md."""
     return "\n".join((_HEAD, *_sts(), "", *_iam(), "", *_members(), "", *_refusals()))
 
 

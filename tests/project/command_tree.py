@@ -1,6 +1,6 @@
-"""Walk the command line's own tree of commands, without running one of them.
+"""Walk the command line's own tree of commands, without running them.
 
-Owns the walk, and which texts of a command a person reads in its help. It judges neither.
+Owns the walk, and the choice of the strings that a person reads in a command's help. Leaves every check to its callers.
 """
 
 import inspect
@@ -12,7 +12,7 @@ from daypass.cli.main import COMMANDS, cli
 
 
 def commands() -> dict[str, click.Command]:
-    """Return every command and sub-command under its full name, such as `daypass saml inspect`."""
+    """Return every command and sub-command by full name, such as `daypass saml inspect`."""
     context = click.Context(cli, info_name="daypass")
     return {"daypass": cli, **dict(_below(cli, context))}
 
@@ -28,7 +28,7 @@ def _below(group: click.Group, context: click.Context) -> Iterator[tuple[str, cl
 
 
 def help_texts(name: str, command: click.Command) -> Iterator[str]:
-    """Yield each text of a command's help by itself: its summary, its description, its options, its last words."""
+    """Yield each part of a command's help: its summary, description, options and epilogue."""
     words = name.split()
     if len(words) == 2:  # `daypass COMMAND`
         yield COMMANDS[words[1]][1]

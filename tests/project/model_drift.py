@@ -1,11 +1,11 @@
-"""Compare AWS's service models with what the server declares: no operation and no member may be overlooked.
+"""Compare AWS's service models with the operations and members that the server declares.
 
 Owns the list of served models. A model's operation must be performed or refused by name, and each member of the input
-of a performed operation must be declared, ignored with a reason, or refused with a reason. Whatever else a newer model
-brings is a difference, until somebody decides.
+of a performed operation must be declared, ignored with a reason, or refused with a reason. Everything else in a newer
+model is a difference, until it is decided.
 
 `python -m tests.project.model_drift [DATA]` compares the models below DATA, a `data` folder of botocore, or the
-installed ones. It prints the differences and then fails.
+installed ones. It prints the differences and fails if there are any.
 """
 
 import gzip
@@ -30,10 +30,10 @@ Model = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One service model that the server speaks.
+    """One service model that the server implements.
 
-    `operations` has each operation that is performed or refused by name, with the members that it declares. None
-    stands for an operation of which nothing comes, so that its members need no decision.
+    `operations` has each operation that is performed or refused by name, with its declared members. None means that the
+    operation is not implemented, so that its members need no decision.
     """
 
     service: str
@@ -48,19 +48,19 @@ def _from_registry(service: str) -> Served:
     return Served(service, SERVICES[service], declared)
 
 
-# A service with another protocol is one more row: its name in botocore, its version, and what it declares.
+# A service with another protocol is one more row: its name in botocore, its version, and its declarations.
 SERVED: tuple[Served, ...] = tuple(_from_registry(service) for service in SERVICES)
 
 
 def load_model(served: Served, data: Path) -> Model:
-    """Return the service model as botocore ships it."""
+    """Return the service model that botocore contains."""
     path = data / served.service / served.version / "service-2.json.gz"
     model: Model = json.loads(gzip.decompress(path.read_bytes()))
     return model
 
 
 def differences(served: Served, model: Model) -> Iterator[str]:
-    """Yield what the model has and nobody decided about, and what was decided about and the model does not have."""
+    """Yield undecided parts of the model, and decisions about parts that the model lacks."""
     for action in sorted(model["operations"].keys() - served.operations.keys()):
         yield f"{served.service}:{action} is new. Perform it, or refuse it with a reason."
     for action in sorted(served.operations.keys() - model["operations"].keys()):
@@ -93,7 +93,10 @@ def _members(service: str, action: str, model: Model, declared: Declared) -> Ite
 def _paths(
     shapes: Mapping[str, Any], name: str, prefix: str = "", above: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, str]]:
-    """Yield each member below a shape: its path and its shape. The elements of lists and maps add nothing to a path."""
+    """Yield each member below a shape: its path and its shape.
+
+    The elements of lists and maps do not extend a path.
+    """
     shape = shapes[name]
     if name in above:
         return
@@ -119,7 +122,7 @@ def _declared_paths(declared: Declared, prefix: str = "") -> Iterator[str]:
 
 
 def newest_version(service: str, data: Path) -> str:
-    """Return the newest version of a service's API that botocore ships."""
+    """Return the newest version of a service's API in botocore."""
     return max(folder.name for folder in (data / service).iterdir() if folder.name[:1].isdigit())
 
 

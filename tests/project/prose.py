@@ -95,7 +95,10 @@ def _sentence(text: str, position: int) -> str:
 
 
 def file_texts(path: Path, *, strings: bool = False) -> Iterator[Text]:
-    """Yield the prose of one file. `strings` adds the other string literals of Python."""
+    """Yield the prose of one file.
+
+    `strings` adds the other string literals of Python.
+    """
     source = path.read_text(encoding="utf-8")
     match path.suffix:
         case ".py":
@@ -130,7 +133,7 @@ def _markdown(source: str) -> str:
 
 
 def template_text(source: str) -> str:
-    """Return what a reader sees of a Jinja template, line for line."""
+    """Return the visible text of a Jinja template, line for line."""
     text = re.sub(r"<(style|script)\b.*?</\1>|\{#.*?#\}|\{%.*?%\}", _lines_of, source, flags=re.DOTALL)
     text = re.sub(r"\{\{.*?\}\}", lambda value: "x" + _lines_of(value, ""), text, flags=re.DOTALL)
     return re.sub(r"^[ \t]+", "", re.sub(r"<[^>]*>", _lines_of, text), flags=re.MULTILINE)
@@ -141,7 +144,7 @@ def _lines_of(removed: re.Match[str], space: str = " ") -> str:
 
 
 def prose_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files with prose: the paths themselves, and what is below those that are folders."""
+    """Yield the files with prose: the paths themselves, and the files below folders."""
     for path in paths:
         below = sorted(path.rglob("*")) if path.is_dir() else [path]
         yield from (each for each in below if each.suffix in _SUFFIXES and each.is_file())

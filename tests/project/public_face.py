@@ -1,7 +1,7 @@
-"""The public face of Daypass: the names that scripts, other tools and documentation rely on.
+"""The public face of Daypass: the names that scripts, other tools and documentation use.
 
-Owns the tables of what exists and of what is promised for later. `test_public_face.py` asks the program for each name
-and fails when one is gone. A name is added here with the feature, and leaves `NOT_YET` then. It is never removed.
+Owns the tables of existing and promised names. `test_public_face.py` tests each name in the program and fails if one is
+missing. A name is added here with its feature, and leaves `NOT_YET` then. It is never removed.
 """
 
 from collections.abc import Mapping
@@ -649,7 +649,7 @@ FIXTURES = ("daypass_server",)
 # Names of `daypass.testing.MODULE`.
 TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider")
 
-# Promised, and not built yet. The test fails for a name that exists, so that it moves into its table above.
+# Promised names that are not built yet. The test fails for a name that exists, so that it moves into its table above.
 NOT_YET: Mapping[str, tuple[str, ...]] = {
     "command": (
         "daypass audit find",

@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic, and that its load generator believes no wrong answer."""
+"""The benchmark's arithmetic, and the detection of wrong responses by its load generator."""
 
 import socket
 import threading
@@ -31,19 +31,19 @@ def test_a_percentile_is_the_nearest_rank(values: list[float], share: float, wan
 
 
 def test_no_values_have_no_percentile() -> None:
-    """A round without answers has no latency, and must not pass as a fast one."""
+    """A round without responses has no latency, and must not pass as a fast one."""
     with pytest.raises(ValueError, match="no values"):
         percentile([], 0.5)
 
 
 def test_a_ratio_compares_neighbouring_rounds() -> None:
-    """Each round is set against the bare round beside it, so a machine that slows down changes nothing."""
+    """Each round is compared with the bare round beside it, thus a slower machine does not change the ratio."""
     bare = [_round(30), _round(60), _round(90)]
     assert ratio_to_bare(bare, [_round(60), _round(120), _round(180)]) == pytest.approx(0.5)
 
 
 def test_rounds_become_named_figures() -> None:
-    """The CPU time a request stands under the subject's own name, with the ratio to the bare server."""
+    """The CPU time of a request has the subject's own name, with the ratio to the bare server."""
     figures = figures_of("get_caller_identity", [_round(64)], [_round(32)])
     assert figures[0] == Figure("get_caller_identity", 64.0, "us CPU/request", 0.5)
     assert {figure.name: figure.value for figure in figures[1:]} == {
@@ -71,7 +71,10 @@ def test_the_document_has_the_promised_members() -> None:
     ],
 )
 def test_a_budget_is_met_or_missed(budget: Budget, figure: Figure, *, met: bool) -> None:
-    """The bar itself still counts as met; a bar on the ratio is missed where there is no ratio."""
+    """The exact limit is met.
+
+    A limit on the ratio is missed if the ratio is missing.
+    """
     assert budget.is_met_by(figure) is met
     assert ("MISSED" not in as_table([figure], [budget])) is met
 
@@ -87,12 +90,15 @@ def test_a_budget_is_met_or_missed(budget: Budget, figure: Figure, *, met: bool)
     ],
 )
 def test_an_answer_is_whole_with_its_last_byte(answer: bytes, *, whole: bool) -> None:
-    """Content-Length says where an answer ends, in whatever case a server writes it."""
+    """Content-Length gives the end of a response, in any case of letters."""
     assert is_whole(answer) is whole
 
 
 def test_a_refusal_is_no_answer() -> None:
-    """A fast 403 or a 200 without the marker would flatter the server; the round fails instead."""
+    """A fast 403 or a 200 without the marker would flatter the server.
+
+    The round fails instead.
+    """
     check(b"HTTP/1.1 200 OK\r\n\r\n<Arn>me</Arn>", b"<Arn>")
     with pytest.raises(BadAnswer):
         check(b"HTTP/1.1 403 Forbidden\r\n\r\n<Arn>me</Arn>", b"<Arn>")
@@ -107,13 +113,13 @@ def test_a_closing_server_is_noticed() -> None:
 
 
 def test_a_job_survives_its_pipe() -> None:
-    """The load generator reads the job that the driver wrote, byte for byte."""
+    """The load generator reads the driver's job, byte for byte."""
     job = Job(1, (b"\x00\xff\r\n", b"b"), b"<Arn>", 4, 0.5)
     assert parse_job(as_line(job)) == job
 
 
 def test_no_two_signed_requests_are_alike() -> None:
-    """Two requests of one second differ in a signed header, so an answer cannot be remembered."""
+    """Two requests of one second differ in a signed header, so that a response cannot be cached."""
     first, second = (
         sign({"Action": "GetCallerIdentity"}, key_id="AKIAEXAMPLE", secret="secret", port=1) for _ in range(2)
     )
@@ -123,7 +129,7 @@ def test_no_two_signed_requests_are_alike() -> None:
 
 @contextmanager
 def _server_of(answer: bytes) -> Iterator[int]:
-    """Serve one connection on loopback that gives `answer` to everything."""
+    """Serve one connection on loopback that returns `answer` to every request."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
 
         def serve() -> None:
@@ -138,7 +144,7 @@ def _server_of(answer: bytes) -> Iterator[int]:
 
 
 def test_a_round_counts_what_was_answered() -> None:
-    """Every request of a round is answered before it ends, and each answer has its latency."""
+    """Every request of a round is answered before it ends, and each response has its latency."""
     with _server_of(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as port:
         result = run(Job(port, (b"GET / HTTP/1.1\r\n\r\n",), b"ok", 1, 0.05))
     assert result["requests"] > 0
@@ -147,7 +153,7 @@ def test_a_round_counts_what_was_answered() -> None:
 
 
 def test_a_round_of_refusals_fails() -> None:
-    """One wrong answer ends the round with what the server said."""
+    """One wrong response ends the round with the server's message."""
     with (
         _server_of(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno") as port,
         pytest.raises(BadAnswer, match="403"),

@@ -1,4 +1,4 @@
-"""`.ci/check-commits` on a scratch repository: it keeps the rule of CONTRIBUTING, "A change"."""
+"""`.ci/check-commits` on a scratch repository: the rule of CONTRIBUTING, "A change"."""
 
 import os
 import re
@@ -27,12 +27,15 @@ def _check(folder: Path, path: str | None = None) -> "subprocess.CompletedProces
 
 @dataclass(frozen=True)
 class Repository:
-    """A scratch repository. Its first commit is the one that `.ci/commits-from` names."""
+    """A scratch repository.
+
+    Its first commit is the one that `.ci/commits-from` names.
+    """
 
     folder: Path
 
     def git(self, *words: str, message: str | None = None) -> str:
-        """Run git and return its output. `message` goes to its standard input."""
+        """Run git and return its output. `message` is its standard input."""
         settings = ("-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false")
         done = subprocess.run(
             ["git", "-C", str(self.folder), *settings, *words],
@@ -49,7 +52,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def start_from(self, commit: str) -> None:
-        """Name the commit after which messages are checked."""
+        """Write the commit after which messages are checked."""
         file = self.folder / ".ci" / "commits-from"
         file.parent.mkdir(exist_ok=True)
         file.write_text(commit + "\n")
@@ -96,7 +99,7 @@ def test_a_message_that_keeps_the_rule_passes(repository: Repository, message: s
     ],
 )
 def test_a_message_that_breaks_the_rule_is_named(repository: Repository, message: str, complaint: str) -> None:
-    """The checker prints the commit with the part of the rule that it breaks, and fails."""
+    """The checker prints the commit with the violated part of the rule, and fails."""
     commit = repository.commit(message)
     repository.commit(_GOOD)
     done = _check(repository.folder)
@@ -107,7 +110,7 @@ def test_a_message_that_breaks_the_rule_is_named(repository: Repository, message
 
 
 def test_merges_and_their_older_branches_are_left_out(repository: Repository) -> None:
-    """A merge has no rule, and a commit that does not descend from the named one was made before the rule."""
+    """Merges are exempt, and a commit that does not descend from the named one is older than the rule."""
     repository.git("switch", "-q", "-c", "older")
     repository.commit("An old commit on a branch")
     repository.git("switch", "-q", "main")
@@ -120,7 +123,7 @@ def test_merges_and_their_older_branches_are_left_out(repository: Repository) ->
 
 
 def test_a_shallow_history_is_skipped_aloud(repository: Repository, tmp_path: Path) -> None:
-    """Where the clone does not reach back to the named commit, the checker says so and passes."""
+    """If the clone does not contain the named commit, the checker says so and passes."""
     start = repository.git("rev-parse", "HEAD")
     repository.commit("This Breaks The Rule")
     shallow = Repository(tmp_path / "shallow")
@@ -132,7 +135,7 @@ def test_a_shallow_history_is_skipped_aloud(repository: Repository, tmp_path: Pa
 
 
 def test_a_rewritten_history_is_skipped_aloud(repository: Repository) -> None:
-    """Where HEAD does not descend from the named commit, its commits are not those that the rule is for."""
+    """If HEAD does not descend from the named commit, the rule does not apply to its commits."""
     repository.git("switch", "-q", "--orphan", "rewritten")
     repository.commit("Everything in one commit")
     done = _check(repository.folder)
@@ -152,7 +155,7 @@ def test_a_folder_without_history_is_skipped_aloud(repository: Repository, tmp_p
 
 
 def test_the_gate_checks_commits_after_a_whole_hash() -> None:
-    """`.ci/run` calls the checker, which may be run, and `.ci/commits-from` holds one whole hash."""
+    """`.ci/run` calls the executable checker, and `.ci/commits-from` contains one complete hash."""
     assert re.search(r"^\.ci/check-commits$", (_ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
     assert _CHECKER.stat().st_mode & 0o111 == 0o111
     assert re.fullmatch(r"[0-9a-f]{40}\n", (_ROOT / ".ci" / "commits-from").read_text(encoding="ascii"))

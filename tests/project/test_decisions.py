@@ -1,4 +1,4 @@
-"""The pages of docs/decisions have a number, a date and a status, and every mention of a page leads to it."""
+"""The pages of docs/decisions have a number, a date and a status, and mentions of them are valid."""
 
 import re
 from collections.abc import Iterator
@@ -39,6 +39,6 @@ def _mentions() -> Iterator[tuple[str, str]]:
 
 
 def test_every_mention_of_a_page_names_one_that_exists() -> None:
-    """A docstring, a comment or a document that mentions a page gives its present name."""
+    """A docstring, a comment or a document that mentions a page has its present name."""
     known = {*_PAGES, *_OTHERS}
     assert [f"{place}: {name}" for place, name in _mentions() if name not in known] == []

@@ -1,4 +1,4 @@
-"""Client and server are separate to install: the extras of pyproject.toml, and the lists that follow them."""
+"""Client and server are installed separately: the extras of pyproject.toml, and dependent lists."""
 
 import ast
 import configparser
@@ -15,7 +15,7 @@ from tests.dependencies import CLIENT_PACKAGES, REPOSITORY, canonical, declared,
 from daypass.cli.main import FOR_PEOPLE, SERVER_MODULES
 
 SOURCE = REPOSITORY / "src/daypass"
-# Modules of an extra that the client uses where it is installed.
+# Modules of an extra that the client uses if it is installed.
 OPTIONAL = {"keyring"}
 
 
@@ -26,12 +26,12 @@ def _contract(key: str) -> set[str]:
 
 
 def _direct_modules(extra: str) -> frozenset[str]:
-    """Return the importable modules of the libraries that an extra names, without those of their requirements."""
+    """Return the importable modules of the libraries of an extra, without indirect requirements."""
     return frozenset(name for name in modules_of(each.name for each in declared(extra)) if name.isidentifier())
 
 
 def test_the_extras_are_those_of_the_public_face() -> None:
-    """An extra is declared when there is code behind it."""
+    """An extra is declared when its code exists."""
     assert declared_extras() == {"keyring", "postgres", "server", "testing"}
     names = {extra: {canonical(each.name) for each in declared(extra)} for extra in declared_extras()}
     assert names["postgres"] < names["server"] < names["testing"]
@@ -39,14 +39,14 @@ def test_the_extras_are_those_of_the_public_face() -> None:
 
 
 def test_the_contract_forbids_every_part_of_the_server() -> None:
-    """A package is the client's (tests/dependencies.py) or the server's, and each library of the server is named."""
+    """Each package is the client's (tests/dependencies.py) or the server's; each library of the server is named."""
     packages = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     forbidden = {f"daypass.{name}" for name in packages - CLIENT_PACKAGES - {"__init__"}}
     assert _contract("forbidden_modules") == forbidden | _direct_modules("server")
 
 
 def test_the_contract_covers_every_command_for_people() -> None:
-    """The command's module is listed, or a package that holds it, and so is each other package of the client."""
+    """The command's module or its package is listed, and so is each other package of the client."""
     covered = _contract("source_modules")
     for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main"):
         parents = {module.rsplit(".", depth)[0] for depth in range(module.count("."))}
@@ -55,12 +55,15 @@ def test_the_contract_covers_every_command_for_people() -> None:
 
 
 def test_operators_commands_look_for_every_library_of_the_server() -> None:
-    """A missing library is one sentence, not an ImportError. Windows has no uvloop, and does without."""
+    """A missing library is one sentence, not an ImportError.
+
+    Windows has no uvloop and does not need it.
+    """
     assert set(SERVER_MODULES) == _direct_modules("server") - {"uvloop"}
 
 
 def test_the_client_requires_exactly_the_libraries_that_it_imports() -> None:
-    """Each library of the base installation is imported by the client, late imports included, and the reverse."""
+    """The client imports each library of the base installation, late imports included, and no other."""
     assert _libraries(_files_of_the_client()) == {canonical(each.name) for each in declared()}
 
 
@@ -73,7 +76,7 @@ def test_the_server_requires_exactly_the_libraries_that_it_imports() -> None:
 
 
 def _libraries(files: set[Path]) -> set[str]:
-    """Return the distributions whose modules these files import, the optional ones left out."""
+    """Return the distributions of the modules that these files import, except the optional ones."""
     modules = {name.partition(".")[0] for path in files for name in _imports(path)}
     owners = metadata.packages_distributions()
     return {canonical(owners[name][0]) for name in modules - sys.stdlib_module_names - OPTIONAL - {"daypass"}}
@@ -116,7 +119,7 @@ def test_the_documentation_names_every_extra() -> None:
     [("plugin", "boto3"), ("plugin", "pytest"), ("plugin", "uvicorn"), ("server", "uvicorn"), ("server", "sqlalchemy")],
 )
 def test_daypass_testing_names_its_extra(module: str, missing: str) -> None:
-    """Where a library is missing, the ImportError says what to install."""
+    """If a library is missing, the ImportError says what to install."""
     program = f"import sys; sys.modules[{missing!r}] = None; import daypass.testing.{module}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == (

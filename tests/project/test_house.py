@@ -1,4 +1,4 @@
-"""The project's house: what a fresh clone finds, and what must not be in it."""
+"""The contents of a fresh clone, and text that must not be in it."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from tests.components import COMPONENTS
 
 _ROOT = Path(__file__).parents[2]
 _TARGETS = ("demo", "test", "check", "bench", "serve", "help")
-# Spelled in parts, so that this file does not hold what it looks for.
+# Spelled in parts, so that this file does not match itself.
 _FOREIGN = re.compile(
     "|".join(
         (
@@ -35,7 +35,7 @@ def _tracked_files() -> list[Path]:
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
-    """What is tracked holds on every machine: no path of one computer, no address of a package index."""
+    """Tracked files are valid on every machine: no path of one computer, no address of a package index."""
     found = []
     for path in _tracked_files():
         if not path.is_file():
@@ -72,7 +72,7 @@ def _canonical(name: str) -> str:
 
 
 def test_every_dependency_is_pinned_with_hashes() -> None:
-    """constraints.txt pins what pyproject.toml asks for, each pin with a hash, and names no place to get it."""
+    """constraints.txt pins the requirements of pyproject.toml, each with a hash, and names no download address."""
     text = (_ROOT / "constraints.txt").read_text()
     entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
     pinned = {_canonical(entry.split("==")[0]) for entry in entries if "==" in entry}
@@ -86,7 +86,7 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
 
 
 def test_each_change_is_one_named_line() -> None:
-    """A file in changes/ is named by what changed, and holds one line or paragraph (changes/README.md)."""
+    """The name of a file in changes/ states the change, and it contains one line or paragraph (changes/README.md)."""
     for path in (_ROOT / "changes").glob("[!R]*"):
         assert re.fullmatch(r"[a-z0-9-]+\.md", path.name), path.name
         paragraphs = path.read_text(encoding="utf-8").strip().split("\n\n")
@@ -95,12 +95,12 @@ def test_each_change_is_one_named_line() -> None:
 
 
 def test_the_package_says_that_it_is_typed() -> None:
-    """PEP 561: a type checker of those who import Daypass reads its annotations only beside this file."""
+    """PEP 561: type checkers of projects that import Daypass read its annotations only beside this file."""
     assert (_ROOT / "src/daypass/py.typed").is_file()
 
 
 def test_the_command_tells_its_version() -> None:
-    """`daypass --version` prints the version that pyproject.toml gives the project."""
+    """`daypass --version` prints the version in pyproject.toml."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
     daypass = Path(sys.executable).with_name("daypass")
     shown = subprocess.run([str(daypass), "--version"], capture_output=True, check=True, text=True)

@@ -1,4 +1,4 @@
-"""Nothing that AWS adds to a service model goes unnoticed: somebody decides, or the suite fails."""
+"""Every addition of AWS to a service model needs a decision, or the suite fails."""
 
 import ast
 import json
@@ -21,7 +21,10 @@ _OPERATIONS = Path(operation.__file__).parent
 
 
 def test_every_operation_and_member_of_the_installed_models_is_decided() -> None:
-    """Perform or refuse each operation; declare, ignore or refuse each member. `make lock` asks the newest release."""
+    """Perform or refuse each operation; declare, ignore or refuse each member.
+
+    `make lock` asks the newest release.
+    """
     assert all_differences() == []
 
 
@@ -45,7 +48,7 @@ def test_a_new_operation_is_a_difference(served: Served, model: dict[str, Any]) 
 
 
 def test_a_new_member_is_a_difference_wherever_it_stands(served: Served, model: dict[str, Any]) -> None:
-    """In the input itself and in each structure below it, within lists and maps too."""
+    """This covers the input itself and each structure below it, in lists and maps too."""
     shapes = model["shapes"]
     for shape in shapes.values():
         if shape["type"] == "structure":
@@ -60,7 +63,7 @@ def test_a_new_member_is_a_difference_wherever_it_stands(served: Served, model: 
 
 
 def test_a_new_value_of_an_enumeration_is_a_difference(served: Served, model: dict[str, Any]) -> None:
-    """An operation that does not know it would take it for another."""
+    """An operation that does not know it would confuse it with another."""
     names = [name for name, shape in model["shapes"].items() if "enum" in shape]
     for name in names:
         model["shapes"][name]["enum"].append("News")
@@ -69,7 +72,7 @@ def test_a_new_value_of_an_enumeration_is_a_difference(served: Served, model: di
 
 
 def test_a_new_value_of_an_enumeration_is_refused() -> None:
-    """A newer model than ours is no reason to accept what no operation knows."""
+    """A value of a newer model is not accepted without an operation that knows it."""
     newer = json.loads(json.dumps(load_model(SERVED[1], INSTALLED)))
     newer["shapes"]["policyScopeType"]["enum"].append("News")
     found = Catalog({"iam": read_service("iam", json.dumps(newer).encode())}).find("ListPolicies", "2010-05-08")
@@ -79,7 +82,7 @@ def test_a_new_value_of_an_enumeration_is_refused() -> None:
 
 
 def test_a_decision_about_what_is_gone_is_a_difference(served: Served, model: dict[str, Any]) -> None:
-    """A table that speaks of members which the model lacks would hide a mistake in a name."""
+    """A decision about a member that the model lacks would hide a wrong name."""
     for shape in model["shapes"].values():
         shape.get("members", {}).pop("DurationSeconds", None)
         shape.get("members", {}).pop("UserName", None)
@@ -96,12 +99,12 @@ def _structs(type_: inspect.Type) -> Iterator[inspect.StructType]:
 
 
 def test_a_declared_member_is_read() -> None:
-    """A struct declares a member by its field, so a field that no operation reads would drop the member in silence."""
+    """A struct declares a member by its field, thus a field that no operation reads would drop the member silently."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in _OPERATIONS.rglob("*.py")]
     read = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     registry = full_registry()
     found = [registry.find(*name.split(":")) for name in registry.names()]
     taken = [one.takes for one in found if one.declared is not None]  # type: ignore[attr-defined]
     fields = {field.name for takes in taken for struct in _structs(inspect.type_info(takes)) for field in struct.fields}
-    # AssumeRoleWithWebIdentity reads its token apart from the struct, and AssumeRole refuses every context assertion.
+    # AssumeRoleWithWebIdentity reads its token separately, and AssumeRole refuses every context assertion.
     assert fields - read == {"web_identity_token", "context_assertion"}

@@ -1,4 +1,4 @@
-"""Each package says in its `__init__.py` what it owns and what it leaves to others."""
+"""Each `__init__.py` says what its package owns and leaves to others."""
 
 import ast
 import re
@@ -21,6 +21,6 @@ def test_a_package_says_what_it_owns_and_what_it_leaves(package: str) -> None:
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
-    """A folder with modules has an `__init__.py`, so that it says what it owns."""
+    """A folder with modules has an `__init__.py`, with a statement of its contents."""
     folders = {str(path.parent.relative_to(_SOURCE)) for path in (_SOURCE / "daypass").rglob("*.py")}
     assert folders - set(_PACKAGES) == set()

@@ -1,4 +1,4 @@
-"""The pages that are about the code say what the code says."""
+"""The generated pages and tables of the documentation agree with the code."""
 
 import re
 import urllib.request
@@ -17,12 +17,12 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 
 def test_the_list_of_actions_is_current() -> None:
-    """docs/actions.md is what its generator writes: run `.venv/bin/python -m tests.project.actions_page`."""
+    """docs/actions.md is the output of its generator: run `.venv/bin/python -m tests.project.actions_page`."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
 def test_every_setting_is_in_the_operators_table() -> None:
-    """docs/operating.md has each setting of config.py in its first column, and none that does not exist."""
+    """docs/operating.md has each setting of config.py in its first column, and no other."""
     page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
     table = page_text.partition("| setting |")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[?(\w+)\]?`", row.split("|")[1])}
@@ -41,7 +41,7 @@ def test_every_quota_is_in_the_operators_table() -> None:
 
 
 def test_every_metric_is_in_the_operators_table() -> None:
-    """docs/operating.md has each metric that the server shows, and none that does not exist."""
+    """docs/operating.md has each metric of the server, and no other."""
     page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
     table = page_text.partition("| metric |")[2].partition("\n\n")[0]
     with running_server() as server, urllib.request.urlopen(f"{server.url}/metrics") as answer:  # noqa: S310 - our own
@@ -53,7 +53,7 @@ def test_every_metric_is_in_the_operators_table() -> None:
     "name", ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(_DOCS.parent)) for p in _DOCS.rglob("*.md"))]
 )
 def test_links_lead_somewhere(name: str) -> None:
-    """A link from one page to another file of the project leads to a file that is there."""
+    """A link to another file of the project has an existing target."""
     path = _DOCS.parent / name
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert [target for target in _LINK.findall(text) if not (path.parent / target).exists()] == []

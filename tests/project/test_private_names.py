@@ -1,7 +1,8 @@
-"""Names of uvicorn and httptools that they promise nobody, and that the HTTP edge leans on all the same.
+"""Private names of uvicorn and httptools that the HTTP edge uses.
 
-A new minor version may change what such a name means without a word, and the border between two requests hangs on it.
-So each name stands here, the versions are bounded, and whoever raises a bound reads the changes of these names first.
+A new minor version may change the meaning of such a name silently, and the border between two requests depends on it.
+Thus each name is listed here, the versions are bounded, and an engineer who raises a bound reads the changes of these
+names first.
 """
 
 import ast
@@ -22,7 +23,7 @@ from uvicorn.server import Server, ServerState
 ROOT = Path(__file__).parents[2]
 BOUNDED = ("uvicorn", "httptools")
 
-# What our classes inherit from and use: the attributes and methods of each, and the modules that are imported.
+# The attributes and methods of each class that our classes inherit from or use, and the imported modules.
 USED: dict[str, set[str]] = {
     "HttpToolsProtocol": {
         "_start_asgi_task",
@@ -84,7 +85,7 @@ USED: dict[str, set[str]] = {
     "httptools": {"HttpParserError", "HttpParserUpgrade", "HttpRequestParser"},
 }
 
-# Where an object of each class goes by which name, and which of our classes derive from it.
+# The names of objects of each class in the code, and our classes that derive from it.
 _CLASSES: dict[str, tuple[type, tuple[str, ...], tuple[str, ...]]] = {
     "HttpToolsProtocol": (HttpToolsProtocol, (), ("OneRequestAtATime", "Connection")),
     "RequestResponseCycle": (RequestResponseCycle, ("cycle",), ()),
@@ -97,7 +98,7 @@ _CLASSES: dict[str, tuple[type, tuple[str, ...], tuple[str, ...]]] = {
 
 @cache
 def _trees() -> tuple[ast.Module, ...]:
-    """Return the files that name one of the two packages: others have no object of theirs."""
+    """Return the files that name one of the two packages: others have no objects of theirs."""
     texts = [path.read_text() for path in sorted((ROOT / "src/daypass").rglob("*.py"))]
     return tuple(ast.parse(text) for text in texts if any(package in text for package in BOUNDED))
 
@@ -147,7 +148,7 @@ def _last_name(node: ast.AST) -> str:
 
 @pytest.mark.parametrize("owner", [*_CLASSES])
 def test_the_list_of_private_names_is_the_codes(owner: str) -> None:
-    """A name more or less in the code is a name more or less here."""
+    """The list and the code must use the same names."""
     source, called, derived = _CLASSES[owner]
     own = _names_of(source)
     used = {name for tree in _trees() for name in _uses(tree, called, derived) if name in own}
@@ -155,7 +156,7 @@ def test_the_list_of_private_names_is_the_codes(owner: str) -> None:
 
 
 def test_the_list_of_imports_is_the_codes() -> None:
-    """What is imported from the inside of uvicorn, and everything of httptools."""
+    """The list contains every import of uvicorn's internals and of httptools."""
     found: dict[str, set[str]] = {}
     for tree in _trees():
         for node in ast.walk(tree):
@@ -170,7 +171,7 @@ def test_the_list_of_imports_is_the_codes() -> None:
 
 @pytest.mark.parametrize("package", BOUNDED)
 def test_the_versions_are_bounded(package: str) -> None:
-    """From above by the next minor version, and the one that is installed and tested is within."""
+    """The upper bound is the next minor version, and the installed and tested version is within."""
     bounds = next(each.specifier for each in declared("server") if each.name == package)
     installed = version(package)
     major, minor = installed.split(".")[:2]

@@ -1,6 +1,6 @@
-"""The public face is whole: each name of `public_face.py` exists, and nothing in `NOT_YET` does.
+"""The public face is complete: each name of `public_face.py` exists, and no name of `NOT_YET` does.
 
-Renaming inside the program renames none of these. A test here that fails is a break for scripts and other tools.
+Renaming internals must not rename any of these. A failing test here is a break for scripts and other tools.
 """
 
 import ast
@@ -112,7 +112,7 @@ def test_every_setting_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", public_face.DEFAULTS)
 def test_a_promised_default_stays(name: str) -> None:
-    """A default that the documentation names is the default."""
+    """A default in the documentation is the default in the code."""
     assert getattr(Config(), name) == public_face.DEFAULTS[name]
 
 
@@ -128,7 +128,7 @@ def _strings(*trees: str) -> set[str]:
 
 
 def test_the_other_variables_are_read() -> None:
-    """Each variable that is not a setting stands in the code that reads it."""
+    """Each variable that is not a setting is in the code that reads it."""
     assert set(public_face.VARIABLES) - _strings("src") == set()
 
 
@@ -158,7 +158,7 @@ def _status(url: str, method: str) -> int:
 
 @pytest.mark.parametrize(("method", "path"), public_face.PATHS)
 def test_a_path_is_served(server: RunningServer, issuer: str, method: str, path: str) -> None:
-    """A path answers its method: with a page, a document, or a refusal of what the request lacks."""
+    """A path answers its method: with a page, a document, or a refusal that names the missing part."""
     assert _status(server.url + path.format(id=issuer), method) not in {404, 405}
 
 
@@ -185,7 +185,10 @@ def test_a_denial_carries_its_encoded_message(server: RunningServer) -> None:
 
 
 def _members(document: Any, before: str = "") -> Iterator[str]:
-    """Yield the path of each member of a document; an element of a list has the path of the list."""
+    """Yield the path of each member of a document.
+
+    An element of a list has the path of the list.
+    """
     if isinstance(document, list):
         for each in document:
             yield from _members(each, before)
@@ -224,7 +227,7 @@ def _has_organization(server: RunningServer, folder: Path) -> bool:
 
 
 def test_the_benchmark_writes_its_members() -> None:
-    """build/bench.json holds figures with their name, value, unit and ratio."""
+    """build/bench.json contains figures with their name, value, unit and ratio."""
     document: Any = as_document([Figure("bare", 1.0, "us")])
     assert set(public_face.BENCH_FIELDS) <= set(document["figures"][0])
     assert set(public_face.BENCH_FIGURES) - _strings("bench") == set()

@@ -27,14 +27,14 @@ _EXCEPTIONS = {
 
 
 class _Trace:
-    """Collects the files of the package in which functions are called while it is on, in all threads."""
+    """A tracer that collects the files of called functions of the package, in all threads."""
 
     def __init__(self) -> None:
         self.files: list[str] = []
         self._is_on = False
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
-        """Note a call. The interpreter calls this for each one."""
+        """Record a call. The interpreter calls this for each one."""
         if self._is_on and event == "call":
             path = Path(frame.f_code.co_filename)
             if path.is_relative_to(_PACKAGE):
@@ -89,7 +89,7 @@ def _entered(audit_log: Path) -> tuple[set[str], set[str]]:
         with trace.on() as recording:
             sink(server.audit.happenings[-1])
             sink.close()
-    # A call may also look for changes of the store, which happens once a second. The shortest way is the warm one.
+    # A call may also check for changes of the store, which happens once a second. The shortest call is the warm one.
     return calls[0], min(calls[1:], key=len) | set(recording)
 
 
@@ -99,7 +99,7 @@ def _named() -> set[str]:
 
 
 def test_the_tour_names_every_file_on_the_way(tmp_path: Path) -> None:
-    """A reader who follows the tour meets each file that a request enters once the caches are warm."""
+    """A reader who follows the tour sees each file of a request with warm caches."""
     audit_log = tmp_path / "audit.jsonl"
     cold, warm = _entered(audit_log)
     assert json.loads(audit_log.read_text())["eventName"] == "AssumeRole"

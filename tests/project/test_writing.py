@@ -1,4 +1,4 @@
-"""How the project is written, where a linter does not look."""
+"""Rules of writing that a linter does not check."""
 
 import ast
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _place(path: Path, node: ast.AST | None = None) -> str:
 
 
 def test_every_module_says_what_it_owns() -> None:
-    """A file opens with a docstring: what it owns, what it leaves to others."""
+    """The docstring states the file's own part and the parts of others."""
     silent = [
         _place(path)
         for path in _python_files(*_TREES)
@@ -43,7 +43,7 @@ def test_every_module_says_what_it_owns() -> None:
 
 
 def test_every_test_says_its_rule() -> None:
-    """A test's name says what is tested, its docstring the rule that is kept."""
+    """A test's name is its subject, its docstring states the rule."""
     silent = [
         _place(path, node)
         for path in _python_files("tests")
@@ -55,7 +55,7 @@ def test_every_test_says_its_rule() -> None:
 
 
 def test_a_package_file_holds_nothing_but_its_docstring() -> None:
-    """An `__init__.py` is a docstring: importing a package costs nothing and hides nothing."""
+    """An `__init__.py` is a docstring: importing a package costs no time and hides no code."""
     busy = [
         _place(path)
         for path in _python_files("src")
@@ -66,7 +66,10 @@ def test_a_package_file_holds_nothing_but_its_docstring() -> None:
 
 @pytest.mark.parametrize("part", _PURE)
 def test_pure_packages_ask_no_clock_and_open_nothing(part: str) -> None:
-    """Time is an argument in a pure package; what import-linter cannot see is the clock inside datetime."""
+    """Time is an argument in a pure package.
+
+    Import-linter cannot see the clock inside datetime.
+    """
     asked = [
         _place(path, node)
         for path in _python_files(f"src/daypass/{part}")

@@ -1,4 +1,4 @@
-"""The three stores, each behind the same fixtures, and a clock that tests move by hand."""
+"""The three stores behind the same fixtures, and a clock that tests move."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,17 +18,17 @@ class HandClock:
         self._now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
     def now(self) -> datetime:
-        """Return the instant it stands at."""
+        """Return the present instant of the clock."""
         return self._now
 
     def move(self, by: timedelta) -> None:
-        """Let time pass."""
+        """Move the clock."""
         self._now += by
 
 
 @pytest.fixture
 def clock() -> HandClock:
-    """Return the clock that the stores of a test go by."""
+    """Return the clock of the stores in a test."""
     return HandClock()
 
 
@@ -47,14 +47,14 @@ def postgresql_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Return the URL of a database, once for each kind, for promises about several processes."""
+    """Return the URL of a database of each kind, for promises about several processes."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """Return the URL of an empty store, once for each kind."""
+    """Return the URL of an empty store of each kind."""
     if request.param == "memory":
         return "memory:"
     url: str = request.getfixturevalue(f"{request.param}_url")

@@ -1,8 +1,8 @@
-"""A throw-away PostgreSQL for tests, here and in other folders.
+"""A temporary PostgreSQL server for tests, here and in other folders.
 
-`DAYPASS_TEST_POSTGRESQL` (the URL of a role that may create databases) names a server to use. Otherwise one is
-started in a temporary directory on a free loopback port, where its programs are installed. Where neither is
-possible, tests that ask for it are skipped and say why.
+`DAYPASS_TEST_POSTGRESQL` (the URL of a role that may create databases) names a server to use. Otherwise one is started
+in a temporary directory on a free loopback port, if its programs are installed. If neither is possible, tests that need
+it are skipped and say why.
 """
 
 import atexit
@@ -26,7 +26,7 @@ _USER = "daypass"
 
 
 class Cluster:
-    """A server of our own, which may be stopped and started at will. Nothing of it outlives the tests."""
+    """Our own server, which tests may stop and start. It ends with the tests."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
@@ -44,23 +44,23 @@ class Cluster:
         return URL.create("postgresql", _USER, self._password, "127.0.0.1", self._port, "postgres")
 
     def start(self) -> None:
-        """Start the server and wait until it takes connections."""
+        """Start the server and wait until it accepts connections."""
         settings = {
             "port": self._port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self._folder,
-            "fsync": "off",  # nobody cuts the power, and a process that is killed leaves its writes to the kernel
+            "fsync": "off",  # there is no power failure, and a killed process leaves its writes to the kernel
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-l", log, "-o", options, "-w", "-s", "start")
 
     def stop(self) -> None:
-        """Stop the server at once, as a power cut would, but for what it has promised to keep."""
+        """Stop the server at once, like a power failure, but keep its committed data."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "-s", "stop")
 
     def is_running(self) -> bool:
-        """Tell whether the server is there."""
+        """Return whether the server is running."""
         try:
             self._run("pg_ctl", "-D", str(self._folder / "data"), "status")
         except RuntimeError:
@@ -83,7 +83,7 @@ class Cluster:
             check=False,
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
-            # A file and not a pipe: the server inherits it and would keep a pipe open for ever.
+            # A file and not a pipe: the server inherits it and would keep a pipe open forever.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -102,7 +102,7 @@ class Cluster:
 
 @cache
 def own_cluster() -> Cluster | str:
-    """Return the tests' own server, started on first use, or the reason why there is none."""
+    """Return the tests' own server, started on first use, or the reason why it is missing."""
     programs = _programs()
     if programs is None:
         return "PostgreSQL is not installed, and DAYPASS_TEST_POSTGRESQL names no server"
@@ -112,7 +112,7 @@ def own_cluster() -> Cluster | str:
 
 
 def server_url() -> URL:
-    """Return the URL of a server where databases may be created, or skip the test."""
+    """Return the URL of a server with permission to create databases, or skip the test."""
     given = os.environ.get("DAYPASS_TEST_POSTGRESQL")
     if given:
         return make_url(given)
@@ -124,7 +124,10 @@ def server_url() -> URL:
 
 @contextmanager
 def fresh_database() -> Iterator[str]:
-    """Give the URL of an empty database, which is dropped afterwards. Skips where there is no server."""
+    """Yield the URL of an empty database, which is dropped afterwards.
+
+    Skips without a server.
+    """
     server = server_url()
     name = f"daypass_test_{secrets.token_hex(8)}"
     _administer(server, f'CREATE DATABASE "{name}"')
@@ -149,7 +152,10 @@ def _programs() -> Path | None:
 
 
 def _as_ordinary_user(folder: Path) -> list[str]:
-    """Return what to put before a command so that PostgreSQL agrees to run; give that user the folder."""
+    """Return the command prefix with which PostgreSQL agrees to run.
+
+    Give that user the folder.
+    """
     if os.geteuid() != 0:
         return []
     ordinary = pwd.getpwnam("postgres")

@@ -1,4 +1,4 @@
-"""Starts worker.py in processes of its own."""
+"""Start worker.py in separate processes."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ _WORKER = Path(__file__).with_name("worker.py")
 
 @contextmanager
 def worker(url: str, task: str, times: int = 1) -> Iterator[subprocess.Popen[str]]:
-    """Start one worker, which waits for `go`. It does not outlive the context."""
+    """Start one worker, which waits for `go`. It ends with the context."""
     process = subprocess.Popen(
         [sys.executable, str(_WORKER), url, task, str(times)],
         stdin=subprocess.PIPE,
@@ -27,7 +27,7 @@ def worker(url: str, task: str, times: int = 1) -> Iterator[subprocess.Popen[str
 
 
 def go(process: subprocess.Popen[str]) -> None:
-    """Let a worker begin."""
+    """Start the work of a worker."""
     assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()
@@ -40,7 +40,7 @@ def read(process: subprocess.Popen[str]) -> str:
 
 
 def race(url: str, task: str, *, processes: int, times: int) -> list[str]:
-    """Let several workers begin at the same moment. Return what each came to."""
+    """Start several workers at the same moment, and return the result of each."""
     with ExitStack() as stack:
         workers = [stack.enter_context(worker(url, task, times)) for _ in range(processes)]
         for process in workers:

@@ -1,4 +1,7 @@
-"""What happens to a running node when PostgreSQL goes away and comes back. Needs a server of the tests' own."""
+"""A running node when PostgreSQL goes down and comes back.
+
+Needs a server of the tests' own.
+"""
 
 import os
 from collections.abc import Iterator
@@ -29,7 +32,10 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clock: HandClock) -> None:
-    """Cached values go on, the rest says StoreUnavailable; when the database is back, so is everything."""
+    """Cached values stay usable, other reads raise StoreUnavailable.
+
+    Both recover with the database.
+    """
     store = open_store(postgresql_url, clock=clock)
     seconds = HandSeconds()
     cache = Cache(store, monotonic=seconds)
@@ -45,10 +51,10 @@ def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clo
         cache.loading.get(find_user, "bob")
     assert "SELECT" not in refused.value.detail
     with pytest.raises(StoreUnavailable), store.write():
-        raise AssertionError  # nobody gets in here
+        raise AssertionError  # unreachable
     with pytest.raises(StoreUnavailable):
         store.claim("k", until=clock.now())
-    # A write that never began has changed nothing, so it must not make the cache doubt what it has.
+    # A write that never began has not changed the store, thus it must not invalidate the cache.
     assert cache.loading.get(find_user, "ada") == user("ada")
 
     cluster.start()
@@ -64,11 +70,11 @@ def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clo
 def test_a_commit_whose_fate_is_unknown_makes_the_cache_doubt(
     cluster: Cluster, postgresql_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database goes away under a write: nobody may go on as if it had not happened, until it is known."""
+    """The database goes down during a write: the cache must not assume that the write failed."""
     store = open_store(postgresql_url, clock=clock)
     cache = Cache(store, monotonic=HandSeconds())
     assert cache.loading.get(find_user, "ada") is None
-    finish = SqlWriter.finish  # the last question before the commit
+    finish = SqlWriter.finish  # the last query before the commit
 
     def finish_and_fall(writer: SqlWriter) -> bool:
         touched = finish(writer)

@@ -1,4 +1,4 @@
-"""The beacon's file: private, shared, and not to be planted by others."""
+"""The file of the change counter: private, shared, and safe from planted files."""
 
 import stat
 import tempfile
@@ -11,7 +11,7 @@ from daypass.storage.refusals import StoreRefused
 
 
 def test_a_ring_is_seen_through_every_mapping(tmp_path: Path) -> None:
-    """Two mappings of one file show the same number, and a ring changes it."""
+    """Two mappings of one file show the same number, and a write changes it."""
     here, there = (Beacon(tmp_path / "beacon") for _ in range(2))
     before = there.light[0]
     here.ring()
@@ -19,7 +19,7 @@ def test_a_ring_is_seen_through_every_mapping(tmp_path: Path) -> None:
 
 
 def test_a_beacon_is_as_private_as_its_database(tmp_path: Path) -> None:
-    """It takes the database's mode and is never open to more people."""
+    """It has the mode of the database and never wider permissions."""
     database = tmp_path / "daypass.db"
     database.touch(mode=0o600)
     beacon_beside(database)
@@ -27,7 +27,7 @@ def test_a_beacon_is_as_private_as_its_database(tmp_path: Path) -> None:
 
 
 def test_a_beacon_is_never_a_symbolic_link(tmp_path: Path) -> None:
-    """Whoever plants a link does not get us to write where it points."""
+    """An attacker who plants a link cannot make us write to its target."""
     (tmp_path / "beacon").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreRefused, match="beacon"):
         Beacon(tmp_path / "beacon")
@@ -35,7 +35,7 @@ def test_a_beacon_is_never_a_symbolic_link(tmp_path: Path) -> None:
 
 
 def test_servers_share_a_beacon_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that use the same database find the same beacon, others another, in a private folder."""
+    """Processes of the same database find the same counter, others another, in a private folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     one, same, other = (beacon_of_server(name) for name in ("db:5432/a", "db:5432/a", "db:5432/b"))
     one.ring()
@@ -46,7 +46,7 @@ def test_servers_share_a_beacon_by_name(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("planted", ["open folder", "link", "file"])
 def test_a_planted_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str) -> None:
-    """In a shared temporary directory anybody may have made our folder first: then the store does not open."""
+    """Any user can create our folder first in a shared temporary directory: then the store does not open."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     beacon_of_server("db")
     (folder,) = tmp_path.iterdir()

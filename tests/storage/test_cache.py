@@ -1,4 +1,4 @@
-"""The cache: as fresh as the store, within its bounds, and honest about what it does not know."""
+"""The cache: fresh, within its bounds, and safe when it does not know the store's state."""
 
 import threading
 import timeit
@@ -21,7 +21,7 @@ ACCOUNT = "111111111111"
 
 
 class HandSeconds:
-    """Monotonic time that is moved by hand."""
+    """Monotonic time that tests move."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -32,7 +32,7 @@ class HandSeconds:
 
 
 class Breakable(MemoryStore):
-    """A store whose database can be away."""
+    """A store whose database can be down."""
 
     def __init__(self, clock: HandClock) -> None:
         super().__init__(clock)
@@ -40,7 +40,7 @@ class Breakable(MemoryStore):
         self.asked = threading.Semaphore(0)
 
     def changes_since(self, revision: int) -> Changes | None:
-        """Answer, and let a test wait for the question."""
+        """Return the changes, after an optional pause for a test."""
         self.asked.release()
         if self.is_away:
             raise StoreUnavailable("away")
@@ -55,7 +55,7 @@ class Breakable(MemoryStore):
 
     @contextmanager
     def read(self) -> Iterator[Reader]:  # type: ignore[override] # a narrower promise will do
-        """Open a snapshot, unless the database is away."""
+        """Open a snapshot, unless the database is down."""
         if self.is_away:
             raise StoreUnavailable("away")
         with super().read() as reader:
@@ -76,7 +76,7 @@ def cache(store: Store, seconds: HandSeconds) -> Cache:
 
 @pytest.fixture
 def breakable(clock: HandClock) -> Breakable:
-    """Return a store that can go away."""
+    """Return a store whose database can go down."""
     return Breakable(clock)
 
 
@@ -96,7 +96,7 @@ def count_members(reader: Reader, group: str) -> int:
 
 
 def test_the_event_loop_is_never_kept_waiting(cache: Cache) -> None:
-    """`cached_only` raises WouldBlock until somebody has loaded the value, then returns the same object."""
+    """`cached_only` raises WouldBlock until the value is loaded, then returns the same object."""
     with pytest.raises(WouldBlock):
         cache.cached_only.get(list_users, "/")
     loaded = cache.loading.get(list_users, "/")
@@ -106,7 +106,7 @@ def test_the_event_loop_is_never_kept_waiting(cache: Cache) -> None:
 
 
 def test_the_next_request_sees_a_write(store: Store, cache: Cache) -> None:
-    """After a write nothing is served from the cache before it has caught up, and then it is right."""
+    """After a write the cache is not used before it has read the changes, and then it is correct."""
     assert cache.loading.get(find_user, "ada") is None
     with store.write() as writer:
         writer.insert(user("ada"))
@@ -117,14 +117,14 @@ def test_the_next_request_sees_a_write(store: Store, cache: Cache) -> None:
 
 
 def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: HandSeconds) -> None:
-    """Without a beacon, as between machines, values are used for less than a second without asking."""
+    """Without a change counter, as between machines, values are used for less than a second without a query."""
     store = MemoryStore(clock)
     elsewhere = Cache(store, monotonic=seconds)
     elsewhere.loading.get(find_user, "ada")
     beacon = store.beacon[0]
     with store.write() as writer:
         writer.insert(user("ada"))
-    store._beacon[0] = beacon  # nothing rings
+    store._beacon[0] = beacon  # the counter does not change
     assert elsewhere.cached_only.get(find_user, "ada") is None
     seconds.seconds += FRESH_SECONDS
     assert FRESH_SECONDS < 1
@@ -134,7 +134,7 @@ def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: Ha
 
 
 def test_polling_keeps_values_usable(cache: Cache, seconds: HandSeconds) -> None:
-    """A poll that brings no news makes everything good for the same time again."""
+    """A poll without changes makes all values usable for the same time again."""
     value = cache.loading.get(list_users, "/")
     for _ in range(5):
         seconds.seconds += FRESH_SECONDS * 0.7
@@ -144,7 +144,7 @@ def test_polling_keeps_values_usable(cache: Cache, seconds: HandSeconds) -> None
 
 @pytest.mark.parametrize(("path", "is_kept"), [("/eng/", False), ("/eng/web/", False), ("/ops/", True), ("/", True)])
 def test_a_cached_list_minds_only_its_own_folder(store: Store, cache: Cache, path: str, *, is_kept: bool) -> None:
-    """A list below a path is dropped by changes below that path, and by no others."""
+    """Only changes below a path drop a list below that path."""
     with store.write() as writer:
         writer.insert(user("ada", path="/eng/"))
     value = cache.loading.get(list_users, "/eng/")
@@ -169,7 +169,7 @@ def test_a_move_disturbs_where_it_leaves_and_where_it_arrives(store: Store, cach
 
 
 def test_links_disturb_both_ends_and_nobody_else(store: Store, cache: Cache) -> None:
-    """A link drops what was asked of its source and of its target."""
+    """A link drops the cached reads of its source and of its target."""
     assert cache.loading.get(count_members, "g") == 0
     kept = cache.loading.get(list_users, "/")
     with store.write() as writer:
@@ -179,7 +179,7 @@ def test_links_disturb_both_ends_and_nobody_else(store: Store, cache: Cache) -> 
 
 
 def test_a_load_that_a_write_overtakes_leaves_nothing_stale(store: Store, cache: Cache) -> None:
-    """A value from a snapshot older than what the cache has caught up with is returned, and not kept."""
+    """A value of a snapshot older than the state of the cache is returned, and not kept."""
 
     def overtaken(reader: Reader, name: str) -> Record | None:
         found = reader.find("user", ACCOUNT, name)
@@ -195,7 +195,7 @@ def test_a_load_that_a_write_overtakes_leaves_nothing_stale(store: Store, cache:
 
 
 def test_a_refusal_is_not_kept(store: Store, cache: Cache) -> None:
-    """What a loader raises is passed on each time."""
+    """A loader's exception is raised each time."""
     calls: list[str] = []
 
     def refuse(reader: Reader) -> None:
@@ -209,7 +209,7 @@ def test_a_refusal_is_not_kept(store: Store, cache: Cache) -> None:
 
 
 def test_a_loader_may_not_look_at_the_revision(cache: Cache) -> None:
-    """It would differ after every write, and the cache could not tell."""
+    """It would differ after every write, and the cache could not detect that."""
     with pytest.raises(TypeError, match="revision"):
         cache.loading.get(lambda reader: reader.revision())
 
@@ -217,7 +217,7 @@ def test_a_loader_may_not_look_at_the_revision(cache: Cache) -> None:
 def test_all_is_dropped_when_the_log_does_not_reach_back(
     store: Store, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cache that slept through too many writes starts anew."""
+    """A cache that missed too many writes is cleared."""
     monkeypatch.setattr("daypass.storage.memory.LOG_LENGTH", 2)
     monkeypatch.setattr("daypass.storage.sql_writer.LOG_LENGTH", 2)
     assert cache.loading.get(find_user, "ada") is None
@@ -232,7 +232,7 @@ def test_all_is_dropped_when_the_log_does_not_reach_back(
 
 
 def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakable, seconds: HandSeconds) -> None:
-    """Known values go on, unknown ones are StoreUnavailable, and all is well when the database returns."""
+    """Cached values stay usable, other reads raise StoreUnavailable, and both recover with the database."""
     cache = Cache(breakable, monotonic=seconds)
     known = cache.loading.get(list_users, "/")
     breakable.is_away = True
@@ -256,7 +256,7 @@ def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakabl
 def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
     breakable: Breakable, seconds: HandSeconds
 ) -> None:
-    """The machine knows that something changed and not what: whoever asks is told to come back."""
+    """The machine knows that the store changed but not how: requests get StoreUnavailable."""
     cache = Cache(breakable, monotonic=seconds)
     cache.loading.get(list_users, "/")
     with breakable.write() as writer:
@@ -270,7 +270,7 @@ def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
 
 
 def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breakable, seconds: HandSeconds) -> None:
-    """Once it is known to be away, only one thread at a time spends its patience on it."""
+    """While it is known to be down, only one thread at a time waits for it."""
     cache = Cache(breakable, monotonic=seconds)
     known = cache.loading.get(list_users, "/")
     breakable.is_away = True
@@ -282,7 +282,7 @@ def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breaka
 
 
 def test_the_cache_stays_within_its_bounds(store: Store, seconds: HandSeconds) -> None:
-    """Neither more entries than allowed nor more bytes; and no more questions remembered than entries."""
+    """The limits of entries, bytes and recorded dependencies hold."""
     cache = Cache(store, max_entries=50, max_bytes=100_000, monotonic=seconds)
     with store.write() as writer:
         for number in range(10):
@@ -299,7 +299,7 @@ def test_the_cache_stays_within_its_bounds(store: Store, seconds: HandSeconds) -
 
 
 def test_a_flood_of_unknown_names_does_not_push_out_what_is_used(store: Store, seconds: HandSeconds) -> None:
-    """Entries in use get a second chance; names that were asked once do not."""
+    """Used entries get a second chance; names that were read once do not."""
     cache = Cache(store, max_entries=20, max_bytes=10**9, monotonic=seconds)
     cache.loading.get(list_users, "/")
     for number in range(500):
@@ -360,7 +360,7 @@ def test_finding_the_account_that_holds_most_needs_no_look_at_all_of_them() -> N
 
 
 def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A started cache asks in the background, survives an absent database, and stops when it is closed."""
+    """A started cache polls in the background, survives an absent database, and stops when it is closed."""
     monkeypatch.setattr("daypass.storage.cache.POLL_SECONDS", 0.001)
     store = Breakable(clock)
     store.is_away = True
@@ -378,7 +378,7 @@ def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.
 
 
 def test_two_handles_on_one_database_see_each_other(database_url: str, clock: HandClock, seconds: HandSeconds) -> None:
-    """A write through one handle is seen by the other's very next request, by way of the beacon."""
+    """The other handle's next request sees a write, because of the change counter."""
     here, there = (open_store(database_url, clock=clock) for _ in range(2))
     cache = Cache(here, monotonic=seconds)
     for number in range(20):
@@ -392,7 +392,10 @@ def test_two_handles_on_one_database_see_each_other(database_url: str, clock: Ha
 
 
 def test_a_hit_costs_a_microsecond(sqlite_url: str, clock: HandClock) -> None:
-    """The hottest line of the server. The bound is generous, because test machines are busy."""
+    """The hottest line of the server.
+
+    The bound is generous, because test machines are busy.
+    """
     store = open_store(sqlite_url, clock=clock)
     cache = Cache(store, monotonic=lambda: 0.0)
     cache.loading.get(find_user, "ada")

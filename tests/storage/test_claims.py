@@ -1,4 +1,4 @@
-"""What every store promises about claims: what may be used once is used once."""
+"""The promises of every store about claims: a key is used once."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_a_key_is_claimed_once(store: Store, clock: HandClock) -> None:
-    """The second claim gets nothing, nor does a third at the very last instant."""
+    """The second claim fails, and so does a third at the very last instant."""
     until = clock.now() + HOUR
     assert store.claim("mfa/1", until=until)
     assert not store.claim("mfa/1", until=until)
@@ -22,7 +22,7 @@ def test_a_key_is_claimed_once(store: Store, clock: HandClock) -> None:
 
 
 def test_a_claim_ends(store: Store, clock: HandClock) -> None:
-    """After its time a key may be claimed again, and is then held again."""
+    """After its time a key may be claimed again, and is then taken again."""
     assert store.claim("mfa/1", until=clock.now() + HOUR)
     clock.move(HOUR + timedelta(microseconds=1))
     assert store.claim("mfa/1", until=clock.now() + HOUR)
@@ -30,7 +30,7 @@ def test_a_claim_ends(store: Store, clock: HandClock) -> None:
 
 
 def test_a_losing_claim_does_not_prolong_the_winner(store: Store, clock: HandClock) -> None:
-    """A replay is refused, and changes nothing."""
+    """A replay is refused, and the claim is unchanged."""
     assert store.claim("k", until=clock.now() + HOUR)
     assert not store.claim("k", until=clock.now() + 9 * HOUR)
     clock.move(2 * HOUR)
@@ -38,7 +38,10 @@ def test_a_losing_claim_does_not_prolong_the_winner(store: Store, clock: HandClo
 
 
 def test_a_claim_in_a_transaction_lives_and_dies_with_it(store: Store, clock: HandClock) -> None:
-    """A rolled-back claim was never made; a committed one is held, though nothing else was written."""
+    """A rolled-back claim does not exist.
+
+    A committed one does, even without any other write.
+    """
     until = clock.now() + HOUR
     with abandoned(store) as writer:
         assert writer.claim("k", until=until)
@@ -49,14 +52,14 @@ def test_a_claim_in_a_transaction_lives_and_dies_with_it(store: Store, clock: Ha
 
 
 def test_claims_are_no_revisions(store: Store, clock: HandClock) -> None:
-    """Claims touch nothing that is cached, so no cache is told."""
+    """Claims do not change cached values, thus caches are not notified."""
     before = store.revision(), store.beacon[0]
     store.claim("k", until=clock.now() + HOUR)
     assert (store.revision(), store.beacon[0]) == before
 
 
 def test_expired_claims_are_purged_a_few_at_a_time(store: Store, clock: HandClock) -> None:
-    """A hundred dead claims are gone after a few more claims, and living ones stay."""
+    """A few more claims delete a hundred expired ones, and valid ones stay."""
     assert store.claim("living", until=clock.now() + 9 * HOUR)
     for number in range(100):
         assert store.claim(f"dead/{number}", until=clock.now() + HOUR)
@@ -68,13 +71,13 @@ def test_expired_claims_are_purged_a_few_at_a_time(store: Store, clock: HandCloc
 
 
 def test_a_claim_that_no_database_could_hold_is_refused(store: Store, clock: HandClock) -> None:
-    """It raises ValueError rather than pass for a first use."""
+    """It raises ValueError and does not pass for a first use."""
     with pytest.raises(ValueError, match="to be stored"):
         store.claim("a\0", until=clock.now() + HOUR)
 
 
 def _kept(store: Store) -> set[str]:
-    """Look inside: no promise lists claims."""
+    """Return the keys inside the store: the protocol does not list claims."""
     from sqlalchemy import select
 
     from daypass.storage import tables

@@ -1,4 +1,4 @@
-"""What the stores promise about threads and processes that work on them at once."""
+"""The promises of the stores about concurrent threads and processes."""
 
 import threading
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def _in_threads(work: Callable[[int], T]) -> list[T]:
 
 
 def test_threads_lose_no_update(store: Store) -> None:
-    """Read, add one, write back, from many threads: every one counts."""
+    """Many threads read, add one and write back: every update counts."""
     with store.write() as writer:
         writer.insert(Record(kind="number", account="", key="n", sort="n", body=b"0"))
 
@@ -49,14 +49,14 @@ def test_threads_lose_no_update(store: Store) -> None:
 
 
 def test_threads_claim_each_key_once(store: Store, clock: HandClock) -> None:
-    """Of many threads that claim a key at once, exactly one gets it."""
+    """If many threads claim a key at once, exactly one succeeds."""
     until = clock.now() + timedelta(hours=1)
     won = _in_threads(lambda _: [store.claim(f"k{number}", until=until) for number in range(15)])
     assert [sum(wins) for wins in zip(*won, strict=True)] == [1] * 15
 
 
 def test_a_snapshot_is_of_one_moment(store: Store) -> None:
-    """Two links that are always written together are never seen apart."""
+    """A reader always sees both of two links that are written together."""
     stop = threading.Event()
 
     def write(_: int) -> None:
@@ -79,7 +79,7 @@ def test_a_snapshot_is_of_one_moment(store: Store) -> None:
 
 
 def test_a_cache_under_fire_is_never_behind(store: Store) -> None:
-    """Threads that write and then ask see their own write, whatever the others do to the same cache."""
+    """Each thread sees its own writes, whatever others do to the same cache."""
     cache = Cache(store)
 
     def write_and_ask(thread: int) -> None:
@@ -97,7 +97,7 @@ def test_a_cache_under_fire_is_never_behind(store: Store) -> None:
 
 
 def test_processes_lose_no_update(database_url: str, clock: HandClock) -> None:
-    """Read, add one, write back, from several processes that also open the empty store at once."""
+    """Several processes open the empty store at once, read, add one and write back."""
     assert race(database_url, "add_up", processes=3, times=20) == ["done"] * 3
     store = open_store(database_url, clock=clock)
     with store.read() as reader:
@@ -108,13 +108,13 @@ def test_processes_lose_no_update(database_url: str, clock: HandClock) -> None:
 
 
 def test_processes_get_each_thing_once(database_url: str) -> None:
-    """What several processes claim or make at once, exactly one of them gets."""
+    """If several processes claim or create the same key, exactly one succeeds."""
     won = " ".join(race(database_url, "take_all", processes=3, times=20)).split()
     assert sorted(won) == sorted(f"{kind}/{number}" for kind in ("claim", "record") for number in range(20))
 
 
 def test_another_process_s_write_is_seen_at_once(database_url: str, clock: HandClock) -> None:
-    """Its beacon rings before it answers, so the very next request here cannot be stale."""
+    """Its change counter changes before its write returns, so that the next request here cannot be stale."""
     store = open_store(database_url, clock=clock)
     cache = Cache(store, monotonic=lambda: 0.0)
     with worker(database_url, "touch_once") as process:
@@ -128,7 +128,7 @@ def test_another_process_s_write_is_seen_at_once(database_url: str, clock: HandC
 
 
 def test_a_write_that_was_answered_survives_kill_9(database_url: str, clock: HandClock) -> None:
-    """Everything that the process had said before it was killed is there, and the store goes on."""
+    """All writes that the process had reported before it was killed are present, and the store works."""
     with worker(database_url, "write_for_ever") as process:
         go(process)
         for _ in range(30):
@@ -151,14 +151,14 @@ def test_a_write_that_was_answered_survives_kill_9(database_url: str, clock: Han
 def test_a_writer_that_does_not_finish_costs_the_others_a_bounded_wait(
     database_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are told StoreUnavailable, and readers do not wait at all."""
+    """They get StoreUnavailable, and readers do not wait."""
     monkeypatch.setattr("daypass.storage.engines.LOCK_WAIT_SECONDS", 1)
     slow, other = (open_store(database_url, clock=clock) for _ in range(2))
     with slow.write() as writer:
         writer.insert(user("ada"))
         before = other.beacon[0]
         with pytest.raises(StoreUnavailable), other.write():
-            raise AssertionError  # nobody gets in here
+            raise AssertionError  # unreachable
         assert other.beacon[0] == before
         with other.read() as reader:
             assert reader.find("user", ACCOUNT, "ada") is None

@@ -1,4 +1,4 @@
-"""Lists of entities are read page by page, from one snapshot, and only as far as somebody looks."""
+"""Lists of entities are read page by page, from one snapshot, only as far as needed."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def _user(name: str, account: str) -> User:
 
 
 class Counting:
-    """Passes the reads of pages on, and counts them."""
+    """A reader that counts the reads of pages."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -44,7 +44,7 @@ def reader(store: Store) -> Iterator[Reader]:
 
 @pytest.mark.parametrize("batch", range(1, 12))
 def test_each_yields_every_entity_once_whatever_a_page_holds(reader: Reader, batch: int) -> None:
-    """The list of an account, and of all accounts, is the same for any number of records of a page."""
+    """The list of an account, and of all accounts, is the same for any page size."""
     one = [user.name for user in records.each(reader, User, ACCOUNTS[0], batch=batch)]
     every = [(user.account, user.name) for user in records.each(reader, User, None, batch=batch)]
     assert one == sorted(NAMES)
@@ -52,7 +52,7 @@ def test_each_yields_every_entity_once_whatever_a_page_holds(reader: Reader, bat
 
 
 def test_each_begins_after_a_place_and_below_a_prefix(reader: Reader) -> None:
-    """`after` and `prefix` mean what they mean to `Reader.page`."""
+    """`after` and `prefix` have the meaning of `Reader.page`."""
     after = records.each(reader, User, ACCOUNTS[0], after="/Eve", batch=1)
     below = records.each_record(reader, User, ACCOUNTS[0], prefix="/b", batch=1)
     assert [user.name for user in after] == ["bob", "dan"]
@@ -69,14 +69,14 @@ def test_a_page_is_read_when_it_is_needed(reader: Reader) -> None:
 
 
 def test_a_short_page_is_the_last(reader: Reader) -> None:
-    """A snapshot does not grow, so that a list which fits one page costs one read."""
+    """A snapshot does not grow, so that a list of one page costs one read."""
     counting = Counting(reader)
     assert len(list(records.each(counting, User, ACCOUNTS[0], batch=6))) == len(NAMES)  # type: ignore[arg-type]
     assert counting.pages == 1
 
 
 def test_each_shows_its_snapshot_alone(store: Store, reader: Reader) -> None:
-    """What is written between two pages does not show."""
+    """A write between two pages is not visible."""
     users = records.each(reader, User, ACCOUNTS[0], batch=1)
     first = next(users).name
     with store.write() as writer:

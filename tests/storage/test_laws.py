@@ -1,4 +1,4 @@
-"""Laws that hold for every sequence of writes: the stores agree, and the cache agrees with them."""
+"""Laws for every sequence of writes: all stores and the cache agree."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -102,12 +102,12 @@ questions: st.SearchStrategy[Question] = st.one_of(
     st.tuples(st.just(_count_sources), st.tuples(NAMES)),
 )
 
-# The stores of a test function outlive one example on purpose: every example starts by emptying them.
+# The stores of a test function are shared by its examples on purpose: every example starts by emptying them.
 _relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _run(store: Store, transaction: list[Step]) -> list[str]:
-    """Run a transaction; return what each step came to."""
+    """Run a transaction; return the result of each step."""
     outcomes = []
     with store.write() as writer:
         for step in transaction:
@@ -134,7 +134,7 @@ def _empty(store: Store) -> None:
 def test_every_store_answers_as_memory_does(
     store: Store, clock: HandClock, transactions: list[list[Step]], questions: list[Question]
 ) -> None:
-    """Whatever is written, outcomes and answers are the same on every store."""
+    """The results of any writes and reads are the same on every store."""
     _empty(store)
     model = MemoryStore(clock)
     for transaction in transactions:
@@ -149,7 +149,7 @@ def test_every_store_answers_as_memory_does(
     rounds=st.lists(st.tuples(st.lists(questions, max_size=4), st.lists(steps, max_size=3)), max_size=8),
 )
 def test_a_cached_answer_is_the_store_s_answer(rounds: list[tuple[list[Question], list[Step]]]) -> None:
-    """Whatever was asked before and written since, the cache answers as the store does."""
+    """After any reads and writes, the cache returns the store's result."""
     store = MemoryStore(HandClock())
     cache = Cache(store, monotonic=lambda: 0.0)
     asked: list[Question] = []
@@ -163,7 +163,7 @@ def test_a_cached_answer_is_the_store_s_answer(rounds: list[tuple[list[Question]
 
 @given(texts=st.lists(st.text(max_size=4), max_size=20), prefix=st.text(max_size=3))
 def test_the_end_of_a_prefix_is_tight(texts: list[str], prefix: str) -> None:
-    """Between a prefix and its end lie all texts that begin with it, and no others."""
+    """Exactly the strings with a prefix are between the prefix and its end."""
     end = end_of_prefix(prefix)
     for text in [*texts, prefix, prefix + "\U0010ffff"]:
         lies_between = text >= prefix and (end is None or text < end)
@@ -172,7 +172,7 @@ def test_the_end_of_a_prefix_is_tight(texts: list[str], prefix: str) -> None:
 
 @given(held=st.integers(0, 5), later=st.integers(0, 10))
 def test_a_claim_is_free_again_exactly_after_its_time(held: int, later: int) -> None:
-    """Kept up to and including `until`, for every length of time."""
+    """A claim is kept up to and including `until`, for every duration."""
     clock = HandClock()
     store = MemoryStore(clock)
     assert store.claim("k", until=clock.now() + timedelta(seconds=held))

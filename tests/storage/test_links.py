@@ -1,4 +1,4 @@
-"""What every store promises about links."""
+"""The promises of every store about links."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_unlinking_what_is_not_linked_raises_missing(store: Store) -> None:
 
 
 def test_a_link_that_no_database_could_hold_is_refused(store: Store) -> None:
-    """The same limits hold for links as for records, and two ends of full length fit."""
+    """The limits of records apply to links too, and two ends of maximum length fit."""
     with store.write() as writer:
         with pytest.raises(ValueError, match="to be stored"):
             writer.link(Link("member", "a", "x" * 1001))

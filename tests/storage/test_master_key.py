@@ -1,4 +1,4 @@
-"""Where the master key comes from, and that a missing one is never made up."""
+"""The sources of the master key; a missing one is never replaced."""
 
 import base64
 import stat
@@ -43,7 +43,7 @@ def test_a_key_has_several_spellings(spelled: str) -> None:
 
 
 def test_another_text_is_a_passphrase() -> None:
-    """It is stretched, always in the same way, and its ends do not count."""
+    """It is stretched deterministically, without surrounding whitespace."""
     key = parse_master_key("correct horse battery staple", source="here").reveal()
     assert len(key) == 32
     assert parse_master_key("correct horse battery staple\n", source="here").reveal() == key
@@ -52,7 +52,7 @@ def test_another_text_is_a_passphrase() -> None:
 
 @pytest.mark.parametrize("text", ["", "   \n", "hunter2", "fifteen letters"])
 def test_a_short_text_is_refused_without_repeating_it(text: str) -> None:
-    """The message says how to make a good one."""
+    """The message says how to create a good one."""
     with pytest.raises(StoreRefused, match="openssl rand") as refused:
         parse_master_key(text, source="DAYPASS_MASTER_KEY")
     assert not text.strip() or text not in str(refused.value)
@@ -62,7 +62,10 @@ def test_a_short_text_is_refused_without_repeating_it(text: str) -> None:
     "address", [MemoryAddress(), SqliteAddress(Path("x.db")), POSTGRESQL], ids=["memory", "sqlite", "postgresql"]
 )
 def test_what_is_given_counts_everywhere(address: Address, tmp_path: Path) -> None:
-    """As text or in a file, for every store; a file may also hold the bare bytes."""
+    """A key as a string or in a file works for every store.
+
+    A file may also contain the bare bytes.
+    """
     assert _found(address, text=RAW.hex()).reveal() == RAW
     for content in (RAW.hex().encode() + b"\n", RAW):
         (tmp_path / "key").write_bytes(content)
@@ -70,7 +73,7 @@ def test_what_is_given_counts_everywhere(address: Address, tmp_path: Path) -> No
 
 
 def test_both_given_is_refused(beside: SqliteAddress, tmp_path: Path) -> None:
-    """Nobody could say which one wraps the secrets."""
+    """It would be unknown which one wraps the secrets."""
     with pytest.raises(StoreRefused, match="both"):
         _found(beside, text=RAW.hex(), file=tmp_path / "key")
 
@@ -79,7 +82,7 @@ def test_both_given_is_refused(beside: SqliteAddress, tmp_path: Path) -> None:
     "content", [None, b"", b"\xff" * 31, b"\xff" * 33, b"x" * 5000], ids=["absent", "empty", "31", "33", "long"]
 )
 def test_a_bad_file_is_refused_by_name(beside: SqliteAddress, tmp_path: Path, content: bytes | None) -> None:
-    """Absent, empty, too long, or neither text nor 32 bytes."""
+    """The file is missing, empty, too long, or neither text nor 32 bytes."""
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     with pytest.raises(StoreRefused, match=r"/key"):
@@ -87,7 +90,7 @@ def test_a_bad_file_is_refused_by_name(beside: SqliteAddress, tmp_path: Path, co
 
 
 def test_a_key_is_generated_beside_an_empty_sqlite_store(beside: SqliteAddress, tmp_path: Path) -> None:
-    """Mode 0600, no other file left, and the same key from then on."""
+    """It has mode 0600, leaves no other file, and stays the same from then on."""
     key = _found(beside)
     assert [file.name for file in tmp_path.iterdir()] == ["master.key"]
     assert stat.S_IMODE((tmp_path / "master.key").stat().st_mode) == 0o600
@@ -96,7 +99,7 @@ def test_a_key_is_generated_beside_an_empty_sqlite_store(beside: SqliteAddress, 
 
 
 def test_a_lost_key_is_never_replaced(beside: SqliteAddress, tmp_path: Path) -> None:
-    """A store with content and no key is refused, and no key appears beside it."""
+    """A store with content and no key is refused, and a key is not created beside it."""
     with pytest.raises(MasterKeyMissing, match="put it back"):
         _found(beside, is_empty=False)
     assert list(tmp_path.iterdir()) == []
@@ -104,13 +107,13 @@ def test_a_lost_key_is_never_replaced(beside: SqliteAddress, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_postgresql_needs_a_key(*, is_empty: bool) -> None:
-    """Several nodes share it, so no node may make it up."""
+    """Several nodes share it, thus a node must not generate it."""
     with pytest.raises(MasterKeyMissing, match="DAYPASS_MASTER_KEY"):
         _found(POSTGRESQL, is_empty=is_empty)
 
 
 def test_a_generated_key_that_others_can_read_is_refused(beside: SqliteAddress, tmp_path: Path) -> None:
-    """The message says which command repairs it."""
+    """The message contains the command that repairs it."""
     _found(beside)
     (tmp_path / "master.key").chmod(0o640)
     with pytest.raises(StoreRefused, match="chmod 600"):
@@ -118,12 +121,12 @@ def test_a_generated_key_that_others_can_read_is_refused(beside: SqliteAddress, 
 
 
 def test_servers_that_start_at_once_agree_on_one_key(beside: SqliteAddress) -> None:
-    """Whoever comes second takes the first one's key."""
+    """The second server uses the key of the first."""
     find: Callable[[int], MasterKey] = lambda _: _found(beside)  # noqa: E731 - a lambda with a type
     with ThreadPoolExecutor(8) as pool:
         assert len({key.reveal() for key in pool.map(find, range(16))}) == 1
 
 
 def test_a_memory_store_s_key_goes_with_it() -> None:
-    """Two of them have nothing in common."""
+    """Two memory stores have different keys."""
     assert _found(MemoryAddress()) != _found(MemoryAddress())

@@ -1,4 +1,4 @@
-"""Opening a store: what a URL may say, what is made on the way, and what is refused in which words."""
+"""Opening a store: valid URLs, created files, and refusals."""
 
 import sqlite3
 import stat
@@ -33,7 +33,7 @@ from daypass.storage.refusals import StoreRefused, StoreTooNew, StoreUnreachable
     ],
 )
 def test_a_sqlite_path_is_taken_as_it_is(text: str, path: str) -> None:
-    """Three slashes and a path: nothing in it is special."""
+    """The URL is three slashes and a path, without special characters."""
     assert parse_address(text) == SqliteAddress(Path(path))
 
 
@@ -51,14 +51,14 @@ def test_a_sqlite_path_is_taken_as_it_is(text: str, path: str) -> None:
     ],
 )
 def test_what_is_no_store_is_refused_without_its_password(text: str) -> None:
-    """The message says what would be right, and never repeats what was given."""
+    """The message says which URLs are valid, and never repeats the given one."""
     with pytest.raises(StoreRefused, match=r"sqlite:///|postgresql://") as refused:
         parse_address(text)
     assert "s3cret" not in str(refused.value)
 
 
 def test_an_address_does_not_show_its_password() -> None:
-    """Not in its repr, nor in the name that the beacon goes by."""
+    """It is not in its repr, nor in the name of the change counter."""
     address = parse_address("postgresql://u:s3cret@db.example/daypass?sslmode=require")
     assert isinstance(address, PostgresqlAddress)
     assert "s3cret" not in repr(address)
@@ -67,7 +67,7 @@ def test_an_address_does_not_show_its_password() -> None:
 
 
 def test_a_new_sqlite_store_is_its_owner_s_alone(tmp_path: Path, clock: HandClock) -> None:
-    """Missing folders are made; folder and files are closed to others."""
+    """Missing folders are created; folder and files are closed to others."""
     path = tmp_path / "data" / "deep" / "daypass.db"
     store = open_store(f"sqlite:///{path}", clock=clock)
     with store.write() as writer:
@@ -105,7 +105,7 @@ def test_a_restored_copy_without_wal_gets_it_back(sqlite_url: str, clock: HandCl
 
 
 def test_opening_again_finds_everything(database_url: str, clock: HandClock) -> None:
-    """A store outlives its process, and opening it changes nothing in it."""
+    """A store survives its process, and opening it does not change it."""
     for _ in range(2):
         store = open_store(database_url, clock=clock)
         with store.write() as writer:
@@ -116,7 +116,7 @@ def test_opening_again_finds_everything(database_url: str, clock: HandClock) -> 
 
 
 def test_a_current_store_is_opened_without_alembic(sqlite_url: str, clock: HandClock) -> None:
-    """A server must be ready in a moment: neither Alembic nor the other database's driver is imported."""
+    """A server must start quickly: neither Alembic nor the other database's driver is imported."""
     open_store(sqlite_url, clock=clock).close()
     program = (
         "import sys; from daypass.storage.open import open_store\n"
@@ -129,7 +129,7 @@ def test_a_current_store_is_opened_without_alembic(sqlite_url: str, clock: HandC
 
 
 def test_a_store_from_the_future_is_refused(database_url: str, clock: HandClock) -> None:
-    """Tables of a version that we do not know are left alone."""
+    """Tables of an unknown version stay unchanged."""
     open_store(database_url, clock=clock).close()
     engines = _engines(database_url)
     with engines.writing.begin() as connection:
@@ -140,7 +140,7 @@ def test_a_store_from_the_future_is_refused(database_url: str, clock: HandClock)
 
 
 def test_a_store_without_its_version_is_refused(database_url: str, clock: HandClock) -> None:
-    """An emptied version table is damage, not a new store."""
+    """An empty version table is damage, not a new store."""
     open_store(database_url, clock=clock).close()
     engines = _engines(database_url)
     with engines.writing.begin() as connection:
@@ -151,7 +151,7 @@ def test_a_store_without_its_version_is_refused(database_url: str, clock: HandCl
 
 
 def test_a_migration_that_fails_leaves_nothing(database_url: str, clock: HandClock) -> None:
-    """Somebody else's table is in the way: a clear refusal, and not one table more than before."""
+    """Another application's table is in the way: the error is clear, and no table was added."""
     engines = _engines(database_url)
     with engines.writing.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE claims (id INTEGER)")
@@ -165,7 +165,7 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str, clock: HandClo
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str, clock: HandClock) -> None:
-    """Alembic finds no difference between tables.py and what its steps have made."""
+    """Alembic finds no difference between tables.py and the migrated tables."""
     open_store(database_url, clock=clock).close()
     engines = _engines(database_url)
     with engines.reading.connect() as connection:
@@ -184,7 +184,7 @@ def test_the_newest_version_is_the_last_migration() -> None:
 
 @pytest.mark.parametrize("content", [b"this is no database at all, just text\n" * 50, b"\xff" * 5000])
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, clock: HandClock, content: bytes) -> None:
-    """The operator mistyped a path: nothing is overwritten."""
+    """The operator mistyped a path: no file is overwritten."""
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
     with pytest.raises(StoreRefused, match=r"notes\.txt"):
@@ -193,7 +193,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, cl
 
 
 def test_a_path_that_cannot_be_is_refused(tmp_path: Path, clock: HandClock) -> None:
-    """A folder, or a file in the place of a folder."""
+    """The path is a folder, or has a file in the place of a folder."""
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "daypass.db"):
         with pytest.raises(StoreRefused, match="cannot open the store"):
@@ -201,7 +201,7 @@ def test_a_path_that_cannot_be_is_refused(tmp_path: Path, clock: HandClock) -> N
 
 
 def test_a_server_that_is_not_there_is_unreachable(clock: HandClock) -> None:
-    """Said in words, within seconds, and without the password."""
+    """The message comes within seconds, without the password."""
     with pytest.raises(StoreUnreachable, match="cannot open the PostgreSQL database") as refused:
         open_store("postgresql://u:s3cret@127.0.0.1:1/daypass", clock=clock)
     assert "s3cret" not in str(refused.value)
@@ -209,7 +209,7 @@ def test_a_server_that_is_not_there_is_unreachable(clock: HandClock) -> None:
 
 @pytest.mark.component("postgresql")
 def test_a_database_that_does_not_let_us_in_is_unreachable(clock: HandClock) -> None:
-    """A wrong password and a database that does not exist are told apart by the server's own words."""
+    """The server's own message distinguishes a wrong password from a missing database."""
     server = server_url()
     wrong = server.set(password="wrong-password").render_as_string(hide_password=False)
     absent = server.set(database="no_such_database").render_as_string(hide_password=False)
@@ -221,7 +221,7 @@ def test_a_database_that_does_not_let_us_in_is_unreachable(clock: HandClock) -> 
 
 
 def test_a_role_without_rights_is_refused(postgresql_url: str, clock: HandClock) -> None:
-    """Where the role may not make tables, here in the system's own schema, it is told so."""
+    """The message says that the role may not create tables, here in the system's own schema."""
     url = f"{postgresql_url}?options=-csearch_path%3Dpg_catalog"
     with pytest.raises(StoreRefused, match="cannot make the tables"):
         open_store(url, clock=clock)

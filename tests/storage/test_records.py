@@ -1,4 +1,4 @@
-"""What every store promises about records: finding, listing, counting, and refusing."""
+"""The promises of every store about records: find, list, count and refuse."""
 
 import msgspec
 import pytest
@@ -39,7 +39,7 @@ def test_a_key_belongs_to_its_kind_and_account(store: Store, kind: str, account:
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 1001, "é" * 501])
 def test_text_that_no_database_could_hold_is_not_found(store: Store, text: str) -> None:
-    """Strangers choose names: those that cannot exist are absent, not an error."""
+    """Clients choose names: impossible ones do not exist, and are not an error."""
     with store.read() as reader:
         assert reader.find("user", ACCOUNT, text) is None
         assert reader.find_by_id(text) is None
@@ -81,7 +81,10 @@ def test_text_that_no_database_could_hold_is_not_written(store: Store, text: str
     ids=["key", "sort", "unique id"],
 )
 def test_what_is_taken_is_refused_and_changes_nothing(store: Store, second: msgspec.Struct) -> None:
-    """`insert` raises Exists for a key, a sort text or a unique id that is taken; the writer stays usable."""
+    """`insert` raises Exists for a taken key, sort string or unique id.
+
+    The writer stays usable.
+    """
     with store.write() as writer:
         writer.insert(user("ada", body=b"first"))
         with pytest.raises(Exists):
@@ -96,7 +99,7 @@ def test_what_is_taken_is_refused_and_changes_nothing(store: Store, second: msgs
 
 
 def test_two_records_without_a_unique_id_do_not_clash(store: Store) -> None:
-    """A unique id is unique among those that have one."""
+    """A unique id is unique among the records that have one."""
     with store.write() as writer:
         writer.insert(msgspec.structs.replace(user("ada"), unique_id=None))
         writer.insert(msgspec.structs.replace(user("bob"), unique_id=None))
@@ -104,7 +107,7 @@ def test_two_records_without_a_unique_id_do_not_clash(store: Store) -> None:
 
 
 def test_replacing_moves_the_sort_text_and_the_unique_id(store: Store) -> None:
-    """After `replace` the old names lead nowhere and are free again."""
+    """After `replace` the old names do not exist and are free again."""
     changed = msgspec.structs.replace(user("ada"), sort="/x/ada", unique_id="AIDAnew", body=b"new")
     with store.write() as writer:
         writer.insert(user("ada"))
@@ -119,7 +122,7 @@ def test_replacing_moves_the_sort_text_and_the_unique_id(store: Store) -> None:
 
 
 def test_replacing_refuses_what_another_record_has(store: Store) -> None:
-    """`replace` raises Missing without the record and Exists for another's names, and then changes nothing."""
+    """`replace` raises Missing without the record and Exists for another's names, and then the store is unchanged."""
     with store.write() as writer:
         writer.insert(user("ada"))
         with pytest.raises(Missing):
@@ -134,7 +137,7 @@ def test_replacing_refuses_what_another_record_has(store: Store) -> None:
 
 
 def test_deleting_frees_every_name(store: Store) -> None:
-    """What was deleted can be made again, and deleting twice raises Missing."""
+    """A deleted record can be inserted again, and deleting twice raises Missing."""
     with store.write() as writer:
         writer.insert(user("ada"))
         writer.delete("user", ACCOUNT, "ada")
@@ -146,7 +149,7 @@ def test_deleting_frees_every_name(store: Store) -> None:
 
 
 def test_lists_are_ordered_by_code_point(store: Store) -> None:
-    """Upper case before lower case, beyond ASCII last: the database's language has no say."""
+    """Upper case before lower case, beyond ASCII last, independent of the database's language."""
     names = ["Zoë", "adam", "_x", "Éva", "a-b", "ab", "a.b", "\U0001f600", "\uffee"]
     with store.write() as writer:
         for name in names:
@@ -155,7 +158,7 @@ def test_lists_are_ordered_by_code_point(store: Store) -> None:
 
 
 def test_a_prefix_selects_literally(store: Store) -> None:
-    """Percent signs, underscores and case mean themselves, and the greatest character ends no list early."""
+    """Percent signs, underscores and case are literal, and the greatest character ends no list early."""
     for path in ("/", "/a/", "/a%/", "/a_/", "/A/", "/a/b/", "/\U0010ffff/"):
         with store.write() as writer:
             writer.insert(msgspec.structs.replace(user("u", path=path), key=path, unique_id=path))
@@ -168,7 +171,7 @@ def test_a_prefix_selects_literally(store: Store) -> None:
 
 
 def test_pages_neither_hide_nor_repeat_while_others_come_and_go(store: Store) -> None:
-    """A page begins after the last sort text seen, even when that record is gone by now."""
+    """A page begins after the last sort string, even if its record was deleted."""
     with store.write() as writer:
         for name in ("b", "d", "f", "h"):
             writer.insert(user(name))
@@ -182,7 +185,7 @@ def test_pages_neither_hide_nor_repeat_while_others_come_and_go(store: Store) ->
 
 
 def test_a_list_of_all_accounts_goes_from_one_to_the_next(store: Store) -> None:
-    """Without an account, lists are ordered by account, then sort text, and continue after a `place`."""
+    """Without an account, lists are ordered by account, then sort string, and continue after a `place`."""
     records = [user("b"), user("z"), user("a", account=OTHER), user("c", account=OTHER)]
     with store.write() as writer:
         for record in reversed(records):

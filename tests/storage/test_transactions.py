@@ -1,4 +1,4 @@
-"""What every store promises about snapshots, transactions, revisions and news of changes."""
+"""The promises of every store about snapshots, transactions, revisions and changes."""
 
 import pytest
 from tests.storage.things import abandoned, user
@@ -11,7 +11,7 @@ ACCOUNT = "111111111111"
 
 
 def test_a_snapshot_does_not_see_later_writes(store: Store) -> None:
-    """From the moment a reader is opened, what is written meanwhile does not show in it."""
+    """After a reader is opened, later writes are not visible in it."""
     with store.write() as writer:
         writer.insert(user("ada"))
     with store.read() as reader:
@@ -27,7 +27,10 @@ def test_a_snapshot_does_not_see_later_writes(store: Store) -> None:
 
 
 def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
-    """Inside the transaction everything shows; outside nothing does before its end."""
+    """Inside the transaction all changes are visible.
+
+    Outside they are not before its end.
+    """
     with store.write() as writer:
         writer.insert(user("ada"))
         writer.link(Link("member", "a", "b"))
@@ -41,7 +44,7 @@ def test_a_transaction_reads_what_it_wrote(store: Store) -> None:
 
 
 def test_whoever_writes_may_ask_for_news(store: Store) -> None:
-    """A cache that catches up in the middle of a transaction waits for nobody, least of all for itself."""
+    """A cache that reads changes during a transaction does not wait, even if both are in one thread."""
     with store.write() as writer:
         writer.insert(user("ada"))
     with store.write() as writer:
@@ -53,7 +56,7 @@ def test_whoever_writes_may_ask_for_news(store: Store) -> None:
 
 
 def test_an_exception_rolls_everything_back(store: Store) -> None:
-    """Records, links, revision and beacon are as before, and the exception comes out as it was."""
+    """Records, links, revision and change counter are as before, and the exception is passed on unchanged."""
     before = store.beacon[0]
     with abandoned(store) as writer:
         writer.insert(user("ada"))
@@ -65,7 +68,7 @@ def test_an_exception_rolls_everything_back(store: Store) -> None:
 
 
 def test_a_write_that_touches_nothing_is_no_revision(store: Store) -> None:
-    """Refusals and lookups alone tell nobody anything."""
+    """Refusals and reads alone do not notify caches."""
     with store.write() as writer:
         writer.insert(user("ada"))
     before = store.revision(), store.beacon[0]
@@ -90,7 +93,10 @@ def test_each_write_moves_the_beacon(store: Store) -> None:
 
 
 def test_changes_name_everything_touched(store: Store) -> None:
-    """Records under their old and new names, and links; nothing from before the asked revision."""
+    """Records under their old and new names, and links.
+
+    No changes before the given revision.
+    """
     old, new = user("ada"), user("ada", path="/x/")
     with store.write() as writer:
         writer.insert(user("early"))
@@ -109,7 +115,7 @@ def test_changes_name_everything_touched(store: Store) -> None:
 
 
 def test_nobody_pretends_to_know_what_was_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A revision from before the log, or from a future that was rolled away with a backup, gives None."""
+    """A revision from before the log, or from a future that a restored backup removed, returns None."""
     monkeypatch.setattr(memory, "LOG_LENGTH", 3)
     monkeypatch.setattr(sql_writer, "LOG_LENGTH", 3)
     for number in range(6):
@@ -124,7 +130,7 @@ def test_nobody_pretends_to_know_what_was_forgotten(store: Store, monkeypatch: p
 
 
 def test_a_write_of_thousands_is_told_as_too_much_to_tell(store: Store) -> None:
-    """The log stays small: after a large write it may say that it does not know, and then it knows again."""
+    """The log stays small: after a large write the changes may be unknown, and later ones are known again."""
     with store.write() as writer:
         for number in range(3000):
             writer.link(Link("member", "source-of-some-length", str(number)))

@@ -1,4 +1,4 @@
-"""The vault: what it seals opens only with the right key, for the right owner, undamaged."""
+"""The vault: a sealed secret opens only with the right key and owner, undamaged."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,10 @@ VAULT = Vault(b"k" * 32)
 
 @given(secret=st.binary(max_size=200), owner=st.text(max_size=20).filter(str.isprintable))
 def test_what_was_sealed_opens(secret: bytes, owner: str) -> None:
-    """Any secret, any owner; and sealing twice never looks the same."""
+    """This holds for any secret and owner.
+
+    And sealing twice never gives the same bytes.
+    """
     sealed = VAULT.encrypt(secret, bound_to=owner)
     assert VAULT.decrypt(sealed, bound_to=owner) == secret
     assert VAULT.encrypt(secret, bound_to=owner) != sealed
@@ -33,7 +36,7 @@ def test_a_sealed_secret_belongs_to_its_owner_and_its_key() -> None:
 
 @given(data=st.data())
 def test_a_damaged_secret_does_not_open(data: st.DataObject) -> None:
-    """Not one flipped bit, not one byte cut off or added, anywhere."""
+    """A flipped bit or a removed or added byte is detected anywhere."""
     sealed = VAULT.encrypt(b"secret", bound_to="AKIA1")
     at = data.draw(st.integers(0, len(sealed) - 1))
     flipped = sealed[:at] + bytes([sealed[at] ^ 1 << data.draw(st.integers(0, 7))]) + sealed[at + 1 :]
@@ -43,12 +46,12 @@ def test_a_damaged_secret_does_not_open(data: st.DataObject) -> None:
 
 
 def test_keys_do_not_show() -> None:
-    """Neither in a repr nor in a traceback's variables."""
+    """They are neither in a repr nor in a traceback's variables."""
     assert repr(VAULT) == repr(OURS) == "<secret>"
 
 
 def test_a_store_s_vault_opens_again_with_the_same_master_key(store: Store) -> None:
-    """The data key is made once and kept; opening again writes nothing."""
+    """The data key is created once and kept; opening again does not write."""
     sealed = open_vault(store, OURS).encrypt(b"secret", bound_to="a")
     revision = store.revision()
     assert open_vault(store, OURS).decrypt(sealed, bound_to="a") == b"secret"
@@ -56,7 +59,7 @@ def test_a_store_s_vault_opens_again_with_the_same_master_key(store: Store) -> N
 
 
 def test_a_wrong_master_key_is_recognised_at_once(store: Store) -> None:
-    """Before any secret is asked for, and without a change to the store."""
+    """This happens before any secret is read, and without a change of the store."""
     open_vault(store, OURS)
     revision = store.revision()
     with pytest.raises(WrongMasterKey, match="master key"):

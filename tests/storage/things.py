@@ -1,4 +1,4 @@
-"""Records to test with."""
+"""Records for tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from daypass.directory.store import Record, Store, Writer
 
 
 def user(name: str, *, account: str = "111111111111", path: str = "/", body: bytes = b"") -> Record:
-    """Return a record such as the directory makes of a user."""
+    """Return a record like that of a user in the directory."""
     return Record(
         kind="user",
         account=account,
@@ -21,12 +21,12 @@ def user(name: str, *, account: str = "111111111111", path: str = "/", body: byt
 
 
 class Abandoned(Exception):  # noqa: N818 - what happens to the transaction
-    """Raised inside a transaction to see that it is rolled back."""
+    """An exception that rolls a transaction back."""
 
 
 @contextmanager
 def abandoned(store: Store) -> Iterator[Writer]:
-    """Open a transaction that ends in an exception, and see that it comes out as it was."""
+    """Open a transaction that ends in an exception, and verify that it is passed on unchanged."""
     with pytest.raises(Abandoned, match="mine"), store.write() as writer:  # noqa: PT012 - it is raised by the last line
         yield writer
         raise Abandoned("mine")

@@ -1,6 +1,6 @@
-"""Another process at work on the same store: started by tests, told what to do on its command line.
+"""Another process that works on the same store, started by tests.
 
-Prints a line when it is ready, waits for a line, works, and prints what came of it.
+Its command line contains the task. It prints a line when it is ready, waits for a line, works, and prints the result.
 """
 
 import sys
@@ -16,15 +16,15 @@ UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class FixedClock:
-    """The instant at which the tests' own clock stands."""
+    """A clock that stands at the instant of the tests' clock."""
 
     def now(self) -> datetime:
-        """Return it."""
+        """Return the instant."""
         return datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def add_up(store: Store, times: int) -> str:
-    """Add one to a shared number again and again. Lost updates would show in the sum."""
+    """Add one to a shared number again and again. The sum shows lost updates."""
     for _ in range(times):
         with store.write() as writer:
             number = writer.find("number", "", "shared")
@@ -36,7 +36,10 @@ def add_up(store: Store, times: int) -> str:
 
 
 def take_all(store: Store, times: int) -> str:
-    """Claim the same keys and make the same records that others do. Return those that were ours."""
+    """Claim keys and create records that others claim and create too.
+
+    Return the successes.
+    """
     until = FixedClock().now() + timedelta(hours=1)
     ours = [f"claim/{number}" for number in range(times) if store.claim(f"code/{number}", until=until)]
     for number in range(times):
@@ -51,7 +54,7 @@ def take_all(store: Store, times: int) -> str:
 
 
 def write_for_ever(store: Store, _times: int) -> str:
-    """Write one link after another, and say after each that it is written, until somebody kills us."""
+    """Write one link after another, and report each completed write, until the process is killed."""
     number = 0
     while True:
         with store.write() as writer:
@@ -72,7 +75,7 @@ TASKS = {task.__name__: task for task in (add_up, take_all, write_for_ever, touc
 
 
 def main(url: str, task: str, times: str) -> None:
-    """Wait for the start, work, and say what came of it."""
+    """Wait for the start, work, and print the result."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

@@ -1,6 +1,6 @@
-"""The data of version 0.1.0, and a server of the present version that runs on a copy of it.
+"""The data of version 0.1.0, and a server of the present version on a copy of it.
 
-Owns unpacking, and the time: the server's clock and the clients' stand at the second at which the data was written.
+Owns unpacking, and the time: the clocks of server and clients stand at the second at which the data was written.
 """
 
 import gzip
@@ -36,7 +36,7 @@ from daypass.testing.server import RunningServer, running_server
 DATA = Path(__file__).with_name("data")
 MEMBER, PARTNER = "444455556666", "555566667777"
 PUBLIC_URL = "https://sts.upgrade.example"
-OF_THE_TEST = "999988887777"  # running_server makes an account, and the old ones are taken
+OF_THE_TEST = "999988887777"  # running_server creates an account, and the old ids are taken
 
 
 def unpacked(name: str) -> bytes:
@@ -46,7 +46,7 @@ def unpacked(name: str) -> bytes:
 
 @cache
 def recorded() -> Mapping[str, Any]:
-    """Return the secrets and sessions that the old version made, and the time at which it stopped."""
+    """Return the secrets and sessions of the old version, and the time at which it stopped."""
     found: Mapping[str, Any] = json.loads(unpacked("credentials.json"))
     return found
 
@@ -58,7 +58,7 @@ def then() -> datetime:
 
 @contextmanager
 def sqlite_copy(folder: Path) -> Iterator[str]:
-    """Give the URL of a copy of the old SQLite file."""
+    """Yield the URL of a copy of the old SQLite file."""
     path = folder / "daypass.db"
     path.write_bytes(unpacked("daypass.db"))
     yield f"sqlite:///{path}"
@@ -66,7 +66,7 @@ def sqlite_copy(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def postgresql_copy(_: Path) -> Iterator[str]:
-    """Give the URL of a database into which the old dump was read."""
+    """Yield the URL of a database with the old dump."""
     with fresh_database() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(unpacked("daypass.sql"))
@@ -85,7 +85,7 @@ def old_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def old_sqlite(tmp_path: Path) -> Iterator[str]:
-    """Return the URL of a copy of the old SQLite file, where the kind of database makes no difference."""
+    """Return the URL of a copy of the old SQLite file, if the kind of database makes no difference."""
     with sqlite_copy(tmp_path) as url:
         yield url
 
@@ -98,17 +98,17 @@ class Upgraded:
 
     @property
     def client(self) -> ClientFactory:
-        """Make boto3 clients."""
+        """Return the factory of boto3 clients."""
         return client_factory(self.server)
 
     @property
     def iam(self) -> Any:
-        """A client of the member account's root user."""
+        """Return a client of the member account's root user."""
         return self.client("iam", recorded()["roots"][MEMBER])
 
     @property
     def unsigned(self) -> Any:
-        """A client without credentials."""
+        """Return a client without credentials."""
         config = BotoConfig(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
         return boto3.client("sts", endpoint_url=self.server.url, region_name="us-east-1", config=config)
 
@@ -118,7 +118,7 @@ class Upgraded:
 
 
 def command(store: str, *words: str, code: int = 0) -> Result:
-    """Run an operators' command on a store, with the secrets that the old identity file names."""
+    """Run an operators' command on a store, with the secrets of the old identity file."""
     secrets = {f"DAYPASS_SECRET_{name}": value for name, value in recorded()["secrets"].items()}
     given = {**secrets, "DAYPASS_MASTER_KEY": recorded()["master_key"]}
     done = CliRunner().invoke(cli, [*words, "--store", store], env=given)
@@ -138,7 +138,7 @@ def upgraded(url: str, *, at: datetime | None = None) -> Iterator[Upgraded]:
         patch("botocore.auth.get_current_datetime", lambda: clock.now().replace(tzinfo=None)),
         running_server(store=url, account=OF_THE_TEST, config=config, master_key=key, clock=clock) as server,
     ):
-        # Its public name is nobody's; calls go to where it listens.
+        # Its public name does not resolve; calls go to its listening address.
         yield Upgraded(replace(server, url=f"http://127.0.0.1:{server.config.port}"))
 
 
@@ -158,7 +158,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def at_home(home: Path, *words: str) -> Result:
-    """Run a command as the person whose home it is."""
+    """Run a command as the owner of the home directory."""
     files = {"AWS_CONFIG_FILE": home / ".aws/config", "AWS_SHARED_CREDENTIALS_FILE": home / ".aws/credentials"}
     known = [name for name in os.environ if name.startswith(("AWS_", "DAYPASS_", "XDG_"))]
     # Profiles run `daypass credential-process` by its name.

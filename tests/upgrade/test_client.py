@@ -1,4 +1,4 @@
-"""A person's home directory that version 0.1.0 filled: kept sessions are served, and profiles fetch new ones."""
+"""A home directory of version 0.1.0: cached sessions are served, and profiles fetch new ones."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ PROFILES = {
 
 @pytest.mark.parametrize("name", KEPT)
 def test_a_kept_session_is_served(home: Path, name: str) -> None:
-    """From the old file, under the old key: no server is asked, and none is there."""
+    """It is read from the old file with the old key: a server is not called and not running."""
     done = at_home(home, "credential-process", "--profile", name)
     assert done.exit_code == 0, done.output
     answer, old = json.loads(done.stdout), recorded()["kept"][name]
@@ -33,13 +33,13 @@ def test_a_kept_session_is_served(home: Path, name: str) -> None:
 
 
 def test_kept_sessions_are_listed(home: Path) -> None:
-    """With the profiles that they are for."""
+    """They are listed with their profiles."""
     shown = json.loads(at_home(home, "status", "--output", "json").stdout)
     assert {each["Profile"] for each in shown} >= set(KEPT)
 
 
 def test_old_profiles_are_listed(home: Path) -> None:
-    """Each is what it was."""
+    """Each profile is unchanged."""
     shown = json.loads(at_home(home, "profile", "list", "--output", "json").stdout)
     found = {each["Name"]: each["How"] for each in shown}
     assert {name: found[name] for name in PROFILES} == PROFILES
@@ -52,7 +52,7 @@ def test_old_kept_sessions_are_forgotten(home: Path) -> None:
 
 
 def fresh_token() -> str:
-    """Return a token of the old issuer that is good now."""
+    """Return a token of the old issuer that is valid now."""
     private = load_pem_private_key(recorded()["issuer_key"].encode(), None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     now = int(datetime.now(UTC).timestamp())
@@ -62,8 +62,8 @@ def fresh_token() -> str:
 
 
 def test_old_profiles_fetch_new_sessions(home: Path, old_sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the present server, with the old keys, today: a role, a chain, a session, tokens, and AWS's own settings."""
-    monkeypatch.chdir(home)  # where the token's command reads it
+    """The present server accepts the old keys today: a role, a chain, a session, tokens, and AWS's own settings."""
+    monkeypatch.chdir(home)  # the token's command reads it in this directory
     (home / "token.jwt").write_text(fresh_token())
     with upgraded(old_sqlite, at=datetime.now(UTC)) as there:
         move_home(home, there)
@@ -77,13 +77,13 @@ def test_old_profiles_fetch_new_sessions(home: Path, old_sqlite: str, monkeypatc
 
 
 def move_home(home: Path, there: Upgraded) -> None:
-    """Let the old profiles name the address of this test's server."""
+    """Set the address of this test's server in the old profiles."""
     config = home / ".aws/config"
     config.write_text(config.read_text().replace(recorded()["url"], there.server.url))
 
 
 def who(home: Path, name: str, there: Upgraded) -> str:
-    """Return whom the new credentials of a profile belong to."""
+    """Return the identity of the new credentials of a profile."""
     done = at_home(home, "credential-process", "--profile", name)
     assert done.exit_code == 0, done.output
     keys = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""Operators' commands on a store of version 0.1.0, and the files that were written for it."""
+"""Operators' commands on a store and with files of version 0.1.0."""
 
 import json
 from datetime import timedelta
@@ -13,7 +13,7 @@ EVERYTHING_IS_THERE = {"Create": 0, "Change": 0, "Delete": 0}
 
 
 def summary(store: str, *words: str) -> dict[str, int]:
-    """Return how much a command made, changed and deleted."""
+    """Return the numbers of creations, changes and deletions of a command."""
     shown = json.loads(command(store, *words, "--output", "json").stdout)
     counted = dict.fromkeys(EVERYTHING_IS_THERE, 0)
     for change in shown["Changes"]:
@@ -22,12 +22,12 @@ def summary(store: str, *words: str) -> dict[str, int]:
 
 
 def test_the_old_file_changes_nothing_in_the_old_store(old_store: str) -> None:
-    """What was applied before the upgrade is applied: the marks and the secrets still count."""
+    """A file that was applied before the upgrade has no changes: its marks and secrets still count."""
     assert summary(old_store, "apply", str(IDENTITY)) == EVERYTHING_IS_THERE
 
 
 def test_the_old_file_makes_a_new_store(tmp_path: Path) -> None:
-    """Every field of the old format is read, and applying twice is applying once."""
+    """Every field of the old format is read, and a second apply makes no changes."""
     store = f"sqlite:///{tmp_path}/new.db"
     planned = summary(store, "apply", str(IDENTITY), "--dry-run")
     assert planned["Create"] > 20
@@ -36,7 +36,7 @@ def test_the_old_file_makes_a_new_store(tmp_path: Path) -> None:
 
 
 def test_a_member_that_leaves_the_old_file_is_deleted(old_sqlite: str, tmp_path: Path) -> None:
-    """Ownership outlives the upgrade: what a file of this name made goes when it names it no longer."""
+    """Ownership survives the upgrade: an entity that the file created is deleted when the file no longer names it."""
     changed = tmp_path / "identity.yaml"
     text = IDENTITY.read_text()
     before, after = text.index("      people-too:\n"), text.index("      pipeline:\n")
@@ -45,21 +45,24 @@ def test_a_member_that_leaves_the_old_file_is_deleted(old_sqlite: str, tmp_path:
 
 
 def test_the_old_account_is_imported_where_it_went(old_sqlite: str) -> None:
-    """The origin is remembered, and the same import again does nothing."""
+    """The origin is recorded, and the same import again makes no changes."""
     shown = json.loads(command(old_sqlite, "import", str(DETAILS), "--rewrite", "--output", "json").stdout)
     assert shown["AccountId"] == "777788889999"
     assert EVERYTHING_IS_THERE.items() <= shown["Summary"].items()
 
 
 def test_old_keys_are_listed(old_sqlite: str) -> None:
-    """Those that seal, those that sign web identity tokens and notifications, and those of SAML requests."""
+    """These are the sealing keys, those that sign web identity tokens and notifications, and those of SAML requests."""
     shown = json.loads(command(old_sqlite, "keys", "list", "--output", "json").stdout)["Keys"]
     purposes = [key["Purpose"] for key in shown]
     assert {purpose: purposes.count(purpose) for purpose in set(purposes)} == {"sealing": 2, "signing": 6, "saml": 1}
 
 
 def test_old_sessions_are_revoked(old_sqlite: str) -> None:
-    """By the key that issued them, with what came of them; others stay."""
+    """They are revoked by their issuing key, with their descendants.
+
+    Others stay.
+    """
     with upgraded(old_sqlite) as there:
         before = ("--issued-before", "2100-01-01T00:00:00Z")
         there.command("sessions", "revoke", "--access-key", "AKIAUPGRADE03EXAMPLE", *before)
@@ -76,12 +79,12 @@ def test_old_sessions_are_revoked(old_sqlite: str) -> None:
 
 @pytest.mark.parametrize("words", [["organization", "show"], ["account", "list"], ["saml", "providers"], ["export"]])
 def test_old_content_is_shown(old_sqlite: str, words: list[str]) -> None:
-    """Whatever lists it."""
+    """Every list command shows it."""
     assert command(old_sqlite, *words).stdout
 
 
 def test_an_export_of_the_old_store_is_applied(old_sqlite: str, tmp_path: Path) -> None:
-    """What is written of the old store makes a store like it."""
+    """An export of the old store creates an equal store."""
     exported = tmp_path / "exported.yaml"
     exported.write_text(command(old_sqlite, "export").stdout)
     assert summary(old_sqlite, "apply", str(exported))["Delete"] == 0

@@ -1,4 +1,4 @@
-"""Credentials that version 0.1.0 handed out are accepted, with the rights that they had, and end when they did."""
+"""Credentials of version 0.1.0 are accepted with the same rights and the same end."""
 
 import base64
 import json
@@ -31,14 +31,14 @@ def role(name: str) -> str:
 
 
 def outcome(there: Upgraded, keys: Any, action: str) -> str:
-    """Return how one call ends: `ok`, or the code of its refusal."""
+    """Return the result of one call: `ok`, or the code of its refusal."""
     service, _, name = action.partition(".")
     return code_of(getattr(there.client(service, keys), name)) or "ok"
 
 
 @pytest.mark.parametrize("account", sorted(recorded()["roots"]))
 def test_a_root_key_signs(there: Upgraded, account: str) -> None:
-    """A long-term key of the root user, given by a file or made up."""
+    """It is a long-term key of the root user, given by a file or generated."""
     key = recorded()["roots"][account]
     assert there.client("sts", key).get_caller_identity()["Arn"] == f"arn:aws:iam::{account}:root"
 
@@ -54,7 +54,7 @@ def test_a_users_keys_are_as_they_were(there: Upgraded) -> None:
 
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_is_who_it_was_and_may_what_it_might(there: Upgraded, name: str) -> None:
-    """One of every kind, sealed by both sealing keys."""
+    """This covers every kind of session, sealed by both sealing keys."""
     session = recorded()["sessions"][name]
     who = there.client("sts", session["keys"]).get_caller_identity()
     assert (who["Arn"], who["UserId"]) == (session["arn"], session["user_id"])
@@ -68,7 +68,7 @@ def test_a_revoked_session_stays_so(there: Upgraded) -> None:
 
 
 def test_an_enrolled_device_verifies(there: Upgraded) -> None:
-    """Its next code is accepted once, and the session has the rights that the code opens."""
+    """Its next code is accepted once, and the session has the rights of an MFA session."""
     device, user = recorded()["devices"]["safe"], recorded()["bob"]
     app = Authenticator(device["serial"], base64.b32decode(device["seed"]), there.server.clock)
     sts = there.client("sts", user)
@@ -81,7 +81,7 @@ def test_an_enrolled_device_verifies(there: Upgraded) -> None:
 
 
 def workforce() -> SamlIdentityProvider:
-    """Return the provider that was registered, with its old key."""
+    """Return the registered provider, with its old key."""
     private = load_pem_private_key(recorded()["idp_key"].encode(), None)
     assert isinstance(private, rsa.RSAPrivateKey)
     certificate = x509.load_der_x509_certificate(base64.b64decode(recorded()["idp_certificate"]))
@@ -90,7 +90,7 @@ def workforce() -> SamlIdentityProvider:
 
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_people_sign_in_with_their_old_saml_provider(there: Upgraded, encrypted: bool) -> None:  # noqa: FBT001 - a case
-    """By its registered metadata, and by the private key that opens what it encrypts."""
+    """Its registered metadata and the private key for its encryption are used."""
     how = None
     if encrypted:
         certificate = x509.load_der_x509_certificate(base64.b64decode(recorded()["encryption_certificate"]))
@@ -105,7 +105,7 @@ def test_people_sign_in_with_their_old_saml_provider(there: Upgraded, encrypted:
 
 
 def test_machines_sign_in_with_their_old_issuer(there: Upgraded) -> None:
-    """By the keys that were pinned; another subject is refused by the old trust policy."""
+    """The pinned keys are used; the old trust policy refuses another subject."""
     private = load_pem_private_key(recorded()["issuer_key"].encode(), None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     key, now = SigningKey("old-key-1", "ES256", private), int(there.server.clock.now().timestamp())
@@ -120,7 +120,10 @@ def test_machines_sign_in_with_their_old_issuer(there: Upgraded) -> None:
 
 
 def test_an_old_exchange_token_is_redeemed_once(there: Upgraded) -> None:
-    """The one that waited gives the credentials; the one that was used before the upgrade does not."""
+    """The waiting one returns the credentials.
+
+    The one that was used before the upgrade does not.
+    """
     tokens = recorded()["trade_in_tokens"]
     sts = there.client("sts", recorded()["roots"][PARTNER])
     refusal = refused(sts.get_delegated_access_token, TradeInToken=tokens["REDEEMED"])
@@ -134,7 +137,7 @@ def test_an_old_exchange_token_is_redeemed_once(there: Upgraded) -> None:
 
 
 def test_a_delegation_request_goes_on(there: Upgraded) -> None:
-    """One that was assigned is accepted, one that was accepted is sent, by whoever might before."""
+    """An assigned one is accepted, an accepted one is sent, with the same permissions as before."""
     requests = recorded()["requests"]
     states = {
         name: there.iam.get_delegation_request(DelegationRequestId=each)["DelegationRequest"]["State"]
@@ -154,7 +157,7 @@ def test_an_old_marker_goes_on(there: Upgraded) -> None:
 
 
 def test_an_old_denial_is_decoded(there: Upgraded) -> None:
-    """With everything that it said."""
+    """The message has all of its content."""
     denial = recorded()["denial"]
     sts = there.client("sts", recorded()["roots"][MEMBER])
     decoded = json.loads(sts.decode_authorization_message(EncodedMessage=denial["encoded"])["DecodedMessage"])
@@ -170,14 +173,14 @@ def test_an_old_web_identity_token_verifies(there: Upgraded) -> None:
     with urllib.request.urlopen(f"{there.server.url}{path}/.well-known/jwks.json") as answer:  # noqa: S310 - our own
         keys = {key["kid"]: key for key in json.load(answer)["keys"]}
     key = jwt.PyJWK(keys[jwt.get_unverified_header(token)["kid"]])
-    # The library has no clock to set, and the token is as old as the data.
+    # The library's clock cannot be set, and the token is as old as the data.
     checks = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
     claims = jwt.decode(token, key, ["ES384"], audience="https://api.example", issuer=issuer, options=checks)  # type: ignore[arg-type] # a mapping of flags
     assert claims["sub"] == role("ops/deploy")
 
 
 def test_a_choice_of_role_that_was_open_is_made(there: Upgraded) -> None:
-    """The browser's handle and cookie open the sign-in that the old node put aside."""
+    """The browser's handle and cookie open the sign-in that the old node stored."""
     sign_in = recorded()["sign_in"]
     fields = {"Handle": sign_in["handle"], "RoleArn": role("people"), "PrincipalArn": IDP}
     headers = {"Cookie": sign_in["cookie"], "Accept": "application/json"}
@@ -190,6 +193,6 @@ def test_a_choice_of_role_that_was_open_is_made(there: Upgraded) -> None:
 
 
 def test_a_command_that_waits_goes_on_waiting(there: Upgraded) -> None:
-    """Its hand-over is known: nobody has clicked yet."""
+    """Its CLI sign-in is known, and not approved yet."""
     status, answer = send(f"{there.server.url}/handover/token", recorded()["handover"])
     assert (status, answer["error"]) == (400, "authorization_pending")

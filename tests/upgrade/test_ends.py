@@ -1,4 +1,4 @@
-"""Sessions of version 0.1.0 end at the second at which they always did."""
+"""Sessions of version 0.1.0 end at the same second as before."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
 
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_is_accepted_until_it_ends(there: Upgraded, name: str) -> None:
-    """A second before, and at the second itself."""
+    """The test checks a second before the end, and the end itself."""
     session = recorded()["sessions"][name]
     ends = datetime.fromisoformat(session["expires"])
     sts = there.client("sts", session["keys"])

@@ -1,7 +1,7 @@
-"""What the present version writes, version 0.1.0 can read: old and new nodes run on one store.
+"""Version 0.1.0 can read all data of the present version: old and new nodes share a store.
 
-Owns the comparison with `data/layouts.json`: the JSON Schemas of everything that version stored or sealed. A new field
-of a record is fine, since an old node ignores it. A new field of a token is not: the old decoder refuses the token.
+Owns the comparison with `data/layouts.json`: the JSON Schemas of all values that version stored or sealed. A new field
+of a record is allowed, since an old node ignores it. A new field of a token is not: the old decoder refuses the token.
 """
 
 import json
@@ -28,14 +28,14 @@ LAYOUTS = json.loads((DATA / "layouts.json").read_text())
 
 
 def complaints(kind: str, value: Any) -> list[str]:
-    """Return what the old version could not read in a value."""
+    """Return the parts of a value that the old version could not read."""
     schema = {**LAYOUTS["kinds"][kind], "$defs": LAYOUTS["$defs"]}
     return [error.message for error in Draft202012Validator(schema).iter_errors(value)]
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Let the present version write all that the old one wrote when the data was made."""
+    """Write the data of the generator with the present version."""
     folder: Path = tmp_path_factory.mktemp("written")
     (folder / "account-details.json").write_bytes((DATA / "account-details.json").read_bytes())
     clock = MovableClock()
@@ -51,7 +51,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def test_an_old_node_reads_every_record(written: Scene) -> None:
-    """With the fields that it needs, of the types that it knows, and with no value that it has never heard of."""
+    """It has the required fields, of known types, and without unknown values."""
     seen = set()
     with written.server.there.store.read() as reader:
         for kind in LAYOUTS["kinds"]:
@@ -64,7 +64,7 @@ def test_an_old_node_reads_every_record(written: Scene) -> None:
 
 
 def test_an_old_node_opens_every_session_token(written: Scene) -> None:
-    """Each field in its old place, none more, and a kind that it knows."""
+    """Each field is in its old place, no field was added, and the kind is known."""
     with written.server.there.store.read() as reader:
         ring = load_ring(reader, written.server.there.vault)
     assert len(written.sessions) > 10
@@ -75,7 +75,7 @@ def test_an_old_node_opens_every_session_token(written: Scene) -> None:
 
 
 def test_an_old_node_opens_an_exchange_token(written: Scene) -> None:
-    """A request may be sent by a new node and redeemed at an old one."""
+    """A new node may send a request, and an old one redeem it."""
     with written.server.there.store.read() as reader:
         ring = load_ring(reader, written.server.there.vault)
     for token in written.more["trade_in_tokens"].values():
@@ -84,14 +84,14 @@ def test_an_old_node_opens_an_exchange_token(written: Scene) -> None:
 
 
 def texts(value: Any) -> Any:
-    """Return a value with texts in place of bytes, as JSON Schema knows no bytes."""
+    """Return a value with strings in place of bytes, as JSON Schema has no bytes."""
     if isinstance(value, bytes):
         return value.hex()
     return [texts(member) for member in value] if isinstance(value, list) else value
 
 
 def test_the_comparison_sees_what_an_old_node_refuses() -> None:
-    """A field more in a token, a field less in a record, a kind of session that did not exist."""
+    """It detects an added field in a token, a missing field in a record, and a new kind of session."""
     token = ["role", MEMBER, "AROA", "r", "s", "ASIA", ["secret"], 1, 2, ""]
     assert complaints("session token", token) == []
     assert complaints("session token", ["robot", *token[1:]])

@@ -1,4 +1,4 @@
-"""A store that version 0.1.0 wrote is opened as it is, and every record reads back."""
+"""A store of version 0.1.0 is opened unchanged, and every record is readable."""
 
 import json
 from typing import Any
@@ -32,7 +32,10 @@ def opened(old_store: str) -> Any:
 
 
 def holds(present: Any, expected: Any) -> bool:
-    """Tell whether a value says everything that it was expected to; it may say more under other names."""
+    """Return whether a value contains the expected one.
+
+    It may contain more under other names.
+    """
     if isinstance(expected, dict):
         return isinstance(present, dict) and all(
             name in present and holds(present[name], value) for name, value in expected.items()
@@ -43,12 +46,12 @@ def holds(present: Any, expected: Any) -> bool:
 
 
 def place(record: Record) -> tuple[str | None, ...]:
-    """Return where a record stands: a changed entity must replace the old record, not stand beside it."""
+    """Return the place of a record: a changed entity must replace the old record, not be added beside it."""
     return record.kind, record.account, record.key, record.sort, record.unique_id
 
 
 def test_every_record_reads_back(opened: OpenedStore) -> None:
-    """As many of each kind, under the same names, with the same values."""
+    """Each kind has the same number of records, with the same names and values."""
     kinds = kinds_by_name()
     assert set(EXPECTED) <= set(kinds)
     with opened.store.read() as reader:
@@ -63,14 +66,14 @@ def test_every_record_reads_back(opened: OpenedStore) -> None:
 
 
 def test_there_is_something_of_every_kind() -> None:
-    """The data has a record of each kind of thing that the old version knew."""
+    """The data has a record of each kind of the old version."""
     layouts = json.loads((DATA / "layouts.json").read_text())
     stored = set(layouts["kinds"]) - {"session token", "trade-in token"}
     assert stored | {"vault", "revocations"} == set(COUNTS)
 
 
 def test_the_counts_are_those_of_the_old_version(opened: OpenedStore) -> None:
-    """Also of the two records that are no entities: the wrapped data key and the revocations."""
+    """This includes the two records that are not entities: the wrapped data key and the revocations."""
     with opened.store.read() as reader:
         assert {name: len(reader.page(name, None, limit=1000)) for name in COUNTS} == COUNTS
 
@@ -82,7 +85,7 @@ def test_both_sealing_keys_open(opened: OpenedStore) -> None:
 
 
 def test_opening_changes_nothing(old_store: str, opened: OpenedStore) -> None:
-    """The revision stays, and so does the version of the tables: an old node may go on beside us."""
+    """The revision and the version of the tables stay: an old node can continue to run beside us."""
     layouts = json.loads((DATA / "layouts.json").read_text())
     assert list(VERSIONS) == layouts["schema_versions"]
     before = opened.store.revision()

@@ -1,6 +1,7 @@
-"""HTTP framing: however a stream is cut, the same requests are answered, and no other than a strict reader finds.
+"""HTTP framing: the same requests are answered however a stream is cut.
 
-Owns the connection over a transport in memory. What a strict reader finds is strict_http.py's.
+They are those that a strict parser finds. Owns the connection over a transport in memory. Leaves the strict parser to
+strict_http.py.
 """
 
 import asyncio
@@ -17,8 +18,8 @@ from daypass.http.connection import Connection
 from daypass.wire.http import HttpResponse
 
 _LOOP = asyncio.new_event_loop()
-_BODY = b"GET /inside HTTP/1.1\r\nHost: a\r\n\r\n"  # a body that would be a request of its own
-# What streams are built of: whole lines, so that most of what is built is a request or nearly one.
+_BODY = b"GET /inside HTTP/1.1\r\nHost: a\r\n\r\n"  # a body that would be a request itself
+# Streams consist of whole lines, so that most of them are requests or almost requests.
 _PARTS = (
     b"\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\n",
@@ -49,18 +50,18 @@ _PARTS = (
     b"\r",
     b"\0",
 )
-_ROUNDS = 40  # turns of the loop in which whatever was begun comes to its end
+_ROUNDS = 40  # iterations of the event loop until all started work is complete
 
 
 class Problems(logging.Handler):
-    """Keeps what the server reports as its own failure."""
+    """A log handler that keeps the server's own failures."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.found: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
+        """Keep a record."""
         self.found.append(record.getMessage())
 
 
@@ -75,12 +76,12 @@ class Echo:
     """An application that says which request it answers."""
 
     def at_once(self, scope: Any, body: bytes) -> HttpResponse:
-        """Answer where the request was read."""
+        """Respond where the request was read."""
         told = digest(Message(scope["method"], b"/", _headers(scope), body))
         return HttpResponse(200, ((b"x-request", told),), b"")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer as ASGI has it."""
+        """Respond through ASGI."""
         body, more = b"", True
         while more:
             message = await receive()
@@ -116,7 +117,10 @@ class Wire(asyncio.Transport):
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
 
     def write(self, data: Any) -> None:
-        """Keep what is written. After a close it is dropped, as a socket's transport does."""
+        """Keep the written data.
+
+        After a close it is dropped, as by the transport of a socket.
+        """
         if not self.closing:
             self.written += data
 
@@ -127,31 +131,31 @@ class Wire(asyncio.Transport):
     abort = close
 
     def is_closing(self) -> bool:
-        """Tell whether it was closed."""
+        """Return whether it was closed."""
         return self.closing
 
     def pause_reading(self) -> None:
-        """Hand over nothing more."""
+        """Stop delivering data."""
         self.paused = True
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Continue delivering data."""
         self.paused = False
 
     def is_reading(self) -> bool:
-        """Tell whether pieces are handed over."""
+        """Return whether data is delivered."""
         return not self.paused
 
     def get_write_buffer_size(self) -> int:
-        """Say that everything was sent."""
+        """Return 0: all data was sent."""
         return 0
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Know no limits."""
+        """Ignore the limits."""
 
 
 def fuzz_one(data: bytes) -> None:
-    """Feed one stream whole, cut at a few places, and where it is short byte by byte."""
+    """Feed one stream whole, cut at a few places, and if it is short, byte by byte."""
     choices = Choices(data)
     cuts = [choices.below(4096) for _ in range(choices.below(6))]
     stream = _built(choices) if choices.flag() else choices.rest()
@@ -178,7 +182,7 @@ def _cut(stream: bytes, places: list[int]) -> list[bytes]:
 
 
 def _answers(pieces: list[bytes]) -> list[tuple[int, bytes]]:
-    """Return status and echo of each answer to a stream."""
+    """Return status and echo of each response to a stream."""
     _PROBLEMS.found.clear()
     written = _LOOP.run_until_complete(_feed(pieces))
     assert not _PROBLEMS.found, _PROBLEMS.found
@@ -214,7 +218,10 @@ async def _settle() -> None:
 
 
 def _check(answers: list[tuple[int, bytes]], found: Found) -> None:
-    """Compare with the strict reader: what it has read is what was answered, and nothing comes behind an end."""
+    """Compare with the strict parser.
+
+    Exactly its requests get a response, and no response follows an end.
+    """
     echoes = [echo for status, echo in answers if status == 200]
     expected = [digest(message) for message in found.messages]
     for number, (echo, want) in enumerate(zip(echoes, expected, strict=False)):
@@ -229,6 +236,6 @@ def _check(answers: list[tuple[int, bytes]], found: Found) -> None:
 
 
 def _check_alike(whole: list[tuple[int, bytes]], cut: list[tuple[int, bytes]]) -> None:
-    # A broken request closes the connection, and answers that were on their way may be lost; none may change.
+    # A broken request closes the connection, and pending responses may be lost; they must not change.
     ours, theirs = ([echo for status, echo in each if status == 200] for each in (whole, cut))
     assert ours[: len(theirs)] == theirs[: len(ours)], "cut otherwise, the stream holds other requests"

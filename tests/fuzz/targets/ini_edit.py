@@ -1,4 +1,4 @@
-"""Editing an AWS configuration file: foreign lines stay, and an edit made twice is made once."""
+"""Edits of an AWS configuration file: other lines stay, and edits are idempotent."""
 
 import configparser
 import re
@@ -29,7 +29,7 @@ _LINES = (
 
 
 def fuzz_one(data: bytes) -> None:
-    """Set, remove and rename in a file of any lines."""
+    """Set, remove and rename in a file of arbitrary lines."""
     choices = Choices(data)
     section, key = choices.pick(_SECTIONS), choices.pick(_KEYS)
     value: str | dict[str, str] | None = choices.pick(("v", None, "value = with # signs", {"endpoint_url": "w"}))
@@ -77,7 +77,7 @@ def _check_set(text: str, changed: str, section: str, key: str, value: str | dic
 
 
 def _may_change(line: str, key: str) -> bool:
-    # The option's own line, and lines that may be part of its value. A last line may get its end.
+    # The option's own line, and lines that may be part of its value. A last line may get a line end.
     return line.strip().lower().startswith(key) or line[:1].isspace() or not line.endswith(("\n", "\r"))
 
 
@@ -90,10 +90,10 @@ def _check_in_order(lines: list[str], changed: str) -> None:
 
 
 def _parsed(text: str) -> configparser.RawConfigParser | None:
-    """Return the file as botocore reads it, or None where it cannot."""
+    """Return the file as botocore reads it, or None if it cannot."""
     parser = configparser.RawConfigParser(default_section="there is no default section")
     try:
-        # As Python opens a text file: every form of line end is one.
+        # Python opens a text file with universal newlines: every form of line end is equal.
         parser.read_string(text.replace("\r\n", "\n").replace("\r", "\n"))
     except configparser.Error:
         return None

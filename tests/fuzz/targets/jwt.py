@@ -1,4 +1,4 @@
-"""Web identity tokens: nothing is believed but what the issuer signed."""
+"""Web identity tokens: only the issuer's signature makes a token valid."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,10 @@ _GENUINE = {alg: _signed(alg, key) for alg, key in _KEYS.items()}
 
 
 def fuzz_one(data: bytes) -> None:
-    """Verify any text, a bent token, a token whose parts were exchanged, or one that a stranger signed."""
+    """Verify a token.
+
+    It is an arbitrary string, a damaged token, one with exchanged parts, or one that another key signed.
+    """
     choices = Choices(data)
     choices.pick((_raw, _bent, _exchanged, _strange, _own))(choices)
 
@@ -87,7 +90,7 @@ def _strange(choices: Choices) -> None:
 
 
 def _own(choices: Choices) -> None:
-    """Let the issuer itself sign odd claims: they are refused, or come out as they are."""
+    """Sign odd claims with the issuer's key: they are refused or returned unchanged."""
     claims = {**_CLAIMS, choices.pick((*_CLAIMS, "nbf", "azp", "amr", "https://aws.amazon.com/tags")): _value(choices)}
     if choices.flag():
         claims[choices.text()] = _value(choices)

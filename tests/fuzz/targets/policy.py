@@ -1,4 +1,7 @@
-"""Policies: any text is read or refused, any policy decides, and its decision does not hang on how it was typed."""
+"""Policies: any string is read or refused, and any policy makes a decision.
+
+The decision does not depend on the spelling of the policy.
+"""
 
 import json
 from typing import Any
@@ -73,11 +76,11 @@ _VALUES = ("*", "alice", "red?", "203.0.113.0/24", "true", "17", "2026-03-01T12:
 
 
 class NotComparedError(Exception):
-    """The text has a number that another writer would write otherwise."""
+    """The document has a number that another serializer would write differently."""
 
 
 def fuzz_one(data: bytes) -> None:
-    """Read a text as each kind of policy, or a policy that is built of the language's words, and decide."""
+    """Read a string as each kind of policy, or build a policy of the language's words, and decide."""
     choices = Choices(data)
     kind, is_built = choices.pick(tuple(DocumentKind)), choices.flag()
     text = _built(choices, kind) if is_built else choices.rest().decode("utf-8", "surrogateescape")
@@ -158,7 +161,7 @@ def _typed_otherwise(text: str) -> list[str]:
 
 
 def _turned(value: Any) -> Any:
-    """Return the same with the members of every object in another order."""
+    """Return the same value with the members of every object in another order."""
     if isinstance(value, dict):
         return {name: _turned(member) for name, member in reversed(value.items())}
     return [_turned(member) for member in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""SAML responses: an accepted identity is the one that the provider signed, to the letter."""
+"""SAML responses: an accepted identity is exactly the one that the provider signed."""
 
 import base64
 import copy
@@ -27,7 +27,10 @@ _OF_A_STRANGER = base64.b64decode(_STRANGER.response(replace(_SAID, name_id="eve
 
 
 def fuzz_one(data: bytes) -> None:
-    """Judge any text, a response of bent bytes, or one whose elements were moved, copied, renamed and mixed."""
+    """Verify a response.
+
+    It is an arbitrary string, damaged bytes, or a response whose elements were moved, copied, renamed and mixed.
+    """
     choices = Choices(data)
     choices.pick((_raw, _bent, _moved, _strange))(choices)
 

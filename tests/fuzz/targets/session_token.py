@@ -1,4 +1,4 @@
-"""Session tokens: no text opens that we did not seal for this key, and every session comes back as it was."""
+"""Session tokens: only our own sealed tokens open, and every session returns unchanged."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from daypass.mint.tokens import open_session, seal_session
 
 _RING = first_ring(now=NOW, entropy=Counted())
 _LAST = Session.__struct_fields__.index("delegation")
-# What every token says. Fields that came later may be told in another place, and padding is nothing that is said.
+# The fields of every token. Later fields may be in another place, and padding has no meaning.
 _SAID = tuple(name for name in Session.__struct_fields__[: _LAST + 1] if name != "filler")
 _GENUINE = seal_session(role_session(), ring=_RING, now=NOW, entropy=Counted())
 
 
 def fuzz_one(data: bytes) -> None:
-    """Open a text, a bent token, a sealed payload of any bytes, or a session of any fields."""
+    """Open a string, a damaged token, a sealed payload of arbitrary bytes, or a session of any fields."""
     choices = Choices(data)
     choices.pick((_raw, _bent, _payload, _round_trip))(choices)
 
@@ -44,7 +44,7 @@ def _bent(choices: Choices) -> None:
 
 
 def _payload(choices: Choices) -> None:
-    # Only we can seal; but an old or a newer node of ours may have sealed something that we do not know.
+    # Only our nodes can seal; but an older or newer node may have sealed a token that this version does not know.
     try:
         token = seal(Purpose.SESSION, choices.rest(), bound_to=ACCESS_KEY_ID, ring=_RING, now=NOW, entropy=Counted())
     except PayloadTooLargeError:

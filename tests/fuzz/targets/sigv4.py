@@ -1,4 +1,4 @@
-"""Signatures: only faults for what is not signed, and a signature covers all that it says it covers."""
+"""Signatures: an unsigned request raises only faults, and a signature covers its declared parts."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -34,7 +34,7 @@ _GENUINE = (
 
 
 def fuzz_one(data: bytes) -> None:
-    """Verify a request of any parts, or a signed one that was bent."""
+    """Verify a request of arbitrary parts, or a signed one that was damaged."""
     choices = Choices(data)
     choices.pick((_raw, _bent))(choices)
 
@@ -96,7 +96,7 @@ def _changed(request: HttpRequest, choices: Choices) -> HttpRequest:
 
 
 def _meaning(request: HttpRequest, verified: VerifiedSignature) -> object:
-    """Return what the signature is about, read by rules that are not the verifier's own."""
+    """Return the signed meaning of a request, by rules that are independent of the verifier."""
     pairs = [tuple(unquote_to_bytes(part) for part in each.partition(b"=")[::2]) for each in request.query.split(b"&")]
     query = sorted(pair for pair in pairs if pair[0] != b"X-Amz-Signature" and any(pair))
     headers: dict[bytes, list[bytes]] = {name: [] for name in verified.signed_headers}

@@ -1,4 +1,4 @@
-"""Requests of the Query protocol, and JSON: read or refused, and every refusal is well-formed XML or JSON."""
+"""Requests of the Query protocol and JSON: read or refused, with well-formed responses."""
 
 import json
 from contextlib import suppress
@@ -27,7 +27,7 @@ _ACCEPTED = (b"", b"application/json", b"text/html, application/json;q=0.1", b"*
 
 
 def fuzz_one(data: bytes) -> None:
-    """Read a request, or a JSON text."""
+    """Read a request, or JSON."""
     choices = Choices(data)
     choices.pick((_request, _json))(choices)
 
@@ -75,5 +75,5 @@ def _json(choices: Choices) -> None:
 
 
 def _plainly(data: bytes) -> Any:
-    """Return what Python's own reader makes of a text, which accepts all that a strict one does."""
+    """Return the result of Python's own parser, which accepts all input that a strict one does."""
     return json.loads(data.decode("utf-8", "surrogateescape"))

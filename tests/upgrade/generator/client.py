@@ -1,7 +1,7 @@
-"""Fill a person's home directory with the old commands: profiles of every kind, and sessions that are kept.
+"""Fill a home directory with the old commands: profiles of every kind, and cached sessions.
 
-Owns the words that are typed. The ends of the kept sessions are moved far ahead, so that no test has to: the tokens in
-them end as they always did.
+Owns the command lines. The ends of the cached sessions are moved far ahead, so that tests need not: the tokens in them
+end as before.
 """
 
 import json
@@ -49,7 +49,10 @@ class Home:
 
 
 def fill_home(scene: Scene, folder: Path) -> dict[str, Any]:
-    """Write profiles and keep sessions. Return what each profile's credential process answered."""
+    """Write profiles and cache sessions.
+
+    Return the credential process output of each profile.
+    """
     home = Home(folder, scene.server.url)
     token = scene.keys.token(scene.server.clock.now())
     (folder / "token.jwt").write_text(token)

@@ -1,6 +1,6 @@
-"""Fill the old directory: files are applied and imported, and calls make what no file can.
+"""Fill the old directory with applied and imported files, and with API calls.
 
-Owns the running server of the old version, the calls, and what is recorded of each session and secret.
+Owns the running server of the old version, the calls, and the records of each session and secret.
 """
 
 import base64
@@ -52,7 +52,7 @@ _TEMPLATE = policy(allow("iam:CreateUser", "arn:aws:iam::*:user/@{userPath}/*"),
 
 
 def probe(as_caller: Any, keys: Any, action: str) -> str:
-    """Return how one call ends: `ok`, or the code of its refusal."""
+    """Return the result of one call: `ok`, or the code of its refusal."""
     service, _, name = action.partition(".")
     try:
         getattr(as_caller(service, keys), name)()
@@ -62,10 +62,10 @@ def probe(as_caller: Any, keys: Any, action: str) -> str:
 
 
 class Scene:
-    """The running server, and everything that is recorded of it."""
+    """The running server, and all recorded data."""
 
     def __init__(self, server: RunningServer, keys: Keys, folder: Path) -> None:
-        # Its public name is nobody's; calls go to where it listens.
+        # Its public name does not resolve; calls go to its listening address.
         self.server = replace(server, url=f"http://127.0.0.1:{server.config.port}")
         self.keys, self.folder = keys, folder
         self.as_caller = client_factory(self.server)
@@ -83,12 +83,12 @@ class Scene:
 
     @property
     def iam(self) -> Any:
-        """A client of the member account's root user."""
+        """Return a client of the member account's root user."""
         return self.as_caller("iam", self.roots[MEMBER])
 
     @property
     def secrets(self) -> dict[str, str]:
-        """The secrets that the identity file refers to."""
+        """Return the secrets of the identity file."""
         return {**SECRETS, "IDP_KEY": self.keys.opens.pem}
 
     def command(self, *words: str) -> str:
@@ -101,7 +101,7 @@ class Scene:
         return done.stdout
 
     def record(self, name: str, answer: Any) -> Any:
-        """Keep a session's keys, with what it may do now."""
+        """Record a session's keys with its present permissions."""
         credentials = answer["Credentials"]
         keys = {name: credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
         who = self.as_caller("sts", keys).get_caller_identity()
@@ -115,7 +115,7 @@ class Scene:
         return keys
 
     def move(self, **by: float) -> None:
-        """Let time pass."""
+        """Move the clock."""
         self.server.clock.move(timedelta(**by))
 
     def saml_response(self, *roles: str, encrypted: bool = False) -> str:
@@ -127,7 +127,7 @@ class Scene:
 
 
 def furnish(scene: Scene) -> None:
-    """Apply the identity file, import the account, and make what no file can make."""
+    """Apply the identity file, import the account, and create entities that files cannot describe."""
     scene.command("apply", str(scene.folder / "identity.yaml"))
     scene.command("import", str(scene.folder / "account-details.json"), "--account", IMPORTED, "--rewrite")
     with scene.server.there.store.write() as writer:
@@ -147,7 +147,10 @@ def furnish(scene: Scene) -> None:
 
 
 def enrol_devices(scene: Scene) -> tuple[Any, Authenticator]:
-    """Give devices to two users and leave one to nobody. Return a user's key and device."""
+    """Give devices to two users and leave one unassigned.
+
+    Return a user's key and device.
+    """
     clock = scene.server.clock
     devices = {name: new_device(scene.iam, clock, name) for name in ("phone", "safe", "spare")}
     enrol(scene.iam, devices["phone"], "alice")
@@ -163,7 +166,7 @@ def enrol_devices(scene: Scene) -> tuple[Any, Authenticator]:
 
 
 def open_sessions(scene: Scene) -> None:
-    """Make a session of every kind but delegated ones."""
+    """Create a session of every kind except delegated ones."""
     alice, phone = enrol_devices(scene)
     sts = scene.as_caller("sts", scene.ci)
     scene.record("session token", sts.get_session_token(DurationSeconds=129_600))
@@ -200,7 +203,7 @@ def open_sessions(scene: Scene) -> None:
 
 
 def delegate(scene: Scene) -> None:
-    """Make delegation requests in every state: one of them redeemed, one whose token waits to be sent."""
+    """Create delegation requests in every state: one redeemed, one with a waiting token."""
     partner = scene.as_caller("iam", scene.roots[PARTNER])
     template = partner.create_policy(PolicyName="setup", PolicyDocument=json.dumps(_TEMPLATE))["Policy"]["Arn"]
 
@@ -247,7 +250,7 @@ def _finalize(scene: Scene, approver: Any, request: str) -> str:
 
 
 def _queued_token(scene: Scene, request: str) -> str:
-    """Return the exchange token of a notice that waits: its webhook cannot be reached."""
+    """Return the exchange token of a waiting notification: its webhook cannot be reached."""
     type_: Any = kinds_by_name()["notice"]
     with scene.server.there.store.read() as reader:
         notices = [records.to_entity(type_, record) for record in reader.page("notice", "", limit=1000)]
@@ -272,7 +275,7 @@ def revoke(scene: Scene) -> None:
 
 
 def leave_pending(scene: Scene) -> None:
-    """Leave behind what waits for somebody: a choice of role, a command's sign-in, a page, a denial's message."""
+    """Leave pending items: a choice of role, a CLI sign-in, a list marker, a denial's message."""
     fields = urllib.parse.urlencode({"SAMLResponse": scene.saml_response("people", "people-too")}).encode()
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{scene.server.url}/saml", fields, {"Accept": "application/json"}

@@ -1,6 +1,6 @@
-"""What the old directory holds: an identity file and account details, and the keys of the world outside.
+"""The content of the old directory: an identity file, account details, and external keys.
 
-Owns the content that files describe. What only calls can make is directory.py's.
+Owns the content that files describe. Leaves content that only calls can create to directory.py.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ MANAGER, MEMBER, PARTNER, IMPORTED, ORIGIN = (
 PUBLIC_URL = "https://sts.upgrade.example"
 ISSUER = "issuer.upgrade.example/realms/old"
 MASTER_KEY = b"upgrade test data, not a secret!".hex()
-HOOK = "https://127.0.0.1:9/hook"  # an address that servers never call, and no name that has to be resolved
+HOOK = "https://127.0.0.1:9/hook"  # an address that servers never call, without a name to resolve
 SECRETS = {
     "ROOT_MANAGER": "upgrade-test-root-secret-of-the-manager1",
     "ROOT_MEMBER": "upgrade-test-root-secret-of-the-member12",
@@ -64,7 +64,10 @@ def iam_arn(kind: str, name: str, account: str = MEMBER) -> str:
 
 
 class Keys:
-    """The private keys of the world outside: identity providers and issuers. Test data, good for nothing else."""
+    """The private keys of identity providers and issuers.
+
+    They are for test data only.
+    """
 
     def __init__(self) -> None:
         self.idp, self.partner_idp = make_key_pair(name="idp.upgrade.example"), make_key_pair("p-256")
@@ -75,7 +78,7 @@ class Keys:
 
     @property
     def opens_publicly(self) -> RSAPublicKey:
-        """The public key to which the provider encrypts."""
+        """Return the public key to which the provider encrypts."""
         public = self.opens.private.public_key()
         if not isinstance(public, RSAPublicKey):
             raise TypeError(public)
@@ -83,7 +86,7 @@ class Keys:
 
     @property
     def opens_id(self) -> str:
-        """The name of the key that opens assertions, as files write it."""
+        """Return the name in files of the key that decrypts assertions."""
         public = self.opens_publicly.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(public).hexdigest()
 
@@ -250,7 +253,7 @@ def identity_file(keys: Keys) -> dict[str, Any]:
 
 
 def account_details() -> dict[str, Any]:
-    """Return account details as `aws iam get-account-authorization-details` prints them."""
+    """Return account details in the form of `aws iam get-account-authorization-details`."""
     old = {"CreateDate": "2024-01-01T00:00:00Z", "Path": "/", "Tags": []}
     mine = f"arn:aws:iam::{ORIGIN}"
     reads = policy(allow("s3:Get*"))

@@ -1,6 +1,6 @@
-"""Write every file of the folder `data`, and nothing else.
+"""Write every file of the folder `data`.
 
-Owns the order, the forms of the files, and the copy of the directory into PostgreSQL.
+Owns the order, the formats of the files, and the copy of the directory into PostgreSQL.
 """
 
 import gzip
@@ -37,7 +37,7 @@ _NOTE = "# Test data of version 0.1.0: made by tests/upgrade/generator. Its keys
 
 
 def main(target: str) -> None:
-    """Write everything into a folder."""
+    """Write all files into a folder."""
     folder, keys = Path(target), Keys()
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(identity_file(keys), sort_keys=False, width=110)
@@ -80,7 +80,7 @@ def _write_directory(folder: Path, keys: Keys, database: Path, home: Path) -> No
 
 
 def _counts(database: Path) -> dict[str, int]:
-    """Return how many records there are of each kind."""
+    """Return the number of records of each kind."""
     found: dict[str, int] = {}
     for record in _rows(database, tables.records):
         found[record["kind"]] = found.get(record["kind"], 0) + 1
@@ -94,7 +94,7 @@ def _records(database: Path) -> dict[str, Any]:
     with opened.store.read() as reader:
         for name, type_ in sorted(kinds_by_name().items()):
             for record in reader.page(name, None, limit=1000):
-                # A mapping of all fields: the struct itself would leave out those that have their default.
+                # A mapping of all fields: the struct itself would omit those with their default.
                 entity = json.loads(msgspec.json.encode(msgspec.structs.asdict(records.to_entity(type_, record))))
                 found.setdefault(name, {})[f"{record.account}/{record.key}"] = entity
     opened.store.close()
@@ -102,7 +102,7 @@ def _records(database: Path) -> dict[str, Any]:
 
 
 def _layouts() -> dict[str, Any]:
-    """Return the JSON Schemas of everything that is stored or sealed, by the name under which it is stored."""
+    """Return the JSON Schemas of all stored and sealed values, by their stored name."""
     kinds = dict(sorted(kinds_by_name().items()))
     stored, shared = msgspec.json.schema_components([*kinds.values(), Session, TradeIn])
     named = dict(zip([*kinds, "session token", "trade-in token"], stored, strict=True))
@@ -110,7 +110,7 @@ def _layouts() -> dict[str, Any]:
 
 
 def _bare(value: Any) -> Any:
-    """Take the prose out of a schema."""
+    """Remove the prose from a schema."""
     if isinstance(value, dict):
         return {
             name: _bare(member) for name, member in value.items() if name != "description" or isinstance(member, dict)
@@ -137,7 +137,7 @@ def _write_database(folder: Path, database: Path) -> None:
 
 
 def _write_dump(folder: Path, database: Path) -> None:
-    """Let the old code make its tables in PostgreSQL, copy the rows, and dump them."""
+    """Create the tables in PostgreSQL with the old code, copy the rows, and dump them."""
     with fresh_database() as url:
         open_store(url, clock=SystemClock()).close()
         engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
@@ -150,7 +150,7 @@ def _write_dump(folder: Path, database: Path) -> None:
         engine.dispose()
         words = ("--no-owner", "--no-privileges", "--rows-per-insert=50", "--encoding=UTF8")
         dump = subprocess.run(["pg_dump", *words, url], check=True, capture_output=True).stdout
-    # psql's own commands, which a driver does not know, and the version's comments are left out.
+    # psql's own commands, which a driver does not know, and the version's comments are omitted.
     kept = [line for line in dump.splitlines() if line and not line.startswith((b"--", b"\\"))]
     _write_packed(folder / "daypass.sql.gz", b"\n".join(kept) + b"\n")
 
