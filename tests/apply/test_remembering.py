@@ -69,7 +69,8 @@ def test_memory_changes_no_answer(before: list[tuple[str, str, str]], steps: lis
     for store in (plain, remembering):
         with store.write() as writer:
             for step in before:
-                if step[0] != "delete":
+                # A replace takes another id here, and a later insert would bring the old id back with its links.
+                if step[0] not in {"delete", "replace"}:
                     _do(writer, step)
     with plain.write() as one, remembering.write() as other:
         memory = RememberingWriter(other)
