@@ -147,13 +147,13 @@ def test_files_of_different_names_leave_each_other_alone(directory: Directory) -
 
 
 _REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("group", {"users": {"a": {"groups": ["none"]}}}, "users.a.groups: there is no group none"),
-    ("policy", {"users": {"a": {"policies": ["none"]}}}, "users.a.policies: there is no policy"),
+    ("group", {"users": {"a": {"groups": ["none"]}}}, "users.a.groups: the group none does not exist"),
+    ("policy", {"users": {"a": {"policies": ["none"]}}}, "users.a.policies: the policy"),
     ("AWS policy", {"users": {"a": {"policies": ["arn:aws:iam::aws:policy/No"]}}}, "users.a.policies: NoSuchEntity"),
-    ("boundary", {"users": {"a": {"boundary": "none"}}}, "users.a.boundary: there is no policy"),
+    ("boundary", {"users": {"a": {"boundary": "none"}}}, "users.a.boundary: the policy"),
     ("trusted role", {"roles": {"r": {"trust": trust(AWS=f"arn:aws:iam::{ACCOUNT}:role/x")}}}, "roles.r.trust: "),
     ("trusted account", {"roles": {"r": {"trust": trust(AWS="999999999999")}}}, "roles.r: MalformedPolicyDocument"),
-    ("trusted provider", {"roles": {"r": {"trust": trust(Federated=PROVIDER)}}}, "which is not there"),
+    ("trusted provider", {"roles": {"r": {"trust": trust(Federated=PROVIDER)}}}, "which does not exist"),
     ("document", {"policies": {"p": {"document": {"Statement": []}}}}, "policies.p: MalformedPolicyDocument"),
     ("inline", {"groups": {"g": {"inline": {"i": {"Statement": 1}}}}}, "groups.g.inline: MalformedPolicyDocument"),
     ("tag", {"users": {"a": {"tags": {"aws:x": "y"}}}}, "InvalidInput"),

@@ -108,5 +108,5 @@ def test_export_is_what_apply_takes(store: str, tmp_path: Path) -> None:
     assert key["SecretAccessKey"] not in exported.stdout
     file = written(tmp_path / "e.yaml", exported.stdout)
     applied = run("apply", file, "--store", store)
-    assert applied.stdout.startswith("Nothing to do")
+    assert applied.stdout.startswith("No changes")
     assert run("export", "--account", "999999999999", "--store", store).returncode == 6

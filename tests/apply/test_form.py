@@ -29,22 +29,22 @@ def test_the_published_schema_is_the_one_that_is_read() -> None:
 
 
 _BAD: list[tuple[str, dict[str, Any], str, bool]] = [
-    ("unknown field", {"userz": {}}, "no such field", True),
-    ("nothing stands there", {"users": None}, "nothing stands here", True),
-    ("wrong type", {"users": []}, "a mapping is wanted", True),
-    ("wrong characters", {"users": {"a b": {}}}, "a name is wanted", True),
+    ("unknown field", {"userz": {}}, "unknown field", True),
+    ("nothing stands there", {"users": None}, "the value is empty", True),
+    ("wrong type", {"users": []}, "expected a mapping", True),
+    ("wrong characters", {"users": {"a b": {}}}, "expected a name", True),
     ("no document", {"policies": {"p": {}}}, "document is missing", True),
     ("no trust", {"roles": {"r": {}}}, "trust is missing", True),
     ("a session too long", {"roles": {"r": {"trust": trust(AWS="*"), "maxSessionDuration": 99}}}, "from 3600", True),
     ("a path without a slash", {"users": {"a": {"path": "eng"}}}, "a path", True),
     ("twice in a list", {"users": {"a": {"groups": ["g", "g"]}}}, "twice", True),
-    ("names that differ in case", {"users": {"a": {}, "A": {}}}, "case does not count", False),
+    ("names that differ in case", {"users": {"a": {}, "A": {}}}, "differ only in case", False),
     ("broken JSON in a text", {"policies": {"p": {"document": "{"}}}, "not the JSON", False),
     ("a document too deep", {"policies": {"p": {"document": "[" * 900 + "]" * 900}}}, "not the JSON", False),
     ("a literal secret", {"users": {"a": {"accessKeys": {"AKIAIOSFODNN7EXAMPLE": {"secretAccessKey": "abc"}}}}},
      "users.a.accessKeys.AKIAIOSFODNN7EXAMPLE.secretAccessKey", True),
     ("a secret elsewhere", {"roles": {"r": {"trust": trust(AWS="*"), "description": {"secret": "X"}}}},
-     "secret fields alone", True),
+     "only in secret fields", True),
 ]  # fmt: skip
 
 

@@ -72,8 +72,8 @@ def test_units_and_policies_that_a_file_made_go_with_it(directory: Directory) ->
 @pytest.mark.parametrize(
     ("units", "member", "says"),
     [
-        ({"/": {}}, {"unit": "/none"}, "unit: there is no unit /none"),
-        ({"/prod/web": {}}, {}, "organization.units./prod/web: There is no unit /prod"),
+        ({"/": {}}, {"unit": "/none"}, "unit: the unit /none does not exist"),
+        ({"/prod/web": {}}, {}, "organization.units./prod/web: The unit /prod does not exist"),
         ({"/": {}}, {"fullAccess": False}, "fullAccess: The last service control policy"),
         ({"/": {"serviceControl": {"x": {"Statement": 1}}}}, {}, "serviceControl: MalformedPolicyDocument"),
     ],

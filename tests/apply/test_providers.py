@@ -121,7 +121,7 @@ _WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"furtherClaims": ["groups", "sub"]}, "furtherClaims[1]", "already has a meaning"),
     ({"furtherClaims": ["https://acme.example/groups"]}, "furtherClaims[0]", "colon"),
     ({"furtherClaims": ["groups", "realm/groups=Groups"]}, "furtherClaims", "same name"),
-    ({"furtherClaims": "groups"}, "furtherClaims", "a list is wanted"),
+    ({"furtherClaims": "groups"}, "furtherClaims", "expected a list"),
     ({"pinnedKeys": {}}, "pinnedKeys", "no list of keys"),
     ({"pinnedKeys": {"keys": []}}, "pinnedKeys", "no keys"),
     ({"pinnedKeys": {"keys": [{**KEYS["keys"][0], "kid": 7}]}}, "pinnedKeys.keys[0].kid", "quotes"),

@@ -126,10 +126,10 @@ def test_private_keys_are_exported_as_references_alone(directory: Directory) -> 
 @pytest.mark.parametrize(
     ("secrets", "says"),
     [
-        ({}, "was not given"),
+        ({}, "is missing"),
         ({"K0": "nonsense"}, "not an unencrypted private key"),
         ({"K0": "é"}, "PEM"),
-        ({"K0": PEMS[1]}, f"another key: {NAMES[1]}"),
+        ({"K0": PEMS[1]}, f"a different key: {NAMES[1]}"),
     ],
     # The keys are new in each process, and so would their names be here.
     ids=["absent", "nonsense", "not ASCII", "another"],

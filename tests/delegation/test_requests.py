@@ -249,7 +249,7 @@ _GOOD = ("userPath", ["monitoring"], "string")
     [
         ([], "needs the parameter userPath"),
         (_parameters(_GOOD, _GOOD), "passed twice"),
-        (_parameters(_GOOD, ("other", ["x"], "string")), "no place for the parameter other"),
+        (_parameters(_GOOD, ("other", ["x"], "string")), "does not use the parameter other"),
         (_parameters(("userPath", ["a", "b"], "string")), "needs one value"),
         (_parameters(("userPath", [], "stringList")), "needs one value"),
         (_parameters(("userPath", ["x" * 2048], "string")), "2048 is the limit"),
@@ -289,7 +289,7 @@ def test_a_list_makes_several_texts(sides: Sides) -> None:
     arn = iam.create_policy(PolicyName="both", PolicyDocument=template)["Policy"]["Arn"]
     lists += _parameters(("prefixes", ["a", "b"], "stringList"))
     more = {"Permissions": {"PolicyTemplateArn": arn, "Parameters": lists}, "RequestorWorkflowId": "workflow-2"}
-    assert "in one text" in refused(sides.create, **more)[2]
+    assert "in one string" in refused(sides.create, **more)[2]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_an_account_comes_whole(directory: Directory) -> None:
     assert (deploy.value("maxSessionDuration"), deploy.value("description")) == (7200, "d")
     assert deploy.value("trust") == trust(AWS=f"arn:aws:iam::{HERE}:user/alice")
     assert (imported.origin, imported.account) == (ORIGIN, HERE)
-    assert "versions that are not in force" in reasons(imported)
+    assert "versions that are not the default" in reasons(imported)
 
 
 def test_importing_twice_is_importing_once(directory: Directory) -> None:
@@ -138,7 +138,7 @@ STRANGERS = {
 def test_who_is_not_here_never_matches(directory: Directory, text: str) -> None:
     """They do not match a later account, user or role of that name either, and they are listed."""
     imported = brought(directory, page(roles=[role("open", trust(AWS=text))]))
-    assert f"names {text}, which is not here" in reasons(imported)
+    assert f"names {text}, which does not exist here" in reasons(imported)
     make(directory, "999999999999")
     make(directory, ORIGIN)
     directory.call("CreateUser", "999999999999", UserName="mallory")
@@ -267,7 +267,7 @@ def test_documents_are_rewritten_only_where_it_is_asked_for(directory: Directory
     alice = found(directory, "user", "alice", "333344445555")
     assert alice.value("inline")["own"]["Statement"][0]["Resource"] == "arn:aws:iam::333344445555:user/alice"
     assert found(directory, "role", "r", "333344445555").value("trust") == trust(AWS="333344445555")
-    assert "not here" not in reasons(imported)
+    assert "not exist here" not in reasons(imported)
 
 
 def test_providers_come_along(directory: Directory) -> None:
@@ -283,18 +283,18 @@ def test_providers_come_along(directory: Directory) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "none of"),
-        ("{}", "none of"),
-        ("[1]", "is an object"),
-        ('{"UserDetailList": [', "half-written"),
-        ('{"UserDetailList": 1}', "a list is wanted"),
-        ('{"UserDetailList": [1]}', "an object is wanted"),
+        ("", "expected at least one of"),
+        ("{}", "expected at least one of"),
+        ("[1]", "must be an object"),
+        ('{"UserDetailList": [', "may be incomplete"),
+        ('{"UserDetailList": 1}', "expected a list"),
+        ('{"UserDetailList": [1]}', "expected an object"),
         ('{"UserDetailList": [{}]}', "no Arn"),
         ('{"UserDetailList": [], "UserDetailList": []}', "duplicate key"),
         ("[" * 100_000, "nested"),
         ('{"UserDetailList": [{"Arn": "\\ud800"}]}', "half a character"),
         (page(users=[user("a"), {**user("b"), "Arn": "arn:aws:iam::999999999999:user/b"}]), "describes 2"),
-        (page(users=[{**user("b"), "Arn": "arn:aws:iam::x:user/b"}]), "no account id"),
+        (page(users=[{**user("b"), "Arn": "arn:aws:iam::x:user/b"}]), "is not an account id"),
     ],
 )
 def test_what_is_no_such_file_says_why(directory: Directory, text: str, says: str) -> None:

@@ -59,26 +59,26 @@ def test_units_can_be_nested_five_deep(writer: Writer, tree: Tree) -> None:
     for depth in range(2, 6):
         changes.create_unit(writer, path, str(depth), entropy=tree.server.there.entropy)
         path += f"/{depth}"
-    with pytest.raises(changes.CannotOrganize, match="5 deep"):
+    with pytest.raises(changes.CannotOrganize, match="5 levels deep"):
         changes.create_unit(writer, path, "6", entropy=tree.server.there.entropy)
 
 
 def _refusals(unit: str, member: str) -> list[tuple[Any, tuple[Any, ...], str]]:
     many = ["a" * 129, "", "a/b", "a\nb"]
     return [
-        (changes.delete_unit, ("/",), "root cannot be removed"),
-        (changes.delete_unit, ("/prod",), "has accounts"),
-        (changes.delete_unit, ("/missing",), "no unit"),
-        (changes.delete_unit, ("ou-none",), "no unit"),
-        (changes.move_account, (member, "/missing"), "no unit"),
-        (changes.move_account, ("000000000000", "/"), "no account"),
-        (changes.remove_account, ("000000000000",), "no account"),
-        (changes.set_delegate, ("000000000000",), "no account"),
-        (changes.remove_policy, ("/", "service", "absent"), "No service control policy"),
+        (changes.delete_unit, ("/",), "root cannot be deleted"),
+        (changes.delete_unit, ("/prod",), "contains accounts"),
+        (changes.delete_unit, ("/missing",), "does not exist"),
+        (changes.delete_unit, ("ou-none",), "does not exist"),
+        (changes.move_account, (member, "/missing"), "does not exist"),
+        (changes.move_account, ("000000000000", "/"), "does not exist"),
+        (changes.remove_account, ("000000000000",), "does not exist"),
+        (changes.set_delegate, ("000000000000",), "does not exist"),
+        (changes.remove_policy, ("/", "service", "absent"), "service control policy absent is not attached"),
         (changes.remove_policy, ("/", "service", "FullAWSAccess"), "last service control policy"),
         (changes.remove_policy, ("/", "resource", "RCPFullAWSAccess"), "cannot be detached"),
         (changes.set_policy, ("/", "resource", "RCPFullAWSAccess", _DENY), "cannot be changed"),
-        (changes.set_policy, ("/missing", "service", "p", _DENY), "no unit"),
+        (changes.set_policy, ("/missing", "service", "p", _DENY), "does not exist"),
         (changes.set_policy, ("/", "service", "p", _DENY + " " * 10_240), "10240 characters"),
         (changes.set_policy, ("/", "service", "p" * 129, _DENY), "1 to 128"),
         *((changes.create_unit, ("/", name), "1 to 128") for name in many),

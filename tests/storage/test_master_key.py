@@ -100,7 +100,7 @@ def test_a_key_is_generated_beside_an_empty_sqlite_store(beside: SqliteAddress, 
 
 def test_a_lost_key_is_never_replaced(beside: SqliteAddress, tmp_path: Path) -> None:
     """A store with content and no key is refused, and a key is not created beside it."""
-    with pytest.raises(MasterKeyMissing, match="put it back"):
+    with pytest.raises(MasterKeyMissing, match="restore it"):
         _found(beside, is_empty=False)
     assert list(tmp_path.iterdir()) == []
 

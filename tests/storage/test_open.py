@@ -223,7 +223,7 @@ def test_a_database_that_does_not_let_us_in_is_unreachable(clock: HandClock) -> 
 def test_a_role_without_rights_is_refused(postgresql_url: str, clock: HandClock) -> None:
     """The message says that the role may not create tables, here in the system's own schema."""
     url = f"{postgresql_url}?options=-csearch_path%3Dpg_catalog"
-    with pytest.raises(StoreRefused, match="cannot make the tables"):
+    with pytest.raises(StoreRefused, match="cannot create the tables"):
         open_store(url, clock=clock)
 
 

@@ -36,7 +36,7 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
     if wanted.secret is not None and wanted.secret != before.secret:
         key = records.find_by_id(api.world.reader, AccessKey, part.part)
         if key is None:
-            raise Mistake(place, "the access key is gone")
+            raise Mistake(place, "the access key does not exist")
         sealed = _sealed(part.part, require_secret(wanted.secret, wanted.name, place), api)
         records.replace(api.world.writer, msgspec.structs.replace(key, sealed_secret=sealed))
         api.note(thing.account, "UpdateAccessKey", {"UserName": thing.name, "AccessKeyId": part.part})
@@ -51,7 +51,9 @@ def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
     """
     secret = require_given(secret, name, place)
     if not _SECRET.fullmatch(secret.text):
-        raise Mistake(place, f"the secret {name} cannot be a secret access key: 16 to 128 visible ASCII characters")
+        raise Mistake(
+            place, f"the secret {name} is not a valid secret access key: use 16 to 128 visible ASCII characters"
+        )
     return secret
 
 
@@ -73,7 +75,7 @@ def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place)
     try:
         records.insert(world.writer, key)
     except Exists as taken:
-        raise Mistake(place, "this access key id is taken", refused=True) from taken
+        raise Mistake(place, "this access key id already exists", refused=True) from taken
     api.note(thing.account, "CreateAccessKey", {"UserName": thing.name, "AccessKeyId": key_id})
 
 

@@ -146,7 +146,7 @@ class Guard:
             if not has_administrator(reader, account):
                 raise Mistake(
                     Place(f"accounts.{account}"),
-                    "this would take away the account's last administrator: no user or role would be left that may "
-                    "administer its users and roles. Keep one, or make another first",
+                    "this would remove the account's last administrator: no remaining user or role could "
+                    "administer its users and roles. Keep one, or create another first",
                     refused=True,
                 )

@@ -41,7 +41,7 @@ class NoFiles:
 
     def read(self, name: str, most: int) -> bytes:  # noqa: ARG002 - the Protocol's
         """Refuse."""
-        raise OSError(0, "what is applied here has no directory of its own; write the keys into it")
+        raise OSError(0, "standard input has no directory; write the keys into the document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class PinnedKeys:
         return {
             "anyOf": [
                 {"type": "object", "required": ["keys"], "properties": {"keys": keys}},
-                {**_FILE.schema(), "description": "A file beside this one."},
+                {**_FILE.schema(), "description": "A file in the same directory."},
             ]
         }
 
@@ -123,11 +123,11 @@ def read_key_set(data: bytes, place: Place) -> str:
         parse_jwks(data)
         members: Mapping[str, Any] = json.loads(data)
         if any(_is_private(entry) for entry in members["keys"]):
-            raise Mistake(place, "a private key stands in it, and secrets stand in no file: pin public keys alone")
+            raise Mistake(place, "it contains a private key, and a file must not contain secrets: pin only public keys")
         text = json.dumps(members, sort_keys=True, separators=(",", ":"))
         parse_jwks(text.encode())
     except (KeysUnreadable, UnicodeDecodeError) as error:
-        raise Mistake(place, f"this holds no keys to pin: {error}") from error
+        raise Mistake(place, f"this is not a valid set of keys: {error}") from error
     return text
 
 
@@ -152,4 +152,4 @@ def _require_texts(key: Node, place: Place) -> None:
         raise Mistake(place, "a key is a mapping")
     for name in _TEXTS:
         if name in key.value and not isinstance(key.value[name].value, str):
-            raise Mistake(place.of(name, key.value[name]), "a text is wanted: put it in quotes")
+            raise Mistake(place.of(name, key.value[name]), "expected a string: put it in quotes")

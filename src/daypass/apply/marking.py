@@ -72,6 +72,6 @@ def _id_of(writer: Writer, thing: Thing) -> str:
         return unit_id(writer, thing.name)
     found = records.find(writer, ENTITIES[thing.kind], thing.account, thing.name)
     if found is None:
-        raise ValueError(f"{thing.kind} {thing.name} was made and is not there")
+        raise ValueError(f"{thing.kind} {thing.name} was created but does not exist")
     unique_id: str = found.id  # type: ignore[attr-defined] # all of them have one
     return unique_id

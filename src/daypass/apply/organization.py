@@ -123,7 +123,7 @@ def rename_account(change: Change, api: Api) -> None:
         world, thing = api.world, change.thing
         account = records.find(world.reader, Account, "", thing.account)
         if account is None:
-            raise Mistake(thing.place, "the account is gone")
+            raise Mistake(thing.place, "the account does not exist")
         records.replace(world.writer, msgspec.structs.replace(account, name=difference.after))
         api.note(thing.account, "PutAccountName", {"AccountName": difference.after})
 

@@ -132,7 +132,7 @@ def _require_same_name(wanted: Thing, found: Thing) -> None:
     if wanted.name != found.name:
         raise Mistake(
             wanted.place,
-            f"there is a {found.kind} {found.name!r} already, and names are the same in any case of letters",
+            f"the {found.kind} {found.name!r} already exists, and names are case-insensitive",
         )
 
 
@@ -163,7 +163,7 @@ def _differences(wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Differen
         if attribute.fixed:
             raise Mistake(
                 wanted.place_of(name),
-                f"the {name} of a {wanted.kind} cannot change (it is {before!r}); delete it and make it anew",
+                f"the {name} of a {wanted.kind} cannot change (it is {before!r}); delete and recreate it",
             )
         differences.append(Difference(name, "", before, after))
     return differences, kept

@@ -62,7 +62,7 @@ def _leave_one(thing: Thing, api: Api, *, least: int) -> None:
 def _held(thing: Thing, api: Api) -> dict[str, PrivateKeyValue]:
     provider = find_provider(api.world.reader, thing.arn)
     if provider is None:
-        raise Mistake(thing.place, "the provider is gone")
+        raise Mistake(thing.place, "the provider does not exist")
     return held_keys(provider, api.world.vault)
 
 
@@ -75,7 +75,7 @@ def _add(thing: Thing, named: str, key: PrivateKeyValue, api: Api) -> None:
         words = getattr(error, "detail", "") or "the private key is not in PEM form"
         raise Mistake(place, f"the secret {key.name} cannot be used: {words}") from None
     if found != named:
-        raise Mistake(place, f"the secret {key.name} is another key: {found}")
+        raise Mistake(place, f"the secret {key.name} is a different key: {found}")
     _update(thing, api, "privateKeys", AddPrivateKey=text)
 
 

@@ -19,7 +19,7 @@ def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None
     writer, place = api.world.writer, thing.place_of(attribute)
     provider = records.find(writer, OidcProvider, thing.account, thing.name)
     if provider is None:
-        raise Mistake(place, "the provider is gone")
+        raise Mistake(place, "the provider does not exist")
     try:
         if attribute == "furtherClaims":
             new = set_terms(writer, provider, further_claims=after)
@@ -42,7 +42,7 @@ def set_provider_switch(thing: Thing, api: Api, attribute: str, *, is_on: bool) 
     """Relax or restore a check of SAML assertions. Raises Mistake."""
     provider = find_provider(api.world.reader, thing.arn)
     if provider is None:
-        raise Mistake(thing.place_of(attribute), "the provider is gone")
+        raise Mistake(thing.place_of(attribute), "the provider does not exist")
     switch = {"lax" if attribute == "lax" else "allow_sha1": is_on}
     new = set_switches(api.world.writer, provider, **switch)
     switches = {"SAMLProviderArn": new.arn, "Lax": new.lax, "AllowSha1": new.allow_sha1}

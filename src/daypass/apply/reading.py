@@ -52,7 +52,7 @@ def read_text(content: bytes) -> Node:
         return _as_nodes(read_json(text))
     # A file that was cut off inside a line may still be valid YAML with less content.
     if not text.endswith(("\n", "\n...")):
-        raise Mistake(_TOP, "the last line has no end: the file may be half-written")
+        raise Mistake(_TOP, "the last line has no line end: the file may be incomplete")
     return _Builder().read(text)
 
 
@@ -137,7 +137,7 @@ class _Builder:
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise _at(event, "a second document begins here; a file holds one")
+                raise _at(event, "a second document begins here; a file contains one")
         elif isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.AliasEvent):
@@ -160,16 +160,16 @@ class _Builder:
 
     def _key(self, parent: _Open, event: Any) -> None:
         if event.value == "<<" and event.implicit[0]:
-            raise _at(event, "merge keys (<<) are not used here")
+            raise _at(event, "merge keys (<<) are not supported")
         if parent.mapping is not None and event.value in parent.mapping:
-            raise _at(event, f"the key {event.value!r} stands twice in one mapping")
+            raise _at(event, f"the key {event.value!r} appears twice in one mapping")
         # A key is always a string, so that an account id needs no quotes.
         parent.key = event.value
         self._counted(event, 1)
 
     def _alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
-            raise _at(event, f"there is no finished anchor &{event.anchor} above this line")
+            raise _at(event, f"the anchor &{event.anchor} is not defined above this line")
         node, size = self._anchors[event.anchor]
         self._add(event, node, size)
 
@@ -224,7 +224,7 @@ def _plain(text: str) -> Any:
 
 def _require_no_tag(event: Any, *allowed: str) -> None:
     if event.tag is not None and event.tag not in {*allowed, "!"}:
-        raise _at(event, f"tags such as {event.tag} are not used here")
+        raise _at(event, f"tags such as {event.tag} are not supported")
 
 
 def _line(event: Any) -> tuple[int, int]:

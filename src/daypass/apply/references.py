@@ -60,16 +60,16 @@ def _broken(thing: Thing, known: _Known) -> Iterator[tuple[str, str]]:
     attributes: Mapping[str, Any] = thing.attributes
     unit = attributes.get("unit", "/")
     if unit != "/" and "" in known.accounts and ("", "unit", unit.lower()) not in known.after:
-        yield "unit", f"there is no unit {unit}, and the file makes none"
+        yield "unit", f"the unit {unit} does not exist, and the file does not create it"
     for name in attributes.get("groups", ()):
         if (thing.account, "group", name.lower()) not in known.after:
-            yield "groups", f"there is no group {name} in account {thing.account}, and the file makes none"
+            yield "groups", f"the group {name} does not exist in {thing.account}, and the file does not create it"
     for arn in attributes.get("policies", ()):
         if known.is_missing(arn, "policy"):
-            yield "policies", f"there is no policy {arn}, and the file makes none"
+            yield "policies", f"the policy {arn} does not exist, and the file does not create it"
     boundary = attributes.get("boundary", "")
     if boundary and known.is_missing(boundary, "policy"):
-        yield "boundary", f"there is no policy {boundary}, and the file makes none"
+        yield "boundary", f"the policy {boundary} does not exist, and the file does not create it"
     for kind, text in sorted(principals_of(attributes.get("trust", {}))):
         if text not in thing.strangers and known.is_missing(text, *_TRUSTED.get(kind, ())):
-            yield "trust", f"the trust policy names {text}, which is not there, and the file does not make it"
+            yield "trust", f"the trust policy names {text}, which does not exist, and the file does not create it"

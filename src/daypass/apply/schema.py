@@ -24,29 +24,29 @@ _POLICY = Text(
 
 _ALIAS = r"(?=.{3,63}$)(?=.*[a-z-])[a-z0-9]+(?:-[a-z0-9]+)*"
 
-_PATH_FIELD = Field(_PATH, "The path, / by default. A role's or policy's cannot change.")
+_PATH_FIELD = Field(_PATH, "The path, / by default. It cannot change for a role or policy.")
 _TAGS = Field(MapOf(_TAG_NAME, Text("the value of a tag", "", 256)), "Tags, by key.")
-_ATTACHED = Field(ListOf(_POLICY), "Managed policies that are attached: ARNs, or names of this account's own.")
+_ATTACHED = Field(ListOf(_POLICY), "The attached managed policies: ARNs, or names of the account's own policies.")
 _INLINE = Field(MapOf(_NAME, PolicyDocument()), "Inline policies, by name.")
 _BOUNDARY = Field(_POLICY, "The managed policy that is the permissions boundary.")
 _REQUIRE_MFA = Field(
     Flag(),
-    "Attaches AWS's documented policy that denies everything but the management of one's own MFA devices "
-    "until an MFA code was given.",
+    "Attaches AWS's documented policy. It denies everything except the management of the user's own MFA devices "
+    "until the user signs in with an MFA code.",
 )
 
 POLICY = Fields(
     {
-        "document": Field(PolicyDocument(), "The policy that is in force.", required=True),
+        "document": Field(PolicyDocument(), "The document of the default version.", required=True),
         "path": _PATH_FIELD,
-        "description": Field(Text("a description", "", 1000), "What it is for. It cannot change."),
+        "description": Field(Text("a description", "", 1000), "A description. It cannot change."),
         "tags": _TAGS,
     }
 )
 GROUP = Fields({"path": _PATH_FIELD, "policies": _ATTACHED, "inline": _INLINE, "requireMfa": _REQUIRE_MFA})
 ACCESS_KEY = Fields(
     {
-        "secretAccessKey": Field(Secret(), "Where the secret comes from.", required=True),
+        "secretAccessKey": Field(Secret(), "A reference to the secret.", required=True),
         "status": Field(Choice(("Active", "Inactive")), "Active by default."),
     }
 )
@@ -54,7 +54,7 @@ USER = Fields(
     {
         "path": _PATH_FIELD,
         "tags": _TAGS,
-        "groups": Field(ListOf(_NAME), "The groups that the user is in."),
+        "groups": Field(ListOf(_NAME), "The groups of the user."),
         "policies": _ATTACHED,
         "inline": _INLINE,
         "boundary": _BOUNDARY,
@@ -66,32 +66,34 @@ USER = Fields(
 )
 ROLE = Fields(
     {
-        "trust": Field(PolicyDocument(), "The trust policy: who may assume the role.", required=True),
+        "trust": Field(
+            PolicyDocument(), "The trust policy with the principals that may assume the role.", required=True
+        ),
         "path": _PATH_FIELD,
-        "description": Field(Text("a description", "", 1000), "What it is for."),
-        "maxSessionDuration": Field(Whole(3600, 43200), "The longest session, in seconds; an hour by default."),
+        "description": Field(Text("a description", "", 1000), "A description."),
+        "maxSessionDuration": Field(Whole(3600, 43200), "The maximum session duration in seconds; an hour by default."),
         "tags": _TAGS,
         "policies": _ATTACHED,
         "inline": _INLINE,
         "boundary": _BOUNDARY,
         "strangers": Field(
             ListOf(Text("a principal", ".+", 2048)),
-            "Principals of the trust policy that are not here. They are kept as text that never matches anybody.",
+            "Principals of the trust policy that do not exist here. They are stored as strings that never match.",
         ),
     }
 )
 
 OIDC_PROVIDER = Fields(
     {
-        "clientIds": Field(ListOf(Text("a client id", ".+", 255)), "The audiences that are accepted."),
+        "clientIds": Field(ListOf(Text("a client id", ".+", 255)), "The accepted audiences."),
         "thumbprints": Field(
             ListOf(Text("a SHA-1 thumbprint", "[0-9a-fA-F]{40}", 40)), "Thumbprints of the issuer's certificates."
         ),
         "furtherClaims": Field(
-            FurtherClaims(), "Claims that become condition keys: CLAIM, PATH/TO/CLAIM or CLAIM=NAME, all of them."
+            FurtherClaims(), "All claims that become condition keys: CLAIM, PATH/TO/CLAIM or CLAIM=NAME."
         ),
         "pinnedKeys": Field(
-            PinnedKeys(), "The JWK Set that is believed, and the issuer never asked; or the name of a file with it."
+            PinnedKeys(), "A JWK Set that replaces the issuer's published keys, or the name of a file with one."
         ),
         "tags": _TAGS,
     }
@@ -104,10 +106,10 @@ SAML_PROVIDER = Fields(
         ),
         "privateKeys": Field(
             MapOf(Text("the SHA-256 of a public key in DER, in lower case", r"[0-9a-f]{64}", 64), Secret()),
-            "The keys that open what is encrypted, two at the most, by the SHA-256 of their public keys in DER.",
+            "At most two keys for decryption, by the SHA-256 of their public keys in DER.",
         ),
-        "lax": Field(Flag(), "Let pass what AWS was seen to let pass. False by default."),
-        "allowSha1": Field(Flag(), "Believe signatures and digests by SHA-1. False by default."),
+        "lax": Field(Flag(), "Accept deviations that AWS was seen to accept. False by default."),
+        "allowSha1": Field(Flag(), "Accept signatures and digests with SHA-1. False by default."),
         "tags": _TAGS,
     }
 )
@@ -116,7 +118,7 @@ _CONTROL_FIELDS = {
     "serviceControl": Field(MapOf(Text("a name", "", 128), PolicyDocument()), "Service control policies, by name."),
     "resourceControl": Field(MapOf(Text("a name", "", 128), PolicyDocument()), "Resource control policies, by name."),
     "fullAccess": Field(
-        Flag(), "Whether FullAWSAccess is attached. It is on every new level; without it, allow by list."
+        Flag(), "Whether FullAWSAccess is attached, as on every new level. Without it, add policies that allow."
     ),
 }
 UNIT = Fields(_CONTROL_FIELDS)
@@ -126,7 +128,7 @@ ROOT_KEY = Fields(
         "id": Field(
             Text("an access key id", r"[A-Z0-9]{16,128}", 128), "The id of the root access key.", required=True
         ),
-        "secretAccessKey": Field(Secret(), "Where the secret comes from.", required=True),
+        "secretAccessKey": Field(Secret(), "A reference to the secret.", required=True),
     },
 )
 
@@ -149,8 +151,8 @@ PASSWORD_POLICY = Fields(
         "requireLowercaseCharacters": Field(Flag(), "False by default."),
         "allowUsersToChangePassword": Field(Flag(), "False by default."),
         "maxPasswordAge": Field(Whole(1, 1095), "In days. Without it passwords stay valid."),
-        "passwordReusePrevention": Field(Whole(1, 24), "How many former passwords may not come again."),
-        "hardExpiry": Field(Flag(), "Whether an administrator must set a password that ran out."),
+        "passwordReusePrevention": Field(Whole(1, 24), "The number of former passwords that cannot be reused."),
+        "hardExpiry": Field(Flag(), "Whether an administrator must replace an expired password."),
     }
 )
 
@@ -159,17 +161,18 @@ ACCOUNT = Fields(
         "name": Field(Text("a name", r"[^\x00-\x1f]{1,128}", 128), "A name for people."),
         "alias": Field(
             Text("an alias (3 to 63 lower-case letters, digits and single hyphens, not digits alone)", _ALIAS, 63),
-            "The account's alias. No two accounts have the same.",
+            "The account's alias, unique among all accounts.",
         ),
-        "passwordPolicy": Field(PASSWORD_POLICY, "What passwords must be, for tools that read it. Set as a whole."),
+        "passwordPolicy": Field(PASSWORD_POLICY, "The password policy, for tools that read it. It is set as a whole."),
         "standing": Field(
             Choice(("management", "member", "standalone")),
-            "What a new account is to the store's organization; by default a member of it where there is one.",
+            "The role of a new account in the organization; by default a member, if there is an organization.",
         ),
         "rootAccessKey": Field(
-            ROOT_KEY, "The root key of a new account. Without it one is made up and shown once. Read at creation alone."
+            ROOT_KEY,
+            "The root key of a new account. By default, one is generated and shown once. Used only at creation.",
         ),
-        "unit": Field(_UNIT, "The unit of the organization in which the account stands."),
+        "unit": Field(_UNIT, "The account's unit in the organization."),
         **_CONTROL_FIELDS,
         **{
             section: Field(MapOf(name, fields, folded=True), f"The account's {section}, by name.")
@@ -183,10 +186,10 @@ DOCUMENT = Fields(
         "version": Field(Whole(1, 1), "The version of this format: 1.", required=True),
         "name": Field(
             Text("a name", r"[A-Za-z0-9._-]{1,64}", 64),
-            "The name of this set of things, `default` where none is given. A file deletes only what files of its "
-            "own name have made.",
+            "The name of this set, `default` by default. A file deletes only entities that files of its "
+            "own name have created.",
         ),
-        "organization": Field(ORGANIZATION, "The store's organization. One of the accounts manages it."),
+        "organization": Field(ORGANIZATION, "The store's organization. One of the accounts is its management account."),
         "accounts": Field(MapOf(_ACCOUNT_ID, ACCOUNT), "The accounts, by id.", required=True),
     }
 )
@@ -197,6 +200,6 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": SCHEMA_ID,
         "title": "Daypass identity file",
-        "description": "What `daypass apply` takes and `daypass export` writes.",
+        "description": "The input of `daypass apply` and the output of `daypass export`.",
         **DOCUMENT.schema(),
     }

@@ -35,6 +35,6 @@ def require_given(secret: Secret | None, name: str, place: Place) -> Secret:
     if secret is None:
         raise Mistake(
             place,
-            f"the secret {name} was not given: set DAYPASS_SECRET_{name.upper()}, or name a --secrets-dir with it",
+            f"the secret {name} is missing: set DAYPASS_SECRET_{name.upper()}, or pass a --secrets-dir with its file",
         )
     return secret

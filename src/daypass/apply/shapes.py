@@ -15,7 +15,7 @@ from daypass.apply.nodes import Mistake, Node, Place
 from daypass.apply.secret_names import SECRET_NAME, SecretReference
 from daypass.policy.document_text import read_json
 
-_NOUNS = {str: "a text", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
+_NOUNS = {str: "a string", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 
 
 class Shape(Protocol):
@@ -39,8 +39,8 @@ def describe(node: Node) -> str:
 
 def _wanted(place: Place, noun: str, node: Node) -> Mistake:
     if node.value is None:
-        return Mistake(place, f"{noun} is wanted and nothing stands here; leave the key out, or write what is meant")
-    return Mistake(place, f"{noun} is wanted, and this is {describe(node)}")
+        return Mistake(place, f"expected {noun}, but the value is empty; write a value or remove the key")
+    return Mistake(place, f"expected {noun}, but this is {describe(node)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class Text:
             value = str(value)
         if not isinstance(value, str):
             if isinstance(value, dict) and set(value) == {"secret"}:
-                raise Mistake(place, "a secret does not belong here: secrets go into secret fields alone")
+                raise Mistake(place, "a secret is not allowed here: use it only in secret fields")
             raise _wanted(place, self.noun, node)
         if len(value) > self.most:
-            raise Mistake(place, f"{self.noun} is at most {self.most} characters long")
+            raise Mistake(place, f"{self.noun} has at most {self.most} characters")
         if self.pattern and not re.fullmatch(self.pattern, value):
-            raise Mistake(place, f"{self.noun} is wanted, and {value[:80]!r} is none")
+            raise Mistake(place, f"expected {self.noun}, but {value[:80]!r} is not valid")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Choice:
     def read(self, node: Node, place: Place) -> str:
         """Return the string."""
         if node.value not in self.of:
-            raise Mistake(place, f"one of {', '.join(self.of)} is wanted")
+            raise Mistake(place, f"expected one of {', '.join(self.of)}")
         value: str = node.value
         return value
 
@@ -109,7 +109,7 @@ class Whole:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wanted(place, "a whole number", node)
         if not self.least <= value <= self.most:
-            raise Mistake(place, f"a number from {self.least} to {self.most} is wanted")
+            raise Mistake(place, f"expected a number from {self.least} to {self.most}")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class ListOf:
             at = place.of(index, element)
             value = self.element.read(element, at)
             if value in found:
-                raise Mistake(at, "this stands in the list twice")
+                raise Mistake(at, "this value is in the list twice")
             found[value] = None
         return list(found)
 
@@ -178,7 +178,7 @@ class MapOf:
             self.name.read(Node(name), at)
             folded = name.lower() if self.folded else name
             if folded in seen:
-                raise Mistake(at, f"this and {seen[folded]!r} are one name: case does not count")
+                raise Mistake(at, f"this name and {seen[folded]!r} differ only in case, which does not count")
             seen[folded] = name
             found[name] = self.value.read(member, at)
         return found
@@ -223,7 +223,7 @@ class Fields:
         for name, member in node.value.items():
             at = place.of(name, member)
             if name not in self.of:
-                raise Mistake(at, f"there is no such field here; there are {', '.join(self.of)}")
+                raise Mistake(at, f"unknown field; the fields here are {', '.join(self.of)}")
             given[name], places[name] = self.of[name].shape.read(member, at), at
         for name, member_field in self.of.items():
             if member_field.required and name not in given:
@@ -255,7 +255,7 @@ class PolicyDocument:
         if not isinstance(node.value, dict):
             raise _wanted(place, "a policy document", node)
         if "Statement" not in node.value:
-            raise Mistake(place, "a policy document has a Statement, and this has none")
+            raise Mistake(place, "the policy document has no Statement")
         plain: dict[str, Any] = plain_values(node)
         return plain
 
@@ -263,7 +263,7 @@ class PolicyDocument:
         """Return the JSON Schema of the shape."""
         return {
             "anyOf": [
-                {"type": "string", "description": "The policy's JSON, as a text."},
+                {"type": "string", "description": "The policy's JSON, as a string."},
                 {
                     "type": "object",
                     "required": ["Statement"],
@@ -277,9 +277,9 @@ def _from_text(text: str, place: Place) -> dict[str, Any]:
         read_json(text)  # limits length and depth, and refuses duplicate keys
         value = json.loads(text)
     except ValueError as error:
-        raise Mistake(place, f"this text is not the JSON of a policy: {error}") from error
+        raise Mistake(place, f"this string is not the JSON of a policy: {error}") from error
     if not isinstance(value, dict):
-        raise Mistake(place, "this text is not the JSON of a policy: it is no object")
+        raise Mistake(place, "this string is not the JSON of a policy: it is not an object")
     return value
 
 
@@ -309,12 +309,12 @@ class Secret:
         if not isinstance(node.value, dict) or set(node.value) != {"secret"}:
             raise Mistake(
                 place,
-                "a secret may not stand in the file: write {secret: NAME}, and give it in DAYPASS_SECRET_NAME "
+                "a secret must not be in the file: write {secret: NAME}, and set it in DAYPASS_SECRET_NAME "
                 "or in the file NAME of --secrets-dir",
             )
         named = node.value["secret"]
         if not isinstance(named.value, str) or not re.fullmatch(SECRET_NAME, named.value):
-            raise Mistake(place, "the name of a secret is letters, digits and underscores, and begins with a letter")
+            raise Mistake(place, "the name of a secret has letters, digits and underscores, and begins with a letter")
         return SecretReference(named.value)
 
     def schema(self) -> dict[str, Any]:

@@ -42,9 +42,9 @@ def show_plan(plan: Plan, *, is_done: bool) -> str:
 def summary(plan: Plan, *, is_done: bool) -> str:
     """Return one line with the number of changes of each type."""
     counted = {verb: sum(1 for _ in plan.of(verb)) for verb in Verb}
-    kept = f" {plan.kept} not of this file left alone." if plan.kept else ""
+    kept = f" {plan.kept} not owned by this file left unchanged." if plan.kept else ""
     if not plan.changes:
-        return f"Nothing to do: everything is as the file says.{kept}"
+        return f"No changes: the store matches the file.{kept}"
     if is_done:
         return ", ".join(f"{number} {_PAST[verb]}" for verb, number in counted.items()).capitalize() + f".{kept}"
     parts = ", ".join(f"{number} to {verb.value}" for verb, number in counted.items())

@@ -38,10 +38,10 @@ def find_withdrawal(reader: Reader, request: DelegationRequest, approver: Approv
     if not all(_is_usable(reader, key) for key in approver.keys if not is_delegation(key)):
         return "the access key behind the approval is inactive or was deleted"
     if approver.kind == SessionKind.ROOT.value:
-        return "" if load_account(reader, approver.account) is not None else "the approver is gone"
+        return "" if load_account(reader, approver.account) is not None else "the approver was deleted"
     holder = _find_holder(reader, approver)
     if holder is None:
-        return "the approver is gone"
+        return "the approver was deleted"
     return "the approver's older sessions were revoked" if is_cut_off(holder, accepted) else ""
 
 

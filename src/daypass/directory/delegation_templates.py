@@ -28,13 +28,13 @@ def render_template(template: str, parameters: tuple[Parameter, ...]) -> str:
     rendered = json.dumps(_fill(json.loads(template), values, used), ensure_ascii=False, separators=(",", ":"))
     unused = sorted(values.keys() - used)
     if unused:
-        raise InvalidInput(f"The policy template has no place for the parameter {unused[0]}.")
+        raise InvalidInput(f"The policy template does not use the parameter {unused[0]}.")
     if len(rendered) > LONGEST_POLICY:
         raise InvalidInput(f"The policy is {len(rendered)} characters long; {LONGEST_POLICY} is the limit.")
     try:
         parse_document(rendered, DocumentKind.IDENTITY)
     except MalformedPolicyDocument as problem:
-        raise InvalidInput(f"The template and its parameters make no policy: {problem.message}") from problem
+        raise InvalidInput(f"The template and its parameters make an invalid policy: {problem.message}") from problem
     return rendered
 
 
@@ -68,7 +68,7 @@ def _fill_text(text: str, values: Mapping[str, Parameter], used: set[str]) -> st
     places = {name: _get(name, values, used) for name in _PLACE.findall(text)}
     lists = [name for name, parameter in places.items() if parameter.type == "stringList"]
     if len(lists) > 1:
-        raise InvalidInput(f"The lists {lists[0]} and {lists[1]} stand in one text of the policy template.")
+        raise InvalidInput(f"The policy template uses the lists {lists[0]} and {lists[1]} in one string.")
     chosen = {name: parameter.values[0] for name, parameter in places.items()}
     if not lists:
         return _put(text, chosen)

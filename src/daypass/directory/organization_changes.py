@@ -44,7 +44,7 @@ def found_organization(writer: Writer, manager: str, *, entropy: Entropy) -> Org
     try:
         records.insert(writer, organization)
     except Exists as taken:
-        raise CannotOrganize("The store has an organization already.") from taken
+        raise CannotOrganize("The store already has an organization.") from taken
     return organization
 
 
@@ -52,7 +52,7 @@ def get_organization(reader: Reader) -> Organization:
     """Return the store's organization, or raise CannotOrganize."""
     organization = find_organization(reader)
     if organization is None:
-        raise CannotOrganize("The store has no organization: make its management account first.")
+        raise CannotOrganize("The store has no organization: create its management account first.")
     return organization
 
 
@@ -69,12 +69,12 @@ def find_unit(reader: Reader, organization: Organization, text: str) -> str:
     if text == organization.root or records.find(reader, Unit, "", text) is not None:
         return text
     if not text.startswith("/"):
-        raise CannotOrganize(f"There is no unit {text}. A path of names begins with /, and / is the root.")
+        raise CannotOrganize(f"The unit {text} does not exist. A path of names begins with /, and / is the root.")
     here, units = organization.root, units_of(reader)
     for name in filter(None, text.split("/")):
         below = next((unit for unit in units if unit.parent == here and unit.name == name), None)
         if below is None:
-            raise CannotOrganize(f"There is no unit {text}.")
+            raise CannotOrganize(f"The unit {text} does not exist.")
         here = below.id
     return here
 
@@ -86,12 +86,12 @@ def create_unit(writer: Writer, parent: str, name: str, *, entropy: Entropy) -> 
         raise CannotOrganize(f"A unit's name has 1 to {_LONGEST_NAME} characters and no slash.")
     above = find_unit(writer, organization, parent)
     if len(chain_of(writer, organization, above)) > DEEPEST:
-        raise CannotOrganize(f"Units can be nested {DEEPEST} deep, no deeper.")
+        raise CannotOrganize(f"Units can be nested at most {DEEPEST} levels deep.")
     unit = Unit(id=f"ou-{organization.root[2:]}-{_letters(8, entropy)}", name=name, parent=above)
     try:
         records.insert(writer, unit)
     except Exists as taken:
-        raise CannotOrganize(f"There is a unit {name} there already.") from taken
+        raise CannotOrganize(f"A unit {name} already exists there.") from taken
     return unit
 
 
@@ -100,11 +100,11 @@ def delete_unit(writer: Writer, unit: str) -> None:
     organization = get_organization(writer)
     found = find_unit(writer, organization, unit)
     if found == organization.root:
-        raise CannotOrganize("The root cannot be removed.")
+        raise CannotOrganize("The root cannot be deleted.")
     if any(other.parent == found for other in units_of(writer)):
-        raise CannotOrganize(f"The unit {unit} has units in it.")
+        raise CannotOrganize(f"The unit {unit} contains units. Delete them first.")
     if any(account.unit == found for account in accounts_of(writer)):
-        raise CannotOrganize(f"The unit {unit} has accounts in it.")
+        raise CannotOrganize(f"The unit {unit} contains accounts. Move them first.")
     row = records.find(writer, Unit, "", found)
     if row is not None:
         records.delete(writer, row)
@@ -173,11 +173,11 @@ def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, docume
         raise CannotOrganize(f"{FULL_ACCESS_RESOURCE} is AWS's own and cannot be changed.")
     parse_document(document, _DOCUMENTS[kind])
     if size_of(document, count_white_space=True) > MOST_CHARACTERS[kind]:
-        raise CannotOrganize(f"A {kind} control policy has {MOST_CHARACTERS[kind]} characters at the most.")
+        raise CannotOrganize(f"A {kind} control policy has at most {MOST_CHARACTERS[kind]} characters.")
     attached = find_policies(writer, _find_target(writer, target))
     documents = {**_documents(attached, kind), name: document}
     if len(documents) > MOST_POLICIES[kind]:
-        raise CannotOrganize(f"{MOST_POLICIES[kind]} {kind} control policies can be attached to one level.")
+        raise CannotOrganize(f"At most {MOST_POLICIES[kind]} {kind} control policies can be attached to one level.")
     _put(writer, attached, kind, documents)
 
 
@@ -191,7 +191,7 @@ def remove_policy(writer: Writer, target: str, kind: ControlKind, name: str) -> 
     if name == FULL_ACCESS_RESOURCE:
         raise CannotOrganize(f"{FULL_ACCESS_RESOURCE} cannot be detached.")
     if documents.pop(name, None) is None:
-        raise CannotOrganize(f"No {kind} control policy {name} is attached to {target}.")
+        raise CannotOrganize(f"The {kind} control policy {name} is not attached to {target}.")
     if not documents:
         raise CannotOrganize("The last service control policy of a level cannot be detached. Attach another first.")
     _put(writer, attached, kind, documents)
@@ -227,7 +227,7 @@ def _find_target(reader: Reader, target: str) -> str:
 def _get_account(reader: Reader, account: str) -> Account:
     row = records.find(reader, Account, "", account)
     if row is None:
-        raise CannotOrganize(f"There is no account {account}.")
+        raise CannotOrganize(f"The account {account} does not exist.")
     return row
 
 

@@ -80,7 +80,7 @@ class Carried:
         place = Place(f"{kind} {name}")
         thing = Thing(self.here.account, kind, name, attributes, place=place, **more)
         if thing.key in self.state:
-            self.lose(f"{kind} {name}", "there is one of this name in the file already")
+            self.lose(f"{kind} {name}", "the file has another one of this name")
             return False
         self.state[thing.key] = thing
         return True
@@ -98,9 +98,9 @@ def origin_of(details: Details) -> str:
             accounts.add(arn.account)
     wrong = sorted(account for account in accounts if not is_account_id(account))
     if wrong:
-        raise Mistake(Place(), f"{wrong[0]!r} is no account id")
+        raise Mistake(Place(), f"{wrong[0]!r} is not an account id")
     if len(accounts) != 1:
-        raise Mistake(Place(), f"a file describes one account, and this one describes {len(accounts)}")
+        raise Mistake(Place(), f"a file must describe exactly one account, and this one describes {len(accounts)}")
     return accounts.pop()
 
 
@@ -156,15 +156,15 @@ def _policy(policy: Mapping[str, Any], carried: Carried) -> None:
     document = _document(next((v.get("Document") for v in versions if v.get("IsDefaultVersion")), None), carried)
     if document is None:
         carried.arns[arn] = ""
-        carried.lose(thing, "its document is not in the policy language of Daypass, so it is not here")
+        carried.lose(thing, "its document is not valid in Daypass, so the policy was not imported")
         return
     is_aws = _is_of_aws(policy)
     path = COPIES_PATH if is_aws else text_of(policy, "Path") or "/"
     if is_aws:
         name = _free_name(name, carried)
-        carried.lose(thing, f"AWS's policy is not built in; a copy is policy{path}{name} of the account")
+        carried.lose(thing, f"this AWS policy is not built in; it was copied to policy{path}{name} of the account")
     elif len(versions) > 1:
-        carried.lose(thing, f"{len(versions) - 1} versions that are not in force were left out")
+        carried.lose(thing, f"{len(versions) - 1} versions that are not the default were omitted")
     attributes = {"path": path, "document": document, "tags": _tags(policy)}
     if text_of(policy, "Description"):
         attributes["description"] = text_of(policy, "Description")
@@ -208,14 +208,14 @@ def _holder(one: Mapping[str, Any], kind: str, inline_list: str, carried: Carrie
         document = _document(policy.get("PolicyDocument"), carried)
         if document is None:
             policies[DENY_ALL] = None
-            carried.lose(thing, f"its inline policy {name} cannot be read, so everything is denied to it: {DENY_ALL}")
+            carried.lose(thing, f"its inline policy {name} cannot be parsed, so all actions are denied: {DENY_ALL}")
         else:
             inline[name] = document
     for attached in objects_of(one, "AttachedManagedPolicies"):
         arn = text_of(attached, "PolicyArn")
         policies[_here(arn, carried) or DENY_ALL] = None
         if not _here(arn, carried):
-            carried.lose(thing, f"the text of {arn} is not here, so everything is denied to it: {DENY_ALL}")
+            carried.lose(thing, f"the document of {arn} is missing, so all actions are denied: {DENY_ALL}")
     return {"path": text_of(one, "Path") or "/", "inline": inline, "policies": policies}
 
 
@@ -235,7 +235,7 @@ def _boundary(one: Mapping[str, Any], thing: str, carried: Carried) -> dict[str,
     if not arn:
         return {}
     if not _here(arn, carried):
-        carried.lose(thing, f"the text of its boundary {arn} is not here, so the boundary is {DENY_ALL}")
+        carried.lose(thing, f"the document of its boundary {arn} is missing, so the boundary is {DENY_ALL}")
     return {"boundary": _here(arn, carried) or DENY_ALL}
 
 
@@ -255,7 +255,7 @@ def _user(user: Mapping[str, Any], carried: Carried) -> None:
             groups[str(group)] = None
         else:
             attributes["policies"][DENY_ALL] = None
-            carried.lose(thing, f"its group {group} is not in the file, so everything is denied to it: {DENY_ALL}")
+            carried.lose(thing, f"its group {group} is missing, so all actions are denied: {DENY_ALL}")
     carried.put("user", name, attributes)
 
 
@@ -264,10 +264,10 @@ def _role(role: Mapping[str, Any], carried: Carried) -> None:
     thing = f"role {name}"
     trust = _document(role.get("AssumeRolePolicyDocument"), carried, DocumentKind.TRUST)
     if trust is None:
-        carried.lose(thing, "its trust policy is not in the policy language of Daypass, so nobody may assume it")
+        carried.lose(thing, "its trust policy is not valid in Daypass, so the role cannot be assumed")
     strangers = frozenset() if trust is None else frozenset(_strangers(trust, carried))
     for text in sorted(strangers):
-        carried.lose(thing, f"its trust policy names {text}, which is not here and never matches")
+        carried.lose(thing, f"its trust policy names {text}, which does not exist here and never matches")
     attributes = {
         **_holder(role, "role", "RolePolicyList", carried),
         **_boundary(role, thing, carried),
@@ -319,11 +319,11 @@ def _session_prefix(account: str, role: str) -> str:
 
 def _summarize(details: Details, carried: Carried) -> None:
     if details.users:
-        carried.lose("users", "their access keys, passwords and MFA devices are not in such a file")
+        carried.lose("users", "their access keys, passwords and MFA devices are not part of such a file")
     if any("MaxSessionDuration" not in role for role in details.roles):
-        carried.lose("roles", "their longest sessions and descriptions are not in such a file: an hour, and none")
+        carried.lose("roles", "session durations and descriptions are missing: an hour and empty are used")
     for role in details.roles:
         for profile in objects_of(role, "InstanceProfileList"):
             carried.lose(
-                f"instance profile {text_of(profile, 'InstanceProfileName')}", "there are no machines to give it to"
+                f"instance profile {text_of(profile, 'InstanceProfileName')}", "not imported: Daypass has no machines"
             )

@@ -37,7 +37,7 @@ def read_details(content: bytes) -> Details:
     try:
         return _read_details(content)
     except RecursionError as error:
-        raise Mistake(_TOP, "values are nested too deep") from error
+        raise Mistake(_TOP, "values are nested too deeply") from error
 
 
 def _read_details(content: bytes) -> Details:
@@ -52,7 +52,7 @@ def _read_details(content: bytes) -> Details:
     found = False
     for page in _pages(text):
         if not isinstance(page, dict):
-            raise Mistake(_TOP, "a page of account details is an object, and this is none")
+            raise Mistake(_TOP, "a page of account details must be an object")
         if "Url" in page and "ClientIDList" in page:
             found = True
             details.oidc_providers.append(page)
@@ -62,7 +62,7 @@ def _read_details(content: bytes) -> Details:
                 target.extend(_objects(page[name], name))
     if not found:
         raise Mistake(
-            _TOP, f"none of {', '.join(_LISTS)} is in it: is it what get-account-authorization-details prints?"
+            _TOP, f"expected at least one of {', '.join(_LISTS)}: use the output of get-account-authorization-details"
         )
     for name, target in lists.items():
         target[:] = _once(target, name)
@@ -87,16 +87,16 @@ def _pages(text: str) -> Iterator[Any]:
     try:
         yield from _JSON.read_several(text)
     except NotStrictJsonError as error:
-        words = f"the file cannot be read: {error}" + ("; it may be half-written" if error.line else "")
+        words = f"the file cannot be read: {error}" + ("; it may be incomplete" if error.line else "")
         raise Mistake(Place("", error.line, error.column), words) from error
 
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     if not isinstance(value, list):
-        raise Mistake(Place(name), "a list is wanted")
+        raise Mistake(Place(name), "expected a list")
     for index, element in enumerate(value):
         if not isinstance(element, dict):
-            raise Mistake(Place(f"{name}[{index}]"), "an object is wanted")
+            raise Mistake(Place(f"{name}[{index}]"), "expected an object")
     return value
 
 
@@ -111,7 +111,7 @@ def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         if not isinstance(arn, str):
             raise Mistake(Place(f"{name}[{index}]"), "it has no Arn")
         if arn in found and found[arn] != one:
-            raise Mistake(Place(f"{name}[{index}]"), f"{arn} stands in the file twice, with a difference")
+            raise Mistake(Place(f"{name}[{index}]"), f"the file contains {arn} twice, with different content")
         found[arn] = one
     return list(found.values())
 

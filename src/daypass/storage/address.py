@@ -76,5 +76,5 @@ def _postgresql_url(text: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise StoreRefused("the store's URL is not of the form postgresql://USER:PASSWORD@HOST/DATABASE") from error
     if not url.database:
-        raise StoreRefused("the store's URL names no database: postgresql://USER:PASSWORD@HOST/DATABASE")
+        raise StoreRefused("the store's URL does not name a database: postgresql://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg")

@@ -99,4 +99,4 @@ def _require_private(folder: Path) -> None:
         raise StoreRefused(f"cannot use {folder}: {error.strerror}") from error
     is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS
     if not is_ours:
-        raise StoreRefused(f"{folder} is not this user's alone; remove it, or set TMPDIR")
+        raise StoreRefused(f"{folder} is open to other users; remove it, or set TMPDIR")

@@ -108,7 +108,7 @@ def _read(file: Path) -> MasterKey:
     except OSError as error:
         raise StoreRefused(f"cannot read the master key file {file}: {error.strerror}") from error
     if len(content) > _MOST_BYTES:
-        raise StoreRefused(f"the master key file {file} is too long to be one")
+        raise StoreRefused(f"the master key file {file} is too long for a master key")
     try:
         return parse_master_key(content.decode(), source=str(file))
     except UnicodeDecodeError:
@@ -121,7 +121,7 @@ def _beside(file: Path, store_is_empty: bool, entropy: Entropy) -> MasterKey:  #
     if not file.exists():
         if not store_is_empty:
             raise MasterKeyMissing(
-                f"the store's master key {file} is gone: put it back, or set DAYPASS_MASTER_KEY to its content"
+                f"the store's master key {file} does not exist: restore it, or set DAYPASS_MASTER_KEY to its content"
             )
         _generate(file, entropy)
     if file.stat().st_mode & _OTHERS:

@@ -76,7 +76,7 @@ def _use_write_ahead_log(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise StoreRefused(f"cannot open the store {path}: {error}") from error
     if mode != "wal":
-        raise StoreRefused(f"cannot open the store {path}: its file system has no shared memory (SQLite's WAL)")
+        raise StoreRefused(f"cannot open the store {path}: its file system has no shared memory for SQLite's WAL")
 
 
 def _bring_up_to_date(engine: Engine, *, name: str) -> None:
@@ -86,7 +86,7 @@ def _bring_up_to_date(engine: Engine, *, name: str) -> None:
     except OperationalError as error:
         raise StoreUnreachable(f"cannot open {name}: {_first_line(error)}") from error
     except DBAPIError as error:
-        raise StoreRefused(f"cannot make the tables in {name}: {_first_line(error)}") from error
+        raise StoreRefused(f"cannot create the tables in {name}: {_first_line(error)}") from error
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -48,8 +48,8 @@ def _version(connection: Connection) -> str | None:
         raise StoreRefused(f"the store is damaged: its table {VERSION_TABLE} should have one row")
     if found[0] not in VERSIONS:
         raise StoreTooNew(
-            f"the store's tables are of version {found[0]}, made by a later Daypass; "
-            f"this one knows version {VERSIONS[-1]}"
+            f"the store's tables have version {found[0]} of a later Daypass; "
+            f"this one supports version {VERSIONS[-1]}. Upgrade Daypass"
         )
     return str(found[0])
 

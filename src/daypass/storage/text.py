@@ -25,7 +25,7 @@ def require_storable(*texts: str | None) -> None:
     """Raise UnstorableTextError for a string that cannot be stored."""
     if not is_storable(*texts):
         raise UnstorableTextError(
-            f"A name to be stored holds NUL or a lone surrogate, or exceeds {MAX_BYTES} bytes; choose another one."
+            f"A name to be stored contains NUL or a lone surrogate, or exceeds {MAX_BYTES} bytes; choose another one."
         )
 
 

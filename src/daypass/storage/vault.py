@@ -82,7 +82,7 @@ def rewrap(store: Store, *, old: MasterKey, new: MasterKey, entropy: Entropy = o
     with store.write() as writer:
         record = _find(writer)
         if record is None:
-            raise StoreRefused("the store holds no secrets yet, so there is nothing to wrap anew")
+            raise StoreRefused("the store has no secrets yet, so its master key cannot be changed")
         writer.replace(_wrap(_unwrap(record, old), new, entropy))
 
 
@@ -106,7 +106,7 @@ def _unwrap(record: Record, master_key: MasterKey) -> bytes:
     try:
         return _open(master_key.reveal(), _DATA_KEY, record.body, _KEY)
     except (InvalidTag, Unopenable) as error:
-        raise WrongMasterKey("the master key does not open this store; it was made with another one") from error
+        raise WrongMasterKey("the master key does not open this store; it was created with another one") from error
 
 
 def _seal(key: bytes, salt: bytes, purpose: bytes, plaintext: bytes, bound_to: str) -> bytes:
@@ -117,7 +117,7 @@ def _seal(key: bytes, salt: bytes, purpose: bytes, plaintext: bytes, bound_to: s
 def _open(key: bytes, purpose: bytes, sealed: bytes, bound_to: str) -> bytes:
     version, salt, ciphertext = sealed[:1], sealed[1 : 1 + _SALT_BYTES], sealed[1 + _SALT_BYTES :]
     if version != _VERSION or len(ciphertext) < _TAG_BYTES:
-        raise Unopenable("the sealed secret is of a form that this version does not know")
+        raise Unopenable("the sealed secret has a format that this version does not support")
     cipher, nonce = _cipher(key, salt, purpose)
     return cipher.decrypt(nonce, ciphertext, bound_to.encode())
 
