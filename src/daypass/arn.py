@@ -1,6 +1,6 @@
-"""Amazon Resource Names: the parts of one, and the names Daypass itself gives out.
+"""Amazon Resource Names: their parts, and the ARNs that Daypass issues.
 
-Owns parsing and building. Matching of ARN patterns belongs to policy/.
+Owns parsing and building of ARNs. Matching of ARN patterns belongs to policy/.
 Source: IAM User Guide, "IAM identifiers"; AWS General Reference, "Amazon Resource Names".
 """
 
@@ -13,7 +13,7 @@ PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov"})
 
 @dataclass(frozen=True, slots=True)
 class Arn:
-    """The six parts of an ARN. `resource` may hold colons and slashes."""
+    """The parts of an ARN. `resource` may contain colons and slashes."""
 
     partition: str
     service: str
@@ -23,7 +23,7 @@ class Arn:
 
     @classmethod
     def find(cls, text: str) -> Self | None:
-        """Return the parts of `text`, or None where it is no ARN."""
+        """Return the parts of `text`, or None if it is not a valid ARN."""
         parts = text.split(":", _SECTIONS - 1)
         if len(parts) != _SECTIONS or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
             return None
@@ -34,17 +34,23 @@ class Arn:
 
 
 def root_arn(account: str) -> str:
-    """Return the ARN that means the account itself, and its root user."""
+    """Return the ARN of an account itself, which is also its root user's."""
     return f"arn:aws:iam::{account}:root"
 
 
 def iam_arn(account: str, kind: str, path: str, name: str) -> str:
-    """Return the ARN of a named IAM thing. `path` begins and ends with a slash."""
+    """Return the ARN of an IAM entity.
+
+    `path` begins and ends with a slash.
+    """
     return f"arn:aws:iam::{account}:{kind}{path}{name}"
 
 
 def assumed_role_arn(account: str, role_name: str, session_name: str) -> str:
-    """Return a role session's ARN. It leaves out the role's path, as AWS does."""
+    """Return the ARN of a role session.
+
+    It omits the path of the role, as AWS does.
+    """
     return f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}"
 
 
@@ -54,5 +60,5 @@ def federated_user_arn(account: str, name: str) -> str:
 
 
 def is_account_id(text: str) -> bool:
-    """Tell whether `text` is twelve ASCII digits."""
+    """Return whether `text` consists of twelve ASCII digits."""
     return len(text) == 12 and text.isascii() and text.isdigit()  # noqa: PLR2004 - AWS's number

@@ -27,5 +27,5 @@ class Background:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether the work was started and has not ended."""
+        """Return whether the work was started and has not ended."""
         return self._thread.is_alive()

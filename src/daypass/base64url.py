@@ -25,7 +25,10 @@ def to_base64url(value: bytes) -> str:
 
 
 def parse_base64url(text: str) -> bytes:
-    """Return the bytes that `text` spells canonically, or raise ValueError."""
+    """Return the bytes that `text` encodes.
+
+    Raises ValueError if the encoding is not canonical.
+    """
     rest = len(text) % 4
     if text and text[-1] not in _LAST[rest]:
         raise ValueError("not canonical base64url")

@@ -1,6 +1,6 @@
-"""The first start on an empty store: an account, its root user's key, and the key ring.
+"""Create an account: its id, its name and the access key of its root user.
 
-Owns what is made then and the choice of ids. Showing the secret once is the command line's work.
+Owns these records and the choice of ids. The command line shows the secret once.
 Source: IAM User Guide, "AWS account root user".
 """
 
@@ -20,12 +20,15 @@ from daypass.ports import Entropy
 
 
 class CannotCreate(Exception):  # noqa: N818 - read as a sentence
-    """An account that cannot be. The message says why."""
+    """An account that cannot be created. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class RootKey:
-    """A new account's root access key, in clear: the only moment that it is."""
+    """The root access key of a new account.
+
+    It contains the secret in clear text; the store keeps it encrypted only.
+    """
 
     account: str
     access_key_id: str
@@ -37,7 +40,7 @@ class RootKey:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a new account. Empty texts are made up here."""
+    """The values requested for a new account. Empty strings are generated."""
 
     account: str = ""
     name: str = ""
@@ -50,18 +53,18 @@ class Wanted:
 
 
 def is_empty(reader: Reader) -> bool:
-    """Tell whether no account was ever made in this store."""
+    """Return whether the store has no accounts."""
     return not reader.page("account", "", limit=1)
 
 
 def create_account(writer: Writer, wanted: Wanted, *, now: datetime, entropy: Entropy, vault: SecretBox) -> RootKey:
-    """Make an account and its root access key. Raises CannotCreate.
+    """Create an account and its root access key.
 
-    With no standing asked for it becomes a member of the store's organization if there is one.
+    Without a requested standing, the account joins the store's organization if one exists. Raises CannotCreate.
     """
     account_id = wanted.account or _new_account_id(writer, entropy)
     if not is_account_id(account_id):
-        raise CannotCreate(f"An account id is twelve digits; {account_id!r} is not.")
+        raise CannotCreate(f"An account id must be twelve digits; {account_id!r} is not.")
     account = Account(
         id=account_id,
         name=wanted.name or f"account-{account_id}",
@@ -71,7 +74,7 @@ def create_account(writer: Writer, wanted: Wanted, *, now: datetime, entropy: En
     try:
         records.insert(writer, account)
     except Exists as taken:
-        raise CannotCreate(f"The account {account_id} exists already.") from taken
+        raise CannotCreate(f"The account {account_id} already exists.") from taken
     if account.standing == "management":
         found_organization(writer, account_id, entropy=entropy)
     key_id = wanted.access_key_id or new_access_key_id("AKIA", account_id, entropy)
@@ -86,12 +89,12 @@ def create_account(writer: Writer, wanted: Wanted, *, now: datetime, entropy: En
     try:
         records.insert(writer, key)
     except Exists as taken:
-        raise CannotCreate(f"The access key id {key_id} is taken.") from taken
+        raise CannotCreate(f"The access key id {key_id} is already in use.") from taken
     return RootKey(account_id, key_id, secret)
 
 
 def management_account(reader: Reader) -> Account | None:
-    """Return the account that manages the store's organization, or None where there is no organization."""
+    """Return the management account, or None without an organization."""
     organization = find_organization(reader)
     return None if organization is None else records.find(reader, Account, "", organization.manager)
 
@@ -99,7 +102,7 @@ def management_account(reader: Reader) -> Account | None:
 def _standing(reader: Reader, wanted: Wanted) -> Literal["management", "member", "standalone"]:
     manager = management_account(reader)
     if wanted.standing == "management" and manager is not None:
-        raise CannotCreate(f"The store's organization is managed by {manager.id} already.")
+        raise CannotCreate(f"The store's organization is already managed by {manager.id}.")
     if wanted.standing is not None:
         return wanted.standing
     return "standalone" if manager is None else "member"
@@ -107,7 +110,7 @@ def _standing(reader: Reader, wanted: Wanted) -> Literal["management", "member",
 
 def _new_account_id(reader: Reader, entropy: Entropy) -> str:
     while True:
-        # Twelve random digits without a leading zero: never the id of a real account that the user also uses.
+        # Twelve random digits without a leading zero. They are unlikely to be the id of a real AWS account of the user.
         account_id = str(10**11 + int.from_bytes(entropy(8)) % (9 * 10**11))
         if records.find(reader, Account, "", account_id) is None:
             return account_id

@@ -1,7 +1,8 @@
-"""What an operator sets: flags beat the environment, which beats the TOML file, which beats defaults.
+"""The settings of the server, and their types.
 
-Owns the table of settings and their types. It reads nothing by itself: the command line hands in the environment
-and the file's text. Secrets are read at first start alone (see bootstrap.py) and are no part of the Config.
+Owns the table of settings. Command-line flags override the environment, which overrides the TOML file, which overrides
+the defaults. This module reads no files or variables: the command line passes the environment and the text of the file.
+Secrets are not part of Config; they are read only at the first start (see bootstrap.py).
 """
 
 import ipaddress
@@ -19,12 +20,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigurationError(Exception):
-    """A setting that cannot be. The message names the setting and what would do; the command exits with 6."""
+    """An invalid setting.
+
+    The message names the setting and its valid values. The command exits with 6.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSetting:
-    """Who we are at an OpenID Connect provider that people sign in with. Without a file it is a public client."""
+    """The client registration at an OpenID Connect provider for sign-in.
+
+    Without a secret file it is a public client.
+    """
 
     issuer: str
     client_id: str
@@ -33,7 +40,7 @@ class ClientSetting:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every setting of the server. Networks are CIDRs; sizes are bytes; times are seconds."""
+    """All settings. Networks are CIDRs, sizes bytes, times seconds."""
 
     host: str = "127.0.0.1"
     port: int = 7878
@@ -65,7 +72,7 @@ class Config:
 
     @property
     def url(self) -> str:
-        """The URL that the world sees: the one that was set, else where the server listens."""
+        """The public URL: the configured one, else the server's own address."""
         if self.public_url:
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -73,13 +80,13 @@ class Config:
 
     @property
     def store_url(self) -> str:
-        """The store that was named, else the SQLite file under the user's data directory."""
+        """The configured store, else the SQLite file in the user's data directory."""
         return self.store or f"sqlite:///{user_data_path('daypass') / 'daypass.db'}"
 
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise ValueError("a whole number is wanted")
+        raise ValueError("it must be a whole number")
     return int(text)
 
 
@@ -88,7 +95,7 @@ def _flag(text: str) -> bool:
         return True
     if text.lower() in {"0", "false", "no", "off"}:
         return False
-    raise ValueError("true or false is wanted")
+    raise ValueError("it must be true or false")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -98,7 +105,7 @@ def _words(text: str) -> tuple[str, ...]:
 def _client(line: str) -> ClientSetting:
     parts = line.split()
     if len(parts) not in {2, 3} or not is_issuer_url(parts[0]):
-        raise ValueError("ISSUER CLIENT_ID [FILE WITH THE SECRET] is wanted, and the issuer begins with https://")
+        raise ValueError("each entry must be ISSUER CLIENT_ID [SECRET_FILE], and the issuer must begin with https://")
     return ClientSetting(*parts)
 
 
@@ -137,10 +144,10 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
 
 
 def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: str | None = None) -> Config:
-    """Return the settings in force.
+    """Return the effective settings.
 
-    `flags` holds what was given on the command line, by setting name; None means not given. `environment` is
-    read for `DAYPASS_<NAME>`. `toml` is the text of the configuration file. Raises ConfigurationError.
+    `flags` contains the command line's values by the name of the setting; None means not given. `environment` is read
+    for `DAYPASS_<NAME>`. `toml` is the text of the configuration file. Raises ConfigurationError.
     """
     values: dict[str, Any] = {}
     values.update(_from_file(toml))
@@ -158,7 +165,7 @@ def _from_file(toml: str | None) -> dict[str, Any]:
     try:
         table = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"The configuration file is not TOML: {error}") from error
+        raise ConfigurationError(f"The configuration file is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name == "quotas":
@@ -167,7 +174,7 @@ def _from_file(toml: str | None) -> dict[str, Any]:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             values[name] = _parsed(f"{name} in the configuration file", _PARSERS[name], text)
         else:
-            raise ConfigurationError(f"The configuration file has a setting that does not exist: {name}")
+            raise ConfigurationError(f"The configuration file contains an unknown setting: {name}")
     return values
 
 
@@ -177,7 +184,7 @@ def _quotas(table: Any) -> Quotas:
         name in known and isinstance(value, int) and not isinstance(value, bool) and value >= 0
         for name, value in table.items()
     ):
-        raise ConfigurationError(f"[quotas] takes whole numbers for: {', '.join(sorted(known))}")
+        raise ConfigurationError(f"[quotas] accepts whole numbers for these names: {', '.join(sorted(known))}")
     return Quotas(**table)
 
 
@@ -193,7 +200,7 @@ _LAST_PORT = 65535
 
 def _checked(config: Config) -> Config:
     if not 0 <= config.port <= _LAST_PORT:
-        raise ConfigurationError(f"port cannot be {config.port}: 0 to {_LAST_PORT} will do")
+        raise ConfigurationError(f"port cannot be {config.port}: it must be between 0 and {_LAST_PORT}")
     if config.workers < 1:
         raise ConfigurationError("workers cannot be less than 1")
     if config.audit_log_required and config.audit_log == "none":
@@ -201,17 +208,17 @@ def _checked(config: Config) -> Config:
             "audit_log_required cannot be true while audit_log is none: name a file, or - for standard output"
         )
     if bool(config.tls_cert) != bool(config.tls_key):
-        raise ConfigurationError("tls-cert and tls-key go together: give both or neither")
+        raise ConfigurationError("tls-cert and tls-key go together: set both or neither")
     if not config.tls_cert and not config.trusted_proxies and not is_loopback(config.host):
         raise ConfigurationError(
             f"{config.host} is not a loopback address, so TLS is needed: give --tls-cert and --tls-key, "
-            "or set DAYPASS_TRUSTED_PROXIES to the networks of the proxies that end TLS for you"
+            "or set DAYPASS_TRUSTED_PROXIES to the networks of the proxies that terminate TLS"
         )
     return config
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host to listen on is this machine alone."""
+    """Return whether a listening address is reachable only from this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,7 +1,7 @@
-"""What Daypass says when it refuses: one Fault a code.
+"""The errors of the API: one Fault class for each error code.
 
-Owns AWS's error codes, their HTTP status and whose fault they are. The words of one refusal belong to the
-place that refuses; how a Fault becomes bytes is wire/'s work.
+Owns AWS's error codes, their HTTP status and their type (Sender or Receiver). The code that refuses a request writes
+the message; wire/ encodes a Fault.
 Source: botocore's models of sts/2011-06-15 and iam/2010-05-08, "Common Errors" of both API references.
 """
 
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class Blame(Enum):
-    """Whose fault a Fault is, in the words of the Query protocol's `Type` element."""
+    """The side that caused a Fault: the Query protocol's `Type` element."""
 
     SENDER = "Sender"
     RECEIVER = "Receiver"
@@ -19,10 +19,10 @@ class Blame(Enum):
 class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
     """A refusal as the caller sees it.
 
-    `message` goes to the caller. `detail` goes to the audit event alone and never holds a secret.
-    `encoded` is the encoded authorization message of a denial, when there is one. `names_known_key` and `key_account`
-    are for the audit alone too: the caller was not proven, but the access key id that the call names exists here, and
-    is the account's.
+    `message` is sent to the caller. `detail` goes only to the audit event and never contains a secret. `encoded` is the
+    encoded authorization message of a denial, if there is one.
+    `names_known_key` and `key_account` are for the audit log too: the caller was not authenticated, but the call names
+    an access key id that exists here and belongs to this account.
     """
 
     code: ClassVar[str] = "InternalFailure"
@@ -39,7 +39,7 @@ class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
 
 
 class SenderFault(Fault):
-    """A fault of the caller. Subclasses name the code."""
+    """An error of the caller. Subclasses name the code."""
 
     status, blame = 400, Blame.SENDER
 
@@ -48,13 +48,13 @@ class SenderFault(Fault):
 
 
 class InvalidAction(SenderFault):
-    """No such action in this version of the API."""
+    """This version of the API has no such action."""
 
     code = "InvalidAction"
 
 
 class MalformedInput(SenderFault):
-    """A parameter cannot be read as its type. AWS gives no message."""
+    """A parameter cannot be parsed as its type. AWS sends no message."""
 
     code = "MalformedInput"
 
@@ -72,49 +72,64 @@ class InvalidParameterValue(SenderFault):
 
 
 class InvalidParameterCombination(SenderFault):
-    """Parameters that do not go together."""
+    """Parameters that exclude each other."""
 
     code = "InvalidParameterCombination"
 
 
 class RequestEntityTooLarge(SenderFault):
-    """The body is larger than the server reads."""
+    """The body is larger than the server's limit."""
 
     code, status = "RequestEntityTooLarge", 413
 
 
 class QueryTooLong(SenderFault):
-    """The query is longer than the server reads. Like a body that is too large, it gets an empty answer."""
+    """The query is longer than the server's limit.
+
+    The response is empty, as for a body that is too large.
+    """
 
     code = "QueryTooLong"
 
 
 class MalformedQueryString(SenderFault):
-    """The parameters cannot be read: broken escapes, no UTF-8, too many of them, or two that contradict."""
+    """The parameters cannot be parsed.
+
+    They have broken escapes, are not UTF-8, are too many, or contradict each other.
+    """
 
     code = "MalformedQueryString"
 
 
 class NoActionGiven(SenderFault):
-    """No action is named and no form is sent: a browser, which is sent to the sign-in page."""
+    """A request without an action and a form.
+
+    It comes from a browser, which is redirected to the sign-in page.
+    """
 
     code, status = "MissingAction", 302
 
 
 class Throttling(SenderFault):
-    """Too many calls from one peer without a proven caller, or too many large decisions of one account at a time."""
+    """Too many calls of one peer or one account.
+
+    The peer made too many unauthenticated calls, or the account too many large decisions or writes at a time.
+    """
 
     code = "Throttling"
 
 
 class ServiceUnavailable(Fault):
-    """The server cannot safely answer now: its database is away or its queue is full."""
+    """The server cannot answer safely now.
+
+    The database is not available, or the queue is full.
+    """
 
     code, status = "ServiceUnavailable", 503
 
 
 class InternalFailure(Fault):
-    """Our own bug. The caller learns the request id and nothing else."""
+    """A bug of Daypass. The caller gets only the request id."""
 
     code, status = "InternalFailure", 500
 
@@ -123,31 +138,31 @@ class InternalFailure(Fault):
 
 
 class MissingAuthenticationToken(SenderFault):
-    """The call must be signed and is not."""
+    """The call must be signed, but is not."""
 
     code, status = "MissingAuthenticationToken", 403
 
 
 class IncompleteSignature(SenderFault):
-    """The signature's parts cannot be read."""
+    """The parts of the signature cannot be parsed."""
 
     code = "IncompleteSignature"
 
 
 class SignatureDoesNotMatch(SenderFault):
-    """The signature is not the one we calculate, or its scope or time is wrong."""
+    """The signature, its scope or its time is wrong."""
 
     code, status = "SignatureDoesNotMatch", 403
 
 
 class InvalidClientTokenId(SenderFault):
-    """The access key or session token is unknown, inactive, or not of this pair."""
+    """The access key or session token is unknown, inactive or mismatched."""
 
     code, status = "InvalidClientTokenId", 403
 
 
 class ExpiredToken(SenderFault):
-    """The session has ended."""
+    """The session has expired."""
 
     code, status = "ExpiredToken", 403
 
@@ -156,55 +171,55 @@ class ExpiredToken(SenderFault):
 
 
 class AccessDenied(SenderFault):
-    """The caller may not do this."""
+    """The caller does not have the permission."""
 
     code, status = "AccessDenied", 403
 
 
 class ExpiredTokenException(SenderFault):
-    """The web identity token or the SAML assertion is past its end."""
+    """The web identity token or SAML assertion has expired."""
 
     code = "ExpiredTokenException"
 
 
 class ExpiredTradeInToken(SenderFault):
-    """The trade-in token of GetDelegatedAccessToken is past its end."""
+    """The trade-in token of GetDelegatedAccessToken has expired."""
 
     code = "ExpiredTradeInTokenException"
 
 
 class IDPCommunicationError(SenderFault):
-    """The identity provider could not be reached. The caller may try again."""
+    """The identity provider could not be reached. The caller may retry."""
 
     code = "IDPCommunicationError"
 
 
 class IDPRejectedClaim(SenderFault):
-    """The identity provider said no."""
+    """The identity provider rejected the claim."""
 
     code, status = "IDPRejectedClaim", 403
 
 
 class InvalidAuthorizationMessage(SenderFault):
-    """The encoded authorization message cannot be opened."""
+    """The encoded authorization message cannot be decrypted."""
 
     code = "InvalidAuthorizationMessageException"
 
 
 class InvalidIdentityToken(SenderFault):
-    """The assertion or token is not one we can believe."""
+    """The assertion or token is not trusted."""
 
     code = "InvalidIdentityToken"
 
 
 class JWTPayloadSizeExceeded(SenderFault):
-    """The token asked for would be too large."""
+    """The requested token would be too large."""
 
     code = "JWTPayloadSizeExceededException"
 
 
 class MalformedPolicyDocument(SenderFault):
-    """A policy is not in the policy language."""
+    """A policy does not follow the grammar of the policy language."""
 
     code = "MalformedPolicyDocument"
 
@@ -228,7 +243,7 @@ class RegionDisabled(SenderFault):
 
 
 class SessionDurationEscalation(SenderFault):
-    """A token may not outlive the session that asks for it."""
+    """A token must not outlive the session that requests it."""
 
     code, status = "SessionDurationEscalationException", 403
 
@@ -237,37 +252,37 @@ class SessionDurationEscalation(SenderFault):
 
 
 class NoSuchEntity(SenderFault):
-    """The named thing does not exist."""
+    """The named entity does not exist."""
 
     code, status = "NoSuchEntity", 404
 
 
 class EntityAlreadyExists(SenderFault):
-    """A thing of that name exists."""
+    """An entity of that name exists."""
 
     code, status = "EntityAlreadyExists", 409
 
 
 class DeleteConflict(SenderFault):
-    """The thing still has parts that must go first."""
+    """The entity still has parts that must be deleted first."""
 
     code, status = "DeleteConflict", 409
 
 
 class LimitExceeded(SenderFault):
-    """A quota of the account is used up."""
+    """The account has reached a quota."""
 
     code, status = "LimitExceeded", 409
 
 
 class OrganizationNotFound(SenderFault):
-    """The account belongs to no organization."""
+    """The account does not belong to an organization."""
 
     code = "OrganizationNotFoundException"
 
 
 class AccountNotManagementOrDelegatedAdministrator(SenderFault):
-    """Only the organization's management account, or its administrator of IAM, may do this."""
+    """Only the management account or the IAM administrator may do this."""
 
     code = "AccountNotManagementOrDelegatedAdministratorException"
 
@@ -297,19 +312,19 @@ class InvalidInput(SenderFault):
 
 
 class UnmodifiableEntity(SenderFault):
-    """The service-linked role or AWS managed policy cannot be changed by hand."""
+    """The service-linked role or AWS managed policy is read-only for callers."""
 
     code = "UnmodifiableEntity"
 
 
 class ConcurrentModification(SenderFault):
-    """Another change came in between."""
+    """Another request changed the entity at the same time."""
 
     code, status = "ConcurrentModification", 409
 
 
 class EntityTemporarilyUnmodifiable(SenderFault):
-    """The thing was made a moment ago."""
+    """The entity was created a moment ago."""
 
     code, status = "EntityTemporarilyUnmodifiable", 409
 
@@ -321,31 +336,31 @@ class InvalidAuthenticationCode(SenderFault):
 
 
 class PolicyNotAttachable(SenderFault):
-    """The policy cannot be attached to this kind of thing."""
+    """The policy cannot be attached to this type of entity."""
 
     code = "PolicyNotAttachable"
 
 
 class InvalidCertificate(SenderFault):
-    """The certificate cannot be read."""
+    """The certificate cannot be parsed."""
 
     code = "InvalidCertificate"
 
 
 class ServiceNotSupported(SenderFault):
-    """The call makes no sense here, and the message says why."""
+    """Daypass does not support the call. The message says why."""
 
     code, status = "NotSupportedService", 404
 
 
 class NoSuchAWSService(SenderFault):
-    """A service name that does not exist."""
+    """The service name does not exist."""
 
     code = "InvalidInput"
 
 
 class ReportNotPresent(SenderFault):
-    """No credential report was ever made."""
+    """A credential report was never created."""
 
     code, status = "ReportNotPresent", 410
 

@@ -1,6 +1,6 @@
-"""HMAC-SHA256 under one key that is used many times.
+"""HMAC-SHA256 with one key that is used many times.
 
-Owns the two pads, hashed beforehand, which makes each use cost half.
+Owns the two padded keys. They are hashed in advance, which halves the cost of each use.
 Source: RFC 2104.
 """
 
@@ -12,7 +12,7 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class KeyedHash:
-    """Makes HMAC-SHA256 under its key."""
+    """Computes HMAC-SHA256 with its key."""
 
     __slots__ = ("_inner", "_outer")
 

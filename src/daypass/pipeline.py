@@ -1,12 +1,20 @@
-"""The whole life of one request, in order. Read this file first.
+"""The stages of one request, in order. Read this file first.
 
-A request is one walk through named stages that exchange values; a stage never calls the next one:
+A request passes through these stages, which exchange values. A stage never calls the next one:
 
-    decode -> authenticate -> admit -> parse -> prove -> authorize -> run -> render -> record
+1. decode: the bytes of the request become a Call
+2. authenticate: verify the signature and the session token
+3. check session limits: actions and regions that these credentials exclude; an unsigned call is rate-limited instead
+4. parse: the parameters become typed values
+5. verify identity: verify a web identity token or a SAML assertion
+6. authorize: let the policy engine decide
+7. run: execute the operation, and mint credentials
+8. render: encode the result as XML or JSON
+9. record: write the audit event
 
-`Pipeline.answer` is a plain function of a request. It does no waiting of its own: on the server's event loop it is
-given a face of the store that raises WouldBlock when it would have to wait, and the edge (http/) then calls it again
-on a worker thread, where waiting is allowed. Nothing was done and nothing is recorded before it returns.
+`Pipeline.answer` is a synchronous function of a request. On the event loop it gets a store view that raises WouldBlock
+instead of waiting. The HTTP edge (http/) then calls it again on a worker thread, where waiting is allowed. A call that
+raises WouldBlock has not changed the store or recorded an event.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,33 +50,42 @@ from daypass.wire.render import render
 
 
 class Face(Protocol):
-    """The store as one thread may see it: the event loop's face raises WouldBlock, a worker's face waits."""
+    """The store as one thread may use it.
+
+    The view of the event loop raises WouldBlock; the view of a worker thread waits.
+    """
 
     views: Views
 
     def admits(self, peer: str) -> bool:
-        """Tell whether a peer may make one more unsigned call, and count it. A call is counted by its first face."""
+        """Count one more unsigned call of a peer. Return whether it is allowed.
+
+        Only the first view that sees a call counts it.
+        """
         ...
 
     def admits_failure(self, peer: str) -> bool:
-        """Tell whether a peer may have one more call refused for what it says of its signer, and count it."""
+        """Count one more failed authentication. Return whether it is allowed."""
         ...
 
     def ring(self) -> SealingRing:
-        """Return the keys that seal and open tokens now."""
+        """Return the keys that currently seal and open tokens."""
         ...
 
     def wait(self) -> None:
-        """Raise WouldBlock on the event loop, and return where waiting is allowed."""
+        """Raise WouldBlock on the event loop. Return where waiting is allowed."""
         ...
 
     def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
-        """Open what an operation may touch: nothing, one snapshot, or one transaction, for a signer's account."""
+        """Open the data that an operation accesses, for a signer's account.
+
+        That is the cache alone, one snapshot, or one transaction.
+        """
         ...
 
 
 class Trail(msgspec.Struct):
-    """How far a request has come, for the record."""
+    """The progress of a request, for its audit record."""
 
     call: Call | None = None
     access_key_id: str = ""
@@ -82,7 +99,7 @@ class Trail(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The stages, with what they need for every request."""
+    """The stages, and the values that they need for every request."""
 
     catalog: Catalog
     registry: Registry
@@ -100,15 +117,18 @@ class Pipeline:
     )
 
     def answer(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
-        """Return the answer to one request, whatever it holds.
+        """Return the response to any request.
 
-        Raises WouldBlock and KeysNeeded alone, before anything is done. After KeysNeeded the edge fetches the keys
-        and calls `answer_at_last`.
+        Raises only WouldBlock and KeysNeeded, before the request has any effect. After KeysNeeded, the edge fetches the
+        keys and calls `answer_at_last`.
         """
         return self._answer(request, request_id, face, (WouldBlock, KeysNeeded))
 
     def answer_at_last(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
-        """Return the answer to a request for which keys were fetched. Those that are still missing refuse it."""
+        """Return the response to a request after its keys were fetched.
+
+        The request is refused if keys are still missing.
+        """
         return self._answer(request, request_id, face, (WouldBlock,))
 
     def _answer(
@@ -122,10 +142,11 @@ class Pipeline:
         except Fault as fault:
             trail.fault = _without_frames(_held_back(fault, request, face, trail))
             response = refuse(trail.fault, request, request_id, trail.call)
-        except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
+        except Exception as bug:  # noqa: BLE001 - the response to a bug has a request id, never a traceback
             self.report_bug(request_id, bug)
             trail.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
             response = refuse(trail.fault, request, request_id, trail.call)
+        # 9. record. A required log has the event already.
         happening = self._happening(request, request_id, now, trail)
         if trail.is_recorded and trail.fault is None and self.required_log is not None:
             self.required_log.count(happening)
@@ -134,9 +155,9 @@ class Pipeline:
         return response
 
     def record_first(self, happening: Happening) -> None:
-        """Record what is about to be answered outside of the pipeline, before it is where the log is required.
+        """Record a response from outside of the pipeline before it is sent.
 
-        Raises ServiceUnavailable where it cannot be recorded. May wait.
+        A required log may wait, and raises ServiceUnavailable if the record cannot be written.
         """
         if self.required_log is None:
             self.record(happening)
@@ -145,16 +166,20 @@ class Pipeline:
             self.required_log.count(happening)
 
     def _walk(self, request: HttpRequest, request_id: str, face: Face, now: datetime, trail: Trail) -> HttpResponse:
+        # 1. decode. A repeated request skips decoding and parsing (stages 1 and 4), and no other stage.
         known = self.readings.find(request)
         call = trail.call = decode(request, self.catalog) if known is None else known.call
         operation = self.registry.find(call.service, call.action) if known is None else known.operation
+        # 2. authenticate
         signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
+        # 3. check session limits
         if signer is not None:
             admit(signer, call.service, call.action, regions=self.regions)
         else:
             trail.is_counted = True
             if not face.admits(request.peer):
                 raise Throttling("Rate exceeded")
+        # 4. parse
         if known is None:
             self.registry.require_supported(call.operation, call.params)
             parameters = trail.parameters = call.operation.parse(call.params)
@@ -172,14 +197,18 @@ class Pipeline:
         account = signer.caller.account if signer else ""
         with face.open(touches, now, region, account) as world:
             trail.caller = signer.caller if signer else None
+            # 5. verify identity
             caller = trail.caller = operation.prove(asked, trail.caller, world)
+            # 6. authorize
             around = Surroundings(now, request, region)
             authorized = authorize(operation, asked, caller, around, world)
+            # 7. run
             result = operation.run(authorized, world)
             if required is not None:
-                # Within the transaction: where the event cannot be written, nothing is kept.
+                # 9. record, inside the transaction: if the event cannot be written, the changes are rolled back.
                 required.record(self._happening(request, request_id, now, trail))
                 trail.is_recorded = True
+        # 8. render
         return render(call, result, request_id)
 
     def _authenticate(
@@ -215,31 +244,32 @@ class Pipeline:
 
 
 def _held_back(fault: Fault, request: HttpRequest, face: Face, trail: Trail) -> Fault:
-    """Return what to answer to a refused call: Throttling, where its peer has had too many without a proven caller.
+    """Return the fault, or Throttling if the peer failed too often.
 
-    Whether a signature holds is known only after the check. So the failures are counted, and good calls from the same
-    address go on at any rate, whoever fails beside them.
+    A signature is known to be valid only after the check. Only failures are counted, so valid calls from the same
+    address are never throttled because of other callers behind it.
     """
     if trail.signer is not None or trail.is_counted or fault.blame is not Blame.SENDER:
         return fault
     if face.admits_failure(request.peer):
         return fault
-    throttling = Throttling("Rate exceeded", detail=f"held back: {fault.code}")
+    throttling = Throttling("Rate exceeded", detail=f"throttled: {fault.code}")
     throttling.names_known_key, throttling.key_account = fault.names_known_key, fault.key_account
     return throttling
 
 
 def _without_frames(fault: Fault) -> Fault:
-    """Return a fault without tracebacks, its own and those of the errors that led to it.
+    """Return a fault without tracebacks, also of the errors that caused it.
 
-    They lead back to the trail, and such a ring would keep the whole request until a search for cycles.
+    Their frames refer to the trace of the request. This cycle would keep the whole request in memory until the next
+    garbage collection.
     """
     fault.__cause__ = fault.__context__ = None
     return fault.with_traceback(None)
 
 
 def refuse(fault: Fault, request: HttpRequest, request_id: str, call: Call | None = None) -> HttpResponse:
-    """Return a refusal in the form that the client wants."""
+    """Return a refusal in the format that the client requested."""
     return render_fault(
         fault,
         request_id=request_id,

@@ -1,7 +1,7 @@
-"""The outside world, as small promises: time and entropy.
+"""Protocols for the outside world: time and randomness.
 
-Owns the Protocols that the pure parts and the operations are handed. What really stands behind them is
-chosen in wiring.py; tests hand in a frozen clock and a counted entropy.
+Owns the Protocols that the pure packages and the operations receive. wiring.py chooses their implementations; tests
+pass a fixed clock and deterministic randomness.
 """
 
 from datetime import datetime
@@ -9,16 +9,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time. The same clock serves a whole process."""
+    """Returns the time. A whole process shares one clock."""
 
     def now(self) -> datetime:
-        """Return the present instant, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
 
 class Entropy(Protocol):
-    """Gives unpredictable bytes. Two calls never give related answers."""
+    """Returns unpredictable bytes. Two results are never related."""
 
     def __call__(self, count: int, /) -> bytes:
-        """Return `count` bytes from a source fit for keys."""
+        """Return `count` bytes that are suitable for keys."""
         ...

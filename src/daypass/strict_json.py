@@ -41,7 +41,7 @@ class NotStrictJsonError(ValueError):
 
 
 class NumberText(str):
-    """A JSON number, as its source text: `1.0` stays `1.0`."""
+    """A JSON number as its source text: `1.0` stays `1.0`."""
 
     __slots__ = ()
 
@@ -54,7 +54,7 @@ def short_integer(digits: str) -> int:
 
 
 def any_integer(digits: str) -> int:
-    """Return an integer of as many digits as Python converts."""
+    """Return an integer of any length that Python converts."""
     try:
         return int(digits)
     except ValueError:
@@ -70,7 +70,7 @@ def finite_number(digits: str) -> float:
 
 
 class JsonReader:
-    """Reads JSON within limits. The cost is linear in the length of the text."""
+    """Parses JSON within limits. The cost is linear in the length."""
 
     def __init__(
         self,

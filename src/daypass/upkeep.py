@@ -1,7 +1,7 @@
-"""What a server does by itself every minute, such as tending the rings of keys that seal and that sign.
+"""The maintenance that a server does every minute, such as key rotation.
 
-Owns the thread. Which key comes and goes when is mint/'s rule. Every server of a store does the same; the store lets
-one write at a time, and whoever comes second finds nothing left to do.
+Owns the thread. mint/ decides when keys are added and removed. Every server of a store does the same maintenance. The
+store allows one writer at a time, and the second server then finds that the work is done.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,10 @@ _DAY = 86_400
 
 
 class Upkeep(Background):
-    """A thread that does a server's chores now and every minute, and once more at the end."""
+    """A thread that runs a server's chores every minute.
+
+    It runs them at the start and once more at the end.
+    """
 
     def __init__(self, *chores: Callable[[], None]) -> None:
         super().__init__("upkeep", self._run)
@@ -35,15 +38,15 @@ class Upkeep(Background):
                 try:
                     chore()
                 except (StoreUnavailable, NoActiveKeyError) as error:
-                    # The next time will do; what there is goes on serving.
-                    structlog.get_logger().warning("a chore was put off", error=str(error))
+                    # The next run retries it. The existing keys remain in use.
+                    structlog.get_logger().warning("maintenance postponed", error=str(error))
             if self.stopping.is_set():
                 return
             self.stopping.wait(INTERVAL)
 
 
 class KeyUpkeep:
-    """Rotates keys when they are old, and destroys those that nothing needs any more."""
+    """Rotates old keys, and deletes keys that are no longer needed."""
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, entropy: Entropy, *, rotate_days: int) -> None:
         self._store = store
@@ -53,7 +56,7 @@ class KeyUpkeep:
         self._rotate_after = rotate_days * _DAY
 
     def tend(self) -> None:
-        """Tend the rings once. Writes only where there is something to do."""
+        """Check the key rings once. Writes only if a key is due."""
         now = int(self._clock.now().timestamp())
         self._tend_sealing_keys(now)
         self._tend_token_keys(now)
@@ -78,7 +81,7 @@ class KeyUpkeep:
                 tend_token_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
 
     def _drop_request_keys(self, now: int) -> None:
-        # These are rotated by hand: providers must hear of a new one first.
+        # Operators rotate these keys: identity providers need a new certificate in advance.
         with self._store.read() as reader:
             if not has_expired_keys(reader, now=now):
                 return

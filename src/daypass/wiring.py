@@ -1,6 +1,6 @@
-"""Build the real thing: the only module that knows which implementation stands behind which promise.
+"""Build the server: the only module that chooses implementations.
 
-Owns the choice and the order of building. Everything it hands out is a value or an object with a Protocol's face.
+Owns the choice and the order of construction. It returns values and objects that implement a Protocol.
 """
 
 import os
@@ -64,21 +64,21 @@ from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
 _THREADS = 16
-_HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # of the threads, at a time, for decisions over large policies
-_WRITERS_OF_ONE = 12  # of the threads, at a time, for what one account changes
+_HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
+_WRITERS_OF_ONE = 12  # threads that the writes of one account may use at a time
 
 
 class SystemClock:
     """The computer's clock."""
 
     def now(self) -> datetime:
-        """Return the present instant, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Where the master key may come from: its text, or a file that holds it. Empty where not given."""
+    """The source of the master key: its text or a file. Empty if not given."""
 
     text: str = ""
     file: str = ""
@@ -89,7 +89,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class OpenedStore:
-    """A store that is ready to use, with the box for its secrets."""
+    """A store that is ready to use, and the vault for its secrets."""
 
     store: Store
     vault: Vault
@@ -98,13 +98,16 @@ class OpenedStore:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether no account was ever made in it."""
+        """Return whether the store has no accounts."""
         with self.store.read() as reader:
             return is_empty(reader)
 
 
 def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -> OpenedStore:
-    """Open the store and its vault, and see that there is a key ring. Raises StoreRefused."""
+    """Open the store and its vault. Create a key ring if it is missing.
+
+    Raises StoreRefused.
+    """
     clock = clock or SystemClock()
     address = parse_address(config.store_url)
     store = open_address(address, clock=clock)
@@ -128,7 +131,10 @@ def _open_vault(store: Store, address: Address, keys: Keys) -> Vault:
 
 
 class _Open:
-    """Opens nothing beyond the cache: what the hot path needs, without a generator's cost."""
+    """Gives access to the cache alone.
+
+    This is the hot path, so it avoids the cost of a generator.
+    """
 
     __slots__ = ("world",)
 
@@ -139,14 +145,14 @@ class _Open:
         return self.world
 
     def __exit__(self, *_: object) -> None:
-        """Nothing was opened."""
+        """Do not close anything: only the cache was used."""
 
 
 class StoreFace:
-    """The store as the event loop sees it: what is not in the cache raises WouldBlock.
+    """The store as the event loop uses it: a cache miss raises WouldBlock.
 
-    Every request comes here first, so this is where unsigned calls are counted. A call that is refused for its
-    signature is counted wherever that is found out.
+    Every request comes here first, so unsigned calls are counted here. A call with an invalid signature is counted on
+    the thread that detects it.
     """
 
     def __init__(
@@ -166,38 +172,41 @@ class StoreFace:
         self._admits = admits
 
     def admits(self, peer: str) -> bool:
-        """Tell whether a peer may make one more unsigned call, and count it."""
+        """Count one more unsigned call of a peer. Return whether it is allowed."""
         return self._admits(peer)
 
     def admits_failure(self, peer: str) -> bool:
-        """Tell whether a peer may have one more call refused for what it says of its signer, and count it."""
+        """Count one more failed authentication. Return whether it is allowed."""
         return self._admits(peer)
 
     def ring(self) -> SealingRing:
-        """Return the sealing keys, from the cache."""
+        """Return the sealing keys from the cache."""
         return self.views.get(load_ring, self._there.vault)
 
     def wait(self) -> None:
-        """Wait for nothing: a worker does."""
+        """Raise WouldBlock: only a worker thread may wait."""
         raise WouldBlock
 
     def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
-        """Open the cache alone, and nothing that waits."""
-        del account  # nobody waits here
+        """Return access to the cache alone.
+
+        Raises WouldBlock for any other access.
+        """
+        del account  # the event loop never waits
         if touches is not Touches.CACHE:
             raise WouldBlock
         return _Open(self._world(now, region, None))
 
     def apart(self) -> AbstractContextManager[Writer]:
-        """Open no transaction: a writer waits."""
+        """Raise WouldBlock: a transaction waits for other writers."""
         raise WouldBlock
 
     def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open no snapshot: a store may be slow to answer."""
+        """Raise WouldBlock: a store may be slow."""
         raise WouldBlock
 
     def heavy_work(self, _account: str) -> AbstractContextManager[None]:
-        """Let nothing begin that takes long."""
+        """Raise WouldBlock: the work takes long."""
         raise WouldBlock
 
     def _world(self, now: datetime, region: str, transaction: Reader | Writer | None) -> World:
@@ -220,20 +229,20 @@ class StoreFace:
 
 
 class WaitingFace(StoreFace):
-    """The store as a worker thread sees it: it waits for snapshots and transactions."""
+    """The store as a worker thread uses it: it waits for the database."""
 
     _shares = _writers = WorkShares(of_one=sys.maxsize, of_all=sys.maxsize)
 
     def sharing(self, shares: WorkShares, writers: WorkShares) -> Self:
-        """Let each account have no more of the threads than its share, and return this face.
+        """Limit the threads that each account may use, and return this view.
 
-        `shares` are those of large decisions, `writers` those of calls that change something.
+        `shares` limits large decisions, `writers` calls that change data.
         """
         self._shares, self._writers = shares, writers
         return self
 
     def wait(self) -> None:
-        """Go on: a worker may wait."""
+        """Return: a worker thread may wait."""
 
     @contextmanager
     def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> Iterator[World]:
@@ -244,33 +253,37 @@ class WaitingFace(StoreFace):
             with self._there.store.read() as reader:
                 yield self._world(now, region, reader)
         else:
-            # There is one writer at a time: whoever waits for their turn holds a thread, and may not hold them all.
+            # The store has one writer at a time. Calls that wait for their turn occupy threads, so one account may not
+            # use all of them.
             with self._writers.take(account), self._there.store.write() as writer:
                 yield self._world(now, region, writer)
 
     def apart(self) -> AbstractContextManager[Writer]:
-        """Open a transaction beside the request."""
+        """Open a transaction beside the request's own."""
         return self._there.store.write()
 
     def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a snapshot beside the request."""
+        """Open a snapshot beside the request's own."""
         return self._there.store.read()
 
     def heavy_work(self, account: str) -> AbstractContextManager[None]:
-        """Take the account's share of the threads, where they are shared."""
+        """Take a share of the threads for the account."""
         return self._shares.take(account)
 
 
 class SecondFace(WaitingFace):
-    """The store as a worker thread sees it, for requests that the event loop has looked at."""
+    """The store as a worker thread uses it after the event loop tried."""
 
-    def admits(self, peer: str) -> bool:  # noqa: ARG002 - the Face's promise
-        """Admit every unsigned call: the event loop counted it."""
+    def admits(self, peer: str) -> bool:  # noqa: ARG002 - required by the Protocol
+        """Allow every unsigned call: the event loop has counted it."""
         return True
 
 
 def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = None) -> App:
-    """Return the application of one server process. It closes the store when it stops."""
+    """Return the application of one server process.
+
+    It closes the store when it stops.
+    """
     cache = Cache(there.store, max_entries=config.cache_entries)
     meter = Meter()
     sink = sink or _open_audit(config, meter)
@@ -348,17 +361,23 @@ def _metrics_of(config: Config, meter: Meter) -> tuple[Callable[[], None], ...]:
 
 
 def fetch_limits(config: Config) -> FetchLimits:
-    """Return where issuers may be, and whose certificates the server trusts there."""
+    """Return the allowed networks of issuers, and the CAs trusted there."""
     return FetchLimits(config.oidc_allowed_networks, Path(config.oidc_ca_bundle) if config.oidc_ca_bundle else None)
 
 
 def webhook_limits(config: Config) -> FetchLimits:
-    """Return where webhooks may be. A network that is open to issuers is not thereby open to them."""
+    """Return the allowed networks of webhooks.
+
+    A network that is allowed for issuers is not automatically allowed for webhooks.
+    """
     return replace(fetch_limits(config), networks=config.webhook_allowed_networks)
 
 
 def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
-    """Return the keys of OpenID Connect issuers, fetched as the operator allows. Raises ConfigurationError."""
+    """Return the keys of OpenID Connect issuers.
+
+    They are fetched within the operator's limits. Raises ConfigurationError.
+    """
     limits = fetch_limits(config)
     try:
         create_context(limits.ca_bundle, frozenset())
@@ -370,7 +389,10 @@ def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
 
 
 def oidc_clients(config: Config) -> tuple[Client, ...]:
-    """Return who we are at each provider that people sign in with. Raises ConfigurationError."""
+    """Return the client registrations at the sign-in providers.
+
+    Raises ConfigurationError.
+    """
     return tuple(Client(each.issuer, each.client_id, _secret(each.secret_file)) for each in config.oidc_clients)
 
 
@@ -380,17 +402,17 @@ def _secret(file: str) -> str:
     try:
         secret = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        # What a file that is no text holds is not repeated: it may still be the secret.
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        # The content of a file that is not text is not repeated: it may still be the secret.
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: {reason}") from None
     if not secret:
-        # A client that has lost its secret must not pass for one that never had any.
-        raise ConfigurationError(f"oidc_clients: there is no secret in {file}")
+        # A confidential client whose secret is missing must not become a public client.
+        raise ConfigurationError(f"oidc_clients: {file} does not contain a secret")
     return secret
 
 
 def saml_rules(config: Config) -> SamlRules:
-    """Return what this installation asks of SAML assertions."""
+    """Return this installation's requirements for SAML assertions."""
     return SamlRules(
         names=frozenset(config.saml_audiences),
         addresses=frozenset(config.saml_recipients),
@@ -408,13 +430,16 @@ def _open_audit(config: Config, meter: Meter) -> ServerSink:
 
 
 def _audit_file(config: Config) -> str:
-    """Return the file that audit events go to, or nothing where they go elsewhere."""
+    """Return the file of the audit log, or "" if it is not a file."""
     target = audit_target(config)
     return "" if target in {"-", "none"} else target
 
 
 def audit_target(config: Config) -> str:
-    """Return where audit events go: where the operator says, else beside the database, else standard output."""
+    """Return the target of audit events.
+
+    That is the configured target, else a file beside the database, else standard output.
+    """
     if config.audit_log:
         return config.audit_log
     address = parse_address(config.store_url)
@@ -422,14 +447,14 @@ def audit_target(config: Config) -> str:
 
 
 def _region_rule(config: Config) -> Callable[[str], bool]:
-    # A real region that is not served is told so by name, once the caller has proved itself; nonsense is not.
+    # A real region that is not served is named in the refusal once the caller is authenticated; an invalid name is not.
     if not config.regions:
         return is_aws_region
     return lambda name: is_aws_region(name) or name in config.regions
 
 
 def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
-    # What `_counter` does is written out: each request comes by here, and a call more can be measured.
+    # Inlines `_counter`: this runs for every request, and the extra call is measurable.
     def record(happening: Happening) -> None:
         fault = happening.fault
         meter.answered(happening.action, "" if fault is None else fault.code)
@@ -451,7 +476,7 @@ def _counter(meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
 
 
 def _note_use(happening: Happening, caller: Caller, uses: LastUses) -> None:
-    """Note the use of a long-term key, or of the role behind a session."""
+    """Record the use of a long-term key, or of the role of a session."""
     if caller.session is None:
         used = caller.access_key_id
     elif caller.principal.kind is PrincipalKind.ROLE_SESSION:
@@ -467,7 +492,7 @@ def _note_use(happening: Happening, caller: Caller, uses: LastUses) -> None:
 
 
 def _report_bug(request_id: str, bug: Exception) -> None:
-    # The plain traceback: the values of local variables, which may be secret, are never logged.
+    # The plain traceback: values of local variables may be secret, and are never logged.
     text = "".join(traceback.format_exception(bug))
     structlog.get_logger().error("bug", request_id=request_id, traceback=text)
 
