@@ -1,7 +1,7 @@
-"""Take connections from a listening socket, within the limits, before anything is spent on them.
+"""Accept connections within the limits, before they cost anything.
 
-Owns the accepting. uvicorn's own way learns the peer only after a TLS handshake, and so would hold a descriptor for
-each silent peer that never begins one. Here a connection has its place, or is closed at once.
+Owns accepting. uvicorn learns the peer only after a TLS handshake, and would thus keep a descriptor for each silent
+peer that never begins one. Here a connection gets a slot or is closed at once.
 """
 
 import asyncio
@@ -12,12 +12,15 @@ from collections.abc import Callable
 from daypass.http.connection import Connection
 from daypass.http.connection_limits import ConnectionLimits, Place
 
-_AT_ONCE = 16  # connections, before others have their turn
-_PAUSE = 0.05  # seconds until it is tried again, when the system has no descriptors or memory left
+_AT_ONCE = 16  # connections per turn, before other work continues
+_PAUSE = 0.05  # seconds until the next attempt, if the system has no descriptors or memory left
 
 
 class Acceptor:
-    """Accepts connections for `make`, from `start` until `close`. `tls` is None for plain HTTP."""
+    """Accepts connections for `make`, from `start` until `close`.
+
+    `tls` is None for plain HTTP.
+    """
 
     handshake_patience = 10.0  # seconds for a TLS handshake
 
@@ -37,12 +40,12 @@ class Acceptor:
         self._pausing: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start accepting."""
         self._listener.settimeout(0)
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def close(self) -> None:
-        """Accept no more, and give up the connections that are not open yet."""
+        """Stop accepting, and abandon the handshakes that are not complete."""
         if self._pausing is not None:
             self._pausing.cancel()
         if self._listener.fileno() >= 0:
@@ -51,7 +54,7 @@ class Acceptor:
             task.cancel()
 
     async def wait_closed(self) -> None:
-        """Wait until nothing is being opened."""
+        """Wait until every pending handshake has ended."""
         if self._opening:
             await asyncio.wait(self._opening)
 
@@ -62,9 +65,9 @@ class Acceptor:
             except (BlockingIOError, InterruptedError):
                 return
             except ConnectionError:
-                continue  # The client was quicker.
+                continue  # The client has closed it already.
             except OSError:
-                # No descriptors or no memory: the client waits in the backlog, and the loop must not spin meanwhile.
+                # No descriptors or memory: the client waits in the backlog. A pause keeps the event loop from spinning.
                 self._loop.remove_reader(self._listener.fileno())
                 self._pausing = self._loop.call_later(_PAUSE, self.start)
                 return
@@ -78,7 +81,7 @@ class Acceptor:
 
     async def _open(self, accepted: socket.socket, place: Place) -> None:
         connection = self._make()
-        connection.place = place  # left when the connection is lost
+        connection.place = place  # released when the connection is lost
         accepted.settimeout(0)
         patience = self.handshake_patience if self._tls else None
         is_open = False
@@ -88,7 +91,7 @@ class Acceptor:
             )
             is_open = True
         except (OSError, TimeoutError, asyncio.CancelledError):
-            pass  # A handshake that fails (ssl.SSLError is an OSError) is the client's affair.
+            pass  # A failed handshake (ssl.SSLError is an OSError) is the client's problem.
         finally:
             if not is_open:
                 place.leave()

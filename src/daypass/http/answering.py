@@ -1,4 +1,7 @@
-"""An answer as the messages of ASGI. Owns its framing: the length is told, so that nothing is sent in chunks."""
+"""Sends a response as messages of ASGI.
+
+Owns the framing: a response always has a Content-Length, so that it is never sent in chunks.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,7 +12,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 async def send_answer(send: Send, response: HttpResponse) -> None:
-    """Send a whole answer."""
+    """Send a whole response."""
     length = (b"content-length", b"%d" % len(response.body))
     await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
     await send({"type": "http.response.body", "body": response.body})

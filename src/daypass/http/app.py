@@ -1,7 +1,7 @@
-"""The ASGI application: one URL for the API, and a few pages for machines beside it.
+"""The ASGI application: the API at /, and pages for machines beside it.
 
-Owns what happens between the socket and the pipeline: the body's limits, the client's address, the choice between the
-event loop and a worker thread. What an answer says is the pipeline's work.
+Owns the steps between the socket and the pipeline: the limits of a body, the client's address, the choice between the
+event loop and a worker thread. The pipeline decides the content of a response.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, Face], HttpResponse]
 
 _MOST_WAITING = 1024
-# What is more than this takes longer than a millisecond to read, hash and take apart.
+# Larger requests take more than a millisecond to read, hash and parse.
 _LIGHT_BYTES = 32_768
 _LIGHT_PARAMETERS = 128
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
@@ -45,9 +45,9 @@ _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class App:
     """Answers every request of one server process.
 
-    `hot` is the store as the event loop may see it, `cold` as a worker thread may, and `cold_first` the same for a
-    request that the event loop has not looked at. `issuers` serves what verifies our web identity tokens, `portal` the
-    paths that are nobody else's. `connections` says how many there may be, `is_ready` whether the store can be asked.
+    `hot` is the store view of the event loop, `cold` that of a worker thread, and `cold_first` that of a worker thread
+    for a request that the event loop has not tried. `issuers` serves the keys that verify our web identity tokens,
+    `portal` all other paths. `connections` limits the connections; `is_ready` returns whether the store is available.
     """
 
     pipeline: Pipeline
@@ -72,7 +72,7 @@ class App:
     _fetching: FetchSlots = field(default_factory=FetchSlots)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the start and the end of the server."""
+        """Serve one request, or the startup and shutdown of the server."""
         if scope["type"] == "http":
             if scope["path"] == "/":
                 await self._api(scope, receive, send)
@@ -101,7 +101,10 @@ class App:
             return answer if isinstance(answer, HttpResponse) else await answer
 
     def at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
-        """Answer a call now, or return what will once the waiting is over. A body of None was too large."""
+        """Return the response, or an awaitable of it if the request must wait.
+
+        A body of None was too large.
+        """
         request, request_id = self._request(scope, body), self._request_ids()
         if _is_large(request):
             return self._answer_waiting(request, request_id, self.cold_first)
@@ -119,7 +122,7 @@ class App:
             return await self._answer_with_keys(needed, request, request_id)
 
     async def _answer_with_keys(self, needed: KeysNeeded, request: HttpRequest, request_id: str) -> HttpResponse:
-        # The wait is here, on the event loop: an issuer that hangs must not hold a worker thread.
+        # This waits on the event loop: an issuer that does not answer must not occupy a worker thread.
         account = needed.provider.account
         if self._fetching.take(account, request):
             try:
@@ -157,7 +160,7 @@ class App:
         )
 
     def _vetted(self, scope: Scope) -> Scope:
-        """Return a scope that names the client's own address, as trusted proxies tell it."""
+        """Return a scope with the client's own address, resolved by PeerRule."""
         request = self._request(scope, b"")
         return {**scope, "client": (request.peer, 0), "scheme": "https" if request.secure else "http"}
 
@@ -180,7 +183,7 @@ class App:
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:
-            await send_answer(send, HttpResponse(404, _PLAIN, b"There is nothing here. The API is at /.\n"))
+            await send_answer(send, HttpResponse(404, _PLAIN, b"Page not found. The API is at /.\n"))
 
     async def _see_if_ready(self) -> bool:
         ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
@@ -203,7 +206,7 @@ class App:
 
 
 def _is_large(request: HttpRequest) -> bool:
-    """Tell whether reading a request is more work than the event loop can spare."""
+    """Return whether a request is too large to parse on the event loop."""
     body, query = request.body, request.query
     size = len(body) + len(query)
     return size > _LIGHT_BYTES or (

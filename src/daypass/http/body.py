@@ -1,6 +1,7 @@
-"""Read a request's body within bounds of size, of time and of memory for all requests together.
+"""Read a request's body within limits of size, time and memory.
 
-Owns the limits. A body over the limit is not read to its end: the request says `truncated` and is refused.
+Owns the limits; the limit of memory applies to all requests together. A body over the limit is not read to its end: the
+request is marked `truncated` and refused.
 """
 
 import asyncio
@@ -14,55 +15,65 @@ from daypass.federation.oidc.shares import FairLane, Turn
 Receive = Callable[[], Awaitable[Any]]
 Headers = Iterable[tuple[bytes, bytes]]
 
-LARGEST = 10_000_000  # bytes; what AWS reads
-# Bytes; bodies up to this size are not counted. The longest assertion fits, so that whoever occupies all places of the
-# large ones, byte by byte, keeps nobody from signing in.
+LARGEST = 10_000_000  # bytes; AWS's limit
+# Bytes. Bodies up to this size are not counted. The longest assertion fits, so a peer that occupies all slots for large
+# bodies with slow uploads cannot keep others from signing in.
 _SMALL = 131_072
 _LARGE_AT_ONCE = 8
 _PATIENCE = 30.0  # seconds for the whole body to arrive
 
 
-class ClientGone(Exception):  # noqa: N818 - an event, no fault
-    """The client closed the connection before its request was whole."""
+class ClientGone(Exception):  # noqa: N818 - an event, not a fault
+    """The client closed the connection before its request was complete."""
 
 
-class TooSlow(Exception):  # noqa: N818 - an event, no fault
+class TooSlow(Exception):  # noqa: N818 - an event, not a fault
     """The body did not arrive in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Whose body it is, and how long its place is kept. `peer` is the network that its client is counted under."""
+    """The client of an upload, and the stack that holds its slot.
+
+    `peer` is the network under which the client is counted.
+    """
 
     peer: str
     place: AsyncExitStack
 
 
 class BodyReader:
-    """Reads bodies. At most a few large ones are held in memory at a time; the others wait their turn.
+    """Reads bodies. At most a few large ones are in memory at a time.
 
-    One peer has half of the places at most, so that its slow uploads leave places to others. A large body keeps its
-    place until the stack of its Upload is closed: when the request was answered, since it may wait for a worker thread.
+    Other large bodies wait for a slot. One peer gets at most half of the slots, so that its slow uploads leave slots
+    for others. A large body keeps its slot until the stack of its Upload is closed. That is after the response, because
+    the request may wait for a worker thread.
     """
 
     def __init__(self) -> None:
         self._large = FairLane(_LARGE_AT_ONCE)
 
     def whole(self, message: Any) -> bytes | None:
-        """Return the body where the first message holds all of it, else None. Raises ClientGone."""
+        """Return the body if the first message contains all of it, else None.
+
+        Raises ClientGone.
+        """
         if message["type"] != "http.request":
             raise ClientGone
         body: bytes = message.get("body", b"")
         return None if message.get("more_body", False) or len(body) > LARGEST else body
 
     async def rest(self, message: Any, receive: Receive, headers: Headers, upload: Upload) -> bytes | None:
-        """Return the body that begins with `message`, or None when it is too large. Raises ClientGone, TooSlow."""
+        """Return the body that begins with `message`, or None if it is too large.
+
+        Raises ClientGone and TooSlow.
+        """
         announced = _announced(headers)
         if announced is not None and announced > LARGEST:
             return None
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            return None  # whole, and too large
+            return None  # complete, but too large
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await self._read_on(receive, body, upload)

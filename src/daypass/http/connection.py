@@ -1,12 +1,13 @@
-"""One connection: uvicorn's, but with bounds on time, and a short way for the API's calls.
+"""One connection: uvicorn's, with timeouts, and a fast path for the API.
 
-Owns the bounds on time. Without them anybody could hold connections open for ever: by silence, by requests that never
-become whole, or by answers that are never read. How bytes become requests, and the bounds on a request's head, are
-framing.py's. How much of a body is read is body.py's rule.
+Owns the timeouts. Without them a client could hold connections open for ever: by silence, by requests that never become
+complete, or by responses that it never reads. framing.py splits the bytes into requests and limits the head of a
+request. body.py limits the body.
 
-Owns the short way too. A call of the API is small and whole, and its answer mostly needs no waiting; then the task and
-the messages of ASGI cost more than the answer. Such a call is kept until it is whole, answered where it was read, and
-written at once. All else takes the usual way: other pages, large or unusual requests, answers that have to wait.
+Owns the fast path too. A call of the API is small and complete, and its response rarely has to wait; the task and the
+messages of ASGI would then cost more than the response. Such a call is buffered until it is complete, answered where it
+was read, and its response is written at once. All other requests take uvicorn's path: other pages, large or unusual
+requests, responses that have to wait.
 """
 
 import asyncio
@@ -17,43 +18,44 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from daypass.http.answering import send_answer
 from daypass.http.connection_limits import Place
-from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - its users find it here
+from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - re-exported
 from daypass.http.framing import OneRequestAtATime
 from daypass.http.peer import plain_address
 from daypass.wire.http import HttpResponse
 
-_LARGEST_KEPT = 65_536  # bytes of a body that is waited for here
-_LEAST_READ = 16_384  # bytes of an answer that a client must take within its patience
+_LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
+_LEAST_READ = 16_384  # bytes of a response that a client must read within its timeout
 
-# Answers a whole request now, or returns what will.
+# Returns the response to a complete request, or an awaitable of it.
 AtOnce = Callable[[Any, bytes], HttpResponse | Awaitable[HttpResponse]]
 
 
 class Connection(OneRequestAtATime):
-    """Closes itself when the client is too slow: silent, in sending a request, or in reading an answer.
+    """Closes itself if the client is too slow.
 
-    An application with a method `at_once` is asked by it for what is POSTed to /.
+    That is a client that is silent, or that sends a request or reads a response too slowly. If the application has a
+    method `at_once`, it is called for requests with POST to /.
     """
 
-    patience = 60.0  # seconds for a whole request, and for each part of an answer that the client has to take
+    patience = 60.0  # seconds for a whole request, and for each part of a response that the client reads
     patience_for_first_byte = 10.0
     patience_for_tls_end = 3.0  # seconds, when the server stops
 
     _deadline: asyncio.TimerHandle | None = None
-    _is_timed = False  # the deadline is that of a request that has begun
+    _is_timed = False  # the deadline belongs to a request that has begun
     _stalled: asyncio.TimerHandle | None = None
     _is_stopping = False
     _tls_end: asyncio.TimerHandle | None = None
 
     _at_once: AtOnce | None = None
-    _kept: bytearray | None = None  # the body, so far, of a call that will be answered here
+    _kept: bytearray | None = None  # the body, so far, of a call on the fast path
     _awaited: Awaitable[HttpResponse] | None = None
-    _answered = False  # in this turn: others have theirs before a second one is
+    _answered = False  # in this turn: other connections come before a second answer
 
     place: Place | None = None  # among the connections of its peer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin to wait for the first request."""
+        """Start to wait for the first request."""
         super().connection_made(transport)
         if self.client is not None:
             self.client = plain_address(self.client[0]), self.client[1]
@@ -62,7 +64,7 @@ class Connection(OneRequestAtATime):
         self._deadline = self.loop.call_later(first, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came, and see that an unfinished request has a deadline."""
+        """Read data, and give an unfinished request a deadline."""
         self._answered = False
         super().data_received(data)
         self._watch_request()
@@ -74,24 +76,24 @@ class Connection(OneRequestAtATime):
         self._watch_request()
 
     def is_busy(self) -> bool:
-        """Tell whether a request is still to be answered, or was answered in this turn."""
+        """Return whether a request is pending, or was answered in this turn."""
         return self._answered or super().is_busy()
 
     def hold(self) -> None:
-        """Let a request wait, for the next turn at least."""
+        """Let a request wait, at least for the next turn."""
         super().hold()
         if self._answered:
             self.take_turn_soon()
 
     def take_head(self) -> None:
-        """Choose the way."""
+        """Choose the fast path or uvicorn's path."""
         if self._is_short():
             self._kept = bytearray()
         else:
             super().take_head()
 
     def take_body(self, body: bytes) -> None:
-        """Keep a part of a body, or hand it on."""
+        """Buffer a part of a body, or pass it on."""
         if self._kept is None:
             super().take_body(body)
             return
@@ -100,7 +102,7 @@ class Connection(OneRequestAtATime):
             self._take_usual_way()
 
     def take_end(self) -> None:
-        """Stop waiting, and answer what was kept."""
+        """Cancel the deadline, and answer a buffered call."""
         self._is_timed = False
         if self._deadline is not None:
             self._deadline.cancel()
@@ -111,32 +113,32 @@ class Connection(OneRequestAtATime):
             self._answer()
 
     def refuse(self, message: str) -> None:
-        """Answer 400, and see that the connection ends."""
+        """Answer 400, and make sure that the connection ends."""
         self._kept = None
         super().refuse(message)
         self._watch_writing()
 
     def on_response_complete(self) -> None:
-        """Go on, or see that the connection ends."""
+        """Read the next request, or make sure that the connection ends."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_writing()
             self._watch_tls_end()
 
     def pause_writing(self) -> None:
-        """Wait for the client to read."""
+        """Start to wait for the client to read."""
         super().pause_writing()
         self._watch_writing()
 
     def resume_writing(self) -> None:
-        """Stop waiting for the client: it has read nearly all."""
+        """Stop waiting for the client: it has read nearly everything."""
         super().resume_writing()
         if self._stalled is not None and not self.transport.is_closing():
             self._stalled.cancel()
             self._stalled = None
 
     def shutdown(self) -> None:
-        """Let a request that has begun come to its end."""
+        """Let a request that has begun finish."""
         if self._kept is not None:
             self._take_usual_way()
         self._is_stopping = True
@@ -144,7 +146,7 @@ class Connection(OneRequestAtATime):
         self._watch_tls_end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Cancel all timers, and release the slot."""
         self._kept = None
         if self.place is not None:
             self.place.leave()
@@ -154,7 +156,10 @@ class Connection(OneRequestAtATime):
         super().connection_lost(exc)
 
     def _is_short(self) -> bool:
-        """Tell whether a request may be answered here: a small call of the API that others may follow."""
+        """Return whether a request may take the fast path.
+
+        It is a small call of the API, and the connection stays open after it.
+        """
         return (
             self.url == b"/"
             and self._at_once is not None
@@ -166,7 +171,7 @@ class Connection(OneRequestAtATime):
         )
 
     def _take_usual_way(self) -> None:
-        """Go on with a kept request as uvicorn does."""
+        """Pass a buffered request on to uvicorn's path."""
         body, self._kept = self._kept, None
         super().take_head()
         if body:
@@ -185,8 +190,8 @@ class Connection(OneRequestAtATime):
                 self.on_response_complete()
                 return
         except Exception:
-            # The parser, from which we are called, would take it for a broken request.
-            self.logger.exception("an answer could not be made")
+            # The parser, which called this, would treat the exception as a malformed request.
+            self.logger.exception("the response could not be created")
             self.transport.close()
             return
         self._awaited = answer
@@ -202,7 +207,7 @@ class Connection(OneRequestAtATime):
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-            raise ValueError("a header holds the end of a line")
+            raise ValueError("a header contains a line break")
         return b"%bcontent-length: %d\r\n%b\r\n%b" % (
             STATUS_LINE[answer.status],
             len(answer.body),
@@ -211,7 +216,7 @@ class Connection(OneRequestAtATime):
         )
 
     def _watch_request(self) -> None:
-        """Give a request that has begun its deadline."""
+        """Set the deadline of a request that has begun."""
         if self._in_message and not self._is_timed:
             if self._deadline is not None:
                 self._deadline.cancel()
@@ -228,13 +233,19 @@ class Connection(OneRequestAtATime):
         self._watch_writing()
 
     def _watch_writing(self) -> None:
-        """See that the client reads: what is written waits in memory, even behind the end of the connection."""
+        """Make sure that the client reads.
+
+        Unread data stays in memory, even after the connection was closed.
+        """
         if self._stalled is None:
             left = self.transport.get_write_buffer_size()
             self._stalled = self.loop.call_later(self.patience, self._drop_if_stalled, left)
 
     def _watch_tls_end(self) -> None:
-        """See that the server stops although a silent client never ends TLS, for which the transport waits long."""
+        """Make sure that the server stops.
+
+        A silent client never ends TLS, and the transport would wait for it for a long time.
+        """
         if self._is_stopping and self._tls_end is None and self.transport.is_closing():
             self._tls_end = self.loop.call_later(self.patience_for_tls_end, self._drop_if_sent)
 
@@ -252,14 +263,17 @@ class Connection(OneRequestAtATime):
 
 
 def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:
-    """Return an application that ends in order when it is cancelled: the server stops and has waited long enough."""
+    """Return an application that handles its cancellation.
+
+    The server cancels it after the grace period of a shutdown.
+    """
 
     async def cancellable(scope: object, receive: object, send: Callable[[Any], Awaitable[None]]) -> None:
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
             if cycle.response_started:
-                cycle.disconnected = True  # half an answer cannot be completed
+                cycle.disconnected = True  # a partial response cannot be completed
                 cycle.transport.close()
             else:
                 await send_answer(send, HttpResponse(503, (), b""))
@@ -268,7 +282,7 @@ def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:
 
 
 def _sending(awaited: Awaitable[HttpResponse]) -> Any:
-    """Return the application that sends an answer when it is there."""
+    """Return an application that sends a response once it is ready."""
 
     async def app(_scope: object, _receive: object, send: Callable[[Any], Awaitable[None]]) -> None:
         await send_answer(send, await awaited)

@@ -1,7 +1,7 @@
-"""How many connections one peer and one process may have, and how many descriptors there are for them.
+"""Limits on the connections of one peer and of the process.
 
-Owns the counts. A peer is an IPv4 address, or the /64 network of an IPv6 address, because whoever has one address of
-such a network has all of them. Trusted proxies carry many clients, so they are not counted.
+Owns the counts and the limit of descriptors. A peer is an IPv4 address or the /64 network of an IPv6 address, because
+the owner of one such address has the whole network. Trusted proxies are not counted, because they carry many clients.
 """
 
 import ipaddress
@@ -13,11 +13,14 @@ import structlog
 from daypass.http.peer import parse_address
 
 _IPV6_PEER = 64  # bits
-_SPARED = 256  # descriptors that stay for the store, the audit log and the calls that the server makes itself
+_SPARED = 256  # descriptors reserved for the store, the audit log and outgoing calls
 
 
 class Place:
-    """One connection among those of its peer. It is taken until `leave`, which may be called twice."""
+    """The slot of one connection, held until `leave`.
+
+    `leave` may be called twice.
+    """
 
     __slots__ = ("_limits", "_peer")
 
@@ -26,14 +29,17 @@ class Place:
         self._peer = peer
 
     def leave(self) -> None:
-        """Give the place up."""
+        """Release the slot."""
         if self._limits is not None:
             self._limits.left(self._peer)
             self._limits = None
 
 
 class ConnectionLimits:
-    """Counts connections. A `per_peer` or a `most` of 0 is no limit. `on_refusal` hears of each refusal."""
+    """Counts connections.
+
+    A `per_peer` or a `most` of 0 means no limit. `on_refusal` is called for each refusal.
+    """
 
     def __init__(
         self, per_peer: int, *, most: int, is_proxy: Callable[[str], bool], on_refusal: Callable[[], None]
@@ -51,7 +57,7 @@ class ConnectionLimits:
         return len(self._counts)
 
     def enter(self, address: str) -> Place | None:
-        """Return a place for one more connection from `address`, or None where there are too many."""
+        """Return a slot for a connection, or None if there are too many."""
         peer = _peer_of(address)
         count = self._counts.get(peer, 0)
         is_full = bool(self._most) and self._open >= self._most
@@ -63,7 +69,7 @@ class ConnectionLimits:
         return Place(self, peer)
 
     def left(self, peer: str) -> None:
-        """Count one connection less. Called by its place."""
+        """Count one connection less. The slot calls this."""
         self._open -= 1
         count = self._counts[peer] - 1
         if count:
@@ -80,7 +86,10 @@ def _peer_of(text: str) -> str:
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process and its children open as many descriptors as the system allows them."""
+    """Raise this process's limit of descriptors to the hard limit.
+
+    Child processes inherit the limit.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -89,6 +98,9 @@ def raise_descriptor_limit() -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections the process has descriptors for, or 0 where it is not limited."""
+    """Return the number of connections that the descriptors allow.
+
+    0 means no limit.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 0 if soft == resource.RLIM_INFINITY else max(soft - _SPARED, soft // 2)

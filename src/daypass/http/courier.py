@@ -1,9 +1,9 @@
-"""Post the notices that partners wait for, off the path of any request.
+"""Send webhook notifications, independently of any request.
 
-Owns the thread, the look at the queue and the guarded connection: https only, vetted addresses, no redirects, no
-proxies, bounded time. What a notice says was decided before; here it is signed and posted, again and again until
-somebody takes it or its time is over. Whose turn it is, is webhook_lanes.py's rule. Every server of a store may do
-this; a claim sees that one does.
+Owns the thread, the polling of the queue and the guarded connection: https only, checked addresses, no redirects, no
+proxies, limited time. The content of a notification was decided before. It is signed and posted here, and retried until
+the webhook accepts it or it expires. webhook_lanes.py decides which notification is next. Every server of a store may
+send notifications; a claim ensures that only one of them does.
 Source: OWASP, "Server-Side Request Forgery Prevention"; RFC 7519 for the signature.
 """
 
@@ -37,12 +37,12 @@ from daypass.ports import Clock
 
 SIGNATURE = "Daypass-Signature"
 
-_LOOK = 0.25  # seconds between two looks at whether something was written
-_LOOK_ANYWAY = 2.0  # seconds after which notices are looked for although nothing was
-_READ = 500  # notices at a look
-_MOST_READ = 2_000  # in one look; the next one goes on from there
+_LOOK = 0.25  # seconds between two checks for changes of the store
+_LOOK_ANYWAY = 2.0  # seconds after which the queue is read even without a change
+_READ = 500  # notifications per page
+_MOST_READ = 2_000  # per check; the next check continues from there
 _POST_SECONDS = 10.0
-_CLAIM_SECONDS = 60  # after which another server may try what one began
+_CLAIM_SECONDS = 60  # after which another server may retry an attempt
 _GOOD = range(200, 300)
 _SIGNED_SECONDS = 300
 
@@ -50,7 +50,10 @@ Attempt: TypeAlias = "asyncio.Task[None]"
 
 
 class Courier(Background):
-    """Delivers notices from a thread of its own. A notice that is not delivered when it stops stays in the queue."""
+    """Sends notifications from its own thread.
+
+    A notification that is not delivered when the thread stops stays in the queue.
+    """
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, *, public_url: str, limits: FetchLimits) -> None:
         super().__init__("courier", self._work)
@@ -60,7 +63,7 @@ class Courier(Background):
         self._public_url = public_url
         self._limits = limits
         self._lanes = WebhookLanes()
-        self._place = ""  # how far the last look at the queue came
+        self._place = ""  # the position in the queue where the last check ended
 
     def _work(self) -> None:
         asyncio.run(self._deliver_until_stopped())
@@ -80,21 +83,22 @@ class Courier(Background):
         await asyncio.gather(*under_way.values(), return_exceptions=True)
 
     def _begin(self, under_way: dict[str, Attempt]) -> None:
-        """Begin an attempt of each notice that is due and has a lane."""
+        """Start an attempt for each notification that is due and has a lane."""
         try:
             with self._store.read() as reader:
                 due = self._look(reader)
         except StoreUnavailable:
-            return  # There will be another look.
+            return  # The next check retries it.
         for notice in due:
             if self._lanes.take(notice.id, _lane(notice), now=self._now()):
                 attempt = under_way[notice.id] = asyncio.create_task(self._attempt(notice))
                 attempt.add_done_callback(_forget(under_way, notice.id))
 
     def _look(self, reader: Reader) -> list[Notice]:
-        """Return what is due, from where the last look ended, and from the beginning once the end was reached.
+        """Return the due notifications, from the end of the last check on.
 
-        What waits for a lane stays due, so that without a place to go on from, one account's could hide all others'.
+        The check restarts at the beginning after it has reached the end. A notification that waits for a lane stays
+        due. If each check started at the beginning, the notifications of one account could hide those of all others.
         """
         found: list[Notice] = []
         begun, now = self._place, self._now()
@@ -114,12 +118,15 @@ class Courier(Background):
             failed = await self._deliver(notice)
         except StoreUnavailable as away:
             failed = None
-            structlog.get_logger().warning("a notice could not be delivered", notice=notice.id, reason=away.detail)
+            structlog.get_logger().warning("notification not sent", notice=notice.id, reason=away.detail)
         finally:
             self._lanes.give_back(notice.id, failed=failed, now=self._now())
 
     async def _deliver(self, notice: Notice) -> bool | None:
-        """Post a notice, and tell whether that failed, or return None where it was not posted by this server."""
+        """Post a notification. Return whether that failed.
+
+        Returns None if this server did not post it.
+        """
         now = self._now()
         if now >= notice.expires:
             self._finish(notice)
@@ -134,7 +141,10 @@ class Courier(Background):
         return reason is not None
 
     def _claim(self, notice: Notice, now: int) -> bool:
-        """Claim an attempt for this minute and the next, so that no other server begins it while it is under way."""
+        """Claim an attempt for this minute and the next.
+
+        While the attempt runs, no other server starts it.
+        """
         until = self._clock.now() + timedelta(seconds=3 * _CLAIM_SECONDS)
         minute = now // _CLAIM_SECONDS
         return all(
@@ -143,7 +153,7 @@ class Courier(Background):
         )
 
     async def _post(self, notice: Notice) -> str | None:
-        """Post a notice once, and return why that failed, or None."""
+        """Post a notification once. Return the reason of a failure, or None."""
         url = URL(notice.url, encoded=True)
         body = self._vault.decrypt(notice.sealed_body, bound_to=notice.bound_to)
         headers = {"Content-Type": "application/json", "User-Agent": "daypass", SIGNATURE: self._sign(notice, body)}
@@ -160,7 +170,7 @@ class Courier(Background):
             return _reason(fault)
 
     def _sign(self, notice: Notice, body: bytes) -> str:
-        """Return a token that says for whom these very bytes are, and when they were sent."""
+        """Return a token with the audience, the time and the hash of the body."""
         now = self._now()
         with self._store.read() as reader:
             rings = load_token_rings(reader, NOTIFICATIONS, self._vault)
@@ -184,7 +194,7 @@ class Courier(Background):
         )
 
     def _open_socket(self, address: AddrInfoType) -> socket.socket:
-        # The only gate that literal addresses pass: aiohttp resolves none of those.
+        # Only this check sees literal addresses: aiohttp does not resolve them.
         family, kind, protocol, _, target = address
         if not is_allowed(str(target[0]), self._limits.networks):
             raise AddressRefused("a literal address that is not allowed")
@@ -195,17 +205,17 @@ class Courier(Background):
             try:
                 records.delete(writer, notice)
             except Missing:
-                return  # Another server was faster.
+                return  # Another server has deleted it already.
 
     def _postpone(self, notice: Notice, reason: str) -> None:
         pause = min(2**notice.attempts, LONGEST_PAUSE)
         later = msgspec.structs.replace(notice, attempts=notice.attempts + 1, due=self._now() + pause)
-        structlog.get_logger().warning("a notice was not taken", notice=notice.id, reason=reason, again_in=pause)
+        structlog.get_logger().warning("notification failed", notice=notice.id, reason=reason, again_in=pause)
         with self._store.write() as writer:
             try:
                 records.replace(writer, later)
             except Missing:
-                return  # Another server delivered it meanwhile.
+                return  # Another server has delivered it meanwhile.
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
@@ -224,9 +234,9 @@ def _lane(notice: Notice) -> Lane:
 
 
 def _reason(fault: Exception) -> str:
-    """Return why a post failed, for the operator's log alone."""
-    # aiohttp wraps an error of the resolver or of a socket in its own.
+    """Return the reason of a failed post, for the operator's log only."""
+    # aiohttp wraps errors of the resolver and of sockets in its own.
     causes = (fault, fault.__cause__, getattr(fault, "os_error", None))
     if any(isinstance(cause, AddressRefused) for cause in causes):
-        return "the webhook has private addresses, which DAYPASS_WEBHOOK_ALLOWED_NETWORKS does not allow"
+        return "the webhook has private addresses that DAYPASS_WEBHOOK_ALLOWED_NETWORKS does not allow"
     return type(fault).__name__

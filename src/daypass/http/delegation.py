@@ -1,6 +1,6 @@
-"""The page behind the link of a delegation request: what its owner has to do, in words.
+"""The page that a delegation request links to: the owner's next steps.
 
-Owns the page. It says nothing of the request itself, for it asks nobody who they are; the commands that it prints do.
+Owns the page. It does not show the request, because it does not authenticate the reader; the commands on the page do.
 """
 
 import re
@@ -16,19 +16,19 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
 )
 _TEXT = """\
-Somebody asks for a part of your rights, for a while.
+A partner requests temporary access with a part of your permissions.
 
-Look at what is asked for, and by whom:
+Show the request and the partner:
     aws iam get-delegation-request --delegation-request-id {id}
 
-Take the request on, so that it is yours to decide:
+Associate the request with yourself, so that you can decide it:
     aws iam associate-delegation-request --delegation-request-id {id}
 
-Accept it, and let the partner have the exchange token:
+Accept it, and send the exchange token to the partner:
     aws iam accept-delegation-request --delegation-request-id {id}
     aws iam send-delegation-token --delegation-request-id {id}
 
-Hand it up to an administrator, or refuse:
+Forward it to an administrator, or reject it:
     aws iam update-delegation-request --delegation-request-id {id} --notes "..."
     aws iam reject-delegation-request --delegation-request-id {id} --notes "..."
 """
@@ -38,5 +38,5 @@ def delegation_page(path: str) -> HttpResponse:
     """Return the page of one request."""
     match = _ID.fullmatch(path)
     if match is None:
-        return HttpResponse(404, _HEADERS, b"There is no such delegation request.\n")
+        return HttpResponse(404, _HEADERS, b"Delegation request not found.\n")
     return HttpResponse(200, _HEADERS, _TEXT.format(id=match[1]).encode())

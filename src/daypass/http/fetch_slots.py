@@ -1,7 +1,7 @@
-"""How many requests wait for the keys of issuers, and how much memory they hold meanwhile.
+"""Limits on the requests that wait for keys of issuers, and their memory.
 
-Owns the two bounds, both of which accounts share: an issuer that never answers, and there may be many of one tenant's,
-holds up requests to that tenant's roles and leaves room for those of the others.
+Owns the two limits, which accounts share fairly. An issuer that never answers, or many of them in one account, delays
+requests for the roles of this account and leaves slots for those of other accounts.
 """
 
 from daypass.federation.oidc.shares import Shares
@@ -13,13 +13,16 @@ LARGEST = 131_072  # bytes of one body; the largest token and policies are small
 
 
 class FetchSlots:
-    """The places of requests that wait."""
+    """The slots of requests that wait."""
 
     def __init__(self) -> None:
         self._requests, self._bytes = Shares(MOST_REQUESTS), Shares(MOST_BYTES)
 
     def take(self, account: str, request: HttpRequest) -> bool:
-        """Take a place for a request to an account's provider, if there is one that the account may have."""
+        """Take a slot for a request to an account's provider.
+
+        Returns False if the account may not have another slot.
+        """
         size = _size(request)
         if len(request.body) > LARGEST or not self._requests.take(account):
             return False
@@ -29,7 +32,7 @@ class FetchSlots:
         return False
 
     def give_back(self, account: str, request: HttpRequest) -> None:
-        """Return the place that a request took."""
+        """Return the slot that a request took."""
         self._requests.give_back(account)
         self._bytes.give_back(account, _size(request))
 

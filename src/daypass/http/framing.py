@@ -1,17 +1,18 @@
-"""One request at a time: how the bytes of a connection become requests, and where a connection ends.
+"""One request at a time: how the bytes of a connection become requests.
 
-Owns the framing, on top of uvicorn's connection. It does not trust the parser to find the border between two requests
-by itself, because llhttp skips bodies (Upgrade) and goes on behind requests that are the last of their connection:
+Owns the framing, on top of uvicorn's connection. It does not rely on the parser to find the border between two
+requests, because llhttp skips bodies (Upgrade) and continues after requests that are the last of their connection:
 
-- The parser is fed in stretches, and no stretch goes beyond the end of a request. The next request is not parsed until
-  the answer before it is complete, so that requests that wait are bytes and not objects, and reading is paused.
-- A request that begins anywhere else is refused, whatever the parser thinks of it.
-- Nothing is read behind the last request of a connection, and nothing behind a refused one. A request that was answered
-  while its client waited to be told to send the body (Expect: 100-continue) is the last one too.
-- The bytes of a head, the number of its headers, and what the framing of a chunked body adds to it are bounded.
+- The parser is fed in stretches, and a stretch never extends beyond the end of a request. The next request is not
+  parsed until the response before it is complete. Thus waiting requests are bytes and not objects, and reading is
+  paused.
+- A request that begins anywhere else is refused, even if the parser accepts it.
+- Data after the last request of a connection, or after a refused request, is not read. A request that was answered
+  while its client waited for permission to send the body (Expect: 100-continue) is the last one too.
+- The bytes of a head, the number of its headers, and the overhead of a chunked body are limited.
 - Trailers are discarded (RFC 9110 section 6.5.1): the headers of a request are complete when its head is.
 
-What a head must say is head.py's rule. How long a request may take is connection.py's.
+head.py checks the content of a head. connection.py limits the time of a request.
 """
 
 import asyncio
@@ -25,15 +26,16 @@ from daypass.http.head import CHUNKED, MOST_HEADERS, HeadError, expects_continue
 
 # Bytes of request line and headers. The longest session token and the longest query together are a third of it.
 LARGEST_HEAD = 131_072
-# Bytes. A head of many small headers is found out after one stretch of them.
+# Bytes. A head with many small headers is detected after one stretch of them.
 _STRETCH = 8_192
-_LARGEST_HELD = 1_048_576  # bytes that wait for their turn; a read of the transport brings a quarter of it at most
+_LARGEST_HELD = 1_048_576  # bytes that wait for their turn; one read of the transport is at most a quarter of it
 
-# A chunked body: the least that each chunk adds is a size and two line ends. All else is chunk extensions and trailers.
+# A chunked body: each chunk adds at least a size and two line ends. All other overhead is chunk extensions and
+# trailers.
 _BYTES_A_CHUNK = 12
-_LARGEST_EXTRAS = 4_096  # bytes, in all
+_LARGEST_EXTRAS = 4_096  # bytes, in total
 _MOST_TINY_CHUNKS = 4_096
-_TINY = 16  # bytes; that many chunks more are allowed for each such part of the body
+_TINY = 16  # bytes; for each such part of the body, one more chunk is allowed
 _MOST_TRAILERS = 64
 
 _TOO_LARGE = "The head of the request is too large."
@@ -46,39 +48,39 @@ _OVERLAP = len(_END) - 1
 
 
 class OneRequestAtATime(HttpToolsProtocol):
-    """A connection that reads a request when the one before it has been answered.
+    """A connection that reads a request after the previous response.
 
-    A subclass may take requests another way: it overrides `take_head`, `take_body` and `take_end`, and `is_busy` says
-    when the next request has to wait.
+    A subclass may handle requests in another way: it overrides `take_head`, `take_body` and `take_end`, and `is_busy`
+    returns whether the next request has to wait.
     """
 
     flow: "HoldingFlow"
 
     _in_message = False
     _in_head = False
-    _began_here = False  # a request began or ended in the stretch that is fed now
-    _is_last = False  # the request that is read now is the last one
-    _is_over = False  # nothing more is read
+    _began_here = False  # a request began or ended in the current stretch
+    _is_last = False  # the current request is the last one
+    _is_over = False  # the rest of the data is ignored
 
     _buffer = b""
     _at = 0
     _turn: asyncio.Handle | None = None
 
     _head_bytes = 0
-    _left = 0  # bytes of a body with a Content-Length that are still to come
+    _left = 0  # remaining bytes of a body with a Content-Length
     _is_chunked = False
     _chunked_bytes = _body_bytes = _chunks = _trailers = 0
     _skipped_length = 0  # of the body that the parser skips, because the request asks for another protocol
     _reason = ""
-    _has_cycle = False  # the request that is read now was handed to the application
+    _has_cycle = False  # the current request was passed to the application
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Begin."""
+        """Set up the flow control."""
         super().connection_made(transport)
         self.flow = HoldingFlow(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes. What comes after the last request is dropped."""
+        """Read bytes. Data after the last request is dropped."""
         if self._is_over:
             return
         if self._at < len(self._buffer):
@@ -92,7 +94,7 @@ class OneRequestAtATime(HttpToolsProtocol):
         self.read_on()
 
     def read_on(self) -> None:
-        """Feed the parser until a request has to wait for the answer before it, or nothing is left."""
+        """Feed the parser until a request has to wait, or the data ends."""
         while self._at < len(self._buffer) and not self._is_over:
             if not self._in_message and self.is_busy():
                 self.hold()
@@ -105,32 +107,32 @@ class OneRequestAtATime(HttpToolsProtocol):
         self.flow.release()
 
     def is_busy(self) -> bool:
-        """Tell whether a request is still to be answered."""
+        """Return whether a request still has to be answered."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
     def hold(self) -> None:
-        """Let a request wait for the answer before it. No more is read meanwhile."""
+        """Let a request wait for the previous response, and pause reading."""
         self.flow.hold()
 
     def take_turn_soon(self) -> None:
-        """Read the requests that wait, after others had their turn."""
+        """Read the waiting requests, after other connections had their turn."""
         if self.flow.is_held and self._turn is None:
             self._turn = self.loop.call_soon(self.take_turn)
 
     def take_turn(self) -> None:
-        """Read the requests that wait."""
+        """Read the waiting requests."""
         self._turn = None
         if not self.transport.is_closing():
             self.read_on()
 
     def on_response_complete(self) -> None:
-        """Go on with the requests that wait."""
+        """Continue with the waiting requests."""
         super().on_response_complete()
         self.take_turn_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was not read."""
+        """Drop the data that was not read."""
         self._is_over, self._buffer, self._at = True, b"", 0
         super().connection_lost(exc)
 
@@ -138,7 +140,8 @@ class OneRequestAtATime(HttpToolsProtocol):
         buffer, at = self._buffer, self._at
         if self._left:
             return min(len(buffer), at + self._left)
-        # A head ends with an empty line, and so does a chunked body. Its line ends may lie in two reads, or behind us.
+        # A head ends with an empty line, and so does a chunked body. The line ends may be split between two reads, or
+        # precede this position.
         if at < _OVERLAP and self._in_message:
             return at + 1
         found = buffer.find(_END, max(at - _OVERLAP, 0), at + _STRETCH + _OVERLAP)
@@ -166,7 +169,8 @@ class OneRequestAtATime(HttpToolsProtocol):
         else:
             self._check_bounds()
             if self._trailers and not self._in_message:
-                # llhttp lets trailers such as `Connection: close` rule over what comes next. A new parser knows none.
+                # llhttp lets trailers such as `Connection: close` affect the next request. A new parser has not seen
+                # them.
                 self._trailers = 0
                 self.parser = httptools.HttpRequestParser(self)
 
@@ -188,7 +192,10 @@ class OneRequestAtATime(HttpToolsProtocol):
         )
 
     def _ignore_switch(self, left_over: int) -> None:
-        """Read the body of a request that asked for another protocol: the parser has skipped it."""
+        """Read the body of a request that asked for another protocol.
+
+        The parser has skipped this body.
+        """
         if left_over:
             self.refuse(_UNREADABLE)
         elif self._in_message:
@@ -200,9 +207,9 @@ class OneRequestAtATime(HttpToolsProtocol):
         self._skipped_length = 0
 
     def on_message_begin(self) -> None:
-        """Begin a request, where one may begin."""
+        """Begin a request. Raises HeadError where a request must not begin."""
         if self._began_here:
-            # The parser sees a border between two requests where there is none.
+            # The parser sees a border between two requests that does not exist.
             raise HeadError(_UNREADABLE)
         super().on_message_begin()
         self._unset_keepalive_if_required()
@@ -210,7 +217,7 @@ class OneRequestAtATime(HttpToolsProtocol):
         self._has_cycle = self._is_chunked = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header. A trailer is counted and discarded."""
+        """Store a header. A trailer is counted and discarded."""
         if not self._in_head:
             self._trailers += 1
             return
@@ -220,7 +227,7 @@ class OneRequestAtATime(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Judge the head, and hand it on."""
+        """Check the head, and pass it on."""
         self._in_head = False
         try:
             self._read_head()
@@ -228,8 +235,8 @@ class OneRequestAtATime(HttpToolsProtocol):
             self._reason = str(refused)
             raise
         self.take_head()
-        # A client that waits to be told to send its body may not send it after an answer. Then its next request would
-        # be read as the body, so an answer ends the connection unless the body was there before.
+        # A client that waits for 100-continue may omit its body after a final response. Its next request would then be
+        # read as the body. Thus a response ends the connection, unless the body arrived before.
         if self._has_cycle and (self._is_last or self.expect_100_continue):
             self.cycle.keep_alive = False
 
@@ -256,14 +263,14 @@ class OneRequestAtATime(HttpToolsProtocol):
         self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
-        """Count a part of a body, and hand it on."""
+        """Count a part of a body, and pass it on."""
         self._body_bytes += len(body)
         self.take_body(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
         if self._skipped_length:
-            return  # The parser skips the body, and _BodyEvents is going to read it.
+            return  # The parser skips the body; _BodyEvents reads it.
         if self._is_chunked and self._is_padded():
             self._reason = _TOO_MUCH_FRAMING
             raise HeadError(self._reason)
@@ -274,29 +281,29 @@ class OneRequestAtATime(HttpToolsProtocol):
         self.take_end()
 
     def take_head(self) -> None:
-        """Hand a head on: the application begins."""
+        """Pass a head on: the application starts."""
         super().on_headers_complete()
         self._has_cycle = True
 
     def take_body(self, body: bytes) -> None:
-        """Hand a part of a body on."""
+        """Pass a part of a body on."""
         super().on_body(body)
 
     def take_end(self) -> None:
-        """Say that a body has ended."""
+        """Signal the end of a body."""
         super().on_message_complete()
 
     def refuse(self, message: str) -> None:
-        """Answer 400 where no answer to this request has begun, and close."""
+        """Answer 400 if no response to this request has begun, and close."""
         self._is_over, self._buffer, self._at = True, b"", 0
         if self.transport.is_closing():
             return
         if self._has_answer():
-            # A second answer would be taken for the answer to the client's next request.
+            # The client would read a second response as the response to its next request.
             self.transport.close()
             return
         if self._in_message and self._has_cycle:
-            self.cycle.disconnected = True  # the application's answer is not sent any more
+            self.cycle.disconnected = True  # the application's response is dropped
             self.cycle.message_event.set()
         self.send_400_response(message)
 
@@ -307,29 +314,32 @@ class OneRequestAtATime(HttpToolsProtocol):
 
 
 class HoldingFlow(FlowControl):
-    """Flow control that does not read on while requests wait for their turn."""
+    """Flow control that pauses reading while requests wait for their turn."""
 
     is_held = False
 
     def hold(self) -> None:
-        """Read nothing more until `release`."""
+        """Pause reading until `release`."""
         self.is_held = True
         self.pause_reading()
 
     def release(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self.is_held:
             self.is_held = False
             self.resume_reading()
 
     def resume_reading(self) -> None:
-        """Read on where no request waits."""
+        """Resume reading if no request waits."""
         if not self.is_held:
             super().resume_reading()
 
 
 class _BodyEvents:
-    """Hands on what a second parser finds: the body of a request whose head was read already."""
+    """Passes on the events of a second parser.
+
+    It reads the body of a request whose head was read already.
+    """
 
     def __init__(self, connection: OneRequestAtATime) -> None:
         self.on_body = connection.on_body
@@ -337,4 +347,4 @@ class _BodyEvents:
         self.on_message_complete = connection.on_message_complete
 
     def on_header(self, _name: bytes, _value: bytes) -> Any:
-        """Discard a trailer, and the head that tells the parser the framing."""
+        """Discard a trailer, and the head that gives the parser the framing."""

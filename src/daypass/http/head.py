@@ -1,19 +1,19 @@
-"""The rules for the head of a request, from RFC 9110 and RFC 9112. Pure: it reads values and returns values.
+"""The rules for the head of a request, from RFC 9110 and RFC 9112. Pure.
 
-The parser has found the parts of the head. These rules decide whether the request is served at all, how long its body
-is, and whether another request may follow on the connection:
+The parser has split the head into its parts. These rules decide whether the request is served, how long its body is,
+and whether another request may follow on the connection:
 
 - The version is HTTP/1.0 or HTTP/1.1 (RFC 9112 section 2.3), and the method is not CONNECT.
 - A head has at most `MOST_HEADERS` headers.
-- An HTTP/1.1 request has exactly one Host header with a valid value (RFC 9112 section 3.2). An empty value names no
-  server (RFC 9110 section 4.2.1), so it counts as a missing header. HTTP/1.0 requests may omit Host on the two health
-  pages alone, because health checks of proxies do.
-- A target in absolute form is for the scheme of the connection, and its authority replaces Host (RFC 9112 3.2.2).
+- An HTTP/1.1 request has exactly one Host header with a valid value (RFC 9112 section 3.2). An empty value does not
+  name a server (RFC 9110 section 4.2.1), so it counts as a missing header. HTTP/1.0 requests may omit Host only for the
+  two health pages, because health checks of proxies do.
+- A target in absolute form must have the scheme of the connection, and its authority replaces Host (RFC 9112 3.2.2).
 - A body has one Content-Length, or the transfer coding `chunked` and no other (RFC 9112 section 6.1).
 - The only expectation is `100-continue` (RFC 9110 section 10.1.1). A proxy may find that word in a list with others and
-  hold the body back, so a list that holds anything else is refused.
+  hold the body back, so a list with any other element is refused.
 - A request that asks for another protocol is served as if it had not asked (RFC 9110 section 7.8), and it is the last
-  of its connection: some parsers and proxies read its body as the other protocol's bytes.
+  of its connection: some parsers and proxies treat its body as data of the other protocol.
 """
 
 import re
@@ -22,7 +22,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 MOST_HEADERS = 256
-CHUNKED = -1  # the length of a body whose length is not announced
+CHUNKED = -1  # the length of a body that is not announced
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -31,9 +31,9 @@ _HEALTH_PAGES = frozenset({b"/healthz", b"/readyz"})
 # RFC 3986 section 3.2.2 without the comma: a list of hosts is not a host.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+;=-]+|\[[0-9A-Za-z:._~%-]+\])(?::[0-9]{0,5})?")
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
-_LONGEST_HOST = 300  # bytes; a name has 253 at most
+_LONGEST_HOST = 300  # bytes; a name has at most 253
 _LONGEST_LENGTH = 18  # digits
-# Headers that most requests lack. A request that has none of them needs no further look.
+# Headers that most requests lack. A request without them skips the further checks.
 _UNUSUAL = frozenset({b"connection", b"upgrade", b"http2-settings", b"transfer-encoding"})
 _SWITCHING = frozenset({b"upgrade", b"http2-settings"})
 _ENDING = frozenset({b"close", b"upgrade"})
@@ -42,20 +42,20 @@ _NEEDS_ONE_HOST = "The request must have exactly one Host header."
 
 
 class HeadError(Exception):
-    """A head that is refused. The message is ASCII and is sent to the client."""
+    """A refused head. The message is ASCII and is sent to the client."""
 
 
 class AbsoluteTarget(NamedTuple):
-    """A target in absolute form, taken apart."""
+    """The parts of a target in absolute form."""
 
     authority: bytes
     origin_form: bytes
 
 
 def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -> tuple[int, bool]:
-    """Return the bytes of the body (or CHUNKED), and whether the connection ends after the answer.
+    """Return the body's length (or CHUNKED), and whether the connection ends.
 
-    Header names are lower case. Raises HeadError.
+    The connection ends after the response. Header names are lower case. Raises HeadError.
     """
     if version not in _VERSIONS:
         raise HeadError("The request must be HTTP/1.0 or HTTP/1.1.")
@@ -74,14 +74,14 @@ def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -
 
 
 def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
-    """Return the parts of a target in absolute form, or None for another form. Raises HeadError.
+    """Return the parts of a target in absolute form, or None for other forms.
 
-    `scheme` is the connection's own, "http" or "https".
+    `scheme` is the connection's own, "http" or "https". Raises HeadError.
     """
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         return None
-    # RFC 9110 section 7.4: an https target must not be served on a connection that is not secured.
+    # RFC 9110 section 7.4: an https target must not be served on an unencrypted connection.
     if absolute[1].lower() != scheme.encode():
         raise HeadError(f"The target of the request must be a path or begin with {scheme}://.")
     authority, rest = absolute[2], absolute[3]
@@ -91,9 +91,10 @@ def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
 
 
 def expects_continue(version: str, headers: Headers) -> bool:
-    """Tell whether the client waits to be told to send its body. Raises HeadError for any other expectation.
+    """Return whether the client waits for 100-continue to send its body.
 
-    An HTTP/1.0 client cannot be told, so its expectation is ignored.
+    An HTTP/1.0 client does not understand that response, so its expectation is ignored. Raises HeadError for any other
+    expectation.
     """
     if version == "1.0":
         return False
@@ -114,7 +115,7 @@ def _is_short_host(value: bytes) -> bool:
 
 
 def _check_missing_host(target: bytes, version: str, names: list[bytes], headers: Headers) -> None:
-    """Raise HeadError unless there is no Host, and need not be one."""
+    """Raise HeadError unless Host is absent and may be absent."""
     if names.count(b"host") > 1:
         raise HeadError(_NEEDS_ONE_HOST)
     if any(value.strip() for name, value in headers if name == b"host"):
@@ -138,7 +139,7 @@ def _content_length(names: list[bytes], headers: Headers) -> int:
         return 0
     value = headers[names.index(b"content-length")][1].strip(b" \t")
     if found > 1 or not value.isdigit() or len(value) > _LONGEST_LENGTH:
-        raise HeadError("The request must have one Content-Length, a whole number.")
+        raise HeadError("The request must have one Content-Length that is a whole number.")
     return int(value)
 
 

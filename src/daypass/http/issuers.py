@@ -1,7 +1,8 @@
-"""The pages of the issuers: the discovery document and the keys that verify our web identity tokens.
+"""The public pages of issuers: discovery documents and signing keys.
 
-Owns their paths and headers. What they say is directory/outbound.py's. Anybody may read and cache them. A request
-for an invented issuer waits for the store each time, so that peers share the places of the requests that wait.
+Relying parties verify our web identity tokens with them. Owns their paths and headers; directory/outbound.py creates
+the content. Everyone may read and cache them. A request for an unknown issuer reads the store each time, so peers share
+the slots of waiting requests.
 Source: OpenID Connect Discovery 1.0, section 4.
 """
 
@@ -19,10 +20,10 @@ from daypass.wire.peer_network import peer_network
 
 PREFIX = "/issuer/"
 
-# Much shorter than the time for which a new key is published before it signs.
+# Much shorter than the time between the publication of a new key and its first signature.
 _SECONDS = 3_600
 _MOST_WAITING = 64
-# The only ids there are. Others need not be looked up.
+# The only forms of ids. Other paths do not need a database query.
 _PATH = re.compile(
     r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|notifications)"
     r"/\.well-known/(openid-configuration|jwks\.json)"
@@ -34,13 +35,16 @@ _OPEN = (
     (b"access-control-allow-origin", b"*"),
 )
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
-_MISSING = HttpResponse(404, _PLAIN, b"There is no such issuer.\n")
+_MISSING = HttpResponse(404, _PLAIN, b"Issuer not found.\n")
 _AWAY = HttpResponse(503, (*_PLAIN, (b"retry-after", b"5")), b"Try again.\n")
 
 
 @dataclass(slots=True)
 class IssuerPages:
-    """Answers below PREFIX. `hot` is the cache as the event loop may see it, `cold` as a worker thread may."""
+    """Serves the paths below PREFIX.
+
+    `hot` is the cache view of the event loop, `cold` that of a worker thread.
+    """
 
     public_url: str
     hot: Views
@@ -49,7 +53,7 @@ class IssuerPages:
     _waiting: Shares = field(default_factory=lambda: Shares(_MOST_WAITING))
 
     async def answer(self, path: str, peer: str) -> HttpResponse:
-        """Return the document at a path to the peer of an address."""
+        """Return the document at a path, for a peer."""
         match = _PATH.fullmatch(path)
         if match is None:
             return _MISSING

@@ -1,7 +1,7 @@
-"""Count what was answered, and show it to Prometheus.
+"""Count responses, and expose the metrics to Prometheus.
 
-Owns the figures of one process. Labels hold actions and error codes that Daypass knows, never an account, an ARN, an
-issuer or anything else that a caller chose.
+Owns the metrics of one process. Labels contain only actions and error codes that Daypass knows, never an account, an
+ARN, an issuer or another value of a caller.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 
 class Meter(Collector):
-    """Counts answers by action and code, calls without a proven caller that were held back, and lost events."""
+    """Counts responses by action and code, throttled calls and lost events."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str], int] = defaultdict(int)
@@ -24,31 +24,31 @@ class Meter(Collector):
         self._is_audit_failing = False
 
     def answered(self, action: str, code: str) -> None:
-        """Count one answer. `code` is empty for a success."""
+        """Count one response. `code` is empty for a success."""
         self._answers[action, code] += 1
 
     def throttled(self) -> None:
-        """Count one call without a proven caller that was held back."""
+        """Count one throttled call without an authenticated caller."""
         self._throttled += 1
 
     def connection_refused(self) -> None:
-        """Count one connection that was closed at once, because there were too many."""
+        """Count one connection that was closed because there were too many."""
         self._connections_refused += 1
 
     def audit_lost(self, count: int) -> None:
-        """Count events that the audit log will not hold."""
+        """Count events that the audit log will not contain."""
         self._audit_lost += count
 
     def audit_failing(self, *, is_failing: bool) -> None:
-        """Note whether the audit log can be written."""
+        """Set whether the last write to the audit log failed."""
         self._is_audit_failing = is_failing
 
     def ready(self, *, is_ready: bool) -> None:
-        """Note whether the server can answer."""
+        """Set whether the server is ready."""
         self._ready = is_ready
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures, as Prometheus asks for them."""
+        """Yield the metrics in Prometheus's types."""
         answers = CounterMetricFamily(
             "daypass_answers", "Requests answered, by action and error code.", labels=["action", "code"]
         )
@@ -56,7 +56,7 @@ class Meter(Collector):
             answers.add_metric([action, code], count)
         yield answers
         yield CounterMetricFamily(
-            "daypass_throttled", "Calls without a proven caller that were held back.", value=self._throttled
+            "daypass_throttled", "Calls without an authenticated caller that were throttled.", value=self._throttled
         )
         yield CounterMetricFamily(
             "daypass_connections_refused",
@@ -64,16 +64,18 @@ class Meter(Collector):
             value=self._connections_refused,
         )
         yield CounterMetricFamily(
-            "daypass_audit_events_lost", "Events that the audit log does not hold.", value=self._audit_lost
+            "daypass_audit_events_lost", "Events that the audit log does not contain.", value=self._audit_lost
         )
         yield GaugeMetricFamily(
-            "daypass_audit_failing", "Whether the audit log cannot be written now.", value=float(self._is_audit_failing)
+            "daypass_audit_failing",
+            "Whether the last write to the audit log failed.",
+            value=float(self._is_audit_failing),
         )
-        yield GaugeMetricFamily("daypass_ready", "Whether the server can answer.", value=float(self._ready))
+        yield GaugeMetricFamily("daypass_ready", "Whether the server is ready.", value=float(self._ready))
 
 
 def exposition(meter: Meter) -> bytes:
-    """Return the figures as Prometheus's text format."""
+    """Return the metrics in Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(meter)
     return generate_latest(registry)

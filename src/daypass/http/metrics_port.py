@@ -1,6 +1,6 @@
-"""Serve the figures on a port of their own, so that the API's port does not show them.
+"""Serve the metrics on a separate port, so that the API's port hides them.
 
-Owns that listener. With several workers the first to get the port serves, with its own figures.
+Owns this listener. With several workers, the first one that gets the port serves its own metrics.
 """
 
 import structlog
@@ -10,7 +10,7 @@ from daypass.http.meter import Meter
 
 
 def serve_metrics(host: str, port: int, meter: Meter) -> None:
-    """Answer `/metrics` at `port` for as long as the process lives."""
+    """Answer `/metrics` on `port` as long as the process lives."""
     registry = CollectorRegistry()
     registry.register(meter)
     try:

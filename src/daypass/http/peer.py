@@ -1,7 +1,7 @@
-"""Who is really at the other end: the peer of the connection, or whom a trusted proxy says it speaks for.
+"""Resolve the client's address: the peer's, or one from a trusted proxy.
 
-Owns the rule: forwarded headers count only from peers inside the configured networks, and are read from the right,
-hop by hop, up to the first address that is no trusted proxy. Anything that is not an address ends the walk.
+Owns the rule. Forwarded headers count only from peers inside the configured networks. They are read from the right, hop
+by hop, up to the first address that is not a trusted proxy. Any hop that is not an address ends the walk.
 """
 
 import ipaddress
@@ -12,12 +12,12 @@ from daypass.config import Network
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_LONGEST_ADDRESS = 64  # characters; the longest address has 45, and an interface's name 15
-_MOST_HOPS = 64  # proxies of one request; a longer chain was made up
+_LONGEST_ADDRESS = 64  # characters; the longest address has 45, and an interface name 15
+_MOST_HOPS = 64  # proxies of one request; a longer chain is forged
 
 
 class PeerRule:
-    """Finds the client's address and whether it came over TLS."""
+    """Resolves the client's address, and whether it used TLS."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = tuple(trusted)
@@ -25,15 +25,15 @@ class PeerRule:
 
     @property
     def trusts_nobody(self) -> bool:
-        """Tell whether forwarded headers never count."""
+        """Return whether forwarded headers never count."""
         return not self._trusted
 
     def is_trusted(self, address: str) -> bool:
-        """Tell whether an address is that of a trusted proxy."""
+        """Return whether an address belongs to a trusted proxy."""
         return bool(self._trusted) and self._is_trusted(address)
 
     def resolve(self, peer: str, *, secure: bool, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
-        """Return the client's address and whether the client's own connection was secure."""
+        """Return the client's address, and whether its own connection was secure."""
         if not self._trusted or not self._is_trusted(peer):
             return peer, secure
         lines: list[bytes] = []
@@ -47,7 +47,7 @@ class PeerRule:
 
     def _walk(self, peer: str, chain: bytes) -> str:
         client = peer
-        # The part that is left unsplit is no address, and ends the walk.
+        # The unsplit part is not an address, and ends the walk.
         for hop in reversed(chain.decode("latin-1").rsplit(",", _MOST_HOPS)):
             address = parse_address(hop.strip())
             if address is None:
@@ -65,7 +65,10 @@ class PeerRule:
 
 
 def plain_address(text: str) -> str:
-    """Return the address of a peer, an IPv4 one where a socket for both kinds has mapped it into IPv6."""
+    """Return a peer's address, with an IPv4-mapped address as IPv4.
+
+    A socket for both versions maps IPv4 addresses into IPv6.
+    """
     if not text.startswith("::ffff:"):
         return text
     address = parse_address(text)
@@ -73,8 +76,8 @@ def plain_address(text: str) -> str:
 
 
 def parse_address(text: str) -> Address | None:
-    """Return an address, an IPv4 one where it was mapped into IPv6, or None."""
-    if len(text) > _LONGEST_ADDRESS:  # a zone behind an IPv6 address may be of any length
+    """Return an address, or None. An IPv4-mapped address becomes IPv4."""
+    if len(text) > _LONGEST_ADDRESS:  # the zone of an IPv6 address may have any length
         return None
     try:
         address = ipaddress.ip_address(text)

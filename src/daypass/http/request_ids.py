@@ -1,10 +1,13 @@
-"""Names for requests, which answers, logs and audit events share."""
+"""Request ids, which responses, logs and audit events share."""
 
 import os
 
 
 class RequestIds:
-    """Makes request ids in the shape of a UUID: random for each process, then counted. They prove nothing."""
+    """Creates request ids in the form of a UUID.
+
+    They have a random part for each process, and a counter. They are not secret.
+    """
 
     def __init__(self) -> None:
         text = os.urandom(16).hex()
@@ -12,6 +15,6 @@ class RequestIds:
         self._count = int(text[20:], 16) >> 1
 
     def __call__(self) -> str:
-        """Return the next one."""
+        """Return the next request id."""
         self._count += 1
         return f"{self._first}{self._count:012x}"

@@ -1,7 +1,10 @@
-"""Keep the server running: listen, start the worker processes, stop them in order.
+"""Run the server: listen, start the worker processes, stop them in order.
 
-Owns the processes and signals. SIGTERM and SIGINT: finish what is in flight, then exit with 0. SIGHUP: open the audit
-log again and read the TLS certificate again. A worker that dies is started anew. uvicorn does the rest.
+Owns the processes and signals. uvicorn does the rest.
+
+- SIGTERM and SIGINT: finish the running requests, then exit with 0.
+- SIGHUP: reopen the audit log and read the TLS certificate again.
+- A worker that dies is restarted.
 """
 
 import asyncio
@@ -29,19 +32,23 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048
 _PR_SET_PDEATHSIG = 1
-_GRACE = 25  # seconds for what is in flight
-# Objects more than were let go of, before young ones are searched for cycles. What a request makes and the audit log's
-# queue keeps for a moment stays below it, so that no search follows values that are about to go by themselves.
+_GRACE = 25  # seconds for running requests
+# Net allocations before the collector checks young objects for cycles. The objects of a request, and those that
+# the audit log's queue keeps for a moment, stay below this number. So the collector does not follow values that are
+# about to be freed anyway.
 _YOUNG_OBJECTS = 20_000
-_QUICK_DEATH = 1.0  # seconds; a worker that lives no longer than this is not started again at once
+_QUICK_DEATH = 1.0  # seconds; a worker that lives no longer than this is not restarted
 
 
 class CannotListen(Exception):  # noqa: N818 - read as a sentence
-    """The address is taken, or the certificate cannot be read. The message says which."""
+    """The address is in use, or the certificate cannot be loaded.
+
+    The message says which.
+    """
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, but one that accepts connections within the limits of an application."""
+    """uvicorn's server, which accepts connections within the limits."""
 
     def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
@@ -60,9 +67,9 @@ class Server(uvicorn.Server):
 
 
 class _SignalledServer(Server):
-    """A server that leaves with exit code 0 when it is asked to.
+    """A server that exits with code 0 after a signal to stop.
 
-    `on_hangup` is called at SIGHUP, and at the start for one that came while the application was built.
+    `on_hangup` is called at SIGHUP. If SIGHUP arrived while the application was built, it is called at the start too.
     """
 
     def __init__(
@@ -78,7 +85,7 @@ class _SignalledServer(Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGTERM and SIGINT; open files again on SIGHUP."""
+        """Stop on SIGTERM and SIGINT; reopen files on SIGHUP."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
@@ -92,7 +99,7 @@ class _SignalledServer(Server):
                 loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
-        # A second signal is meant: do not wait any longer.
+        # A second signal is deliberate: stop without waiting.
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -102,7 +109,7 @@ class _SignalledServer(Server):
         self._reload_tls()
 
     def _reload_tls(self) -> None:
-        # Before the start has loaded a certificate there is none to replace.
+        # At startup, a certificate may not be loaded yet.
         context, config = getattr(self.config, "ssl", None), self.config
         if context is None or config.ssl_certfile is None:
             return
@@ -115,7 +122,10 @@ class _SignalledServer(Server):
 
 
 class _Hangup:
-    """Remembers a SIGHUP that comes before the server listens to it. By default it would end the process."""
+    """Records a SIGHUP that arrives before the server handles it.
+
+    By default it would end the process.
+    """
 
     def __init__(self) -> None:
         self.came = False
@@ -126,7 +136,7 @@ class _Hangup:
 
 
 def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
-    """Serve until a signal says otherwise. Returns the exit code."""
+    """Serve until a signal stops the server. Return the exit code."""
     host, port = listener.getsockname()[:2]
     raise_descriptor_limit()
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
@@ -136,7 +146,7 @@ def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -
 
 
 def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
-    """Serve in this process."""
+    """Serve in this process. Return the exit code."""
     hangup = _Hangup()
     app = build()
     _spare_what_stays()
@@ -169,14 +179,17 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
 
 
 def _spare_what_stays() -> None:
-    """Keep the collector of cycles away from what lives as long as the server: service models, modules, tables."""
+    """Exclude long-lived objects from garbage collection.
+
+    Service models, modules and tables live as long as the server.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
 def listen(config: Config) -> socket.socket:
-    """Return the socket to serve on. Raises CannotListen."""
+    """Return the listening socket. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -199,7 +212,7 @@ def _supervise(config: Config, build: Callable[[], "App"], listener: socket.sock
         nonlocal stopping
         stopping = stopping or number != signal.SIGHUP
         for child in children:
-            with suppress(ProcessLookupError):  # it died just now
+            with suppress(ProcessLookupError):  # it has just died
                 os.kill(child, number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -218,7 +231,7 @@ def _supervise(config: Config, build: Callable[[], "App"], listener: socket.sock
             continue
         structlog.get_logger().error("worker_died", pid=child, status=status)
         if time.monotonic() - born < _QUICK_DEATH:
-            # It cannot even start: the reason is in its log, and trying for ever would hide it.
+            # The worker cannot start. Its log has the reason, and endless restarts would hide it.
             pass_on(signal.SIGTERM, None)
             code = 1
             continue
@@ -233,7 +246,7 @@ def _start_child(config: Config, build: Callable[[], "App"], listener: socket.so
         return child
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    # Until the application is built there is nothing to open again.
+    # Until the application is built, there is no file to reopen.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _die_with(parent)
     code = 1
@@ -246,7 +259,10 @@ def _start_child(config: Config, build: Callable[[], "App"], listener: socket.so
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to end this process when its parent dies, however that was killed. prctl(2), PR_SET_PDEATHSIG."""
+    """Let the kernel end this process when its parent dies for any reason.
+
+    Source: prctl(2), PR_SET_PDEATHSIG.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it was quicker
+    if os.getppid() != parent:  # the parent has died already
         os._exit(1)

@@ -1,8 +1,8 @@
-"""Hold back peers that make too many calls without a proven caller.
+"""Throttle peers that make too many calls without an authenticated caller.
 
-Owns one bucket a peer, bounded in number. Two kinds of calls are counted: unsigned ones, before they cost a signature
-check or a fetch, and signed ones whose signature did not hold, once that is known. A call that is signed well is
-never counted, so that no neighbour behind the same address can hold it back.
+Owns one bucket for each peer, and the limit on their number. Two kinds of calls are counted: unsigned calls, before
+they cost a signature check or a fetch, and signed calls whose authentication failed, after the check. A call with a
+valid signature is never counted, so other clients behind the same address cannot cause it to be throttled.
 """
 
 import threading
@@ -11,13 +11,16 @@ from collections.abc import Callable
 from daypass.bounded_memory import BoundedMemory
 from daypass.wire.peer_network import peer_network
 
-__all__ = ["Throttle", "peer_network"]  # by what it counts, for whoever counts peers beside it
+__all__ = ["Throttle", "peer_network"]  # every limit per peer uses peer_network
 
 _MOST_PEERS = 10_000
 
 
 class Throttle:
-    """A token bucket for each peer. A `per_minute` of 0 admits everyone. `on_refusal` hears of each refusal."""
+    """A token bucket for each peer.
+
+    A `per_minute` of 0 means no limit. `on_refusal` is called for each refusal.
+    """
 
     def __init__(self, per_minute: int, clock: Callable[[], float], *, on_refusal: Callable[[], None]) -> None:
         self._rate = per_minute / 60
@@ -25,10 +28,10 @@ class Throttle:
         self._clock = clock
         self._on_refusal = on_refusal
         self._buckets: BoundedMemory[str, tuple[float, float]] = BoundedMemory(_MOST_PEERS)
-        self._lock = threading.Lock()  # worker threads count too: large requests, and calls that do not hold
+        self._lock = threading.Lock()  # worker threads count too: large requests and failed authentications
 
     def admits(self, peer: str) -> bool:
-        """Tell whether `peer` may make one more call now, and count it."""
+        """Count one more call of `peer`. Return whether it is allowed."""
         if not self._rate:
             return True
         with self._lock:

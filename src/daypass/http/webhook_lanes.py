@@ -1,15 +1,16 @@
-"""Which webhook notifications may be posted now, so that no account and no host holds up the others.
+"""Choose the notifications that may be posted now.
 
-Owns the lanes and how long a host that failed is left alone. Pure: the time is an argument, and posting is courier.py's
-work. The rules:
+Accounts and hosts do not delay one another.
 
-- 64 notifications are posted at a time, 4 of them for one account and 2 for one host of an account;
-- after a failure, the host waits for 1, 2, 4 … up to 300 seconds, with all that this account has for it;
-- accounts of which a host failed last time share 16 of the lanes, so hosts that hang hold up one another alone; each of
-  these accounts may have one of the 16, and more only while half of them is free.
+Owns the lanes, and the pause of a host that failed. Pure: the time is an argument. courier.py posts. The rules:
 
-A host counts for each account by itself: many accounts may have webhooks at the same host, and one account's wrong path
-there says nothing about the others'.
+- 64 notifications are posted at a time, at most 4 of them for one account and 2 for one host of an account;
+- after a failure, all notifications of this account for the host wait for 1, 2, 4 … up to 300 seconds;
+- accounts with a host that failed last time share 16 of the lanes, so hosts that do not answer delay only one another.
+  Each of these accounts may use one of the 16, and more only while half of them are free.
+
+A host counts separately for each account: many accounts may have webhooks at the same host, and the wrong path of one
+account does not affect the others.
 """
 
 from collections import Counter, OrderedDict
@@ -20,7 +21,7 @@ from daypass.federation.oidc.shares import Shares
 OF_ALL, OF_FAILING, OF_ACCOUNT, OF_HOST = 64, 16, 4, 2
 LONGEST_PAUSE = 300
 _MOST_REMEMBERED = 10_000
-_FORGOTTEN_AFTER = 600  # seconds after a host may be tried again
+_FORGOTTEN_AFTER = 600  # seconds after a host may be retried
 
 Lane = tuple[str, str]
 """An account, and the host of its webhook."""
@@ -33,7 +34,7 @@ class _Failure:
 
 
 class WebhookLanes:
-    """Counts what is being posted, and remembers which hosts failed last time."""
+    """Counts the running posts, and remembers the hosts that failed last time."""
 
     def __init__(self) -> None:
         self._running: dict[str, Lane] = {}
@@ -43,11 +44,14 @@ class WebhookLanes:
         self._failing: Counter[str] = Counter()
 
     def is_full(self) -> bool:
-        """Tell whether nothing at all may begin."""
+        """Return whether all lanes are in use."""
         return len(self._running) >= OF_ALL
 
     def take(self, notification: str, lane: Lane, *, now: int) -> bool:
-        """Take a lane for a notification, by its id, or return False where it has to wait or is being posted."""
+        """Take a lane for a notification, by its id.
+
+        Returns False if the notification has to wait or is being posted.
+        """
         account, _ = lane
         failure = self._failures.get(lane)
         if notification in self._running or self.is_full() or (failure is not None and now < failure.again):
@@ -63,7 +67,10 @@ class WebhookLanes:
         return True
 
     def give_back(self, notification: str, *, failed: bool | None, now: int) -> None:
-        """Give the lane of a notification back, and remember how it went; None where it was not posted."""
+        """Return the lane of a notification, and remember whether the post failed.
+
+        `failed` is None if it was not posted.
+        """
         lane = self._running.pop(notification)
         if notification in self._slow_running:
             self._slow_running.remove(notification)
@@ -87,7 +94,7 @@ class WebhookLanes:
         return before
 
     def _clean(self, now: int) -> None:
-        """Forget the failures that are longest ago: they stand first."""
+        """Forget the oldest failures. They are first in the dictionary."""
         while self._failures:
             lane, failure = next(iter(self._failures.items()))
             if len(self._failures) <= _MOST_REMEMBERED and now < failure.again + _FORGOTTEN_AFTER:

@@ -1,8 +1,8 @@
-"""Share the worker threads out among accounts, for what holds a thread longer than a moment.
+"""Share the worker threads among accounts, for work that takes long.
 
-Owns how much of one sort of work is under way at a time, for one account and for all together: decisions over large
-policies, and calls that wait for their turn to write. Whoever has too much of it is told to come again; everybody else
-still finds a free thread.
+Owns the number of threads that one kind of work may use at a time, for one account and in total. The kinds are
+decisions over large policies, and calls that wait for their turn to write. An account that exceeds its share is
+throttled; all other accounts still find a free thread.
 """
 
 import threading
@@ -14,7 +14,7 @@ from daypass.errors import Throttling
 
 
 class WorkShares:
-    """Counts what is under way. One that is beyond its account's share is told to come again."""
+    """Counts running work. Work beyond an account's share is throttled."""
 
     def __init__(self, *, of_one: int, of_all: int) -> None:
         self._of_one = of_one
@@ -24,10 +24,13 @@ class WorkShares:
 
     @contextmanager
     def take(self, account: str) -> Iterator[None]:
-        """Hold one share for `account`, or raise Throttling. It never waits: that would hold the thread."""
+        """Take one share for `account`, or raise Throttling.
+
+        It never waits, because a waiting call would occupy the thread.
+        """
         with self._lock:
             if self._running[account] >= self._of_one or self._running.total() >= self._of_all:
-                raise Throttling("Rate exceeded", detail=f"account {account} has its share of the threads")
+                raise Throttling("Rate exceeded", detail=f"account {account} uses its share of the worker threads")
             self._running[account] += 1
         try:
             yield
