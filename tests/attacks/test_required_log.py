@@ -114,7 +114,7 @@ def test_a_reader_that_stalls_is_no_record(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(NotRecordedError):
             sink.record_now(event(1_000, "Refused"))
         log = RequiredLog(sink, lambda _: None)
-        with pytest.raises(ServiceUnavailable, match="issues and changes nothing"):
+        with pytest.raises(ServiceUnavailable, match="issue credentials or change data fail"):
             log.require()
         reader = os.fdopen(reading, "rb")
         got: list[bytes] = []

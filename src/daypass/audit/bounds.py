@@ -1,7 +1,7 @@
-"""How long the strings of an audit event may be, in bytes of the line that is written, and how they are written.
+"""Limits on the strings of an audit event, in bytes as written.
 
-Owns the cutting and the escapes. A string is measured as it is written, because one character may take six bytes there:
-what an attacker sends is bounded by what it costs the disk. Pure.
+Owns truncation and escaping. A string is measured in its encoded form, because one character may take six bytes there.
+The limits thus bound the disk space that an attacker can use. Pure.
 """
 
 import json
@@ -17,16 +17,16 @@ _CUT_BYTES = len(CUT.encode())
 _WIDEST = 6  # bytes of one character in JSON: \u0001
 _QUOTES = 2
 _encode = msgspec.json.Encoder().encode
-# JSON may hold these as they are (RFC 8259 section 7). But a terminal obeys DEL and C1 controls, programs split lines
-# at U+0085, U+2028 and U+2029, and marks of direction show a line in another order than it has.
+# JSON may contain these unescaped (RFC 8259 section 7). But a terminal interprets DEL and C1 controls, programs split
+# lines at U+0085, U+2028 and U+2029, and bidirectional controls display a line in another order.
 _ACTED_ON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How much of the parameters of a call is kept.
+    """How much of a call's parameters is stored.
 
-    `characters` and `text_bytes` bound one string, `items` the members of a list or mapping, and `inner_items` those of
-    a list or mapping inside another. With no inner items, such a value becomes one mark.
+    `characters` and `text_bytes` limit one string, `items` the members of a list or mapping, and `inner_items` those of
+    a nested list or mapping. With `inner_items` 0, such a value becomes one mark.
     """
 
     characters: int
@@ -36,26 +36,27 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 def encode_json(value: Any) -> bytes:
-    """Return JSON in which each character that a terminal or a reader of lines would act on is escaped.
+    """Return JSON in which control and line-separating characters are escaped.
 
-    Raises UnicodeEncodeError for a lone surrogate.
+    These are the characters that a terminal or a line reader would interpret. Raises UnicodeEncodeError for a lone
+    surrogate.
     """
     encoded = _encode(value)
-    if encoded.isascii() and b"\x7f" not in encoded:  # as nearly all are
+    if encoded.isascii() and b"\x7f" not in encoded:  # nearly always true
         return encoded
     return _ACTED_ON.sub(_escape, encoded.decode()).encode()
 
 
 def _escape(found: re.Match[str]) -> str:
-    return json.dumps(found[0])[1:-1]  # It escapes all but printable ASCII, a run at a time.
+    return json.dumps(found[0])[1:-1]  # json.dumps escapes everything except printable ASCII, a run at a time.
 
 
 def cut_text(text: str, most_bytes: int) -> str:
-    """Return the beginning of a string that takes at most `most_bytes` in JSON, with a mark where it was cut.
+    """Return a string cut to `most_bytes` in JSON, with a mark at the cut.
 
-    Raises UnicodeEncodeError for a lone surrogate, which JSON in UTF-8 cannot hold.
+    Raises UnicodeEncodeError for a lone surrogate, which JSON in UTF-8 cannot contain.
     """
-    # No character takes less than one byte, so a string with more characters is cut without being encoded whole.
+    # Each character takes at least one byte, so a string with more characters is cut without encoding all of it.
     if len(text) * _WIDEST <= most_bytes or (len(text) <= most_bytes and _written_bytes(text) <= most_bytes):
         return text
     low, high = 0, min(len(text), most_bytes)
@@ -73,7 +74,7 @@ def _written_bytes(text: str) -> int:
 
 
 def cut_value(value: Any, bounds: Bounds) -> Any:
-    """Return the value of a parameter with bounded strings, lists and mappings, however deep they stand."""
+    """Return a parameter's value, with long parts cut at any depth."""
     return _cut(value, bounds, bounds.items)
 
 

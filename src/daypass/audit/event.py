@@ -1,7 +1,7 @@
 """One CloudTrail-shaped event for each request.
 
-Owns what is written and what is left out: no secret, token, assertion, policy text or code is ever in an event.
-Pure. Where events go is sinks.py's work.
+Owns the content of an event. Secrets, tokens, assertions, policy documents and codes are never in it. Pure. sinks.py
+writes events.
 Source: AWS CloudTrail User Guide, "CloudTrail record contents".
 """
 
@@ -27,7 +27,7 @@ _TYPES: Mapping[PrincipalKind, str] = {
     PrincipalKind.SAML: "SAMLUser",
 }
 
-# Parameters whose values prove something, or may hold what proves something.
+# Parameters whose values prove an identity, or may contain such a value.
 HIDDEN = frozenset(
     {
         "TokenCode",
@@ -58,16 +58,16 @@ _LONGEST_ADDRESS = 64
 _LONGEST_MESSAGE, _LONGEST_DETAIL = 1_024, 2_048
 _SHORT_MESSAGE, _SHORT_DETAIL = 512, 1_024
 _MESSAGE_CHARACTERS, _DETAIL_CHARACTERS = 256, 1_024
-# 50 items, as many as a session has tags; CloudTrail cuts long records too.
+# 50 items, which is the maximum number of session tags. CloudTrail truncates long records too.
 _PROVEN = Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10)
-# Anybody can cause the event of a refused call without a proven caller, so it is short.
+# Anyone can cause the event of a refused unauthenticated call, so it is short.
 _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
 EVENT_VERSION = "1.11"
 _SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """What one request came to. `fault` is None when it was answered."""
+    """The outcome of one request. `fault` is None for a success."""
 
     at: datetime
     request_id: str
@@ -82,17 +82,20 @@ class Happening(msgspec.Struct, frozen=True):
 
     @property
     def code(self) -> str:
-        """The error code, empty when the request was answered."""
+        """The error code, or "" for a success."""
         return "" if self.fault is None else self.fault.code
 
     @property
     def is_unproven_refusal(self) -> bool:
-        """Tell whether the request was refused before its caller was proven: anybody can cause such a refusal."""
+        """Return whether the request was refused before authentication.
+
+        Anyone can cause such a refusal.
+        """
         return self.caller is None and self.fault is not None
 
 
 class UserIdentity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Who asked."""
+    """The caller of the request."""
 
     type: str
     principal_id: str = ""
@@ -123,10 +126,14 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def to_event(happening: Happening, event_id: str = "") -> Event:
-    """Return the event of a request. Raises UnicodeEncodeError for a lone surrogate in what the caller sent."""
+    """Return the event of a request.
+
+    Raises UnicodeEncodeError if the caller sent a lone surrogate.
+    """
     fault, request = happening.fault, happening.request
     is_short = fault is not None and happening.caller is None
-    # By position, in the order above: this is on the way of every request, and names cost a fifth of it.
+    # Positional arguments, in the order of the class: this runs for every request, and keyword arguments cost a fifth
+    # of it.
     event = Event(
         EVENT_VERSION,
         "AwsApiCall",
@@ -144,7 +151,7 @@ def to_event(happening: Happening, event_id: str = "") -> Event:
     return event if fault is None else _refused(event, fault, is_short=is_short)
 
 
-# What most requests share is made once. Both memories are small, whatever callers send.
+# Most requests share these values, so they are cached. Both caches are small for any input.
 @lru_cache(maxsize=256)
 def _agent_text(agent: bytes) -> str:
     return cut_text(agent.decode("latin-1"), _LONGEST_AGENT)

@@ -1,6 +1,7 @@
-"""The lines of the audit log that are not written yet, in their order and within bounds.
+"""The queue of audit log lines that are not written yet.
 
-Owns what waits, and the count of what found no place. What is written stays here until the system has taken it.
+Owns the waiting lines, their order and their limits, and the count of lines that did not fit. A line stays here until
+the system has written it.
 """
 
 import threading
@@ -11,14 +12,14 @@ from datetime import UTC, datetime
 from daypass.audit.lines import encode_event
 from daypass.audit.losses import Losses
 
-_MOST_QUEUED = 16 * 2**20  # bytes; what a disk that fills up may keep waiting
+_MOST_QUEUED = 16 * 2**20  # bytes; the limit for lines that wait, for example while the disk is full
 _MOST_INCOMING = 1_000  # lines that are not in the queue yet
-_LONG_LINE = 4_096  # bytes; a longer one goes into the queue at once
+_LONG_LINE = 4_096  # bytes; a longer line goes into the queue at once
 _MOST_AT_ONCE = 256 * 1024  # bytes
 
 
 class AwaitedLine:
-    """A line whose caller waits until it is written, or until that has failed."""
+    """A line whose caller waits until it is written or has failed."""
 
     def __init__(self, line: bytes) -> None:
         self.line = line
@@ -28,7 +29,10 @@ class AwaitedLine:
 
 
 class LineQueue:
-    """Takes lines from many threads, and gives them to one. `lose` hears of events that found no place."""
+    """Takes lines from many threads, and passes them to one.
+
+    `lose` is called with the number of events that did not fit.
+    """
 
     def __init__(self, new_id: Callable[[], str], lose: Callable[[int], None]) -> None:
         self._new_id = new_id
@@ -36,14 +40,14 @@ class LineQueue:
         self._incoming: deque[bytes] = deque()
         self._queue: deque[bytes | Losses | AwaitedLine] = deque()
         self._bytes = 0
-        self._lock = threading.Lock()  # over the queue; nobody holds it for longer than that takes
+        self._lock = threading.Lock()  # protects the queue; held only for short steps
 
     def __bool__(self) -> bool:
         return bool(self._queue or self._incoming)
 
     def put(self, line: bytes) -> bool:
-        """Add a line, and tell whether many wait."""
-        # No lock: this is on the way of every request, and a deque takes lines from several threads.
+        """Add a line. Return whether many lines wait."""
+        # No lock: this runs for every request, and a deque accepts lines from several threads.
         self._incoming.append(line)
         if len(self._incoming) <= _MOST_INCOMING and len(line) <= _LONG_LINE:
             return False
@@ -52,14 +56,14 @@ class LineQueue:
         return True
 
     def put_awaited(self, awaited: AwaitedLine) -> None:
-        """Add a line behind all that are there."""
+        """Add a line behind all other lines."""
         with self._lock:
             self._take_in()
             self._queue.append(awaited)
             self._bytes += len(awaited.line)
 
     def left(self) -> Losses:
-        """Return the count of everything that is still here, for the end."""
+        """Return the counts of all lines that remain, for the shutdown."""
         left = Losses()
         with self._lock:
             self._take_in()
@@ -71,7 +75,10 @@ class LineQueue:
         return left
 
     def next_lines(self) -> list[bytes]:
-        """Return lines from the front of the queue, which stay in it until they are written."""
+        """Return lines from the front of the queue.
+
+        They stay in the queue until they are written.
+        """
         lines, size = list[bytes](), 0
         with self._lock:
             self._take_in()
@@ -86,7 +93,7 @@ class LineQueue:
         return lines
 
     def take_out(self, count: int) -> None:
-        """Let go of the first lines: they are written."""
+        """Remove the first lines, which were written."""
         with self._lock:
             for _ in range(count):
                 each = self._queue.popleft()
@@ -97,7 +104,10 @@ class LineQueue:
                     each.done.set()
 
     def give_up(self, awaited: AwaitedLine) -> None:
-        """Refuse a line that took too long. Where it is being written just now, it may still be."""
+        """Refuse a line that took too long.
+
+        A line that is being written at this moment may still be written.
+        """
         with self._lock:
             if awaited.done.is_set():
                 return
@@ -106,7 +116,7 @@ class LineQueue:
                 self._drop([awaited])
 
     def refuse_awaited(self, reason: str) -> None:
-        """Refuse all lines that somebody waits for."""
+        """Refuse all lines that a caller waits for."""
         with self._lock:
             awaited = [each for each in self._queue if isinstance(each, AwaitedLine)]
             self._drop(awaited)
@@ -115,7 +125,7 @@ class LineQueue:
                 each.done.set()
 
     def _take_in(self) -> None:
-        """Move what came in to the queue, as far as there is room. What has none is counted."""
+        """Move incoming lines to the queue. Lines that do not fit are counted."""
         for _ in range(len(self._incoming)):
             line = self._incoming.popleft()
             if self._bytes + len(line) <= self._most():
@@ -125,7 +135,8 @@ class LineQueue:
                 self._lose(line)
 
     def _most(self) -> int:
-        # After a loss there must be much room again: short lines that just fit would make a gap of many records.
+        # After a loss, half of the queue must be free first. Otherwise short lines that just fit would split one gap
+        # into many records.
         return _MOST_QUEUED // 2 if self._queue and isinstance(self._queue[-1], Losses) else _MOST_QUEUED
 
     def _lose(self, line: bytes) -> None:
@@ -139,14 +150,14 @@ class LineQueue:
         if isinstance(each, AwaitedLine):
             each.is_being_written = True
             return each.line
-        # From here on it is a line, and what is lost later is counted anew.
+        # From now on it is a line, and later losses are counted separately.
         line = encode_event(each.to_event(self._new_id(), datetime.now(UTC)))
         self._queue[place] = line
         self._bytes += len(line)
         return line
 
     def _drop(self, awaited: Sequence[AwaitedLine]) -> None:
-        """Take lines out that must not be written later: their callers were refused."""
+        """Remove lines that must not be written later: their callers were refused."""
         for each in awaited:
             self._queue.remove(each)
             self._bytes -= len(each.line)

@@ -1,6 +1,6 @@
-"""One audit event as one line of JSON, of bounded size whatever a caller sent.
+"""One audit event as one line of JSON, of limited size for any input.
 
-Owns the encoding, the bound of a whole line and the ids of events. What an event holds is event.py's work.
+Owns the encoding, the limit of a whole line and the ids of events. event.py chooses the content.
 """
 
 import os
@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from daypass.audit.bounds import CUT, cut_text, encode_json
 from daypass.audit.event import Event, Happening, to_event
 
-LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of four times that
-LARGEST_UNPROVEN_LINE = 4_096  # of a refused call without a proven caller
-_SHORTEST = 64  # bytes of one string parameter, where all of them together are too long
-_LONGEST_NAME = 2_048  # bytes of an ARN, or of whom a token or an assertion speaks for
+LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of up to four times that
+LARGEST_UNPROVEN_LINE = 4_096  # of a refused unauthenticated call
+_SHORTEST = 64  # bytes of one string parameter, if the whole line is too long
+_LONGEST_NAME = 2_048  # bytes of an ARN, or of the subject of a token or an assertion
 _END = b"\n"
 _decode = msgspec.json.Decoder(Event).decode
 
@@ -26,7 +26,10 @@ _DIGITS = tuple(f"{number:03x}" for number in range(16**3))
 
 
 def new_event_ids() -> Callable[[], str]:
-    """Return what makes event ids in the shape of a UUID: random for each process, then counted in nine digits."""
+    """Return a generator of event ids in the form of a UUID.
+
+    They have a random part for each process, and a counter of nine digits.
+    """
     text = os.urandom(16).hex()
     first = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:23]}"
     next_number = count().__next__  # threads share it
@@ -46,10 +49,13 @@ def new_event_ids() -> Callable[[], str]:
 
 
 def to_line(happening: Happening, event_id: str) -> bytes:
-    """Return the event of a request as a line. One that cannot be written in full is written in part."""
+    """Return the event of a request as a line.
+
+    An event that cannot be encoded in full is written in part.
+    """
     try:
         line = encode_event(to_event(happening, event_id))
-    except Exception as problem:  # noqa: BLE001 - whatever a caller managed to put into it, the record goes on
+    except Exception as problem:  # noqa: BLE001 - a request is recorded with any input
         line = encode_event(to_event(_without_contents(happening, problem), event_id))
     if len(line) <= LARGEST_UNPROVEN_LINE:
         return line
@@ -59,7 +65,10 @@ def to_line(happening: Happening, event_id: str) -> bytes:
 
 
 def to_short_event(refusal: Happening, event_id: str) -> Event:
-    """Return the event of a refused call without a proven caller, which can be written and is as short as its line."""
+    """Return the event of a refused unauthenticated call, cut like its line.
+
+    The event can always be encoded.
+    """
     return _decode(to_line(refusal, event_id))
 
 
@@ -75,7 +84,10 @@ def _without_contents(happening: Happening, problem: Exception) -> Happening:
 
 
 def _shortened(happening: Happening, event_id: str, most: int) -> Event:
-    """Return an event without lists and mappings of parameters. CloudTrail omits large parameters too."""
+    """Return an event without the lists and mappings of its parameters.
+
+    CloudTrail omits large parameters too.
+    """
     event = to_event(happening, event_id)
     who = event.user_identity
     who = replace(who, arn=cut_text(who.arn, _LONGEST_NAME), principal_id=cut_text(who.principal_id, _LONGEST_NAME))

@@ -1,7 +1,7 @@
-"""The events that could not be recorded: how many, of which actions and outcomes, from when to when.
+"""The events that could not be recorded: how many, which, and when.
 
-Owns the count and the record that stands for them in the log once it can be written again. Pure. Its caller sees to it
-that one thread at a time uses it.
+Owns the counts by action and outcome, and the record that replaces lost events once the log can be written again. Pure.
+The caller ensures that only one thread uses it at a time.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ import msgspec
 from daypass.audit.event import EVENT_VERSION, Event, UserIdentity
 
 EVENT_NAME = "AuditEventsLost"
-_MOST_KINDS = 200  # of action and outcome; whatever is beyond them is counted together
+_MOST_KINDS = 200  # of action and outcome; all others are counted together
 _OTHERS = ("", "")
 
 
@@ -35,9 +35,10 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 class Losses(msgspec.Struct):
-    """Counts of lost events. Each `kind` is an action and an error code, which is empty where the call was answered.
+    """Counts of lost events.
 
-    `counted` are those that were known to be lost before.
+    Each `kind` is an action and an error code, which is empty for a success. `counted` is the number of events that
+    were known to be lost before.
     """
 
     count: int = 0
@@ -47,7 +48,7 @@ class Losses(msgspec.Struct):
     kinds: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
 
     def add(self, line: bytes) -> int:
-        """Count the events that a line stands for, and return their number."""
+        """Count the events that a line represents, and return their number."""
         event = _decode(line)
         before = event.additional_event_data.lost.count
         count = before or event.additional_event_data.aggregated.count
@@ -57,7 +58,7 @@ class Losses(msgspec.Struct):
         return count
 
     def merge(self, other: "Losses") -> None:
-        """Count what is known to be lost already."""
+        """Add events that are known to be lost already."""
         for (action, code), count in other.kinds.items():
             self._add(action, code, count)
         self.counted += other.count
@@ -76,7 +77,7 @@ class Losses(msgspec.Struct):
         self.last = last if self.last is None else max(self.last, last)
 
     def to_event(self, event_id: str, at: datetime) -> Event:
-        """Return the record that says what is missing before it."""
+        """Return the record that describes the events missing before it."""
         kinds = [
             {"eventName": action, "errorCode": code, "count": number}
             for (action, code), number in sorted(self.kinds.items())

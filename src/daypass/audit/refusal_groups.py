@@ -1,19 +1,20 @@
-"""Refusals that anybody can cause, taken together: many alike become one event with a count.
+"""Group similar unauthenticated refusals into one event with a count.
 
-Owns which refusals are alike, for how long they are gathered, and how many groups there may be. Its rules:
+Anyone can cause such refusals. Owns the definition of similar, the time window, and the maximum number of groups.
+Its rules:
 
-- Only the refusal of a call without a proven caller is gathered. What was answered, and what a proven caller was
-  refused, always has an event of its own.
-- The first of a kind is recorded at once. Those that follow within the window become one event at its end.
-- A kind is peer, action, error code, role's account, and the access key id if that key exists. An unknown key id is an
-  attacker's choice, and so are agents and other parameters: they make no kind.
-- Accounts share the groups, each for the keys that it has: nobody hides tries of another account's key behind keys of
-  their own. All unknown keys together count as one account more.
-- One peer has few groups, apart from those of keys that exist, and there are not many in all. What finds no place is
-  counted in a common group of its peer, of its peer and key, or of all, by error code. So neither memory nor disk grows
-  with what an attacker sends, and tries of a real key are not lost among tries of invented ones.
+- Only refusals of unauthenticated calls are grouped. A success, and a refusal of an authenticated caller, always has
+  its own event.
+- The first refusal of a kind is recorded at once. Those that follow within the window become one event at its end.
+- A kind consists of peer, action, error code, the role's account, and the access key id if that key exists. An attacker
+  can choose unknown key ids, user agents and other parameters freely, so these are not part of a kind.
+- Accounts share the groups, each for its own keys. Thus a caller cannot hide attempts with another account's key behind
+  attempts with its own keys. All unknown keys together count as one more account.
+- One peer has few groups, apart from those of existing keys, and the total is limited. Refusals beyond these limits are
+  counted in a common group of the peer, of the peer and key, or of all, by error code. Thus memory and disk use do not
+  grow with an attacker's input, and attempts with a real key are not lost among attempts with invented ones.
 
-It has no clock: instants are arguments. Its caller sees to it that one thread at a time uses it.
+It has no clock: times are arguments. The caller ensures that only one thread uses it at a time.
 """
 
 from collections import Counter
@@ -37,11 +38,14 @@ VARIOUS = "Various"
 _ALL = ("", "")
 
 Kind = tuple[str, ...]
-Owner = tuple[str, str]  # a peer, and the access key id that it names if that key exists
+Owner = tuple[str, str]  # a peer, and the access key id in its call if that key exists
 
 
 class _Group(msgspec.Struct):
-    """Refusals of one kind after the first. `event` is the first of them, `codes` is kept for common groups alone."""
+    """Refusals of one kind after the first.
+
+    `event` is the first of them. `codes` is used only by common groups.
+    """
 
     owner: Owner
     account: str
@@ -55,17 +59,23 @@ class _Group(msgspec.Struct):
 
 
 class RefusalGroups:
-    """The groups of one process. `peer_of` names the peer that an address belongs to."""
+    """The groups of one process.
+
+    `peer_of` returns the peer of an address.
+    """
 
     def __init__(self, peer_of: Callable[[str], str], new_id: Callable[[], str]) -> None:
         self._peer_of = peer_of
         self._new_id = new_id
-        self._groups: dict[Kind, _Group] = {}  # the oldest first, and so the one that ends first
+        self._groups: dict[Kind, _Group] = {}  # the oldest, which ends first, is first
         self._owned: Counter[Owner] = Counter()
         self._shares = Shares(MOST_GROUPS)
 
     def take(self, refusal: Happening, now: float) -> bool:
-        """Count a refusal, and tell whether it is the first of its kind, which is to be recorded by itself."""
+        """Count a refusal. Return whether it is the first of its kind.
+
+        The caller records the first one by itself.
+        """
         owner = (self._peer_of(refusal.request.peer), _known_key(refusal))
         account = "" if refusal.fault is None else refusal.fault.key_account
         kind = self._place(owner, account, (*owner, refusal.action, refusal.code, _account_of(refusal)))
@@ -84,7 +94,7 @@ class RefusalGroups:
         return False
 
     def ended(self, now: float) -> Iterator[Event]:
-        """Yield the events of the groups whose window has ended. They are gone then."""
+        """Yield the events of the groups whose window has ended, and remove them."""
         while self._groups:
             kind = next(iter(self._groups))
             if self._groups[kind].ends > now:
@@ -99,7 +109,10 @@ class RefusalGroups:
                 yield _to_event(group, group.event)
 
     def _place(self, owner: Owner, account: str, kind: Kind) -> Kind:
-        """Return the kind that a refusal is counted under. A new one has a place of the account's."""
+        """Return the kind under which a refusal is counted.
+
+        A new kind takes a slot of the account.
+        """
         if kind not in self._groups and self._owned[owner] >= MOST_GROUPS_OF_PEER:
             kind = owner
         return kind if kind in self._groups or self._shares.take(account) else ()
@@ -110,9 +123,9 @@ def _known_key(refusal: Happening) -> str:
 
 
 def _account_of(refusal: Happening) -> str:
-    """Return the account of the role that was asked for, or nothing.
+    """Return the account of the requested role, or "".
 
-    Its operators see the refusal, and must not see another account's in the same event.
+    The operators of the account see the refusal. They must not see refusals of another account in the same event.
     """
     role = (refusal.parameters or {}).get("RoleArn", "")
     arn = Arn.find(role) if isinstance(role, str) else None

@@ -1,6 +1,7 @@
-"""The audit log where nothing may be issued or changed without it: `audit_log_required`.
+"""The audit log that is written before a response: `audit_log_required`.
 
-Owns the refusal. What must be recorded first is the pipeline's to know, and the writing is the sink's.
+With it, credentials are not issued and data does not change without a record. Owns the refusal. The pipeline decides
+which calls are recorded first, and the sink writes.
 """
 
 from collections.abc import Callable
@@ -11,26 +12,32 @@ from daypass.audit.sinks import NotRecordedError, ServerSink
 from daypass.errors import ServiceUnavailable
 
 _REFUSAL = (
-    "The server cannot write its audit log, and issues and changes nothing until it can. Reading still works. "
-    "Try again later."
+    "The server cannot write its audit log. Calls that issue credentials or change data fail until it can. "
+    "Reads still work. Try again later."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredLog:
-    """Records before the answer. `count` notes an answer that was recorded so, as `record` does for all others."""
+    """Records before the response.
+
+    `count` counts a response that was recorded this way, as `record` does for all others.
+    """
 
     sink: ServerSink
     count: Callable[[Happening], None]
 
     def require(self) -> None:
-        """Raise ServiceUnavailable where it is known that nothing can be written. Never waits."""
+        """Raise ServiceUnavailable if the log is known to fail. Never waits."""
         reason = self.sink.trouble()
         if reason:
             raise ServiceUnavailable(_REFUSAL, detail=f"the audit log cannot be written: {reason}")
 
     def record(self, happening: Happening) -> None:
-        """Return once the system has taken the event's line. Raises ServiceUnavailable where it does not. May wait."""
+        """Write the event before returning.
+
+        Raises ServiceUnavailable if the system does not accept the line. May wait.
+        """
         try:
             self.sink.record_now(happening)
         except NotRecordedError as problem:

@@ -1,12 +1,12 @@
-"""Where audit events go: a file, standard output, or nowhere.
+"""The targets of audit events: a file, standard output, or no log.
 
-Owns the thread that writes the queue (line_queue.py), off the request's path. A line is made at once, while all that it
-tells is at hand, so that no request is kept for its record.
+Owns the thread that writes the queue (line_queue.py), separate from the requests. A line is created immediately, while
+all of its values exist, so that requests are not kept in memory for their records.
 
-- One thread writes. Nobody else waits for a disk or for whoever reads a pipe.
-- The queue is bounded in bytes. Events beyond the bound are counted, and a record that says how many are missing takes
-  their place in the log as soon as it can be written.
-- Nothing that a caller sends, and no full disk, ends the writing.
+- One thread writes. Other threads do not wait for a disk or for the reader of a pipe.
+- The queue is limited in bytes. Events beyond the limit are counted. A record with their number replaces them in the
+  log as soon as it can be written.
+- Data from a caller, or a full disk, never stops the thread.
 """
 
 import math
@@ -27,40 +27,44 @@ from daypass.audit.targets import Stream, Target, open_target
 from daypass.background import Background
 
 _EVERY = 0.05  # seconds
-_AGAIN = 0.25  # seconds until what could not be written is tried again
+_AGAIN = 0.25  # seconds until a failed write is retried
 _PATIENCE = 5.0  # seconds that a caller waits for its line
-_STUCK_AFTER = 2.0  # seconds; no write to a healthy disk takes that long
-_LAST_STALL = 1.0  # seconds that the end waits for a reader that stalls
-_LAST = 10.0  # seconds that the end waits for the writer
+_STUCK_AFTER = 2.0  # seconds; a write to a healthy disk is faster
+_LAST_STALL = 1.0  # seconds that the shutdown waits for a stalled reader
+_LAST = 10.0  # seconds that the shutdown waits for the writer
 
 
 class Sink(Protocol):
-    """Takes what happened."""
+    """Records requests."""
 
     def __call__(self, happening: Happening, /) -> None:
         """Record one request. Never waits."""
         ...
 
     def close(self) -> None:
-        """Write what is queued and let go of the file."""
+        """Write the queued events and close the file."""
         ...
 
 
 class ServerSink(Sink, Protocol):
-    """A Sink that a server keeps for as long as it runs."""
+    """A Sink that a server uses for as long as it runs."""
 
     def reopen(self) -> None:
-        """Go on in the file that has the log's name now. Never waits."""
+        """Continue in the file that now has the log's name. Never waits."""
         ...
 
     def trouble(self) -> str:
-        """Return why nothing can be written now, as far as that is known, or nothing. Never waits."""
+        """Return why the log cannot be written, if that is known, or "".
+
+        Never waits.
+        """
         ...
 
     def record_now(self, happening: Happening, /) -> None:
-        """Return once the system has taken the event's line. Raises NotRecordedError. Waits for some seconds at most.
+        """Write an event before returning. Waits at most some seconds.
 
-        Where the system did not answer in time, the line may still be written; then it stands before the refusal.
+        Raises NotRecordedError if the system does not accept the line in time. The line may then still be written; it
+        precedes the refusal.
         """
         ...
 
@@ -70,45 +74,45 @@ class NotRecordedError(Exception):
 
 
 class Health(Protocol):
-    """Hears how the recording goes."""
+    """Receives the state of the audit log."""
 
     def audit_lost(self, count: int) -> None:
         """Count events that will not be recorded."""
         ...
 
     def audit_failing(self, *, is_failing: bool) -> None:
-        """Note whether the last attempt to write failed."""
+        """Set whether the last write failed."""
         ...
 
 
 class Unwatched:
-    """A Health that forgets."""
+    """A Health that ignores everything."""
 
     def audit_lost(self, count: int) -> None:
-        """Forget it."""
+        """Ignore it."""
 
     def audit_failing(self, *, is_failing: bool) -> None:
-        """Forget it."""
+        """Ignore it."""
 
 
 class NoSink:
-    """Records nothing."""
+    """A sink that discards every event."""
 
     def __call__(self, happening: Happening, /) -> None:
-        """Forget it."""
+        """Discard the event."""
 
     def reopen(self) -> None:
-        """Hold nothing."""
+        """Do not reopen: there is no file."""
 
     def trouble(self) -> str:
-        """Find nothing wrong."""
+        """Return "": a discarded event cannot fail."""
         return ""
 
     def record_now(self, happening: Happening, /) -> None:
-        """Forget it."""
+        """Discard the event."""
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do not close: there is no file."""
 
 
 class LineSink:
@@ -123,7 +127,7 @@ class LineSink:
         self._groups = RefusalGroups(peer_of, self._new_id)
         self._gathering = threading.Lock()
         self._queue = LineQueue(self._new_id, self._count_lost)
-        self._lost = self._told = 0  # events, and how many of them the server's log has told of
+        self._lost = self._told = 0  # events, and the number of them that the server's log has reported
         self._problem = ""
         self._writing_since = 0.0
         self._is_failing = False
@@ -134,21 +138,24 @@ class LineSink:
         self._writer.start()
 
     def __call__(self, happening: Happening, /) -> None:
-        """Queue one event, or count it where the queue is full or many are alike."""
+        """Queue one event.
+
+        It is counted instead if the queue is full, or if similar refusals form a group.
+        """
         if happening.caller is None and happening.fault is not None and not self._is_first(happening):
             return
         if self._queue.put(to_line(happening, self._new_id())):
             self._wake.set()
 
     def trouble(self) -> str:
-        """Return why nothing can be written now, as far as that is known, or nothing."""
+        """Return why the log cannot be written, if that is known, or ""."""
         if self._writing_since and time.monotonic() - self._writing_since > _STUCK_AFTER:
-            return "the last write has not come back"
-        # Where nothing waits, nobody but the next one would find out that it can be written again.
+            return "the last write has not returned"
+        # With an empty queue, only the next event would show that writing works again.
         return self._problem if self._queue else ""
 
     def record_now(self, happening: Happening, /) -> None:
-        """Return once the system has taken the event's line, which comes behind all lines before it."""
+        """Write an event, behind all queued lines, before returning."""
         trouble = self.trouble()
         if trouble:
             raise NotRecordedError(trouble)
@@ -161,19 +168,25 @@ class LineSink:
             raise NotRecordedError(awaited.problem)
 
     def reopen(self) -> None:
-        """Ask the writer to go on in the file that has the log's name now, with the first line that is unwritten."""
+        """Let the writer continue in the file that now has the log's name.
+
+        It begins with the first unwritten line.
+        """
         self._is_reopening = True
         self._wake.set()
 
     def close(self) -> None:
-        """Write what is queued, then stop. What cannot be written within some seconds is counted in the log."""
+        """Write the queued events, then stop.
+
+        Events that cannot be written within some seconds are counted in the server's log.
+        """
         self._writer.stopping.set()
         self._wake.set()
         self._writer.stop(_LAST)
         left = self._queue.left()
         if left.count:
             self._health.audit_lost(left.count - left.counted)
-            _tell("audit_events_lost", events_lost=left.count, reason="not written at the end")
+            _tell("audit_events_lost", events_lost=left.count, reason="not written before the shutdown")
         if not self._writer.is_running:
             self._target.close()
 
@@ -182,7 +195,7 @@ class LineSink:
             return self._groups.take(refusal, time.monotonic())
 
     def _gather(self, now: float) -> None:
-        """Queue the events of the refusals that were taken together long enough."""
+        """Queue the events of the groups whose window has ended."""
         with self._gathering:
             for event in self._groups.ended(now):
                 self._queue.put(encode_event(event))
@@ -196,14 +209,14 @@ class LineSink:
             self._wake.wait(_AGAIN if self._is_failing else _EVERY)
             self._wake.clear()
             self._write_queue(time.monotonic())
-        # A reader that was slow may go on; a disk that is full stays so.
+        # A slow reader may continue; a full disk stays full.
         ends = time.monotonic() + _LAST_STALL
         while isinstance(self._write_queue(math.inf), BlockingIOError) and time.monotonic() < ends:
             self._wake.wait(_EVERY)
             self._wake.clear()
 
     def _write_queue(self, now: float) -> OSError | None:
-        """Write what is queued, as far as it can be, and return what was in the way."""
+        """Write the queued lines until an error. Return the error, or None."""
         problem = None
         try:
             self._gather(now)
@@ -214,7 +227,7 @@ class LineSink:
                 self._writing_since = 0.0
                 self._queue.take_out(written)
                 self._reopen_if_asked()
-        except Exception as bug:  # noqa: BLE001 - a bug of ours must not end the recording, and is tried again
+        except Exception as bug:  # noqa: BLE001 - a bug must not stop the recording; the write is retried
             problem, self._writing_since = OSError(0, f"{type(bug).__name__}: {bug}"), 0.0
         if problem is None:
             self._note_success()
@@ -241,7 +254,7 @@ class LineSink:
             self._health.audit_failing(is_failing=True)
         self._is_failing = True
         if self._lost > self._told and not self._is_loss_told:
-            _tell("audit_events_lost", reason="more wait than the queue holds")
+            _tell("audit_events_lost", reason="the queue is full")
             self._is_loss_told = True
 
     def _note_success(self) -> None:
@@ -261,9 +274,10 @@ def _tell(event: str, *, level: str = "error", **more: Any) -> None:
 
 
 def open_sink(target: str, health: Health | None = None, peer_of: Callable[[str], str] = str) -> ServerSink:
-    """Return the sink for a file's path, `-` for standard output, or `none`. A new file is its owner's alone.
+    """Return the sink for a file's path, `-` (standard output) or `none`.
 
-    `peer_of` names the peer that an address belongs to: refusals of one peer are taken together.
+    Only the owner can read a new file. `peer_of` returns the peer of an address: similar refusals of one peer are
+    grouped.
     """
     if target == "none":
         return NoSink()

@@ -1,13 +1,12 @@
-"""What lines of the audit log are written to: a file, or a stream such as standard output.
+"""The targets of the audit log's lines: a file, or a stream.
 
-Owns that whole lines are written, and that a line which was cut off never damages the one after it:
+Owns that whole lines are written, and that a truncated line never damages the next one:
 
-- A file may be shared by several processes. Each writes under a lock (flock) and at the file's end (O_APPEND).
-- A line that the disk had no room for is taken back from a file, if nothing was added behind it.
-- A write begins with a line end where the file's last line has none: left by a process that died, or by another disk
-  error.
-- A stream is written in pieces that a pipe takes whole, and only while it takes them: a reader that stalls never blocks
-  the writer for long.
+- Several processes may share a file. Each writes with a lock (flock) and at the end of the file (O_APPEND).
+- A line that did not fit on the disk is removed from the file, if no other data follows it.
+- A write begins with a line end if the file's last line lacks one: a process died, or another disk error occurred.
+- A stream, such as standard output, is written in pieces that a pipe accepts whole, and only while it accepts them: a
+  stalled reader never blocks the writer for long.
 """
 
 import errno
@@ -21,11 +20,11 @@ from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 _MODE = 0o600
-_STALLED_AFTER = 0.5  # seconds without room in a pipe
+_STALLED_AFTER = 0.5  # seconds without space in a pipe
 
 
 class Written(NamedTuple):
-    """How many lines, from the first one on, were written whole, and what kept the next one from it."""
+    """The number of lines that were written whole, and the first error."""
 
     lines: int
     problem: OSError | None = None
@@ -33,23 +32,29 @@ class Written(NamedTuple):
 
 @runtime_checkable
 class Target(Protocol):
-    """Takes lines. One thread at a time uses it."""
+    """Writes lines. Only one thread uses it at a time."""
 
     def write(self, lines: Sequence[bytes]) -> Written:
-        """Write lines, each with its end, in their order, up to the first that cannot be written."""
+        """Write lines, each with its end, until the first that fails."""
         ...
 
     def reopen(self) -> None:
-        """Go on in the file that has the log's name now. Raises OSError, and then the old file is kept."""
+        """Continue in the file that now has the log's name.
+
+        Raises OSError; the old file then remains in use.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the target."""
         ...
 
 
 class LogFile:
-    """A file at a path, made where there is none, and its owner's alone."""
+    """A file at a path.
+
+    It is created if missing, and only its owner can read it.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -66,7 +71,7 @@ class LogFile:
             return _result(lines, whole, left if self._is_cut else 0, problem)
 
     def reopen(self) -> None:
-        """Open the path anew."""
+        """Open the path again."""
         before, self._descriptor = self._descriptor, _open_file(self._path)
         self._is_cut = False
         os.close(before)
@@ -78,13 +83,16 @@ class LogFile:
     def _ends_whole(self) -> bool:
         size = os.fstat(self._descriptor).st_size
         try:
-            # Nothing is read where the file was emptied meanwhile.
+            # The read returns no data if the file was truncated meanwhile.
             return not size or os.pread(self._descriptor, 1, size - 1) in {b"\n", b""}
-        except OSError:  # a file that may be written and not read
+        except OSError:  # a file that is writable but not readable
             return not self._is_cut
 
     def _take_back(self, count: int) -> bool:
-        """Remove the last `count` bytes, and tell whether that was done. They must be the ones that were written."""
+        """Remove the last `count` bytes. Return whether that succeeded.
+
+        Another process must not have added data behind them.
+        """
         end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         if os.fstat(self._descriptor).st_size != end:
             return False
@@ -96,7 +104,7 @@ class LogFile:
 
 
 class Stream:
-    """A stream that stays what it is: standard output, a device, a named pipe."""
+    """A stream that is never replaced: standard output, a device, a pipe."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -106,7 +114,7 @@ class Stream:
         self._is_cut = False
 
     def write(self, lines: Sequence[bytes]) -> Written:
-        """Write lines in pieces that a pipe takes whole."""
+        """Write lines in pieces that a pipe accepts whole."""
         done = 0
         for piece in _pieces(lines):
             start = b"\n" if self._is_cut else b""
@@ -120,26 +128,26 @@ class Stream:
         return Written(done)
 
     def reopen(self) -> None:
-        """Go on: nobody moves a stream away."""
+        """Do not reopen: log rotation does not move a stream."""
 
     def close(self) -> None:
-        """Leave the stream open for whoever else writes to it."""
+        """Leave the stream open: other code may write to it."""
 
     def _send_some(self, data: memoryview) -> int:
         if self._poll is None:
             sent = self._stream.write(data) or 0
             self._stream.flush()
             return sent
-        # Who has waited once in vain does not wait again: others want to know at once that nothing can be written.
+        # After one timeout it does not wait again: callers need to know at once that the log cannot be written.
         patience = 0 if self._is_stalled else int(_STALLED_AFTER * 1000)
         self._is_stalled = not self._poll.poll(patience)
         if self._is_stalled:
-            raise BlockingIOError(errno.EAGAIN, "whoever reads it does not read on")
+            raise BlockingIOError(errno.EAGAIN, "the reader has stopped reading")
         return os.write(self._stream.fileno(), data[: select.PIPE_BUF])
 
 
 def open_target(path: str) -> Target:
-    """Return the target at a path. Raises OSError where it cannot be written."""
+    """Return the target at a path. Raises OSError if it is not writable."""
     if _is_stream(path):
         return Stream(os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "ab", buffering=0))
     return LogFile(path)
@@ -161,7 +169,7 @@ def _open_file(path: str) -> int:
 
 
 def _send(write_some: Callable[[memoryview], int], data: bytes) -> tuple[int, OSError | None]:
-    """Write until all is written or nothing more can be, and return the number of bytes and the problem, if any."""
+    """Write all data. Return the number of bytes written, and the error."""
     sent, view = 0, memoryview(data)
     try:
         while sent < len(data):
@@ -172,13 +180,13 @@ def _send(write_some: Callable[[memoryview], int], data: bytes) -> tuple[int, OS
 
 
 def _result(lines: Sequence[bytes], whole: int, left: int, problem: OSError | None) -> Written:
-    # Where all of a line but its end is there, it counts: the next write begins with that end.
+    # If only the line end is missing, the line counts: the next write begins with a line end.
     return Written(whole + (left > 0 and left == len(lines[whole]) - 1), problem)
 
 
 @contextmanager
 def _locked(descriptor: int) -> Iterator[bool]:
-    """Hold the lock of a file, and tell whether that is so: some file systems have none."""
+    """Lock a file. Yield whether that succeeded: some file systems lack locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError:
@@ -191,7 +199,7 @@ def _locked(descriptor: int) -> Iterator[bool]:
 
 
 def _whole_lines(lines: Sequence[bytes], count: int) -> tuple[int, int]:
-    """Return how many lines fit into the first `count` bytes, and how many bytes are left over."""
+    """Return the number of lines in `count` bytes, and of bytes left over."""
     for number, line in enumerate(lines):
         if count < len(line):
             return number, max(count, 0)
@@ -200,7 +208,10 @@ def _whole_lines(lines: Sequence[bytes], count: int) -> tuple[int, int]:
 
 
 def _pieces(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Yield lines in groups that a pipe takes whole, with one byte to spare. A longer line stands alone."""
+    """Yield lines in groups that a pipe accepts whole, with a byte to spare.
+
+    A longer line is a group by itself.
+    """
     piece, size = list[bytes](), 1
     for line in lines:
         if piece and size + len(line) > select.PIPE_BUF:
@@ -215,7 +226,7 @@ def _pieces(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
 def _poll_of(stream: BinaryIO) -> "select.poll | None":
     try:
         descriptor = stream.fileno()
-    except OSError:  # io.UnsupportedOperation is one
+    except OSError:  # such as io.UnsupportedOperation
         return None
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
