@@ -1,8 +1,8 @@
-"""Parameters of lists, maps and structures, arranged by their prefixes.
+"""The parameters of lists, maps and structures as a tree of prefixes.
 
-Lists are `Name.member.1`, maps `Name.entry.1.key`. Indexes only order what is there, so gaps and huge
-indexes cost nothing. What is spelled in a way that we cannot read is refused rather than ignored: a session
-policy that silently fell away would widen a session.
+Lists are `Name.member.1`, maps `Name.entry.1.key`. Indexes only order the elements, so gaps and huge indexes are free.
+Parameters with an unknown spelling are refused rather than ignored: a session policy that was silently dropped would
+widen a session.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from daypass.errors import MalformedInput
 
-# Deeper names belong to no shape of STS or IAM; supported.py refuses them.
+# No shape of STS or IAM has deeper names; supported.py refuses them.
 MAX_DEPTH = 10
 
 _INDEX = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
@@ -19,14 +19,20 @@ _INDEX = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 @dataclass(slots=True)
 class Branch:
-    """Parameters that share a prefix: those that end here, and those that go on."""
+    """Parameters that share a prefix.
+
+    `texts` contains those that end here, `branches` those with further parts.
+    """
 
     texts: dict[str, str] = field(default_factory=dict)
     branches: dict[str, "Branch"] = field(default_factory=dict)
 
 
 def grow(params: dict[str, str], compound: frozenset[str]) -> Branch:
-    """Return all parameters as a tree, with branches for the names that start with one of `compound`."""
+    """Return all parameters as a tree.
+
+    Only names that start with one of `compound` get branches.
+    """
     root = Branch(params)
     if not compound:
         return root
@@ -43,15 +49,16 @@ def grow(params: dict[str, str], compound: frozenset[str]) -> Branch:
 
 
 def find_elements(branch: Branch, name: str, container: str | None, path: str) -> Branch | None:
-    """Return the branch that holds the elements of a list or map: None if it was not given.
+    """Return the branch of a list's or map's elements, or None if absent.
 
-    `Name=` gives an empty one. `container` is the word between name and index; a flattened list has none.
+    `Name=` is an empty one. `container` is the word between name and index, or None for a flattened list. Raises
+    MalformedInput if the parameter has no elements.
     """
     own = branch.branches.get(name)
     if own is None:
         text = branch.texts.get(name)
         if text:
-            raise MalformedInput(detail=f"{path} is a text where several values are expected")
+            raise MalformedInput(detail=f"{path} is a string, but a list or map is expected")
         return None if text is None else Branch()
     held = own if container is None else own.branches.get(container)
     if held is None:
@@ -60,9 +67,12 @@ def find_elements(branch: Branch, name: str, container: str | None, path: str) -
 
 
 def indexes_of(elements: Branch, path: str) -> Iterator[str]:
-    """Give the indexes of a list's or map's elements in the order of their numbers."""
+    """Yield the indexes of a list's or map's elements in numeric order.
+
+    Raises MalformedInput for an index that is not a number.
+    """
     indexes = {*elements.texts, *elements.branches}
     for index in indexes:
         if not _INDEX.fullmatch(index):
-            raise MalformedInput(detail=f"{path} has an index that is no number")
+            raise MalformedInput(detail=f"{path} has an index that is not a number")
     yield from sorted(indexes, key=int)

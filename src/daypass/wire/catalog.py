@@ -1,6 +1,6 @@
-"""Every action that the two services know, compiled when it is first asked for.
+"""Every action of the two services, compiled at its first use.
 
-That we know an action's shape does not mean that we do it: which ones we do is operations/registry.py's.
+The catalog also contains actions that Daypass does not implement: operations/registry.py lists those that it does.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from daypass.wire.constraints import shortened
 from daypass.wire.model import SERVICES, ServiceModel, load_service
 from daypass.wire.operation import OperationModel
 
-# A name or version longer than this was no mistake in typing, and need not be repeated in full.
+# A longer name or version is not a typing error, and is not repeated in full.
 _MAX_ECHO = 128
 
 
@@ -24,11 +24,11 @@ class Catalog:
 
     @classmethod
     def load(cls) -> "Catalog":
-        """Read botocore's data models. Call it once, at start."""
+        """Read botocore's data models. Call it once, at startup."""
         return cls({service: load_service(service) for service in SERVICES})
 
     def find(self, action: str, version: str) -> OperationModel:
-        """Return an action of a version, compiled. Raises InvalidAction."""
+        """Return a compiled action of a version. Raises InvalidAction."""
         found = self._compiled.get((action, version))
         return found or self._compile(action, version)
 

@@ -1,8 +1,7 @@
-"""The constraints of the service models, AWS's words for each, and the report of what breaks them.
+"""The constraints of the service models, and the report of violations.
 
-Owns the wording "N validation error(s) detected: …". What a parameter is and where it stands is
-reading.py's work. Words: recorded answers of STS and IAM; those for lists of plain values, of other AWS
-services built alike.
+Owns AWS's messages for them: "N validation error(s) detected: …". reading.py finds the value of a parameter and its
+path. Source: recorded responses of STS and IAM; for lists of plain values, those of similar AWS services.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +12,12 @@ from daypass.errors import ValidationError
 from daypass.wire.model import Shape
 from daypass.wire.patterns import compile_pattern
 
-# AWS prints a refused value in full. No honest value is longer than the first; a hostile request must not
-# be able to make a large answer out of many of them.
+# AWS prints a refused value in full. A valid value is never longer than the first limit. A hostile request with many
+# such values must not cause a large response.
 MAX_QUOTED = 2_048
 MAX_REPORT = 16_384
 
-# A text far beyond its greatest length is refused for that alone: no pattern runs over it.
+# A string far beyond its maximum length is refused for that alone: the pattern does not run on it.
 _PATTERN_SLACK = 8_192
 
 NOT_NULL = "Member must not be null"
@@ -26,7 +25,7 @@ NOT_NULL = "Member must not be null"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One constraint, and AWS's words for it."""
+    """One constraint, and AWS's message for it."""
 
     holds: Callable[[Any], object]
     words: str
@@ -34,25 +33,25 @@ class Rule:
 
 @dataclass(slots=True)
 class Report:
-    """What was found wrong with one request, in the order in which it was found."""
+    """The violations of one request, in the order of their discovery."""
 
     count: int = 0
     lines: list[str] = field(default_factory=list)
     size: int = 0
 
     def add(self, path: str, quoted: str, words: str) -> None:
-        """Note that the value at `path` breaks a constraint."""
+        """Add the constraint that the value at `path` violates."""
         self.count += 1
         if self.size < MAX_REPORT:
             self.lines.append(f"Value{quoted} at '{path}' failed to satisfy constraint: {words}")
             self.size += len(self.lines[-1])
 
     def missing(self, path: str) -> None:
-        """Note that the required member at `path` is absent."""
+        """Add that the required member at `path` is absent."""
         self.add(path, " null", NOT_NULL)
 
     def raise_if_any(self) -> None:
-        """Raise what was found as AWS puts it, if anything was."""
+        """Raise a ValidationError with AWS's message if there are violations."""
         if not self.count:
             return
         errors = "error" if self.count == 1 else "errors"
@@ -60,7 +59,7 @@ class Report:
 
 
 def rules_of(shape: Shape) -> tuple[Rule, ...]:
-    """Return the constraints of a shape, in the order in which AWS lists them."""
+    """Return the constraints of a shape, in AWS's order."""
     bounds = _value_bounds(shape) if shape.type in ("integer", "long") else _length_bounds(shape)
     rules = [*bounds]
     if shape.pattern is not None:
@@ -103,19 +102,19 @@ def _pattern_rule(pattern: str, longest: int | None) -> Callable[[str], object]:
 
 
 def quoted(value: object) -> str:
-    """Return a refused value as it stands in the message, cut when it is absurdly long."""
+    """Return a refused value as the message quotes it, cut if it is too long."""
     return f" '{_printed(value, MAX_QUOTED)}'"
 
 
 def shortened(text: str, room: int = MAX_QUOTED) -> str:
-    """Return a text that fits in `room`, with a mark where it was cut."""
+    """Return a string that fits in `room`, with a mark if it was cut."""
     return text if len(text) <= room else f"{text[:room]}…"
 
 
 def _printed(value: object, room: int) -> str:
     """Print a value as Java prints collections: [a, b] and {k=v}."""
     if isinstance(value, list):
-        # Each element takes two characters at least, so no more than this can be seen.
+        # Each element takes at least two characters, so later elements are never visible.
         text = f"[{', '.join(_printed(element, room) for element in value[: room // 2])}]"
     elif isinstance(value, Mapping):
         text = f"{{{', '.join(f'{name}={_printed(part, room)}' for name, part in value.items())}}}"

@@ -1,9 +1,11 @@
-"""A request's bytes as a Call: which action of which service, with which parameters, unvalidated.
+"""Decode a request: its service, its action and unvalidated parameters.
 
-Owns the limits on size. Parameters are those of the query and, for a POSTed form, of the body. Whoever
-relays a signed request (HashiCorp Vault does) looks at one of the two, so they may not contradict each
-other. A body that is not read is refused: a session policy in it would fall away. A request that names no
-action and sends no form is somebody's browser, and is shown the way in.
+Owns the limits on size. The rules:
+
+- Parameters come from the query and, for a POSTed form, from the body. A relay of signed requests (such as HashiCorp
+  Vault) reads only one of the two, so they must not contradict each other.
+- A body that is not a POSTed form is refused, because a session policy in it would be ignored.
+- A request without an action and a form comes from a browser, and is redirected to the sign-in page.
 """
 
 import msgspec
@@ -26,7 +28,7 @@ _UNREAD = (
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An action that was called. `params` is flat, and holds what the caller claims and no more."""
+    """A called action. `params` is flat and contains unverified input."""
 
     service: str
     operation: OperationModel
@@ -37,7 +39,10 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def decode(request: HttpRequest, catalog: Catalog) -> Call:
-    """Return what is called. Raises a Fault for what is too large, broken or unknown."""
+    """Return the call.
+
+    Raises a Fault if the request is too large, malformed or unknown.
+    """
     params = _read_params(request)
     action = params.get("Action")
     version = params.get("Version", "NO_VERSION_SPECIFIED")
@@ -52,7 +57,10 @@ def decode(request: HttpRequest, catalog: Catalog) -> Call:
 
 
 def is_json_wanted(request: HttpRequest) -> bool:
-    """Tell whether the client names application/json in Accept. All others get XML."""
+    """Return whether the client names application/json in Accept.
+
+    All other clients get XML.
+    """
     accept = request.header(b"accept")
     if accept is None or _JSON not in accept.lower():
         return False
@@ -60,7 +68,10 @@ def is_json_wanted(request: HttpRequest) -> bool:
 
 
 def _has_form(request: HttpRequest) -> bool:
-    """Tell whether the body is read. Parameters in any other would fall away unseen."""
+    """Return whether the body is read.
+
+    Parameters in any other body would be ignored silently.
+    """
     return request.method == "POST" and _is_form(request)
 
 

@@ -1,6 +1,6 @@
-"""Answers: the headers that all of them carry, and a Fault as the caller sees it, in XML or JSON.
+"""The common headers of responses, and a Fault in XML or JSON.
 
-Which code, status and words a refusal has is errors.py's. `detail` never leaves the server by this way.
+errors.py defines the code and status of a refusal. `detail` is never part of a response.
 """
 
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from daypass.errors import Fault, InvalidAction, NoActionGiven, QueryTooLong, Re
 from daypass.wire.http import Headers, HttpResponse
 from daypass.wire.text import encodable, json_bytes, xml_text
 
-# AWS sends browsers to https://aws.amazon.com/iam. We send them to our own sign-in page.
+# AWS redirects browsers to https://aws.amazon.com/iam. Daypass redirects them to its sign-in page.
 WAY_IN = b"/login"
 
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 _NAMESPACES: Mapping[str | None, str] = {"sts": _STS, "iam": "https://iam.amazonaws.com/doc/2010-05-08/"}
 
-# A Fault of these has AWS's own namespace: no service has recognised the call.
+# These Faults use AWS's own namespace: the service of the call is not known.
 _NO_SERVICE = (InvalidAction,)
 _NO_SERVICE_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
 
-# These are answered by the front door, without a word.
+# These responses have an empty body, as at AWS's front end.
 _BARE = (NoActionGiven, QueryTooLong, RequestEntityTooLarge)
 
-# Accept is not signed: caches must not mix the two forms up, and no browser may take one for something else.
+# Accept is not signed: caches must not mix the two formats, and a browser must not guess another type.
 _COMMON: Headers = (
     (b"vary", b"Accept"),
     (b"x-content-type-options", b"nosniff"),
@@ -41,7 +41,10 @@ def answer(body: bytes, *, request_id: str, wants_json: bool, extra: Headers = (
 
 
 def render_fault(fault: Fault, *, request_id: str, service: str | None, wants_json: bool) -> HttpResponse:
-    """Return a refusal. `service` is None where the call was refused before it was known."""
+    """Return a refusal.
+
+    `service` is None if the call was refused before its service was known.
+    """
     if isinstance(fault, _BARE):
         way: Headers = ((b"location", WAY_IN),) if isinstance(fault, NoActionGiven) else ()
         return HttpResponse(fault.status, (*way, (b"x-amzn-requestid", request_id.encode()), *_COMMON), b"")
@@ -58,7 +61,7 @@ def _headers(request_id: str, *, wants_json: bool, extra: Headers) -> Headers:
 
 def _xml_body(fault: Fault, request_id: str, service: str | None) -> bytes:
     namespace = _NO_SERVICE_NAMESPACE if isinstance(fault, _NO_SERVICE) else _NAMESPACES.get(service, _STS)
-    # MalformedInput has no Message at all.
+    # MalformedInput does not have a Message.
     message = f"<Message>{xml_text(fault.message)}</Message>" if fault.message else ""
     return (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{fault.blame.value}</Type>'

@@ -1,8 +1,7 @@
-"""Reads `application/x-www-form-urlencoded` text, from a body or a query.
+"""Decode `application/x-www-form-urlencoded` data of a body or a query.
 
-The first of two parameters of one name wins, as on AWS. A text that is not valid UTF-8, or whose percent
-escapes are broken, is refused: guessing what was meant could make us act on something else than what was
-signed.
+The first of two parameters with one name is used, as on AWS. Data that is not valid UTF-8, or whose percent escapes are
+broken, is refused: a guess could make Daypass execute something other than the signed request.
 """
 
 import re
@@ -10,7 +9,7 @@ from binascii import a2b_qp
 
 from daypass.errors import MalformedQueryString
 
-# No call of STS or IAM comes near; a body of a million empty names must not become a million strings.
+# Calls of STS and IAM have far fewer. A body of a million empty names must not become a million strings.
 MAX_PARAMETERS = 4_096
 
 _WORDS = "The query string contains a syntax error."
@@ -18,7 +17,7 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def read_form(raw: bytes) -> dict[str, str]:
-    """Return the parameters of a form, decoded."""
+    """Return the decoded parameters of a form."""
     if raw.count(b"&") >= MAX_PARAMETERS:
         raise MalformedQueryString(_WORDS, detail=f"more than {MAX_PARAMETERS} parameters")
     params: dict[str, str] = {}
@@ -34,13 +33,13 @@ def read_form(raw: bytes) -> dict[str, str]:
 
 
 def _decoded(text: str) -> str:
-    """Undo plus signs and percent escapes."""
+    """Decode plus signs and percent escapes."""
     raw = text.replace("+", " ").encode()
     if _BROKEN_ESCAPE.search(raw):
         raise MalformedQueryString(_WORDS, detail="a broken percent escape")
-    # Quoted-printable is the same with another sign, and its decoder is in C: ten million bytes of escapes
-    # take milliseconds and no more than a few copies. Every sign now has its two digits, so that its other
-    # rules (soft line ends, lone signs) never apply.
+    # Quoted-printable is the same encoding with another sign, and its decoder is written in C: ten million bytes of
+    # escapes take milliseconds and only a few copies. Every sign now has its two digits, so the decoder's other rules
+    # (soft line ends, lone signs) never apply.
     return _as_text(a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"=")))
 
 

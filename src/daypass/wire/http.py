@@ -1,7 +1,7 @@
-"""The two values that cross the edge: a request as the server read it, an answer as it will send it.
+"""The two values at the HTTP edge: a request and its response.
 
-Nothing here is decoded or judged: signatures are made over these very bytes. Reading the socket and finding
-the real client address are http/'s work.
+They are not decoded or verified here: signatures cover exactly these bytes. http/ reads the socket and resolves the
+client's address.
 """
 
 import msgspec
@@ -10,10 +10,10 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One request. Header names are lower case, in the order received, duplicates kept, as ASGI gives them.
+    """One request.
 
-    `peer` is the vetted client address. `truncated` says that the body was longer than the server reads; it
-    is then empty.
+    Header names are lower case, in the order received, with duplicates, as in ASGI. `peer` is the client's address,
+    resolved through trusted proxies. `truncated` is True if the body was longer than the limit; the body is then empty.
     """
 
     method: str
@@ -34,7 +34,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """One answer. Framing it (Content-Length, keep-alive) is the server's work."""
+    """One response. The server adds its framing (Content-Length, keep-alive)."""
 
     status: int
     headers: Headers

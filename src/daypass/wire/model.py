@@ -1,8 +1,8 @@
-"""The service models that botocore ships, as typed values without their documentation.
+"""The service models of botocore as typed values, without documentation.
 
-Owns the layout of botocore's `service-2.json` and the few places where AWS is known to differ from its own
-model. What the shapes mean on the wire is reading.py's and writing.py's work. botocore's own session
-machinery is never imported: its data files are all that is needed, and they load in a fraction of the time.
+Owns the layout of botocore's `service-2.json`, and the few places where AWS differs from its own model. reading.py and
+writing.py implement the shapes on the wire. The session code of botocore is never imported: its data files are
+sufficient, and they load in a fraction of the time.
 """
 
 import gzip
@@ -13,7 +13,10 @@ from msgspec import Struct, field, json, structs
 
 
 class Ref(Struct, frozen=True):
-    """A use of a shape: by a structure's member, a list's element, a map's key or value."""
+    """A reference to a shape.
+
+    A member of a structure, an element of a list, and a key or value of a map refer to shapes.
+    """
 
     shape: str
     location_name: str | None = field(name="locationName", default=None)
@@ -21,7 +24,7 @@ class Ref(Struct, frozen=True):
 
 
 class OutputRef(Struct, frozen=True):
-    """The shape of an answer, and the element that wraps it."""
+    """The shape of a response, and the element that wraps it."""
 
     shape: str
     wrapper: str = field(name="resultWrapper", default="")
@@ -46,7 +49,7 @@ class Shape(Struct, frozen=True):
 
 
 class OperationShape(Struct, frozen=True):
-    """One action: what it takes, what it answers, whether it must be signed."""
+    """One action: its input, its output, and whether it must be signed."""
 
     name: str
     input: Ref | None = None
@@ -55,7 +58,7 @@ class OperationShape(Struct, frozen=True):
 
 
 class Metadata(Struct, frozen=True):
-    """What a service says of itself."""
+    """The metadata of a service."""
 
     version: str = field(name="apiVersion")
     namespace: str = field(name="xmlNamespace")
@@ -69,26 +72,27 @@ class ServiceModel(Struct, frozen=True):
     shapes: dict[str, Shape]
 
 
-# The places of each service's model in botocore's data folder.
+# The version directory of each service's model in botocore's data.
 SERVICES: Mapping[str, str] = {"sts": "2011-06-15", "iam": "2010-05-08"}
 
-# What AWS was observed to do where its model says otherwise: (service, shape) -> the fields that differ.
+# Observed behaviour of AWS that differs from its model: (service, shape) -> the fields that differ.
 OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("sts", "sourceIdentityType"): {"max": 256},
-    # The model names no length. A device's ARN is a serial number, of which the model takes 256 characters.
+    # The model has no maximum length. The ARN of a device is a serial number, for which the model allows 256
+    # characters.
     ("iam", "virtualMFADeviceName"): {"max": 226},
 }
 
-# What we do otherwise on purpose: (service, shape) -> the fields that differ.
+# Deliberate differences of Daypass: (service, shape) -> the fields that differ.
 OURS: Mapping[tuple[str, str], Mapping[str, str]] = {
-    # Notices go to https URLs here, where AWS publishes them to topics. No topic's name is lost by it.
+    # Notifications go to https URLs here, where AWS publishes them to topics. All topic names remain valid.
     ("iam", "notificationChannelType"): {"pattern": r"^([a-zA-Z0-9:_.-]+|https://[!-~]+)$"},
 }
 
 _CONTEXT_TYPES = ("string", "numeric", "boolean", "ip", "binary", "date")
 
-# The values that operations tell apart: (service, shape) -> the enumeration. A value that a newer model adds is refused
-# until somebody adds it here, since an operation that does not know it would take it for another.
+# The values that operations distinguish: (service, shape) -> the enumeration. A value that a newer model adds is
+# refused until it is added here, because an operation that does not know it would treat it as another value.
 VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam", "AttachmentType"): ("user", "group", "role"),
     ("iam", "ContextKeyTypeEnum"): tuple(name for one in _CONTEXT_TYPES for name in (one, f"{one}List")),
@@ -110,24 +114,24 @@ VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam", "statusType"): ("Active", "Inactive", "Expired"),
 }
 
-# What AWS was observed to do for one member: (service, structure, member) -> the shape it really has.
+# Observed behaviour of AWS for one member: (service, structure, member) -> its real shape.
 OBSERVED_MEMBERS: Mapping[tuple[str, str, str], str] = {
-    # Its length is a matter of the packed size, as AssumeRole's is, and not of validation.
+    # The packed size limits its length, as for AssumeRole, not the validation.
     ("sts", "AssumeRoleWithWebIdentityRequest", "Policy"): "unrestrictedSessionPolicyDocumentType",
 }
 
-# These answers print their times with milliseconds; all others print whole seconds.
+# These responses print times with milliseconds; all others print whole seconds.
 MILLISECONDS = frozenset({("sts", "GetWebIdentityToken")})
 
 
 def load_service(service: str) -> ServiceModel:
-    """Read the model of one of SERVICES, with what was OBSERVED put in."""
+    """Read the model of one of SERVICES, and apply the tables above."""
     path = files("botocore") / "data" / service / SERVICES[service] / "service-2.json.gz"
     return read_service(service, gzip.decompress(path.read_bytes()))
 
 
 def read_service(service: str, text: bytes) -> ServiceModel:
-    """Return a model from its JSON, with what was OBSERVED put in."""
+    """Return a model from its JSON, and apply the tables above."""
     model = json.decode(text, type=ServiceModel)
     for (owner, name), values in VALUES.items():
         if owner == service and name in model.shapes:

@@ -1,4 +1,4 @@
-"""One action of the API as the service model describes it: what it takes, and what it answers."""
+"""One action of the API in the service model: its input and its output."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from daypass.wire.text import json_bytes, xml_text
 
 Parse = Callable[[dict[str, str]], dict[str, Any]]
 
-# How an answer writes its times, in XML and in JSON: whether with milliseconds.
+# The notations of times in a response, in XML and JSON, by whether they have milliseconds.
 _TIMES: Mapping[bool, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     False: (writing.xml_seconds, writing.plain_seconds),
     True: (writing.xml_milliseconds, writing.plain_milliseconds),
@@ -21,9 +21,9 @@ _TIMES: Mapping[bool, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 
 class OperationModel:
-    """An action, compiled: `parse` its parameters, `render` its result.
+    """A compiled action: `parse` its parameters, `render` its result.
 
-    `signed` is False for the two actions whose proof is an assertion or a token.
+    `signed` is False for the two actions that an assertion or a token authenticates.
     """
 
     def __init__(self, service: str, model: ServiceModel, shape: OperationShape) -> None:
@@ -40,19 +40,25 @@ class OperationModel:
         self._plain: Callable[[Any], Any] | None = None
 
     def parse(self, params: dict[str, str]) -> dict[str, Any]:
-        """Return the typed input, by the model's names. Raises ValidationError or MalformedInput."""
+        """Return the typed input, by the model's names.
+
+        Raises ValidationError or MalformedInput.
+        """
         return self._parse(params)
 
     def compile_supported(self, declared: Declared | None) -> Callable[[dict[str, str]], None]:
-        """Return the check that refuses parameters which are not `declared`. See wire/supported.py."""
+        """Return the check that refuses parameters that are not `declared`.
+
+        See wire/supported.py.
+        """
         return compile_supported(self._model.shapes, self._shape.input.shape if self._shape.input else None, declared)
 
     def render(self, result: Mapping[str, Any], request_id: str) -> bytes:
-        """Return the answer as XML. Members that are None are absent."""
+        """Return the response as XML. Members that are None are omitted."""
         return self._xml(result, request_id).encode()
 
     def render_json(self, result: Mapping[str, Any], request_id: str) -> bytes:
-        """Return the answer as JSON, as AWS gives it to who asks for it in Accept."""
+        """Return the response as JSON, as AWS sends it for Accept."""
         response: dict[str, Any] = {}
         if self._shape.output:
             if self._plain is None:
@@ -77,7 +83,7 @@ class OperationModel:
         return lambda result, request_id: f"{head}{write(result)}{tail}{xml_text(request_id)}{end}"
 
 
-def _takes_nothing(params: dict[str, str]) -> dict[str, Any]:  # noqa: ARG001 - a parser like any other
+def _takes_nothing(params: dict[str, str]) -> dict[str, Any]:  # noqa: ARG001 - has the signature of a parser
     return {}
 
 

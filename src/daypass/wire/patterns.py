@@ -1,8 +1,8 @@
-r"""Patterns of the service models, which are Java's, as Python's.
+r"""Translate the service models' patterns from Java to Python.
 
-Java's `\w`, `\d` and `\s` are ASCII unless told otherwise; Java's `matches` is Python's `fullmatch`; `\uXXXX`
-reads alike in both. Only the Unicode categories need translating. Python's `\w` for text is exactly the
-union of the categories L and N with the underscore, which a test confirms over every code point.
+Java's `\w`, `\d` and `\s` are ASCII by default; Java's `matches` is Python's `fullmatch`; `\uXXXX` is the same in both.
+Only the Unicode categories need a translation. Python's `\w` for strings is exactly the union of the categories L and N
+with the underscore; a test verifies that for every code point.
 """
 
 import re
@@ -14,9 +14,9 @@ _CATEGORIES: Mapping[str, str] = {
 
 
 def compile_pattern(pattern: str) -> Callable[[str], object]:
-    """Return the test of a Java pattern: truthy for a text that it matches as a whole.
+    """Return the test of a Java pattern.
 
-    A category that is not in the table is refused, rather than guessed.
+    It is truthy for a string that matches as a whole. Raises ValueError for a category that is not in the table.
     """
     flags = re.ASCII
     translated = pattern

@@ -1,12 +1,12 @@
-"""Name the network that a peer is counted under.
+"""Return the network under which a peer is counted.
 
-Owns the rule for every limit "per peer". It lies below the API, the portal and the audit, so that all of them count
+Owns the rule for every limit "per peer". It is below the API, the portal and the audit log, so that all of them count
 alike:
 
 * An IPv4 address counts by itself.
 * An IPv6 address counts with its whole /64: a host can use any address of its network (RFC 6177, RFC 8981).
-* An IPv6 address that carries an IPv4 address counts as that address: mapped (RFC 4291 2.5.5.2) and the well-known
-  prefix of stateless translation (RFC 6052 2.1), where one /64 would otherwise stand for all of IPv4.
+* An IPv6 address that contains an IPv4 address counts as that address: mapped (RFC 4291 2.5.5.2) and the well-known
+  prefix of stateless translation (RFC 6052 2.1). Otherwise one /64 would represent all of IPv4.
 * Any other string, such as the empty one of a Unix socket, counts as it is.
 """
 
@@ -18,7 +18,7 @@ _LOW_32 = 0xFFFF_FFFF
 
 
 def peer_network(address: str) -> str:
-    """Return the network of a peer: an IPv4 address, or an IPv6 network such as `2001:db8::/64`."""
+    """Return an IPv4 address, or an IPv6 network such as `2001:db8::/64`."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,7 +1,7 @@
-"""Shapes of requests, compiled once from the service model into readers of parameters.
+"""Parsers of request parameters, compiled once from the service model.
 
-A reader finds its value among the parameters, turns it into its type, and reports what breaks a constraint
-together with where it stands, in AWS's spelling: `tags.1.member.key`.
+A reader finds its value among the parameters, converts it to its type, and reports violated constraints with the path
+in AWS's spelling: `tags.1.member.key`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,11 +17,11 @@ from daypass.wire.spelling import is_flattened, wire_name
 Shapes = Mapping[str, Shape]
 Values = dict[str, Any]
 
-# How much of a map's key is repeated in the place of an error.
+# The maximum length of a map's key in the path of an error.
 _MAX_KEY = 128
 
-# A reader takes the branch that holds the value, the value's name in it, and where AWS says it stands.
-# It returns None for what was not given.
+# A reader takes the branch that contains the value, the value's name in it, and its path in AWS's spelling. It returns
+# None for an absent value.
 Reader = Callable[[Branch, str, str, Report], Any]
 
 
@@ -95,7 +95,7 @@ def _scalar(shape: Shape, rules: tuple[Rule, ...]) -> Reader:
         value = text if convert is str else parse_scalar(convert, text, path)
         for rule in rules:
             if not rule.holds(value):
-                # AWS leaves out the value of what its model calls sensitive.
+                # AWS omits the values that its model marks as sensitive.
                 report.add(path, "" if sensitive else quoted(value), rule.words)
         return value
 
@@ -113,7 +113,7 @@ def _structure(shapes: Shapes, shape: Shape) -> Reader:
                 raise MalformedInput(detail=f"{path} must have exactly one member")
             return values
         if branch.texts.get(name):
-            raise MalformedInput(detail=f"{path} is a text where a structure is expected")
+            raise MalformedInput(detail=f"{path} is a string, but a structure is expected")
         return None
 
     return read
@@ -175,7 +175,10 @@ def _ref(ref: Ref | None) -> Ref:
 
 
 def _element_reader(shapes: Shapes, ref: Ref) -> tuple[Reader, tuple[Rule, ...]]:
-    """Return how to read an element, and the rules that are reported for the whole list, in one line."""
+    """Return the reader of an element, and the rules for the whole list.
+
+    AWS reports violations of these rules once for a list, in one line.
+    """
     shape = shapes[ref.shape]
     if shape.type in SCALARS:
         return _scalar(shape, ()), rules_of(shape)
@@ -195,7 +198,10 @@ def _check(report: Report, path: str, values: Any, rules: tuple[Rule, ...]) -> N
 
 
 def _check_each(report: Report, at: tuple[str, Any], values: Iterable[Any], rules: tuple[Rule, ...], who: str) -> None:
-    """Report a list or map, once, whose elements break one of their rules: AWS then names them all."""
+    """Report a list or map once if its elements violate one of their rules.
+
+    AWS then lists all of the rules.
+    """
     if not rules or all(rule.holds(value) for value in values for rule in rules):
         return
     path, whole = at

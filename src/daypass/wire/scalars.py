@@ -1,8 +1,7 @@
-"""Plain values of requests: text to string, integer, boolean, timestamp or blob.
+"""Convert the strings of a request to integers, booleans, times and blobs.
 
-Integers are read as Java's Integer.parseInt reads them, which AWS uses: a sign and leading zeros are
-welcome, spaces, fractions and exponents are not. What cannot be read is MalformedInput, without a message,
-as on AWS.
+Integers follow Java's Integer.parseInt, which AWS uses: a sign and leading zeros are allowed; spaces, fractions and
+exponents are not. An invalid value is MalformedInput without a message, as on AWS.
 """
 
 import re
@@ -41,7 +40,10 @@ SCALARS: Mapping[str, Callable[[str], Any]] = {
 
 
 def parse_scalar(convert: Callable[[str], Any], text: str, path: str) -> Any:
-    """Return the value of a text, by one of SCALARS."""
+    """Return the value of a string, with one of SCALARS.
+
+    Raises MalformedInput.
+    """
     try:
         return convert(text)
     except (ValueError, KeyError) as error:

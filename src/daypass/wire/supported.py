@@ -1,15 +1,16 @@
 """Refuse request parameters that an action does not read.
 
-A caller that asks for a restriction and does not get it has been given too much. So every parameter name is checked:
+If Daypass ignored a parameter that restricts access, the caller would get too much access. So every parameter name is
+checked:
 
 - A member that the operation declares is read, and may be sent.
 - A member that the service model knows and the operation does not declare is refused.
 - A name that the model does not know is refused too: a newer client may know a member that this model lacks.
 - Protocol parameters (PROTOCOL, `X-Amz-*`) belong to the request and not to the action, and may always be sent.
-- A value that stands where only nested values can stand, or the reverse, is MalformedInput.
+- A value in the place of nested values, or the reverse, is MalformedInput.
 
-Owns the check of names. Whether a value is valid is reading.py's work; which members an operation declares is
-operations/declared.py's.
+Owns the check of names. reading.py validates the values; operations/declared.py lists the members that an operation
+declares.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,10 +24,10 @@ from daypass.wire.spelling import is_flattened, wire_name
 
 Shapes = Mapping[str, Shape]
 
-# The members that an operation reads, and in each of them the members that it reads there. A scalar has none.
+# The members that an operation reads, each with the nested members that it reads. A scalar has no nested members.
 Declared = Mapping[str, "Declared"]
 
-# Signature version 2 spelled these as parameters. Whether a signature is accepted is not decided here.
+# Signature version 2 used these parameters. The authentication decides whether a signature is accepted.
 PROTOCOL = frozenset(
     {
         "Action",
@@ -42,13 +43,13 @@ PROTOCOL = frozenset(
 )
 _PRESIGNED = "x-amz-"
 
-# How many refused names a message repeats, and how much of each.
+# The maximum number of refused names in a message, and the maximum length of each.
 _MAX_NAMES = 10
 _MAX_ECHO = 128
 
 
 class _UnsupportedError(Exception):
-    """The parts of a name up to the one that is not supported."""
+    """The number of parts of a name, up to the first unsupported one."""
 
     def __init__(self, length: int) -> None:
         super().__init__(length)
@@ -57,7 +58,10 @@ class _UnsupportedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """What may follow one part of a name: members by their names, or anything where `any_part` is set."""
+    """The parts that may follow one part of a name.
+
+    `members` lists them by name; with `any_part`, every part may follow.
+    """
 
     members: Mapping[str, "_Node"]
     any_part: "_Node | None" = None
@@ -69,8 +73,8 @@ class _Node:
 def compile_supported(shapes: Shapes, name: str | None, declared: Declared | None) -> Callable[[dict[str, str]], None]:
     """Return the check of an action's parameter names.
 
-    `declared` is None for an action that supports its whole input shape. The check raises ValidationError for members
-    that are not supported, and MalformedInput for names that are spelled as no value of their type.
+    `declared` is None for an action that supports its whole input shape. The check raises ValidationError for
+    unsupported members, and MalformedInput for names that do not follow the spelling of their type.
     """
     root = _Node({}) if name is None else _structure(shapes, shapes[name], declared)
 

@@ -1,8 +1,7 @@
-"""Text that is safe to stand in an XML element or in JSON.
+"""Escape strings for XML elements and JSON.
 
-XML 1.0 has no way to write most control characters, not even escaped, and text with one of them is no XML:
-they become U+FFFD. A carriage return is written as a reference, since a parser would turn a bare one into a
-line feed.
+XML 1.0 cannot represent most control characters, not even escaped; a document with one of them is not XML. They become
+U+FFFD. A carriage return is written as a character reference, because a parser would turn a bare one into a line feed.
 """
 
 import re
@@ -15,21 +14,21 @@ _HARMLESS = bytes(octet for octet in range(0x20, 0x7F) if chr(octet) not in _ENT
 
 
 def xml_text(text: str) -> str:
-    """Return a text as it stands in an element."""
-    # Deleting the harmless bytes to see whether any is left beats a search five times on long tokens.
+    """Return a string escaped for an element."""
+    # Deleting the harmless bytes and checking the rest is five times faster than a search on long tokens.
     if not text.encode("utf-8", "surrogatepass").translate(None, _HARMLESS):
         return text
     return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], _REPLACEMENT), text)
 
 
 def json_bytes(encoded: bytes) -> bytes:
-    """Return a JSON document in which no tool can see markup.
+    """Return a JSON document without characters of markup.
 
-    Accept is not signed, and relays have taken echoed text in a JSON answer for XML (CVE-2020-16250).
+    Accept is not signed, and relays have parsed echoed strings of a JSON response as XML (CVE-2020-16250).
     """
     return encoded.replace(b"<", rb"\u003c").replace(b">", rb"\u003e").replace(b"&", rb"\u0026")
 
 
 def encodable(text: str) -> str:
-    """Return a text that can be encoded: lone surrogates become U+FFFD."""
+    """Return a string that can be encoded: lone surrogates become U+FFFD."""
     return text if text.isascii() else _SURROGATES.sub(_REPLACEMENT, text)

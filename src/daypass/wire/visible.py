@@ -1,7 +1,8 @@
-"""Texts of strangers as a page may show them: what a reader sees is what is there.
+"""Show untrusted strings on a page without hidden characters.
 
-Owns which characters are spelled out: those that turn the direction of writing, have no width, or control a terminal.
-Whoever names a session or a program could otherwise make a line read as another. Markup is the template's matter.
+Owns the list of characters that are escaped: those that change the direction of writing, have no width, or control a
+terminal. Otherwise the author of a session name or a program name could make one line look like another. The templates
+escape markup.
 Source: Unicode Technical Report 36, "Bidirectional Text Spoofing".
 """
 
@@ -12,12 +13,15 @@ import unicodedata
 _SPELLED_OUT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _PRINTABLE = re.compile(r"[ -~]*")
-# Marks that are put upon a letter: a few make a letter, hundreds paint over the lines around it.
+# Combining marks: a few form a letter, hundreds cover the lines around it.
 _MOST_MARKS = 4
 
 
 def visible(text: str, most: int = 0) -> str:
-    """Return a text in one line without hidden characters, cut to `most` characters where that is not 0."""
+    """Return a string in one line without hidden characters.
+
+    It is cut to `most` characters unless that is 0.
+    """
     text = _BLANKS.sub(" ", text if not most else text[: 4 * most]).strip()
     if not _PRINTABLE.fullmatch(text):
         text = "".join(_shown(text))

@@ -1,7 +1,7 @@
-"""Shapes of answers, compiled once from the service model into writers of XML and of plain JSON values.
+"""Writers of XML and plain JSON values, compiled from the service model.
 
-A result with a member that the model does not know is our bug and is refused: it would otherwise vanish
-unseen.
+A result with a member that the model does not know is a bug of Daypass. It is refused, because the member would
+otherwise be missing silently.
 """
 
 from base64 import b64encode
@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How one output format writes what a shape is made of."""
+    """How one output format writes scalars, structures, lists and maps."""
 
     scalars: Mapping[str, Write]
     structure: Callable[[Mapping[str, Write]], Write]
@@ -87,9 +87,9 @@ def _xml_map(key: Write, value: Write) -> Write:
     return write
 
 
-@lru_cache(maxsize=256)  # what is made within one second ends within one second too
+@lru_cache(maxsize=256)  # times within one second share an entry
 def xml_seconds(instant: datetime) -> str:
-    """Write a time as AWS nearly always does: whole seconds."""
+    """Write a time in whole seconds, AWS's usual format."""
     return _utc(instant).isoformat(timespec="seconds")[:-6] + "Z"
 
 
@@ -99,7 +99,10 @@ def xml_milliseconds(instant: datetime) -> str:
 
 
 def xml(timestamp: Write) -> Notation:
-    """Return XML as the Query protocol writes it, with times written by `timestamp`."""
+    """Return the XML notation of the Query protocol.
+
+    `timestamp` writes the times.
+    """
     scalars: Mapping[str, Write] = {
         "string": xml_text,
         "integer": int.__repr__,
@@ -144,7 +147,10 @@ def plain_milliseconds(instant: datetime) -> float:
 
 
 def plain(timestamp: Write) -> Notation:
-    """Return values that any JSON encoder takes, with times written by `timestamp`."""
+    """Return the notation of plain values for a JSON encoder.
+
+    `timestamp` writes the times.
+    """
     scalars: Mapping[str, Write] = {
         "string": encodable,
         "integer": int,
