@@ -1,4 +1,4 @@
-"""Requests that no SDK sends: made by hand, signed by botocore where they are signed at all."""
+"""Requests that no SDK sends, built by hand. botocore signs some of them."""
 
 import http.client
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ WHO = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The response to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text."""
+        """The body as a string."""
         return self.body.decode()
 
 
@@ -37,7 +37,7 @@ def send(
     method: str = "POST",
     target: str = "/",
 ) -> Answer:
-    """Send one request and return its answer."""
+    """Send one request and return its response."""
     connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
     try:
         connection.request(method, target, body, {"Content-Type": FORM} if headers is None else dict(headers))

@@ -1,4 +1,7 @@
-"""Bytes over a socket, in segments that the server reads one by one, and the answers that come back."""
+"""Send bytes over a socket in segments, and read the responses.
+
+The server reads each segment before the next one is sent.
+"""
 
 import itertools
 import re
@@ -9,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_WAIT = 30.0  # seconds until a server that does not read or close is given up
+_WAIT = 30.0  # seconds until a server that does not read or close fails the test
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer as it came back."""
+    """One response as received."""
 
     status: int
     head: bytes
@@ -22,7 +25,7 @@ class Reply:
 
     @property
     def closes(self) -> bool:
-        """Whether the answer says that it is the last one."""
+        """Whether the response says that it is the last one."""
         return re.search(rb"(?im)^connection: close\r?$", self.head) is not None
 
 
@@ -36,14 +39,20 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def exchange(url: str, segments: Iterable[bytes], *, head_only: bool = False) -> list[Reply]:
-    """Send segments, each when the one before it was read, and return the answers until the server closes."""
+    """Send segments, and return the responses until the server closes.
+
+    Each segment is sent after the server has read the one before it.
+    """
     with connected(url) as connection:
         send_segments(connection, segments)
         return read_until_closed(connection, head_only=head_only)
 
 
 def send_segments(connection: socket.socket, segments: Iterable[bytes]) -> None:
-    """Send segments, each when the server has read the one before it. A server that closes ends it."""
+    """Send segments, each after the server has read the one before it.
+
+    The function returns early if the server closes.
+    """
     for number, segment in enumerate(segments):
         try:
             if number:
@@ -54,7 +63,10 @@ def send_segments(connection: socket.socket, segments: Iterable[bytes]) -> None:
 
 
 def _wait_until_read(connection: socket.socket) -> None:
-    """Wait until nothing lies in the receive queue of the other end. proc(5), /proc/net/tcp."""
+    """Wait until the receive queue of the other end is empty.
+
+    Source: proc(5), /proc/net/tcp.
+    """
     pair = f" {_spelled(connection.getpeername())} {_spelled(connection.getsockname())} "
     end = time.monotonic() + _WAIT
     while time.monotonic() < end:
@@ -69,13 +81,16 @@ def _spelled(address: tuple[str, int]) -> str:
 
 
 def read_until_closed(connection: socket.socket, *, head_only: bool = False) -> list[Reply]:
-    """Return all answers until the server closes the connection. It must close it."""
+    """Return all responses until the server closes the connection.
+
+    The server must close it.
+    """
     received = b""
     try:
         while piece := connection.recv(65_536):
             received += piece
     except ConnectionError:
-        pass  # It closed while bytes of ours lay unread.
+        pass  # It closed while some of our bytes were unread.
     return list(_replies(received, head_only=head_only))
 
 
@@ -94,7 +109,10 @@ def _replies(received: bytes, *, head_only: bool) -> Iterator[Reply]:
 
 
 def splits(data: bytes) -> dict[str, list[bytes]]:
-    """Return ways to cut bytes into segments: whole, around the end of the head, and inside it."""
+    """Return ways to split bytes into segments.
+
+    They are whole, split around the end of the head, and split inside it.
+    """
     head = data.find(b"\r\n\r\n") + 4
     cuts = {
         "whole": [],

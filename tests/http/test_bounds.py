@@ -1,4 +1,4 @@
-"""What one request, and one connection, may cost before anything is known of its sender."""
+"""Limits on the cost of requests and connections before authentication."""
 
 import gc
 
@@ -18,20 +18,23 @@ API = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def head_of(size: int, headers: int = 2) -> bytes:
-    """Return a whole head of that many bytes and headers."""
+    """Return a complete head of that many bytes and headers."""
     start = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * (headers - 2) + b"X-Long: "
     return start + b"a" * (size - len(start) - 4) + b"\r\n\r\n"
 
 
 def is_refused(replies: list[Reply]) -> bool:
-    """Tell whether the last answer is a refusal that closes the connection."""
+    """Return whether the last response refuses and closes the connection."""
     return [each.status for each in replies[-1:]] == [400] and replies[-1].closes
 
 
 @pytest.mark.parametrize("before", [0, 1, 3])
 @pytest.mark.parametrize("segment", [10_000, 65_536, 1_000_000])
 def test_a_head_has_a_greatest_size(shared_server: RunningServer, before: int, segment: int) -> None:
-    """Exactly that many bytes are read, in one segment or many, alone or behind other requests."""
+    """Exactly the maximum is read.
+
+    That holds in one segment or many, alone or behind other requests.
+    """
     for size, status in ((LARGEST_HEAD, 200), (LARGEST_HEAD + 1, 400)):
         data = NEXT * before + head_of(size) + LAST
         with connected(shared_server.url) as connection:
@@ -42,7 +45,7 @@ def test_a_head_has_a_greatest_size(shared_server: RunningServer, before: int, s
 
 @pytest.mark.parametrize("segment", [400, 1_000_000])
 def test_a_head_has_a_greatest_number_of_headers(shared_server: RunningServer, segment: int) -> None:
-    """Exactly that many are read, names alike or not."""
+    """Exactly the maximum is read, with equal names or different ones."""
     for number, status in ((MOST_HEADERS, 200), (MOST_HEADERS + 1, 400)):
         alike = head_of(2_000, number) + LAST
         others = b"".join(b"%x:b\r\n" % n for n in range(number - 1))
@@ -53,18 +56,21 @@ def test_a_head_has_a_greatest_number_of_headers(shared_server: RunningServer, s
 
 
 def test_a_head_of_many_headers_is_refused_before_it_ends(shared_server: RunningServer) -> None:
-    """What is kept of an unfinished head is bounded too."""
+    """The headers of an unfinished head are limited too."""
     replies = exchange(shared_server.url, [b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * (MOST_HEADERS + 1)])
     assert is_refused(replies)
 
 
 def test_empty_lines_are_not_endless(shared_server: RunningServer) -> None:
-    """A few before a request are ignored (RFC 9112 section 2.2), and count as its head."""
+    """Empty lines before a request are ignored, up to a limit.
+
+    They count as its head (RFC 9112 section 2.2).
+    """
     assert is_refused(exchange(shared_server.url, [b"\r\n" * LARGEST_HEAD]))
 
 
 def chunks(*sizes: int, extension: bytes = b"") -> bytes:
-    """Return chunks of given sizes."""
+    """Return chunks of the given sizes."""
     return b"".join(b"%x%b\r\n%b\r\n" % (size, extension, b"a" * size) for size in sizes)
 
 
@@ -95,7 +101,10 @@ def chunks(*sizes: int, extension: bytes = b"") -> bytes:
 )
 @pytest.mark.parametrize("page", [b"POST / ", b"POST /? "])
 def test_what_a_body_is_wrapped_in_is_bounded(shared_server: RunningServer, body: bytes, page: bytes) -> None:
-    """Chunk sizes, extensions and trailers are no part of a body, and no limit on bodies counts them."""
+    """The overhead of a chunked body is limited.
+
+    Chunk sizes, extensions and trailers are not part of a body, so the limit of bodies does not count them.
+    """
     data = API.replace(b"POST / ", page) + body
     replies = exchange(shared_server.url, [data])
     assert [each.status for each in replies] == [400]
@@ -119,7 +128,10 @@ def test_usual_wrapping_is_read(shared_server: RunningServer, body: bytes) -> No
 
 
 def test_requests_that_wait_are_no_objects(shared_server: RunningServer) -> None:
-    """Thousands of requests in one segment wait as bytes. All are answered, in their order."""
+    """Thousands of requests in one segment wait as bytes.
+
+    All are answered in order.
+    """
     with connected(shared_server.url) as connection:
         connection.sendall(NEXT * 3_000 + LAST)
         most = 0
@@ -137,7 +149,7 @@ TRAILERS = ("X-Forwarded-For: 10.9.8.7", "X-Forwarded-Proto: https", "User-Agent
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_trailers_are_no_headers(waits: bool) -> None:  # noqa: FBT001 - a case
-    """Whatever they say: neither of who sent the request, nor of its signature."""
+    """Trailers affect neither the client's address nor the signature."""
     config = load_config({}, {"DAYPASS_TRUSTED_PROXIES": "127.0.0.0/8"})
     with running_server(config=config) as server:
         body, headers = signed(server, WHO)

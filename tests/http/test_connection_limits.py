@@ -1,4 +1,4 @@
-"""One peer can take only so many connections, and keeps nobody else out."""
+"""One peer has a limited number of connections, and others are served."""
 
 import asyncio
 import socket
@@ -48,7 +48,7 @@ def counting(per_peer: int, most: int = 0, proxy: str = "") -> tuple[ConnectionL
     ],
 )
 def test_who_counts_as_one_peer(first: str, second: str, alike: bool) -> None:  # noqa: FBT001 - a case
-    """An IPv4 address, in whatever spelling, or a /64 network of IPv6."""
+    """A peer is an IPv4 address in any spelling, or a /64 network of IPv6."""
     limits, refusals = counting(1)
     assert limits.enter(first) is not None
     assert (limits.enter(second) is None) is alike
@@ -56,7 +56,10 @@ def test_who_counts_as_one_peer(first: str, second: str, alike: bool) -> None:  
 
 
 def test_a_place_is_given_back_once() -> None:
-    """A connection that ends makes room for one other, and nothing is kept of peers that are gone."""
+    """A connection that ends makes room for exactly one other.
+
+    The limits do not keep entries of peers without connections.
+    """
     limits, _ = counting(2)
     places = [limits.enter("192.0.2.1") for _ in range(3)]
     assert places[2] is None
@@ -73,7 +76,10 @@ def test_a_place_is_given_back_once() -> None:
 
 
 def test_proxies_are_not_counted_but_the_process_has_a_limit() -> None:
-    """All clients of a proxy come from its address. Descriptors are finite all the same."""
+    """A proxy is not limited, but the process is.
+
+    All clients of a proxy come from its address, and descriptors are finite.
+    """
     limits, refusals = counting(1, most=3, proxy="10.0.0.1")
     assert all(limits.enter("10.0.0.1") for _ in range(3))
     assert limits.enter("10.0.0.1") is None
@@ -82,7 +88,10 @@ def test_proxies_are_not_counted_but_the_process_has_a_limit() -> None:
 
 
 def test_no_limit_is_a_setting() -> None:
-    """Zero means none, as for unsigned calls; the default is 512, and other texts are refused."""
+    """Zero means no limit, as for unsigned calls.
+
+    The default is 512, and invalid values are refused.
+    """
     limits, _ = counting(0)
     assert all(limits.enter("192.0.2.1") for _ in range(2_000))
     assert Config().connections_per_peer == 512
@@ -94,7 +103,7 @@ def test_no_limit_is_a_setting() -> None:
 
 
 def status(connection: socket.socket) -> int | None:
-    """Return the status of the answer to a request, or None where the connection was closed."""
+    """Return the status of the response, or None if the connection was closed."""
     with connection:
         try:
             connection.sendall(HEALTH)
@@ -105,15 +114,15 @@ def status(connection: socket.socket) -> int | None:
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     end = time.monotonic() + 20
     while not what():
         assert time.monotonic() < end
-        time.sleep(0.01)  # nothing else tells
+        time.sleep(0.01)  # the server does not announce it
 
 
 def refused(server: RunningServer) -> float:
-    """Return the counter of refused connections, as Prometheus reads it."""
+    """Return the metric of refused connections."""
     with connect(server.url, "127.0.0.9", timeout=20) as connection:
         connection.sendall(HEALTH.replace(b"/healthz", b"/metrics"))
         text = read_until_closed(connection)[0].body.decode()
@@ -121,7 +130,10 @@ def refused(server: RunningServer) -> float:
 
 
 def test_a_peer_with_too_many_is_refused_and_others_are_not() -> None:
-    """The connection is closed at once, and counted. Silence, a slow head and an idle connection count alike."""
+    """The connection is closed at once and counted.
+
+    Silent connections, slow heads and idle connections count alike.
+    """
     with running_server(config=replace(Config(), connections_per_peer=3)) as server, ExitStack() as held:
         silent, slow, idle = (held.enter_context(connect(server.url, timeout=20)) for _ in range(3))
         slow.sendall(b"GET /healthz HT")
@@ -135,7 +147,7 @@ def test_a_peer_with_too_many_is_refused_and_others_are_not() -> None:
 
 
 def test_trusted_proxies_may_have_more() -> None:
-    """Their address stands for all of their clients."""
+    """The address of a proxy represents all of its clients."""
     config = load_config({}, {"DAYPASS_CONNECTIONS_PER_PEER": "1", "DAYPASS_TRUSTED_PROXIES": f"{OTHER}/32"})
     with running_server(config=config) as server, ExitStack() as held:
         for source in (OTHER, OTHER, OTHER, "127.0.0.1"):
@@ -146,7 +158,7 @@ def test_trusted_proxies_may_have_more() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[trustme.CA, Path, Path]:
-    """Write a certificate for this machine and its key."""
+    """Write a certificate for this machine, and its key."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -156,7 +168,10 @@ def certificate(tmp_path: Path) -> tuple[trustme.CA, Path, Path]:
 
 
 def test_the_limit_holds_before_the_handshake(certificate: tuple[trustme.CA, Path, Path]) -> None:
-    """A peer that never begins TLS has its places all the same, and a handshake costs it none of ours."""
+    """The limit applies before the TLS handshake.
+
+    A peer that never begins TLS uses its slots too, and does not cost the server a handshake.
+    """
     authority, cert, key = certificate
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -174,7 +189,7 @@ def test_the_limit_holds_before_the_handshake(certificate: tuple[trustme.CA, Pat
 
 
 def status_over_tls(url: str, context: ssl.SSLContext) -> int | None:
-    """Return the status of an answer over TLS, or None where there is none."""
+    """Return the status of a response over TLS, or None without a response."""
     with connect(url, timeout=20) as connection:
         try:
             return status(context.wrap_socket(connection, server_hostname="127.0.0.1"))
@@ -183,13 +198,13 @@ def status_over_tls(url: str, context: ssl.SSLContext) -> int | None:
 
 
 class HastyAcceptor(Acceptor):
-    """An acceptor that waits no longer for a handshake than a test can."""
+    """An acceptor with a short timeout for handshakes."""
 
     handshake_patience = 0.2
 
 
 async def _nothing(scope: object, receive: object, send: object) -> None:
-    """Answer nothing."""
+    """Do not answer."""
 
 
 @contextmanager
@@ -201,7 +216,7 @@ def listening() -> Iterator[socket.socket]:
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n"], ids=["nothing", "a part", "no TLS"])
 def test_a_handshake_that_never_ends_is_given_up(sent: bytes, certificate: tuple[trustme.CA, Path, Path]) -> None:
-    """Its place is free again."""
+    """A handshake that never ends is abandoned, and its slot is free again."""
     _, cert, key = certificate
     config = uvicorn.Config(_nothing, ssl_certfile=str(cert), ssl_keyfile=str(key), log_config=None)
     config.load()
@@ -225,5 +240,5 @@ def test_a_handshake_that_never_ends_is_given_up(sent: bytes, certificate: tuple
 
     with listening() as listener:
         left = asyncio.run(serve(listener))
-    assert left in {b"", b"\x15"}  # nothing, or the beginning of an alert
+    assert left in {b"", b"\x15"}  # no data, or the beginning of an alert
     assert limits.peers == 0

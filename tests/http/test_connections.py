@@ -1,4 +1,7 @@
-"""The short way of the API's calls gives what the usual way gives, however a request comes in."""
+"""The fast path and uvicorn's path give the same responses.
+
+That holds for any segments of a request.
+"""
 
 import socket
 from collections.abc import Iterator
@@ -22,7 +25,7 @@ def line(daypass_server: RunningServer) -> Iterator[socket.socket]:
 
 
 def as_bytes(server: RunningServer, body: bytes = WHO, *more: str, target: str = "/", version: str = "1.1") -> bytes:
-    """Return a signed request as it goes over the wire."""
+    """Return a signed request as sent on the wire."""
     body, headers = signed(server, body)
     lines = [f"POST {target} HTTP/{version}", *(f"{name}: {value}" for name, value in headers.items())]
     lines += [f"Content-Length: {len(body)}", *more]
@@ -30,7 +33,7 @@ def as_bytes(server: RunningServer, body: bytes = WHO, *more: str, target: str =
 
 
 def read_answer(connection: socket.socket, left: bytes = b"") -> tuple[int, dict[str, str], bytes, bytes]:
-    """Return status, headers and body of the next answer, and what came after it."""
+    """Return status, headers and body of a response, and the data after it."""
     while b"\r\n\r\n" not in left:
         piece = connection.recv(65_536)
         assert piece, f"the connection ended after {left!r}"
@@ -47,7 +50,10 @@ def read_answer(connection: socket.socket, left: bytes = b"") -> tuple[int, dict
 
 
 def test_every_answer_says_the_same_of_itself(daypass_server: RunningServer, line: socket.socket) -> None:
-    """Date, length and type stand in both ways' answers; the usual way is taken with a slash too many in the target."""
+    """Both paths send the same headers: date, length and type.
+
+    A second slash in the target selects uvicorn's path.
+    """
     line.sendall(as_bytes(daypass_server))
     status, short, body, left = read_answer(line)
     assert (status, left) == (200, b"")
@@ -62,7 +68,7 @@ def test_every_answer_says_the_same_of_itself(daypass_server: RunningServer, lin
 
 @pytest.mark.parametrize("size", [1, 7, 200])
 def test_a_request_in_pieces_is_one_request(daypass_server: RunningServer, line: socket.socket, size: int) -> None:
-    """Where the pieces end makes no difference: in the head, at its end, in the body."""
+    """The split makes no difference: in the head, at its end, in the body."""
     whole = as_bytes(daypass_server)
     for _ in range(2):
         for start in range(0, len(whole), size):
@@ -71,7 +77,10 @@ def test_a_request_in_pieces_is_one_request(daypass_server: RunningServer, line:
 
 
 def test_requests_sent_at_once_are_answered_in_their_order(daypass_server: RunningServer, line: socket.socket) -> None:
-    """Some need the store, some do not, some are refused; nobody gets another's answer."""
+    """Each request in a pipeline gets its own response.
+
+    Some need the store, some do not, and some are refused.
+    """
     bodies = [
         (WHO, 200, b"GetCallerIdentityResponse"),
         (b"Action=ListUsers&Version=2010-05-08", 403, b"SignatureDoesNotMatch"),
@@ -90,7 +99,7 @@ def test_requests_sent_at_once_are_answered_in_their_order(daypass_server: Runni
 
 
 def test_a_body_in_chunks_is_read(daypass_server: RunningServer, line: socket.socket) -> None:
-    """Without a Content-Length the signature is over the same bytes."""
+    """Without a Content-Length the signature covers the same bytes."""
     body, headers = signed(daypass_server, WHO)
     lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "Transfer-Encoding: chunked"]
     head = "\r\n".join(lines).encode() + b"\r\n\r\n"
@@ -113,7 +122,7 @@ def test_a_client_that_waits_to_be_told_is_told(daypass_server: RunningServer, l
 def test_the_connection_ends_where_the_client_wants_it(
     daypass_server: RunningServer, line: socket.socket, more: tuple[str, ...], version: str
 ) -> None:
-    """It is told so, and closed after the answer."""
+    """The response says `close`, and the connection is closed after it."""
     line.sendall(as_bytes(daypass_server, WHO, *more, version=version))
     status, headers, _, left = read_answer(line)
     assert (status, headers["connection"], left) == (200, "close", b"")
@@ -121,7 +130,7 @@ def test_the_connection_ends_where_the_client_wants_it(
 
 
 def test_what_comes_after_a_broken_request_is_not_read(daypass_server: RunningServer, line: socket.socket) -> None:
-    """A request that cannot be framed ends the connection, after the answers that were due."""
+    """A malformed request ends the connection after the pending responses."""
     line.sendall(as_bytes(daypass_server))
     assert read_answer(line)[0] == 200
     line.sendall(as_bytes(daypass_server) + b"\x00broken\r\n\r\n" + as_bytes(daypass_server))
@@ -134,7 +143,10 @@ def test_what_comes_after_a_broken_request_is_not_read(daypass_server: RunningSe
 
 
 def test_an_answer_that_must_wait_is_given_when_it_is_there(daypass_server: RunningServer, line: socket.socket) -> None:
-    """What is not cached is fetched from the store, once, and the connection goes on."""
+    """A value that is not cached is read from the store once.
+
+    The connection continues.
+    """
     daypass_server.audit.happenings.clear()
     line.sendall(as_bytes(daypass_server))
     assert read_answer(line)[0] == 200
@@ -146,7 +158,7 @@ def test_an_answer_that_must_wait_is_given_when_it_is_there(daypass_server: Runn
 def test_a_client_that_reads_nothing_does_not_fill_the_memory(
     daypass_server: RunningServer, line: socket.socket
 ) -> None:
-    """Answers wait for whoever reads them; requests are not taken in meanwhile."""
+    """The server stops reading requests while a client reads no responses."""
     line.settimeout(1)
     with pytest.raises(TimeoutError):
         pour(line, as_bytes(daypass_server) * 50)
@@ -155,7 +167,7 @@ def test_a_client_that_reads_nothing_does_not_fill_the_memory(
 
 
 def pour(connection: socket.socket, piece: bytes) -> None:
-    """Send a piece again and again until it is not taken."""
+    """Send data repeatedly until the socket accepts no more."""
     sent, left = 0, b""
     while sent < 64 * 2**20:
         left = left or piece

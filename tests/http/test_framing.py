@@ -1,4 +1,7 @@
-"""Where a request ends is one answer and one only, or the request is refused and the connection is closed."""
+"""The end of a request is unambiguous, or the request is refused.
+
+A refusal closes the connection.
+"""
 
 import socket
 
@@ -16,12 +19,12 @@ FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 def post(
     *headers: bytes, body: bytes = b"", line: bytes = b"POST /healthz HTTP/1.1", host: bytes = b"Host: x"
 ) -> bytes:
-    """Return a request of given bytes."""
+    """Return a request with the given bytes."""
     return b"\r\n".join([line, *([host] if host else []), *headers]) + b"\r\n\r\n" + body
 
 
 def call(body: bytes) -> bytes:
-    """Return a call of the API, which is not answered before its body is whole."""
+    """Return a call of the API. Its response needs the complete body."""
     return post(FORM.strip(), CHUNKED, body=body, line=b"POST / HTTP/1.1")
 
 
@@ -142,7 +145,7 @@ REFUSED = {
     "two hosts in HTTP/1.0": post(b"Host: y", line=b"GET /healthz HTTP/1.0"),
 }
 
-# What is good is answered, and so is the request behind it.
+# Valid requests are answered, and so is the request behind each of them.
 SERVED = {
     "no body": (200, post(line=b"GET /healthz HTTP/1.1")),
     "a body": (404, post(b"Content-Length: 5", body=b"hello")),
@@ -175,7 +178,7 @@ SERVED = {
 
 @pytest.mark.parametrize("case", [*REFUSED])
 def test_what_has_no_clear_end_is_refused(shared_server: RunningServer, case: str) -> None:
-    """It is answered 400, and nothing behind it is read."""
+    """It is answered with 400, and the data behind it is not read."""
     for how in ("whole", "behind the head"):
         replies = exchange(shared_server.url, splits(REFUSED[case] + LAST)[how])
         assert [each.status for each in replies] == [400], how
@@ -184,7 +187,7 @@ def test_what_has_no_clear_end_is_refused(shared_server: RunningServer, case: st
 
 @pytest.mark.parametrize("case", [*SERVED])
 def test_what_has_a_clear_end_is_answered(shared_server: RunningServer, case: str) -> None:
-    """It has its answer, and the next request has its own."""
+    """It gets its response, and so does the next request."""
     status, data = SERVED[case]
     for how in ("whole", "behind the head", "before the head's end", "in odd pieces"):
         replies = exchange(shared_server.url, splits(data + LAST)[how])
@@ -193,7 +196,7 @@ def test_what_has_a_clear_end_is_answered(shared_server: RunningServer, case: st
 
 
 def test_the_border_of_two_reads_may_be_anywhere(shared_server: RunningServer) -> None:
-    """Two requests behind each other are two, whichever bytes of them come together."""
+    """Two requests in a row are two requests, however their bytes are split."""
     chunked = call(b"9\r\nAction=\r\n\r\n0\r\nX: a\r\n\r\n")
     for pair in (chunked + post(b"Content-Length: 4", body=b"\r\n\r\n"), post(line=b"GET /healthz HTTP/1.1") + chunked):
         statuses = (400, 404) if pair.startswith(b"POST / ") else (200, 400)
@@ -213,14 +216,17 @@ def _line_ends(data: bytes) -> list[int]:
 
 @pytest.mark.parametrize("page", [b"/healthz", b"/readyz", b"/healthz?from=haproxy"])
 def test_health_checks_may_omit_the_host(shared_server: RunningServer, page: bytes) -> None:
-    """Proxies check with HTTP/1.0 and without Host."""
+    """Proxies send health checks with HTTP/1.0 and without Host."""
     replies = exchange(shared_server.url, [b"GET " + page + b" HTTP/1.0\r\n\r\n"])
     assert [each.status for each in replies] == [200]
 
 
 @pytest.mark.parametrize("body", [CHUNKS[:5] + b"X", b"3\r\nhello\r\n0\r\n\r\n", b"5\r\nhello\nX"])
 def test_a_body_that_breaks_after_the_answer_has_no_second_answer(shared_server: RunningServer, body: bytes) -> None:
-    """A page that answers early has answered. A 400 behind it would be taken for the answer to the next request."""
+    """A page that answers before the body is complete answers only once.
+
+    The client would read a second response, a 400, as the response to its next request.
+    """
     head = post(CHUNKED, line=b"POST /nowhere HTTP/1.1")
     replies = exchange(shared_server.url, [head, b"5\r\nhello\r\n", body + LAST])
     assert [each.status for each in replies] == [404]
@@ -228,7 +234,7 @@ def test_a_body_that_breaks_after_the_answer_has_no_second_answer(shared_server:
 
 @pytest.mark.parametrize("target", [b"/", b"/?"])
 def test_a_body_that_breaks_before_the_answer_is_refused(shared_server: RunningServer, target: bytes) -> None:
-    """Whichever way the call has taken."""
+    """A malformed body is refused with 400 on both paths."""
     head = post(CHUNKED, FORM.strip(), line=b"POST " + target + b" HTTP/1.1")
     replies = exchange(shared_server.url, [head, b"5\r\nhello\r\n", b"zz\r\n" + LAST])
     assert [each.status for each in replies] == [400]
@@ -239,7 +245,10 @@ def test_a_body_that_breaks_before_the_answer_is_refused(shared_server: RunningS
     "value", [b"100-continue", b"100-Continue \t", b", 100-continue,", b"100-continue,100-continue"]
 )
 def test_an_answer_instead_of_the_body_ends_the_connection(shared_server: RunningServer, value: bytes) -> None:
-    """A client that waits to be told sends no body after an answer, and its next request is not the body."""
+    """A final response instead of 100-continue ends the connection.
+
+    The client does not send the body then, and its next request is not the body.
+    """
     head = post(b"Expect: " + value, b"Content-Length: 20", line=b"POST /nowhere HTTP/1.1")
     with connected(shared_server.url) as connection:
         connection.sendall(head)
@@ -252,14 +261,17 @@ def test_an_answer_instead_of_the_body_ends_the_connection(shared_server: Runnin
 
 @pytest.mark.parametrize("page", [b"/", b"/?", b"/nowhere"])
 def test_a_client_that_did_not_wait_stays(shared_server: RunningServer, page: bytes) -> None:
-    """Its body is there with the head, and the next request comes behind it."""
+    """The connection stays open if the body arrived with the head."""
     line = b"POST " + page + b" HTTP/1.1"
     request = post(b"Expect: 100-continue", b"Content-Length: 5", FORM.strip(), line=line, body=b"hello")
     assert [each.status for each in exchange(shared_server.url, [request + LAST])][1:] == [200]
 
 
 def test_a_client_that_was_told_stays(shared_server: RunningServer) -> None:
-    """It is told to send the body when the call is read, and may send another request."""
+    """The client receives 100-continue when the call is read.
+
+    It may send another request afterwards.
+    """
     head = post(b"Expect: 100-continue", b"Content-Length: 5", FORM.strip(), line=b"POST / HTTP/1.1")
     with connected(shared_server.url) as connection:
         connection.sendall(head)
@@ -269,7 +281,10 @@ def test_a_client_that_was_told_stays(shared_server: RunningServer) -> None:
 
 
 def as_signed(server: RunningServer, first_line: str, *more: str, host: str = "") -> bytes:
-    """Return a signed request with another first line, and headers added behind the signed ones."""
+    """Return a signed request with another first line.
+
+    Additional headers follow the signed ones.
+    """
     body, headers = signed(server, WHO)
     if host:
         headers["Host"] = host
@@ -278,7 +293,10 @@ def as_signed(server: RunningServer, first_line: str, *more: str, host: str = ""
 
 
 def test_the_host_of_an_absolute_target_counts(shared_server: RunningServer) -> None:
-    """RFC 9112 section 3.2.2: the Host header is ignored. The signature is over the host that counts."""
+    """The Host header is ignored for a target in absolute form.
+
+    The signature covers the host of the target (RFC 9112 section 3.2.2).
+    """
     good = shared_server.url
     for target, host, status in (
         (f"{good}/", "", 200),

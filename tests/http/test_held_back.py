@@ -1,4 +1,7 @@
-"""Calls without a proven caller are held back by peer; calls that are signed well never are."""
+"""Calls without an authenticated caller are throttled by peer.
+
+Calls with a valid signature never are.
+"""
 
 import http.client
 from collections.abc import Callable, Iterator
@@ -23,7 +26,10 @@ Attempt = tuple[bytes, dict[str, str]]
 
 @pytest.fixture
 def server() -> Iterator[RunningServer]:
-    """Run a server that lets a peer fail three times, behind a proxy that says who it is."""
+    """Run a server that allows a peer three failures, behind a proxy.
+
+    The proxy names the client's address.
+    """
     with running_server(
         config=replace(Config(), unsigned_calls_per_minute=BUDGET, trusted_proxies=(ip_network("127.0.0.1"),))
     ) as running:
@@ -31,7 +37,7 @@ def server() -> Iterator[RunningServer]:
 
 
 def signed_by(server: RunningServer, key_id: str, secret: str, token: str | None = None) -> Attempt:
-    """Return the body and the headers of a call that these credentials signed."""
+    """Return the body and the headers of a call signed with these credentials."""
     body = urlencode(WHO).encode()
     request = AWSRequest("POST", server.url + "/", data=body, headers={"Content-Type": FORM})
     SigV4Auth(Credentials(key_id, secret, token), "sts", "us-east-1").add_auth(request)
@@ -39,22 +45,22 @@ def signed_by(server: RunningServer, key_id: str, secret: str, token: str | None
 
 
 def unknown_key(server: RunningServer) -> Attempt:
-    """Name a key that does not exist."""
+    """Use a key that does not exist."""
     return signed_by(server, "AKIANOBODYNOBODYNOBO", "x" * 40)
 
 
 def unopened_token(server: RunningServer) -> Attempt:
-    """Send a session token that was never sealed here."""
+    """Send a session token that this server did not issue."""
     return signed_by(server, "ASIANOBODYNOBODYNOBO", "x" * 40, "FwoGZXIvYXdzEA")
 
 
 def wrong_signature(server: RunningServer) -> Attempt:
-    """Name a key that exists, and sign with another secret."""
+    """Use a key that exists, and sign with another secret."""
     return signed_by(server, server.root.access_key_id, "x" * 40)
 
 
 def changed_body(server: RunningServer) -> Attempt:
-    """Change a signed body."""
+    """Change the body after signing."""
     body, headers = signed(server)
     return body + b"&DurationSeconds=1", headers
 
@@ -65,7 +71,7 @@ def no_signature(server: RunningServer) -> Attempt:
 
 
 def half_a_signature(server: RunningServer) -> Attempt:
-    """Send a header that is not a whole signature."""
+    """Send a header with an incomplete signature."""
     return urlencode(WHO).encode(), {"Content-Type": FORM, "Authorization": "AWS4-HMAC-SHA256 Credential=x"}
 
 
@@ -75,23 +81,23 @@ def other_region(server: RunningServer) -> Attempt:
 
 
 def old_date(server: RunningServer) -> Attempt:
-    """Say that the signature is from another day."""
+    """Sign with the date of another day."""
     body, headers = signed(server)
     return body, {**headers, "X-Amz-Date": "20200101T000000Z"}
 
 
 def unknown_action(server: RunningServer) -> Attempt:
-    """Call what does not exist."""
+    """Call an action that does not exist."""
     return b"Action=MakeMeRoot&Version=2011-06-15", {"Content-Type": FORM}
 
 
 def broken_form(server: RunningServer) -> Attempt:
-    """Send what cannot be read as a form."""
+    """Send a body that is not a valid form."""
     return b"Action=%ZZ", {"Content-Type": FORM}
 
 
 def bad_web_identity_token(server: RunningServer) -> Attempt:
-    """Bring a token of nobody."""
+    """Send a web identity token that is not valid."""
     role = f"arn:aws:iam::{server.root.account}:role/r"
     asked = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": role, "RoleSessionName": "s"}
     return urlencode({**asked, "WebIdentityToken": "a.b.c" * 10}).encode(), {"Content-Type": FORM}
@@ -113,13 +119,13 @@ BAD: tuple[Callable[[RunningServer], Attempt], ...] = (
 
 
 def from_peer(server: RunningServer, attempt: Attempt, peer: str) -> Answer:
-    """Send a call as a proxy passes it on."""
+    """Send a call as a proxy forwards it."""
     body, headers = attempt
     return send(server, body, {**headers, "X-Forwarded-For": peer})
 
 
 def is_held_back(answer: Answer) -> bool:
-    """Tell whether an answer is AWS's Throttling."""
+    """Return whether a response is AWS's Throttling."""
     return answer.status == 400 and b"<Code>Throttling</Code>" in answer.body and b"Rate exceeded" in answer.body
 
 
@@ -127,7 +133,10 @@ def is_held_back(answer: Answer) -> bool:
 def test_a_peer_that_proves_nothing_is_held_back_and_good_keys_beside_it_are_not(
     server: RunningServer, bad: Callable[[RunningServer], Attempt]
 ) -> None:
-    """Failures are counted after the check, so a good signature from the same address is answered at any rate."""
+    """Valid keys behind the same address are never throttled.
+
+    Failures are counted after the check of the signature.
+    """
     for _ in range(BUDGET):
         assert not is_held_back(from_peer(server, bad(server), "192.0.2.1"))
     for _ in range(BUDGET):
@@ -138,7 +147,10 @@ def test_a_peer_that_proves_nothing_is_held_back_and_good_keys_beside_it_are_not
 
 
 def test_good_calls_and_refusals_of_a_proven_caller_count_nothing(server: RunningServer) -> None:
-    """Whoever has proved who they are is told what they may not, as often as they ask."""
+    """Denials of an authenticated caller are not counted.
+
+    The caller gets AccessDenied for every call.
+    """
     denied = signed(server, {"Action": "GetUser", "Version": "2010-05-08", "UserName": "nobody"}, service="iam")
     for _ in range(2 * BUDGET):
         assert from_peer(server, signed(server), "192.0.2.1").status == 200
@@ -147,7 +159,10 @@ def test_good_calls_and_refusals_of_a_proven_caller_count_nothing(server: Runnin
 
 
 def test_all_kinds_of_failures_draw_on_one_budget_and_a_network_is_one_peer(server: RunningServer) -> None:
-    """Neither another kind of call nor another address of the same IPv6 /64 buys further failures."""
+    """Every kind of failure counts for the same limit.
+
+    Another address of the same IPv6 /64 does not give a peer more failures.
+    """
     few: tuple[Callable[[RunningServer], Attempt], ...] = (unknown_key, bad_web_identity_token, no_signature)
     for number, bad in enumerate(few):
         assert not is_held_back(from_peer(server, bad(server), f"2001:db8::{number}"))
@@ -172,7 +187,7 @@ PAGES = (
 
 @pytest.mark.parametrize("page", PAGES)
 def test_posts_to_the_portal_are_counted_too(server: RunningServer, page: str) -> None:
-    """Each form of the portal draws on the same budget."""
+    """Each form of the portal counts for the same limit."""
     for _ in range(BUDGET):
         from_peer(server, no_signature(server), "192.0.2.1")
     answer = send(server, b"{}", {"Content-Type": FORM, "X-Forwarded-For": "192.0.2.1"}, target=page)
@@ -180,19 +195,22 @@ def test_posts_to_the_portal_are_counted_too(server: RunningServer, page: str) -
 
 
 def test_what_is_held_back_is_answered_without_the_words_of_the_check(server: RunningServer) -> None:
-    """The answer to a bad call is Throttling alone; the audit event says what it was refused for."""
+    """A throttled call gets only Throttling.
+
+    The audit event contains the reason of the refusal.
+    """
     for _ in range(BUDGET + 1):
         answer = from_peer(server, wrong_signature(server), "192.0.2.1")
     assert code_of(answer) == "Throttling"
     fault = server.audit.happenings[-1].fault
     assert fault is not None
-    assert (fault.detail, fault.names_known_key) == ("held back: SignatureDoesNotMatch", True)
+    assert (fault.detail, fault.names_known_key) == ("throttled: SignatureDoesNotMatch", True)
     assert server.audit.happenings[-1].access_key_id == server.root.access_key_id
     assert fault.key_account == server.root.account
 
 
 def test_many_failures_at_once_are_counted_once_each(server: RunningServer) -> None:
-    """Calls that wait for the store are counted where they end, on a worker thread, and not on the way there."""
+    """Calls that wait for the store are counted once, on the worker thread."""
     host = server.url.removeprefix("http://")
     connections = [http.client.HTTPConnection(host, timeout=60) for _ in range(8)]
     for number, connection in enumerate(connections):

@@ -1,4 +1,4 @@
-"""Many callers at once, slow ones among them."""
+"""Many concurrent callers, slow ones among them."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from daypass.testing.server import RunningServer
 
 
 def test_two_hundred_at_once_are_all_answered(daypass_server: RunningServer) -> None:
-    """Each gets its own answer, good or bad; none is dropped."""
+    """Each caller gets its own response, valid or refused."""
     good = signed(daypass_server)
     bad = (good[0] + b"&x=1", good[1])
     with ThreadPoolExecutor(50) as pool:
@@ -18,7 +18,7 @@ def test_two_hundred_at_once_are_all_answered(daypass_server: RunningServer) -> 
 
 
 def test_a_client_that_sends_half_a_body_holds_up_nobody(daypass_server: RunningServer) -> None:
-    """Bodies are read beside each other."""
+    """A slow body does not delay other requests."""
     host, port = daypass_server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as slow:
         slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nAction=")
@@ -26,7 +26,10 @@ def test_a_client_that_sends_half_a_body_holds_up_nobody(daypass_server: Running
 
 
 def test_eleven_megabytes_from_many_leave_the_server_well(daypass_server: RunningServer) -> None:
-    """Large bodies are not held in memory beside each other, and small calls go on meanwhile."""
+    """Large bodies are not in memory at the same time.
+
+    Small calls are answered meanwhile.
+    """
     large = b"x" * 9_000_000
     with ThreadPoolExecutor(12) as pool:
         waiting = [pool.submit(send, daypass_server, large) for _ in range(12)]

@@ -1,4 +1,4 @@
-"""What nobody sends politely gets AWS's code, in AWS's shape, and nothing else."""
+"""Malformed and invalid requests get AWS's error code and format."""
 
 import json
 from datetime import timedelta
@@ -14,14 +14,17 @@ STS = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
 
 def code_of(answer: Answer, namespace: str = STS) -> str:
-    """Return the error code of an XML answer, which must be well formed and in its namespace."""
+    """Return the error code of an XML response.
+
+    The response must be well formed and in its namespace.
+    """
     code = ET.fromstring(answer.body).findtext(f"{namespace}Error/{namespace}Code")  # noqa: S314 - our own answer
     assert code is not None, answer.text
     return code
 
 
 def test_a_signed_question_is_answered_with_its_request_id(daypass_server: RunningServer) -> None:
-    """The request id stands in the body and in the header x-amzn-RequestId."""
+    """The request id is in the body and in the header x-amzn-RequestId."""
     answer = send(daypass_server, *signed(daypass_server))
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/xml"
@@ -29,7 +32,10 @@ def test_a_signed_question_is_answered_with_its_request_id(daypass_server: Runni
 
 
 def test_json_is_answered_to_those_who_ask_for_it(daypass_server: RunningServer) -> None:
-    """`Accept: application/json` gives JSON; the header is not signed, so caches are told of it."""
+    """`Accept: application/json` selects JSON.
+
+    The header is not signed, so the response has `Vary: Accept`.
+    """
     body, headers = signed(daypass_server)
     answer = send(daypass_server, body, {**headers, "Accept": "application/json"})
     result = json.loads(answer.body)["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
@@ -38,13 +44,13 @@ def test_json_is_answered_to_those_who_ask_for_it(daypass_server: RunningServer)
 
 
 def test_an_unsigned_question_is_refused(daypass_server: RunningServer) -> None:
-    """Nobody is told who he is without having proved it."""
+    """An unsigned GetCallerIdentity is refused."""
     answer = send(daypass_server, urlencode(WHO).encode())
     assert (answer.status, code_of(answer)) == (403, "MissingAuthenticationToken")
 
 
 def test_an_unknown_action_is_refused_in_awss_own_namespace(daypass_server: RunningServer) -> None:
-    """No service has recognised the call, so the answer belongs to none."""
+    """The service is not known, so the response uses AWS's own namespace."""
     answer = send(daypass_server, b"Action=MakeMeRoot&Version=2011-06-15")
     fault = "{http://webservices.amazon.com/AWSFault/2005-15-09}"
     assert (answer.status, code_of(answer, fault)) == (400, "InvalidAction")
@@ -73,7 +79,7 @@ def test_a_request_that_was_tampered_with_is_refused(daypass_server: RunningServ
 
 
 def test_a_request_that_is_replayed_late_is_refused(daypass_server: RunningServer) -> None:
-    """A signature is good for fifteen minutes."""
+    """A signature is valid for fifteen minutes."""
     request = signed(daypass_server)
     assert send(daypass_server, *request).status == 200
     daypass_server.clock.move(timedelta(minutes=15, seconds=2))
@@ -83,14 +89,14 @@ def test_a_request_that_is_replayed_late_is_refused(daypass_server: RunningServe
 
 
 def test_a_request_for_another_service_or_region_is_refused(daypass_server: RunningServer) -> None:
-    """Both mistakes are told at once, as AWS does."""
+    """The message names both mistakes at once, as AWS does."""
     answer = send(daypass_server, *signed(daypass_server, service="s3", region="nowhere"))
     assert "Credential should be scoped to a valid region. " in answer.text
     assert "Credential should be scoped to correct service: &#39;sts&#39;. " in answer.text.replace("'", "&#39;")
 
 
 def test_the_first_of_two_values_counts(daypass_server: RunningServer) -> None:
-    """A scalar that is given twice is read once, from the front."""
+    """The first of two values for a scalar is used."""
     body = b"Action=GetCallerIdentity&Version=2011-06-15&Action=AssumeRole"
     assert send(daypass_server, *signed(daypass_server, body)).status == 200
 
@@ -108,14 +114,14 @@ def test_the_first_of_two_values_counts(daypass_server: RunningServer) -> None:
     ],
 )
 def test_a_broken_body_is_a_clear_refusal(daypass_server: RunningServer, body: bytes) -> None:
-    """Bad input costs its sender an error, and us neither a traceback nor a 500."""
+    """Malformed input causes an error, but neither a traceback nor a 500."""
     answer = send(daypass_server, *signed(daypass_server, body))
     assert answer.status == 400
     assert b"Traceback" not in answer.body
 
 
 def test_a_body_over_ten_megabytes_is_refused_unread(daypass_server: RunningServer) -> None:
-    """The answer is 413 with an empty body, as AWS's."""
+    """The response is 413 with an empty body, as on AWS."""
     answer = send(daypass_server, b"Action=GetCallerIdentity&Version=2011-06-15&x=" + b"a" * 11_000_000)
     assert (answer.status, answer.body) == (413, b"")
 
@@ -128,12 +134,12 @@ def test_an_overlong_query_is_refused(daypass_server: RunningServer) -> None:
 
 
 def test_other_paths_hold_nothing(daypass_server: RunningServer) -> None:
-    """The API is at the root of the URL."""
+    """The API is at the root of the URL; other paths are 404."""
     assert send(daypass_server, b"Action=GetCallerIdentity", {"Content-Type": FORM}, target="/x").status == 404
 
 
 def test_health_readiness_and_metrics(daypass_server: RunningServer) -> None:
-    """Machines find out whether the server lives, can answer, and what it has answered."""
+    """The server exposes its health, its readiness and its metrics."""
     send(daypass_server, *signed(daypass_server))
     get = {"method": "GET"}
     assert send(daypass_server, b"", {}, target="/healthz", **get).status == 200

@@ -1,4 +1,4 @@
-"""A client that is silent, slow to send or slow to read loses its connection."""
+"""A client that is silent, sends slowly or reads slowly is disconnected."""
 
 import asyncio
 import socket
@@ -19,19 +19,19 @@ LARGE = b"x" * (32 * 2**20)
 
 
 class Impatient(Connection):
-    """A connection that waits for the first byte no longer than a test can, but long for all else."""
+    """A connection with a short timeout for the first byte only."""
 
     patience_for_first_byte = 0.2
 
 
 class Hasty(Connection):
-    """A connection that waits no longer than a test can."""
+    """A connection with short timeouts."""
 
     patience = 0.3
 
 
 async def _app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
-    """Answer with a small body, or on /large with one that no socket takes at once."""
+    """Answer with a small body, or on /large with one that fills every socket."""
     body = LARGE if scope["path"] == "/large" else b"ok"
     await receive()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
@@ -64,7 +64,7 @@ def serving(
 
 
 def test_the_first_byte_has_a_shorter_patience() -> None:
-    """A silent connection is closed. One that has sent a byte may go on."""
+    """A silent connection is closed. One that has sent a byte may continue."""
     with serving(Impatient) as (_, url), connect(url) as silent, connect(url) as slow:
         slow.sendall(GET[:1])
         assert silent.recv(1) == b""
@@ -78,7 +78,7 @@ def test_the_first_byte_has_a_shorter_patience() -> None:
     ids=["a head", "a body", "a second request"],
 )
 def test_a_byte_now_and_then_does_not_move_the_deadline(start: bytes) -> None:
-    """The whole request has a deadline, from its first byte."""
+    """The whole request has a deadline, which starts at its first byte."""
     with serving(Hasty) as (_, url), connect(url) as connection:
         connection.sendall(start)
         connection.settimeout(0.02)
@@ -96,7 +96,7 @@ def test_a_byte_now_and_then_does_not_move_the_deadline(start: bytes) -> None:
 
 
 def test_empty_lines_do_not_keep_a_connection() -> None:
-    """An idle connection is closed, and bytes that begin no request are no sign of life."""
+    """An idle connection is closed, even if it sends empty lines."""
     with serving(Connection, keep_alive=1) as (_, url), connect(url) as connection:
         connection.sendall(GET)
         assert connection.recv(12) == b"HTTP/1.1 200"
@@ -108,18 +108,21 @@ def test_empty_lines_do_not_keep_a_connection() -> None:
 @pytest.mark.parametrize("request_", [GET.replace(b"/ ", b"/large "), GET.replace(b"/ ", b"/large ") * 3])
 @pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
 def test_a_client_that_does_not_read_is_given_up(request_: bytes, ending: bytes) -> None:
-    """Its answer does not wait in memory for ever, not even behind the end of the connection."""
+    """A response that is never read does not stay in memory.
+
+    That also holds after the connection was closed.
+    """
     with serving(Hasty) as (server, url), connect(url) as connection:
         connection.sendall(request_.replace(b"Host: x\r\n", b"Host: x\r\n" + ending))
         assert connection.recv(12) == b"HTTP/1.1 200"
         end = time.monotonic() + 30
         while server.server_state.connections:
             assert time.monotonic() < end
-            time.sleep(0.01)  # nothing else tells
+            time.sleep(0.01)  # the server does not announce it
 
 
 def test_a_body_that_is_missing_when_the_server_stops_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """The client is told to come again, and the log has no traceback for what a client did not send."""
+    """The client gets a 503, and the log has no traceback."""
     with serving(Connection, grace=1) as (server, url), connect(url) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert client.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Unsigned calls of one peer, at the limit: the last call that is admitted, and the first that is not."""
+"""The limit of unsigned calls: the last allowed and the first refused."""
 
 import pytest
 
@@ -17,19 +17,22 @@ class Hand:
 
 
 def admitted(throttle: Throttle, calls: int, peer: str = "192.0.2.1") -> int:
-    """Return how many of so many calls are admitted."""
+    """Return the number of calls that are allowed."""
     return sum(throttle.admits(peer) for _ in range(calls))
 
 
 @pytest.fixture
 def clock() -> Hand:
-    """Return a clock that stands still."""
+    """Return a stopped clock."""
     return Hand()
 
 
 @pytest.mark.parametrize(("per_minute", "first"), [(1, 1), (2, 2), (60, 60), (0, 100)])
 def test_a_peer_has_its_minute_s_calls_at_once(clock: Hand, per_minute: int, first: int) -> None:
-    """And not one more. A limit of zero means no limit."""
+    """A peer may use the calls of one minute at once, but not one more.
+
+    A limit of zero means no limit.
+    """
     assert admitted(Throttle(per_minute, clock, on_refusal=lambda: None), 100) == first
 
 
@@ -37,7 +40,10 @@ def test_a_peer_has_its_minute_s_calls_at_once(clock: Hand, per_minute: int, fir
     ("seconds", "again"), [(0.0, 0), (0.999, 0), (1.0, 1), (1.999, 1), (2.0, 2), (59.0, 59), (60.0, 60), (3_600.0, 60)]
 )
 def test_calls_come_back_one_by_one(clock: Hand, seconds: float, again: int) -> None:
-    """With sixty a minute one each second, and never more than a minute's."""
+    """With sixty calls a minute, one call becomes available each second.
+
+    A peer never has more than one minute's calls.
+    """
     throttle = Throttle(60, clock, on_refusal=lambda: None)
     admitted(throttle, 60)
     clock.seconds += seconds
@@ -45,7 +51,7 @@ def test_calls_come_back_one_by_one(clock: Hand, seconds: float, again: int) -> 
 
 
 def test_a_refused_call_costs_nothing(clock: Hand) -> None:
-    """A peer that continues to ask is not held back for longer. Each refusal is counted."""
+    """Refused calls do not extend the wait. Each refusal is counted."""
     refusals: list[None] = []
     throttle = Throttle(1, clock, on_refusal=lambda: refusals.append(None))
     assert admitted(throttle, 1) == 1
@@ -58,7 +64,7 @@ def test_a_refused_call_costs_nothing(clock: Hand) -> None:
 
 
 def test_peers_do_not_hold_back_one_another(clock: Hand) -> None:
-    """Each has its own calls, and a network of IPv6 is one peer."""
+    """Each peer has its own limit, and a network of IPv6 is one peer."""
     throttle = Throttle(2, clock, on_refusal=lambda: None)
     assert [admitted(throttle, 3, peer) for peer in ("192.0.2.1", "192.0.2.2", "2001:db8::1")] == [2, 2, 2]
     assert [admitted(throttle, 3, peer) for peer in ("2001:db8::2", "2001:db8:0:1::1")] == [0, 2]

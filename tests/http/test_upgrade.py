@@ -1,6 +1,7 @@
-"""A request that asks for another protocol is answered in this one, and nothing behind it is read as a request.
+"""A request for another protocol is answered once, in HTTP/1.1.
 
-RFC 9110 section 7.8: a server may ignore Upgrade. RFC 9112 section 6.3: the body is the body all the same.
+The response ends the connection.
+RFC 9110 section 7.8: a server may ignore Upgrade. RFC 9112 section 6.3: the body is still the body.
 """
 
 import itertools
@@ -31,12 +32,12 @@ UPGRADES = {
     "with close": ["Connection: close, Upgrade", "Upgrade: foo"],
     "repeated": ["Connection: Upgrade", "Upgrade: foo", "Upgrade: bar"],
 }
-_STEP = 173  # prime to the number of values of each kind, so that each value of one meets many of the others
+_STEP = 173  # prime to the number of values of each kind, so that each value is combined with many of the others
 BODIES = ("none", "length", "chunked", "no length, but bytes", "length, waiting to be told", "zero")
 
 
 def request_of(method: str, path: str, upgrade: list[str], body: str, version: str = "1.1") -> bytes:
-    """Return a request that asks for another protocol, and whose body reads like a request."""
+    """Return a request for another protocol whose body looks like a request."""
     lines = [f"{method} {path} HTTP/{version}", "Host: x", *upgrade]
     after = NEXT
     if body.startswith("length"):
@@ -53,15 +54,15 @@ def request_of(method: str, path: str, upgrade: list[str], body: str, version: s
 
 
 def assert_one_answer(replies: list[Reply], case: object) -> None:
-    """There is one answer, and it says that the connection ends."""
+    """Check that there is one response, which ends the connection."""
     assert len(replies) == 1, (case, replies)
     assert replies[0].closes, (case, replies)
 
 
 @pytest.mark.parametrize("how", [*splits(NEXT)])
 def test_nothing_behind_it_is_read(shared_server: RunningServer, how: str) -> None:
-    """Each method, path, spelling and body has one answer, whatever the segments are."""
-    # A sample, another one for each way of cutting: all of them together would be four thousand connections.
+    """Each method, path, spelling and body has one response for any segments."""
+    # A different sample for each way of splitting: all combinations would be four thousand connections.
     cases = itertools.product(METHODS, PATHS, UPGRADES, BODIES)
     for method, path, upgrade, body in itertools.islice(cases, [*splits(NEXT)].index(how), None, _STEP):
         data = request_of(method, path, UPGRADES[upgrade], body) + NEXT
@@ -71,7 +72,7 @@ def test_nothing_behind_it_is_read(shared_server: RunningServer, how: str) -> No
 
 @pytest.mark.parametrize("body", BODIES)
 def test_every_spelling_ends_the_connection(shared_server: RunningServer, body: str) -> None:
-    """With the body in a segment of its own, which is how it was taken for a request."""
+    """The body is in a separate segment, and is not read as a request."""
     for upgrade in UPGRADES.values():
         data = request_of("POST", "/healthz", upgrade, body) + NEXT
         assert_one_answer(exchange(shared_server.url, splits(data)["behind the head"]), upgrade)
@@ -79,7 +80,7 @@ def test_every_spelling_ends_the_connection(shared_server: RunningServer, body: 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_byte_by_byte(shared_server: RunningServer, version: str) -> None:
-    """Every border between two reads is tried."""
+    """Every border between two reads is tested."""
     data = request_of("POST", "/healthz", UPGRADES["plain"], "chunked" if version == "1.1" else "length", version)
     replies = exchange(shared_server.url, [data[at : at + 1] for at in range(len(data))] + [NEXT])
     assert_one_answer(replies, version)
@@ -87,7 +88,10 @@ def test_byte_by_byte(shared_server: RunningServer, version: str) -> None:
 
 @pytest.mark.parametrize("how", ["whole", "behind the head", "in odd pieces"])
 def test_requests_before_it_are_answered(shared_server: RunningServer, how: str) -> None:
-    """In a pipeline it is the last: those before it have their answers, those behind it do not."""
+    """In a pipeline it is the last request.
+
+    Requests before it are answered, those behind it are not.
+    """
     data = NEXT * 2 + request_of("POST", "/", UPGRADES["h2c"], "length") + NEXT * 2
     replies = exchange(shared_server.url, splits(data)[how])
     assert [each.status for each in replies[:2]] == [200, 200]
@@ -97,7 +101,10 @@ def test_requests_before_it_are_answered(shared_server: RunningServer, how: str)
 @pytest.mark.parametrize("body", ["length", "chunked"])
 @pytest.mark.parametrize("how", ["whole", "behind the head", "before the head's end", "behind one byte of the body"])
 def test_its_body_is_the_body(shared_server: RunningServer, body: str, how: str) -> None:
-    """Clients of Java ask for HTTP/2 with the first request. A signed call is answered as if they had not."""
+    """A signed call is answered as if it had not asked for HTTP/2.
+
+    Java clients ask for HTTP/2 in their first request.
+    """
     form, headers = signed(shared_server, WHO)
     lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), *UPGRADES["h2c"]]
     if body == "chunked":
@@ -118,7 +125,7 @@ def test_its_body_is_the_body(shared_server: RunningServer, body: str, how: str)
 )
 @pytest.mark.parametrize("how", ["whole", "behind the head"])
 def test_connect_is_refused(shared_server: RunningServer, line: str, how: str) -> None:
-    """A tunnel is another protocol too, and what is sent into it is not a request."""
+    """CONNECT is refused, and data for the tunnel is not read as a request."""
     data = f"{line}\r\nHost: x\r\nContent-Length: {len(NEXT)}\r\n\r\n".encode() + NEXT * 2
     replies = exchange(shared_server.url, splits(data)[how])
     assert_one_answer(replies, line)
@@ -128,14 +135,17 @@ def test_connect_is_refused(shared_server: RunningServer, line: str, how: str) -
 @pytest.mark.parametrize("ending", ["Connection: close", "Connection: CLOSE", "Connection: keep-alive, close"])
 @pytest.mark.parametrize("how", ["whole", "behind the head", "in odd pieces"])
 def test_nothing_is_read_behind_a_client_that_closes(shared_server: RunningServer, ending: str, how: str) -> None:
-    """RFC 9112 section 9.6: a server must not process requests behind one that has `close`."""
+    """Requests behind one with `close` are not processed.
+
+    Source: RFC 9112 section 9.6.
+    """
     data = f"POST /healthz HTTP/1.1\r\nHost: x\r\n{ending}\r\nContent-Length: {len(NEXT)}\r\n\r\n".encode()
     assert_one_answer(exchange(shared_server.url, splits(data + NEXT * 2)[how]), how)
     assert_one_answer(exchange(shared_server.url, splits(data.replace(b"/1.1", b"/1.0") + NEXT * 2)[how]), how)
 
 
 def test_the_body_may_come_after_the_answer(shared_server: RunningServer) -> None:
-    """A page that does not wait for the body answers at once; the body is still not a request."""
+    """A body that arrives after the response is not read as a request."""
     data = request_of("POST", "/nowhere", UPGRADES["plain"], "length")
     head, body = splits(data)["behind the head"]
     with connected(shared_server.url) as connection:
