@@ -1,4 +1,4 @@
-"""`daypass` as a process of its own, as an operator starts it."""
+"""`daypass` as a separate process, as an operator starts it."""
 
 import os
 import re
@@ -29,7 +29,7 @@ ROOT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Running:
-    """A started server: its process, its URL and what it has written to standard error."""
+    """A started server: its process, its URL and its standard error."""
 
     process: "subprocess.Popen[str]"
     url: str
@@ -53,7 +53,7 @@ class Running:
 
 
 def run(*words: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run one command to its end."""
+    """Run one command until it exits."""
     return subprocess.run(
         [str(BIN), *words],
         env=_clean(environment or {}),
@@ -67,7 +67,7 @@ def run(*words: str, environment: Mapping[str, str] | None = None) -> "subproces
 
 @contextmanager
 def serving(store: str, *words: str, environment: Mapping[str, str] = ROOT) -> Iterator[Running]:
-    """Start `daypass serve`, wait until it is ready, and kill it at the end if it still runs."""
+    """Start `daypass serve`, wait until it is ready, and kill it at the end."""
     port = free_port()
     process = subprocess.Popen(
         [str(BIN), "serve", "--port", str(port), "--store", store, *words],
@@ -106,7 +106,7 @@ def _wait(running: Running, port: int) -> None:
             else:
                 urllib.request.urlopen(f"{running.url}/readyz", timeout=1).close()  # noqa: S310 - our own address
         except (OSError, urllib.error.URLError):
-            time.sleep(0.02)  # the process has no other way to tell
+            time.sleep(0.02)  # the process does not announce it
         else:
             return
     raise AssertionError(f"the server did not start: {running.errors}")

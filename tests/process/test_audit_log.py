@@ -1,4 +1,4 @@
-"""The audit log of a server as an operator keeps it: on a disk that fills up, and rotated while calls come in."""
+"""The audit log of a server on a full disk, and during log rotation."""
 
 import fcntl
 import json
@@ -22,7 +22,7 @@ _PATIENCE = 60.0
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, which has no other way to tell."""
+    """Wait until a condition is true. There is no event to wait for."""
     end = time.monotonic() + _PATIENCE
     while not holds():
         assert time.monotonic() < end, f"{what} did not come true"
@@ -30,7 +30,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 
 
 def events_in(*paths: Path) -> list[dict[str, Any]]:
-    """Return the events of log files; each line must be whole."""
+    """Return the events of log files; each line must be complete."""
     return [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
 
 
@@ -41,13 +41,13 @@ def metric(server: Running, name: str) -> float:
 
 
 def room_for(server: Running, count: int) -> None:
-    """Let no file of the server grow beyond so many bytes, as a full disk or a quota does."""
+    """Limit the size of the server's files, as a full disk or a quota does."""
     most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1]
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (count, most))
 
 
 def no_limit(server: Running) -> None:
-    """Let files grow again."""
+    """Remove the limit of file sizes."""
     room_for(server, resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)[1])
 
 
@@ -60,7 +60,10 @@ def outcome(call: Callable[..., Any], **given: Any) -> tuple[int, str]:
 
 
 def test_a_full_disk_stops_no_reading_and_loses_nothing_that_fits_into_memory(tmp_path: Path) -> None:
-    """Reads are answered, the metric says that the log cannot be written, and each event is there once room is."""
+    """On a full disk, reads are answered and events wait in memory.
+
+    The metric shows that the log cannot be written. Each event is written once there is space again.
+    """
     log = tmp_path / "audit.jsonl"
     with serving(f"sqlite:///{tmp_path / 'd.db'}") as server:
         sts, iam = server.client("sts"), server.client("iam")
@@ -92,12 +95,12 @@ def test_a_full_disk_stops_no_reading_and_loses_nothing_that_fits_into_memory(tm
 
 @contextmanager
 def calling(server: Running) -> Iterator[list[str]]:
-    """Make calls all the time, and collect the request ids of their answers."""
+    """Make calls all the time, and collect the request ids of the responses."""
     answered: list[str] = []
     stop = threading.Event()
 
     def call() -> None:
-        # A client of its own has a connection of its own, and so perhaps the other worker.
+        # A new client opens a new connection, so another worker may answer.
         while not stop.is_set():
             client = server.client("sts")
             for _ in range(20):
@@ -116,32 +119,35 @@ def calling(server: Running) -> Iterator[list[str]]:
 
 
 def is_longer(answered: list[str], than: int) -> bool:
-    """Tell whether there were so many answers."""
+    """Return whether there were more responses than that."""
     return len(answered) > than
 
 
 def is_closed(server: Running, path: Path) -> bool:
-    """Tell whether no worker has a file open."""
+    """Return whether every worker has closed a file."""
     return not any(path in open_files(worker) for worker in children_of(server.process.pid))
 
 
 def open_files(pid: int) -> Iterator[Path]:
-    """Yield the files that a process has open."""
+    """Yield the open files of a process."""
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        # A connection may be closed since it was listed.
+        # A connection may have been closed since it was listed.
         with suppress(FileNotFoundError):
             yield link.readlink()
 
 
 def count_of(server: Running, word: str) -> int:
-    """Return how often a word stands in the server's own log."""
+    """Return the number of times that a word occurs in the server's own log."""
     return sum(word in line for line in list(server.errors))
 
 
 def test_where_the_log_is_required_nothing_leaves_without_its_event(tmp_path: Path) -> None:
-    """While the disk fills up under calls: each credential that was given has an event, and no other event says so."""
+    """With a required log, each issued credential has an event.
+
+    The disk fills up while calls are made. Failed calls do not have an event of success.
+    """
     log, store = tmp_path / "audit.jsonl", f"sqlite:///{tmp_path / 'd.db'}"
-    # The log is the first to reach the limit of a file's size, and the database never does.
+    # The log reaches the limit of a file's size first, and the database never does.
     log.write_bytes(b"{}\n" * 1_000_000)
     with serving(store, environment={**ROOT, "DAYPASS_AUDIT_LOG_REQUIRED": "true"}) as server:
         sts, iam, given = server.client("sts"), server.client("iam"), list[str]()
@@ -179,17 +185,17 @@ def test_where_the_log_is_required_nothing_leaves_without_its_event(tmp_path: Pa
 
 
 def one(key: dict[str, Any]) -> dict[str, str]:
-    """Return what names an access key."""
+    """Return the parameters that identify an access key."""
     return {"UserName": key["UserName"], "AccessKeyId": key["AccessKeyId"]}
 
 
 def is_answered(call: Callable[..., Any]) -> bool:
-    """Tell whether a call is answered."""
+    """Return whether a call succeeds."""
     return outcome(call)[0] == 200
 
 
 def test_a_rotation_by_renaming_loses_and_doubles_no_event(tmp_path: Path) -> None:
-    """After SIGHUP each worker goes on in the new file; the old one gets nothing more."""
+    """After SIGHUP each worker writes to the new file only."""
     log, ended = tmp_path / "audit.jsonl", dict[Path, int]()
     with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
         with calling(server) as answered:
@@ -209,7 +215,10 @@ def test_a_rotation_by_renaming_loses_and_doubles_no_event(tmp_path: Path) -> No
 
 
 def test_a_rotation_by_copying_and_truncating_loses_and_doubles_no_event(tmp_path: Path) -> None:
-    """Writers begin at the end of the file as it is, and wait for whoever holds its lock."""
+    """Writers append at the current end of the file.
+
+    They wait for another process that holds its lock.
+    """
     log, copies = tmp_path / "audit.jsonl", list[Path]()
     with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
         with calling(server) as answered:
@@ -226,7 +235,10 @@ def test_a_rotation_by_copying_and_truncating_loses_and_doubles_no_event(tmp_pat
 
 
 def test_a_hangup_during_the_start_ends_no_server(tmp_path: Path) -> None:
-    """A rotation may come at any time, also where there is no file and no certificate to open again."""
+    """A SIGHUP during the startup does not end the server.
+
+    It may arrive before there is a file or a certificate to reopen.
+    """
     is_up = threading.Event()
 
     def hang_up() -> None:
@@ -250,7 +262,7 @@ def test_a_hangup_during_the_start_ends_no_server(tmp_path: Path) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started."""
+    """Return the child processes of a process."""
     children = list[int]()
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         # A thread may have ended since it was listed.
@@ -260,7 +272,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_serving(pid: int) -> bool:
-    """Tell whether a process has come so far that it handles SIGHUP itself."""
+    """Return whether a process handles SIGHUP already."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

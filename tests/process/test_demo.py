@@ -1,4 +1,4 @@
-"""`make demo` is the first command that many people run: it must end well."""
+"""`make demo` is the first command that many people run. It must succeed."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_the_demonstration_runs_to_its_end() -> None:
-    """Each command of it does what it should, with the settings that the demonstration gives the server."""
+    """Each command succeeds with the settings that the demo gives the server."""
     played = subprocess.run(
         [sys.executable, "-m", "demo.demo"], cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False
     )

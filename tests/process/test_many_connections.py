@@ -1,4 +1,7 @@
-"""A real server process under many connections: its memory is bounded, and it stays open for others."""
+"""A server process under many connections has bounded memory.
+
+It remains available to other peers.
+"""
 
 import os
 import resource
@@ -17,7 +20,7 @@ MANY = 1_100
 
 
 def is_answered(server: Running, source: str = OTHER) -> bool:
-    """Tell whether a peer gets an answer."""
+    """Return whether a peer gets a response."""
     try:
         with connect(server.url, source) as connection:
             connection.sendall(HEALTH)
@@ -27,7 +30,7 @@ def is_answered(server: Running, source: str = OTHER) -> bool:
 
 
 def memory_of(server: Running) -> int:
-    """Return the megabytes that the process holds."""
+    """Return the megabytes of memory that the process uses."""
     text = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(text.partition("VmRSS:")[2].split()[0]) // 1024
 
@@ -39,7 +42,7 @@ def children_of(server: Running) -> list[int]:
 
 
 def wait_for_end(connection: socket.socket, data: bytes) -> None:
-    """Send bytes, and wait until the server has closed the connection."""
+    """Send bytes, and wait until the server closes the connection."""
     try:
         connection.sendall(data)
         while connection.recv(65_536):
@@ -50,7 +53,7 @@ def wait_for_end(connection: socket.socket, data: bytes) -> None:
 
 @contextmanager
 def soft_limit(limit: int) -> Iterator[int]:
-    """Let the programs that start now have few descriptors. Gives the hard limit."""
+    """Lower the descriptor limit for new programs. Yield the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, hard), hard))
     try:
@@ -61,7 +64,7 @@ def soft_limit(limit: int) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Run one server, which is started with few descriptors as most are."""
+    """Run one server, started with a low descriptor limit as most are."""
     store = tmp_path_factory.mktemp("store") / "d.db"
     with ExitStack() as running:
         with soft_limit(1_024):
@@ -70,13 +73,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_the_soft_limit_of_descriptors_is_raised(server: Running) -> None:
-    """The usual soft limit is a thousand, the hard one many times that."""
+    """The usual soft limit is a thousand; the hard limit is many times that."""
     soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
     assert soft == hard
 
 
 def test_every_worker_may_have_them(tmp_path: Path) -> None:
-    """Each process that serves has the limit that the first one has raised."""
+    """Each worker process has the limit that the first process raised."""
     with soft_limit(1_024), serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
         limits = [resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in children_of(server)]
         assert len(limits) == 2
@@ -84,7 +87,7 @@ def test_every_worker_may_have_them(tmp_path: Path) -> None:
 
 
 def test_silent_connections_of_one_peer_keep_nobody_out(server: Running) -> None:
-    """It has its 512, and all others are answered at once."""
+    """A peer gets its 512 connections, and all other peers are served at once."""
     with ExitStack() as held:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard < 2 * MANY:
@@ -108,7 +111,10 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 def test_unfinished_heads_hold_little_memory(server: Running) -> None:
-    """A head of many headers is refused while it comes in; it was thirty times its bytes in objects."""
+    """A head with many headers is refused while it arrives.
+
+    As objects it would need thirty times its size.
+    """
     before = memory_of(server)
     with ExitStack() as held:
         connections = [held.enter_context(connect(server.url)) for _ in range(100)]
@@ -122,7 +128,7 @@ def test_unfinished_heads_hold_little_memory(server: Running) -> None:
 
 
 def test_trailers_and_extensions_hold_no_memory(server: Running) -> None:
-    """Neither megabytes of them, nor requests by the thousand in one connection."""
+    """Neither megabytes of trailers nor thousands of requests use much memory."""
     before = memory_of(server)
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
     for end in (b"0\r\n" + b"a:b\r\n" * 4_000_000, b"1;" + b"a" * 2 * 10**7, b"1\r\na\r\n" * 3_000_000):
@@ -138,7 +144,10 @@ def test_trailers_and_extensions_hold_no_memory(server: Running) -> None:
 
 
 def test_nobody_waits_long_when_descriptors_run_out(server: Running) -> None:
-    """Who comes meanwhile waits in the backlog, without work for the server, and is answered when there is room."""
+    """New clients wait in the backlog, and are answered when there is room.
+
+    They do not cost the server work meanwhile.
+    """
     pid = server.process.pid
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
@@ -153,7 +162,7 @@ def test_nobody_waits_long_when_descriptors_run_out(server: Running) -> None:
             late.settimeout(0.5)
             with pytest.raises(TimeoutError):
                 late.recv(1)
-            # A loop that tries again and again would have used all of the half second.
+            # A loop that retries all the time would have used the whole half second.
             assert _processor_time(pid) - busy < 0.4
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
             late.settimeout(30)

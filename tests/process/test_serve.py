@@ -1,4 +1,7 @@
-"""`daypass serve` as an operator meets it: first start, signals, crashes, settings that cannot be."""
+"""`daypass serve` as an operator uses it.
+
+First start, signals, crashes, invalid settings.
+"""
 
 import json
 import os
@@ -25,19 +28,19 @@ def test_sigterm_ends_it_with_exit_code_zero(tmp_path: Path) -> None:
 
 
 def test_several_workers_see_each_others_writes_at_once(tmp_path: Path) -> None:
-    """What one process of a node has written is true at the next request, whoever answers it."""
+    """A write of one process is visible to the next request in any process."""
     with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
         for number in range(10):
             name = f"user-{number}"
             server.client("iam").create_user(UserName=name)
-            # A client of its own has a connection of its own, and so perhaps the other worker.
+            # A new client opens a new connection, so another worker may answer.
             assert server.client("iam").get_user(UserName=name)["User"]["UserName"] == name
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
 
 
 def test_a_write_that_was_answered_survives_kill_9(tmp_path: Path) -> None:
-    """An answer is a promise."""
+    """An answered write is durable."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     with serving(store) as server:
         made = server.client("iam").create_user(UserName="alice")["User"]
@@ -48,7 +51,10 @@ def test_a_write_that_was_answered_survives_kill_9(tmp_path: Path) -> None:
 
 
 def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -> None:
-    """Off a terminal the key is shown in a file of mode 0600 whose name is printed, and never in a log."""
+    """Without a terminal, the key is written to a file of mode 0600.
+
+    The name of the file is printed. The key is never logged.
+    """
     with serving(f"sqlite:///{tmp_path / 'd.db'}", environment={}) as server:
         [file] = tmp_path.glob("daypass-root-*.ini")
         lines = dict(line.split(" = ") for line in file.read_text().splitlines() if " = " in line)
@@ -64,7 +70,7 @@ def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -
 
 
 def test_an_account_made_beside_a_live_server_can_sign_at_once(tmp_path: Path) -> None:
-    """The operators' commands work on the store; the server's next request sees the change."""
+    """Operators' commands write to the store, and the next request sees it."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     with serving(store) as server:
         server.client("sts").get_caller_identity()
@@ -77,7 +83,7 @@ def test_an_account_made_beside_a_live_server_can_sign_at_once(tmp_path: Path) -
 
 
 def test_an_audit_event_is_written_for_each_request(tmp_path: Path) -> None:
-    """One JSON document a line, with CloudTrail's names and without secrets."""
+    """Each line is one JSON document with CloudTrail's names and no secrets."""
     with serving(f"sqlite:///{tmp_path / 'd.db'}") as server:
         server.client("iam").create_user(UserName="alice")
         key = server.client("iam").create_access_key(UserName="alice")["AccessKey"]
@@ -91,7 +97,10 @@ def test_an_audit_event_is_written_for_each_request(tmp_path: Path) -> None:
 
 
 def test_a_silent_tls_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    """SDKs keep idle connections open, and read nothing from them, so they never see that the server ends TLS."""
+    """A silent TLS client does not delay the shutdown.
+
+    SDKs keep idle connections open without reading, so they do not notice that the server ends TLS.
+    """
     authority = trustme.CA()
     issued, cert, key = authority.issue_cert("127.0.0.1"), tmp_path / "cert.pem", tmp_path / "key.pem"
     issued.private_key_pem.write_to_path(str(key))
@@ -143,7 +152,7 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
             break
         else:
             pytest.fail("the new certificate was never served")
-        # The same signal opens the audit log again.
+        # The same signal reopens the audit log.
         for _ in range(200):
             if log.exists():
                 break
@@ -166,7 +175,7 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
 def test_a_setting_that_cannot_be_is_exit_code_six(
     tmp_path: Path, words: list[str], environment: Mapping[str, str], says: str
 ) -> None:
-    """One sentence that names the setting, and no traceback."""
+    """One sentence names the setting, without a traceback."""
     store = [] if "--store" in words else ["--store", f"sqlite:///{tmp_path / 'd.db'}"]
     done = run("serve", *words, *store, environment=environment)
     assert done.returncode == 6
@@ -175,7 +184,7 @@ def test_a_setting_that_cannot_be_is_exit_code_six(
 
 
 def test_a_master_key_that_does_not_open_the_store_is_exit_code_six(tmp_path: Path) -> None:
-    """A wrong key must never be taken for a first start."""
+    """A wrong key must never be treated as a first start."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     assert run("account", "create", "--store", store).returncode == 0
     done = run("serve", "--store", store, environment={"DAYPASS_MASTER_KEY": "0" * 64})
@@ -184,7 +193,7 @@ def test_a_master_key_that_does_not_open_the_store_is_exit_code_six(tmp_path: Pa
 
 
 def test_the_first_account_is_made_once(tmp_path: Path) -> None:
-    """The settings of the first start are read on an empty store only."""
+    """The settings of the first start are read only for an empty store."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     with serving(store):
         pass
@@ -194,14 +203,14 @@ def test_the_first_account_is_made_once(tmp_path: Path) -> None:
 
 
 def test_usage_mistakes_are_exit_code_two() -> None:
-    """As every command line does."""
+    """Exit code 2, as for every command-line tool."""
     assert run("serve", "--no-such-option").returncode == 2
     assert run("nonsense").returncode == 2
     assert run("--version").stdout.startswith("daypass ")
 
 
 def test_the_last_use_of_a_key_is_known_after_the_server_stopped(tmp_path: Path) -> None:
-    """Uses are written behind the requests, and what is still unwritten when the server stops."""
+    """Uses are written in the background, and the rest at the shutdown."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     with serving(store) as server:
         server.client("iam").create_user(UserName="alice")
@@ -215,7 +224,7 @@ def test_the_last_use_of_a_key_is_known_after_the_server_stopped(tmp_path: Path)
 
 
 def test_workers_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
-    """Nobody is left behind on the port: the kernel ends the workers with their parent."""
+    """The kernel ends the workers with their parent, so the port becomes free."""
     with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
         assert len(children) == 2
@@ -226,7 +235,7 @@ def test_workers_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> 
 
 
 def _wait_for_end(pid: int) -> bool:
-    """Tell whether a process that is no child of ours ends soon."""
+    """Return whether a process that is not our child ends soon."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -238,7 +247,7 @@ def _wait_for_end(pid: int) -> bool:
 
 
 def test_the_figures_may_have_a_port_of_their_own(tmp_path: Path) -> None:
-    """DAYPASS_METRICS_PORT moves them away from the port that faces the world."""
+    """DAYPASS_METRICS_PORT removes the metrics from the public port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = dict(ROOT) | {"DAYPASS_METRICS_PORT": str(port)}
@@ -251,7 +260,10 @@ def test_the_figures_may_have_a_port_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_makes_no_account(tmp_path: Path) -> None:
-    """The key of an account is shown once: by a server that can start."""
+    """A server that cannot listen does not create an account.
+
+    The key of an account is shown only once, so the server must be able to start.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run("serve", "--port", port, "--store", f"sqlite:///{tmp_path / 'd.db'}")

@@ -13,7 +13,7 @@ from tests.components import find_program
 from tests.process.daypass import ROOT, Running, serving
 from tests.proxies.programs import proxy
 
-CLIENT = "127.0.0.7"  # where clients of the proxies come from; the proxies themselves are 127.0.0.1
+CLIENT = "127.0.0.7"  # clients connect to the proxies from here; the proxies connect from 127.0.0.1
 PROXIES = [pytest.param(name, marks=pytest.mark.component(name)) for name in ("nginx", "caddy", "haproxy")]
 
 
@@ -33,14 +33,14 @@ class Behind:
         return connection
 
     def events(self, action: str, agent: str = "") -> list[dict[str, Any]]:
-        """Return the audit events of one action, and of one client program if it is given."""
+        """Return the audit events of one action, optionally of one user agent."""
         events = [json.loads(line) for line in self.audit.read_text().splitlines()]
         return [each for each in events if each["eventName"] == action and agent in each.get("userAgent", "")]
 
 
 @pytest.fixture(scope="session")
 def audit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the server's audit events go."""
+    """Return the path of the server's audit log."""
     return tmp_path_factory.mktemp("daypass") / "audit.jsonl"
 
 
@@ -56,7 +56,7 @@ def daypass_behind_proxies(audit_file: Path) -> Iterator[Running]:
 def started(
     daypass_behind_proxies: Running, audit_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Behind]]:
-    """Keep what was started until the end."""
+    """Keep the started proxies until the end."""
     with ExitStack() as running:
         found = {}
         for name in ("nginx", "caddy", "haproxy"):
@@ -69,7 +69,7 @@ def started(
 
 @pytest.fixture(params=PROXIES)
 def behind(request: pytest.FixtureRequest, started: dict[str, Behind]) -> Behind:
-    """Give each proxy that is installed."""
+    """Return each installed proxy in turn."""
     name: str = request.param
     if name not in started:
         pytest.skip(f"{name} is not installed")

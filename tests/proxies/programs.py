@@ -1,4 +1,7 @@
-"""nginx, Caddy and HAProxy as operators run them in front of Daypass: started on a free port, killed at the end."""
+"""nginx, Caddy and HAProxy as operators run them in front of Daypass.
+
+Each starts on a free port and is killed at the end.
+"""
 
 import os
 import socket
@@ -11,8 +14,8 @@ from pathlib import Path
 from tests.components import find_program
 from tests.sockets import free_port
 
-_START = 30.0  # seconds until a program that does not listen is given up
-# Debian keeps servers where only root's PATH looks.
+_START = 30.0  # seconds until a program that does not listen fails the test
+# Debian installs servers in directories that are only on root's PATH.
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 _NGINX = """
@@ -93,7 +96,7 @@ _COMMANDS: Mapping[str, Callable[[Path, Path], list[str]]] = {
 
 @contextmanager
 def proxy(name: str, folder: Path, upstream: int) -> Iterator[str]:
-    """Run a proxy in front of a port of this machine, and give its URL."""
+    """Run a proxy in front of a local port. Yield its URL."""
     program = find_program(name)
     assert program is not None, f"{name} is not installed"
     port = free_port()
@@ -123,7 +126,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.02)  # the program has no other way to tell
+            time.sleep(0.02)  # the program does not announce it
         else:
             return
     raise AssertionError(f"it did not start: {output.read_text()}")

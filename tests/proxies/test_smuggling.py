@@ -1,4 +1,4 @@
-"""Behind a proxy that shares its connections, each client gets its own answers and nobody else's."""
+"""Clients of a proxy with shared connections get only their own responses."""
 
 import re
 import socket
@@ -10,7 +10,7 @@ from tests.process.daypass import Running
 from tests.proxies.conftest import CLIENT, Behind
 
 ROUNDS = 200
-# Half a request: whatever comes next on the connection would be the rest of it.
+# Half a request: the next data on the connection would complete it.
 PREFIX = b"GET /nobody-asked-for-this HTTP/1.1\r\nHost: x\r\nX-Eat: "
 WHOLE = b"GET /nobody-asked-for-this HTTP/1.1\r\nHost: x\r\n\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -31,7 +31,7 @@ LENGTH = f"Content-Length: {len(PREFIX)}"
 UPGRADE = ("Connection: Upgrade", "Upgrade: foo")
 H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
 
-# A head, and what is sent behind it when the server has had time to read it.
+# A head, and the data that follows once the server has read the head.
 ATTACKS: dict[str, tuple[bytes, bytes]] = {
     "a body behind Upgrade": (post("/healthz", *UPGRADE, LENGTH), PREFIX),
     "a body behind the Upgrade of a call": (post("/", *UPGRADE, LENGTH), PREFIX),
@@ -55,7 +55,7 @@ ATTACKS: dict[str, tuple[bytes, bytes]] = {
 
 
 def answer(connection: socket.socket) -> tuple[int, bytes]:
-    """Return status and body of the next answer."""
+    """Return status and body of the next response."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65_536)
@@ -69,7 +69,7 @@ def answer(connection: socket.socket) -> tuple[int, bytes]:
 
 
 def glimpse(connection: socket.socket) -> None:
-    """Give the server time to read, or to answer before it has the body."""
+    """Wait for the server to read, or to answer before the body arrives."""
     connection.settimeout(0.01)
     try:
         connection.recv(65_536)
@@ -78,7 +78,7 @@ def glimpse(connection: socket.socket) -> None:
 
 
 def attack(behind: Behind, head: bytes, after: bytes) -> None:
-    """Leave bytes behind a request in a connection of the proxy to the server, if it lets us."""
+    """Try to leave bytes behind a request on the proxy's connection."""
     with behind.connect() as connection:
         connection.sendall(HEALTH)
         answer(connection)
@@ -92,7 +92,10 @@ def attack(behind: Behind, head: bytes, after: bytes) -> None:
 
 
 def test_nobody_gets_the_answer_of_another(behind: Behind) -> None:
-    """An attacker and a victim, two hundred times, each time another kind of smuggling."""
+    """A victim never gets the response to an attacker's request.
+
+    Two hundred attempts use every kind of smuggling.
+    """
     for number, (kind, (head, after)) in zip(range(ROUNDS), cycle(ATTACKS.items()), strict=False):
         with behind.connect() as victim:
             victim.sendall(HEALTH)
@@ -105,7 +108,10 @@ def test_nobody_gets_the_answer_of_another(behind: Behind) -> None:
 
 @pytest.mark.parametrize("kind", [*ATTACKS])
 def test_nothing_that_was_smuggled_arrives(behind: Behind, daypass_behind_proxies: Running, kind: str) -> None:
-    """A whole call behind the attack does not get past the proxy, which would name the address of its client."""
+    """A smuggled call does not reach the server.
+
+    It would bypass the proxy, which adds the address of its client.
+    """
     head, _ = ATTACKS[kind]
     call = (
         b"POST /?Action=GetAccessKeyInfo&Version=2011-06-15 HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.66.66.66\r\n\r\n"
@@ -115,12 +121,12 @@ def test_nothing_that_was_smuggled_arrives(behind: Behind, daypass_behind_proxie
     with behind.connect() as client:
         client.sendall(READY)
         answer(client)
-    # Events are written in their order, a moment later; those of a proven caller are never taken together.
+    # Events are written in order, with a short delay. Events of an authenticated caller are never grouped.
     before = len(behind.events("ListUsers"))
     daypass_behind_proxies.client("iam").list_users()
     deadline = time.monotonic() + 60
     while len(behind.events("ListUsers")) == before:
         assert time.monotonic() < deadline
-        time.sleep(0.02)  # nothing else tells
-    # Where nothing announces a body, the call is one of the client's own, and comes from the client's address.
+        time.sleep(0.02)  # the log does not announce it
+    # Without an announced body, the call is one of the client's own, and has the client's address.
     assert {each["sourceIPAddress"] for each in behind.events("GetAccessKeyInfo")} <= {CLIENT}

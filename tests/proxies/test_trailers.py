@@ -1,4 +1,4 @@
-"""What comes behind a body says nothing of who sent it, whichever proxy passes it on."""
+"""Trailers do not affect the client's address behind any proxy."""
 
 import json
 import time
@@ -24,7 +24,7 @@ H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: A
 
 @pytest.fixture(scope="session")
 def insider(daypass_behind_proxies: Running) -> Credentials:
-    """Make a user who may list users from inside a network, over TLS, and from nowhere else."""
+    """Create a user who may list users only from an internal network over TLS."""
     iam = daypass_behind_proxies.client("iam")
     iam.create_user(UserName="insider")
     statement = {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*", "Condition": FROM_INSIDE}
@@ -40,7 +40,7 @@ def root() -> Credentials:
 
 
 def signed_head(credentials: Credentials, body: bytes, *more: str) -> bytes:
-    """Return the head of a signed call, with headers added behind the signed ones."""
+    """Return the head of a signed call. Additional headers are not signed."""
     request = AWSRequest("POST", "http://sts.example/", data=body, headers={"Content-Type": FORM})
     SigV4Auth(credentials, "iam", "us-east-1").add_auth(request)
     headers: Mapping[str, str] = {"Host": "sts.example", **dict(request.headers.items())}
@@ -49,7 +49,7 @@ def signed_head(credentials: Credentials, body: bytes, *more: str) -> bytes:
 
 
 def call(behind: Behind, data: bytes) -> list[Reply]:
-    """Send a call through the proxy, and return what comes back."""
+    """Send a call through the proxy, and return the responses."""
     with behind.connect() as connection:
         connection.sendall(data)
         return read_until_closed(connection)
@@ -66,7 +66,10 @@ TRAILERS = {
 
 @pytest.mark.parametrize("trailers", [*TRAILERS])
 def test_trailers_forge_no_network(behind: Behind, insider: Credentials, trailers: str) -> None:
-    """A policy that asks for a network and TLS is not passed by saying so, and the audit names the real address."""
+    """Trailers do not satisfy a policy that requires a network and TLS.
+
+    The audit event contains the real address.
+    """
     head = signed_head(
         insider, LIST, "Trailer: X-Forwarded-For, X-Forwarded-Proto", "Transfer-Encoding: chunked", "Connection: close"
     )
@@ -76,7 +79,7 @@ def test_trailers_forge_no_network(behind: Behind, insider: Credentials, trailer
 
 
 def test_forwarded_headers_of_the_client_forge_nothing(behind: Behind, insider: Credentials) -> None:
-    """The configurations in the handbook overwrite or drop what the client says."""
+    """The handbook's configurations overwrite or drop the client's headers."""
     head = signed_head(
         insider,
         LIST,
@@ -89,7 +92,10 @@ def test_forwarded_headers_of_the_client_forge_nothing(behind: Behind, insider: 
 
 
 def test_the_policy_lets_in_who_is_inside(daypass_behind_proxies: Running, insider: Credentials) -> None:
-    """What a proxy itself says of its client counts, so the refusals above are for the right reason."""
+    """A client inside the network is allowed.
+
+    The server uses the proxy's own headers, so the refusals above have the right reason.
+    """
     head = signed_head(
         insider,
         LIST,
@@ -106,7 +112,10 @@ def test_the_policy_lets_in_who_is_inside(daypass_behind_proxies: Running, insid
 
 
 def test_the_audit_names_the_client(behind: Behind, daypass_behind_proxies: Running) -> None:
-    """Not the proxy, and not what the client says."""
+    """The audit event has the client's address.
+
+    It is neither the proxy's nor one from the client's headers.
+    """
     name = f"Client-of-{behind.name}"
     trailers = TRAILERS["an address and a scheme"]
     head = signed_head(root(), LIST, f"User-Agent: {name}", "Transfer-Encoding: chunked", "Connection: close")
@@ -114,12 +123,12 @@ def test_the_audit_names_the_client(behind: Behind, daypass_behind_proxies: Runn
     deadline = time.monotonic() + 60
     while not (events := behind.events("ListUsers", name)):
         assert time.monotonic() < deadline
-        time.sleep(0.02)  # the events are written a moment later
+        time.sleep(0.02)  # the events are written with a short delay
     assert {event["sourceIPAddress"] for event in events} == {CLIENT}
 
 
 def test_a_call_that_asks_for_http_2_is_answered(behind: Behind, daypass_behind_proxies: Running) -> None:
-    """As clients of Java do with their first request."""
+    """Java clients ask for HTTP/2 in their first request. It is answered."""
     with behind.connect() as connection:
         connection.sendall(signed_head(root(), LIST, *H2C, f"Content-Length: {len(LIST)}") + LIST)
         status, body = answer(connection)
