@@ -1,4 +1,4 @@
-"""Two nodes on one store, and the users of a customer and of its partner."""
+"""Two nodes with one store, and users of a customer and of its partner."""
 
 from datetime import timedelta
 
@@ -10,13 +10,13 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(scope="module")
 def shared() -> Scene:
-    """Build two nodes once."""
+    """Create two nodes once."""
     return Scene()
 
 
 @pytest.fixture
 def scene(shared: Scene) -> Scene:
-    """Return the nodes, in a second that no revocation touches."""
+    """Return the nodes in a second that no revocation affects."""
     shared.clock.move(MINUTE)
     shared.settle()
     return shared

@@ -1,7 +1,7 @@
-"""Two servers on one store, called without sockets: real signatures, pipeline, caches, store. Time is moved by hand.
+"""Two servers with one store, called without sockets.
 
-The nodes stand for two machines: a write is not announced to the other node, which asks for news once its cached
-values are 0.9 s old.
+Signatures, pipeline, caches and store are real; the test sets the time. The nodes represent two machines: a write is
+not announced to the other node, which checks the store once its cached values are 0.9 s old.
 """
 
 import json
@@ -52,7 +52,10 @@ _VERSIONS = {"sts": "2011-06-15", "iam": "2010-05-08"}
 
 
 class Refused(Exception):  # noqa: N818 - read as a sentence
-    """A call was refused. `code` and `message` are what the caller is told, `detail` what the audit records."""
+    """A refused call.
+
+    The caller gets `code` and `message`; the audit event has `detail`.
+    """
 
     def __init__(self, code: str, message: str, detail: str) -> None:
         super().__init__(code, message, detail)
@@ -95,7 +98,7 @@ class Node:
         self._clock = there.clock
 
     def call(self, key: Key | None, action: str, service: str = "sts", **parameters: str) -> dict[str, Any]:
-        """Make a call, and return the result or raise Refused."""
+        """Make a call, and return the result. Raises Refused."""
         asked = {"Action": action, "Version": _VERSIONS[service], **parameters}
         request = _request(asked) if key is None else _signed(key, asked, service, self._clock.now())
         with self._unannounced():
@@ -110,13 +113,13 @@ class Node:
         return result
 
     def issue(self, key: Key | None, action: str, **parameters: str) -> Key:
-        """Make a call that answers with credentials."""
+        """Make a call that returns credentials."""
         made = self.call(key, action, **parameters)["Credentials"]
         expires = datetime.fromtimestamp(made["Expiration"], UTC)
         return Key(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], expires)
 
     def is_alive(self, key: Key) -> bool:
-        """Return whether a key is taken, by a call that no policy can deny."""
+        """Return whether a key is valid, with a call that no policy can deny."""
         try:
             self.call(key, "GetCallerIdentity")
         except Refused as refusal:
@@ -126,12 +129,12 @@ class Node:
         return True
 
     def let_pass(self, seconds: float = FRESH_SECONDS) -> None:
-        """Let so much time pass that the node asks the store for news."""
+        """Advance the time until the node checks the store for changes."""
         self._seconds += seconds
 
     @contextmanager
     def _unannounced(self) -> Iterator[None]:
-        # The beacon rings within one machine. Here each node hears its own writes alone.
+        # The change counter works within one machine. Here each node sees only its own writes.
         beacon = cast("list[int]", self._store.beacon)
         real, beacon[0] = beacon[0], self._noticed
         try:
@@ -170,7 +173,10 @@ def _fail(_: str, bug: Exception) -> None:
 
 
 class Scene:
-    """Two nodes, a customer with users and roles, its partner, a member account and an issuer of web identities."""
+    """Two nodes, a customer, its partner, a member account and an issuer.
+
+    The customer has users and roles. The issuer issues web identity tokens.
+    """
 
     def __init__(self) -> None:
         self.clock = MovableClock()
@@ -233,12 +239,12 @@ class Scene:
         self.here.call(owner, "PutRolePolicy", "iam", RoleName=name, PolicyName="p", PolicyDocument=ALL)
 
     def settle(self) -> None:
-        """Let both nodes hear of everything that was written."""
+        """Let both nodes see all writes."""
         for node in (self.here, self.elsewhere):
             node.let_pass()
 
     def new_user(self, *, of: Key | None = None) -> Key:
-        """Make a user who may do anything, and return its key."""
+        """Create a user with all permissions, and return its key."""
         self._users += 1
         owner, name = of or self.root, f"user-{self._users}"
         self.here.call(owner, "CreateUser", "iam", UserName=name)
@@ -268,11 +274,11 @@ class Scene:
         return (node or self.here).issue(key, "AssumeRole", RoleArn=arn, RoleSessionName="step", **more)
 
     def assume_root(self, key: Key) -> Key:
-        """Become the root user of the member account for one task."""
+        """Assume the root user of the member account for one task."""
         return self.here.issue(key, "AssumeRoot", TargetPrincipal=MEMBER, **{"TaskPolicyArn.arn": TASK})
 
     def start_by_web_identity(self, role: str = "one") -> Key:
-        """Begin a chain without any access key."""
+        """Start a role chain without an access key."""
         now = int(self.clock.now().timestamp())
         claims = {"iss": f"https://{ISSUER}", "sub": "ci", "aud": AUDIENCE, "iat": now, "exp": now + 300}
         token = compact({"alg": "ES256", "kid": "one"}, claims, self._issuer)
@@ -282,7 +288,7 @@ class Scene:
         )
 
     def request(self, seconds: int = 3600) -> str:
-        """Make a delegation request of the partner."""
+        """Create a delegation request of the partner."""
         self._requests += 1
         made = self.here.call(
             self.partner,
@@ -299,12 +305,12 @@ class Scene:
         return request
 
     def accept(self, key: Key, request: str) -> None:
-        """Take a request on and accept it."""
+        """Associate a request with the caller, and accept it."""
         for action in ("AssociateDelegationRequest", "AcceptDelegationRequest"):
             self.here.call(key, action, "iam", DelegationRequestId=request)
 
     def send(self, key: Key, request: str) -> str:
-        """Send the exchange token of an accepted request, and return it."""
+        """Send the exchange token of an accepted request, and return the token."""
         self.here.call(key, "SendDelegationToken", "iam", DelegationRequestId=request)
         tokens = []
         with self.there.store.write() as writer:
@@ -318,24 +324,27 @@ class Scene:
         return token
 
     def redeem(self, key: Key, token: str) -> Key:
-        """Trade an exchange token in."""
+        """Redeem an exchange token."""
         return self.here.issue(key, "GetDelegatedAccessToken", TradeInToken=token)
 
     def session(self, key: Key) -> Session:
-        """Return what a session token says."""
+        """Return the session inside a session token."""
         with self.there.store.read() as reader:
             ring = load_ring(reader, self.there.vault)
         return open_session(key.token, access_key_id=key.key_id, ring=ring)
 
     def as_old(self, key: Key) -> Key:
-        """Return the same session with the token that a server of 0.1.0 would have sealed."""
+        """Return the session with a token as version 0.1.0 sealed it."""
         with self.there.store.read() as reader:
             ring = load_ring(reader, self.there.vault)
         now = int(self.clock.now().timestamp())
         return replace(key, token=seal_old(self.session(key), ring=ring, now=now, entropy=os.urandom))
 
     def revoke(self, *names: str, before: int | None = None) -> None:
-        """Revoke keys or requests, as the operators' command does from a third machine."""
+        """Revoke keys or requests from a third machine.
+
+        It does the same as the operators' command.
+        """
         now = int(self.clock.now().timestamp())
         with self.there.store.write() as writer:
             for name in names:

@@ -1,4 +1,4 @@
-"""`daypass sessions revoke` beside a running server: what it says, and what is over a moment later."""
+"""`daypass sessions revoke` beside a running server: output and effect."""
 
 import json
 import urllib.error
@@ -27,14 +27,14 @@ Command = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Run a server on a store that a command can open beside it."""
+    """Run a server with a store that a command can open too."""
     with running_server(store=f"sqlite:///{tmp_path_factory.mktemp('store') / 'd.db'}") as server:
         yield server
 
 
 @pytest.fixture
 def server(running: RunningServer) -> Iterator[RunningServer]:
-    """Return the server, and set its clock right after the test."""
+    """Return the server, and reset its clock after the test."""
     yield running
     running.clock.reset()
 
@@ -58,7 +58,7 @@ def revoke(server: RunningServer) -> Command:
 
 
 class Delegation:
-    """A partner's request, and the steps that it takes."""
+    """A partner's request and its steps."""
 
     def __init__(self, server: RunningServer, client: ClientFactory, approver: Any) -> None:
         self._server, self._client = server, client
@@ -72,12 +72,12 @@ class Delegation:
             Description="Set up the monitoring.",
             Permissions={"PolicyTemplateArn": template},
             RequestorWorkflowId="workflow",
-            NotificationChannel="https://10.0.0.1/hook",  # never connected to
+            NotificationChannel="https://10.0.0.1/hook",  # the server never connects to it
             SessionDuration=3600,
         )["DelegationRequestId"]
 
     def associate(self) -> None:
-        """Take it on."""
+        """Associate the request with the caller."""
         self._iam.associate_delegation_request(DelegationRequestId=self.id)
 
     def accept(self) -> None:
@@ -85,7 +85,7 @@ class Delegation:
         self._iam.accept_delegation_request(DelegationRequestId=self.id)
 
     def send(self) -> str:
-        """Send the exchange token, and return it as the partner's webhook would have it."""
+        """Send the exchange token, and return it as the partner's webhook gets it."""
         self._iam.send_delegation_token(DelegationRequestId=self.id)
         there = self._server.there
         with there.store.read() as reader:
@@ -100,12 +100,15 @@ class Delegation:
         return token
 
     def redeem(self, token: str) -> Any:
-        """Trade the token in."""
+        """Redeem the token."""
         return self._partner.get_delegated_access_token(TradeInToken=token)["Credentials"]
 
 
 def test_a_temporary_key_takes_its_whole_chain_along(client: ClientFactory, revoke: Command) -> None:
-    """Whoever stole the first session and went three steps further is stopped, and its holder goes on."""
+    """Revoking a temporary key ends every session that grew from it.
+
+    A thief of the first session who assumed three more roles is stopped; its owner continues.
+    """
     alice, role = new_user(client("iam"), "alice"), new_role(client("iam"), "r")
     chain = [alice.key]
     for _ in range(4):
@@ -120,7 +123,10 @@ def test_a_temporary_key_takes_its_whole_chain_along(client: ClientFactory, revo
 def test_a_root_key_with_an_id_of_its_own_is_revoked(
     server: RunningServer, client: ClientFactory, revoke: Command
 ) -> None:
-    """`DAYPASS_ROOT_ACCESS_KEY_ID` takes any id, and its sessions remember it."""
+    """A root key with a chosen id can be revoked.
+
+    `DAYPASS_ROOT_ACCESS_KEY_ID` accepts any id, and the sessions contain it.
+    """
     root = server.new_account(access_key_id="root", secret_access_key="s" * 40)
     session = client("sts", root).get_session_token()["Credentials"]
     revoke("--access-key", "root")
@@ -128,7 +134,10 @@ def test_a_root_key_with_an_id_of_its_own_is_revoked(
 
 
 def test_a_delegation_is_ended_by_its_id(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
-    """The partner's credentials and what grew from them are void, the approver's own sessions are not."""
+    """The partner's credentials and the sessions from them end.
+
+    The approver's own sessions do not.
+    """
     bob, role = new_user(client("iam"), "bob"), new_role(client("iam"), "delegated")
     own = client("sts", bob.key).assume_role(RoleArn=role, RoleSessionName="own")["Credentials"]
     delegation = Delegation(server, client, bob.key)
@@ -145,7 +154,10 @@ def test_a_delegation_is_ended_by_its_id(server: RunningServer, client: ClientFa
 def test_a_delegation_is_ended_before_it_is_redeemed(
     server: RunningServer, client: ClientFactory, revoke: Command
 ) -> None:
-    """An accepted request cannot be sent any more, and a token that was sent cannot be redeemed."""
+    """An accepted request can no longer be sent.
+
+    A token that was sent can no longer be redeemed.
+    """
     carol = new_user(client("iam"), "carol")
     delegation = Delegation(server, client, carol.key)
     revoke("--delegation", delegation.id, code=6)
@@ -171,12 +183,15 @@ def test_a_delegation_is_ended_before_it_is_redeemed(
     ],
 )
 def test_delegations_that_cannot_be_ended(revoke: Command, arguments: tuple[str, ...], code: int) -> None:
-    """Exit code 2 for a bad command line, 6 for a request that does not exist."""
+    """Exit code 2 for an invalid command line, 6 for an unknown request."""
     revoke(*arguments, code=code)
 
 
 def test_the_second_of_the_revocation_is_void(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
-    """What the command says it ends includes the whole present second; the next second is good again."""
+    """The revocation includes the whole present second.
+
+    Sessions of the next second are valid.
+    """
     dora = new_user(client("iam"), "dora")
     session = client("sts", dora.key).get_session_token()["Credentials"]
     revoke("--access-key", dora.key["AccessKeyId"])
@@ -186,7 +201,7 @@ def test_the_second_of_the_revocation_is_void(server: RunningServer, client: Cli
 
 
 def test_a_temporary_key_is_revoked_for_good(server: RunningServer, client: ClientFactory, revoke: Command) -> None:
-    """Though the clock of the node that issued it was minutes ahead of the clock of the command's machine."""
+    """The revocation works although the issuing node's clock is ahead."""
     fay, role = new_user(client("iam"), "fay"), new_role(client("iam"), "ahead")
     server.clock.move(timedelta(minutes=4))
     session = client("sts", fay.key).assume_role(RoleArn=role, RoleSessionName="step")["Credentials"]
@@ -200,7 +215,10 @@ def test_a_temporary_key_is_revoked_for_good(server: RunningServer, client: Clie
 def test_a_look_at_the_operator_pages_ends_with_its_session(
     server: RunningServer, client: ClientFactory, revoke: Command
 ) -> None:
-    """The browser has a name for credentials that lie in the store, and each page is asked for with these."""
+    """The browser's cookie refers to credentials in the store.
+
+    Each page checks these credentials.
+    """
     erin, role = new_user(client("iam"), "erin"), new_role(client("iam"), "looks")
     session = client("sts", erin.key).assume_role(RoleArn=role, RoleSessionName="look")["Credentials"]
     cookie = _enter(server, session)
@@ -211,7 +229,7 @@ def test_a_look_at_the_operator_pages_ends_with_its_session(
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing."""
+        """Do not follow redirects."""
 
 
 _opener = urllib.request.build_opener(_NoRedirect)

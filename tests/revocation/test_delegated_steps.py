@@ -1,4 +1,7 @@
-"""What grows from delegated credentials ends with the delegation, at every step: by time and by revocation."""
+"""Every step from delegated credentials ends with the delegation.
+
+It ends by time and by revocation.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,14 +13,17 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 
 
 def delegated(scene: Scene, approver: Key, app: Key, seconds: int = 3600) -> tuple[str, Key]:
-    """Return a request and the credentials that were delegated for it."""
+    """Return a request, and the credentials that it delegated."""
     request = scene.request(seconds)
     scene.accept(approver, request)
     return request, scene.redeem(app, scene.send(approver, request))
 
 
 def delegate_again(scene: Scene, key: Key) -> Key:
-    """Accept a request with a role session, have it sent by an administrator, and return what a partner gets."""
+    """Delegate again from a role session. Return the partner's credentials.
+
+    An administrator sends the exchange token.
+    """
     request = scene.request(43_200)
     scene.accept(key, request)
     token = scene.send(scene.root, request)
@@ -25,7 +31,10 @@ def delegate_again(scene: Scene, key: Key) -> Key:
 
 
 def redeem_within(scene: Scene, key: Key) -> Key:
-    """Redeem an exchange token that the customer's own account is the partner of, with delegated credentials."""
+    """Redeem an exchange token with delegated credentials.
+
+    The customer's own account is the partner of that request.
+    """
     policy = scene.here.call(
         scene.root,
         "CreatePolicy",
@@ -70,7 +79,10 @@ STEPS: dict[str, Callable[[Scene, Key], Key]] = {
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("approver", ["a user", "a role session"])
 def test_nothing_outlives_the_delegation(scene: Scene, alice: Key, app: Key, step: str, approver: str) -> None:
-    """Whatever is requested in the delegation's last minutes ends with it, not after a role's own maximum."""
+    """A step in the last minutes of the delegation ends with the delegation.
+
+    A role's own maximum does not extend it.
+    """
     key = alice if approver == "a user" else scene.assume(alice)
     credentials = delegated(scene, key, app)[1]
     assert credentials.expires is not None
@@ -79,13 +91,16 @@ def test_nothing_outlives_the_delegation(scene: Scene, alice: Key, app: Key, ste
 
 
 def test_a_user_asks_for_twelve_hours_in_vain(scene: Scene, alice: Key, app: Key) -> None:
-    """A delegated user session is not a chained one, so the role's maximum alone would limit it."""
+    """A delegated user session may assume a role only for its remaining time.
+
+    It is not a chained session, so otherwise only the role's maximum would limit it.
+    """
     credentials = delegated(scene, alice, app)[1]
     assert scene.assume(credentials, DurationSeconds="43200").expires == credentials.expires
 
 
 def test_other_sessions_live_as_long_as_they_ask(scene: Scene, alice: Key) -> None:
-    """Role chaining has its hour, whatever is left of the calling session."""
+    """Role chaining has its hour, independent of the calling session's end."""
     first = scene.assume(alice, DurationSeconds="900")
     scene.clock.move(10 * MINUTE)
     assert scene.assume(first, "two").expires == scene.clock.now() + HOUR
@@ -93,7 +108,10 @@ def test_other_sessions_live_as_long_as_they_ask(scene: Scene, alice: Key) -> No
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_revoked_request_ends_every_step(scene: Scene, alice: Key, app: Key, step: str) -> None:
-    """By the request's id alone, where the key of its credentials was never recorded: an old server redeemed it."""
+    """Revoking the request's id ends every step.
+
+    The key of its credentials was never recorded, because an old server redeemed it.
+    """
     request, credentials = delegated(scene, alice, app)
     grown = STEPS[step](scene, scene.as_old(credentials))
     assert scene.elsewhere.is_alive(grown)
@@ -103,8 +121,8 @@ def test_a_revoked_request_ends_every_step(scene: Scene, alice: Key, app: Key, s
 
 
 def test_a_request_is_not_counted_as_a_key(scene: Scene, alice: Key, app: Key) -> None:
-    """Sixteen keys fit beside it; one more is refused."""
-    key = delegated(scene, alice, app)[1]  # two keys behind it
+    """A request is not counted as a key: sixteen keys fit, one more does not."""
+    key = delegated(scene, alice, app)[1]  # with two keys behind it
     for _ in range(14):
         key = scene.assume(key)
     names = scene.session(key).issuing_keys
@@ -116,7 +134,10 @@ def test_a_request_is_not_counted_as_a_key(scene: Scene, alice: Key, app: Key) -
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_no_web_identity_token_leaves_a_delegation(scene: Scene, alice: Key, app: Key, steps: int) -> None:
-    """A session that begins with the token could not be ended with the delegation. Other sessions get theirs."""
+    """Delegated sessions get no web identity token; other sessions do.
+
+    A session from such a token could not be ended with the delegation.
+    """
     if not is_enabled(scene):
         scene.here.call(scene.root, "EnableOutboundWebIdentityFederation", "iam")
     asked = {"Audience.member.1": "https://relying.example", "SigningAlgorithm": "ES384"}

@@ -1,4 +1,7 @@
-"""Delegated credentials end with their approver: with its access keys, its sessions, its policies and its request."""
+"""Delegated credentials end with their approver.
+
+They end with its access keys, its sessions, its policies and its request.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +29,7 @@ def finalized(scene: Scene, approver: Key, seconds: int = 3600) -> tuple[str, st
 
 
 def stored(scene: Scene, request: str) -> DelegationRequest:
-    """Return a request as it is stored."""
+    """Return the stored request."""
     with scene.there.store.read() as reader:
         found = find_request(reader, request)
     assert found is not None
@@ -34,7 +37,10 @@ def stored(scene: Scene, request: str) -> DelegationRequest:
 
 
 def as_stored_by_old(scene: Scene, request: str) -> None:
-    """Take from a request what a server of 0.1.0 would not have stored, and drops when it stores it again."""
+    """Remove the fields of a request that version 0.1.0 does not know.
+
+    Such a server drops them when it stores the request again.
+    """
     known = stored(scene, request)
     new = {"accepted": None, "keys": (), "key_times": (), "has_all_keys": False, "ends": None}
     assert known.approver is not None
@@ -45,7 +51,7 @@ def as_stored_by_old(scene: Scene, request: str) -> None:
 
 
 def cut_off(scene: Scene, kind: type[User | Role], name: str, before: datetime | None = None) -> None:
-    """Revoke the older sessions of a user or role, as the operators' command does."""
+    """Revoke the older sessions of a user or role, as the command does."""
     now = datetime.fromtimestamp(end_of_second(scene.clock.now()), UTC)
     with scene.there.store.write() as writer:
         holder = records.find(writer, kind, CUSTOMER, name)
@@ -55,7 +61,10 @@ def cut_off(scene: Scene, kind: type[User | Role], name: str, before: datetime |
 
 
 def refuse(scene: Scene, app: Key, token: str) -> str:
-    """Redeem a token in vain, and return why: the caller is told less than the audit."""
+    """Redeem a token that is refused. Return the reason of the audit event.
+
+    The caller gets less detail.
+    """
     with pytest.raises(Refused) as refusal:
         scene.redeem(app, token)
     assert (refusal.value.code, refusal.value.message) == ("AccessDenied", WITHDRAWN)
@@ -63,7 +72,7 @@ def refuse(scene: Scene, app: Key, token: str) -> str:
 
 
 def lists_users(scene: Scene, key: Key) -> bool:
-    """Return whether a key may do what the approver may."""
+    """Return whether a key has the approver's permission."""
     try:
         scene.elsewhere.call(key, "ListUsers", "iam")
     except Refused as refusal:
@@ -74,7 +83,10 @@ def lists_users(scene: Scene, key: Key) -> bool:
 
 
 def test_delegated_credentials_remember_both_sides(scene: Scene, alice: Key, app: Key) -> None:
-    """The approver's keys, the partner's keys, and the moment of the acceptance, however late they are redeemed."""
+    """Credentials contain the keys of the approver and of the partner.
+
+    They also contain the time of the acceptance, even if they are redeemed much later.
+    """
     approver, bridge = scene.assume(alice), scene.assume(app, "bridge")
     accepted = int(scene.clock.now().timestamp())
     request = scene.request()
@@ -91,7 +103,7 @@ def test_delegated_credentials_remember_both_sides(scene: Scene, alice: Key, app
     "of", ["the long-term key", "the session that accepted", "the partner", "the delegated session"]
 )
 def test_a_revoked_key_ends_redeemed_credentials(scene: Scene, alice: Key, app: Key, of: str) -> None:
-    """Whichever key behind them it is, with all that grew from them."""
+    """Revoking any key behind them ends the credentials and their sessions."""
     approver = scene.assume(alice)
     delegated = scene.redeem(app, finalized(scene, approver)[1])
     grown = scene.assume(delegated)
@@ -108,7 +120,10 @@ def test_a_revoked_key_ends_redeemed_credentials(scene: Scene, alice: Key, app: 
 
 @pytest.mark.parametrize("of", ["the long-term key", "the session between", "the session that accepted"])
 def test_a_revoked_key_ends_tokens_that_were_not_redeemed(scene: Scene, alice: Key, app: Key, of: str) -> None:
-    """However the revocation and the sending follow on each other: it came after the acceptance."""
+    """Revoking a key after the acceptance ends the token.
+
+    The order of revocation and sending does not matter.
+    """
     between = scene.assume(alice)
     approver = scene.assume(between)
     _, sent = finalized(scene, approver)
@@ -123,7 +138,10 @@ def test_a_revoked_key_ends_tokens_that_were_not_redeemed(scene: Scene, alice: K
 
 
 def test_an_inactive_key_redeems_nothing(scene: Scene, alice: Key, app: Key) -> None:
-    """Sessions that were issued go on, as on AWS; tokens are refused, and good again when the key is active again."""
+    """An inactive key cannot redeem; an active one can again.
+
+    Issued sessions continue, as on AWS.
+    """
     before = scene.redeem(app, finalized(scene, alice)[1])
     _, token = finalized(scene, scene.assume(alice))
     scene.set_status(alice, "Inactive")
@@ -134,7 +152,7 @@ def test_an_inactive_key_redeems_nothing(scene: Scene, alice: Key, app: Key) -> 
 
 
 def test_a_deleted_key_redeems_nothing(scene: Scene, alice: Key, app: Key) -> None:
-    """Neither for its user nor for a role session that it began."""
+    """A deleted key cannot redeem for its user or for a role session."""
     tokens = [finalized(scene, approver)[1] for approver in (alice, scene.assume(alice))]
     name = scene.name_of(alice)
     scene.here.call(scene.root, "DeleteAccessKey", "iam", UserName=name, AccessKeyId=alice.key_id)
@@ -143,7 +161,10 @@ def test_a_deleted_key_redeems_nothing(scene: Scene, alice: Key, app: Key) -> No
 
 
 def test_revoked_older_sessions_include_what_was_accepted(scene: Scene, alice: Key, app: Key) -> None:
-    """AWSRevokeOlderSessions on a user: credentials have no rights any more, and tokens are refused."""
+    """AWSRevokeOlderSessions on a user ends the approval.
+
+    The credentials have no permissions any more, and tokens are refused.
+    """
     before = scene.redeem(app, finalized(scene, alice)[1])
     _, token = finalized(scene, alice)
     scene.clock.move(MINUTE)
@@ -155,7 +176,7 @@ def test_revoked_older_sessions_include_what_was_accepted(scene: Scene, alice: K
 
 
 def test_revoked_role_sessions_include_what_they_accepted(scene: Scene, alice: Key, app: Key) -> None:
-    """The same for a role: the session that accepted is gone, and so is what it approved."""
+    """AWSRevokeOlderSessions on a role ends what its sessions approved."""
     approver = scene.assume(alice, "two")
     before = scene.redeem(app, finalized(scene, approver)[1])
     _, token = finalized(scene, approver)
@@ -171,7 +192,10 @@ def test_revoked_role_sessions_include_what_they_accepted(scene: Scene, alice: K
 def test_a_policy_of_the_console_counts(
     scene: Scene, alice: Key, app: Key, later: int, zone: str, *, alive: bool
 ) -> None:
-    """AWS's console writes fractions of a second. Redeeming and the engine agree on what is older."""
+    """AWS's console writes fractions of a second in the policy.
+
+    Redeeming and the policy engine agree on the sessions that are older.
+    """
     accepted = scene.clock.now()
     tokens = [finalized(scene, alice)[1] for _ in range(2)]
     delegated = scene.redeem(app, tokens[0])
@@ -193,7 +217,10 @@ def test_a_policy_of_the_console_counts(
 def test_the_acceptance_is_what_a_cut_is_compared_with(
     scene: Scene, alice: Key, app: Key, offset: int, *, alive: bool
 ) -> None:
-    """To the second, in a policy as in a revocation of the key, and not with the moment of redeeming."""
+    """The time of the acceptance is compared, in whole seconds.
+
+    That holds for a policy and for a revoked key. The time of redeeming does not matter.
+    """
     accepted = scene.clock.now()
     tokens = [finalized(scene, alice)[1] for _ in range(2)]
     scene.clock.move(MINUTE)
@@ -211,7 +238,10 @@ def test_the_acceptance_is_what_a_cut_is_compared_with(
 
 
 def test_a_partners_key_counts_from_the_moment_of_redeeming(scene: Scene, alice: Key, app: Key) -> None:
-    """What the partner ended before it redeemed is not what it redeemed afterwards."""
+    """A partner's key counts from the time of redeeming.
+
+    A revocation before that does not affect the credentials.
+    """
     _, token = finalized(scene, alice)
     scene.clock.move(MINUTE)
     scene.revoke(app.key_id)
@@ -223,7 +253,10 @@ def test_a_partners_key_counts_from_the_moment_of_redeeming(scene: Scene, alice:
 
 @pytest.mark.parametrize("redeemed", [True, False])
 def test_a_revoked_request_gives_nothing(scene: Scene, alice: Key, app: Key, *, redeemed: bool) -> None:
-    """Neither its credentials nor what grew from them, on no node; other requests of the approver stand."""
+    """A revoked request ends its credentials and their sessions on every node.
+
+    Other requests of the approver remain valid.
+    """
     request, token = finalized(scene, alice)
     other = scene.redeem(app, finalized(scene, alice)[1])
     issued = [scene.redeem(app, token)] if redeemed else []
@@ -238,7 +271,7 @@ def test_a_revoked_request_gives_nothing(scene: Scene, alice: Key, app: Key, *, 
 
 
 def test_a_revoked_request_ends_what_an_old_server_issued(scene: Scene, alice: Key, app: Key) -> None:
-    """Its token names the request, though neither the token nor the request names the approver's keys."""
+    """The token names the request, but neither names the approver's keys."""
     request, token = finalized(scene, alice)
     old = scene.as_old(scene.redeem(app, token))
     scene.revoke(request)
@@ -252,14 +285,14 @@ def test_a_revoked_request_ends_what_an_old_server_issued(scene: Scene, alice: K
 def test_a_role_delegates_no_longer_than_its_session_lasts(
     scene: Scene, alice: Key, app: Key, lifetime: str, asked: int, left: int
 ) -> None:
-    """What was asked for, but not more than the session that accepted had left."""
+    """The requested time is limited by the session that accepted."""
     approver = scene.assume(alice, DurationSeconds=lifetime)
     delegated = scene.redeem(app, finalized(scene, approver, asked)[1])
     assert delegated.expires == scene.clock.now() + left * SECOND
 
 
 def test_a_chained_session_delegates_for_its_hour(scene: Scene, alice: Key, app: Key) -> None:
-    """The hour of role chaining begins with the session, not with the acceptance."""
+    """The hour of role chaining begins with the session, not the acceptance."""
     approver = scene.assume(scene.assume(alice, DurationSeconds="43200"), "two")
     ends = scene.clock.now() + HOUR
     scene.clock.move(10 * MINUTE)
@@ -268,7 +301,7 @@ def test_a_chained_session_delegates_for_its_hour(scene: Scene, alice: Key, app:
 
 
 def test_a_roles_limit_counts_as_it_stands(scene: Scene, alice: Key, app: Key) -> None:
-    """A MaxSessionDuration that was lowered after the acceptance holds for what is redeemed later."""
+    """A MaxSessionDuration that is lowered later applies when redeeming."""
     approver = scene.assume(alice, "two", DurationSeconds="43200")
     accepted = scene.clock.now()
     tokens = [finalized(scene, approver, 43_200)[1] for _ in range(2)]
@@ -283,13 +316,16 @@ def test_a_roles_limit_counts_as_it_stands(scene: Scene, alice: Key, app: Key) -
 
 
 def test_a_user_with_a_long_term_key_delegates_for_the_time_asked(scene: Scene, alice: Key, app: Key) -> None:
-    """There is no session that could end."""
+    """A long-term key does not expire, so the requested time is used."""
     delegated = scene.redeem(app, finalized(scene, alice, 43_200)[1])
     assert delegated.expires == scene.clock.now() + 12 * HOUR
 
 
 def test_an_ended_session_has_nothing_to_send(scene: Scene, alice: Key) -> None:
-    """At the very second of its end the request it accepted gives no access; a second earlier it does."""
+    """A request gives no access from the second when its session ends.
+
+    One second earlier it does.
+    """
     approver = scene.assume(alice)
     requests = [scene.request(), scene.request()]
     for request in requests:
@@ -303,7 +339,7 @@ def test_an_ended_session_has_nothing_to_send(scene: Scene, alice: Key) -> None:
 
 
 def test_a_token_ends_with_the_session_that_accepted(scene: Scene, alice: Key, app: Key) -> None:
-    """The end is exclusive."""
+    """The end of the session that accepted is exclusive."""
     approver = scene.assume(alice)
     tokens = [finalized(scene, approver, 43_200)[1] for _ in range(2)]
     scene.clock.move(HOUR - SECOND)
@@ -316,10 +352,13 @@ def test_a_token_ends_with_the_session_that_accepted(scene: Scene, alice: Key, a
 
 
 class TestRequestsOfOldServers:
-    """A server of 0.1.0 stores neither the approver's keys nor the moment of the acceptance."""
+    """Version 0.1.0 stores neither the approver's keys nor the acceptance."""
 
     def test_an_accepted_request_counts_from_its_acceptance(self, scene: Scene, alice: Key, app: Key) -> None:
-        """The request shows the moment, which is kept when a newer server sends it. Its chain counts as incomplete."""
+        """The request's own date of acceptance is used.
+
+        A newer server keeps it when it sends the request. The chain counts as incomplete.
+        """
         request = scene.request()
         scene.clock.move(MINUTE)
         scene.accept(alice, request)
@@ -330,7 +369,10 @@ class TestRequestsOfOldServers:
         assert (session.issued, session.issuing_keys, session.has_all_keys) == (accepted, (app.key_id,), False)
 
     def test_a_sent_request_counts_from_its_creation(self, scene: Scene, alice: Key, app: Key) -> None:
-        """The moment is not known, so whatever may have come after it ends the approval."""
+        """The time of the acceptance is unknown, so the creation time is used.
+
+        Any later revocation ends the approval.
+        """
         request = scene.request()
         scene.clock.move(MINUTE)
         scene.accept(alice, request)
@@ -344,7 +386,10 @@ class TestRequestsOfOldServers:
     def test_a_role_session_delegates_for_an_hour(
         self, scene: Scene, alice: Key, app: Key, *, sent_by_old: bool
     ) -> None:
-        """Whether it was a chained one is not known, so the limit of those holds."""
+        """The hour of chained sessions applies.
+
+        It is unknown whether the session was chained.
+        """
         request = scene.request(43_200)
         approver = scene.assume(alice, DurationSeconds="43200")
         scene.accept(approver, request)
@@ -356,7 +401,7 @@ class TestRequestsOfOldServers:
         assert scene.redeem(app, token).expires == scene.clock.now() + HOUR
 
     def test_an_old_server_reads_what_a_new_one_stores(self, scene: Scene, alice: Key) -> None:
-        """Records of 0.1.0 ignore members that they do not know: nothing that was there has another form."""
+        """Version 0.1.0 ignores unknown members, and the others keep their form."""
         request, _ = finalized(scene, alice)
         with scene.there.store.read() as reader:
             record = reader.find_by_id(request)

@@ -1,4 +1,7 @@
-"""AWSRevokeOlderSessions as somebody else left it: which cut it makes, and that no revocation moves it back."""
+"""AWSRevokeOlderSessions written by other tools.
+
+The tests check the cut-off time that it sets, and that a revocation never moves it back.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +17,7 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def denial(value: object, **more: object) -> dict[str, Any]:
-    """Return the statement that denies what was issued before."""
+    """Return a statement that denies sessions issued before a time."""
     condition = {"DateLessThan": {"aws:TokenIssueTime": value}}
     return {"Effect": "Deny", "Action": ["*"], "Resource": ["*"], "Condition": condition, **more}
 
@@ -45,7 +48,10 @@ def role(*statements: object) -> Role:
     ],
 )
 def test_a_statement_that_cannot_be_read_hides_no_other(statements: list[object], cut: datetime) -> None:
-    """The engine denies by each statement; so a token is not redeemed, and a later cut is not moved back."""
+    """An unreadable statement does not hide another one.
+
+    The engine denies by each statement. So the token is not redeemed, and a later cut-off is not moved back.
+    """
     holder = role(*statements)
     before = int(cut.timestamp()) - 1
     assert (is_cut_off(holder, before), is_cut_off(holder, before + 1)) == (True, False)
@@ -55,11 +61,14 @@ def test_a_statement_that_cannot_be_read_hides_no_other(statements: list[object]
 
 @pytest.mark.parametrize("statement", [denial("2026-03-01T12:00:00Z", Effect="Allow"), denial(5), denial(None), {}])
 def test_a_policy_of_somebodys_own_makes_no_cut(statement: object) -> None:
-    """It is read without an exception."""
+    """A customized policy sets no cut-off, and raises no exception."""
     assert not is_cut_off(role(statement), 0)
 
 
 def test_a_cut_before_1970_is_a_date_that_policies_read() -> None:
-    """`--issued-before 0500-01-01T00:00:00Z` voids nothing, in a form that the engine reads."""
+    """`--issued-before 0500-01-01T00:00:00Z` is stored as a valid date.
+
+    It revokes no sessions.
+    """
     moved = without_older_sessions(role(), datetime(500, 1, 1, tzinfo=UTC))
     assert '"1970-01-01T00:00:00Z"' in moved.inline[POLICY_NAME]

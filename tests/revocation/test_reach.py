@@ -1,4 +1,4 @@
-"""What a revocation reaches, second by second and step by step."""
+"""The effect of a revocation, second by second and step by step."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,10 @@ def chain_of(key: Key, scene: Scene, steps: int) -> list[Key]:
 
 
 def test_a_session_four_steps_away_ends(scene: Scene, alice: Key) -> None:
-    """A thief who stole the first session and went three steps further is stopped; its holder's key is not."""
+    """A session four steps away from the revoked session ends.
+
+    A thief of the first session who assumed three more roles is stopped; the key of its owner is not.
+    """
     sessions = chain_of(alice, scene, 4)
     scene.revoke(sessions[0].key_id)
     scene.settle()
@@ -30,7 +33,10 @@ def test_a_session_four_steps_away_ends(scene: Scene, alice: Key) -> None:
 
 
 def test_a_chain_is_remembered_in_order(scene: Scene, alice: Key) -> None:
-    """From the long-term key to the key that signed. Old servers find the two that they know."""
+    """A token contains the chain from the long-term key to the signing key.
+
+    Old servers find the two keys that they know.
+    """
     sessions = chain_of(alice, scene, 3)
     last = scene.session(sessions[2])
     assert last.issuing_keys == (alice.key_id, sessions[0].key_id, sessions[1].key_id)
@@ -40,7 +46,10 @@ def test_a_chain_is_remembered_in_order(scene: Scene, alice: Key) -> None:
 
 @pytest.mark.parametrize("of", ["the long-term key", "the stolen session"])
 def test_a_node_that_has_not_heard_yet_issues_nothing_that_stays(scene: Scene, alice: Key, of: str) -> None:
-    """What it issues in its last moment counts from the key that was revoked, not from that moment."""
+    """A session that an uninformed node issues is revoked too.
+
+    It counts from the revoked key, not from its own time of issue.
+    """
     stolen = scene.assume(alice)
     scene.elsewhere.is_alive(stolen)
     scene.revoke((alice if of == "the long-term key" else stolen).key_id)
@@ -56,7 +65,10 @@ def test_a_node_that_has_not_heard_yet_issues_nothing_that_stays(scene: Scene, a
 def test_a_revocation_ends_what_was_issued_before_its_second(
     scene: Scene, alice: Key, offset: int, *, alive: bool
 ) -> None:
-    """`--issued-before 12:00:00` leaves what was issued at 12:00:00, and ends what was issued one second earlier."""
+    """`--issued-before 12:00:00` keeps sessions issued at 12:00:00.
+
+    It ends those issued one second earlier.
+    """
     at = int(scene.clock.now().timestamp())
     scene.clock.move(offset * SECOND)
     session = scene.assume(alice)
@@ -68,13 +80,19 @@ def test_a_revocation_ends_what_was_issued_before_its_second(
 
 @pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
 def test_the_present_second_is_on_the_closed_side(fraction: int) -> None:
-    """Sessions know whole seconds alone, so all of the second in which a revocation is made is void."""
+    """The whole second of a revocation is revoked.
+
+    Sessions contain whole seconds only.
+    """
     now = datetime(2026, 3, 1, 12, 0, 7, fraction, tzinfo=UTC)
     assert end_of_second(now) == int(now.timestamp()) + 1
 
 
 def test_what_grew_from_a_void_session_is_void(scene: Scene, alice: Key) -> None:
-    """Also if it was issued after the second of the revocation: the session that it grew from was not."""
+    """A session from a revoked session is revoked.
+
+    That also holds if it was issued after the second of the revocation.
+    """
     first = scene.assume(alice)
     scene.clock.move(timedelta(seconds=10))
     second = scene.assume(first)
@@ -86,14 +104,17 @@ def test_what_grew_from_a_void_session_is_void(scene: Scene, alice: Key) -> None
 
 @pytest.mark.parametrize("of", ["access_key_id", "issuing_key"])
 def test_a_session_without_a_chain_ends_with_the_keys_it_names(of: str) -> None:
-    """Whoever makes a Session and leaves its chain out has made one that can be revoked all the same."""
+    """A session without a chain ends with the keys that it names.
+
+    Code that creates a Session and omits the chain still creates a revocable one.
+    """
     session = role_session()
     assert is_revoked(session, {getattr(session, of): session.issued + 1})
     assert not is_revoked(session, {getattr(session, of): session.issued})
 
 
 def test_an_earlier_revocation_revives_nothing(scene: Scene, alice: Key) -> None:
-    """The later of two seconds stands."""
+    """The later of two revocation times remains."""
     session = scene.assume(alice)
     scene.revoke(alice.key_id)
     scene.revoke(alice.key_id, before=0)
@@ -102,7 +123,10 @@ def test_an_earlier_revocation_revives_nothing(scene: Scene, alice: Key) -> None
 
 
 def test_a_revocation_is_kept_until_nothing_can_come_of_it(scene: Scene, alice: Key) -> None:
-    """A delegation may be sent a week after it was accepted, so an entry outlives every session."""
+    """A revocation is kept until no session can depend on it.
+
+    A delegation may be sent a week after it was accepted, so an entry outlives every session.
+    """
     at = int(scene.clock.now().timestamp())
     scene.revoke("AKIA" + "E" * 16, before=at - 8 * 86_400)
     scene.revoke("AKIA" + "F" * 16, before=at - 9 * 86_400)
@@ -122,7 +146,7 @@ ISSUING: dict[str, Callable[[Key, Scene], object]] = {
 
 @pytest.mark.parametrize("action", ISSUING)
 def test_the_seventeenth_key_is_refused(scene: Scene, alice: Key, action: str) -> None:
-    """Whatever would issue a session: a chain of sixteen keys still does, one more is an AccessDenied."""
+    """Sixteen keys in a chain are allowed; one more is an AccessDenied."""
     *_, fifteen, sixteen = chain_of(alice, scene, 16)
     assert len(scene.session(sixteen).issuing_keys) == 16
     ISSUING[action](fifteen, scene)
@@ -133,7 +157,10 @@ def test_the_seventeenth_key_is_refused(scene: Scene, alice: Key, action: str) -
 
 
 def test_a_delegation_counts_the_keys_of_both_sides(scene: Scene, alice: Key) -> None:
-    """Fifteen of the approver and one of the partner are sixteen; two of the partner are too many."""
+    """Fifteen keys of the approver and one of the partner are sixteen.
+
+    Two keys of the partner are too many.
+    """
     *_, approver = chain_of(alice, scene, 14)
     partner = scene.new_user(of=scene.partner)
     bridge = scene.assume(partner, "bridge")
@@ -147,11 +174,11 @@ def test_a_delegation_counts_the_keys_of_both_sides(scene: Scene, alice: Key) ->
         with pytest.raises(Refused) as refusal:
             scene.redeem(key, token)
         assert (refusal.value.code, refusal.value.message[: len(LIMIT)]) == ("AccessDenied", LIMIT)
-        scene.redeem(partner, token)  # what was refused has not used the token up
+        scene.redeem(partner, token)  # the refusal has not used up the token
 
 
 def test_a_revoked_session_proves_nothing_to_others(scene: Scene, alice: Key) -> None:
-    """It gets no web identity token, and no session of any kind."""
+    """A revoked session gets neither a web identity token nor a session."""
     session = scene.assume(alice)
     scene.here.call(scene.root, "EnableOutboundWebIdentityFederation", "iam")
     asked = {"Audience.member.1": "https://relying.example", "SigningAlgorithm": "ES384"}
@@ -165,7 +192,10 @@ def test_a_revoked_session_proves_nothing_to_others(scene: Scene, alice: Key) ->
 
 
 def test_a_deactivated_key_leaves_its_sessions(scene: Scene, alice: Key) -> None:
-    """As on AWS: only a revocation ends them."""
+    """A deactivated key does not end its sessions, as on AWS.
+
+    Only a revocation ends them.
+    """
     session = scene.assume(alice)
     scene.set_status(alice, "Inactive")
     assert not scene.elsewhere.is_alive(alice)
@@ -173,7 +203,10 @@ def test_a_deactivated_key_leaves_its_sessions(scene: Scene, alice: Key) -> None
 
 
 def test_a_token_of_0_1_0_ends_with_each_key_that_it_names(scene: Scene, alice: Key) -> None:
-    """A key in the gap is in no token, so revoking it ends no more than its own session."""
+    """A token of version 0.1.0 contains the first key and the issuing key.
+
+    Revoking a key between them ends only the session of that key.
+    """
     first, second, third = chain_of(alice, scene, 3)
     old = scene.as_old(scene.assume(third))
     grown = scene.assume(old)

@@ -1,4 +1,7 @@
-"""RejectDelegationRequest after the exchange token was sent: the approver ends the access, without an operator."""
+"""RejectDelegationRequest after the exchange token was sent.
+
+The approver ends the access without an operator.
+"""
 
 import json
 
@@ -10,7 +13,7 @@ STATEMENT = {"Effect": "Allow", "Action": "iam:RejectDelegationRequest", "Resour
 
 
 def put_policy(scene: Scene, key: Key, *statements: object) -> None:
-    """Let a user do what the statements allow, and nothing else."""
+    """Replace a user's policy with these statements."""
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})
     asked = {"UserName": scene.name_of(key), "PolicyName": "p"}
     if statements:
@@ -26,7 +29,7 @@ def reject(scene: Scene, key: Key, request: str) -> None:
 
 
 def refusal_of(scene: Scene, key: Key, request: str) -> str:
-    """Return the code with which a rejection is refused."""
+    """Return the error code of a refused rejection."""
     with pytest.raises(Refused) as refusal:
         reject(scene, key, request)
     return refusal.value.code
@@ -35,7 +38,10 @@ def refusal_of(scene: Scene, key: Key, request: str) -> str:
 @pytest.mark.parametrize("approver", ["a user", "a role session", "the root user"])
 @pytest.mark.parametrize("is_redeemed", [True, False])
 def test_the_approver_ends_the_access(scene: Scene, alice: Key, app: Key, approver: str, *, is_redeemed: bool) -> None:
-    """On every node, with all that grew from it. The request stays FINALIZED, and shows the reason."""
+    """The access ends on every node, with all sessions that grew from it.
+
+    The request stays FINALIZED and shows the reason.
+    """
     key = {"a user": alice, "a role session": scene.assume(alice), "the root user": scene.root}[approver]
     request, token = finalized(scene, key)
     issued = [scene.redeem(app, token)] if is_redeemed else []
@@ -53,7 +59,10 @@ def test_the_approver_ends_the_access(scene: Scene, alice: Key, app: Key, approv
 
 
 def test_the_approver_needs_no_policy_for_it(scene: Scene, alice: Key, app: Key) -> None:
-    """Its rights were taken away since, and what it approved is still its own to end. A denial holds."""
+    """The approver may end the access without a policy that allows it.
+
+    An explicit denial applies.
+    """
     request, token = finalized(scene, alice)
     credentials = scene.redeem(app, token)
     put_policy(scene, alice, {**STATEMENT, "Effect": "Deny"})
@@ -65,7 +74,10 @@ def test_the_approver_needs_no_policy_for_it(scene: Scene, alice: Key, app: Key)
 
 
 def test_others_of_the_account_need_the_permission(scene: Scene, alice: Key, app: Key) -> None:
-    """Neither another user, nor another session of the approver's role, nor what was delegated has it by itself."""
+    """Other callers of the account need the permission.
+
+    These are another user, another session of the approver's role, and the delegated credentials.
+    """
     approver = scene.assume(alice)
     request, token = finalized(scene, approver)
     other, credentials = scene.new_user(), scene.redeem(app, token)
@@ -78,7 +90,7 @@ def test_others_of_the_account_need_the_permission(scene: Scene, alice: Key, app
 
 
 def test_other_sessions_of_the_role_are_not_the_approver(scene: Scene, alice: Key) -> None:
-    """One role stands for many people; the session's name tells them apart."""
+    """Many people use one role; the session's name distinguishes them."""
     request, _ = finalized(scene, scene.assume(alice))
     arn = f"arn:aws:iam::{CUSTOMER}:role/one"
     colleague = scene.here.issue(alice, "AssumeRole", RoleArn=arn, RoleSessionName="colleague")
@@ -95,7 +107,7 @@ def test_other_sessions_of_the_role_are_not_the_approver(scene: Scene, alice: Ke
 
 
 def test_other_accounts_learn_nothing(scene: Scene, alice: Key, app: Key) -> None:
-    """The partner cannot end it, and its credentials stay."""
+    """The partner cannot end the request, and its credentials stay valid."""
     request, token = finalized(scene, alice)
     credentials = scene.redeem(app, token)
     assert refusal_of(scene, scene.partner, request) == "NoSuchEntity"
@@ -104,7 +116,7 @@ def test_other_accounts_learn_nothing(scene: Scene, alice: Key, app: Key) -> Non
 
 
 def test_a_user_of_the_approvers_name_is_not_the_approver(scene: Scene, alice: Key) -> None:
-    """The unique id decides."""
+    """The unique id identifies the approver, not the name."""
     request, _ = finalized(scene, alice)
     name = scene.name_of(alice)
     put_policy(scene, alice)
@@ -118,7 +130,7 @@ def test_a_user_of_the_approvers_name_is_not_the_approver(scene: Scene, alice: K
 
 @pytest.mark.parametrize("is_finalized", [True, False])
 def test_a_request_that_gives_no_access_is_refused(scene: Scene, alice: Key, *, is_finalized: bool) -> None:
-    """Expired or rejected: AWS's InvalidInput, with the state."""
+    """An expired or rejected request gives AWS's InvalidInput with its state."""
     request = scene.request()
     scene.accept(alice, request)
     if is_finalized:
@@ -133,7 +145,7 @@ def test_a_request_that_gives_no_access_is_refused(scene: Scene, alice: Key, *, 
 
 
 def test_the_words_of_a_refused_token_stay(scene: Scene, alice: Key, app: Key) -> None:
-    """The partner is told the same whatever ended the approval."""
+    """The partner gets the same message for every cause."""
     request, token = finalized(scene, alice)
     reject(scene, alice, request)
     with pytest.raises(Refused, match=WITHDRAWN):

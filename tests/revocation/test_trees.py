@@ -1,4 +1,4 @@
-"""The law of revocation: a revoked key takes everything with it that grew from it, and nothing else."""
+"""A revoked key ends all sessions that grew from it, and no others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ _MOST_STEPS = 9
 class Grown:
     """A key of the tree: how it may issue, and the keys that its token names.
 
-    `issuing` and `first` are the two that a token of 0.1.0 names.
+    `issuing` and `first` are the two keys that a token of 0.1.0 names.
     """
 
     kind: str
@@ -26,17 +26,17 @@ class Grown:
     first: str = ""
 
     def issued(self, kind: str, key: Key) -> "Grown":
-        """Return what this key issued."""
+        """Return the key that this key issued."""
         return Grown(kind, key, self.known | {self.key.key_id}, self.key.key_id, self.first or self.issuing)
 
     def as_old(self, scene: Scene) -> "Grown":
-        """Return the same with a token of 0.1.0."""
+        """Return the same key with a token of 0.1.0."""
         return replace(self, key=scene.as_old(self.key), known=frozenset({self.issuing, self.first} - {""}))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One request: which action, who makes it, who approves it, and whether an old server answers it."""
+    """One request: its action, caller, approver, and the server's version."""
 
     action: str
     parent: int
@@ -64,7 +64,7 @@ STEPS = st.builds(
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    """Return two nodes on one store."""
+    """Return two nodes with one store."""
     return Scene()
 
 
@@ -81,7 +81,10 @@ def roots(scene: Scene) -> list[Grown]:
 def test_exactly_the_descendants_of_a_revoked_key_end(
     scene: Scene, roots: list[Grown], steps: list[Step], revoked: int
 ) -> None:
-    """At any depth, on both sides of a delegation, on the node that did not hear of it, within a second."""
+    """Exactly the descendants of a revoked key end.
+
+    That holds at any depth, on both sides of a delegation, and within a second on the node that was not informed.
+    """
     scene.clock.move(timedelta(seconds=2))
     tree = [*roots]
     for step in steps:
@@ -97,7 +100,10 @@ def test_exactly_the_descendants_of_a_revoked_key_end(
 
 
 def grow(step: Step, tree: list[Grown], scene: Scene) -> Iterator[Grown]:
-    """Yield what a step issues, or nothing where no key of the tree may make it."""
+    """Yield the keys that a step issues.
+
+    The result is empty if the tree has no key for the request.
+    """
     if step.action == "AssumeRoleWithWebIdentity":
         grown = Grown("role", scene.start_by_web_identity())
     else:
