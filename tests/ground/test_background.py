@@ -1,4 +1,4 @@
-"""A thread beside the requests ends when it is asked to."""
+"""A background thread ends when it is stopped."""
 
 import threading
 
@@ -43,7 +43,7 @@ def test_work_that_does_not_end_is_waited_for_no_longer_than_asked() -> None:
 
 
 def test_work_that_was_not_started_is_stopped_at_once() -> None:
-    """A server that fails while it starts stops what it has not started yet."""
+    """A server that fails during startup stops threads before their start."""
     thread = Background("worker", lambda: None)
     thread.stop()
     assert not thread.is_running

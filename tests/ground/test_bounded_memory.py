@@ -1,4 +1,4 @@
-"""A bounded memory forgets its oldest entries, also where threads share it."""
+"""A bounded memory drops its oldest entries, also with several threads."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from daypass.bounded_memory import BoundedMemory
 
 
 def test_the_oldest_entry_leaves_first() -> None:
-    """The capacity holds after every call; a value that is read stays no longer for that."""
+    """The capacity is kept after every call. Reading does not keep a value."""
     memory: BoundedMemory[str, int] = BoundedMemory(2)
     assert [memory.put(name, number) for number, name in enumerate("abc")] == [0, 1, 2]
     assert [memory.get(name) for name in "abc"] == [None, 1, 2]
@@ -17,7 +17,7 @@ def test_the_oldest_entry_leaves_first() -> None:
 
 
 def test_a_popped_entry_makes_room() -> None:
-    """An entry that is taken out and put back is the newest."""
+    """An entry that is removed and stored again is the newest."""
     memory: BoundedMemory[str, int] = BoundedMemory(2)
     memory.put("a", 1)
     memory.put("b", 2)
@@ -38,7 +38,7 @@ def test_a_memory_without_room_holds_the_last_entry_alone() -> None:
 
 @pytest.mark.parametrize("capacity", [1, 3])
 def test_threads_share_a_memory(capacity: int) -> None:
-    """Two threads that need room at once neither fail nor let the memory grow."""
+    """Concurrent threads neither fail nor exceed the capacity."""
     memory: BoundedMemory[int, int] = BoundedMemory(capacity)
 
     def fill(start: int) -> None:

@@ -1,4 +1,7 @@
-"""One reader of JSON for tokens, policies and files: what it refuses everywhere, and what each reader chooses."""
+"""The JSON reader for tokens, policies and files.
+
+The tests check the common rules, and the options of each reader.
+"""
 
 import pytest
 
@@ -34,7 +37,7 @@ EXACT = JsonReader(max_depth=3, integer=NumberText, decimal=NumberText)
     ],
 )
 def test_every_reader_refuses(reader: JsonReader, text: str, words: str) -> None:
-    """Parsers differ on each of these texts."""
+    """Parsers differ on each of these documents."""
     with pytest.raises(NotStrictJsonError, match=words):
         reader.read(text)
 
@@ -49,19 +52,22 @@ def test_every_reader_refuses(reader: JsonReader, text: str, words: str) -> None
     ],
 )
 def test_every_reader_reads(text: str, value: object) -> None:
-    """Brackets inside of strings do not count as nesting, and pairs of surrogates are one character."""
+    """Brackets inside strings are not nesting.
+
+    A pair of surrogates is one character.
+    """
     assert READER.read(text) == LAX.read(text) == value
 
 
 @pytest.mark.parametrize("text", ["99999999999999999999", "1e999", "-1e999", '"\\u0000"', '"' + "a" * 59 + '"'])
 def test_a_strict_reader_refuses_more(text: str) -> None:
-    """Numbers that are no times or counts, NUL, and texts that are too long."""
+    """A strict reader also refuses long numbers, NUL and long documents."""
     with pytest.raises(NotStrictJsonError):
         READER.read(text)
 
 
 def test_a_reader_chooses_how_it_returns_numbers() -> None:
-    """As texts, as numbers of bounded length, or as far as Python goes."""
+    """Numbers are returned as strings, with a limited length or unlimited."""
     assert EXACT.read("[1.0, 1e999, 007e1]".replace("007e1", "7e1")) == ["1.0", "1e999", "7e1"]
     assert LAX.read("1" * 4000) == int("1" * 4000)
     with pytest.raises(NotStrictJsonError, match="too long"):
@@ -80,7 +86,7 @@ def test_a_refusal_names_the_place_where_it_is_known(text: str, place: tuple[int
 
 
 def test_several_values_are_read_one_after_the_other() -> None:
-    """White space between them is optional, and the same rules hold for each."""
+    """White space between values is optional; the rules apply to each value."""
     assert list(LAX.read_several(' {"a": 1}[2]\n3 ')) == [{"a": 1}, [2], 3]
     assert list(LAX.read_several(" \n")) == []
     for text in ('{} {"a": 1, "a": 2}', "1 \ufeff2", '1 "\\ud800"', "1 [", "[] [[[[]]]]"):
@@ -90,7 +96,7 @@ def test_several_values_are_read_one_after_the_other() -> None:
 
 @pytest.mark.parametrize("data", [b"[]", b"1", b"null", b'"a"', b"\xff", b'{"a": "\xed\xa0\x80"}', b"\xef\xbb\xbf{}"])
 def test_a_document_is_an_object_in_utf_8(data: bytes) -> None:
-    """Tokens and key sets are objects."""
+    """Tokens and key sets are objects in UTF-8."""
     with pytest.raises(NotStrictJsonError):
         parse_object(data)
 
@@ -98,6 +104,9 @@ def test_a_document_is_an_object_in_utf_8(data: bytes) -> None:
 @pytest.mark.parametrize("text", ['"' * 100_000, '"\\' * 100_000, "[" * 100_000, '["' * 100_000, "{" * 1_000_000])
 @pytest.mark.timeout(5)
 def test_no_text_costs_more_than_its_length(text: str) -> None:
-    """A string without an end is one token, and nesting is refused before the recursive parser sees it."""
+    """Parsing is linear in the length of any document.
+
+    A string without an end is one token. Deep nesting is refused before the recursive parser sees it.
+    """
     with pytest.raises(NotStrictJsonError):
         LAX.read(text)

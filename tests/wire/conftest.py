@@ -1,4 +1,4 @@
-"""One catalog serves all tests of the wire, as it serves a whole process."""
+"""One catalog for all tests of the wire format, as in a server process."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Requests for the tests of the wire, as a client would send them."""
+"""Requests as a client sends them, for the tests of the wire format."""
 
 from daypass.wire.http import HttpRequest
 
@@ -6,7 +6,7 @@ FORM = b"application/x-www-form-urlencoded; charset=utf-8"
 
 
 def post(body: bytes | str, *, query: bytes = b"", content_type: bytes | None = FORM, **headers: str) -> HttpRequest:
-    """Return a POST with a form, unless told otherwise."""
+    """Return a POST, by default with a form."""
     given = [(name.encode(), value.encode()) for name, value in headers.items()]
     if content_type is not None:
         given.append((b"content-type", content_type))

@@ -1,4 +1,7 @@
-"""Values for any shape of the service models, for the tests that use botocore as oracle."""
+"""Generate values for any shape of the service models.
+
+They are for the tests that use botocore as oracle.
+"""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ _LETTERS = "aZ09 _-+=,.@:/*&<>\"'%?#~é\u4e00\t\r\n"
 _FROM_PATTERN = re.compile(r"[\^(v]|\\d\{|\\u002F")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Everything that XML can carry, with what it must escape made likely.
+# All characters that XML can represent; those that it must escape are more likely.
 _PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 XML_TEXT = st.text(st.one_of(st.sampled_from(_LETTERS), _PRINTABLE), max_size=8)
 
@@ -32,7 +35,7 @@ def inputs(shapes: Shapes, name: str) -> st.SearchStrategy[Any]:
 
 
 def outputs(shapes: Shapes, name: str) -> st.SearchStrategy[Any]:
-    """Return values of an output shape, which nobody validates."""
+    """Return values of an output shape, which are not validated."""
     shape = shapes[name]
     if shape.type == "string":
         return XML_TEXT
@@ -49,7 +52,7 @@ def _others(shapes: Shapes, shape: Shape, inner: Any) -> st.SearchStrategy[Any]:
     if shape.type == "structure":
         members = {name: inner(shapes, ref.shape) for name, ref in shape.members.items()}
         required = {name: members.pop(name) for name in list(members) if name in shape.required}
-        # A structure without members cannot be told from none in the Query protocol.
+        # In the Query protocol, a structure without members looks like an absent one.
         return st.fixed_dictionaries(required, optional=members).filter(lambda value: value or not members)
     if shape.type == "list" and shape.member:
         least = shape.min or 0

@@ -1,4 +1,4 @@
-"""botocore is the oracle: what a real client sends we read, and what we answer it reads."""
+"""botocore is the oracle: it serializes our inputs and parses our outputs."""
 
 import gzip
 from functools import cache
@@ -33,7 +33,7 @@ QUICK = settings(
 
 @cache
 def botocores(service: str) -> Any:
-    """Return botocore's own view of a service."""
+    """Return botocore's own model of a service."""
     path = files("botocore") / "data" / service / SERVICES[service] / "service-2.json.gz"
     return ServiceModel(json.decode(gzip.decompress(path.read_bytes())), service)
 
@@ -42,7 +42,10 @@ def botocores(service: str) -> Any:
 @QUICK
 @given(data=st.data())
 def test_what_a_client_sends_is_read(catalog: Catalog, service: str, action: str, data: st.DataObject) -> None:
-    """Any valid input, serialised as the AWS CLI does it, comes out equal, and each of its names is known."""
+    """Any valid input that the AWS CLI serializes is parsed to an equal value.
+
+    The check of parameter names accepts each of its names.
+    """
     shape = OURS[service].operations[action].input
     params = data.draw(inputs(OURS[service].shapes, shape.shape)) if shape else {}
     operation = botocores(service).operation_model(action)
@@ -58,7 +61,7 @@ def test_what_a_client_sends_is_read(catalog: Catalog, service: str, action: str
 @QUICK
 @given(data=st.data())
 def test_what_we_answer_is_read(catalog: Catalog, service: str, action: str, data: st.DataObject) -> None:
-    """Any result, parsed as the AWS CLI does it, comes out equal."""
+    """The AWS CLI parses any result to an equal value."""
     shape = OURS[service].operations[action].output
     result = data.draw(outputs(OURS[service].shapes, shape.shape)) if shape else {}
     operation = catalog.find(action, SERVICES[service])
@@ -75,7 +78,7 @@ def test_what_we_answer_is_read(catalog: Catalog, service: str, action: str, dat
 @QUICK
 @given(data=st.data())
 def test_the_json_answer_says_the_same(catalog: Catalog, service: str, action: str, data: st.DataObject) -> None:
-    """Any result has a JSON form, free of markup, with the same members."""
+    """Any result has a JSON form without markup and with the same members."""
     shape = OURS[service].operations[action].output
     result = data.draw(outputs(OURS[service].shapes, shape.shape)) if shape else {}
     encoded = catalog.find(action, SERVICES[service]).render_json(result, "id")

@@ -1,4 +1,4 @@
-"""From the bytes of a request to the action that it calls."""
+"""Decode the bytes of a request into the action that it calls."""
 
 import re
 import tracemalloc
@@ -28,7 +28,10 @@ WHOAMI = "Action=GetCallerIdentity&Version=2011-06-15"
 
 
 def test_a_posted_form_is_a_call(catalog: Catalog) -> None:
-    """Action and Version name an operation of a service; the other parameters wait for their validation."""
+    """Action and Version name an operation of a service.
+
+    The other parameters are not validated yet.
+    """
     call = decode(post("Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam&x=a+b"), catalog)
     assert (call.service, call.action, call.version) == ("sts", "AssumeRole", "2011-06-15")
     assert call.operation.name == "AssumeRole"
@@ -37,20 +40,20 @@ def test_a_posted_form_is_a_call(catalog: Catalog) -> None:
 
 
 def test_a_query_is_a_call(catalog: Catalog) -> None:
-    """A GET carries its parameters in the query, a presigned one its signature too."""
+    """A GET has its parameters in the query, including a presigned signature."""
     call = decode(get(WHOAMI.encode() + b"&X-Amz-Expires=60"), catalog)
     assert call.operation.name == "GetCallerIdentity"
 
 
 def test_a_post_may_carry_its_parameters_in_the_query(catalog: Catalog) -> None:
-    """AWS reads both."""
+    """A POST may have parameters in the query, as on AWS."""
     assert decode(post("", query=WHOAMI.encode()), catalog).action == "GetCallerIdentity"
     assert decode(post("b=2", query=WHOAMI.encode() + b"&a=1"), catalog).params["b"] == "2"
 
 
 @pytest.mark.parametrize("content_type", [None, b"text/plain", b"application/json", b"multipart/form-data; boundary=x"])
 def test_a_body_that_is_not_read_is_refused(catalog: Catalog, content_type: bytes | None) -> None:
-    """A policy in it would fall away, and the session would be wider than its caller asked for."""
+    """A policy in such a body would be ignored, which would widen the session."""
     request = post("Policy=x", query=WHOAMI.encode(), content_type=content_type)
     with pytest.raises(ValidationError, match="body of this request is not supported by this server"):
         decode(request, catalog)
@@ -61,7 +64,10 @@ def test_a_body_that_is_not_read_is_refused(catalog: Catalog, content_type: byte
 
 
 def test_query_and_body_may_not_contradict(catalog: Catalog) -> None:
-    """Who relays a signed request looks at one of the two, and must not be shown another call than we see."""
+    """A relay of signed requests reads only one of query and body.
+
+    It must not see another call than Daypass does.
+    """
     with pytest.raises(MalformedQueryString):
         decode(post(WHOAMI, query=b"Action=AssumeRole"), catalog)
     assert decode(post(WHOAMI, query=b"Action=GetCallerIdentity"), catalog).action == "GetCallerIdentity"
@@ -73,7 +79,7 @@ def test_the_version_chooses_the_service(catalog: Catalog) -> None:
 
 
 def test_the_first_of_two_parameters_wins() -> None:
-    """As on AWS."""
+    """The first of two parameters is used, as on AWS."""
     assert read_form(b"a=1&a=2&b=3") == {"a": "1", "b": "3"}
 
 
@@ -93,7 +99,7 @@ def test_the_first_of_two_parameters_wins() -> None:
     ],
 )
 def test_forms_are_decoded(raw: bytes, value: str) -> None:
-    """Escapes, plus signs, raw UTF-8, names without values."""
+    """Escapes, plus signs, raw UTF-8 and names without values are decoded."""
     assert read_form(raw)["a"] == value
 
 
@@ -114,7 +120,7 @@ def test_forms_are_decoded(raw: bytes, value: str) -> None:
     ],
 )
 def test_broken_encodings_are_refused(raw: bytes) -> None:
-    """Broken escapes, octets that are no UTF-8, overlong forms and surrogates."""
+    """Broken escapes, invalid or overlong UTF-8 and surrogates are refused."""
     with pytest.raises(MalformedQueryString):
         read_form(raw)
 
@@ -122,7 +128,7 @@ def test_broken_encodings_are_refused(raw: bytes) -> None:
 @given(st.binary(max_size=20).map(quote_from_bytes) | st.text("%0aA=+_ \t\r\n.xé", max_size=20))
 @settings(max_examples=500, deadline=None)
 def test_escapes_are_read_as_the_standard_library_reads_them(text: str) -> None:
-    """Urllib is the oracle for what is well formed."""
+    """Urllib is the oracle for well-formed input."""
     try:
         value = read_form(b"a=" + text.encode())["a"]
     except MalformedQueryString:
@@ -142,7 +148,7 @@ def _is_broken(text: str) -> bool:
 
 
 def test_a_large_body_of_escapes_is_read_in_bounded_memory() -> None:
-    """Three million escapes are three million octets, not three million strings."""
+    """Three million escapes become three million bytes, not as many strings."""
     raw = b"a=" + b"%C3%A9" * 1_600_000
     tracemalloc.start()
     try:
@@ -153,7 +159,7 @@ def test_a_large_body_of_escapes_is_read_in_bounded_memory() -> None:
 
 
 def test_too_many_parameters_are_refused() -> None:
-    """A body of empty names costs nothing."""
+    """A body of many empty names is refused early."""
     with pytest.raises(MalformedQueryString):
         read_form(b"&" * MAX_PARAMETERS)
     assert len(read_form(b"&".join(b"%d=" % n for n in range(MAX_PARAMETERS)))) == MAX_PARAMETERS
@@ -183,14 +189,14 @@ def test_too_many_parameters_are_refused() -> None:
     ],
 )
 def test_unknown_actions_and_versions(catalog: Catalog, request_: HttpRequest, message: str) -> None:
-    """AWS names what it could not find."""
+    """AWS's message names the unknown action or version."""
     with pytest.raises(InvalidAction) as refused:
         decode(request_, catalog)
     assert refused.value.message == message
 
 
 def test_an_endless_action_is_not_repeated(catalog: Catalog) -> None:
-    """A small answer to a large lie."""
+    """A very long action name does not make a large response."""
     with pytest.raises(InvalidAction) as refused:
         decode(post("Action=" + "x" * 100_000 + "&Version=2011-06-15"), catalog)
     assert len(refused.value.message) < 300
@@ -201,7 +207,7 @@ def test_an_endless_action_is_not_repeated(catalog: Catalog) -> None:
     [get(b""), get(b"a=b"), post(WHOAMI, content_type=None), post(WHOAMI, content_type=b"text/plain")],
 )
 def test_without_action_and_form_it_is_a_browser(catalog: Catalog, request_: HttpRequest) -> None:
-    """A body that does not call itself a form is not read."""
+    """A body without the Content-Type of a form is not read."""
     with pytest.raises(NoActionGiven):
         decode(request_, catalog)
 
@@ -215,13 +221,13 @@ def test_without_action_and_form_it_is_a_browser(catalog: Catalog, request_: Htt
     ],
 )
 def test_what_is_too_large_is_not_read(catalog: Catalog, request_: HttpRequest, fault: type[Fault]) -> None:
-    """Bodies over ten million bytes and queries over about 15.8 KB are refused at the door."""
+    """Bodies over ten million bytes and queries over 15.8 KB are refused."""
     with pytest.raises(fault):
         decode(request_, catalog)
 
 
 def test_a_body_of_the_greatest_size_is_read(catalog: Catalog) -> None:
-    """Ten million bytes are not too many."""
+    """Ten million bytes are allowed."""
     body = WHOAMI + "&a="
     assert decode(post(body + "x" * (MAX_BODY - len(body))), catalog).action == "GetCallerIdentity"
 
@@ -238,11 +244,11 @@ def test_a_body_of_the_greatest_size_is_read(catalog: Catalog) -> None:
     ],
 )
 def test_json_is_answered_to_who_names_it(accept: str, wanted: bool) -> None:  # noqa: FBT001 - a case table
-    """Wildcards are not enough: SDKs send them and expect XML."""
+    """Wildcards are not sufficient: SDKs send them and expect XML."""
     assert is_json_wanted(post(WHOAMI, accept=accept)) is wanted
 
 
 def test_the_first_header_counts() -> None:
-    """Names are lower case already; the first of several is returned."""
+    """The first of several headers is returned. Names are lower case already."""
     request = HttpRequest("GET", b"/", b"", ((b"a", b"1"), (b"a", b"2")), b"", "::1", secure=True)
     assert (request.header(b"a"), request.header(b"b")) == (b"1", None)

@@ -1,4 +1,4 @@
-"""Refusals and answers as bytes."""
+"""Refusals and responses as bytes."""
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +27,7 @@ def xml_of(fault: Fault, service: str | None = "sts") -> HttpResponse:
 
 
 def test_a_refusal_is_awss() -> None:
-    """The document that every AWS SDK understands."""
+    """Every AWS SDK parses this document."""
     response = xml_of(AccessDenied("User: <x> & y", detail="not for the caller"))
     assert response.status == 403
     assert response.body.decode() == (
@@ -54,25 +54,25 @@ def test_a_refusal_is_awss() -> None:
     ],
 )
 def test_namespaces(fault: Fault, service: str | None, namespace: str) -> None:
-    """A service's own; AWS's general one where no service recognised the call."""
+    """The namespace is the service's, or AWS's own for an unknown call."""
     assert f'xmlns="{namespace}"'.encode() in xml_of(fault, service).body
 
 
 def test_malformed_input_has_no_message() -> None:
-    """Neither in XML nor in JSON."""
+    """MalformedInput has no message in XML and JSON."""
     assert b"<Code>MalformedInput</Code></Error>" in xml_of(MalformedInput(detail="x")).body
     response = render_fault(MalformedInput(), request_id="id", service="sts", wants_json=True)
     assert json.decode(response.body)["Error"] == {"Type": "Sender", "Code": "MalformedInput"}
 
 
 def test_our_own_failures_are_the_receivers() -> None:
-    """SDKs retry those."""
+    """SDKs retry these errors."""
     response = xml_of(InternalFailure())
     assert (response.status, b"<Type>Receiver</Type>" in response.body) == (500, True)
 
 
 def test_refusals_in_json() -> None:
-    """No tool can see markup in them."""
+    """The JSON contains no markup characters."""
     response = render_fault(AccessDenied("a<b>&"), request_id="id", service="sts", wants_json=True)
     assert response.body == (
         rb'{"Error":{"Type":"Sender","Code":"AccessDenied","Message":"a\u003cb\u003e\u0026"},"RequestId":"id"}'
@@ -82,21 +82,24 @@ def test_refusals_in_json() -> None:
 
 @pytest.mark.parametrize(("fault", "status"), [(RequestEntityTooLarge(), 413), (QueryTooLong(), 400)])
 def test_what_is_too_large_gets_no_word(fault: Fault, status: int) -> None:
-    """An empty body, as at AWS's front door."""
+    """The body is empty, as at AWS's front end."""
     response = xml_of(fault)
     assert (response.status, response.body) == (status, b"")
     assert b"content-type" not in dict(response.headers)
 
 
 def test_a_browser_is_shown_the_way_in() -> None:
-    """Where AWS sends it to its product page, we send it to our sign-in page."""
+    """A browser is redirected to the sign-in page.
+
+    AWS redirects it to its product page.
+    """
     response = xml_of(NoActionGiven())
     assert (response.status, response.body) == (302, b"")
     assert dict(response.headers)[b"location"] == b"/login"
 
 
 def test_a_denial_carries_its_encoded_message_beside_it() -> None:
-    """In a header that SDKs ignore, and only there."""
+    """The encoded message is only in a header, which SDKs ignore."""
     response = xml_of(AccessDenied("no", encoded="e" * 60))
     assert dict(response.headers)[b"x-daypass-authorization-message"] == b"e" * 60
     assert b"eee" not in response.body
@@ -104,7 +107,7 @@ def test_a_denial_carries_its_encoded_message_beside_it() -> None:
 
 
 def test_a_success_has_the_same_headers() -> None:
-    """And those that the caller adds."""
+    """A success also has the headers that the caller adds."""
     response = answer(b"<x/>", request_id="id", wants_json=False, extra=((b"a", b"b"),))
     assert (response.status, response.body) == (200, b"<x/>")
     assert dict(response.headers).keys() > {b"x-amzn-requestid", b"vary", b"cache-control", b"a"}
@@ -113,7 +116,7 @@ def test_a_success_has_the_same_headers() -> None:
 @given(message=st.text(st.characters(codec=None), max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_every_message_is_well_formed(message: str) -> None:
-    """Whatever the caller had us repeat: control characters, surrogates, markup."""
+    """Messages with control characters, surrogates and markup are well formed."""
     fault = AccessDenied(message)
     error = etree.fromstring(xml_of(fault).body)
     text = error.findtext("{*}Error/{*}Message") or ""
@@ -126,6 +129,6 @@ def test_every_message_is_well_formed(message: str) -> None:
     ("given_", "read"), [("\x00\x1b\ufffe\ud800", "\ufffd" * 4), ("a\r\n\t\x85\x7f", "a\r\n\t\x85\x7f")]
 )
 def test_what_xml_cannot_say(given_: str, read: str) -> None:
-    """Illegal characters are replaced; a carriage return survives."""
+    """Illegal characters are replaced; a carriage return is preserved."""
     error = etree.fromstring(xml_of(AccessDenied(given_)).body)
     assert error.findtext("{*}Error/{*}Message") == read

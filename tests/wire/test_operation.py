@@ -1,4 +1,4 @@
-"""The two actions that the whole server is measured by, from bytes to bytes."""
+"""The two most important actions, from bytes to bytes."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -23,7 +23,7 @@ ASSUMED = {
 
 
 def test_get_caller_identity_is_answered(catalog: Catalog) -> None:
-    """The answer is AWS's, element by element."""
+    """The response equals AWS's, element by element."""
     call = decode(post(f"Action=GetCallerIdentity&Version={STS}"), catalog)
     assert call.operation.parse(call.params) == {}
     result = {"UserId": "AIDA", "Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a&b"}
@@ -36,7 +36,7 @@ def test_get_caller_identity_is_answered(catalog: Catalog) -> None:
 
 
 def test_assume_role_is_parsed_and_answered(catalog: Catalog) -> None:
-    """Parameters have their types, times are printed in UTC, and what is None is absent."""
+    """Parameters are typed, times are printed in UTC, and None is omitted."""
     call = decode(
         post(
             f"Action=AssumeRole&Version={STS}&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fr"
@@ -59,7 +59,10 @@ def test_assume_role_is_parsed_and_answered(catalog: Catalog) -> None:
 
 
 def test_json_answers_are_awss(catalog: Catalog) -> None:
-    """The same elements; Expiration is a number; no markup can be seen in the text."""
+    """The JSON has the same elements.
+
+    Expiration is a number, and strings contain no markup characters.
+    """
     operation = catalog.find("AssumeRole", STS)
     result = ASSUMED | {"SourceIdentity": "<a>&"}
     encoded = operation.render_json(result, "id")
@@ -71,7 +74,7 @@ def test_json_answers_are_awss(catalog: Catalog) -> None:
 
 
 def test_web_identity_tokens_expire_to_the_millisecond(catalog: Catalog) -> None:
-    """AWS prints milliseconds there, and nowhere else in STS."""
+    """AWS prints milliseconds only for this action of STS."""
     operation = catalog.find("GetWebIdentityToken", STS)
     result = {"WebIdentityToken": "t", "Expiration": datetime(2030, 1, 2, 3, 4, 5, 678_901, UTC)}
     assert b"<Expiration>2030-01-02T03:04:05.678Z</Expiration>" in operation.render(result, "id")
@@ -91,13 +94,13 @@ def test_web_identity_tokens_expire_to_the_millisecond(catalog: Catalog) -> None
 def test_a_result_that_does_not_fit_is_a_bug(
     catalog: Catalog, action: str, version: str, result: dict[str, object]
 ) -> None:
-    """A member the model does not know, a value of another type, a time without its zone."""
+    """An unknown member, a wrong type and a time without a zone are errors."""
     with pytest.raises((ValueError, TypeError, AttributeError, KeyError)):
         catalog.find(action, version).render(result, "id")
 
 
 def test_an_action_without_a_result_still_has_its_request_id(catalog: Catalog) -> None:
-    """IAM's deletions answer with metadata alone."""
+    """IAM's deletions return only metadata."""
     operation = catalog.find("DeleteUser", "2010-05-08")
     assert operation.render({}, "id").decode() == (
         '<DeleteUserResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
@@ -109,7 +112,7 @@ def test_an_action_without_a_result_still_has_its_request_id(catalog: Catalog) -
 
 
 def test_two_actions_take_no_signature(catalog: Catalog) -> None:
-    """Their proof is an assertion or a token; every other action is signed."""
+    """Two actions have an assertion or a token; all others are signed."""
     unsigned = {
         action
         for action in (

@@ -1,4 +1,4 @@
-"""The Query protocol's published cases: their bodies, read by our shapes."""
+"""The published test cases of the Query protocol, parsed with our shapes."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from daypass.wire.form import read_form
 from daypass.wire.model import Shape
 from daypass.wire.reading import compile_input
 
-# STS and IAM use none of these: other types, the client's own doings, other times, recursion.
+# STS and IAM do not use these: other types, work of the client, other time formats, recursion.
 NOT_OURS = {"double", "float", "long"}
 CLIENT_SIDE = {
     "SDKAppliedContentEncoding_awsQuery",
@@ -22,10 +22,10 @@ OTHER_SHAPES = {"QueryTimestampsInput", "NestedStructures"}
 
 
 def cases() -> list[Any]:
-    """Return the cases that speak of what STS and IAM use."""
+    """Return the cases that apply to STS and IAM."""
     vectors = find_vectors()
     if vectors is None:
-        return [None]  # One test that is skipped, and says why.
+        return [None]  # One test that is skipped with the reason.
     return [
         pytest.param((suite["shapes"], case), id=case["id"])
         for suite in json.decode(Path(vectors, "query", "input.json").read_bytes())
@@ -52,7 +52,10 @@ def test_published_cases_are_read(vector: tuple[dict[str, Any], dict[str, Any]])
 
 
 def _given(shapes: dict[str, Shape], shape: Shape, value: Any) -> Any:
-    """Return a case's value as we have it: blobs are bytes, what the client leaves out is absent."""
+    """Return a case's value in our types.
+
+    Blobs are bytes, and members that the client omits are absent.
+    """
     if shape.type == "structure":
         parts = {
             name: _given(shapes, shapes[ref.shape], value[name])

@@ -1,4 +1,4 @@
-"""Java's patterns, read by Python."""
+"""Java's patterns, translated to Python."""
 
 import sys
 import unicodedata
@@ -12,7 +12,7 @@ TAG_KEY = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"
 
 
 def test_every_pattern_of_the_models_compiles() -> None:
-    """None is left out for want of a translation."""
+    """Every pattern of the models has a translation."""
     patterns = {shape.pattern for name in SERVICES for shape in load_service(name).shapes.values() if shape.pattern}
     assert len(patterns) > 30
     for pattern in patterns:
@@ -20,7 +20,7 @@ def test_every_pattern_of_the_models_compiles() -> None:
 
 
 def test_letters_numbers_and_separators_are_unicodes() -> None:
-    """Over every code point, the translation of the categories agrees with the Unicode database."""
+    """The translation of categories agrees with Unicode for every code point."""
     matches = compile_pattern(TAG_KEY)
     for point in range(sys.maxunicode + 1):
         letter = chr(point)
@@ -43,11 +43,11 @@ def test_letters_numbers_and_separators_are_unicodes() -> None:
     ],
 )
 def test_a_pattern_matches_the_whole_text(pattern: str, text: str, matched: bool) -> None:  # noqa: FBT001
-    """Java's `matches`: ASCII classes, no line end let through."""
+    """Classes are ASCII, and a final line end does not match."""
     assert bool(compile_pattern(pattern)(text)) is matched
 
 
 def test_an_unknown_category_is_refused() -> None:
-    """A pattern that we would read wrongly must not be read at all."""
+    """A pattern with an unknown category is refused rather than misread."""
     with pytest.raises(ValueError, match="category"):
         compile_pattern(r"[\p{Lu}]+")

@@ -1,4 +1,4 @@
-"""A peer is counted under its network: a host has all addresses of its IPv6 /64."""
+"""A peer is counted under its network: an IPv4 address or an IPv6 /64."""
 
 from ipaddress import IPv6Address
 
@@ -32,13 +32,19 @@ from daypass.wire.peer_network import peer_network
     ],
 )
 def test_the_network_of_each_kind_of_address(address: str, network: str) -> None:
-    """IPv4 by itself, IPv6 by its /64, IPv4 inside IPv6 as the IPv4 address, anything else as it is."""
+    """IPv4 counts by itself, IPv6 by its /64.
+
+    IPv4 inside IPv6 counts as the IPv4 address, and any other string as it is.
+    """
     assert peer_network(address) == network
 
 
 @given(st.integers(2**125, 2**126 - 1), st.integers(0, 2**64 - 1))
 def test_the_last_64_bits_never_count(address: int, host: int) -> None:
-    """Two addresses of global unicast are one peer exactly if their first 64 bits are the same."""
+    """Two addresses are one peer exactly if their first 64 bits are equal.
+
+    The addresses are global unicast.
+    """
     neighbour = (address >> 64 << 64) | host
     assert peer_network(str(IPv6Address(address))) == peer_network(str(IPv6Address(neighbour)))
     other = address ^ (1 << 64)

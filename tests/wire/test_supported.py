@@ -1,4 +1,4 @@
-"""The check of parameter names: what an operation does not read is refused, wherever it stands."""
+"""The check of parameter names refuses parameters that are not read."""
 
 import pytest
 
@@ -11,20 +11,20 @@ TAGS: Declared = {"RoleArn": {}, "Tags": {"Key": {}, "Value": {}}, "TransitiveTa
 
 
 def check(catalog: Catalog, declared: Declared | None, **params: str) -> None:
-    """Check parameters of AssumeRole. Two underscores stand for a dot."""
+    """Check parameters of AssumeRole. Two underscores represent a dot."""
     supported = catalog.find("AssumeRole", STS).compile_supported(declared)
     supported({name.replace("__", "."): text for name, text in params.items()})
 
 
 def refusal(catalog: Catalog, declared: Declared | None, **params: str) -> str:
-    """Return how parameters are refused."""
+    """Return the message of the refusal."""
     with pytest.raises(ValidationError) as caught:
         check(catalog, declared, **params)
     return caught.value.message
 
 
 def test_declared_members_may_be_sent(catalog: Catalog) -> None:
-    """Nested ones too, and an empty list."""
+    """Declared members may be nested, and a list may be empty."""
     check(catalog, TAGS, RoleArn="x", Tags__member__1__Key="k", Tags__member__1__Value="v")
     check(catalog, TAGS, Tags="", TransitiveTagKeys__member__1="k")
     check(catalog, TAGS)
@@ -32,12 +32,12 @@ def test_declared_members_may_be_sent(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("name", [*sorted(PROTOCOL), "X-Amz-Signature", "x-amz-date", "X-Amz-Security-Token"])
 def test_protocol_parameters_may_be_sent(catalog: Catalog, name: str) -> None:
-    """A presigned URL carries its signature among the parameters."""
+    """A presigned URL has its signature among the parameters."""
     catalog.find("GetCallerIdentity", STS).compile_supported({})({name: "x"})
 
 
 def test_a_member_of_the_model_that_is_not_declared_is_refused(catalog: Catalog) -> None:
-    """An empty one too: what it would mean is not ours to guess."""
+    """An empty one is refused too, because its meaning is unknown."""
     assert refusal(catalog, TAGS, Policy="{}") == "Policy is not supported by this server."
     assert refusal(catalog, TAGS, Policy="") == "Policy is not supported by this server."
     assert refusal(catalog, TAGS, ProvidedContexts="") == "ProvidedContexts is not supported by this server."
@@ -58,20 +58,20 @@ def test_a_member_of_the_model_that_is_not_declared_is_refused(catalog: Catalog)
     ],
 )
 def test_a_name_that_the_model_does_not_know_is_refused(catalog: Catalog, name: str, named: str) -> None:
-    """A client newer than this server's model may ask for a restriction by it."""
+    """A newer client may use an unknown parameter to restrict access."""
     for declared in (TAGS, None):
         assert refusal(catalog, declared, **{name: "x"}) == f"{named} is not supported by this server."
 
 
 def test_a_nested_member_is_declared_by_itself(catalog: Catalog) -> None:
-    """That an operation reads a structure does not mean that it reads all of it."""
+    """An operation that reads a structure may not read all of its members."""
     assert refusal(catalog, {"Tags": {"Key": {}}}, Tags__member__1__Key="k", Tags__member__1__Value="v") == (
         "Tags.member.1.Value is not supported by this server."
     )
 
 
 def test_every_refused_name_is_named_up_to_a_bound(catalog: Catalog) -> None:
-    """Each in a sentence of its own, shortened."""
+    """Each name is in its own sentence, and long names are cut."""
     words = refusal(catalog, TAGS, Policy="x", Scope="y")
     assert words == "Policy is not supported by this server. Scope is not supported by this server."
     words = refusal(catalog, TAGS, **{f"Member{number}{'x' * 999}": "" for number in range(4000)})
@@ -90,13 +90,13 @@ def test_every_refused_name_is_named_up_to_a_bound(catalog: Catalog) -> None:
     ],
 )
 def test_what_is_spelled_as_no_list_is_malformed(catalog: Catalog, params: dict[str, str]) -> None:
-    """Beside a well-spelled list it would otherwise fall away unseen."""
+    """Beside a well-formed list it would otherwise be ignored silently."""
     with pytest.raises(MalformedInput):
         check(catalog, TAGS, **params)
 
 
 def test_members_of_maps_are_checked(catalog: Catalog) -> None:
-    """An entry of a map has a key and a value, and nothing else."""
+    """An entry of a map has only a key and a value."""
     supported = catalog.find("PutAccountProperties", IAM).compile_supported({"Properties": {}})
     supported({"Properties.entry.1.key": "k", "Properties.entry.1.value": "v"})
     for name in ("Properties.entry.1.scope", "Properties.member.1.key", "Properties.entry.1"):

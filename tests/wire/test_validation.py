@@ -1,4 +1,4 @@
-"""What is refused, in AWS's words."""
+"""Invalid parameters are refused with AWS's messages."""
 
 import time
 
@@ -24,7 +24,7 @@ def refusal(catalog: Catalog, action: str, params: dict[str, str]) -> Fault:
 
 
 def failure(value: str, path: str, words: str) -> str:
-    """Return AWS's words for one failure."""
+    """Return AWS's message for one violation."""
     return f"Value {value} at '{path}' failed to satisfy constraint: {words}"
 
 
@@ -111,7 +111,7 @@ CASES = [
         {"Audience": "", "SigningAlgorithm": "RS256"},
         failure("'[]'", "audience", "Member must have length greater than or equal to 1"),
     ),
-    # AWS does not repeat what its model calls sensitive.
+    # AWS does not repeat values that its model marks as sensitive.
     (
         "AssumeRoleWithWebIdentity",
         ROLE | {"WebIdentityToken": "abc"},
@@ -130,14 +130,14 @@ CASES = [
 
 @pytest.mark.parametrize(("action", "params", "message"), CASES)
 def test_one_failure(catalog: Catalog, action: str, params: dict[str, str], message: str) -> None:
-    """Each constraint has AWS's words, and names the member as AWS does."""
+    """The message of each constraint names the member as AWS does."""
     fault = refusal(catalog, action, params)
     assert isinstance(fault, ValidationError)
     assert fault.message == f"1 validation error detected: {message}"
 
 
 def test_all_failures_are_told_at_once(catalog: Catalog) -> None:
-    """Whoever mistypes two parameters need not try twice."""
+    """One response reports all violations."""
     fault = refusal(catalog, "AssumeRole", {"RoleSessionName": "?"})
     assert fault.message == "3 validation errors detected: " + "; ".join(
         [
@@ -149,7 +149,7 @@ def test_all_failures_are_told_at_once(catalog: Catalog) -> None:
 
 
 def test_too_many_tags(catalog: Catalog) -> None:
-    """Fifty are the limit of the list itself."""
+    """The list itself has a limit of fifty."""
     params = ROLE | {f"Tags.member.{n}.{part}": f"{n}" for n in range(1, 52) for part in ("Key", "Value")}
     message = refusal(catalog, "AssumeRole", params).message
     assert message.startswith("1 validation error detected: Value '[{Key=1, Value=1}, {Key=2, Value=2}, ")
@@ -158,7 +158,7 @@ def test_too_many_tags(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("text", ["900", "0900", "+900", "000000000000900"])
 def test_integers_that_are_read(catalog: Catalog, text: str) -> None:
-    """A sign and leading zeros are welcome."""
+    """A sign and leading zeros are allowed."""
     assert catalog.find("AssumeRole", STS).parse(ROLE | {"DurationSeconds": text})["DurationSeconds"] == 900
 
 
@@ -202,18 +202,18 @@ def test_integers_that_cannot_be_read(catalog: Catalog, text: str) -> None:
     ],
 )
 def test_lists_that_cannot_be_read_are_not_ignored(catalog: Catalog, params: dict[str, str]) -> None:
-    """A session policy or tag that silently fell away would widen the session."""
+    """An ignored session policy or tag would widen the session."""
     assert isinstance(refusal(catalog, "AssumeRole", ROLE | params), MalformedInput)
 
 
 def test_structures_that_cannot_be_read_are_not_ignored(catalog: Catalog) -> None:
-    """The same for a structure that is sent as a text."""
+    """A structure that is sent as a string is refused too."""
     params = {"TargetPrincipal": "123456789012", "TaskPolicyArn": "arn:aws:iam::aws:policy/x"}
     assert isinstance(refusal(catalog, "AssumeRoot", params), MalformedInput)
 
 
 def test_a_union_has_exactly_one_member(catalog: Catalog) -> None:
-    """Which of two was meant is not ours to guess."""
+    """With two members, the intended one is unknown."""
     params = {"PolicySourceArn": "a" * 20, "ActionNames.member.1": "s3:Get"}
     params |= {"PolicyExclusionList.member.1.PolicyType": "inline"}
     assert len(catalog.find("SimulatePrincipalPolicy", IAM).parse(params)) == 3
@@ -223,31 +223,31 @@ def test_a_union_has_exactly_one_member(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("text", ["True", "1", "yes", ""])
 def test_booleans_are_true_or_false(catalog: Catalog, text: str) -> None:
-    """A boolean that we might read the wrong way round is refused."""
+    """Other spellings of a boolean are refused, because they are ambiguous."""
     params = {"PolicyArn": "a" * 20, "PolicyDocument": "{}", "SetAsDefault": text}
     assert isinstance(refusal(catalog, "CreatePolicyVersion", params), MalformedInput)
 
 
 def test_unknown_parameters_are_ignored(catalog: Catalog) -> None:
-    """As on AWS; those too deep for any shape are unknown too."""
+    """The parser ignores unknown parameters, at any depth."""
     extra = {"Foo": "1", "Foo.member.1": "2", "Tags.member.1.Key" + ".x" * 100: "3", "RoleArn.x": "4"}
     assert catalog.find("AssumeRole", STS).parse(ROLE | extra) == ROLE
 
 
 def test_sparse_lists_close_up(catalog: Catalog) -> None:
-    """Indexes order the elements by number; gaps and huge ones cost nothing."""
+    """Indexes order the elements by number; gaps and huge indexes are free."""
     params = ROLE | {"TransitiveTagKeys.member.999999999": "c", "TransitiveTagKeys.member.9": "a"}
     params |= {"TransitiveTagKeys.member.10": "b"}
     assert catalog.find("AssumeRole", STS).parse(params)["TransitiveTagKeys"] == ["a", "b", "c"]
 
 
 def test_an_empty_list_is_a_list(catalog: Catalog) -> None:
-    """SDKs send `Tags=` for one."""
+    """SDKs send `Tags=` for an empty list."""
     assert catalog.find("AssumeRole", STS).parse(ROLE | {"Tags": ""})["Tags"] == []
 
 
 def test_lengths_are_counted_in_code_points(catalog: Catalog) -> None:
-    """A tag of 256 astral letters is as long as one of 256 Latin ones."""
+    """A tag of 256 astral letters is as long as one of 256 Latin letters."""
     value = "\U0001d4b3" * 256
     params = ROLE | {"Tags.member.1.Key": "k", "Tags.member.1.Value": value}
     assert catalog.find("AssumeRole", STS).parse(params)["Tags"] == [{"Key": "k", "Value": value}]
@@ -265,18 +265,24 @@ def test_lengths_are_counted_in_code_points(catalog: Catalog) -> None:
     ],
 )
 def test_where_aws_is_laxer_than_expected(catalog: Catalog, action: str, params: dict[str, str]) -> None:
-    """Source identities of 256, session policies of any length and root sessions of zero seconds pass."""
+    """AWS accepts more than its model allows.
+
+    Source identities of 256 characters, session policies of any length and root sessions of zero seconds are valid.
+    """
     catalog.find(action, STS).parse(params)
 
 
 def test_a_source_identity_of_257(catalog: Catalog) -> None:
-    """The observed limit is a limit, and its words name it."""
+    """One character beyond the observed limit is refused with that limit."""
     fault = refusal(catalog, "AssumeRole", ROLE | {"SourceIdentity": "s" * 257})
     assert fault.message.endswith("Member must have length less than or equal to 256")
 
 
 def test_hostile_values_make_small_answers_in_little_time(catalog: Catalog) -> None:
-    """A long value is cut, many are counted but not all repeated, and no pattern runs away."""
+    """Hostile values cause small responses in little time.
+
+    A long value is cut, many violations are counted but not all repeated, and no pattern takes long.
+    """
     long = refusal(catalog, "AssumeRole", ROLE | {"RoleSessionName": "?" * 9_000_000})
     assert len(long.message) < 3_000
     many = {f"Tags.member.{n}.Key": "?" * 2_000 for n in range(1, 2_000)}
