@@ -25,7 +25,10 @@ _PROPERTY = "component"
 
 
 def find_program(name: str) -> str | None:
-    """Return the path of a program, or None. Debian keeps servers in /usr/sbin, which is not on every PATH."""
+    """Return the path of a program, or None.
+
+    Debian keeps servers in /usr/sbin, which is not on every PATH.
+    """
     return shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
 
 
@@ -36,7 +39,10 @@ def _find_postgresql() -> str | None:
 
 
 def node_packages() -> Path:
-    """Return the directory whose `node_modules` tests use: DAYPASS_NODE_PACKAGES, or the repository."""
+    """Return the directory whose `node_modules` tests use.
+
+    That is DAYPASS_NODE_PACKAGES, or the repository.
+    """
     return Path(os.environ.get("DAYPASS_NODE_PACKAGES") or _REPOSITORY).absolute()
 
 
@@ -48,13 +54,19 @@ def _find_node() -> str | None:
 
 
 def find_vectors() -> str | None:
-    """Return the directory of AWS's test vectors that DAYPASS_TEST_VECTORS names, or None."""
+    """Return the directory of AWS's test vectors, or None.
+
+    DAYPASS_TEST_VECTORS names the directory.
+    """
     return os.environ.get("DAYPASS_TEST_VECTORS") or None
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A program or a set of files. `package` says what to install; `find` returns where it is, or None."""
+    """A program or a set of files.
+
+    `package` is the Debian package to install; `find` returns the path, or None.
+    """
 
     package: str
     find: Callable[[], str | None]
@@ -81,7 +93,10 @@ PARAMETERS = frozenset({"fish", "postgresql", "zsh"})
 
 
 class Counts:
-    """How many tests used each program, and why tests were skipped, in all runs that share a file."""
+    """The number of tests of each program, and the reasons of skipped tests.
+
+    All runs that share a file count together.
+    """
 
     def __init__(self, file: str | None) -> None:
         self._file = Path(file) if file else None
@@ -130,7 +145,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that name a program by a fixture or by a parameter."""
+    """Mark the tests that use a program in a fixture or a parameter."""
     for item in items:
         for name in sorted(_implied(item)):
             item.add_marker(pytest.mark.component(name))
@@ -157,7 +172,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 class _Reporter:
-    """Counts the reports of a whole run, prints the table, and fails a run whose programs were not used."""
+    """Counts the reports of a whole run, and prints the table.
+
+    It fails a run whose programs were not used.
+    """
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts

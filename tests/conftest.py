@@ -1,4 +1,7 @@
-"""Fixtures for every test: Daypass's own plugin, and an environment without the developer's AWS settings."""
+"""Fixtures for every test: Daypass's own plugin, and a clean environment.
+
+The tests do not see the developer's AWS settings.
+"""
 
 import os
 

@@ -1,7 +1,7 @@
-"""The dependencies that pyproject.toml declares, and the modules that each of them installs.
+"""The dependencies that pyproject.toml declares, and their modules.
 
-Owns reading the declarations and finding everything that they require in turn. The environment that runs the tests has
-every extra, so that each of them can be looked up here.
+Owns reading the declarations and finding the transitive requirements. The environment of the tests has every extra, so
+that each of them can be resolved here.
 """
 
 import re
@@ -23,7 +23,10 @@ def canonical(name: str) -> str:
 
 
 def declared(extra: str = "") -> Iterator[Requirement]:
-    """Yield the requirements of an extra, other extras included; without a name, those of every installation."""
+    """Yield the requirements of an extra, including those of nested extras.
+
+    Without a name, these are the requirements of every installation.
+    """
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for line in project["optional-dependencies"][extra] if extra else project["dependencies"]:
         requirement = Requirement(line)
@@ -41,7 +44,7 @@ def declared_extras() -> frozenset[str]:
 
 
 def everything_of(requirements: Iterable[Requirement]) -> frozenset[str]:
-    """Return the canonical names of the distributions that are installed for these requirements."""
+    """Return the canonical names of all distributions that these need."""
     found: set[str] = set()
     waiting = list(requirements)
     while waiting:
