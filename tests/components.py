@@ -61,6 +61,21 @@ def find_vectors() -> str | None:
     return os.environ.get("DAYPASS_TEST_VECTORS") or None
 
 
+def find_vector_paths(*layouts: str) -> list[Path]:
+    """Return those of these paths that exist in the directory of vectors.
+
+    The list is empty without DAYPASS_TEST_VECTORS. Raises FileNotFoundError if the directory contains no such path, so
+    that a wrong directory is an error and not a skipped test.
+    """
+    folder = find_vectors()
+    if folder is None:
+        return []
+    found = [path for path in (Path(folder, layout) for layout in layouts) if path.exists()]
+    if not found:
+        raise FileNotFoundError(f"DAYPASS_TEST_VECTORS is {folder}, which does not contain {' or '.join(layouts)}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """A program or a set of files.

@@ -1,11 +1,10 @@
 """The published test cases of the Query protocol, parsed with our shapes."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import convert, json
-from tests.components import find_vectors
+from tests.components import find_vector_paths
 
 from daypass.wire.form import read_form
 from daypass.wire.model import Shape
@@ -23,12 +22,12 @@ OTHER_SHAPES = {"QueryTimestampsInput", "NestedStructures"}
 
 def cases() -> list[Any]:
     """Return the cases that apply to STS and IAM."""
-    vectors = find_vectors()
-    if vectors is None:
+    found = find_vector_paths("protocols/input/query.json", "query/input.json")
+    if not found:
         return [None]  # One test that is skipped with the reason.
     return [
         pytest.param((suite["shapes"], case), id=case["id"])
-        for suite in json.decode(Path(vectors, "query", "input.json").read_bytes())
+        for suite in json.decode(found[0].read_bytes())
         for case in suite["cases"]
         if "input" in case["given"] and case["id"] not in CLIENT_SIDE | OTHER_SHAPES
     ]
