@@ -41,6 +41,9 @@ bench: $(READY) ## measure against the bare server and peers (at most 5 minutes)
 fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time (TARGETS='http saml' for some)
 	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(TARGETS)
 
+vectors: $(READY) ## download AWS's test vectors into build/vectors (CONTRIBUTING.md says how to use them)
+	@.ci/vectors
+
 serve: $(READY) ## run the server (ARGS='--port 7878 ...' for its flags)
 	@$(BIN)/daypass serve $(ARGS)
 
@@ -53,4 +56,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench fuzz serve lock setup
+.PHONY: help demo test test-slow test-all check bench fuzz vectors serve lock setup

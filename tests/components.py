@@ -100,7 +100,7 @@ COMPONENTS: Mapping[str, Component] = {
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
-    "vectors": Component("AWS's test vectors in DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
+    "vectors": Component("`make vectors`, and DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
     "zsh": _program("zsh"),
 }
 FIXTURES: Mapping[str, str] = {"chromium": "chromium", "postgresql_url": "postgresql"}
