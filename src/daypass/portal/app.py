@@ -1,7 +1,7 @@
-"""The portal: the paths for people, and how each request to them is held in bounds.
+"""The application of the portal: its routes and the limits of requests.
 
-Owns the routes, the throttle in front of them, and what becomes of a refusal. A step runs on a worker thread: it
-checks signatures and waits for the store.
+Owns the routes, the rate limit before them, and the response to a refusal. A step runs on a worker thread, because
+it verifies signatures and waits for the store.
 """
 
 import asyncio
@@ -46,7 +46,10 @@ _LARGEST_CHOICE = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """What the routes share. `admits` counts requests by peer, as it does unsigned calls of the API."""
+    """The objects that the routes share.
+
+    `admits` counts requests by peer, like unsigned calls of the API.
+    """
 
     site: Site
     clients: Sequence[Client]
@@ -60,7 +63,7 @@ class Portal:
     rotate_days: int = 0
 
     def shows(self, step: Step) -> Handler:
-        """Return the handler of a page that is got."""
+        """Return the handler of a page that is fetched with GET."""
 
         async def handle(request: Request) -> Response:
             return await self._run(request, step, None, takes_json=False)
@@ -68,7 +71,10 @@ class Portal:
         return handle
 
     def takes(self, step: Step, *, most: int, json: bool = False) -> Handler:
-        """Return the handler of a form of at most `most` bytes, from a page of ours or from a command."""
+        """Return the handler of a form from one of our pages or a command.
+
+        A body has at most `most` bytes.
+        """
 
         async def handle(request: Request) -> Response:
             return await self._run(request, step, most, takes_json=json)
@@ -76,7 +82,7 @@ class Portal:
         return self._ours(handle)
 
     def receives(self, step: Step, *, most: int) -> Handler:
-        """Return the handler of a form that pages of other sites send, as identity providers do."""
+        """Return the handler of a cross-site form, as identity providers send it."""
 
         async def handle(request: Request) -> Response:
             return await self._run(request, step, most, takes_json=False)
@@ -85,7 +91,7 @@ class Portal:
 
     def _ours(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
-            # Before the body is read: what another site's browser sends costs nothing and uses nothing up.
+            # Checked before the body is read, so that a cross-site request does not use any resources or limits.
             try:
                 self.site.require_our_page(request)
             except AccessDenied as fault:
@@ -110,13 +116,13 @@ class Portal:
             return await steps(request_id)
         except Fault as fault:
             return _refused(request, fault, request_id)
-        except Exception as bug:  # noqa: BLE001 - a bug of ours is answered with a request id, never with a traceback
+        except Exception as bug:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
             self.report_bug(request_id, bug)
             failure = InternalFailure("The request failed because of an unknown error.")
             return _refused(request, failure, request_id)
 
     def waits(self, steps: Callable[[Request, str], Awaitable[Response]]) -> Handler:
-        """Return the handler of a page whose steps wait for somebody else."""
+        """Return the handler of a page whose steps wait for another server."""
 
         async def handle(request: Request) -> Response:
             return await self._guard(request, partial(steps, request))
@@ -124,7 +130,10 @@ class Portal:
         return handle
 
     async def work(self, step: Callable[[Unpack[Ts]], T], *given: *Ts) -> T:
-        """Run a step on a worker thread. Keys that it finds missing are fetched, once, and it runs again."""
+        """Run a step on a worker thread.
+
+        If the step needs missing keys, they are fetched once, and the step runs again.
+        """
         run = asyncio.get_running_loop().run_in_executor
         try:
             return await run(self.workers, step, *given)
@@ -138,10 +147,10 @@ class Portal:
 
 
 def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]:
-    """Return the application that serves every path that is nobody else's."""
+    """Return the application for every path that no other handler serves."""
     application = Starlette(routes=_routes(portal), exception_handlers={HTTPException: _nothing_here})
-    # Starlette would send a browser that asks for /saml/ on to /saml, with all that it posted, at whatever host the
-    # request names and without TLS where a proxy ended it. A path has one spelling here.
+    # Starlette would redirect a request for /saml/ to /saml with its form data: to the host in the request, and
+    # without TLS if a proxy terminated it. Here each path has one spelling.
     application.router.redirect_slashes = False
 
     async def serve(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -210,14 +219,14 @@ async def _asset(request: Request) -> Response:
 
 
 def _done(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
-    """GET /handover/done: where a hand-over ends for the person."""
+    """GET /handover/done: the last page of a CLI sign-in."""
     return pages.page(
         "end.html", {"title": "Handed over", "text": "Your terminal has what it waited for.", "good": True}
     )
 
 
 def _declined(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
-    """GET /handover/declined: the same, where the person did not want it."""
+    """GET /handover/declined: the last page of a declined CLI sign-in."""
     return pages.page("end.html", {"title": "Declined", "text": "Your terminal gets nothing.", "good": False})
 
 
@@ -227,7 +236,7 @@ def _refused(request: Request, fault: Fault, request_id: str) -> Response:
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
-    """Answer a path or a method that is none, in a sentence, and a browser with a page that leads on."""
+    """Answer an unknown path or method with a sentence, or a page for a browser."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     headers = dict(getattr(error, "headers", None) or {}) | {"cache-control": "no-store"}
     if status == 405:  # noqa: PLR2004 - Method Not Allowed

@@ -1,8 +1,8 @@
-"""Sign-ins that this server began: what the browser carries until the identity provider's answer comes back.
+"""Pending logins: cookies that bind a sign-in to its browser.
 
-Owns the cookie: sealed, readable by nobody but us, one for each sign-in so that two tabs do not disturb each other,
-a few in one browser at most, good once and for ten minutes. An answer without its cookie is an answer to somebody
-else's question.
+Owns the cookie, which the browser keeps until the identity provider responds. It is sealed, so that only this server
+can read it. Each sign-in has its own cookie, so that two tabs do not interfere. A browser has a limited number of them.
+A cookie is valid once and for ten minutes. A response without its cookie belongs to the sign-in of another browser.
 """
 
 from datetime import timedelta
@@ -20,13 +20,16 @@ _MINUTES = timedelta(minutes=10)
 _BOUND = "sign-in begun"
 PREFIX = "__Host-daypass-begun-"
 MOST = 8
-"""How many sign-ins of one browser may wait for their answers. Whoever begins one more loses the oldest."""
+"""The largest number of pending logins in one browser. Another one replaces the oldest."""
 
 _NAMED = 12  # characters of the identifier in the cookie's name
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A sign-in that waits for its answer: at which provider, for which hand-over, and OpenID Connect's secrets."""
+    """A pending login.
+
+    It has the provider, the CLI sign-in that it is for, and the secrets of OpenID Connect.
+    """
 
     kind: Literal["saml", "oidc"]
     id: str
@@ -45,17 +48,20 @@ _decode = msgspec.msgpack.Decoder(Begun).decode
 
 
 def new_id(world: World) -> str:
-    """Return an identifier that is good for SAML and for OpenID Connect: an XML name, unpredictable."""
+    """Return an unpredictable identifier for SAML and OpenID Connect.
+
+    It is a valid XML name.
+    """
     return f"_{world.entropy(20).hex()}"
 
 
 def last_second(world: World) -> int:
-    """Return when a sign-in that begins now is over."""
+    """Return the second at which a sign-in that starts now expires."""
     return int((world.now + _MINUTES).timestamp())
 
 
 def remember(response: Response, begun: Begun, request: Request, world: World) -> Response:
-    """Let the browser carry a sign-in that has begun."""
+    """Set the cookie of a pending login."""
     _make_room(response, request, world)
     now = int(world.now.timestamp())
     sealed = seal(Purpose.PORTAL, _encode(begun), bound_to=_BOUND, ring=world.ring, now=now, entropy=world.entropy)
@@ -66,16 +72,16 @@ def remember(response: Response, begun: Begun, request: Request, world: World) -
         path="/",
         secure=True,
         httponly=True,
-        # A SAML answer is a form that another site sends, and brings along no stricter cookie than this one.
+        # A SAML response is a cross-site form, and browsers send only SameSite=None cookies with it.
         samesite="none" if begun.kind == "saml" else "lax",
     )
     return response
 
 
 def _make_room(response: Response, request: Request, world: World) -> None:
-    """Take from the browser what is over and, where it carries too many, what is oldest.
+    """Delete expired cookies and, if there are too many, the oldest.
 
-    Whoever may open pages in it could otherwise fill it until its requests are too large to be read.
+    Otherwise a site that can open pages in the browser could add cookies until its requests are too large.
     """
     waiting: list[tuple[int, str]] = []
     for name, sealed in request.cookies.items():
@@ -90,7 +96,7 @@ def _make_room(response: Response, request: Request, world: World) -> None:
 
 
 def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, world: World) -> Begun | None:
-    """Return the sign-in of this identifier if this browser began it, or None."""
+    """Return the pending login if this browser started it, or None."""
     begun = _opened(request.cookies.get(_cookie(identifier), ""), world)
     if begun is None or (begun.kind, begun.id) != (kind, identifier):
         return None
@@ -98,13 +104,13 @@ def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, world
 
 
 def use_up(begun: Begun, world: World) -> bool:
-    """Take a sign-in's one answer. Tells whether nobody has before."""
+    """Use up a pending login. Return False if it was already used."""
     with world.apart() as writer:
         return writer.claim(f"sign-in:{begun.id}", until=world.now + _MINUTES)
 
 
 def forget(response: Response, begun: Begun) -> Response:
-    """Take the cookie from the browser."""
+    """Delete the cookie of a pending login."""
     _delete(response, _cookie(begun.id))
     return response
 

@@ -1,7 +1,7 @@
-"""The choice of a role: the page that offers what a sign-in may take, and the step that takes one.
+"""The choice of a role: the page of roles, and the step to credentials.
 
-Owns what both show and answer, for every kind of sign-in. The second step is a call of the API like any other, through
-the same pipeline, with the proof that was put aside; what it gives goes to the page, or to the command that waits.
+Owns the pages and responses of both steps, for every kind of sign-in. The second step calls the API through the same
+pipeline as every client, with the stored proof. The credentials go to the page or to the waiting command.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ from daypass.portal.sign_ins import MINUTES, Proof, Ticket
 from daypass.portal.site import Site
 from daypass.portal.web_offer import prove_token
 
-_MOST_FOLDED = 6  # accounts that stand open on one page
+_MOST_FOLDED = 6  # accounts that one page shows unfolded
 
 
 @dataclass(frozen=True, slots=True)
 class OfferedRole:
-    """A role that is open, through which provider, and the longest session in seconds."""
+    """A role to choose, its provider, and its longest session in seconds."""
 
     role: str
     provider: str
@@ -39,9 +39,10 @@ class OfferedRole:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Who signed in, and what is open to them. `closed` counts the roles that were named in vain.
+    """The signed-in person, and the roles that they can assume.
 
-    `account` is the one whose provider vouches for them. It is empty where the operator set up the provider.
+    `closed` counts the roles that the proof names and that cannot be assumed. `account` owns the identity provider.
+    It is empty if the operator configured the provider.
     """
 
     subject: str
@@ -60,7 +61,7 @@ class Choice:
     site: Site
 
     def offer(self, request: Request, offered: Offered, proof: Proof, world: World) -> Response:
-        """Put the proof aside and show the roles."""
+        """Store the proof and show the roles."""
         handover = handovers.get_waiting(proof.handover, world) if proof.handover else None
         roles = offered.roles
         if handover is not None and handover.role:
@@ -82,7 +83,7 @@ class Choice:
         return sign_ins.with_cookie(page, ticket, request)
 
     def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """Trade the proof that was put aside for one role's credentials."""
+        """Exchange the stored proof for the credentials of one role."""
         role, provider, duration = (fields.get(name, "") for name in ("RoleArn", "PrincipalArn", "DurationSeconds"))
         if not role or not provider:
             raise InvalidParameterValue("RoleArn and PrincipalArn say which role is chosen.")
@@ -93,7 +94,10 @@ class Choice:
         return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def _relayed(self, proof: Proof, role: str, provider: str) -> Response | None:
-        """Give the proof itself to a command that asks for it, or return None where none does."""
+        """Give the proof to a command that requests it.
+
+        Returns None if no command requests the proof.
+        """
         if not proof.handover:
             return None
         with self.site.world() as world:
@@ -106,7 +110,7 @@ class Choice:
             return _back_to(handovers.settle(proof.handover, "approved", result, world))
 
     def _redeemed(self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str) -> Response:
-        """Give the role's credentials to the page, or to the command that waits."""
+        """Give the credentials of the role to the page or the waiting command."""
         role, provider, _ = chosen
         status, document = self._redeem(request, proof, chosen, request_id)
         if "Error" in document:
@@ -116,9 +120,10 @@ class Choice:
         return self._show(request, document, role)
 
     def require_keys(self, request: Request, fields: Mapping[str, str], world: World) -> None:
-        """See that the keys are at hand that a proof will be judged by, before it is taken: that happens once.
+        """Verify that the keys for a proof are available.
 
-        Raises KeysNeeded where they have to be fetched.
+        This happens before the proof is used, because a proof can be used only once. Raises KeysNeeded if keys must be
+        fetched.
         """
         try:
             proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), world)
@@ -127,10 +132,10 @@ class Choice:
         except KeysNeeded:
             raise
         except Fault:
-            return  # What is wrong with it, the choice itself says.
+            return  # choose() returns the error.
 
     def decline(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """Tell the command that waits that it gets nothing."""
+        """Decline the CLI sign-in of the waiting command."""
         proof = self._take(request, fields, request_id)
         answer = pages.redirect("/login")
         if proof.handover:
@@ -139,7 +144,7 @@ class Choice:
         return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """Return credentials, which the page sends along, as a file. Nothing of them stays here."""
+        """Return the credentials in the form as a file. They are not stored."""
         form = FORMS.get(fields.get("Format", ""))
         if form is None:
             raise InvalidParameterValue("Format is none of " + ", ".join(FORMS))
@@ -209,19 +214,19 @@ def _require_asked(handover: Handover, proof: Proof, role: str) -> None:
 
 
 def _back_to(settled: Handover) -> Response:
-    """Send the browser to the command that waits on loopback, or tell the person to go back to it."""
+    """Redirect to the listener of the command, or to a last page."""
     if settled.mode == "loopback":
         return pages.redirect(returning_url(settled))
     return pages.redirect("/handover/done" if settled.outcome == "approved" else "/handover/declined")
 
 
 def _forms_to(handover: Handover | None) -> tuple[str, ...]:
-    # The answer to the form sends the browser on to the command's own listener, and browsers ask this policy first.
+    # The response to the form redirects to the listener of the command, and browsers apply this policy to redirects.
     return (loopback_origin(handover.redirect_uri),) if handover is not None and handover.redirect_uri else ()
 
 
 def asking_of(handover: Handover) -> dict[str, str]:
-    """Return what a page shows of a command that waits."""
+    """Return the values that a page shows about a waiting command."""
     return {
         "machine": handover.machine,
         "peer": handover.peer,

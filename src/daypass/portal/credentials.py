@@ -1,7 +1,7 @@
-"""Credentials in the forms that people take them in: for four shells, for the credentials file, as JSON.
+"""The output formats of credentials: four shells, the AWS files, and JSON.
 
-Owns the table FORMS and how a value is quoted in each. Only what looks like credentials of ours is written at all, so
-that no form can be made to say anything else.
+Owns the table FORMS and the quoting in each format. Every value must match the pattern of our own credentials, so that
+a form cannot insert other text.
 """
 
 import re
@@ -25,9 +25,9 @@ _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]/_~-]+")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Temporary credentials of one role, the name for their profile, and the server that knows them.
+    """Temporary credentials of one role, their profile name and their server.
 
-    `region` is one that the server serves: without any, the AWS tools refuse to ask.
+    `region` is a region that the server serves: AWS tools do not send requests without a region.
     """
 
     key_id: str
@@ -56,7 +56,7 @@ class Credentials:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment variables. Only the services that are served here are sent here."""
+        """The environment variables. Only STS and IAM use this endpoint."""
         return {
             "AWS_ACCESS_KEY_ID": self.key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret,
@@ -70,7 +70,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to write credentials: what it is called, the name of its file, and how it is written."""
+    """One output format: its label, its file name and its writer."""
 
     label: str
     file: str
@@ -78,7 +78,7 @@ class Form:
 
 
 def _each(line: str) -> Callable[[Credentials], str]:
-    # No value holds a quote, a blank or a sign that a shell would expand: the checks above see to it.
+    # The checks above ensure that no value contains a quote, a blank or a character that a shell expands.
     def write(credentials: Credentials) -> str:
         return "".join(line.format(name, value) + "\n" for name, value in credentials.variables.items())
 
@@ -106,18 +106,19 @@ def _json(credentials: Credentials) -> str:
 
 
 def sign_in_command(credentials: Credentials, role: str, method: str) -> str:
-    """Return the command that gets these credentials by itself, in a form that every shell reads alike.
+    """Return the `daypass login` command for these credentials.
 
-    A role whose path holds signs that a shell would expand is left to be chosen on the page.
+    The command works in every shell. If the path of the role contains characters that a shell expands, the command
+    omits the role, and the person chooses it on the page.
     """
     which = f" --role {role}" if _PLAIN_ROLE.fullmatch(role) else ""
     return f"daypass login {method} --endpoint-url {credentials.endpoint}{which}"
 
 
 def _services_block(credentials: Credentials) -> str:
-    """Return what ~/.aws/config needs beside the profile, so that plain tools find this server.
+    """Return the ~/.aws/config sections with the endpoint of this server.
 
-    The section is named after the server, as `daypass login` names it: people may have several servers.
+    The services section has the name of the server, like the one of `daypass login`: people may use several servers.
     """
     server = "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(credentials.endpoint).netloc.lower()).strip("-")
     return (

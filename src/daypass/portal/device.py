@@ -1,7 +1,7 @@
-"""The page on which a person types the short code that a terminal shows.
+"""The page for the short code of a CLI sign-in (RFC 8628 section 3.3).
 
-Owns the link between the code and the browser: what it leads to is good in that browser alone, so that nobody can send
-somebody else a link that skips the typing.
+Owns the binding of the code to the browser: the next steps work only in the browser in which the code was entered, so
+that an attacker cannot send another person a link that skips this page.
 """
 
 import re
@@ -27,17 +27,17 @@ _TOO_MANY = "Too many wrong codes came from your network. Wait five minutes, the
 
 @dataclass(frozen=True, slots=True)
 class DevicePage:
-    """The steps. `providers` is the page that follows."""
+    """The steps of the code page. `providers` returns the next page."""
 
     site: Site
     providers: Callable[[World, Handover, str], Response]
 
     def ask(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /device: ask for the code."""
+        """GET /device: show the form for the code."""
         return _form("")
 
     def take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """POST /device: show who asks, and go on to the sign-in."""
+        """POST /device: show the requesting command and the sign-in."""
         with self.site.world() as world:
             try:
                 handover = handovers.try_code(fields.get("code", ""), peer_of(request), world)
@@ -45,7 +45,7 @@ class DevicePage:
                 return _form(_TOO_MANY, status=429)
             if handover is None:
                 return _form(_WRONG, status=400)
-            # A browser keeps its secret for as many codes as are typed in its tabs.
+            # A browser keeps one secret for the codes of all its tabs.
             known = request.cookies.get(_COOKIE, "")
             new = to_base64url(world.entropy(32))
             secret = known if _SECRET.fullmatch(known) else new
@@ -57,13 +57,16 @@ class DevicePage:
 
 
 def bound_handover(handle: str, request: Request, world: World) -> Handover:
-    """Return the hand-over that a sign-in begins for. One by code must have been typed in this very browser."""
+    """Return the CLI sign-in that a login starts for.
+
+    In device mode, the code must have been entered in this browser. Raises ExpiredTokenException otherwise.
+    """
     secret = request.cookies.get(_COOKIE, "")[:_LONGEST]
     if secret:
         try:
             return handovers.find(handle, world, bound_to=secret)
         except ExpiredTokenException:
-            pass  # A browser may have typed a code before, and now comes from a command on its own machine.
+            pass  # The cookie may be from an earlier code, and this request from a command on the same machine.
     found = handovers.find(handle, world)
     if found.mode != "loopback":
         raise ExpiredTokenException("Type the code that your terminal shows, at /device.")

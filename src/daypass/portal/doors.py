@@ -1,13 +1,13 @@
-"""The identity providers that people may sign in with, as the sign-in page lists them.
+"""The SAML login options that the sign-in page lists.
 
-Owns what of a registered SAML provider is shown: the host that the browser will be sent to, never a name that whoever
-registered it chose. Many accounts may have registered the same provider; it stands there once.
+Owns the displayed data of a registered SAML provider: the host that the browser is sent to, never a name that an
+account chose. A provider that many accounts registered is listed once.
 
-* Each account's providers are read by themselves and only their summaries are kept, so that a page costs the same
-  however large the metadata is, and a change in one account does not let another account's metadata be read again.
-* A request costs the same however many providers there are: they are put together after a change, not at each request.
-* Where there are more providers than a page lists, accounts take turns: none can fill the page for the others. A link
-  to a provider works whether the page lists it or not.
+* The providers of each account are loaded separately, and only their summaries are cached. The cost of a page does not
+  depend on the size of the metadata, and a change in one account does not reload the metadata of other accounts.
+* The list is built once after a change, not for each request. The cost of a request does not depend on its length.
+* If there are more providers than a page lists, accounts take turns, so that one account cannot fill the page. A link
+  to a provider works even if the page does not list it.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from daypass.directory.store import Reader, Views, keeps_little
 from daypass.federation.saml.authn_request import POST, REDIRECT
 from daypass.operations.saml_summaries import find_summary
 
-_BATCH = 5  # records that are in memory at once: each holds a whole metadata document
+_BATCH = 5  # records in memory at the same time: each contains a whole metadata document
 _MOST = 500
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _ADDRESS = re.compile(
@@ -36,7 +36,7 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SamlDoor:
-    """One SAML provider's sign-in. `post` is empty where the browser can be redirected."""
+    """One SAML login option. `post` is empty if the browser can be redirected."""
 
     key: str
     entity_id: str
@@ -47,7 +47,7 @@ class SamlDoor:
 
     @property
     def path(self) -> str:
-        """Where on the host the browser is sent: it tells apart what one host has several of."""
+        """The rest of the address: it distinguishes several providers of one host."""
         return (self.redirect or self.post).partition("://")[2].removeprefix(self.host)
 
 
@@ -61,21 +61,24 @@ class RegisteredDoor:
 
 @keeps_little
 def load_account_doors(reader: Reader, account: str) -> tuple[RegisteredDoor, ...]:
-    """Return the SAML providers of one account that can be asked to sign somebody in."""
+    """Return the SAML providers of one account that have a sign-on address."""
     providers = records.each(reader, SamlProvider, account, batch=_BATCH)
     return tuple(RegisteredDoor(door, each.created) for each in providers if (door := _door(each)) is not None)
 
 
 @keeps_little
 def load_sign_of_change(reader: Reader) -> object:
-    """Return a value that is another one once any SAML provider of any account was added, changed or removed."""
+    """Return an object that is replaced when any SAML provider changes.
+
+    A change is the creation, update or deletion of a provider in any account.
+    """
     reader.page(records.kind_name(SamlProvider), None, limit=1)
     return object()
 
 
 @dataclass(frozen=True, slots=True)
 class _Merged:
-    """All registered providers, as they were when `sign` was read."""
+    """All registered providers at the time when `sign` was read."""
 
     sign: object
     registered: Mapping[str, Sequence[RegisteredDoor]]
@@ -84,22 +87,22 @@ class _Merged:
 
 
 class SamlDoors:
-    """The SAML providers of all accounts, put together once after each change and not at each request."""
+    """The SAML login options of all accounts, built once after each change."""
 
     def __init__(self) -> None:
         self._merging = threading.Lock()
         self._merged = _Merged(object(), {}, {}, ())
 
     def listed(self, views: Views) -> tuple[SamlDoor, ...]:
-        """Return the SAML providers that the sign-in page lists, by host."""
+        """Return the login options that the sign-in page lists, sorted by host."""
         return self._fresh(views).listed
 
     def find(self, views: Views, key: str) -> SamlDoor | None:
-        """Return the SAML provider of a link, or None. It need not be on the page."""
+        """Return the login option of a link, or None. The page may omit it."""
         return self._fresh(views).doors.get(key)
 
     def _fresh(self, views: Views) -> _Merged:
-        # The sign is read first: what changes after it makes the next request merge again.
+        # The sign is read first, so that a later change causes another merge at the next request.
         sign = views.get(load_sign_of_change)
         if self._merged.sign is sign:
             return self._merged
@@ -110,7 +113,7 @@ class SamlDoors:
 
 
 def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
-    """Return what is registered now. Only providers of accounts that changed are put together anew."""
+    """Return the current providers. Only changed accounts are merged again."""
     registered = _registered(views)
     accounts = registered.keys() | before.registered.keys()
     changed = [account for account in accounts if registered.get(account) is not before.registered.get(account)]
@@ -129,7 +132,7 @@ def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
 def _registered(views: Views) -> dict[str, Sequence[RegisteredDoor]]:
     accounts = views.get(load_accounts_with, records.kind_name(SamlProvider))
     every = ((account, views.get(load_account_doors, account)) for account in accounts)
-    # Where one turn of all accounts is longer than a page, a number that nobody chose decides who is on it.
+    # If one turn of all accounts is longer than a page, a hash decides: tenants cannot choose it.
     return dict(sorted(((account, doors) for account, doors in every if doors), key=lambda pair: _place(pair[0])))
 
 
@@ -144,7 +147,7 @@ def _in_turns(every: Sequence[Sequence[RegisteredDoor]]) -> Iterator[RegisteredD
 
 
 def _alike(every: Iterable[RegisteredDoor]) -> dict[str, SamlDoor]:
-    """Return each provider once, with the accounts that registered it, the earliest first."""
+    """Return each provider once, with its accounts in order of registration."""
     found: dict[str, list[RegisteredDoor]] = {}
     for each in every:
         found.setdefault(each.door.key, []).append(each)
@@ -175,7 +178,7 @@ def _door(provider: SamlProvider) -> SamlDoor | None:
 
 
 def _location(summary: MetadataSummary, binding: str) -> str:
-    """Return where a provider signs people in, or nothing: no address but a web address is ever followed."""
+    """Return the sign-on address of a provider, or "" if it is not a web address."""
     location = dict(summary.sign_on).get(binding, "")
     if not _ADDRESS.fullmatch(location):
         return ""

@@ -1,6 +1,6 @@
-"""The two calls of a command line that waits for a sign-in: ask, and redeem. docs/handover.md is the protocol.
+"""The two endpoints of a CLI sign-in: request and redeem.
 
-Owns how they are read and answered. What a hand-over is and who may move it is handovers.py's.
+Owns parsing and responses; docs/handover.md specifies the protocol. Leaves the states of a CLI sign-in to handovers.py.
 """
 
 import re
@@ -30,12 +30,12 @@ _DELIVERIES: Mapping[str, Delivery] = {"credentials": "credentials", "assertion"
 
 @dataclass(frozen=True, slots=True)
 class HandoverApi:
-    """The two calls."""
+    """The two endpoints."""
 
     site: Site
 
     def begin(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """POST /handover: let a command wait for a person."""
+        """POST /handover: start a CLI sign-in."""
         try:
             asked = _read(fields, peer_of(request))
             with self.site.world() as world:
@@ -57,7 +57,7 @@ class HandoverApi:
         )
 
     def redeem(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """POST /handover/token: give what was approved, once."""
+        """POST /handover/token: return the approved result, once."""
         handle, verifier, code = (fields.get(name, "") for name in ("handover", "code_verifier", "code"))
         try:
             with self.site.world() as world:
@@ -72,7 +72,7 @@ class HandoverApi:
 
 
 def _read(fields: Mapping[str, str], peer: str) -> Handover:
-    """Return what is asked for, or raise NotRedeemed where it cannot be."""
+    """Return the requested CLI sign-in. Raises NotRedeemed if it is invalid."""
     mode = _MODES.get(fields.get("mode", ""))
     if mode is None:
         raise _unreadable("mode is loopback or device")

@@ -1,7 +1,10 @@
-"""Hand-overs: sign-ins that a command line waits for, from asking to redeeming.
+"""CLI sign-ins: sign-ins that a command waits for (compare RFC 8628).
 
-Owns their states and who may move them: whoever has the verifier redeems, once; whoever was signed in through the page
-of this very hand-over approves or declines; five wrong verifiers end it. The protocol is in docs/handover.md.
+Owns their states and transitions (protocol: docs/handover.md):
+
+* A person who signed in through the page of this CLI sign-in approves or declines it, once.
+* A command with the code verifier redeems it, once.
+* Five wrong code verifiers end it.
 """
 
 import hashlib
@@ -25,7 +28,7 @@ MINUTES = timedelta(minutes=5)
 INTERVAL = 2
 MOST_WRONG = 5
 _MOST_WAITING_A_PEER = 200
-# Without vowels no code spells a word, and none of these is taken for another.
+# Without vowels, codes do not spell words. The letters cannot be confused with each other.
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
 _NAME = "handover:"
@@ -37,7 +40,7 @@ Delivery = Literal["credentials", "assertion"]
 
 
 class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a command asked for, and what came of it."""
+    """The request of a command, and its outcome."""
 
     mode: Mode
     challenge: str
@@ -60,12 +63,12 @@ class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """Where it waits."""
+        """The name of its record in the store."""
         return _NAME + self.user_code
 
 
 class NotRedeemed(Exception):  # noqa: N818 - read as a sentence
-    """Why a hand-over gives nothing now, in the protocol's own words."""
+    """The error of the protocol if a CLI sign-in cannot be redeemed now."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -77,7 +80,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def begin(asked: Handover, world: World) -> Handover:
-    """Let a hand-over wait under a short code of its own."""
+    """Store a pending CLI sign-in under a new short code."""
     with world.apart() as writer:
         until = world.now + MINUTES
         network = f"handover:{peer_network(asked.peer)}"
@@ -93,7 +96,10 @@ def begin(asked: Handover, world: World) -> Handover:
 
 
 def handle_of(handover: Handover, world: World, *, bound_to: str = "") -> str:
-    """Return a hand-over's handle: the command's own, or one that is good in one browser alone."""
+    """Return a handle of a CLI sign-in.
+
+    It is the handle of the command or, with `bound_to`, a handle that is valid only in one browser.
+    """
     now = int(world.now.timestamp())
     return seal(
         Purpose.PORTAL,
@@ -106,19 +112,22 @@ def handle_of(handover: Handover, world: World, *, bound_to: str = "") -> str:
 
 
 def find(handle: str, world: World, *, bound_to: str = "") -> Handover:
-    """Return the hand-over of a handle while it waits for a click. Raises ExpiredTokenException where it does not."""
+    """Return the pending CLI sign-in of a handle.
+
+    Raises ExpiredTokenException if it is not pending.
+    """
     return get_waiting(_opened(handle, world, bound_to), world)
 
 
 def try_code(typed: str, peer: str, world: World) -> Handover | None:
-    """Return the hand-over of a code that was typed from a network, or count a wrong code and return None.
+    """Return the CLI sign-in of a code, or count a wrong code and return None.
 
-    Raises Throttling for a network that has had five wrong codes in five minutes. The look at the count, the search and
-    the counting are one transaction: codes that are tried at once do not pass together, and where no wrong code can be
-    counted, a right one is not answered either.
+    Raises Throttling if five wrong codes came from the network in five minutes. One transaction reads the count, finds
+    the code and increments the count. Thus parallel attempts cannot exceed the limit, and if a wrong code cannot be
+    counted, a right code is not accepted either.
     """
     with world.snapshot() as reader:
-        _require_tries(reader, peer, world)  # A network that is held back need not wait for the writer.
+        _require_tries(reader, peer, world)  # A throttled network is refused without waiting for the writer.
     with world.apart() as writer:
         wrong = _require_tries(writer, peer, world)
         handover = _find_by_code(writer, typed, world)
@@ -128,7 +137,7 @@ def try_code(typed: str, peer: str, world: World) -> Handover | None:
 
 
 def _find_by_code(reader: Reader, typed: str, world: World) -> Handover | None:
-    """Return the hand-over of a code in any case and with any blanks, or None."""
+    """Return the CLI sign-in of a code, or None. Case and blanks are ignored."""
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
@@ -138,7 +147,10 @@ def _find_by_code(reader: Reader, typed: str, world: World) -> Handover | None:
 
 
 def get_waiting(name: str, world: World) -> Handover:
-    """Return the hand-over that waits under a name."""
+    """Return a pending CLI sign-in.
+
+    Raises ExpiredTokenException if it is not pending.
+    """
     with world.snapshot() as reader:
         found = waiting.find(reader, name, world=world)
     handover = None if found is None else _decode(found)
@@ -150,7 +162,10 @@ def get_waiting(name: str, world: World) -> Handover:
 def settle(
     name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, world: World
 ) -> Handover:
-    """Approve or decline, once. Raises ExpiredTokenException where somebody did before, or its time is over."""
+    """Approve or decline a CLI sign-in, once.
+
+    Raises ExpiredTokenException if it was already settled or has expired.
+    """
     code = to_base64url(world.entropy(24))
     with world.apart() as writer:
         found = waiting.find(writer, name, world=world)
@@ -163,7 +178,10 @@ def settle(
 
 
 def redeem(handle: str, verifier: str, code: str, world: World) -> dict[str, Any]:
-    """Return what was approved, once, to whoever has the verifier and, with loopback, the code."""
+    """Return the approved result, once.
+
+    The caller needs the code verifier and, with loopback, the code. Raises NotRedeemed otherwise.
+    """
     try:
         name = _opened(handle, world, "")
     except ExpiredTokenException as error:
@@ -215,7 +233,10 @@ def _count(handover: Handover, writer: Writer, world: World) -> None:
 
 
 def _require_tries(reader: Reader, peer: str, world: World) -> int:
-    """Return how many wrong codes were typed from a network in five minutes. Raises Throttling from five on."""
+    """Return the number of wrong codes from a network in five minutes.
+
+    Raises Throttling if there are five or more.
+    """
     wrong = int(waiting.find(reader, _tries(peer), world=world) or 0)
     if wrong >= MOST_WRONG:
         raise Throttling("Rate exceeded", detail="too many wrong codes came from this network")
@@ -247,7 +268,7 @@ def _opened(handle: str, world: World, bound_to: str) -> str:
 
 
 def _new_code(world: World) -> str:
-    # Bytes from 240 on are passed over, so that each letter is as likely as every other.
+    # Bytes of 240 and more are skipped, so that all letters are equally likely.
     letters = ""
     while len(letters) < _CODE_LENGTH:
         letters += "".join(_ALPHABET[byte % 20] for byte in world.entropy(16) if byte < 240)  # noqa: PLR2004
@@ -255,5 +276,5 @@ def _new_code(world: World) -> str:
 
 
 def shown_code(handover: Handover) -> str:
-    """Return the short code as people read it."""
+    """Return the short code in its displayed form, BCDF-GHJK."""
     return f"{handover.user_code[:4]}-{handover.user_code[4:]}"

@@ -1,6 +1,6 @@
-"""The sign-in pages: which identity providers there are, and the way to each.
+"""The sign-in pages: the list of identity providers, and the link to each.
 
-Owns the landing page and the page of a hand-over, which is the same with the command that asks above it.
+Owns the sign-in page and the page of a CLI sign-in, which also shows the requesting command.
 """
 
 from collections import Counter
@@ -28,14 +28,14 @@ _MOST_ACCOUNTS = 3
 
 
 class NoSuchProvider(SenderFault):
-    """A link to a provider that is not, or no longer, registered."""
+    """The link names a provider that is not registered."""
 
     code, status = "NoSuchEntity", 404
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The steps."""
+    """The steps of the sign-in pages."""
 
     site: Site
     saml: SamlSignIn
@@ -43,12 +43,12 @@ class Login:
     doors: SamlDoors = field(default_factory=SamlDoors)
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /login: the identity providers."""
+        """GET /login: list the identity providers."""
         with self.site.world() as world:
             return self.providers(world, None, "")
 
     def begin_saml(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /login/saml/KEY: go to a SAML provider."""
+        """GET /login/saml/KEY: send the browser to a SAML provider."""
         handle = request.query_params.get("handover", "")
         with self.site.world() as world:
             door = self.doors.find(world.views, request.path_params["key"])
@@ -62,7 +62,7 @@ class Login:
                 raise
 
     def hand_over(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /handover/at/HANDLE: where a command on this machine sends its browser."""
+        """GET /handover/at/HANDLE: show the page that a local command opens."""
         handle = request.path_params["handle"]
         with self.site.world() as world:
             handover = handovers.find(handle, world)
@@ -81,7 +81,7 @@ class Login:
         ]
         hosts = Counter(door["host"] for door in doors)
         values = {
-            # Realms and tenants share a host: then people see more of the address.
+            # Realms and tenants share a host. The page then shows more of the address.
             "doors": [{**door, "where": door["path"] if hosts[door["host"]] > 1 else ""} for door in doors],
             "handover": asking,
             "suffix": f"?handover={handle}" if handle else "",

@@ -1,7 +1,8 @@
-"""The addresses on a person's own machine that a hand-over may end at.
+"""The loopback redirect URIs of a CLI sign-in.
 
-Owns which those are. Nothing else is ever redirected to with a code.
-Rules: RFC 8252 7.3.
+Owns the rule for valid addresses. A code is never sent to any other address.
+
+* Only http with a literal loopback address and a port is valid (RFC 8252 section 7.3).
 """
 
 import re
@@ -14,13 +15,13 @@ _LAST_PORT = 65_535
 
 
 def is_loopback_address(uri: str) -> bool:
-    """Tell whether a redirect_uri is a port of the browser's own machine, by number and not by name."""
+    """Tell whether a redirect_uri is a literal loopback address with a port."""
     match = _LOOPBACK.fullmatch(uri)
     return match is not None and int(match[2]) <= _LAST_PORT
 
 
 def loopback_origin(uri: str) -> str:
-    """Return scheme, host and port."""
+    """Return scheme, host and port. Raises ValueError if it is not loopback."""
     match = _LOOPBACK.fullmatch(uri)
     if match is None:
         raise ValueError(uri)
@@ -28,6 +29,6 @@ def loopback_origin(uri: str) -> str:
 
 
 def returning_url(settled: Handover) -> str:
-    """Return where the browser goes with the outcome of a hand-over."""
+    """Return the redirect URL with the outcome of a CLI sign-in."""
     outcome = {"code": settled.code} if settled.outcome == "approved" else {"error": "access_denied"}
     return f"{settled.redirect_uri}?{urlencode({**outcome, 'state': settled.state})}"

@@ -1,6 +1,6 @@
-"""What a person may do about a refusal, beside the words that AWS has for it.
+"""Advice for a person after a refusal, in addition to the message of AWS.
 
-Owns the table. The words themselves are the API's and stay as they are; scripts get them alone.
+Owns the table of advice. The API owns the messages. Scripts get only the messages, without this advice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _NOT_TAKEN = (
 _BUSY = "Many requests came from your network. Wait a minute, then try again."
 _LATER = "It is not your doing. Try again in a moment."
 
-# Code, what the message begins with, and the step. The first row that fits counts.
+# Error code, prefix of the message, and advice. The first matching row applies.
 STEPS: Sequence[tuple[str, str, str]] = (
     ("AccessDenied", "Not authorized to perform sts:AssumeRoleWith", _CLOSED),
     ("AccessDenied", "No role trusts", _CLOSED),
@@ -44,6 +44,6 @@ STEPS: Sequence[tuple[str, str, str]] = (
 
 
 def next_step(error: Mapping[str, str]) -> str:
-    """Return what somebody may do about an error, or nothing where its own words say it."""
+    """Return advice for an error, or "" if its message is sufficient."""
     code, message = error.get("Code", ""), error.get("Message", "")
     return next((step for each, begins, step in STEPS if code == each and message.startswith(begins)), "")

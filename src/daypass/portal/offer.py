@@ -1,16 +1,17 @@
-"""Which roles a SAML response may take, when it arrives by itself.
+"""The roles that a SAML response can assume.
 
-Owns finding the provider that vouches for it, among all that were registered for its issuer, and asking each role's
-trust policy before it is offered. Nothing is minted here: whoever chooses a role goes through AssumeRoleWithSAML like
-everybody else, so that the offer can only be shorter than what would be granted, never longer.
+Owns the search for a registered provider that verifies the response, among all providers of its issuer, and the
+evaluation of each role's trust policy before the page offers the role. Leaves the credentials to AssumeRoleWithSAML,
+which every choice calls. Thus the page may offer fewer roles than the operation would grant, never more.
 
-Any tenant may register a provider under any entity ID. Hence:
+Any tenant can register a provider for any entity ID. Therefore:
 
-* The providers that the response itself names are asked first, in its order. Its author decides about nobody else.
-* Then the other providers of that entity ID are asked: accounts take turns, in an order that is drawn anew for each
-  response. What a tenant registers, and how often, takes no turn from another account.
-* A provider costs a full verification only if its keys fit the response (federation/saml/candidates.py), and providers
-  that verify alike are verified once. All of that has limits.
+* The providers that the response names are tried first, in its order. The author of the response affects only its own
+  sign-in.
+* Then the other providers of the entity ID are tried. Accounts take turns, in an order that is random for each
+  response. The registrations of one tenant do not take turns from another account.
+* A provider costs a full verification only if its keys match the response (federation/saml/candidates.py), and
+  providers with the same verification are verified once. All of these steps have limits.
 """
 
 import hashlib
@@ -41,9 +42,9 @@ from daypass.operations.world import World
 
 _OPERATION = AssumeRoleWithSAML()
 MOST_VERIFIED = 50
-"""How often one response is verified at most. Providers that verify it alike count once."""
+"""The largest number of verifications for one response. Providers with the same verification count once."""
 MOST_ASKED = 256
-"""How many providers one response is compared with at most."""
+"""The largest number of providers that one response is compared with."""
 _SEED_BYTES = 16
 _UNKNOWN = "Issuer not present in specified provider"
 _NONE_OPEN = "Not authorized to perform sts:AssumeRoleWithSAML"
@@ -51,7 +52,10 @@ _NONE_OPEN = "Not authorized to perform sts:AssumeRoleWithSAML"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Who signed in, and the roles that are open to them. `closed` counts those that the assertion names in vain."""
+    """The signed-in person, and the roles that they can assume.
+
+    `closed` counts the roles in the assertion that cannot be assumed.
+    """
 
     identity: SamlIdentity
     roles: tuple[RolePair, ...]
@@ -60,7 +64,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class ResponseJudge:
-    """Judges one response by one provider after another."""
+    """Verifies one response against one provider after another."""
 
     unverified_response: str
     issuer: str
@@ -71,24 +75,27 @@ class ResponseJudge:
     _verified: dict[object, VerifiedAssertion | Fault] = field(default_factory=dict)
 
     def find_trust(self, arn: str) -> Trust | None:
-        """Return a provider if it is registered for the issuer of the response, or None."""
+        """Return the provider if it has the issuer of the response, or None."""
         if arn not in self.registered:
             return None
         try:
             return find_trust(arn, self.world)
         except Fault:
-            return None  # A provider that cannot be read judges nothing, and keeps no other from judging.
+            return None  # An unreadable provider does not verify the response, and does not stop other providers.
 
     def identify(self, trust: Trust) -> SamlIdentity | None:
-        """Return whom the response speaks for to a provider, or None if the provider's keys do not fit it.
+        """Return the identity in the response, as verified by a provider.
 
-        Raises the Fault that STS answers with, and BudgetSpentError.
+        Returns None if the keys of the provider do not match. Raises the Fault of STS, or BudgetSpentError.
         """
         alike = self.candidates.find_alike(trust, self.world.now)
         return None if alike is None else self.identify_as(alike, trust)
 
     def identify_as(self, alike: object, trust: Trust) -> SamlIdentity:
-        """Return the same for a provider that has something in common with all that verify the response alike."""
+        """Return the identity, and share the verification between providers.
+
+        `alike` is a key that all providers with the same verification have.
+        """
         verified = self._verified.get(alike)
         if verified is None:
             if len(self._verified) >= MOST_VERIFIED:
@@ -110,16 +117,19 @@ class ResponseJudge:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Whom a response speaks for, and who can say so of further providers."""
+    """A verified identity, and the object that tries further providers."""
 
     identity: SamlIdentity
     judge: ResponseJudge
 
 
 def judge(unverified_response: str, world: World, *, request_id: str) -> Judged:
-    """Return whom a response speaks for, whatever its roles are. They may be another STS's."""
+    """Return the verified identity in a response.
+
+    Its roles are not evaluated: they may belong to another STS.
+    """
     issuer = find_unverified_issuer(unverified_response)
-    root = decode_response(unverified_response)  # It says what is wrong with a response that cannot be read at all.
+    root = decode_response(unverified_response)  # Raises a precise Fault if the response cannot be parsed.
     if issuer is None:
         raise InvalidIdentityToken(_UNKNOWN, detail="the response names no issuer")
     registered = frozenset(world.views.get(load_providers_of, issuer))
@@ -128,7 +138,10 @@ def judge(unverified_response: str, world: World, *, request_id: str) -> Judged:
 
 
 def _first_identity(judging: ResponseJudge) -> SamlIdentity:
-    """Return the identity as the first provider that vouches for it reads it, or raise the first refusal."""
+    """Return the identity from the first provider that verifies it.
+
+    Raises the first refusal if no provider verifies the response.
+    """
     first: Trust | None = None
     refusal: Fault | None = None
     for trust in islice(_trusts(judging), MOST_ASKED):
@@ -144,14 +157,14 @@ def _first_identity(judging: ResponseJudge) -> SamlIdentity:
             return identity
     if first is None:
         raise InvalidIdentityToken(_UNKNOWN, detail=f"no provider is registered for {judging.issuer!r}")
-    if refusal is None:  # No provider's keys fit: the first one says in which way.
+    if refusal is None:  # The keys of no provider match. The first provider returns the precise error.
         with suppress(BudgetSpentError):
             return judging.identify_as(first.provider_arn, first)
     raise refusal or InvalidIdentityToken(_UNKNOWN)
 
 
 def _trusts(judging: ResponseJudge) -> Iterator[Trust]:
-    """Yield the providers that a response names, then the others of its issuer, as accounts take turns."""
+    """Yield the providers that a response names, then the others in turns."""
     named = judging.candidates.named
     for arn in chain(named, _others(judging, frozenset(named))):
         trust = judging.find_trust(arn)
@@ -172,7 +185,10 @@ def _others(judging: ResponseJudge, named: frozenset[str]) -> Iterator[str]:
 
 
 def offer_roles(judged: Judged, around: Surroundings, world: World) -> Offer:
-    """Return what a response may take. Raises the Fault that STS would answer with where it may take nothing."""
+    """Return the roles that a response can assume.
+
+    Raises the Fault of STS if it cannot assume any role.
+    """
     identity = judged.identity
     roles: set[RolePair] = set()
     for arn in dict.fromkeys(pair.provider for pair in identity.roles):
@@ -186,11 +202,11 @@ def offer_roles(judged: Judged, around: Surroundings, world: World) -> Offer:
 
 
 def _open_roles(judging: ResponseJudge, trust: Trust, around: Surroundings, world: World) -> list[RolePair]:
-    """Return the roles of one provider whose trust policies let this assertion in."""
+    """Return the roles of one provider whose trust policies allow the assertion."""
     try:
         identity = judging.identify(trust)
     except (Fault, BudgetSpentError):
-        return []  # Another account's provider may ask for more.
+        return []  # The provider of another account may have stricter rules.
     if identity is None:
         return []
     mine = [pair for pair in identity.roles if pair.provider == trust.provider_arn]

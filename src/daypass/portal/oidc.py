@@ -1,9 +1,13 @@
-"""OpenID Connect at the portal: send a browser to a provider, redeem the code that it comes back with, offer roles.
+"""OpenID Connect sign-in: redirect, redeem the code, show the roles.
 
-Owns the order of the steps, and that no code goes to a provider that did not make it: each provider sends people back
-to an address of its own, and says who it is where it promised to. Steps that wait for the provider run on the event
-loop, so that one that hangs holds no worker; the others run on a worker. The ID token never reaches the browser.
-Rules: OpenID Connect Core 1.0, 3.1; RFC 9700, 4.4 (mix-up) and 4.5 (code injection); RFC 9207.
+Owns the order of the steps. Steps that wait for the provider run on the event loop, so that a provider that hangs does
+not block a worker; the other steps run on a worker.
+
+* The sign-in is the authorization code flow (OpenID Connect Core 1.0 section 3.1).
+* A code is only sent to the provider that issued it: each provider has its own redirect URI, and must send `iss` if it
+  advertises it (mix-up attack, RFC 9700 section 4.4; RFC 9207).
+* PKCE and the nonce bind the code to the browser (code injection, RFC 9700 section 4.5).
+* The ID token is never sent to the browser.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,8 +52,8 @@ _ONCE = ("state", "code", "iss", "error")
 _LONGEST_CODE = 4_096
 _LONGEST_STATE = 64
 
-# What providers answer instead of a code, by RFC 6749 4.1.2.1 and OpenID Connect Core 3.1.2.6. Their own descriptions
-# are for the audit log: whoever writes them is not known to us, and a page of ours would lend them our name.
+# Error responses of providers (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6). The error_description
+# goes only to the audit log: its author is unknown, and people would read it as a message of this server.
 _DECLINED = "{} did not sign you in: you declined, or it does not let you use this application."
 _TRY_THERE = "{} wants something of you first. Sign in again, and answer what it asks."
 _TROUBLE = "{} has trouble of its own. Try again in a moment."
@@ -71,7 +75,7 @@ _SAID: Mapping[str, tuple[type[Fault], str]] = {
 
 
 class NoSuchClient(SenderFault):
-    """A link to a provider that is not, or no longer, configured."""
+    """The link names a provider that is not configured."""
 
     code, status = "NoSuchEntity", 404
 
@@ -88,29 +92,32 @@ class OidcSignIn:
 
     @property
     def redirect_uri(self) -> str:
-        """What the addresses begin with where providers send browsers back to."""
+        """The common prefix of the redirect URIs of all providers."""
         return f"{self.site.settings.public_url}/login/oidc/callback"
 
     def returns_to(self, client: Client) -> str:
-        """Return where one provider sends browsers back to. No other one does, so that none can pass for another."""
+        """Return the redirect URI of one provider.
+
+        Each provider has its own, so that it cannot impersonate another provider.
+        """
         return f"{self.redirect_uri}/{client.name}"
 
     def find_client(self, key: str) -> Client:
-        """Return the client that a link means, or raise."""
+        """Return the client of a link. Raises NoSuchClient if it does not exist."""
         found = next((client for client in self.clients if client.key == key), None)
         if found is None:
             raise NoSuchClient("There is no such identity provider.")
         return found
 
     async def endpoints(self, client: Client) -> Endpoints:
-        """Ask a provider where people sign in."""
+        """Return the endpoints of a provider. Raises IDPCommunicationError."""
         try:
             return await self.places.find(client)
         except (Unreachable, Unacceptable) as fault:
             _refuse_provider(client, fault)
 
     def begin(self, request: Request, client: Client, endpoints: Endpoints) -> Response:
-        """Send the browser to a provider, with secrets that it carries but cannot read."""
+        """Redirect the browser to a provider, with a cookie of sealed secrets."""
         handle = request.query_params.get("handover", "")
         with self.site.world() as world:
             handover = bound_handover(handle, request, world).name if handle else ""
@@ -129,7 +136,7 @@ class OidcSignIn:
             return begun.remember(pages.redirect(url), carried, request, world)
 
     def returned(self, request: Request, request_id: str) -> tuple[Begun, Client]:
-        """Return the sign-in that a browser comes back from, which this takes the one answer of."""
+        """Return the pending login of a browser that returns, and use it up."""
         query = request.query_params
         with self._recorded(request, request_id):
             with self.site.world() as world:
@@ -143,7 +150,7 @@ class OidcSignIn:
         return found, client
 
     async def redeem(self, request: Request, carried: Begun, client: Client, request_id: str) -> str:
-        """Return the ID token, unverified, for the code that the browser brings."""
+        """Return the unverified ID token for the code in the request."""
         with self._recorded(request, request_id):
             endpoints = await self.endpoints(client)
             if endpoints.names_itself and "iss" not in request.query_params:
@@ -163,14 +170,17 @@ class OidcSignIn:
     def offer(
         self, request: Request, carried: Begun, client: Client, unverified_token: str, request_id: str
     ) -> Response:
-        """Offer the roles that a token may take. Raises KeysNeeded where its issuer has to be asked first."""
+        """Show the roles that a token can assume.
+
+        Raises KeysNeeded if the keys of its issuer must be fetched first.
+        """
         with self._recorded(request, request_id), self.site.world() as world:
             unverified = read_token(unverified_token)
             if unverified.unverified_issuer != client.issuer:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="a token of another issuer")
             name = session_name(unverified.unverified_claims)
             around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
-            # Verified here: what was read of the same text above is believed from now on.
+            # This verifies the token. The claims that were read from the same token above are trusted from here on.
             wanted = handovers.get_waiting(carried.handover, world).role if carried.handover else ""
             found = offer_roles(unverified, name, around, world, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
@@ -183,7 +193,7 @@ class OidcSignIn:
 
     @contextmanager
     def _recorded(self, request: Request, request_id: str) -> Iterator[None]:
-        """Record a step that is refused. Keys that are to be fetched first are no refusal."""
+        """Record a refused step. KeysNeeded is not a refusal."""
         try:
             yield
         except KeysNeeded:
@@ -193,14 +203,17 @@ class OidcSignIn:
             raise
 
     def keys_first(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """Trade a proof for a role, once the keys that it needs are there. Raises KeysNeeded where they are not."""
+        """Exchange a proof for a role.
+
+        Raises KeysNeeded if keys must be fetched first.
+        """
         with self.site.world() as world:
             self.choice.require_keys(request, fields, world)
         return self.choice.choose(request, fields, request_id)
 
 
 def _require_from(client: Client, request: Request) -> None:
-    """Refuse an answer that came to another provider's address, or says that it is another's."""
+    """Refuse a response to another redirect URI, or from another issuer."""
     query = request.query_params
     if any(len(query.getlist(name)) > 1 for name in _ONCE):
         raise InvalidIdentityToken(_NOT_ASKED, detail="a parameter stands there twice")
@@ -211,7 +224,7 @@ def _require_from(client: Client, request: Request) -> None:
 
 
 def _said(client: Client, query: QueryParams) -> Fault:
-    """Return the refusal for what a provider answers instead of a code."""
+    """Return the Fault for an error response of a provider."""
     error, described = query.get("error", ""), query.get("error_description", "")
     kind, words = _SAID.get(error, (AccessDenied, _NO_SIGN_IN))
     detail = f"error {error[:100]!r}" + (f": {described[:300]!r}" if described else "")

@@ -1,7 +1,7 @@
-"""The pages for operators: who can assume what, recent refusals with their reasons, the keys and their rotation.
+"""The operator pages: the trust graph, recent refusals, and the keys.
 
-Owns the three steps and who may take them when. What each page shows, all of it of the session's own account, is
-operator_graph.py's, operator_refusals.py's and operator_keys.py's; who may look is operator_sessions.py's.
+Owns the three pages and their limits. Leaves the content, which is always of the session's own account, to
+operator_graph.py, operator_refusals.py and operator_keys.py, and the permission check to operator_sessions.py.
 """
 
 import hmac
@@ -34,13 +34,18 @@ _TOO_LARGE = (
 )
 _PATIENCE = 10.0  # seconds
 _drawing, _waiting = Lock(), BoundedSemaphore(3)
-_busy: set[str] = set()  # accounts whose graph is made or waits: none has two, so that none has all of the places
+_busy: set[str] = (
+    set()
+)  # accounts with a running or waiting graph: at most one each, so that one account cannot take all places
 _entering = Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorPages:
-    """The steps. `audit_file` is empty where events go elsewhere than into a file, `rotate_days` 0 for never."""
+    """The steps of the operator pages.
+
+    `audit_file` is empty if events do not go to a file. `rotate_days` is 0 if keys are not rotated automatically.
+    """
 
     site: Site
     sessions: OperatorSessions
@@ -48,20 +53,20 @@ class OperatorPages:
     rotate_days: int
 
     def enter(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """POST /operator: look around with the credentials of a page that was just shown."""
+        """POST /operator: start an operator session from the credentials page."""
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         key_id, secret, token, ends, name = (fields.get(each, "") for each in names)
         credentials = Credentials(key_id, secret, token, ends, name, self.site.settings.public_url)
         return self.sessions.enter(request, credentials, request_id, pages.redirect("/operator"))
 
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """POST /operator/leave: end the session."""
+        """POST /operator/leave: end the operator session."""
         if not hmac.compare_digest(fields.get("Form", "").encode(), form_token(request).encode()):
             raise AccessDenied("This form is of another session. Open the page anew.")
         return self.sessions.leave(request, pages.redirect("/login"))
 
     def graph(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /operator: who can assume what."""
+        """GET /operator: show who can assume what."""
         held = self.sessions.require(request, request_id)
         return self._page(
             request,
@@ -71,14 +76,14 @@ class OperatorPages:
         )
 
     def refusals(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /operator/refusals: what was refused lately, and why."""
+        """GET /operator/refusals: show recent refusals and their reasons."""
         held = self.sessions.require(request, request_id)
         sought = read_sought(request.query_params)
         found = find_refusals(self.audit_file, held.account, sought) if self.audit_file else None
         return self._page(request, "operator_refusals.html", held, {"sought": sought, "found": found})
 
     def keys(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /operator/keys: the keys that seal and sign, and their rotation."""
+        """GET /operator/keys: show the keys and their rotation."""
         held = self.sessions.require(request, request_id)
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
         with self.site.face.open(Touches.READS, now, region) as world:
@@ -86,7 +91,11 @@ class OperatorPages:
         return self._page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
 
     def _graph(self, account: str) -> Graph:
-        """Return the graph. Making a large one keeps a processor busy for seconds: one at a time, and few may wait."""
+        """Return the graph of an account.
+
+        A large graph uses a processor for seconds. So the server builds one at a time, and only a few may wait.
+        Raises Throttling if it is busy.
+        """
         with _entering:
             if account in _busy or not _waiting.acquire(blocking=False):
                 raise Throttling(_BUSY)

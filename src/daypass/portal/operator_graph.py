@@ -1,7 +1,7 @@
-"""What the page of who can assume what shows of an account's graph, for a reader who looks for something.
+"""The values of the page that shows who can assume what in an account.
 
-Owns the search, the chains to and from one principal, and when roles stand in one box or a picture would be none. The
-graph is authorize/trust_graph.py's, the drawing drawing/'s. Pure.
+Owns the search, the chains to and from one principal, the gathering of equal roles in one box, and the size limit of a
+picture. Leaves the graph to authorize/trust_graph.py and the drawing to drawing/. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,24 +18,24 @@ from daypass.wire.visible import visible
 
 ADDRESS = "/operator"
 _MOST_BOXES, _MOST_ARROWS = 90, 300
-_APART = 16  # up to so many boxes, roles that are alike each have their own
+_APART = 16  # with at most this number of boxes, equal roles have separate boxes
 _ROWS = 50
 _MOST_CHAINS, _MOST_MEMBERS = 100, 5
-# What people call things that policies have other names for.
+# Common search words for terms that have another name in policies.
 _ALSO = {"multifactorauth": "mfa", "assumerolewithwebidentity": "oidc"}
 _LONGEST_SEARCH = 2_100  # an ARN may be this long
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a reader looks for: words that a way must have, or the ARN of one principal; and from which row on."""
+    """A search: words, or the ARN of a principal, and the first row."""
 
     text: str = ""
     chains: bool = False
     first: int = 0
 
     def address(self, **changes: Any) -> str:
-        """Return where the same is shown with a change."""
+        """Return the URL of the same search with changes."""
         changed = replace(self, **changes)
         query = {"q": changed.text, "chains": "1" if changed.chains else "", "from": changed.first or ""}
         given = urlencode({name: value for name, value in query.items() if value})
@@ -43,7 +43,7 @@ class Wanted:
 
 
 def read_wanted(query: Mapping[str, str]) -> Wanted:
-    """Return what an address asks for. What cannot be read is left out."""
+    """Return the search in a query string. Invalid values are ignored."""
     first = query.get("from", "")
     return Wanted(
         query.get("q", "").strip()[:_LONGEST_SEARCH],
@@ -77,11 +77,14 @@ def _roles(graph: Graph) -> int:
     return len({edge.target for edge in graph.edges} | set(graph.closed))
 
 
-# What is looked for
+# The search
 
 
 def _found(graph: Graph, nodes: Mapping[str, Node], wanted: Wanted) -> list[Edge]:
-    """Return the ways that have all words somewhere, and those before and after them where chains are asked for."""
+    """Return the paths that contain all words.
+
+    If the search includes chains, the paths before and after them are added.
+    """
     words = wanted.text.lower().split()
     found = [edge for edge in graph.edges if _has(edge, nodes[edge.source], words)]
     if not (words and wanted.chains):
@@ -101,7 +104,7 @@ def _around(graph: Graph, focus: Node) -> list[Edge]:
 
 
 def _through(graph: Graph, names: AbstractSet[str]) -> list[Edge]:
-    """Return every way that leads to one of the names, in however many steps, or on from one."""
+    """Return every path to or from one of the names, in any number of steps."""
     before, after = _reached(graph, names, forward=False), _reached(graph, names, forward=True)
     return [edge for edge in graph.edges if edge.target in before or edge.source in after]
 
@@ -114,11 +117,11 @@ def _steps(graph: Graph, *, forward: bool) -> Mapping[str, list[Edge]]:
 
 
 def _reached(graph: Graph, names: Iterable[str], *, forward: bool) -> dict[str, tuple[Edge, ...]]:
-    """Return whatever can be reached from the names, nearest first, each with a shortest way there."""
+    """Return all reachable principals, nearest first, with a shortest path each."""
     steps = _steps(graph, forward=forward)
     reached: dict[str, tuple[Edge, ...]] = dict.fromkeys(names, ())
     waiting = list(reached)
-    for name in waiting:  # it grows while it is gone through
+    for name in waiting:  # the loop appends to this list
         for edge in steps.get(name, ()):
             other = edge.target if forward else edge.source
             if other not in reached:
@@ -128,7 +131,7 @@ def _reached(graph: Graph, names: Iterable[str], *, forward: bool) -> dict[str, 
 
 
 def _chains(graph: Graph, nodes: Mapping[str, Node], focus: Node, *, forward: bool) -> dict[str, Any]:
-    """Return whom one may become, or who may become it, nearest first, each with a shortest way."""
+    """Return the chains from or to a principal, nearest first, shortest path each."""
     ways = list(_reached(graph, (focus.id,), forward=forward).values())[1:]
     found = []
     for edges in ways[:_MOST_CHAINS]:
@@ -174,13 +177,16 @@ def _indented(text: str) -> str:
 
 
 def _part(graph: Graph, edges: Sequence[Edge]) -> Graph:
-    """Return the graph of some of the ways."""
+    """Return the part of the graph with these paths."""
     names = {edge.source for edge in edges} | {edge.target for edge in edges}
     return replace(graph, nodes=tuple(node for node in graph.nodes if node.id in names), edges=tuple(edges), closed=())
 
 
 def _picture_around(graph: Graph, edges: Sequence[Edge], focus: Node) -> dict[str, Any]:
-    """Return the picture of all that leads to one principal and on from it, or else of the nearest steps."""
+    """Return the picture around one principal.
+
+    It has all paths to and from the principal or, if they are too many, only the direct steps.
+    """
     whole = _picture_of(graph, edges)
     nearest = _picture_of(graph, [edge for edge in edges if focus.id in {edge.source, edge.target}])
     return whole if whole["picture"] or not nearest["picture"] else {**nearest, "nearest": True}
@@ -191,7 +197,7 @@ def _picture_of(graph: Graph, edges: Sequence[Edge]) -> dict[str, Any]:
 
 
 def _picture(graph: Graph) -> dict[str, Any]:
-    """Return the picture, or where to begin instead of it."""
+    """Return the picture or, if it is too large, starting points."""
     drawn = graph if len(graph.nodes) <= _APART else gather(graph)
     arrows = {(edge.source, edge.target) for edge in drawn.edges}
     if not drawn.edges:
@@ -206,14 +212,17 @@ def _link(node: Node) -> str:
 
 
 def _starts(graph: Graph) -> list[dict[str, Any]]:
-    """Return whom most ways begin at."""
+    """Return the principals by their number of outgoing paths, largest first."""
     steps = _steps(graph, forward=True)
     nodes = sorted((node for node in graph.nodes if node.id in steps), key=lambda node: -len(steps[node.id]))
     return [{**_shown_node(node), "count": len(steps[node.id])} for node in nodes]
 
 
 def gather(graph: Graph) -> Graph:
-    """Return the graph with roles in one box that the same may assume in the same way, and that may do the same."""
+    """Return the graph with equal roles in one box.
+
+    Roles are equal if they have the same incoming and outgoing paths, with the same actions and conditions.
+    """
     doings: dict[str, set[tuple[str, str, str, tuple[str, ...]]]] = {node.id: set() for node in graph.nodes}
     for edge in graph.edges:
         doings[edge.source].add(("to", edge.target, edge.action, edge.way.conditions))

@@ -1,7 +1,7 @@
-"""The keys of the server and of an account as the page shows them: how old, what becomes of them when.
+"""The key rings that the operator page shows.
 
-Owns which rings there are and what each is for. The rules of a key's life are mint/lifecycle.py's; of the keys
-themselves nothing gets into what is shown.
+Owns the list of key rings, of the server and of an account, and their descriptions. Leaves the life cycle of a key to
+mint/lifecycle.py. The values contain no key material.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ShownKey:
-    """One key. Times are whole seconds since 1970, `ends` is 0 while it has no successor."""
+    """One key. `ends` is None if another key has not replaced it yet."""
 
     id: str
     state: str
@@ -45,7 +45,7 @@ class ShownKey:
 class ShownRing:
     """Keys of one purpose, newest first, and the command that rotates them.
 
-    `next` is when the server makes a new one by itself, None where it does not.
+    `next` is the time of the next automatic rotation, or None.
     """
 
     title: str
@@ -58,7 +58,11 @@ class ShownRing:
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """A kind of ring in words, how long at most what a key makes lives, and whether servers rotate by themselves."""
+    """The description of a kind of key ring.
+
+    `longest` is the longest lifetime, in seconds, of a token or request that a key makes. `by_itself` is true if
+    servers rotate the ring automatically.
+    """
 
     title: str
     purpose: str
@@ -98,7 +102,7 @@ _ASKING = _Terms(
 
 
 def shown_rings(world: World, reader: Reader, account: str, rotate_days: int) -> Iterator[ShownRing]:
-    """Yield the rings that concern an account."""
+    """Yield the key rings that concern an account."""
     now = int(world.now.timestamp())
     yield _ring(world.ring, _SEALING, now, rotate_days)
     if account in issuer_accounts(reader):

@@ -1,10 +1,15 @@
-"""Recent refusals: what the page of them reads in this server's audit log, for whom, and how far back.
+"""Recent refusals of an account, from the audit log of this server.
 
-Owns the reading, newest first and from the end, of a file that may be large, damaged or written to meanwhile, and which
-events are one account's: its callers', and those of nobody that is known who asked for one of its roles. Why another
-account's role was closed to a caller is not told: it would show whether there is such a role, and what it asks for.
-Nor is it told why an issuer's documents could not be fetched: whoever may register an issuer could find out by it which
-hosts and ports of an internal network answer. The audit log itself, which is the server's operator's, has both.
+Owns reading the file backwards from its end, although it may be large or damaged and other threads write to it. Owns
+also the selection of the events of one account, and of the reasons that its operators may see:
+
+* Events of the account are those of its callers, and those of unauthenticated callers that requested one of its roles.
+* The reason that a role of another account refused a caller is hidden: it would disclose whether the role exists, and
+  its conditions.
+* The reason that the documents of an issuer could not be fetched is hidden: an account that can register an issuer
+  could use it to scan the hosts and ports of an internal network.
+
+The audit log contains both reasons. Only the operator of the server can read it.
 """
 
 import os
@@ -31,7 +36,6 @@ _SHOWN = 50
 _MOST_REASONS = 12
 _LONGEST_SEARCH, _LONGEST_CODE = 200, 100
 _SHORT, _LONG = 200, 1_100
-# Who calls these proves who they are by what they bring along: where that fails, there is no caller to name.
 _ACCOUNTS = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
 _OTHER_SIDE = "what another account's side says is not told here"
 _NOT_FETCHED = "the issuer's documents could not be fetched or used; the server's audit log says why"
@@ -65,14 +69,17 @@ _decode = msgspec.json.Decoder(_Event).decode
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What a reader looks for: words, one code, and from where in the log backwards (0: from its end)."""
+    """A search: words, an error code, and the position to read backwards from.
+
+    Position 0 is the end of the log.
+    """
 
     text: str = ""
     code: str = ""
     before: int = 0
 
     def address(self, **changes: Any) -> str:
-        """Return where the same is shown with a change."""
+        """Return the URL of the same search with changes."""
         changed = replace(self, **changes)
         given = {"q": changed.text, "code": changed.code, "before": changed.before}
         query = urlencode({name: value for name, value in given.items() if value})
@@ -81,7 +88,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One refusal, in texts that are safe to look at."""
+    """One refusal, as strings that are safe to display."""
 
     at: str
     who: str
@@ -95,14 +102,18 @@ class Refusal:
     id: str
 
     def has(self, words: Sequence[str]) -> bool:
-        """Tell whether all words stand somewhere in it."""
+        """Tell whether the refusal contains all words."""
         whole = " ".join(getattr(self, name) for name in self.__slots__).lower()
         return all(word in whole for word in words)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found. `codes` counts all in the part that was read; `older` is where to go on, 0 where it ends."""
+    """The result of a search.
+
+    `codes` counts all refusals in the part of the log that was read. `older` is the position of the next page, or 0 at
+    the start of the log.
+    """
 
     refusals: Sequence[Refusal]
     codes: Sequence[tuple[str, int]]
@@ -110,7 +121,7 @@ class Found:
 
 
 def read_sought(query: Mapping[str, str]) -> Sought:
-    """Return what an address asks for. What cannot be read is left out."""
+    """Return the search in a query string. Invalid values are ignored."""
     before = query.get("before", "")
     is_number = before.isascii() and before.isdecimal() and len(before) < 16  # noqa: PLR2004 - a petabyte of log
     text, code = query.get("q", "").strip()[:_LONGEST_SEARCH], query.get("code", "")[:_LONGEST_CODE]
@@ -118,7 +129,7 @@ def read_sought(query: Mapping[str, str]) -> Sought:
 
 
 def find_refusals(file: str, account: str, sought: Sought) -> Found:
-    """Return the latest refusals that an account may be told, newest first."""
+    """Return the latest refusals that an account may see, newest first."""
     codes, refusals = Counter[str](), list[Refusal]()
     words, older = sought.text.lower().split(), 0
     for place, line in _lines_from_end(Path(file), sought.before):
@@ -126,7 +137,7 @@ def find_refusals(file: str, account: str, sought: Sought) -> Found:
         if event is not None:
             codes[event.error_code] += _number(event)
         if len(refusals) == _SHOWN:
-            continue  # The rest of the part is counted, and shown on the next page.
+            continue  # The remaining refusals of this part are counted here, and shown on the next page.
         older = place
         if event is not None and sought.code in {"", event.error_code}:
             shown = _shown(event, account)
@@ -135,13 +146,13 @@ def find_refusals(file: str, account: str, sought: Sought) -> Found:
 
 
 def _refusal_in(line: bytes, account: str) -> _Event | None:
-    # Most lines are no refusals of this account, and need not be read to see it.
+    # Most lines are not refusals of this account. This test is cheaper than parsing them.
     if b'"errorCode"' not in line or account.encode() not in line:
         return None
     try:
         event = _decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None  # half a line, or another program's
+        return None  # an incomplete line, or a line of another program
     return event if event.error_code and _is_of(event, account) else None
 
 
@@ -153,7 +164,7 @@ def _is_of(event: _Event, account: str) -> bool:
 
 
 def _number(event: _Event) -> int:
-    """Return how many alike refusals an event stands for."""
+    """Return the number of similar refusals that an event represents."""
     aggregated = (event.additional_event_data or {}).get("aggregated")
     count = aggregated.get("count") if isinstance(aggregated, dict) else None
     return count if isinstance(count, int) and count > 0 else 1
@@ -198,10 +209,13 @@ def _shown(event: _Event, account: str) -> Refusal:
 
 
 def _lines_from_end(path: Path, before: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a file from the last on, each with its place. A file that is not there has none."""
+    """Yield the lines of a file backwards, each with its position.
+
+    A missing file has no lines.
+    """
     try:
         with path.open("rb") as file:
-            end = os.fstat(file.fileno()).st_size  # of the very file that is read, if it is rotated now
+            end = os.fstat(file.fileno()).st_size  # of the opened file, even if it is rotated now
             yield from _lines_before(file, min(before or end, end))
     except OSError:
         return
@@ -213,7 +227,7 @@ def _lines_before(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
         start = max(furthest, end - _BLOCK)
         file.seek(start)
         block = file.read(end - start) + rest
-        # The first line of a block goes on in the one before it; one that is all too long is nobody's event.
+        # The first line of a block may start in the block before it. A line above the size limit is not an event.
         first, *others = block.split(b"\n")
         at = start + len(block)
         for line in reversed(others):
@@ -221,5 +235,5 @@ def _lines_before(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
             yield at, line
             at -= 1
         rest, end = first if len(first) <= _LONGEST_LINE else b"", start
-    # The next part ends where the first whole line of this one begins.
+    # The next part ends at the start of the first whole line of this part.
     yield (furthest + len(rest), b"") if furthest else (0, rest)

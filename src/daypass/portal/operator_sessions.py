@@ -1,8 +1,9 @@
-"""Who looks at the operator pages: a session that was signed in here, and what it may see.
+"""Operator sessions: who may see the operator pages.
 
-Owns the way in. The pages show what `aws iam get-account-authorization-details` would tell, and so every page makes
-that very call, signed with the session's credentials, through the same pipeline: whoever may not make it sees nothing,
-and each look is in the audit log. The credentials lie encrypted in the store, the browser has a name for them.
+Owns the start, the check and the end of a session. The pages show the data of
+`aws iam get-account-authorization-details`. Therefore each page makes that call through the pipeline, signed with the
+credentials of the session. A caller without the permission is refused, and the audit log records each page. The
+credentials are encrypted in the store. The browser has only a random name for them.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ _SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
 
 class Held(msgspec.Struct, frozen=True):
-    """The credentials of one look around, and whose they are."""
+    """The credentials of an operator session, with their account and ARN."""
 
     key_id: str
     secret: str
@@ -52,12 +53,15 @@ _decode = msgspec.json.Decoder(Held).decode
 
 @dataclass(frozen=True, slots=True)
 class OperatorSessions:
-    """Begins and finds sessions."""
+    """Starts, finds and ends operator sessions."""
 
     site: Site
 
     def enter(self, request: Request, credentials: Credentials, request_id: str, answer: Response) -> Response:
-        """Let the holder of credentials in, if they may see what the pages show."""
+        """Start a session if the credentials have the permission.
+
+        Raises AccessDenied, ExpiredTokenException, or Throttling if the account has too many sessions.
+        """
         claimed_end = _end_of(credentials)
         held = Held(credentials.key_id, credentials.secret, credentials.token, "", "")
         who = self._call(request, held, "sts", {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, request_id)
@@ -77,14 +81,14 @@ class OperatorSessions:
         return answer
 
     def leave(self, request: Request, answer: Response) -> Response:
-        """End a session."""
+        """End the session of a browser."""
         with self.site.world() as world, world.apart() as writer:
             waiting.take(writer, _name(request), world=world)
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
     def require(self, request: Request, request_id: str) -> Held:
-        """Return whose session a browser has, once it was seen that they still may look."""
+        """Return the session of a browser after a new permission check."""
         with self.site.world() as world:
             held = _find(request, world)
         self._require_may(request, held, request_id)
@@ -97,7 +101,10 @@ class OperatorSessions:
     def _call(
         self, request: Request, held: Held, service: str, parameters: Mapping[str, str], request_id: str
     ) -> dict[str, Any]:
-        """Make a signed call as the session's own tools would. Raises a Fault where it is refused."""
+        """Make a signed call with the credentials of the session.
+
+        Raises a Fault if the call is refused.
+        """
         pipeline = self.site.pipeline
         signer = Signer(held.key_id, held.secret, held.token, service, pipeline.home_region, pipeline.now())
         host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
@@ -112,7 +119,10 @@ class OperatorSessions:
 
 
 def _end_of(credentials: Credentials) -> datetime:
-    """Return when credentials end, as the page that sends them along says. A form may say any digits."""
+    """Return the claimed expiry of credentials.
+
+    The form can contain any digits. Raises InvalidParameterValue if they are not a date.
+    """
     try:
         return datetime.fromisoformat(credentials.ends)
     except ValueError as error:
@@ -120,7 +130,7 @@ def _end_of(credentials: Credentials) -> datetime:
 
 
 def form_token(request: Request) -> str:
-    """Return what a form of this session's pages says, and no page of anybody else can."""
+    """Return the CSRF token of this session, which other sites cannot compute."""
     return hashlib.sha256(f"form {_secret(request)}".encode()).hexdigest()[:32]
 
 
@@ -133,7 +143,7 @@ def _name(request: Request) -> str:
 
 
 def _name_of(secret: str) -> str:
-    # Whoever reads the store learns no cookie from it.
+    # A hash, so that a reader of the store does not get the cookie.
     return f"operator:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 

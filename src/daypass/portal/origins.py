@@ -1,17 +1,17 @@
-"""Whether a browser's request comes from a page of ours.
+"""The check that a request comes from one of our own pages.
 
-Owns the comparison of origins. The Host header alone proves nothing: a page of an attacker whose name was made to lead
-to this server (DNS rebinding) has that name for its origin and its Host.
+Owns the comparison of origins. The Host header is not sufficient: after DNS rebinding, a page of an attacker has the
+attacker's name in its Origin and in its Host.
 
-* A browser says where a request comes from in Origin, and in Sec-Fetch-Site whether that is this very origin.
-* The origin must be that of the public URL. Scheme, host and port are compared, as RFC 6454 section 4 derives them:
-  without regard to case, with default ports left out, and IPv6 literals in one spelling.
-* Our pages send no referrer, and so browsers call their origin "null". Then Sec-Fetch-Site must vouch, and the name
-  that the browser used for us, which is in Host, is compared instead.
-* A person may open a server on their own machine under any loopback name, at the port of the public URL.
-* Where the public URL names no host (0.0.0.0), the origin must be the loopback name or literal address that is in Host:
-  neither can be rebound, and another server at the same port has another address.
-* A command sends neither header, and is no browser.
+* A browser sends the origin of a request in Origin, and in Sec-Fetch-Site whether the request is same-origin.
+* The origin must be that of the public URL. Scheme, host and port are compared as in RFC 6454 section 4:
+  case-insensitive, without default ports, and with IPv6 literals in their canonical form.
+* Our pages send no referrer, so browsers send "null" as their Origin. Then Sec-Fetch-Site must be same-origin, and the
+  name in Host is compared instead.
+* A server on the person's own machine accepts any loopback name, at the port of the public URL.
+* If the host of the public URL is unspecified (0.0.0.0), the origin must be the loopback name or literal address in
+  Host: neither can be rebound, and another server with the same port has another address.
+* A command is not a browser and sends neither header.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _FOREIGN = "This request comes from a page of another site. Use the pages of thi
 
 @dataclass(frozen=True, slots=True)
 class WebOrigin:
-    """Scheme, host and port. An IPv6 host is in its short form, without brackets."""
+    """Scheme, host and port. An IPv6 host is canonical, without brackets."""
 
     scheme: str
     host: str
@@ -37,7 +37,7 @@ class WebOrigin:
 
     @property
     def address(self) -> IPv4Address | IPv6Address | None:
-        """The host as an address, or None for a name."""
+        """The host as an IP address, or None if it is a name."""
         try:
             return ip_address(self.host)
         except ValueError:
@@ -45,12 +45,12 @@ class WebOrigin:
 
     @property
     def is_loopback(self) -> bool:
-        """Tell whether the host is the machine of the browser itself."""
+        """Tell whether the host is a loopback name or address."""
         return self.host == "localhost" or (self.address is not None and self.address.is_loopback)
 
 
 def find_origin(url: str) -> WebOrigin | None:
-    """Return the origin of a URL, or None if it has none."""
+    """Return the origin of a URL, or None if the URL does not have one."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -59,7 +59,7 @@ def find_origin(url: str) -> WebOrigin | None:
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
     if scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
         return None
-    with suppress(ValueError):  # A name is compared as browsers send it; a literal in its one short spelling.
+    with suppress(ValueError):  # A name is compared in the form that browsers send; a literal in its canonical form.
         host = host.encode("idna").decode()
     with suppress(ValueError):
         host = str(ip_address(host))
@@ -67,7 +67,10 @@ def find_origin(url: str) -> WebOrigin | None:
 
 
 def is_ours(given: WebOrigin | None, public: WebOrigin | None, *, reached: WebOrigin | None) -> bool:
-    """Tell whether pages of `given` are pages of the server at `public`, which the browser reached at `reached`."""
+    """Tell whether the origin `given` is an origin of our pages.
+
+    `public` is the origin of the public URL. `reached` is the origin that the browser used for this server.
+    """
     if given is None or public is None:
         return False
     if given == public:
@@ -80,7 +83,10 @@ def is_ours(given: WebOrigin | None, public: WebOrigin | None, *, reached: WebOr
 
 
 def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from: Sequence[str], host: str) -> None:
-    """Raise AccessDenied for a request that another site's page sends. The arguments are the request's headers."""
+    """Raise AccessDenied for a cross-site request.
+
+    The arguments are the public URL and the values of the request headers.
+    """
     if not origins and not fetched_from:
         return
     if any(value.lower() != _SAME_ORIGIN for value in fetched_from):

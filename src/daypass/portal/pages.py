@@ -1,8 +1,8 @@
-"""The portal's pages: templates, the files beside them, and the headers that every answer of the portal carries.
+"""The templates, assets and response headers of the portal.
 
-Owns the content security policy: scripts and styles are files of ours and never inline, forms go to ourselves alone
-(and, where a page says so, to the one address that it hands over to), no framing. Nothing that the portal answers may
-be kept by a cache, but for the style and the script.
+Owns the content security policy: scripts and styles are our own files and never inline, forms are sent only to this
+server (and to one more address, if a page requires it), and frames are forbidden. Caches must not store any response
+except the assets.
 """
 
 import hashlib
@@ -34,7 +34,10 @@ _SAFE: Mapping[str, str] = {
 
 
 def policy(forms_to: Sequence[str] = ()) -> str:
-    """Return the content security policy of a page whose forms may end at `forms_to` beside ourselves."""
+    """Return a content security policy.
+
+    `forms_to` are the form targets that the page allows in addition to this server.
+    """
     return (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
         f"form-action {' '.join((chr(39) + 'self' + chr(39), *forms_to))}; base-uri 'none'; frame-ancestors 'none'; "
@@ -54,11 +57,11 @@ HEADERS: Mapping[str, str] = {
 
 _bodies = {name: files("daypass.portal").joinpath("assets", name).read_bytes() for name in _ASSETS}
 _bodies[_DRAWN] = STYLE.encode()
-# A changed file has another address, so that a browser may keep each for ever.
+# A changed file has a new address, so that browsers can cache each address forever.
 _addresses = {name: f"/assets/{hashlib.sha256(body).hexdigest()[:16]}/{name}" for name, body in _bodies.items()}
 _by_address = {address: name for name, address in _addresses.items()}
 
-# Read once: pages of a newer version, put in place under a running server, would not fit the program that fills them.
+# Read once: after an upgrade on disk, new templates would not match the code of a running server.
 _templates = files("daypass.portal").joinpath("templates")
 _environment = Environment(
     loader=DictLoader({page.name: page.read_text(encoding="utf-8") for page in _templates.iterdir() if page.is_file()}),
@@ -74,7 +77,7 @@ _environment.filters["next_step"] = next_step
 
 
 def asset(path: str) -> Response | None:
-    """Return the file at an address, or None."""
+    """Return the asset at an address, or None."""
     name = _by_address.get(path)
     if name is None:
         return None
@@ -83,13 +86,13 @@ def asset(path: str) -> Response | None:
 
 
 def is_json_wanted(request: Request) -> bool:
-    """Tell whether the client names JSON and not HTML in Accept. A browser names HTML."""
+    """Tell whether Accept contains JSON and not HTML. Browsers send HTML."""
     named = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
     return "application/json" in named and "text/html" not in named
 
 
 def page(template: str, values: Mapping[str, Any], *, status: int = 200, forms_to: Sequence[str] = ()) -> Response:
-    """Return a page."""
+    """Return a rendered template."""
     headers = {**HEADERS, "content-security-policy": policy(forms_to)} if forms_to else HEADERS
     return HTMLResponse(_environment.get_template(template).render(values), status, headers)
 
@@ -100,12 +103,12 @@ def json_answer(document: Mapping[str, Any], *, status: int = 200) -> Response:
 
 
 def redirect(url: str) -> Response:
-    """Send the browser elsewhere, to get what is there."""
+    """Return a redirect (303) to a URL."""
     return RedirectResponse(url, 303, HEADERS)
 
 
 def answer(request: Request, template: str, document: Mapping[str, Any], *, status: int = 200) -> Response:
-    """Return a document as the page that shows it, or as JSON where the client asks for that."""
+    """Return a document as a page, or as JSON if the client requests JSON."""
     if is_json_wanted(request):
         return json_answer(document, status=status)
     return page(template, {"it": document}, status=status)

@@ -1,6 +1,6 @@
-"""Read what a browser or a script sends to the portal: a small body, as a form or as JSON.
+"""The parser of request bodies: a small form or JSON object.
 
-Owns the limits of size and time. Whatever cannot be read raises a Fault before anybody looks at what it says.
+Owns the limits of size and time. A body that cannot be parsed raises a Fault before any other step.
 """
 
 import asyncio
@@ -13,26 +13,29 @@ from daypass.errors import InvalidParameterValue, RequestEntityTooLarge, SenderF
 from daypass.wire.form import read_form
 
 _PATIENCE = 30.0  # seconds for the whole body to arrive
-# Bytes that are read and thrown away beyond the limit: who is still sending does not hear an answer.
+# Bytes beyond the limit that are read and discarded: a client that is still sending does not read the response.
 _POLITENESS = 1_000_000
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _FIELDS = msgspec.json.Decoder(dict[str, str])
 
 
 class TooSlow(SenderFault):
-    """The body did not arrive in time, or only half of it."""
+    """The body did not arrive completely in time."""
 
     code, status = "RequestTimeout", 408
 
 
 class WrongContentType(SenderFault):
-    """The body is of a form that is not read here."""
+    """The content type of the body is not supported."""
 
     code, status = "UnsupportedMediaType", 415
 
 
 async def read_fields(request: Request, *, most: int, takes_json: bool = False) -> Mapping[str, str]:
-    """Return the fields of a body of at most `most` bytes."""
+    """Return the fields of a body of at most `most` bytes.
+
+    Raises a Fault if the body is too large, too slow or malformed.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM and not (takes_json and kind == _JSON):
         raise WrongContentType(f"Send {_FORM}{' or ' + _JSON if takes_json else ''}.")

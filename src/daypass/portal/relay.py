@@ -1,7 +1,10 @@
-"""Seal an assertion to the key of the one command that waits for it, so that it can be redeemed at another STS.
+"""Encryption of an assertion for a command that uses it at another STS.
 
-Owns the sealing. Whoever sees the answer on its way, or our store, cannot read it; docs/handover.md says how it opens.
-Rules: RFC 7748, RFC 5869; one ephemeral key for each text, so that the nonce may be constant.
+Owns the encryption; docs/handover.md specifies the decryption. A reader of the response or of the store cannot decrypt
+the assertion.
+
+* Key agreement is X25519 (RFC 7748), key derivation is HKDF (RFC 5869), encryption is AES-256-GCM.
+* Each assertion has a new ephemeral key. Therefore the nonce is constant.
 """
 
 from collections.abc import Mapping
@@ -23,16 +26,16 @@ _NONCE = bytes(12)
 
 
 def is_public_key(text: str) -> bool:
-    """Tell whether a text is an X25519 key that something can be sealed to."""
+    """Tell whether a string is an X25519 public key that is safe to use."""
     try:
         X25519PrivateKey.generate().exchange(_read_key(text))
-    except ValueError:  # also where the key makes every secret the same
+    except ValueError:  # also for a key of low order, which makes every shared secret the same
         return False
     return True
 
 
 def relay(assertion: str, handover: Handover, entropy: Entropy) -> Mapping[str, Any]:
-    """Return the assertion sealed to a hand-over's key."""
+    """Return the assertion, encrypted for the key of a CLI sign-in."""
     ephemeral = X25519PrivateKey.from_private_bytes(entropy(_KEY_BYTES))
     ours = ephemeral.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     theirs = _read_key(handover.public_key)

@@ -1,6 +1,6 @@
-"""The roles of a sign-in as people see them: by account, with the names of accounts and the usual sessions.
+"""The roles of a sign-in for display, by account, with durations.
 
-Owns their order and their words. Which roles are open is the sign-in's affair.
+Owns their order and their labels. Leaves the selection of the roles to the sign-in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from daypass.directory.identity import load_account
 from daypass.operations.world import World
 
 _USUAL = 3_600
-_SHORTEST = 900  # DurationSeconds may not be less; what ends sooner, STS ends sooner
+_SHORTEST = 900  # the minimum of DurationSeconds; STS itself ends a session earlier if the proof ends earlier
 _STEPS = (900, 3_600, 7_200, 14_400, 28_800, 43_200)
 
 
 def describe_role(role: str, provider: str, longest: int, world: World) -> dict[str, Any]:
-    """Return what is said of a role that is open."""
+    """Return the description of a role that can be assumed."""
     account = role.split(":")[4]
     return {
         "RoleArn": role,
@@ -29,14 +29,14 @@ def describe_role(role: str, provider: str, longest: int, world: World) -> dict[
 
 
 def account_alias(account: str, world: World) -> str:
-    """Return what people call an account, or nothing where it was never given a name."""
+    """Return the alias or name of an account, or "" if it does not have one."""
     found = world.views.get(load_account, account)
     name = "" if found is None else found.alias or found.name
     return "" if name == f"account-{account}" else name
 
 
 def by_account(roles: Sequence[Mapping[str, Any]], *, wanted: str) -> list[dict[str, Any]]:
-    """Return the roles by account, each with the sessions that can be chosen, and which is the usual one."""
+    """Return the roles by account, each with its possible durations."""
     found: dict[str, dict[str, Any]] = {}
     for role in sorted(roles, key=_place):
         account = found.setdefault(role["Account"], {"id": role["Account"], "alias": role["AccountAlias"], "roles": []})
@@ -51,12 +51,12 @@ def by_account(roles: Sequence[Mapping[str, Any]], *, wanted: str) -> list[dict[
 
 
 def _place(role: Mapping[str, Any]) -> tuple[str, ...]:
-    """Accounts by name, those without one last; their roles by name."""
+    """Return the sort key: accounts by name, unnamed ones last; roles by name."""
     return (role["AccountAlias"].lower() or "\uffff", role["Account"], role["RoleName"].lower(), role["RoleArn"])
 
 
 def in_words(seconds: int) -> str:
-    """Return a length of time as people say it."""
+    """Return a duration in words, for example "1 hour 30 minutes"."""
     parts = []
     for size, word in ((3_600, "hour"), (60, "minute")):
         count, seconds = divmod(seconds, size)
@@ -66,7 +66,7 @@ def in_words(seconds: int) -> str:
 
 
 def longest_session(role_maximum: int, *, asserted: int | None, ends: datetime | None, now: datetime) -> int:
-    """Return how long a session of a role may be at most, as the provider and the role have it."""
+    """Return the longest session in seconds that role and provider allow."""
     limits = [timedelta(seconds=role_maximum)]
     if asserted is not None:
         limits.append(timedelta(seconds=asserted))

@@ -1,9 +1,13 @@
-"""SAML at the portal: send a browser to its identity provider, and receive the response that it comes back with.
+"""SAML sign-in: send a browser to its provider, receive the response.
 
-Owns both ends. A response that arrives by itself offers its roles on a page. One that answers a request must answer
-one that this very browser carries, from the provider that was asked, and once; only such a response reaches a
-hand-over. What the browser holds while it chooses is a handle and a cookie (sign_ins.py), never the response.
-Rules: SAML profiles 4.1, HTTP-Redirect and HTTP-POST bindings; a RelayState is not followed anywhere.
+Owns both steps. While the person chooses a role, the browser has a handle and a cookie (sign_ins.py), never the
+response.
+
+* The profile is Web Browser SSO (SAML profiles section 4.1), with the HTTP-Redirect and HTTP-POST bindings.
+* An unsolicited response shows its roles on a page.
+* A response with InResponseTo must answer a pending request of the same browser, come from the same provider, and be
+  the first response. Only such a response completes a CLI sign-in.
+* RelayState is never used as a URL.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,12 +37,12 @@ from daypass.portal.role_list import longest_session
 from daypass.portal.sign_ins import Proof
 from daypass.portal.site import Site, as_sent, origin_of
 
-# A response of 100,000 characters, each of them escaped, and whatever else a provider sends beside it.
+# A response of 100,000 characters, each of them escaped, and other fields that a provider may add.
 LARGEST_RESPONSE = 400_000
 _LONGEST_ELSEWHERE = 43_200
 _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
-# A provider may take the form at one host and sign people in at another, and browsers hold each hop to the policy of
-# the page that the form was on. That page has one form and no text of anybody else's.
+# A provider may receive the form at one host and sign people in at another, and browsers apply the policy of the page
+# with the form to each redirect. That page has one form and no foreign text.
 _ONWARD = ("https:",)
 _NOT_ASKED = (
     "The response answers a sign-in that this browser did not begin, or that has its answer already. "
@@ -54,7 +58,7 @@ class SamlSignIn:
     choice: Choice
 
     def metadata(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /saml/metadata.xml: what somebody needs who sets up an identity provider."""
+        """GET /saml/metadata.xml: return our metadata for identity providers."""
         settings = self.site.settings
         with self.site.world() as world:
             certificates = published_certificates(world)
@@ -64,14 +68,20 @@ class SamlSignIn:
         return Response(document, media_type=_METADATA, headers=dict(pages.HEADERS))
 
     def certificate(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /saml/certificate.pem: the certificates alone, for providers that do not read metadata."""
+        """GET /saml/certificate.pem: return only the certificates.
+
+        Some providers do not read metadata.
+        """
         with self.site.world() as world:
             certificates = published_certificates(world)
         text = "".join(certificate_pem(certificate) for certificate in certificates)
         return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
 
     def begin(self, request: Request, door: SamlDoor, handover: str, world: World) -> Response:
-        """Send the browser to a provider, with a signed request that the browser can answer for."""
+        """Send the browser to a provider with a signed request.
+
+        The request is bound to the browser by a cookie.
+        """
         settings, signer = self.site.settings, find_signer(world)
         carried = Begun("saml", begun.new_id(world), begun.last_second(world), door.entity_id, handover)
         asking = AuthnRequest(
@@ -89,7 +99,7 @@ class SamlSignIn:
         return begun.remember(answer, carried, request, world)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """Judge a response and offer its roles."""
+        """Verify a response and show its roles."""
         caller: SamlCaller | None = None
         try:
             with self.site.world() as world:
@@ -98,7 +108,7 @@ class SamlSignIn:
                     raise InvalidIdentityToken("No SAMLResponse was sent.")
                 judged = judge(unverified_response, world, request_id=request_id)
                 identity = judged.identity
-                # From here on a refusal is that of a proven caller, and the audit log names them.
+                # From here on the caller is verified, and the audit log names it in a refusal.
                 caller = saml_caller(identity, "")
                 answered = _find_begun(request, identity, world)
                 proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
@@ -112,7 +122,10 @@ class SamlSignIn:
         return response if answered is None else begun.forget(response, answered)
 
     def _offered(self, proof: Proof, judged: Judged, request: Request, world: World) -> Offered:
-        """Return the roles that are open here or, where a command wants the assertion itself, those that it names."""
+        """Return the roles to show.
+
+        These are the roles that can be assumed here or, if a command requests the assertion, all roles in it.
+        """
         if proof.handover and handovers.get_waiting(proof.handover, world).deliver == "assertion":
             identity = judged.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
@@ -123,7 +136,10 @@ class SamlSignIn:
 
 
 def _find_begun(request: Request, identity: SamlIdentity, world: World) -> Begun | None:
-    """Return the sign-in that a response completes, or None where it came unasked. Raises where it is not ours."""
+    """Return the pending login of a response, or None if it is unsolicited.
+
+    Raises InvalidIdentityToken if this browser did not start the login, or it was already used.
+    """
     if identity.in_response_to is None:
         return None
     found = begun.find(request, "saml", identity.in_response_to, world)

@@ -1,9 +1,11 @@
-"""Keep a sign-in between its two steps: what was proved stays here, the browser gets a handle and a cookie.
+"""Sign-ins between their two steps: proof, handle and cookie.
 
-Owns the promise that neither is worth anything without the other, that both are good once and for a few minutes, and
-that the proof itself never goes back to the browser. The handle is sealed and bound to the cookie's secret; the proof
-lies encrypted in the store, so that any node can take the second step. Each sign-in has a cookie of its own, so that
-two tabs do not disturb each other, and a browser has a few of them at most.
+The store has the proof. The browser has a handle and a cookie. Owns these promises:
+
+* The handle is sealed and bound to the secret of the cookie: one is useless without the other.
+* Both are valid once, for five minutes.
+* The proof is encrypted in the store, so that any node can take the second step. It is never sent to the browser.
+* Each sign-in has its own cookie, so that two tabs do not interfere. A browser has a limited number of them.
 """
 
 import hashlib
@@ -27,7 +29,7 @@ from daypass.portal import waiting
 COOKIE = "__Host-daypass-choice-"
 LIST = "__Host-daypass-choices"
 MOST = 8
-"""How many choices may be open in one browser. Whoever opens one more loses the oldest."""
+"""The largest number of pending choices in one browser. Another one replaces the oldest."""
 
 MINUTES = timedelta(minutes=5)
 _OVER = "This sign-in has ended, or a role was chosen already. Sign in again at your identity provider."
@@ -38,7 +40,10 @@ _LISTED = re.compile(r"[0-9a-f]{12}(?:\.[0-9a-f]{12}){0,15}")
 
 
 class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What somebody proved: a SAML response or an ID token. `handover` is the hand-over that it was asked for."""
+    """A SAML response or an ID token.
+
+    `handover` is the CLI sign-in that it is for, or empty.
+    """
 
     kind: Literal["saml", "oidc"]
     text: str
@@ -51,7 +56,7 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What the browser keeps: the handle in the page, and the secret in a cookie that only we can read."""
+    """The two values in the browser: the handle of the page, and the cookie."""
 
     handle: str
     secret: str
@@ -61,7 +66,7 @@ class Ticket:
 
     @property
     def name(self) -> str:
-        """What tells its cookie from those of other tabs. It says nothing of the handle, nor of the secret."""
+        """The suffix of the cookie name. It does not disclose handle or secret."""
         return _name(self.handle)
 
 
@@ -69,10 +74,10 @@ _decode = msgspec.json.Decoder(Proof).decode
 
 
 def keep(proof: Proof, world: World, *, account: str = "") -> Ticket:
-    """Put a proof aside, and return what fetches it once.
+    """Store a proof, and return the ticket that fetches it once.
 
-    `account` is the one whose identity provider vouches for it, so that its people cannot fill the store for others.
-    Without an account the operator set up the provider. Raises Throttling where too many of an account's proofs wait.
+    `account` owns the identity provider. It has a limit, so that its users cannot fill the store for other accounts.
+    It is empty if the operator configured the provider. Raises Throttling if the account has too many pending proofs.
     """
     secret = to_base64url(world.entropy(_SECRET_BYTES))
     name = f"proof:{world.entropy(_ID_BYTES).hex()}"
@@ -93,14 +98,14 @@ def keep(proof: Proof, world: World, *, account: str = "") -> Ticket:
 
 
 def take(ticket: Ticket, world: World) -> Proof:
-    """Return the proof that was put aside, and forget it. Raises a Fault where it is gone or never was."""
+    """Return and delete a stored proof. Raises a Fault if it does not exist."""
     name = _opened(ticket, world)
     with world.apart() as writer:
         return _read(waiting.take(writer, name, world=world))
 
 
 def look(ticket: Ticket, world: World) -> Proof:
-    """Return the proof that was put aside, and leave it there. Raises a Fault where it is gone or never was."""
+    """Return a stored proof and keep it. Raises a Fault if it does not exist."""
     name = _opened(ticket, world)
     with world.snapshot() as reader:
         return _read(waiting.find(reader, name, world=world))
@@ -120,12 +125,12 @@ def _read(found: bytes | None) -> Proof:
 
 
 def ticket_of(request: Request, handle: str) -> Ticket:
-    """Return the two halves as a browser sends them."""
+    """Return the ticket in a request: the handle and the cookie."""
     return Ticket(handle, request.cookies.get(COOKIE + _name(handle), "")[:_LONGEST_COOKIE])
 
 
 def with_cookie(response: Response, ticket: Ticket, request: Request) -> Response:
-    """Give the browser its secret half. It comes back from pages of ours alone."""
+    """Set the cookie of a ticket. Browsers send it only from our own pages."""
     opened = [*_listed(request), ticket.name]
     for name in opened[:-MOST]:
         _delete(response, name)
@@ -143,7 +148,7 @@ def with_cookie(response: Response, ticket: Ticket, request: Request) -> Respons
 
 
 def without_cookie(response: Response, handle: str, request: Request) -> Response:
-    """Take the secret half from the browser."""
+    """Delete the cookie of a ticket."""
     taken = _name(handle)
     _delete(response, taken)
     _list(response, [name for name in _listed(request) if name != taken])
@@ -155,9 +160,10 @@ def _name(handle: str) -> str:
 
 
 def _listed(request: Request) -> list[str]:
-    """Return the names of the cookies that a browser has, oldest first, as it tells.
+    """Return the cookie names that a browser lists, oldest first.
 
-    A provider's form brings no strict cookie along, and so they are listed, by name alone, in one that it does bring.
+    Browsers do not send SameSite=Strict cookies with the form of a provider. So another cookie, which they do send,
+    contains the list of names.
     """
     listed = request.cookies.get(LIST, "")
     return listed.split(".") if _LISTED.fullmatch(listed) else []

@@ -1,7 +1,7 @@
-"""A call of the API that the portal signs with a session's own credentials, as the session's tools would.
+"""API calls that the portal signs with the credentials of a session.
 
-Owns the signature of such a call: a form without anything unusual in it, so that its canonical form is its form. The
-pipeline judges it like every other.
+Owns the signature of such a call. Its values do not need escaping, so that the canonical request is simple.
+The pipeline verifies the call like any other.
 Source: IAM User Guide, "Create a signed AWS API request".
 """
 
@@ -22,7 +22,7 @@ _FORM = b"application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Credentials, and for which service of which region they sign when."""
+    """Credentials with the service, region and time of their signatures."""
 
     key_id: str
     secret: str
@@ -36,7 +36,10 @@ class Signer:
 
 
 def signed_call(sent: HttpRequest, parameters: Mapping[str, str], *, host: str, signer: Signer) -> HttpRequest:
-    """Return a call with these parameters, from where `sent` came and with its user agent."""
+    """Return a signed call with the parameters.
+
+    It has the client address and the user agent of `sent`.
+    """
     body = urlencode(parameters).encode()
     stamp = signer.now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     signed = {"host": host, "x-amz-date": stamp, "x-amz-security-token": signer.token}

@@ -1,7 +1,7 @@
-"""What every step of the portal works with: the store as a worker thread sees it, the settings, and the API itself.
+"""The objects of every portal step: the store, the settings and the API.
 
-Owns how a step calls an operation: as a client would, through the same pipeline, so that nothing is decided or recorded
-here in another way. Owns also the rule that a form comes from a page of ours.
+Owns calls of operations: a step calls them like a client, through the same pipeline, so that authorization and audit
+are the same. Owns also the rule that a form must come from one of our own pages.
 """
 
 from collections.abc import Mapping
@@ -29,26 +29,26 @@ _VERSION = "2011-06-15"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the steps share. `face` is the store as a worker thread sees it: they run on one."""
+    """The objects that the steps share. `face` is the store view of a worker."""
 
     pipeline: Pipeline
     face: Face
     settings: ServiceSettings
 
     def world(self) -> AbstractContextManager[World]:
-        """Open what a step may use."""
+        """Open the request context of a step."""
         return self.face.open(Touches.WAITS, self.pipeline.now(), self.pipeline.home_region)
 
     @property
     def region(self) -> str:
-        """A region that is served: our own, unless the operator serves others alone."""
+        """A served region: the home region, unless the settings exclude it."""
         home, served = self.pipeline.home_region, self.settings.regions
         return home if not served or home in served else min(served)
 
     def call(
         self, request: Request, action: str, parameters: Mapping[str, str], request_id: str
     ) -> tuple[int, dict[str, Any]]:
-        """Call an unsigned operation of STS as a client would, and return its status and its answer."""
+        """Call an unsigned STS operation, and return status and response."""
         sent = as_sent(request)
         form = urlencode({"Action": action, "Version": _VERSION, **parameters})
         call = msgspec.structs.replace(
@@ -79,10 +79,10 @@ class Site:
         parameters: Mapping[str, Any] | None = None,
         fault: Fault | None = None,
     ) -> None:
-        """Record a step that is no call of the API.
+        """Record a step that is not an API call.
 
-        A step that went well is recorded before its answer leaves, where the audit log is required. Raises
-        ServiceUnavailable where it cannot be written then.
+        If the audit log is required, a successful step is recorded before the response is sent. Raises
+        ServiceUnavailable if it cannot be recorded.
         """
         record = self.pipeline.record_first if fault is None else self.pipeline.record
         record(
@@ -101,12 +101,18 @@ class Site:
         )
 
     def require_log(self) -> None:
-        """Raise ServiceUnavailable where the audit log is required and known not to be writable. Never waits."""
+        """Raise ServiceUnavailable if the required audit log is not writable.
+
+        This tests the last known state and never waits.
+        """
         if self.pipeline.required_log is not None:
             self.pipeline.required_log.require()
 
     def require_our_page(self, request: Request) -> None:
-        """Raise AccessDenied for a request that another site's page sends. Commands pass: they are no browsers."""
+        """Raise AccessDenied for a cross-site request of a browser.
+
+        Commands are not browsers and are accepted.
+        """
         headers = request.headers
         require_our_origin(
             self.settings.public_url,
@@ -117,7 +123,7 @@ class Site:
 
 
 def as_sent(request: Request) -> HttpRequest:
-    """Return a request as the rest of Daypass knows it, without its body."""
+    """Return the request as an HttpRequest without its body."""
     return HttpRequest(
         request.method,
         request.scope["raw_path"],
@@ -130,18 +136,18 @@ def as_sent(request: Request) -> HttpRequest:
 
 
 def peer_of(request: Request) -> str:
-    """Return the address of the client, as trusted proxies tell it."""
+    """Return the client address, as reported by trusted proxies."""
     return request.client.host if request.client else ""
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL."""
+    """Return the scheme, host and port of a URL."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def _as_the_cli_prints(result: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer with its time as text, as `aws sts` prints it and tools read it."""
+    """Return a result with its expiry as a string, as `aws sts` prints it."""
     credentials = result["Credentials"]
     ends = datetime.fromtimestamp(credentials["Expiration"], UTC).isoformat()
     return {**result, "Credentials": {**credentials, "Expiration": ends}}

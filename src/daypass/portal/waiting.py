@@ -1,6 +1,7 @@
-"""What waits for a person: small secrets that lie encrypted in the store for minutes, so that any node can go on.
+"""Pending entries: small secrets, encrypted in the store for minutes.
 
-Owns that each is bound to its name, is nothing any more once its time is over, and is forgotten soon afterwards.
+Any node can continue with them. Owns these promises: an entry is bound to its name, does not exist for a reader after
+its end, and is deleted soon afterwards.
 """
 
 from datetime import datetime
@@ -15,7 +16,7 @@ _TRIED_PLACES = 8
 
 
 def put(writer: Writer, name: str, value: bytes, *, ends: datetime, world: World) -> None:
-    """Keep something under a name that is nobody's now. Raises Exists where it is taken."""
+    """Store a value under a free name. Raises Exists if the name is taken."""
     _forget_some(writer, world.now)
     former = load_waiting(writer, name)
     if former is not None and former.ends <= world.now:
@@ -24,14 +25,17 @@ def put(writer: Writer, name: str, value: bytes, *, ends: datetime, world: World
 
 
 def has_room(writer: Writer, name: str, *, most: int, ends: datetime, world: World) -> bool:
-    """Take one of a name's places until an end, and tell whether one was free. A few are tried at random."""
+    """Claim one of `most` places of a name until `ends`.
+
+    A few places are tried at random. Returns False if all of these are taken.
+    """
     drawn = world.entropy(2 * _TRIED_PLACES)
     places = (int.from_bytes(drawn[at : at + 2]) % most for at in range(0, len(drawn), 2))
     return any(writer.claim(f"{name}:{place}", until=ends) for place in places)
 
 
 def change(writer: Writer, name: str, value: bytes, *, world: World) -> None:
-    """Keep something else under a name, until the same end. Raises Missing where there is nothing."""
+    """Replace the value of a name, with the same end. Raises Missing."""
     found = _find(writer, name, world.now)
     if found is None:
         raise Missing
@@ -39,7 +43,7 @@ def change(writer: Writer, name: str, value: bytes, *, world: World) -> None:
 
 
 def take(writer: Writer, name: str, *, world: World) -> bytes | None:
-    """Return what waits under a name and forget it, or None."""
+    """Return and delete the value of a name, or return None."""
     found = _find(writer, name, world.now)
     if found is None:
         return None
@@ -48,19 +52,19 @@ def take(writer: Writer, name: str, *, world: World) -> bytes | None:
 
 
 def find(reader: Reader, name: str, *, world: World) -> bytes | None:
-    """Return what waits under a name, or None."""
+    """Return the value of a name, or None."""
     found = _find(reader, name, world.now)
     return None if found is None else _opened(found, world)
 
 
 def look(name: str, *, world: World) -> bytes | None:
-    """Return what waits under a name as the cache knows it, or None. For whoever asks again and again."""
+    """Return the cached value of a name, or None. For repeated polling."""
     found = world.views.get(load_waiting, name)
     return None if found is None or found.ends <= world.now else _opened(found, world)
 
 
 def load_waiting(reader: Reader, name: str) -> SignIn | None:
-    """Return what is stored under a name, whether its time is over or not."""
+    """Return the stored record of a name, even if it has expired."""
     return records.find(reader, SignIn, "", name)
 
 
@@ -79,7 +83,7 @@ def _opened(found: SignIn, world: World) -> bytes:
 
 
 def _forget_some(writer: Writer, now: datetime) -> None:
-    # They are listed by their ends. A few a time are enough: each new one takes more than itself away.
+    # Records are sorted by their ends. A few are enough: each new record deletes more than one old record.
     for record in writer.page(records.kind_name(SignIn), "", limit=_PURGED):
         over = records.to_entity(SignIn, record)
         if over.ends > now:

@@ -1,14 +1,14 @@
-"""Which roles an ID token may take, when somebody signs in with it.
+"""The roles that an ID token can assume.
 
-Owns finding the roles that could trust its issuer, in every account, and asking each trust policy before a role is
-offered. Nothing is minted here: whoever chooses a role goes through AssumeRoleWithWebIdentity like everybody else, so
-that the offer can only be shorter than what would be granted, never longer.
+Owns the search for roles that could trust the issuer, in every account, and the evaluation of each trust policy before
+the page offers the role. Leaves the credentials to AssumeRoleWithWebIdentity, which every choice calls. Thus the page
+may offer fewer roles than the operation would grant, never more.
 
-Any tenant may write an issuer into the trust policies of its roles. Hence:
+Any tenant can name an issuer in the trust policies of its roles. Therefore:
 
-* The roles of each account are found by themselves, and only where the account believes the issuer.
-* A token is verified once for an account, however many roles the account has.
-* Where there are more roles than are asked, accounts take turns, in an order that is drawn anew for each sign-in.
+* The roles of each account are loaded separately, and only if the account trusts the issuer.
+* A token is verified once for each account, not for each role.
+* If there are more roles than the limit, accounts take turns, in an order that is random for each sign-in.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ _NAMING_CLAIMS = ("email", "preferred_username", "upn", "sub")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A role that names the issuer somewhere in its trust policy."""
+    """A role whose trust policy contains the name of the issuer."""
 
     arn: str
     longest: int
@@ -62,7 +62,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class WebOffer:
-    """Who signed in, and the roles that are open to them with the provider through which each is."""
+    """The signed-in person, and each possible role with its provider."""
 
     bearer: Bearer
     roles: tuple[tuple[Candidate, str], ...]
@@ -70,7 +70,10 @@ class WebOffer:
 
 @keeps_little
 def load_candidates(reader: Reader, account: str, issuer: str) -> tuple[Candidate, ...]:
-    """Return the roles of an account whose trust policies name an issuer. What they say of it is asked later."""
+    """Return the roles of an account whose trust policies name an issuer.
+
+    The policies are evaluated later.
+    """
     name = issuer.removeprefix(SCHEME)
     roles = records.each(reader, Role, account)
     return tuple(
@@ -81,9 +84,11 @@ def load_candidates(reader: Reader, account: str, issuer: str) -> tuple[Candidat
 def offer_roles(
     unverified: UnverifiedToken, name: str, around: Surroundings, world: World, *, wanted: str = ""
 ) -> WebOffer:
-    """Return what a token may take. A `wanted` role is asked before all others.
+    """Return the roles that a token can assume.
 
-    Raises KeysNeeded, or the Fault that STS would answer with where it may nothing.
+    A `wanted` role is tried first.
+
+    Raises KeysNeeded, or the Fault of STS if the token cannot assume any role.
     """
     by_account = _worth_asking(unverified, world)
     identities, refusal = _identities(by_account, unverified, world)
@@ -106,7 +111,10 @@ def offer_roles(
 
 
 def _worth_asking(unverified: UnverifiedToken, world: World) -> dict[str, tuple[Candidate, ...]]:
-    """Return the candidates of each account that believes the issuer, in an order that no tenant has a hand in."""
+    """Return the candidates of each account that trusts the issuer.
+
+    The order is random, so that tenants cannot influence it.
+    """
     issuer, named = unverified.unverified_issuer, unverified.unverified_claims.get(ROLES_CLAIM)
     seed, found = world.entropy(_SEED_BYTES), dict[str, tuple[Candidate, ...]]()
     registering = frozenset(world.views.get(load_accounts_with, records.kind_name(OidcProvider)))
@@ -126,9 +134,9 @@ def _worth_asking(unverified: UnverifiedToken, world: World) -> dict[str, tuple[
 def _identities(
     accounts: Mapping[str, object], unverified: UnverifiedToken, world: World
 ) -> tuple[dict[str, WebIdentity], Fault | None]:
-    """Return whom the token speaks for to each account that takes it, and the first refusal of another.
+    """Return the identity for each account that accepts the token, and the first refusal.
 
-    Raises KeysNeeded for all accounts that lack keys, so that one account's do not wait for another's.
+    Raises KeysNeeded with the providers of all accounts that lack keys, so that their keys are fetched together.
     """
     found: dict[str, WebIdentity] = {}
     refusal: Fault | None = None
@@ -154,7 +162,7 @@ def _in_turns(every: list[tuple[Candidate, ...]]) -> Iterator[Candidate]:
 def _ask(
     arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, around: Surroundings, world: World
 ) -> Bearer:
-    """Return whom the token speaks for to one role that lets it in, or raise the refusal."""
+    """Return the caller for one role. Raises the refusal of its trust policy."""
     bearer = bearer_of(web, arn)
     asked = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
     authorize(_OPERATION, asked, bearer, around, world)
@@ -162,13 +170,16 @@ def _ask(
 
 
 def prove_token(unverified_token: str, role: str, name: str, world: World) -> Bearer:
-    """Return whom a token speaks for to one role. Raises KeysNeeded where its issuer has to be asked first."""
+    """Return the verified caller of a token for one role.
+
+    Raises KeysNeeded if the keys of its issuer must be fetched first.
+    """
     asked = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
     return _OPERATION.prove(asked, None, world)
 
 
 def session_name(claims: Mapping[str, Any]) -> str:
-    """Return a name for the session of whoever a token speaks for: nothing is decided by it."""
+    """Return a session name for a token. Decisions do not depend on it."""
     for claim in _NAMING_CLAIMS:
         given = claims.get(claim)
         name = _NOT_IN_NAMES.sub("-", given)[:_LONGEST] if isinstance(given, str) else ""
