@@ -1,4 +1,4 @@
-"""A command line that waits for a sign-in, written from docs/handover.md alone."""
+"""A command that waits for a sign-in, written only from docs/handover.md."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ Answer = tuple[int, dict[str, Any]]
 
 
 def send(url: str, fields: Mapping[str, str]) -> Answer:
-    """Post JSON; return status and answer."""
+    """Post JSON, and return status and response."""
     request = urllib.request.Request(  # noqa: S310 - the test's own server
         url, json.dumps(fields).encode(), {"Content-Type": "application/json"}
     )
@@ -29,7 +29,7 @@ def send(url: str, fields: Mapping[str, str]) -> Answer:
 
 
 class Command:
-    """Asks for a hand-over, and redeems it."""
+    """A command that requests a CLI sign-in and redeems it."""
 
     def __init__(self, server: str, mode: str, **wants: str) -> None:
         self.server = server
@@ -40,13 +40,13 @@ class Command:
         self.status, self.begun = send(f"{server}/handover", asked)
 
     def redeem(self, **given: str) -> Answer:
-        """Ask for what was approved."""
+        """Request the approved result."""
         fields = {"handover": self.begun["handover"], "code_verifier": self.verifier, **given}
         return send(f"{self.server}/handover/token", fields)
 
 
 class Listener:
-    """Listens on loopback for the browser, as a command does. `got` is the query that it brought."""
+    """The loopback listener of a command. `got` is the query that the browser sent."""
 
     def __init__(self, server: str) -> None:
         self.state = secrets.token_urlsafe(24)
@@ -66,7 +66,7 @@ class Listener:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Suppress the log."""
 
         self._http = HTTPServer(("127.0.0.1", 0), Handler)
         self.uri = f"http://127.0.0.1:{self._http.server_port}/back"

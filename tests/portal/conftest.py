@@ -1,4 +1,4 @@
-"""A server with roles in two accounts, an identity provider with pages, and a real browser without a screen."""
+"""A server with roles in two accounts, an identity provider with pages, and a headless browser."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -29,32 +29,32 @@ _QUIET = (
 
 @dataclass(frozen=True)
 class Portal:
-    """A server, and the provider that its people sign in with."""
+    """A server, and the provider for its users."""
 
     server: RunningServer
     idp: IdpSite
 
     @property
     def url(self) -> str:
-        """Where the server answers."""
+        """The URL of the server."""
         return self.server.url
 
     def whoami(self, key_id: str, secret: str, token: str) -> str:
-        """Return the ARN that credentials belong to."""
+        """Return the ARN of credentials."""
         given = {"AccessKeyId": key_id, "SecretAccessKey": secret, "SessionToken": token}
         arn: str = client_factory(self.server)("sts", given).get_caller_identity()["Arn"]
         return arn
 
 
 def trusting(provider: str) -> str:
-    """Return a trust policy that lets a provider's people in."""
+    """Return a trust policy that allows the users of a provider."""
     actions = ["sts:AssumeRoleWithSAML", "sts:TagSession"]
     statement = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": actions}
     return document(statement)
 
 
 def furnish(iam: Any, idp: IdpSite, roles: dict[str, int]) -> list[str]:
-    """Register the provider in an account and make roles; return the pairs for the assertion."""
+    """Register the provider in an account and create roles; return the pairs for the assertion."""
     provider = iam.create_saml_provider(Name="corp", SAMLMetadataDocument=idp.idp.metadata_xml())["SAMLProviderArn"]
     pairs = []
     for name, longest in roles.items():
@@ -82,7 +82,7 @@ def portal() -> Iterator[Portal]:
 
 @pytest.fixture(autouse=True)
 def manners(portal: Portal) -> Iterator[None]:
-    """Let the provider be honest again after a test."""
+    """Reset the provider to correct behaviour after a test."""
     before = replace(portal.idp)
     yield
     portal.idp.assertion, portal.idp.answers, portal.idp.waits = before.assertion, before.answers, before.waits
@@ -90,7 +90,7 @@ def manners(portal: Portal) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Run Chromium, for one file: while it runs, no other test of the process may start an event loop."""
+    """Run Chromium for one file: while it runs, other tests of the process cannot start an event loop."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=list(_QUIET))
         yield browser
@@ -102,7 +102,7 @@ Visit = Callable[..., Page]
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Visit]:
-    """Open a page in a browser that knows nothing yet. A message on its console, or an error of a script, fails."""
+    """Open a page in a new browser context. A console message or a script error fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 

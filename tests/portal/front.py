@@ -1,4 +1,4 @@
-"""One address before several servers, as a load balancer is: each request goes to the next of them."""
+"""A load balancer in front of several servers: each request goes to the next server."""
 
 import http.client
 import threading
@@ -12,9 +12,10 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
 
 class Front:
-    """Passes requests on, each over a connection of its own. `went` tells which server answered what, in order.
+    """A load balancer with a new connection for each request.
 
-    Files of the pages are not counted, so that the steps of a sign-in go round whatever a browser fetches beside.
+    `went` records the server and path of each response, in order. Asset files are not counted, so that the steps of a
+    sign-in rotate independently of the files that the browser fetches.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,7 @@ class Front:
                 front.pass_on(self)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Suppress the log."""
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -47,7 +48,7 @@ class Front:
         self._thread.join()
 
     def pass_on(self, asked: BaseHTTPRequestHandler) -> None:
-        """Answer a request with what the next server says."""
+        """Answer a request with the response of the next server."""
         node = self._next(asked.path)
         body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
         headers = {name: value for name, value in asked.headers.items() if name.lower() not in _HOP}
@@ -75,5 +76,5 @@ class Front:
         return node
 
     def nodes_of(self, *beginnings: str) -> list[int]:
-        """Return which servers answered the first request to a path with each of these beginnings."""
+        """Return the servers that answered the first request to a path with each of these prefixes."""
         return [next(node for path, node in self.went if path.startswith(each)) for each in beginnings]

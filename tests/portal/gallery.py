@@ -1,6 +1,6 @@
-"""Every page that the portal can show, in every state that looks different: for whoever checks or looks at them all.
+"""Every page of the portal in every state that looks different, for checks and for screenshots.
 
-Owns the scene behind the pages: a server whose roles, providers, log and clock make each state happen.
+Owns the scene behind the pages: a server whose roles, providers, log and clock produce each state.
 """
 
 import json
@@ -27,7 +27,7 @@ Shown = tuple[str, Page]
 MANY, VAST = 12, 300
 CHAINS = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
 MAY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:*", "Resource": "*"}}
-# What callers may call themselves: markup, a text that runs backwards, one without an end, characters without width.
+# Names that callers can choose: markup, right-to-left text, a very long string, zero-width characters.
 HOSTILE = "</pre><script>alert(1)</script>\u202etxt.exe\u2066\u200b" + "x" * 400
 
 
@@ -42,19 +42,19 @@ class Scene:
 
     @property
     def url(self) -> str:
-        """Where the server answers."""
+        """The URL of the server."""
         return self.server.url
 
     def log_refusals(self, *events: dict[str, Any]) -> None:
-        """Let the server's log hold events, and nothing else."""
+        """Replace the content of the audit log with events."""
         self.log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
 
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
-    """Run it all."""
+    """Run the server and its providers."""
     log = folder / "audit.jsonl"
-    # Nobody lives at this address, and the server may not go there either.
+    # This address does not respond, and the server may not connect to it.
     away = ClientSetting("https://127.0.0.1:9", "daypass")
     with (
         running_server(account=ACCOUNT, config=Config(audit_log=str(log), oidc_clients=(away,))) as server,
@@ -78,7 +78,7 @@ def scene(folder: Path) -> Iterator[Scene]:
 
 
 def _furnish_chains(iam: Any) -> None:
-    """Make users, a chain of roles, and each kind of condition that the graph can show."""
+    """Create users, a chain of roles, and each kind of condition that the graph shows."""
     here = f"arn:aws:iam::{ACCOUNT}:"
     for name in ("carol", "dave", "erin"):
         iam.create_user(UserName=name)
@@ -105,7 +105,7 @@ def _furnish_chains(iam: Any) -> None:
 
 
 def _furnish_vast(iam: Any, idp: IdpSite) -> list[str]:
-    """Make an account with three hundred roles: half of them alike, half each with a user of its own."""
+    """Create an account with three hundred roles: half are equal, half have their own user."""
     pairs = furnish(iam, idp, {"vast": 3_600})
     iam.put_role_policy(RoleName="vast", PolicyName="look", PolicyDocument=json.dumps(MAY))
     iam.create_account_alias(AccountAlias="acme-vast")
@@ -137,7 +137,7 @@ def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     there.server.clock.reset()
     yield "credentials that are over", page
     page = visit(f"{there.url}/login", **look)
-    # A script sends this form at once. Whoever answers that there is nothing keeps the page where it is.
+    # A script submits this form at once. A 204 response keeps the page open.
     page.route("**/sso", lambda route: route.fulfill(status=204))
     page.get_by_role("link", name=_host(there.post_only)).click()
     page.get_by_role("button", name="Go on").wait_for()
@@ -235,13 +235,13 @@ JOURNEYS: Mapping[str, Callable[..., Iterator[Shown]]] = {
 
 
 def walk(there: Scene, visit: Visit, **look: Any) -> Iterator[Shown]:
-    """Go through all pages, one after the other. Each is there when it is yielded."""
+    """Visit all pages in order. Each page is open when it is yielded."""
     for journey in JOURNEYS.values():
         yield from journey(there, visit, look)
 
 
 def refusal(number: int) -> dict[str, Any]:
-    """Return one event of a log, with hostile texts in every third."""
+    """Return one audit event, with hostile strings in every third."""
     hostile = number % 3 == 2
     return {
         "eventTime": f"2026-11-23T03:{number:02}:00Z",
@@ -266,10 +266,10 @@ def refusal(number: int) -> dict[str, Any]:
 
 
 def enter(page: Page, url: str, provider: str, role: str) -> None:
-    """Sign in, take a role and go on to the operator pages."""
+    """Sign in, choose a role and open the operator pages."""
     page.goto(f"{url}/login")
     page.get_by_role("link", name=provider).click()
-    # Without scripts the provider's form waits for a click.
+    # Without scripts the form of the provider needs a click.
     page.get_by_role("button", name="Continue as").or_(page.get_by_role("heading", name="Choose a role")).first.click()
     page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
     page.get_by_role("button", name="Operator pages").click()

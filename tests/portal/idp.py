@@ -1,4 +1,4 @@
-"""A tiny identity provider with pages: it reads the AuthnRequest that a browser brings, and posts its response back."""
+"""A small identity provider with pages: it reads an AuthnRequest and posts a response."""
 
 import base64
 import ssl
@@ -25,11 +25,11 @@ _SCRIPT = "<script>document.forms[0].submit()</script>"
 
 @dataclass
 class IdpSite:
-    """Pages on http://localhost: another site than 127.0.0.1 to a browser, as a real provider's is.
+    """Pages on http://localhost, which is cross-site to 127.0.0.1, like a real provider.
 
-    `assertion` is what it says about whoever comes. `answers` changes the InResponseTo; `waits` leaves the click to
-    the person. `seen` keeps the requests and `addresses` where they came to. With `moves_to` a form is sent on to
-    another address, with all that it holds, as providers do that sign people in on another host.
+    `assertion` is the assertion about every visitor. `answers` changes the InResponseTo; `waits` requires a click.
+    `seen` records the requests and `addresses` their URLs. With `moves_to` a form is redirected to another address with
+    its data, like providers that sign people in on another host.
     """
 
     key: KeyPair
@@ -71,7 +71,7 @@ class IdpSite:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Suppress the log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         if self.tls is not None:
@@ -88,7 +88,7 @@ class IdpSite:
         self.thread.join()
 
     def page(self, fields: Mapping[str, list[str]], *, inflate: bool) -> str:
-        """Return the page that posts a response, to the request that came or to none."""
+        """Return the page that posts a response to a request, or an unsolicited one."""
         asked = ""
         if "SAMLRequest" in fields:
             sent = base64.b64decode(fields["SAMLRequest"][0])

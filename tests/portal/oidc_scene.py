@@ -1,4 +1,4 @@
-"""A server whose people sign in at two OpenID Connect providers, and a browser of a few lines to be lied to."""
+"""A server with two OpenID Connect providers, and a minimal browser for attacks."""
 
 import http.client
 import ipaddress
@@ -25,7 +25,7 @@ CLIENT, SECRET, OTHER_CLIENT = "daypass at acme", "s3cret:%+ä", "daypass at bet
 
 @dataclass(frozen=True)
 class Scene:
-    """A server, the issuer that its people sign in with, and another one, whose client has no secret."""
+    """A server, its issuer, and another issuer whose client is public."""
 
     server: RunningServer
     issuer: OidcIssuer
@@ -33,30 +33,30 @@ class Scene:
 
     @property
     def pages(self) -> SignInPages:
-        """The issuer's sign-in."""
+        """The sign-in pages of the issuer."""
         return pages_of(self.issuer)
 
     @property
     def details(self) -> list[str]:
-        """What the audit log has of the sign-ins that were refused."""
+        """The details of refused sign-ins in the audit log."""
         events = self.server.audit.happenings
         return [one.fault.detail for one in events if one.action == "OIDCSignIn" and one.fault is not None]
 
 
 def pages_of(issuer: OidcIssuer) -> SignInPages:
-    """Return an issuer's sign-in."""
+    """Return the sign-in pages of an issuer."""
     assert issuer.sign_in is not None
     return issuer.sign_in
 
 
 def callback(server: str, issuer: OidcIssuer) -> str:
-    """Return the address that a provider sends browsers back to."""
+    """Return the redirect URI of a provider."""
     return f"{server}/login/oidc/callback/{issuer.url.removeprefix('https://')}"
 
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
-    """Run them. The client's id and secret hold signs that have to be encoded."""
+    """Run them. The client id and secret contain characters that need escaping."""
     secret = folder / "secret"
     secret.write_text(f"{SECRET}\n", encoding="utf-8")
     running: list[RunningServer] = []
@@ -95,12 +95,12 @@ def _roles(iam: Any, issuer: OidcIssuer, client: str, roles: tuple[tuple[str, st
 
 
 def later(there: Scene) -> None:
-    """Let as much time pass as the server remembers where providers sign people in; a sign-in takes longer."""
+    """Move the clock past the cache time of discovery documents; a sign-in takes longer."""
     there.server.clock.move(timedelta(minutes=6))
 
 
 def be_honest(there: Scene) -> None:
-    """Let both providers be what they should, and the server remember nothing of what they were."""
+    """Reset both providers to correct behaviour, and clear the cached discovery."""
     later(there)
     honest = {"sub": "sub-1", "email": "alice+x@example.org"}
     for issuer, client in ((there.issuer, CLIENT), (there.other, OTHER_CLIENT)):
@@ -113,20 +113,20 @@ def be_honest(there: Scene) -> None:
 
 @dataclass
 class Errand:
-    """A browser that begins a sign-in, and brings back whatever it is told to."""
+    """A browser that starts a sign-in and sends any response that a test gives it."""
 
     server: str
     cookies: dict[str, str] = field(default_factory=dict)
 
     def begin(self, issuer: OidcIssuer) -> dict[str, str]:
-        """Begin at a provider, and return what the provider is asked."""
+        """Start a sign-in, and return the parameters of the authorization request."""
         client = Client(issuer.url, pages_of(issuer).client_id)
         status, headers, _ = self.get(f"/login/oidc/{client.key}")
         assert status == 303
         return dict(parse_qsl(urlsplit(headers["location"]).query))
 
     def get(self, address: str) -> tuple[int, dict[str, str], str]:
-        """Get an address of the server's, with its cookies."""
+        """Fetch a URL of the server with the cookies of this browser."""
         connection = http.client.HTTPConnection(urlsplit(self.server).netloc, timeout=30)
         path = address.removeprefix(self.server)
         sent = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
@@ -141,12 +141,12 @@ class Errand:
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
 
     def come_back(self, address: str, **answer: str) -> str:
-        """Come back to an address with an answer, and return the page's text."""
+        """Fetch a redirect URI with a response, and return the text of the page."""
         return self.get(f"{address}?{urlencode(answer)}")[2]
 
 
 def code_for(issuer: OidcIssuer, asked: dict[str, str]) -> str:
-    """Return the code that a provider gives for a request."""
+    """Return the code of the provider for a request."""
     back = pages_of(issuer).authorize(f"/authorize?{urlencode(asked)}", issuer.url)
     assert back is not None
     return dict(parse_qsl(urlsplit(back).query))["code"]

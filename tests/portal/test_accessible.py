@@ -1,4 +1,4 @@
-"""Every page passes axe's checks, on a desk and on a phone, in light and in dark, and fits the width of a phone."""
+"""Every page passes axe in desktop and phone size, light and dark, and fits the width of a phone."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -10,11 +10,11 @@ from playwright.sync_api import Page
 from tests.portal.conftest import Visit
 from tests.portal.gallery import JOURNEYS, Scene, scene
 
-# Twenty-five pages in four looks take longer than all other tests of the portal, and change rarely.
+# Twenty-five pages in four variants take longer than all other tests of the portal, and change rarely.
 pytestmark = pytest.mark.slow
 
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
-# What the colours of the page have to do with; everything else is the same in the dark.
+# The rules that depend on colours; all others give the same result in dark mode.
 EVERYTHING = {"resultTypes": ["violations"]}
 COLOURS = {**EVERYTHING, "runOnly": ["color-contrast", "link-in-text-block"]}
 LOOKS: tuple[tuple[str, Any, Any], ...] = (
@@ -34,7 +34,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_every_page_is_accessible(there: Scene, visit: Visit, journey: str) -> None:
-    """No violation of WCAG 2.2 A and AA or of axe's best practices on any page, and none is wider than a phone."""
+    """WCAG 2.2 A and AA and axe's best practices have no violation, and no page is wider than a phone."""
     script = _axe()
     problems = []
     for name, page in JOURNEYS[journey](there, visit, {}):

@@ -1,4 +1,4 @@
-"""Forms that another site's page sends: refused, whatever they hold and whatever the browser brings along."""
+"""Cross-site forms are refused, whatever their fields and cookies are."""
 
 import pytest
 from playwright.sync_api import expect
@@ -20,7 +20,7 @@ FOREIGN = {
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize("case", FOREIGN)
 def test_a_form_comes_from_a_page_of_ours(portal: Portal, path: str, case: str) -> None:
-    """Asked before anything else is: before the handle, the code and the cookie are looked at."""
+    """The origin is verified first: before the handle, the code and the cookie."""
     headers = {name: portal.url if value == "OURS" else value for name, value in FOREIGN[case].items()}
     command = Command(portal.url, "device")
     fields = {"Handle": "x", "RoleArn": "x", "PrincipalArn": "x", "Format": "sh", "code": command.begun["user_code"]}
@@ -32,9 +32,9 @@ def test_a_form_comes_from_a_page_of_ours(portal: Portal, path: str, case: str) 
 
 
 def test_a_page_that_sends_a_code_for_somebody_gets_nowhere(portal: Portal, visit: Visit) -> None:
-    """The attack on typed codes, with a real browser: a page types the attacker's code for whoever looks at it."""
+    """The attack on codes, in a real browser: a page submits the attacker's code for its visitor."""
     command = Command(portal.url, "device")
-    page = visit(f"{portal.idp.url}/dashboard", java_script_enabled=False)  # a page of another site
+    page = visit(f"{portal.idp.url}/dashboard", java_script_enabled=False)  # a cross-site page
     page.set_content(
         f'<form method="post" action="{portal.url}/device"><input name="code" value="{command.begun["user_code"]}">'
         "<button>Win a prize</button></form>"

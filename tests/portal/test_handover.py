@@ -1,4 +1,4 @@
-"""Handing a sign-in over to a command line: by loopback, by code, and to nobody else."""
+"""CLI sign-ins by loopback and by code, and attempts of other parties to use them."""
 
 import base64
 import hashlib
@@ -18,12 +18,12 @@ from tests.portal.conftest import ACCOUNT, Portal, Visit
 
 
 def text_of(raw: bytes) -> str:
-    """Return bytes in base64url, without padding."""
+    """Return bytes in base64url without padding."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def bytes_of(text: str) -> bytes:
-    """Return the bytes of such a text."""
+    """Return the bytes of a base64url string without padding."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -31,7 +31,7 @@ DEVELOPER = f"arn:aws:iam::{ACCOUNT}:role/developer"
 
 
 def test_a_command_on_this_machine_gets_what_is_clicked(portal: Portal, visit: Visit) -> None:
-    """Loopback: the browser comes back with a code, and code and verifier together give the credentials, once."""
+    """Loopback: the browser returns a code. Code and verifier together give the credentials, once."""
     with Listener(portal.url) as listener:
         command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
         page = visit(command.begun["url"])
@@ -51,7 +51,7 @@ def test_a_command_on_this_machine_gets_what_is_clicked(portal: Portal, visit: V
 
 
 def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visit) -> None:
-    """Device: the person types the code; the command polls. It works without scripts."""
+    """Device: the person enters the code and the command polls. This works without scripts."""
     portal.idp.waits = True
     command = Command(portal.url, "device", role=DEVELOPER, duration="7200")
     assert command.begun["url"] == f"{portal.url}/device"
@@ -75,7 +75,7 @@ def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visi
 
 
 def test_a_person_may_decline(portal: Portal, visit: Visit) -> None:
-    """Whoever did not ask says so, and the command hears it."""
+    """A person who did not run the command declines, and the command gets access_denied."""
     with Listener(portal.url) as listener:
         command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
         page = visit(command.begun["url"])
@@ -87,7 +87,7 @@ def test_a_person_may_decline(portal: Portal, visit: Visit) -> None:
 
 
 def test_a_response_that_comes_unasked_completes_nothing(portal: Portal, visit: Visit) -> None:
-    """A response without InResponseTo is a sign-in of its own, even in the browser that has begun a hand-over."""
+    """A response without InResponseTo is a separate sign-in, even in a browser with a pending CLI sign-in."""
     with Listener(portal.url) as listener:
         command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
         page = visit(command.begun["url"])
@@ -100,7 +100,7 @@ def test_a_response_that_comes_unasked_completes_nothing(portal: Portal, visit: 
 
 
 def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal, visit: Visit) -> None:
-    """Two commands wait in one browser. What answers the first's request never gives the second anything."""
+    """Two commands wait in one browser. A response to the first one's request never completes the second."""
     portal.idp.waits = True
     first, second = Command(portal.url, "device"), Command(portal.url, "device")
     page = visit(f"{portal.url}/device")
@@ -113,7 +113,7 @@ def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal
         tab.get_by_role("button", name="Continue").wait_for()
     asked = portal.idp.seen[-2].get("ID")
     portal.idp.answers = lambda _: asked
-    other.reload()  # the provider's page, which now answers the first request
+    other.reload()  # the page of the provider, which now answers the first request
     other.get_by_role("button", name="Continue").click()
     shows_who_asks(other, first)
     hand_over(other, "developer")
@@ -121,11 +121,11 @@ def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal
     assert first.redeem()[0] == 200
     assert second.redeem()[1]["error"] == "authorization_pending"
     page.get_by_role("button", name="Continue").click()
-    page.get_by_text("did not begin").wait_for()  # that request has had its answer
+    page.get_by_text("did not begin").wait_for()  # that request was already answered
 
 
 def test_a_code_cannot_be_skipped_by_a_link(portal: Portal, visit: Visit) -> None:
-    """What a command holds for the device page is no link that it could send to somebody."""
+    """The handle of a device command cannot be sent to a person as a link."""
     command = Command(portal.url, "device")
     page = visit(f"{portal.url}/handover/at/{command.begun['handover']}")
     page.get_by_text("Type the code").wait_for()
@@ -136,7 +136,7 @@ def test_a_code_cannot_be_skipped_by_a_link(portal: Portal, visit: Visit) -> Non
 
 
 def test_a_typed_code_is_good_in_its_own_browser(portal: Portal, visit: Visit) -> None:
-    """The link behind the code page is worth nothing to anybody to whom it is sent."""
+    """The link behind the code page is useless in another browser."""
     command = Command(portal.url, "device")
     page = visit(command.begun["url"])
     page.get_by_label("Code").fill(command.begun["user_code"])
@@ -147,7 +147,7 @@ def test_a_typed_code_is_good_in_its_own_browser(portal: Portal, visit: Visit) -
 
 
 def test_five_wrong_codes_are_enough(portal: Portal, visit: Visit) -> None:
-    """Whoever guesses codes waits for five minutes, even with a right one then."""
+    """After five wrong codes a network waits for five minutes, even with a right code."""
     command = Command(portal.url, "device")
     page = visit(f"{portal.url}/device")
     for guess in ("BBBB-BBBB", "short", "AEIO-UAEI", "ZZZZ ZZZZ", "<script>"):
@@ -171,7 +171,7 @@ def test_five_wrong_codes_are_enough(portal: Portal, visit: Visit) -> None:
 
 
 def test_five_wrong_verifiers_end_it(portal: Portal) -> None:
-    """A handle that was seen by somebody is no place to guess at."""
+    """A leaked handle cannot be used to guess the verifier."""
     command = Command(portal.url, "device")
     for _ in range(5):
         assert command.redeem(code_verifier="guess")[1]["error"] == "invalid_grant"
@@ -179,7 +179,7 @@ def test_five_wrong_verifiers_end_it(portal: Portal) -> None:
 
 
 def test_it_waits_five_minutes(portal: Portal) -> None:
-    """Then nothing of it is left."""
+    """After five minutes the CLI sign-in does not exist."""
     command = Command(portal.url, "device")
     portal.server.clock.move(timedelta(minutes=5, seconds=1))
     try:
@@ -205,20 +205,20 @@ BAD: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_asked_is_refused(portal: Portal, case: str) -> None:
-    """Only a loopback address is ever gone to, and what the page shows is plain text."""
+    """Only a loopback address is a valid redirect URI, and the displayed values are plain text."""
     command = Command(portal.url, **BAD[case])
     assert (command.status, command.begun["error"]) == (400, "invalid_request")
 
 
 def test_what_cannot_be_redeemed_is_refused(portal: Portal) -> None:
-    """Whatever arrives is answered in the protocol's form."""
+    """Every invalid request gets an error in the form of the protocol."""
     for handle in ("", "DPp1", "x" * 5000):
         status, answer = send(f"{portal.url}/handover/token", {"handover": handle, "code_verifier": "v"})
         assert (status, answer["error"]) == (400, "expired_token")
 
 
 def test_nothing_secret_is_in_the_audit_log(portal: Portal) -> None:
-    """Handles, codes and credentials of the hand-overs so far are in no event."""
+    """Handles, codes and credentials of the CLI sign-ins above are not in any event."""
     command = Command(portal.url, "device")
     command.redeem(code_verifier="guess")
     log = json.dumps([str(each.parameters) + str(each.fault) for each in portal.server.audit.happenings])
@@ -226,7 +226,7 @@ def test_nothing_secret_is_in_the_audit_log(portal: Portal) -> None:
 
 
 def shows_who_asks(page: Page, command: Command) -> None:
-    """Check that the page names the machine, its address and the code."""
+    """Check that the page shows the machine, its address and the code."""
     asking = page.get_by_role("region", name="A command line asks")
     asking.wait_for()
     text = asking.text_content() or ""
@@ -236,7 +236,7 @@ def shows_who_asks(page: Page, command: Command) -> None:
 
 
 def sign_in(page: Page, portal: Portal) -> None:
-    """Go to the provider and come back."""
+    """Open the provider and return."""
     page.get_by_role("link", name="localhost").click()
     if portal.idp.waits:
         page.get_by_role("button", name="Continue").click()
@@ -249,7 +249,7 @@ def hand_over(page: Page, role: str) -> None:
 
 
 def whose(portal: Portal, given: dict[str, dict[str, str]]) -> str:
-    """Return the ARN that credentials belong to."""
+    """Return the ARN of credentials."""
     keys = given["Credentials"]
     return portal.whoami(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
@@ -259,17 +259,17 @@ ELSEWHERE = ("arn:aws:iam::999999999999:role/admin", "arn:aws:iam::999999999999:
 
 @dataclass(frozen=True)
 class Recipient:
-    """A command's own key, to which an assertion is sealed."""
+    """The key of a command, for which an assertion is encrypted."""
 
     private: X25519PrivateKey
 
     @property
     def asks(self) -> dict[str, str]:
-        """What it asks for."""
+        """The parameters of the request."""
         return {"deliver": "assertion", "public_key": text_of(self.private.public_key().public_bytes_raw())}
 
     def open(self, given: dict[str, str], command: Command) -> bytes:
-        """Return the response in what was redeemed."""
+        """Return the response in a redeemed result."""
         ephemeral = bytes_of(given["ephemeral_key"])
         shared = self.private.exchange(X25519PublicKey.from_public_bytes(ephemeral))
         salt = ephemeral + self.private.public_key().public_bytes_raw()
@@ -281,7 +281,7 @@ class Recipient:
 
 @pytest.fixture
 def recipient(portal: Portal) -> Recipient:
-    """Make a key, and let the provider speak of a role of another STS."""
+    """Make a key, and let the provider assert a role of another STS."""
     portal.idp.assertion = replace(portal.idp.assertion, roles=(",".join(ELSEWHERE),))
     return Recipient(X25519PrivateKey.generate())
 
@@ -289,7 +289,7 @@ def recipient(portal: Portal) -> Recipient:
 def test_an_assertion_for_another_sts_is_sealed_to_the_command(
     portal: Portal, visit: Visit, recipient: Recipient
 ) -> None:
-    """With deliver=assertion the command gets what it can take to AWS, and nobody else can read it."""
+    """With deliver=assertion the command gets an assertion for AWS, and only the command can decrypt it."""
     command = Command(portal.url, "device", **recipient.asks)
     page = visit(command.begun["url"])
     page.get_by_label("Code").fill(command.begun["user_code"])
@@ -306,7 +306,7 @@ def test_an_assertion_for_another_sts_is_sealed_to_the_command(
 
 
 def test_an_assertion_goes_to_a_command_on_this_machine(portal: Portal, visit: Visit, recipient: Recipient) -> None:
-    """The same by loopback: nothing of it is in the address that the browser goes to."""
+    """The same by loopback: the redirect URL does not contain any part of the assertion."""
     with Listener(portal.url) as listener:
         asks = {**recipient.asks, "redirect_uri": listener.uri, "state": listener.state}
         command = Command(portal.url, "loopback", **asks)
@@ -323,7 +323,7 @@ def test_an_assertion_goes_to_a_command_on_this_machine(portal: Portal, visit: V
 
 
 def test_an_assertion_that_came_unasked_goes_to_no_command(portal: Portal, visit: Visit, recipient: Recipient) -> None:
-    """Without InResponseTo it is a sign-in of its own, and roles of another STS are of no use here."""
+    """Without InResponseTo it is a separate sign-in, and roles of another STS cannot be assumed here."""
     command = Command(portal.url, "device", **recipient.asks)
     page = visit(command.begun["url"])
     page.get_by_label("Code").fill(command.begun["user_code"])
@@ -336,6 +336,6 @@ def test_an_assertion_that_came_unasked_goes_to_no_command(portal: Portal, visit
 
 @pytest.mark.parametrize("key", ["", "abc", text_of(bytes(32)), text_of(bytes(31))])
 def test_nothing_is_sealed_to_what_is_no_key(portal: Portal, key: str) -> None:
-    """A key of low order would make the secret everybody's."""
+    """A key of low order would make the shared secret public."""
     command = Command(portal.url, "device", deliver="assertion", public_key=key)
     assert (command.status, command.begun["error"]) == (400, "invalid_request")

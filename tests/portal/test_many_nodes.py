@@ -1,4 +1,4 @@
-"""Several servers behind one address: any of them takes any step of a sign-in, and what is good once is good once.
+"""Several servers behind one address: any of them handles any step, and one-time values work once.
 
 On SQLite two servers with two workers each share the file; on PostgreSQL there are three servers.
 """
@@ -36,12 +36,12 @@ from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
 
-_WAIT = 30.0  # seconds; a change is seen by every node within one
+_WAIT = 30.0  # seconds; every node sees a change within one second
 
 
 @dataclass(frozen=True)
 class Site:
-    """The address, the servers behind it, and the provider that people sign in with."""
+    """The address, the servers behind it, and the identity provider."""
 
     front: Front
     nodes: list[Running]
@@ -56,26 +56,26 @@ class Site:
         return self.front.url
 
     def browser(self, authority: bytes | None = None) -> Browser:
-        """Return a browser that takes secure cookies from a loopback address, as real ones do."""
+        """Return a browser that accepts secure cookies from a loopback address, like real ones."""
         browser = Browser(authority)
         browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
         return browser
 
     def response(self, browser: Browser) -> dict[str, str]:
-        """Begin a sign-in and return what the provider's page would send."""
+        """Start a sign-in, and return the form that the provider's page would send."""
         door = Browser().send(f"{self.url}/login").text.partition('href="/login/saml/')[2].partition('"')[0]
         [(consumer, fields)] = browser.send(f"{self.url}/login/saml/{door}").forms
         assert consumer == f"{self.url}/saml"
         return fields
 
     def choice(self, offered: Answer) -> dict[str, str]:
-        """Return the choice of the role that was offered."""
+        """Return the form that chooses the offered role."""
         return {"Handle": offered.document["Handle"], "RoleArn": self.role, "PrincipalArn": self.provider}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Start the servers, each with what it needs to know and nothing else in common but the store."""
+    """Start servers that have only their settings and the store in common."""
     with ExitStack() as stack:
         front = stack.enter_context(Front())
         shared = {
@@ -103,7 +103,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             stack.callback(_end, nodes[-1])
         front.nodes = [node.url for node in nodes]
         idp = stack.enter_context(IdpSite(make_key_pair(), f"{front.url}/saml", lambda: datetime.now(UTC)))
-        # Before the other provider: a node that knows that one then knows this one too.
+        # Created before the other provider: a node that sees the other one also sees this one.
         _trust(nodes[0].client("iam"), issuer)
         [pair] = furnish(nodes[0].client("iam"), idp, {"developer": 3_600})
         idp.assertion = Assertion(roles=(pair,), session_name="alice", name_id="alice@example.org")
@@ -119,7 +119,7 @@ def _folder(factory: pytest.TempPathFactory) -> Path:
 
 
 def _trust(iam: Any, issuer: OidcIssuer) -> None:
-    """Make a role for the people of an OpenID Connect provider."""
+    """Create a role for the users of an OpenID Connect provider."""
     arn = iam.create_open_id_connect_provider(Url=issuer.url, ClientIDList=["daypass"])["OpenIDConnectProviderArn"]
     statement = {
         "Effect": "Allow",
@@ -136,21 +136,21 @@ def _knows_the_provider(node: Running) -> bool:
 
 
 def _end(node: Running) -> None:
-    # Workers end with their server when it is asked to end, not when it is killed.
+    # Workers stop when their server is terminated, not when it is killed.
     node.process.send_signal(signal.SIGTERM)
     node.process.wait(20)
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Ask again until something is so."""
+    """Retry until a condition is true."""
     end = time.monotonic() + _WAIT
     while not holds():
         assert time.monotonic() < end
-        time.sleep(0.05)  # another process has no other way to tell
+        time.sleep(0.05)  # the only way to observe another process
 
 
 def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Return what calls answer that are made at the same time."""
+    """Return the responses to calls that are made at the same time."""
     answers: list[Any] = [None] * len(calls)
 
     def run(number: int) -> None:
@@ -165,7 +165,7 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def whoami(site: Site, credentials: dict[str, str]) -> str:
-    """Return whom credentials belong to, as the next node sees it."""
+    """Return the ARN of credentials, as the next node returns it."""
     sts = boto3.client(
         "sts",
         endpoint_url=site.url,
@@ -179,14 +179,14 @@ def whoami(site: Site, credentials: dict[str, str]) -> str:
 
 
 def test_all_nodes_make_one_key_for_requests(site: Site) -> None:
-    """Whoever is asked first makes it; those that are asked at the same time have the same one."""
+    """The first node creates the signing key; nodes that need it at the same time get the same key."""
     documents = at_once([partial(Browser().send, f"{node.url}/saml/metadata.xml") for node in site.nodes * 2])
     assert len({answer.text for answer in documents}) == 1
     assert documents[0].text.count("<ds:X509Certificate>") == 1
 
 
 def test_a_hand_over_goes_round_all_nodes(site: Site, chromium: Chromium) -> None:
-    """Asked at one, begun at another, answered at a third, chosen and redeemed wherever the next request goes."""
+    """Request, sign-in, response, choice and redemption each go to another node."""
     site.front.went.clear()
     command = Command(site.url, "device")
     context = chromium.new_context()
@@ -215,10 +215,10 @@ def test_a_hand_over_goes_round_all_nodes(site: Site, chromium: Chromium) -> Non
 
 
 def test_every_order_of_nodes_signs_somebody_in(site: Site) -> None:
-    """Start, response, choice and use, with every node at every step."""
+    """Start, response, choice and use work with every node at every step."""
     for first in range(len(site.nodes)):
         for _ in range(first):
-            Browser().send(f"{site.url}/healthz")  # turns the order of the nodes by one
+            Browser().send(f"{site.url}/healthz")  # moves the order of the nodes by one
         browser = site.browser()
         offered = browser.send(f"{site.url}/saml", site.response(browser), accept=JSON)
         answer = browser.send(f"{site.url}/saml/role", site.choice(offered), accept=JSON)
@@ -227,7 +227,7 @@ def test_every_order_of_nodes_signs_somebody_in(site: Site) -> None:
 
 
 def test_every_order_of_nodes_signs_somebody_in_by_openid_connect(site: Site) -> None:
-    """The same with a code: the secrets of the request travel in the browser, and any node redeems it."""
+    """The same with a code: the browser has the secrets of the request, and any node redeems the code."""
     door = Client(site.issuer.url, "daypass").key
     for first in range(len(site.nodes)):
         for _ in range(first):
@@ -242,7 +242,7 @@ def test_every_order_of_nodes_signs_somebody_in_by_openid_connect(site: Site) ->
 
 
 def test_one_answer_to_one_request_whoever_is_asked(site: Site) -> None:
-    """The same response is handed in at all nodes in the same moment: one of them takes it."""
+    """The same response is sent to all nodes at the same moment: exactly one accepts it."""
     browser = site.browser()
     fields = site.response(browser)
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
@@ -255,7 +255,7 @@ def test_one_answer_to_one_request_whoever_is_asked(site: Site) -> None:
 
 
 def test_one_choice_whoever_is_asked(site: Site) -> None:
-    """The same choice is sent to all nodes in the same moment: one of them gives credentials."""
+    """The same choice is sent to all nodes at the same moment: exactly one returns credentials."""
     browser = site.browser()
     choice = site.choice(browser.send(f"{site.url}/saml", site.response(browser), accept=JSON))
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
@@ -269,7 +269,7 @@ def test_one_choice_whoever_is_asked(site: Site) -> None:
 
 
 def test_five_wrong_verifiers_end_a_hand_over_wherever_they_are_tried(site: Site) -> None:
-    """The tries are counted for all nodes together."""
+    """All nodes share the count of attempts."""
     command = Command(site.url, "device")
     answers = at_once([lambda: command.redeem(code_verifier="guess")[1]["error"]] * 9)
     assert answers.count("invalid_grant") == 5

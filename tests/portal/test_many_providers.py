@@ -1,4 +1,4 @@
-"""The sign-in page with many providers: a request does not pay for what other accounts registered."""
+"""The sign-in page with many providers: its cost does not depend on the registrations of other accounts."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,21 +18,21 @@ Ts = TypeVarTuple("Ts")
 
 
 class CountedViews:
-    """Views of a server, and how often a request asked them."""
+    """Store views that count their loads."""
 
     def __init__(self, server: RunningServer) -> None:
         self._views = Cache(server.there.store).loading
         self.asked: list[str] = []
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Pass a question on."""
+        """Forward a load and count it."""
         self.asked.append(loader.__name__)
         return self._views.get(loader, *args)
 
 
 @pytest.mark.parametrize("accounts", [1, 6])
 def test_a_request_costs_the_same_however_many_providers_there_are(accounts: int) -> None:
-    """The page and the link ask one question; a change of one account reads that account's providers alone."""
+    """Page and link make one load; a change in one account reloads only the providers of that account."""
     with running_server() as server:
         make, doors, views = client_factory(server), SamlDoors(), CountedViews(server)
         roots = [server.new_account() for _ in range(accounts)]
@@ -54,7 +54,7 @@ def test_a_request_costs_the_same_however_many_providers_there_are(accounts: int
 
 
 def test_a_provider_shared_by_accounts_keeps_its_order_when_one_leaves() -> None:
-    """The accounts of a provider stand by when they registered it, after a change too."""
+    """The accounts of a provider are sorted by registration time, also after a change."""
     with running_server() as server:
         make, doors, views = client_factory(server), SamlDoors(), CountedViews(server)
         roots = [server.new_account() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Attacks on the sign-in by OpenID Connect, and providers that fail: nobody gets in, nothing is told, nothing hangs."""
+"""Attacks on the sign-in by OpenID Connect, and providers that fail, disclose or hang."""
 
 import json
 from collections.abc import Iterator
@@ -50,12 +50,12 @@ def there(shared: Scene) -> Scene:
 
 
 def home(there: Scene) -> str:
-    """Return where the honest provider sends browsers back to."""
+    """Return the redirect URI of the honest provider."""
     return callback(there.server.url, there.issuer)
 
 
 def test_a_sign_in_goes_through(there: Scene) -> None:
-    """What the attacks below leave out of it is all that stops them."""
+    """Each attack below differs from this sign-in in one detail, which is the reason for its refusal."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
     assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
@@ -70,9 +70,9 @@ def test_a_sign_in_goes_through(there: Scene) -> None:
 
 @pytest.mark.parametrize("case", ["it says who it is", "it does not"])
 def test_a_code_of_one_provider_never_goes_to_another(there: Scene, case: str) -> None:
-    """One provider sends its visitor on to the other, with its own sign-in's state, to be brought the other's code.
+    """A provider redirects its visitor to another provider with its own sign-in's state, to get that one's code.
 
-    Nonce and challenge are its own choice, so neither secret nor PKCE would stop it. The address does.
+    The attacker chooses nonce and challenge, so neither the client secret nor PKCE stops it. The redirect URI does.
     """
     evil, honest = there.other, there.issuer
     errand = Errand(there.server.url)
@@ -88,18 +88,18 @@ def test_a_code_of_one_provider_never_goes_to_another(there: Scene, case: str) -
 
 
 def test_providers_know_one_address_each(there: Scene) -> None:
-    """The other half of it: a provider sends nobody to an address that belongs to another."""
+    """A provider refuses the redirect URI of another provider."""
     asked = Errand(there.server.url).begin(there.other)
     sent_on = {**asked, "client_id": CLIENT}
     assert there.pages.authorize(f"/authorize?client_id={CLIENT}&redirect_uri={asked['redirect_uri']}", "x") is None
     assert sent_on["redirect_uri"] != home(there)
 
 
-# The answer
+# The response
 
 
 def test_an_answer_says_whose_it_is(there: Scene) -> None:
-    """RFC 9207: another issuer's answer is refused, and a missing name where the provider promises it."""
+    """RFC 9207: another issuer is refused, and so is a missing iss if the provider advertises it."""
     cases: tuple[tuple[dict[str, str], bool, str], ...] = (
         ({"iss": "https://evil.example.org"}, False, "another issuer answers"),
         ({"iss": f"{there.issuer.url}/"}, False, "another issuer answers"),
@@ -124,7 +124,7 @@ def test_an_answer_says_whose_it_is(there: Scene) -> None:
 
 @pytest.mark.parametrize("twice", ["state", "code", "iss", "error"])
 def test_nothing_is_said_twice(there: Scene, twice: str) -> None:
-    """Two readers of one address must not read two answers in it."""
+    """Two parsers must not read two different values from one URL."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
     answer = f"state={asked['state']}&code={code_for(there.issuer, asked)}&iss={there.issuer.url}&error=x"
@@ -135,7 +135,7 @@ def test_nothing_is_said_twice(there: Scene, twice: str) -> None:
 
 
 def test_a_state_is_good_once_and_in_one_browser(there: Scene) -> None:
-    """A replayed answer, one without its cookie, with a made-up state, or after ten minutes signs nobody in."""
+    """A replay, a missing cookie, an invented state, and a response after ten minutes are refused."""
     errand, other = Errand(there.server.url), Errand(there.server.url)
     asked = errand.begin(there.issuer)
     kept = dict(errand.cookies)
@@ -155,7 +155,7 @@ INJECTED = {"PKCE": "{}: it answered 400", "the nonce": "another nonce"}
 
 @pytest.mark.parametrize("stops", INJECTED)
 def test_somebody_elses_code_is_good_for_nobody(there: Scene, stops: str) -> None:
-    """Code injection (RFC 9700, 4.5): the provider sees another challenge, or else we see another nonce."""
+    """Code injection (RFC 9700, 4.5): the provider sees another challenge, or we see another nonce."""
     there.pages.checks_verifier = stops == "PKCE"
     attacker, victim = Errand(there.server.url), Errand(there.server.url)
     stolen = code_for(there.issuer, attacker.begin(there.issuer))
@@ -165,7 +165,7 @@ def test_somebody_elses_code_is_good_for_nobody(there: Scene, stops: str) -> Non
     assert there.details[-1] == INJECTED[stops].format(there.issuer.url)
 
 
-# What providers say instead
+# Error responses of providers
 
 
 SAID = {
@@ -180,7 +180,7 @@ SAID = {
 
 @pytest.mark.parametrize("number", range(len(SAID)))
 def test_errors_are_told_in_our_own_words(there: Scene, number: int) -> None:
-    """Each with what to do about it; what the provider writes beside it is for the audit log."""
+    """Each error has advice; the error_description of the provider goes only to the audit log."""
     error, words = list(SAID.items())[number]
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
@@ -195,7 +195,7 @@ def test_errors_are_told_in_our_own_words(there: Scene, number: int) -> None:
 
 
 def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
-    """Whoever wants to sign in there is told in seconds, and meanwhile everybody else is served."""
+    """A person gets an error within seconds, and the server serves other requests meanwhile."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
     later(there)
@@ -209,7 +209,7 @@ def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
         assert "Sign in" in Errand(there.server.url).get("/login")[2]
         assert all("cannot be reached, or does not answer in time" in each.result()[2] for each in waiting)
         assert "cannot be reached" in waiting_too.result()
-    # All of them waited for few questions, and not each for one of its own.
+    # All of them shared a few requests to the provider, instead of one request each.
     assert there.issuer.requests[DISCOVERY] < 10
 
 
@@ -227,7 +227,7 @@ ODD: dict[str, dict[str, Answer]] = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> None:
-    """Whatever comes instead of an answer, the person reads a sentence, and an operator finds the reason."""
+    """For any malformed response, the person gets a sentence and the audit log the reason."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
     later(there)
@@ -241,13 +241,13 @@ def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> 
 
 
 def test_a_provider_is_not_asked_each_time(there: Scene) -> None:
-    """Discovery is remembered for five minutes, for all; a change is seen then."""
+    """Discovery is cached for five minutes, for all requests; after that a change is visible."""
     for _ in range(3):
         errand = Errand(there.server.url)
         asked = errand.begin(there.issuer)
         page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
         assert "Choose a role" in page
-    assert there.issuer.requests[DISCOVERY] <= 2  # once for signing in, and perhaps once for the keys
+    assert there.issuer.requests[DISCOVERY] <= 2  # once for the sign-in, and possibly once for the keys
     later(there)
     there.issuer.answers[DISCOVERY] = Answer.fail()
     link = f"/login/oidc/{Client(there.issuer.url, CLIENT).key}"
@@ -257,7 +257,7 @@ def test_a_provider_is_not_asked_each_time(there: Scene) -> None:
 
 
 def test_only_scopes_that_there_are_are_asked_for(there: Scene) -> None:
-    """A provider may refuse a request for a scope that it does not know."""
+    """A provider may refuse a request with an unknown scope."""
     there.issuer.discovery_changes["scopes_supported"] = ["openid", "offline_access"]
     assert Errand(there.server.url).begin(there.issuer)["scope"] == "openid"
 
@@ -266,7 +266,7 @@ def test_only_scopes_that_there_are_are_asked_for(there: Scene) -> None:
 
 
 def test_a_secret_is_in_no_page_and_no_log(there: Scene, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is read from its file when the server starts, and goes to the provider alone."""
+    """The server reads the secret from its file at start and sends it only to the provider."""
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
     pages = [errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))]
@@ -284,7 +284,7 @@ def test_a_secret_is_in_no_page_and_no_log(there: Scene, capfd: pytest.CaptureFi
 
 
 def test_a_server_without_its_secret_does_not_start(tmp_path: Path) -> None:
-    """A file that is away, empty or no text is named; what is in it is not."""
+    """The error names a missing, empty or binary file, but not its content."""
     (tmp_path / "empty").write_text(" \n", encoding="utf-8")
     (tmp_path / "odd").write_bytes(b"\xff\xfes3cret")
     for name in ("away", "empty", "odd"):
@@ -300,23 +300,23 @@ GOOGLE = "https://accounts.google.com"
 
 
 class GooglesKeys:
-    """One key, at hand: nobody is asked."""
+    """One cached key, without requests."""
 
     def __init__(self, key: SigningKey) -> None:
         self._keys = parse_jwks(json.dumps({"keys": [key.jwk()]}).encode())
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet:  # noqa: ARG002 - a promise
-        """Return it for Google alone."""
+        """Return the key for Google only."""
         assert provider.issuer == GOOGLE
         return self._keys
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
-        """There is nothing more."""
+        """Return False: there are no other keys."""
         return False
 
 
 def test_google_needs_no_provider_in_the_account() -> None:
-    """A role that trusts accounts.google.com for our client id is offered, and no other client's is."""
+    """A role that trusts accounts.google.com for our client id is offered; a role for another client is not."""
     key = SigningKey.generate("RS256", "k")
     with running_server(account=ACCOUNT) as server:
         for name, audience in (("ours", CLIENT), ("theirs", "another client")):
@@ -340,7 +340,7 @@ def test_google_needs_no_provider_in_the_account() -> None:
 
 
 def test_googles_addresses_are_such_as_we_go_to() -> None:
-    """As its discovery document has them; the token's is on another host than the issuer."""
+    """The endpoints of its discovery document are accepted; the token endpoint is on another host than the issuer."""
     assert is_issuer_url(GOOGLE)
     assert is_keys_url(f"{GOOGLE}/o/oauth2/v2/auth")
     assert is_keys_url("https://oauth2.googleapis.com/token")

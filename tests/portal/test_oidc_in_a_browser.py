@@ -1,4 +1,4 @@
-"""Signing in by OpenID Connect with a real browser, from the sign-in page to credentials that work."""
+"""OpenID Connect sign-in with a real browser, from the sign-in page to working credentials."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def there(shared: Scene) -> Scene:
 
 
 def test_a_person_signs_in_and_gets_credentials(there: Scene, visit: Visit) -> None:
-    """Code, PKCE, state and nonce; the roles whose trust policies let the person in; credentials that work."""
+    """Code, PKCE, state and nonce; the roles whose trust policies allow the person; working credentials."""
     page = sign_in(there, visit)
     offered = [each.text_content() for each in page.locator(".role-name").all()]
     assert offered == ["auditor", "engineer"]
@@ -44,7 +44,7 @@ def test_a_person_signs_in_and_gets_credentials(there: Scene, visit: Visit) -> N
 
 
 def test_each_of_several_providers_opens_its_own_roles(there: Scene, visit: Visit) -> None:
-    """A provider with a path in its name, and without a secret for us, stands beside the other."""
+    """A public client with a path in its issuer works beside the other provider."""
     page = sign_in(there, visit, there.other)
     assert page.locator(".role-name").all_text_contents() == ["partner"]
     page.get_by_role("button", name="Get credentials").click()
@@ -53,13 +53,13 @@ def test_each_of_several_providers_opens_its_own_roles(there: Scene, visit: Visi
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_the_secret_is_shown_as_the_provider_wants_it(there: Scene, visit: Visit, method: str) -> None:
-    """Glewlwyd holds each client to one way, whatever its discovery document lists."""
+    """Glewlwyd accepts one authentication method for each client, whatever its discovery document lists."""
     there.pages.method = method
     assert sign_in(there, visit).locator(".role-name").count() == 2
 
 
 def test_a_waiting_command_gets_it(there: Scene, visit: Visit) -> None:
-    """The hand-over is the same as with SAML."""
+    """The CLI sign-in is the same as with SAML."""
     server = there.server.url
     with Listener(server) as listener:
         command = Command(server, "loopback", redirect_uri=listener.uri, state=listener.state)
@@ -84,7 +84,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_token_that_is_not_for_this_sign_in_offers_nothing(there: Scene, visit: Visit, case: str) -> None:
-    """The token is held to what every web identity is held to, and to the nonce; why stands in the audit log."""
+    """The token must pass the checks of web identities and the nonce check; the audit log has the reason."""
     before = len(there.details)
     there.pages.claims |= REFUSED[case]
     page = sign_in(there, visit)
@@ -93,7 +93,7 @@ def test_a_token_that_is_not_for_this_sign_in_offers_nothing(there: Scene, visit
 
 
 def test_who_did_not_begin_does_not_end(there: Scene, visit: Visit) -> None:
-    """The state is worth nothing without its cookie, and nothing twice."""
+    """A state is invalid without its cookie, and valid only once."""
     back: list[str] = []
     page = visit(f"{there.server.url}/login", ignore_https_errors=True)
     page.on("request", lambda request: back.append(request.url) if "/callback/" in request.url else None)
@@ -106,7 +106,7 @@ def test_who_did_not_begin_does_not_end(there: Scene, visit: Visit) -> None:
 
 
 def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit) -> None:
-    """By its host and in our own words: a page of ours lends no name to what others write. A link leads back."""
+    """The page names the host in our own words, without text of the provider, and links back."""
     there.pages.error, there.pages.description = "access_denied", "<script>alert(1)</script> call 555-0100"
     page = sign_in(there, visit)
     page.get_by_text(f"{host(there.issuer)} did not sign you in: you declined").wait_for()
@@ -121,7 +121,7 @@ def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit
 
 
 def test_a_client_is_configured_in_one_line(tmp_path: Path) -> None:
-    """ISSUER CLIENT_ID [FILE], several with commas; anything else is refused when the server starts."""
+    """ISSUER CLIENT_ID [FILE], separated by commas; the server refuses any other value at start."""
     line = "https://accounts.google.com 123.apps /etc/secret, https://login.example.org daypass"
     config = load_config({}, {"DAYPASS_OIDC_CLIENTS": line})
     assert config.oidc_clients == (
@@ -131,12 +131,12 @@ def test_a_client_is_configured_in_one_line(tmp_path: Path) -> None:
 
 
 def host(issuer: OidcIssuer) -> str:
-    """Return what the sign-in page calls a provider."""
+    """Return the host of a provider, as the sign-in page shows it."""
     return issuer.root.removeprefix("https://")
 
 
 def sign_in(there: Scene, visit: Visit, issuer: OidcIssuer | None = None) -> Page:
-    """Go to an issuer and come back."""
+    """Open an issuer and return."""
     page = visit(f"{there.server.url}/login", ignore_https_errors=True)
     page.get_by_role("link", name=host(issuer or there.issuer)).click()
     page.wait_for_load_state()

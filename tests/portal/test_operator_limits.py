@@ -1,4 +1,4 @@
-"""For how long the operator pages stay open: an hour, or as long as the credentials that opened them."""
+"""The operator session ends after an hour, or with its credentials."""
 
 import http.client
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """Run a server with a role that may look."""
+    """Run a server with a role that has access."""
     with running_server() as running:
         iam = client_factory(running)("iam")
         new_user(iam, "alice")
@@ -37,7 +37,7 @@ def ask(server: RunningServer, method: str, fields: dict[str, str], cookie: str 
 
 
 def looking(server: RunningServer, seconds: int, now: datetime, claimed: timedelta) -> str:
-    """Open the pages with credentials of so many seconds and a claimed end; return the cookie."""
+    """Start a session with credentials of a lifetime and a claimed end; return the cookie."""
     make = client_factory(server)
     key: Any = make("iam").create_access_key(UserName="alice")["AccessKey"]
     given = make("sts", key).assume_role(
@@ -58,12 +58,12 @@ def looking(server: RunningServer, seconds: int, now: datetime, claimed: timedel
         (3_600, 3_600, 3_600),
         (1_800, 1_800, 1_800),
         (1_800, 900, 900),
-        # A form that says more than is so is not believed: the credentials themselves end.
+        # A form that claims a later end does not help: the credentials themselves expire.
         (1_800, 43_200, 1_800),
     ],
 )
 def test_the_pages_close_on_the_second(server: RunningServer, seconds: int, claimed: int, last: int) -> None:
-    """Open in the second before, and closed from then on."""
+    """The session is valid in the second before its end, and invalid at its end."""
     server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
     now = server.clock.now()
     try:

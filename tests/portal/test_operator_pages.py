@@ -1,4 +1,4 @@
-"""The pages for operators: seen by those who may and nobody else, of their own account, in words that harm nobody."""
+"""The operator pages: only for permitted callers, of their own account, with safe strings."""
 
 import json
 from collections.abc import Iterator
@@ -16,25 +16,25 @@ from daypass.testing.plugin import client_factory
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Run a server with users, chains of roles, a log, and an account of three hundred roles beside it."""
+    """Run a server with users, chains of roles, a log, and another account of three hundred roles."""
     with scene(tmp_path_factory.mktemp("operators")) as running:
         yield running
 
 
 @pytest.fixture
 def allowed(portal: Portal) -> Iterator[None]:
-    """Let developers look."""
+    """Give developers the permission."""
     iam = client_factory(portal.server)("iam")
     iam.put_role_policy(RoleName="developer", PolicyName="look", PolicyDocument=json.dumps(MAY))
     yield
     iam.delete_role_policy(RoleName="developer", PolicyName="look")
 
 
-# Who may look
+# Permission
 
 
 def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowed: None) -> None:
-    """The graph, the refusals and the keys; nothing of another account."""
+    """The pages show graph, refusals and keys of the own account only."""
     page = _enter(portal, visit, "developer")
     page.get_by_role("heading", name="Who can assume what").wait_for()
     text = page.locator("main").text_content() or ""
@@ -51,7 +51,7 @@ def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowe
 
 
 def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
-    """The permission is that of iam:GetAccountAuthorizationDetails, asked as AWS asks it."""
+    """The permission is iam:GetAccountAuthorizationDetails, evaluated as on AWS."""
     page = _enter(portal, visit, "readonly")
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
     page.goto(f"{portal.url}/operator/keys")
@@ -59,7 +59,7 @@ def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
 
 
 def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Visit, allowed: None) -> None:
-    """Each page asks anew."""
+    """Each page checks the permission again."""
     page = _enter(portal, visit, "developer")
     page.get_by_role("heading", name="Who can assume what").wait_for()
     iam = client_factory(portal.server)("iam")
@@ -74,7 +74,7 @@ def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Vi
 
 
 def test_the_table_says_what_the_picture_shows(there: Scene, visit: Visit) -> None:
-    """Each arrow is a row, though roles that are alike share a box; all of it without a script."""
+    """Each arrow is a row, although equal roles share a box. This works without scripts."""
     page = _operator(there, visit, java_script_enabled=False)
     rows = page.locator("table.ways tbody tr")
     assert rows.count() == int((page.locator(".lead").text_content() or "").split("account,")[1].split()[0])
@@ -85,7 +85,7 @@ def test_the_table_says_what_the_picture_shows(there: Scene, visit: Visit) -> No
 
 
 def test_a_role_shows_the_chains_that_lead_to_it(there: Scene, visit: Visit) -> None:
-    """A click on a box shows whoever may get there in several steps, and on what conditions."""
+    """A click on a box shows the principals that reach it in several steps, and the conditions."""
     page = _operator(there, visit)
     page.locator(".graph svg a", has=page.locator("[data-node$='role/admin']")).click()
     page.get_by_role("heading", name="Who can become it").wait_for()
@@ -95,7 +95,7 @@ def test_a_role_shows_the_chains_that_lead_to_it(there: Scene, visit: Visit) -> 
 
 
 def test_words_find_ways(there: Scene, visit: Visit) -> None:
-    """A plain form: every word must stand in a way, and chains may be followed from what is found."""
+    """A plain form: a path must contain every word, and the search can include chains."""
     page = _operator(there, visit, java_script_enabled=False)
     for search, chains, found in (
         ("mfa", False, {"role/admin"}),
@@ -113,7 +113,7 @@ def test_words_find_ways(there: Scene, visit: Visit) -> None:
 
 
 def test_why_quotes_the_statements(there: Scene, visit: Visit) -> None:
-    """Each way opens to the statements behind it, in a text that its author cannot break out of."""
+    """Each path opens to its statements, and their author cannot insert markup."""
     page = _operator(there, visit, java_script_enabled=False)
     page.locator("tr", has_text="role/vendor").locator("summary", has_text="Why").click()
     told = page.locator("tr", has_text="role/vendor")
@@ -123,7 +123,7 @@ def test_why_quotes_the_statements(there: Scene, visit: Visit) -> None:
 
 
 def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
-    """No picture that nobody could read: where to begin, pages of a table, and a search that leads to a picture."""
+    """A large graph is not drawn: the page has starting points, a paged table, and a search that draws a part."""
     page = visit(f"{there.url}/login", java_script_enabled=False)
     _sign_in(page, there, "vast")
     page.get_by_role("heading", name="Too much for one picture").wait_for()
@@ -143,7 +143,7 @@ def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
 
 
 def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -> None:
-    """With the reason that the caller was not told, by words and by error."""
+    """The page shows the hidden reason, and filters by words and by error."""
     there.log_refusals(*(refusal(number) for number in range(6)))
     page = _operator(there, visit, java_script_enabled=False)
     page.get_by_role("link", name="Refusals").click()
@@ -164,7 +164,7 @@ def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -
 
 
 def test_hostile_texts_are_texts(there: Scene, visit: Visit) -> None:
-    """Markup, texts that run backwards, and names without an end, from a caller's program or session."""
+    """Markup, right-to-left text and very long names from user agents and session names are harmless."""
     there.log_refusals(refusal(2))
     page = _operator(there, visit)
     page.get_by_role("link", name="Refusals").click()
@@ -178,7 +178,7 @@ def test_hostile_texts_are_texts(there: Scene, visit: Visit) -> None:
 
 
 def test_the_page_says_whose_log_it_reads(there: Scene, visit: Visit) -> None:
-    """One server's alone, in plain words, and what to do where there are several."""
+    """The page explains that it reads one log, and the procedure for several servers."""
     there.log_refusals()
     page = _operator(there, visit)
     page.get_by_role("link", name="Refusals").click()
@@ -188,7 +188,7 @@ def test_the_page_says_whose_log_it_reads(there: Scene, visit: Visit) -> None:
 
 
 def test_a_server_without_a_file_says_so(portal: Portal, visit: Visit, allowed: None) -> None:
-    """There is nothing to read, and the setting that would change that is named."""
+    """The page names the setting that would create a log file."""
     page = _enter(portal, visit, "developer")
     page.get_by_role("link", name="Refusals").click()
     page.get_by_role("heading", name="There is no log to read here").wait_for()
@@ -199,7 +199,7 @@ def test_a_server_without_a_file_says_so(portal: Portal, visit: Visit, allowed: 
 
 
 def test_keys_tell_their_age_and_their_rotation(there: Scene, visit: Visit) -> None:
-    """When the next one comes by itself, what rotating does, and the command for it; no key is ever shown."""
+    """The page shows the next automatic rotation, its effect and the command, but no key material."""
     there.server.clock.freeze()
     page = _operator(there, visit)
     page.get_by_role("link", name="Keys").click()
@@ -215,7 +215,7 @@ def test_keys_tell_their_age_and_their_rotation(there: Scene, visit: Visit) -> N
 
 
 def test_operator_pages_are_kept_by_nobody(there: Scene, visit: Visit) -> None:
-    """No cache and no frame; a cookie for this host alone; and what the store has of it opens nothing."""
+    """No cache and no frame; a host-only cookie; the store has only a hash of the cookie."""
     page = _operator(there, visit)
     for path in ("/operator", "/operator/refusals", "/operator/keys", "/operator?q=nothing"):
         answer = page.goto(f"{there.url}{path}")
@@ -234,7 +234,7 @@ def test_operator_pages_are_kept_by_nobody(there: Scene, visit: Visit) -> None:
 
 
 def test_no_other_page_ends_a_session(there: Scene, visit: Visit) -> None:
-    """The form says what only this session's pages know."""
+    """The form contains a token that only pages of this session have."""
     page = _operator(there, visit)
     page.evaluate("document.querySelector('input[name=Form]').value = 'x'.repeat(32)")
     page.get_by_role("button", name="Leave").click()
@@ -244,7 +244,7 @@ def test_no_other_page_ends_a_session(there: Scene, visit: Visit) -> None:
 
 
 def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
-    """Tab reaches the places, the search and the table, and does not stop at each box of a picture."""
+    """Tab reaches the navigation, the search and the table, and skips the boxes of a picture."""
     page = _operator(there, visit)
     reached = list[str]()
     for _ in range(14):
@@ -264,7 +264,7 @@ def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
 
 
 def _is_harmless(page: Page) -> None:
-    """See that nothing of a hostile text became markup, or turns or hides what stands around it."""
+    """Check that a hostile string does not become markup, and does not reorder or hide its neighbours."""
     text = page.locator("main").text_content() or ""
     assert not set(HOSTILE) & set("\u202e\u2066\u200b") & set(text)
     assert page.evaluate("[...document.scripts].every(script => script.src.startsWith(location.origin))")

@@ -1,4 +1,4 @@
-"""What the operator pages read, without a browser: a log from its end, a graph too large, texts of strangers."""
+"""The values of the operator pages without a browser: reading a log backwards, large graphs, hostile strings."""
 
 import json
 import unicodedata
@@ -39,7 +39,7 @@ def _ids(file: str, sought: Sought | None = None) -> list[str]:
 
 
 def test_one_accounts_refusals_and_no_others(tmp_path: Path) -> None:
-    """What was answered, other accounts' events, other programs' lines and half a line are passed over."""
+    """Successful calls, other accounts' events, other programs' lines and incomplete lines are skipped."""
     theirs = refusal(1) | {"userIdentity": {"accountId": OTHER, "arn": f"arn:aws:iam::{ACCOUNT}:user/liar"}}
     fine = {name: value for name, value in refusal(2).items() if name != "errorCode"}
     odd = ('{"errorCode":', f'["errorCode", "{ACCOUNT}"]', f'{{"errorCode":7,"userIdentity":"{ACCOUNT}"}}', "")
@@ -49,7 +49,7 @@ def test_one_accounts_refusals_and_no_others(tmp_path: Path) -> None:
 
 
 def test_whoever_proved_nothing_is_told_by_the_role_that_they_asked_for(tmp_path: Path) -> None:
-    """A token or an assertion that does not hold has no caller; the role's account may see why."""
+    """An invalid token or assertion has no caller; the operators of the role's account may see the reason."""
     nobody = {"type": "Unknown"}
     ours = refusal(0) | {"eventName": "AssumeRoleWithWebIdentity", "userIdentity": nobody}
     abroad = refusal(1) | {
@@ -57,14 +57,14 @@ def test_whoever_proved_nothing_is_told_by_the_role_that_they_asked_for(tmp_path
         "userIdentity": nobody,
         "requestParameters": {"roleArn": f"arn:aws:iam::{OTHER}:role/x", "principalArn": ACCOUNT},
     }
-    # A call that is signed belongs to its caller; whose key it was is not known here.
+    # A signed call belongs to its caller; the owner of this key is unknown.
     signed = refusal(2) | {"eventName": "AssumeRole", "userIdentity": nobody}
     strange = ours | {"requestParameters": {"roleArn": ["x", ACCOUNT]}}
     assert _ids(_log(tmp_path / "log", ours, abroad, signed, strange)) == ["00000000"]
 
 
 def test_why_anothers_role_is_closed_is_not_told(tmp_path: Path) -> None:
-    """A missing role and a closed one look the same to who may not see them, and to their account's operators."""
+    """A missing role and a refusing role look the same to the caller and to the operators of the caller's account."""
     abroad = refusal(0) | {"requestParameters": {"roleArn": f"arn:aws:iam::{OTHER}:role/x"}}
     root = refusal(1) | {"requestParameters": {"targetPrincipal": OTHER}}
     nested = refusal(3) | {"requestParameters": {"policyArns": [{"arn": f"arn:aws:iam::{OTHER}:policy/x"}]}}
@@ -93,7 +93,7 @@ REACHING = (
     ],
 )
 def test_what_an_internal_host_answered_is_not_told(tmp_path: Path, detail: str, code: str, message: str) -> None:
-    """An account that may register issuers learns nothing of the networks that the server alone can reach."""
+    """An account that can register issuers must not learn about networks that only the server can reach."""
     event = refusal(0) | {
         "eventName": "AssumeRoleWithWebIdentity",
         "userIdentity": {"type": "Unknown"},
@@ -108,7 +108,7 @@ def test_what_an_internal_host_answered_is_not_told(tmp_path: Path, detail: str,
 
 
 def test_why_a_key_does_not_fit_is_told(tmp_path: Path) -> None:
-    """A key id that the issuer does not publish says nothing about a network."""
+    """A key id that the issuer does not publish does not disclose facts about a network."""
     event = refusal(0) | {
         "errorCode": "InvalidIdentityToken",
         "errorMessage": words.NO_KEY,
@@ -119,7 +119,7 @@ def test_why_a_key_does_not_fit_is_told(tmp_path: Path) -> None:
 
 
 def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:
-    """Each page goes on where the one before it ended; nothing is shown twice or left out, and errors are counted."""
+    """Each page continues at the end of the one before, without repeats or gaps, and errors are counted."""
     file = _log(tmp_path / "log", *(refusal(number) for number in range(130)))
     seen, before, pages = list[str](), 0, 0
     while not pages or before:
@@ -132,7 +132,7 @@ def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:
 
 
 def test_a_part_may_end_within_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the parts fall, every event is whole in one of them, and the way back comes to its end."""
+    """For every position of the parts, each event is complete in one of them, and the pages end."""
     monkeypatch.setattr(operator_refusals, "_BLOCK", 999)
     monkeypatch.setattr(operator_refusals, "_FURTHEST", 2_500)
     file = _log(tmp_path / "log", *(refusal(number) for number in (0, 1, 3, 4, 6, 7, 9)))
@@ -147,14 +147,14 @@ def test_a_part_may_end_within_a_line(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_line_without_an_end_stops_nobody(tmp_path: Path) -> None:
-    """What is no event may be as long as it likes."""
+    """A line that is not an event may have any length."""
     file = _log(tmp_path / "log", refusal(0), "x" * 3_000_000, refusal(1))
     assert _ids(file) == ["00000001", "00000000"]
 
 
 @pytest.mark.parametrize("query", [{"before": "²"}, {"before": "-1"}, {"before": "9" * 40}, {"q": "x" * 9_999}])
 def test_an_address_that_says_nonsense_shows_what_there_is(tmp_path: Path, query: dict[str, str]) -> None:
-    """Whatever stands in the address, the page comes."""
+    """The page ignores invalid values in its address."""
     sought = read_sought(query)
     assert len(sought.text) <= 200
     assert _ids(_log(tmp_path / "log", refusal(0)), replace(sought, text="")) == ["00000000"]
@@ -164,14 +164,14 @@ def test_an_address_that_says_nonsense_shows_what_there_is(tmp_path: Path, query
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60), st.integers(0, 40))
 def test_what_is_visible_is_all_there_is(text: str, most: int) -> None:
-    """No character of the answer is hidden or turns the others round, and it is no longer than asked."""
+    """The result has no hidden or reordering characters, and has at most the requested length."""
     shown = visible(text, most)
     assert not most or len(shown) <= most
     assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def test_marks_do_not_pile_up() -> None:
-    """Some marks make a letter; a tower of them paints over its neighbours and is spelled out."""
+    """Some combining marks form a letter; many of them would cover their neighbours and are escaped."""
     assert visible("Zoe\u0308 a\u0323\u0302") == "Zoe\u0308 a\u0323\u0302"
     assert "\\u{301}" in visible("e" + "\u0301" * 30)
 
@@ -197,7 +197,7 @@ _PAIRS = st.lists(st.tuples(st.sampled_from("abcdefg"), st.sampled_from("abcdefg
 @settings(max_examples=60, deadline=None)
 @given(_PAIRS)
 def test_gathering_keeps_every_way(pairs: list[tuple[str, str]]) -> None:
-    """Boxes of roles that are alike say the same as the roles alone: each way is there, and none that was not."""
+    """Boxes of equal roles have the same paths as the separate roles, no more and no fewer."""
     drawn = gather(_graph(*pairs))
     members = {node.id: node.members for node in drawn.nodes}
     told = {(a, b) for edge in drawn.edges for a in members[edge.source] for b in members[edge.target]}
@@ -210,7 +210,7 @@ def test_gathering_keeps_every_way(pairs: list[tuple[str, str]]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(_PAIRS)
 def test_chains_are_the_shortest(pairs: list[tuple[str, str]]) -> None:
-    """From one role: whoever can be reached in however many steps, each once, by a way that exists; circles too."""
+    """From one role: every reachable principal once, by a shortest existing path; circles too."""
     graph = _graph(("a", "b"), *(pair for pair in pairs if pair != ("a", "b")))
     values = to_values(graph, Wanted(_role("a")))
     reached, steps = {"a"}, {"a": 0}
@@ -229,7 +229,7 @@ def test_chains_are_the_shortest(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
-    """Rather than a thousand arrows, where to begin; and a search draws what it finds."""
+    """Starting points replace a picture of a thousand arrows; a search draws its results."""
     pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]
     graph = _graph(*pairs)
     values = to_values(graph, Wanted())
@@ -239,7 +239,7 @@ def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
 
 
 def test_one_role_among_very_many_is_drawn_with_what_is_next_to_it() -> None:
-    """Where all that follows is too much, the nearest steps are a picture still, and said to be no more."""
+    """If the whole neighbourhood is too large, the page draws the direct steps and says so."""
     pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]
     values = to_values(
         _graph(("a", "s1"), *((f"s{number}", f"s{number + 1}") for number in range(40)), *pairs), Wanted(_role("s1"))
@@ -250,7 +250,7 @@ def test_one_role_among_very_many_is_drawn_with_what_is_next_to_it() -> None:
 
 
 def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
-    """Real refusals: of a signed call, of a token that does not hold, and of a key that nobody has."""
+    """Real refusals: of a signed call, of an invalid token, and of an unknown key."""
     with running_server(account=ACCOUNT) as server:
         make = client_factory(server)
         key = make("iam").create_access_key(UserName=make("iam").create_user(UserName="alice")["User"]["UserName"])
@@ -278,7 +278,7 @@ def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
 
 
 def test_refusals_that_were_taken_together_count_as_many(tmp_path: Path) -> None:
-    """One event may stand for many alike; damaged counts are one."""
+    """One event may represent many similar ones; a malformed number counts as one."""
     ours = refusal(0) | {"eventName": "AssumeRoleWithWebIdentity", "userIdentity": {"type": "Unknown"}}
     events = [ours | {"additionalEventData": {"aggregated": odd}} for odd in ({"count": 999}, {"count": "x"}, 7, {})]
     found = find_refusals(_log(tmp_path / "log", *events), ACCOUNT, Sought())

@@ -1,4 +1,4 @@
-"""A graph keeps a processor busy for seconds. No account keeps another from having one made."""
+"""A graph uses a processor for seconds. One account must not block the graphs of another."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def entered(server: RunningServer, root: RootKey) -> str:
 
 
 def test_an_account_has_one_graph_at_a_time(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one account's is made, its next is refused, and another account's is made."""
+    """During one account's graph, its next one is refused, and the graph of another account is made."""
     one, other = server.root, server.new_account(standing="standalone")
     cookies = {root.account: entered(server, root) for root in (one, other)}
     monkeypatch.setattr(operator, "_busy", {one.account})

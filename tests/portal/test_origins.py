@@ -1,4 +1,4 @@
-"""Where a request of a browser comes from, and how many of one network are counted: no browser is needed for either."""
+"""The origin of browser requests, and the counts per network. These tests do not need a browser."""
 
 import inspect
 import ipaddress
@@ -49,13 +49,13 @@ GOOD: dict[str, dict[str, str]] = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """Run a server that believes a proxy about its clients."""
+    """Run a server that trusts a proxy about its clients."""
     with running_server(config=PROXIED) as running:
         yield running
 
 
 def send(server: RunningServer, path: str, headers: dict[str, str], fields: dict[str, str] | None = None) -> Answer:
-    """Post a form with headers that speak of the server's own address."""
+    """Post a form with headers that contain the server's own address."""
     port = server.url.rpartition(":")[2]
     words = {"OURS": server.url, "CAPITALS": server.url.upper(), "TLS": server.url.replace("http:", "https:")}
     given = {}
@@ -66,7 +66,7 @@ def send(server: RunningServer, path: str, headers: dict[str, str], fields: dict
 
 
 def test_the_table_holds_every_form() -> None:
-    """What identity providers send comes from their pages; all else comes from ours."""
+    """Only the form of identity providers is accepted from their pages; all others come from our pages."""
     assert [path for path, kind in ROUTES.items() if kind == "receives"] == ["/saml"]
     assert len(ROUTES) == inspect.getsource(app).count("portal.takes(") + 1
     assert {"/handover", "/handover/token", "/device", "/login/role", "/operator"} <= set(OURS)
@@ -75,7 +75,7 @@ def test_the_table_holds_every_form() -> None:
 @pytest.mark.parametrize("case", FOREIGN)
 @pytest.mark.parametrize("path", OURS)
 def test_what_another_site_s_page_sends_is_refused(server: RunningServer, path: str, case: str) -> None:
-    """Before anything of it is read or counted."""
+    """A cross-site form is refused before it is read or counted."""
     answer = send(server, path, FOREIGN[case])
     assert (answer.status, answer.document["Error"]["Code"]) == (403, "AccessDenied")
 
@@ -83,7 +83,7 @@ def test_what_another_site_s_page_sends_is_refused(server: RunningServer, path: 
 @pytest.mark.parametrize("case", GOOD)
 @pytest.mark.parametrize("path", OURS)
 def test_our_pages_and_commands_get_through(server: RunningServer, path: str, case: str) -> None:
-    """What is wrong with these forms is said by whoever reads them."""
+    """Same-origin forms pass this check; later steps refuse their invalid values."""
     answer = send(server, path, {**GOOD[case], "X_Forwarded_For": "2001:db8:77::1"})
     assert answer.status != 403 or path in {"/operator/leave", "/operator"}
     assert "another site" not in answer.text
@@ -91,7 +91,7 @@ def test_our_pages_and_commands_get_through(server: RunningServer, path: str, ca
 
 
 def test_the_refusal_names_the_address_to_open(server: RunningServer) -> None:
-    """A person who came by another name sees which one to use."""
+    """A person who used another name sees the address to use."""
     answer = send(server, "/login/role", FOREIGN["a rebound page without a referrer"])
     assert server.url in answer.document["Error"]["Message"]
 
@@ -113,7 +113,7 @@ def test_the_refusal_names_the_address_to_open(server: RunningServer) -> None:
     ],
 )
 def test_origins_that_are_one(public: str, origin: str) -> None:
-    """An origin has many spellings; a server on this machine has several names."""
+    """An origin has many spellings; a local server has several names."""
     require_our_origin(public, origins=[origin], fetched_from=[], host="elsewhere.example")
     host = origin.partition("://")[2]
     require_our_origin(public, origins=["null"], fetched_from=["same-origin"], host=host)
@@ -129,7 +129,7 @@ OPEN = (
 
 @pytest.mark.parametrize(("public", "origin"), OPEN)
 def test_a_server_without_a_name_is_where_the_browser_finds_it(public: str, origin: str) -> None:
-    """The address that the browser used is ours, in each spelling."""
+    """The address that the browser used is accepted in each spelling."""
     host = origin.partition("://")[2]
     for spelling in (host, host.upper()):
         require_our_origin(public, origins=[origin], fetched_from=[], host=spelling)
@@ -139,7 +139,10 @@ def test_a_server_without_a_name_is_where_the_browser_finds_it(public: str, orig
 @pytest.mark.parametrize(("public", "origin"), OPEN)
 @pytest.mark.parametrize("host", ["192.0.2.8:7878", "localhost:7879", "[::1]:7878", "rebound.example:7878", ""])
 def test_a_server_without_a_name_is_not_at_every_address(public: str, origin: str, host: str) -> None:
-    """A page of another server may have a literal address and our port. Browsers tell no more of it over plain HTTP."""
+    """A page of another server may have a literal address and our port.
+
+    Browsers send no further information over plain HTTP.
+    """
     with pytest.raises(AccessDenied):
         require_our_origin(public, origins=[origin], fetched_from=[], host=host)
 
@@ -167,7 +170,7 @@ def test_a_server_without_a_name_is_not_at_every_address(public: str, origin: st
     ],
 )
 def test_origins_that_differ(public: str, origin: str) -> None:
-    """One of scheme, host and port is another, or it is not an origin at all."""
+    """Scheme, host or port differs, or the value is not an origin."""
     with pytest.raises(AccessDenied):
         require_our_origin(public, origins=[origin], fetched_from=[], host=origin.partition("://")[2])
     with pytest.raises(AccessDenied):
@@ -175,7 +178,7 @@ def test_origins_that_differ(public: str, origin: str) -> None:
 
 
 def test_an_origin_has_a_port() -> None:
-    """The default of its scheme, where none is written."""
+    """A missing port means the default port of the scheme."""
     assert (find_origin("https://a.example"), find_origin("ftp://a.example")) == (
         find_origin("https://A.example:443/"),
         None,
@@ -190,7 +193,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_wrong_codes_of_a_network_are_counted_together(server: RunningServer, kind: str) -> None:
-    """A host has all of its /64: five wrong codes of it are enough, whatever addresses they come from."""
+    """A host has a whole /64: five wrong codes from any of its addresses reach the limit."""
     addresses = NETWORKS[kind]
     statuses = [send(server, "/device", {"X_Forwarded_For": each}, {"code": "BCDFGHJK"}).status for each in addresses]
     assert statuses == [400] * 5 + [429] * 3
@@ -198,7 +201,7 @@ def test_wrong_codes_of_a_network_are_counted_together(server: RunningServer, ki
 
 
 def test_hand_overs_of_a_network_are_counted_together(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many may wait for one /64, and another network has room of its own."""
+    """The number of pending CLI sign-ins of a /64 is limited; another network has its own limit."""
     monkeypatch.setattr(handovers, "_MOST_WAITING_A_PEER", 1)
     fields = {"mode": "device", "code_challenge": "x" * 43}
 
@@ -210,7 +213,7 @@ def test_hand_overs_of_a_network_are_counted_together(server: RunningServer, mon
 
 
 def test_foreign_pages_use_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A visited page cannot take the hand-overs of its visitor, nor the visitor's share of requests."""
+    """A cross-site page cannot use up the CLI sign-ins or the request limit of its visitor."""
     with running_server(config=replace(PROXIED, unsigned_calls_per_minute=2)) as server:
         monkeypatch.setattr(handovers, "_MOST_WAITING_A_PEER", 1)
         fields = {"mode": "device", "code_challenge": "x" * 43}

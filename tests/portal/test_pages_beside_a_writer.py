@@ -1,4 +1,4 @@
-"""Pages that only read answer while another thread or process holds the store's one write transaction."""
+"""Pages that only read respond while another thread or process has the store's write transaction."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def portal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Portal]:
 
 @contextmanager
 def _writer(portal: Portal) -> Iterator[None]:
-    """Hold the write transaction: in another process, or in this one where the store is in its memory."""
+    """Keep the write transaction open: in another process, or in this one for an in-memory store."""
     path = portal.server.config.store.removeprefix("sqlite:///")
     if path == portal.server.config.store:
         with portal.server.there.store.write():
@@ -58,14 +58,14 @@ def _writer(portal: Portal) -> Iterator[None]:
 
 
 def _browser() -> Browser:
-    """Return a browser that takes secure cookies from a loopback address, as real ones do."""
+    """Return a browser that accepts secure cookies from a loopback address, like real ones."""
     browser = Browser()
     browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
     return browser
 
 
 def _provider(portal: Portal) -> str:
-    """Return the address at which a sign-in with the provider begins, once a first one has made the server's key."""
+    """Return the sign-in address of the provider, after a first sign-in has created the server's key."""
     key = _browser().send(f"{portal.url}/login").text.partition('href="/login/saml/')[2].partition('"')[0]
     address = f"{portal.url}/login/saml/{key}"
     assert _browser().send(address).status == 200
@@ -73,7 +73,7 @@ def _provider(portal: Portal) -> str:
 
 
 def test_the_page_of_a_command_on_this_machine_answers(portal: Portal) -> None:
-    """The page shows the command, and the sign-in for it begins."""
+    """The page shows the command, and its sign-in starts."""
     provider = _provider(portal)
     command = Command(portal.url, "loopback", redirect_uri="http://127.0.0.1:9/back", state="s" * 32)
     browser = _browser()
@@ -85,7 +85,7 @@ def test_the_page_of_a_command_on_this_machine_answers(portal: Portal) -> None:
 
 
 def test_a_hand_over_that_does_not_exist_is_refused(portal: Portal) -> None:
-    """The answer is about the hand-over and not about the store."""
+    """The error is about the CLI sign-in, not about the store."""
     command = Command(portal.url, "device")
     with _writer(portal):
         assert _browser().send(f"{portal.url}/handover/at/{command.begun['handover']}").status == 400
@@ -102,7 +102,7 @@ def test_a_network_with_too_many_wrong_codes_is_refused(portal: Portal) -> None:
 def test_no_code_is_tried_where_a_wrong_one_could_not_be_counted(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A right code and a wrong one get the same answer then, so that a store that cannot write shows no code."""
+    """Right and wrong codes get the same response, so that a store that cannot write does not disclose codes."""
     monkeypatch.setattr(memory, "LOCK_WAIT", 0.2)
     monkeypatch.setattr(sql, "LOCK_WAIT_SECONDS", 0.2)
     command = Command(portal.url, "device")

@@ -1,4 +1,4 @@
-"""Signing in at a provider that takes requests as forms alone (HTTP-POST), with a real browser under our policy."""
+"""Sign-in at a provider that only accepts forms (HTTP-POST), with a real browser and our policy."""
 
 import ssl
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts",
 
 @dataclass(frozen=True)
 class Scene:
-    """A server, and a provider that wants signed forms."""
+    """A server, and a provider that requires signed forms."""
 
     server: RunningServer
     idp: IdpSite
 
     def register(self, *, binding: str) -> None:
-        """Let the provider's metadata offer one binding alone, and ask for signed requests."""
+        """Register a provider with one binding that requires signed requests."""
         role = "<md:IDPSSODescriptor "
         metadata = self.idp.idp.metadata_xml().replace(role, f'{role}WantAuthnRequestsSigned="true" ')
         other = {"POST": "Redirect", "Redirect": "POST"}[binding]
@@ -46,7 +46,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Scene]:
-    """Run both."""
+    """Run the server and its provider."""
     with (
         running_server(account=ACCOUNT) as server,
         IdpSite(make_key_pair(), f"{server.url}/saml", server.clock.now) as idp,
@@ -60,7 +60,7 @@ def shared() -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(shared: Scene) -> Iterator[Scene]:
-    """Return both, with a provider that takes forms alone."""
+    """Return both, with a provider that only accepts forms."""
     shared.register(binding="POST")
     yield shared
     shared.idp.moves_to, shared.idp.waits = "", False
@@ -69,14 +69,14 @@ def scene(shared: Scene) -> Iterator[Scene]:
 
 @pytest.fixture
 def certificate(scene: Scene, visit: Visit) -> x509.Certificate:
-    """Return our certificate, as whoever sets up a provider gets it."""
+    """Return our certificate, as an administrator of a provider gets it."""
     page = visit(f"{scene.server.url}/login")
     text = page.request.get(f"{scene.server.url}/saml/certificate.pem").text()
     return x509.load_pem_x509_certificate(text.encode())
 
 
 def go(scene: Scene, page: Page, *, scripts: bool) -> None:
-    """Go to the provider: by itself with scripts, by a button without."""
+    """Open the provider: automatically with scripts, with a button without."""
     page.get_by_role("link", name="localhost").click()
     if not scripts:
         page.get_by_role("heading", name="Go on to localhost").wait_for()
@@ -88,7 +88,7 @@ def go(scene: Scene, page: Page, *, scripts: bool) -> None:
 def test_a_form_goes_to_the_provider_and_back(
     scene: Scene, visit: Visit, certificate: x509.Certificate, *, scripts: bool
 ) -> None:
-    """The policy lets this one form out; the provider gets a signed request, and its answer offers the roles."""
+    """The policy allows this form; the provider gets a signed request, and its response offers the roles."""
     scene.idp.waits = True
     page = visit(f"{scene.server.url}/login", java_script_enabled=scripts)
     go(scene, page, scripts=scripts)
@@ -102,7 +102,7 @@ def test_a_form_goes_to_the_provider_and_back(
 
 
 def test_a_redirect_is_signed_too(scene: Scene, visit: Visit, certificate: x509.Certificate) -> None:
-    """The same provider, by the other binding."""
+    """The same provider with the other binding."""
     scene.register(binding="Redirect")
     page = visit(f"{scene.server.url}/login")
     page.get_by_role("link", name="localhost").click()
@@ -115,7 +115,10 @@ def test_a_redirect_is_signed_too(scene: Scene, visit: Visit, certificate: x509.
 def test_a_provider_may_send_people_on_to_another_host(
     scene: Scene, visit: Visit, tmp_path: Path, *, scripts: bool
 ) -> None:
-    """A provider takes the form at one host and signs people in at another; browsers hold each hop to our policy."""
+    """A provider may receive the form at one host and sign people in at another.
+
+    Browsers apply our policy to each redirect.
+    """
     issued = trustme.CA().issue_cert("localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     issued.configure_cert(context)
@@ -130,12 +133,12 @@ def test_a_provider_may_send_people_on_to_another_host(
 
 
 def test_the_way_back_leads_to_the_sign_in_page(scene: Scene, visit: Visit) -> None:
-    """The page that sends the form by itself is no trap: going back from the provider goes past it."""
+    """The self-submitting page is not a trap: going back from the provider skips it."""
     scene.idp.waits = True
     page = visit(f"{scene.server.url}/login")
     page.get_by_role("link", name="localhost").click()
     page.get_by_role("button", name="Continue").wait_for()
-    page.wait_for_load_state("load")  # a page that is still loading may take the way back for its own
+    page.wait_for_load_state("load")  # a page that is still loading may interpret the navigation as its own
     page.go_back()
     page.wait_for_url(f"{scene.server.url}/login")
     page.get_by_role("link", name="localhost").wait_for()
@@ -143,7 +146,7 @@ def test_the_way_back_leads_to_the_sign_in_page(scene: Scene, visit: Visit) -> N
 
 @SCRIPTS
 def test_a_waiting_command_gets_it(scene: Scene, visit: Visit, *, scripts: bool) -> None:
-    """A hand-over by a typed code, over the same form."""
+    """A CLI sign-in by code, with the same form."""
     scene.idp.waits = True
     command = Command(scene.server.url, "device")
     page = visit(command.begun["url"], java_script_enabled=scripts)
@@ -160,7 +163,7 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_schem
 
 @pytest.mark.parametrize("look", [{}, PHONE], ids=["wide", "phone"])
 def test_the_page_between_fits_and_lets_nothing_else_out(scene: Scene, visit: Visit, look: dict[str, Any]) -> None:
-    """It fits a phone, and its policy differs from the others' in where its one form may end."""
+    """The page fits a phone, and its policy differs only in the target of its one form."""
     page = visit(f"{scene.server.url}/login", java_script_enabled=False, **look)
     with page.expect_response("**/login/saml/*") as caught:
         page.get_by_role("link", name="localhost").click()

@@ -1,4 +1,4 @@
-"""Signing in by SAML with a real browser, from the sign-in page to credentials that work."""
+"""SAML sign-in with a real browser, from the sign-in page to working credentials."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from daypass.portal.credentials import FORMS, Credentials, sign_in_command
 
 
 def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:
-    """From /login to the provider and back: a role is chosen, its credentials are shown and work."""
+    """From /login to the provider and back: the chosen role gives working credentials."""
     page = visit(f"{portal.url}/")
     assert page.url == f"{portal.url}/login"
     page.get_by_role("link", name="localhost").click()
@@ -33,7 +33,7 @@ def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) ->
 
 
 def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
-    """Every step is a link or a form; scripts only make things easier."""
+    """Every step is a link or a form; scripts are optional."""
     portal.idp.waits = True
     page = visit(f"{portal.url}/login", java_script_enabled=False)
     page.get_by_role("link", name="localhost").click()
@@ -47,7 +47,7 @@ def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
 
 
 def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
-    """Everything is reached with Tab and taken with Enter."""
+    """Every control is reachable with Tab and activated with Enter."""
     page = visit(f"{portal.url}/login")
     reach(page, "localhost")
     page.keyboard.press("Enter")
@@ -62,7 +62,7 @@ def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
 
 
 def reach(page: Page, text: str) -> None:
-    """Press Tab until something with this text has the focus."""
+    """Press Tab until an element with this text has the focus."""
     for _ in range(30):
         page.keyboard.press("Tab")
         if text in (page.evaluate("document.activeElement.textContent") or ""):
@@ -71,7 +71,7 @@ def reach(page: Page, text: str) -> None:
 
 
 def test_a_response_may_come_unasked(portal: Portal, visit: Visit) -> None:
-    """Sign-in may begin at the provider's own dashboard."""
+    """A sign-in may start at the provider's own dashboard."""
     page = visit(f"{portal.idp.url}/dashboard")
     page.get_by_role("heading", name="Choose a role").wait_for()
     take(page, "readonly")
@@ -79,7 +79,7 @@ def test_a_response_may_come_unasked(portal: Portal, visit: Visit) -> None:
 
 
 def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: Visit) -> None:
-    """A response that answers a request must answer this browser's: whoever slips in another one signs nobody in."""
+    """A response with InResponseTo must answer a request of this browser: an injected response is refused."""
     portal.idp.waits = True
     other = visit(f"{portal.url}/login")
     other.get_by_role("link", name="localhost").click()
@@ -88,13 +88,13 @@ def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: 
     portal.idp.answers = lambda _: theirs
     page = visit(f"{portal.idp.url}/dashboard")
     page.get_by_text("did not begin").wait_for()
-    # The one who did begin may still finish, once.
+    # The browser that started it can still finish it, once.
     other.get_by_role("button", name="Continue").click()
     other.get_by_role("heading", name="Choose a role").wait_for()
 
 
 def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
-    """The cookie of a sign-in is gone after its answer, and the answer is remembered."""
+    """The cookie of a sign-in is deleted after its response, and the response is recorded."""
     page = visit(f"{portal.url}/login")
     page.get_by_role("link", name="localhost").click()
     page.get_by_role("heading", name="Choose a role").wait_for()
@@ -106,7 +106,7 @@ def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
 
 
 def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> None:
-    """Who clicks twice, or on another role at once, gets the credentials of the first click and no refusal."""
+    """A double click, or a click on another role, returns the credentials of the first click without an error."""
     page = visit(f"{portal.url}/login")
     page.get_by_role("link", name="localhost").click()
     page.locator("li.role").first.wait_for()
@@ -127,7 +127,7 @@ def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> Non
 
 
 def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
-    """Copying puts the whole text on the clipboard; the clock counts down."""
+    """Copying puts the whole string on the clipboard; the countdown runs."""
     page = signed_in(portal, visit, "developer", permissions=["clipboard-read", "clipboard-write"])
     page.locator('[data-copy="text-sh"]').click()
     page.get_by_role("button", name="Copied").wait_for()
@@ -137,7 +137,7 @@ def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
 
 
 def test_a_machine_whose_clock_is_wrong_counts_right(portal: Portal, visit: Visit) -> None:
-    """What is left is the server's word; the person's own clock only shows it going by."""
+    """The server sends the remaining time; the machine's own clock only counts it down."""
     page = visit("about:blank")
     page.clock.install(time=datetime(2031, 1, 1, 12, 0, tzinfo=UTC))
     page.goto(f"{portal.url}/login")
@@ -157,7 +157,7 @@ AWS = Path(sys.executable).parent / "aws"
 
 
 def identity(command: list[str], home: Path) -> str:
-    """Return what the AWS CLI says who it is, run by somebody who has nothing but what was copied."""
+    """Return the identity that the AWS CLI prints on a machine that has only the copied values."""
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -166,7 +166,7 @@ def identity(command: list[str], home: Path) -> str:
 
 @pytest.mark.parametrize("shell", ["sh", "fish"])
 def test_what_is_pasted_into_a_shell_is_enough(portal: Portal, visit: Visit, tmp_path: Path, shell: str) -> None:
-    """On a machine that was never set up: no region, no endpoint, no file."""
+    """It works on a machine without a configured region, endpoint or file."""
     if which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     page = signed_in(portal, visit, "developer")
@@ -176,7 +176,7 @@ def test_what_is_pasted_into_a_shell_is_enough(portal: Portal, visit: Visit, tmp
 
 
 def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) -> None:
-    """The profile works with the command that the page names, from the files that it lets one download."""
+    """The profile works with the command on the page, from the downloaded files."""
     page = signed_in(portal, visit, "developer")
     folder = tmp_path / ".aws"
     folder.mkdir()
@@ -192,13 +192,13 @@ def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:7878", "https://STS.Example.com", "http://[::1]:80", "https://a_b"])
 def test_the_page_and_the_command_name_a_server_alike(url: str) -> None:
-    """One section for one server, whoever writes it; two servers have two."""
+    """Page and command write the same section name for a server; two servers have two names."""
     given = Credentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", url)
     assert f"\n[services {service_name(url)}]\n" in FORMS["config"].write(given)
 
 
 def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, visit: Visit) -> None:
-    """It can be pasted as it is: the server and the role are in it."""
+    """The command can be pasted unchanged: it contains the server and the role."""
     page = signed_in(portal, visit, "developer")
     assert page.locator("#text-command").text_content() == (
         f"daypass login saml --endpoint-url {portal.url} --role arn:aws:iam::{ACCOUNT}:role/developer"
@@ -207,14 +207,14 @@ def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, vis
 
 @pytest.mark.parametrize("path", ["/$(id)/", "/`id`/", "/a;b/", "/a&b/", "/%PATH%/", "/a,b/", "/@a/", '/"/', "/'/"])
 def test_a_role_that_a_shell_would_read_otherwise_is_not_in_the_command(path: str) -> None:
-    """Whoever makes a role chooses its path, and must not choose what others paste."""
+    """The creator of a role chooses its path, and must not control a command that others paste."""
     given = Credentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", "https://sts.example.com")
     command = sign_in_command(given, f"arn:aws:iam::{ACCOUNT}:role{path}dev", "saml")
     assert command == "daypass login saml --endpoint-url https://sts.example.com"
 
 
 def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path) -> None:
-    """Each form can be downloaded, with nothing in any address."""
+    """Each format can be downloaded, and no URL contains credentials."""
     page = signed_in(portal, visit, "developer")
     with page.expect_download() as caught:
         page.get_by_role("button", name="Download as JSON").click()
@@ -227,7 +227,7 @@ def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path
 
 
 def test_going_back_shows_no_credentials(portal: Portal, visit: Visit) -> None:
-    """No cache keeps the page, and the choice was good once."""
+    """The page is not cached, and the choice was valid once."""
     page = signed_in(portal, visit, "developer")
     page.goto(f"{portal.url}/login")
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
@@ -235,7 +235,7 @@ def test_going_back_shows_no_credentials(portal: Portal, visit: Visit) -> None:
 
 
 def test_names_are_text(portal: Portal, visit: Visit) -> None:
-    """What a provider says about somebody is never markup."""
+    """Attributes from a provider are never markup."""
     name = "<img src=x onerror=alert(1)>'\"&"
     portal.idp.assertion = type(portal.idp.assertion)(roles=portal.idp.assertion.roles, name_id=name)
     page = visit(f"{portal.idp.url}/dashboard")
@@ -244,7 +244,7 @@ def test_names_are_text(portal: Portal, visit: Visit) -> None:
 
 
 def signed_in(portal: Portal, visit: Visit, role: str, **how: object) -> Page:
-    """Sign in and take a role."""
+    """Sign in and choose a role."""
     page = visit(f"{portal.url}/login", **how)
     page.get_by_role("link", name="localhost").click()
     take(page, role)
@@ -252,12 +252,12 @@ def signed_in(portal: Portal, visit: Visit, role: str, **how: object) -> Page:
 
 
 def take(page: Page, role: str) -> None:
-    """Take a role on the page that offers it."""
+    """Choose a role on the page that offers it."""
     page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
     page.get_by_role("heading", name="In this terminal").wait_for()
 
 
 def shown(page: Page) -> tuple[str, str, str]:
-    """Return the credentials that a page shows."""
+    """Return the credentials on a page."""
     key, secret, token = (page.locator(f"#value-{name}").text_content() or "" for name in ("key", "secret", "token"))
     return key, secret, token

@@ -1,4 +1,4 @@
-"""What leaves a trace of a sign-in: addresses, referrers, caches, cookies, the audit log. None of it is a secret."""
+"""Addresses, referrers, caches, cookies and the audit log of a sign-in do not contain secrets."""
 
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
@@ -17,7 +17,7 @@ KEPT_FOR_EVER = "/assets/"
 
 @dataclass(frozen=True)
 class Answer:
-    """What our server answered to a browser."""
+    """A response of our server to a browser."""
 
     path: str
     headers: dict[str, str]
@@ -26,7 +26,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Traffic:
-    """All that a browser asked anybody and got from us, and the secrets of what it did."""
+    """All requests of a browser, our responses, and the secrets of its actions."""
 
     asked: list[tuple[str, dict[str, str]]]
     answers: list[Answer]
@@ -35,12 +35,12 @@ class Traffic:
 
 @pytest.fixture(scope="module")
 def traffic(portal: Portal, chromium: Browser) -> Traffic:
-    """Sign in, take credentials as a file, hand over by loopback and by code, decline, and be refused."""
+    """Sign in, download credentials, complete CLI sign-ins by loopback and by code, decline, and be refused."""
     context = chromium.new_context(accept_downloads=True)
     context.set_default_timeout(10_000)
     requests: list[Request] = []
     responses: list[Response] = []
-    # Playwright wants functions that it can mark.
+    # Playwright sets attributes on these functions.
     context.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - see above
     context.on("response", lambda response: responses.append(response))  # noqa: PLW0108 - see above
     secrets = _play(context.new_page(), portal)
@@ -92,7 +92,7 @@ def _given(credentials: dict[str, str]) -> list[str]:
 
 
 def test_no_address_and_no_referrer_holds_a_secret(portal: Portal, traffic: Traffic) -> None:
-    """Neither credentials nor responses, handles, verifiers or cookies; and nobody is told where a browser was."""
+    """URLs have no credentials, responses, handles, verifiers or cookies; no referrer is sent."""
     cookies = [line.partition("=")[2].partition(";")[0] for answer in traffic.answers for line in answer.cookies]
     secrets = [each for each in {*traffic.secrets, *cookies} if len(each) > 16]
     assert len(secrets) > 12
@@ -104,7 +104,7 @@ def test_no_address_and_no_referrer_holds_a_secret(portal: Portal, traffic: Traf
 
 
 def test_every_cookie_is_for_this_host_and_no_script(traffic: Traffic) -> None:
-    """`__Host-`, Secure, HttpOnly, Path=/, no Domain; SameSite=None only where a provider's form must bring it."""
+    """`__Host-`, Secure, HttpOnly, Path=/, no Domain; SameSite=None only if a provider's form must send it."""
     kinds: dict[str, set[str]] = {}
     for line in (line for answer in traffic.answers for line in answer.cookies):
         name, *flags = (part.strip().lower() for part in line.split(";"))
@@ -119,11 +119,11 @@ def test_every_cookie_is_for_this_host_and_no_script(traffic: Traffic) -> None:
 
 
 def test_no_answer_is_kept_or_framed(traffic: Traffic) -> None:
-    """But for the style, the script and the picture, which say nothing of anybody."""
+    """Only the style, the script and the picture may be cached. They have no personal data."""
     paths = set()
     for answer in traffic.answers:
         headers, path = answer.headers, answer.path.partition("?")[0]
-        if path == "/":  # the API's own address, which sends browsers to /login
+        if path == "/":  # the address of the API, which redirects browsers to /login
             continue
         assert headers["x-content-type-options"] == "nosniff", path
         assert headers["referrer-policy"] == "no-referrer", path
@@ -141,7 +141,7 @@ def test_no_answer_is_kept_or_framed(traffic: Traffic) -> None:
 
 
 def test_the_audit_log_tells_of_it_without_secrets(portal: Portal, traffic: Traffic) -> None:
-    """Who signed in and which role was taken; never with what."""
+    """The log records the person and the chosen role, never their secrets."""
     log = "".join(str(to_event(each)) for each in portal.server.audit.happenings)
     assert "SAMLSignIn" in log
     assert "AssumeRoleWithSAML" in log
@@ -149,7 +149,7 @@ def test_the_audit_log_tells_of_it_without_secrets(portal: Portal, traffic: Traf
 
 
 def test_scripts_and_styles_are_files_of_ours(portal: Portal, traffic: Traffic) -> None:
-    """The policy would stop anything else, and there is nothing else."""
+    """The policy would block any other source, and the pages do not use one."""
     served = {answer.path for answer in traffic.answers if answer.path.startswith(KEPT_FOR_EVER)}
     assert {path.rpartition("/")[2] for path in served} >= {"portal.css", "portal.js"}
     fetched = [url for url, _ in traffic.asked if url.endswith((".js", ".css", ".svg", ".woff2", ".png"))]

@@ -1,4 +1,4 @@
-"""Many tenants let people of one issuer in. None of them keeps another's roles from the people, or makes them wait."""
+"""Many tenants trust one issuer. A tenant cannot hide or delay another tenant's roles."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ REQUEST = HttpRequest("GET", b"/", b"", (), b"", "127.0.0.1", secure=True)
 
 
 class Keys:
-    """The issuer's key, at hand for all accounts but those that lack it."""
+    """The issuer's key, cached for all accounts except those that lack it."""
 
     def __init__(self) -> None:
         self.lacking: set[str] = set()
@@ -45,18 +45,18 @@ class Keys:
         self._keys = parse_jwks(json.dumps({"keys": [KEY.jwk()]}).encode())
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:  # noqa: ARG002 - a promise
-        """Return it."""
+        """Return the key."""
         if provider.account in self.failed:
             raise IDPCommunicationError("It could not be reached.")
         return NeedsFetch(provider) if provider.account in self.lacking else self._keys
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
-        """There is nothing more."""
+        """Return False: there are no other keys."""
         return False
 
 
 def people(iam: Any, account: str, *names: str, clients: tuple[str, ...] = (CLIENT,)) -> None:
-    """Let people of the issuer take roles of an account."""
+    """Allow users of the issuer to assume roles of an account."""
     host = ISSUER.removeprefix("https://")
     iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=list(clients))
     statement = {
@@ -72,7 +72,7 @@ def people(iam: Any, account: str, *names: str, clients: tuple[str, ...] = (CLIE
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    """Run a server on which an account with a low number has many roles for everybody, and the victim two."""
+    """Run a server on which an account with a low number has many open roles, and the victim two."""
     with running_server(account=VICTIM) as running:
         make = client_factory(running)
         people(make("iam"), VICTIM, "developer", "reader")
@@ -84,7 +84,7 @@ def server() -> Iterator[RunningServer]:
 
 @contextmanager
 def a_world(server: RunningServer, keys: Keys) -> Iterator[World]:
-    """Open what a step of the portal may use."""
+    """Open the request context of a portal step."""
     settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
     views = Cache(server.there.store).loading
     face = WaitingFace(server.there, views, Keychain(server.there.vault), settings, keys, lambda _: True)
@@ -93,7 +93,7 @@ def a_world(server: RunningServer, keys: Keys) -> Iterator[World]:
 
 
 def offered(server: RunningServer, keys: Keys | None = None, *, wanted: str = "") -> list[str]:
-    """Return the ARNs of the roles that somebody who signs in is offered."""
+    """Return the ARNs of the roles that a person who signs in is offered."""
     now = int(server.clock.now().timestamp())
     claims = {"iss": ISSUER, "sub": "alice", "aud": CLIENT, "iat": now, "exp": now + 3_600}
     unverified = read_token(compact({"alg": "ES256", "kid": "k"}, claims, KEY))
@@ -108,12 +108,12 @@ LAST = f"arn:aws:iam::{LOW}:role/r059"
 
 
 def test_everybody_s_roles_are_offered(server: RunningServer) -> None:
-    """Of each account that believes the issuer and knows the client."""
+    """The offer has the roles of each account that trusts the issuer and the client."""
     assert len(offered(server)) == 62
 
 
 def test_accounts_take_turns_where_there_are_too_many(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many roles one account has, those of another are asked, and so is the one that a command wants."""
+    """Many roles of one account do not displace those of another, nor the role that a command requests."""
     monkeypatch.setattr(web_offer, "_MOST_ASKED", 8)
     for _ in range(5):
         found = offered(server)
@@ -124,7 +124,7 @@ def test_accounts_take_turns_where_there_are_too_many(server: RunningServer, mon
 
 
 def test_a_token_is_verified_once_an_account(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not once a role."""
+    """The token is not verified once per role."""
     verified: list[str] = []
     verify_signature = verify.verify_signature
 
@@ -140,7 +140,7 @@ def test_a_token_is_verified_once_an_account(server: RunningServer, monkeypatch:
 def test_another_accounts_change_lets_no_roles_be_read_again(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each account's roles are found by themselves, and stay found while another account makes roles."""
+    """Each account's roles are cached separately, and stay cached while another account creates roles."""
     read: list[str] = []
     to_entity = records.to_entity
 
@@ -164,7 +164,7 @@ def test_another_accounts_change_lets_no_roles_be_read_again(
 
 
 def test_one_accounts_missing_keys_keep_nobody_waiting(server: RunningServer) -> None:
-    """All that lack keys are named at once. Where they cannot be had, the others' roles are offered."""
+    """All missing keys are requested together. If they cannot be fetched, the other accounts' roles are offered."""
     keys = Keys()
     keys.lacking = {VICTIM, LOW}
     with pytest.raises(KeysNeeded) as needed:

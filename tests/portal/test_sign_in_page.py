@@ -1,4 +1,4 @@
-"""The sign-in page: which identity providers stand on it, and what tells them apart."""
+"""The sign-in page: the listed identity providers and their distinguishing texts."""
 
 import urllib.request
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def register(iam: Any, name: str, entity_id: str, *, location: str = "", key: Ke
 
 
 def doors(server: RunningServer) -> list[list[str]]:
-    """Return what the page says of each provider, line by line."""
+    """Return the lines of the page about each provider."""
     with urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - the test's own server
         tree = html.fromstring(answer.read().decode())
     texts = [text for text in tree.iter("span") if text.get("class") == "door-text"]
@@ -42,7 +42,7 @@ def doors(server: RunningServer) -> list[list[str]]:
 
 
 def test_providers_of_both_kinds_stand_by_their_hosts(server: RunningServer) -> None:
-    """One line says where the browser goes, the other how, and for which accounts."""
+    """One line has the host, another the protocol and the accounts."""
     iam = client_factory(server)("iam")
     register(iam, "corp", "https://idp.example.net/saml")
     iam.create_account_alias(AccountAlias="acme")
@@ -54,7 +54,7 @@ def test_providers_of_both_kinds_stand_by_their_hosts(server: RunningServer) -> 
 
 
 def test_realms_and_tenants_of_one_host_are_told_apart(server: RunningServer) -> None:
-    """By the address that the browser goes to, which nobody can dress up as another."""
+    """The page adds the rest of the address, which a tenant cannot imitate."""
     iam = client_factory(server)("iam")
     register(iam, "acme", "https://keycloak.example.net/realms/acme")
     register(iam, "beta", "https://keycloak.example.net/realms/beta")
@@ -70,7 +70,7 @@ def test_realms_and_tenants_of_one_host_are_told_apart(server: RunningServer) ->
 
 
 def test_one_provider_of_many_accounts_stands_there_once(server: RunningServer) -> None:
-    """With the accounts' names, or their numbers where they have none, and no more than three of them."""
+    """It has the accounts' names, or their numbers without a name, and at most three of them."""
     make = client_factory(server)
     others = [server.new_account(f"{number}" * 12, name=f"team-{number}") for number in range(5, 9)]
     for root in (None, *others):
@@ -91,13 +91,13 @@ def test_one_provider_of_many_accounts_stands_there_once(server: RunningServer) 
     ],
 )
 def test_an_address_that_no_browser_should_go_to_is_no_door(server: RunningServer, location: str) -> None:
-    """Only https, and plain http on this machine."""
+    """Only https is accepted, and plain http on this machine."""
     register(client_factory(server)("iam"), "corp", "https://idp.example.net/saml", location=location)
     assert len(doors(server)) == len(OIDC)
 
 
 def test_without_providers_the_page_says_how_to_have_some() -> None:
-    """Both kinds, with what whoever sets them up needs."""
+    """The page describes the setup of both kinds, with the values for the administrator."""
     with running_server() as server, urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - our own
         page = answer.read().decode()
         for needed in ("create-saml-provider", f"{server.url}/saml", "DAYPASS_OIDC_CLIENTS", "/login/oidc/callback"):

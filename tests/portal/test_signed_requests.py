@@ -1,4 +1,4 @@
-"""Requests to providers are signed by one key of the deployment, which our metadata names and an operator rotates."""
+"""One key of the deployment signs requests to providers; our metadata contains it and an operator rotates it."""
 
 import base64
 import http.client
@@ -34,14 +34,14 @@ _BROKEN = "The key that signs sign-in requests cannot be used."
 
 @pytest.fixture
 def server() -> Iterator[RunningServer]:
-    """Run a server that knows a provider which wants requests signed, as Keycloak's metadata says by default."""
+    """Run a server with a provider that requires signed requests, like Keycloak's default metadata."""
     with running_server() as running:
         register(running, SamlIdentityProvider("https://keycloak.example.org/realms/acme", keys=[make_key_pair()]))
         yield running
 
 
 def register(server: RunningServer, idp: SamlIdentityProvider, *, only_post: bool = False) -> None:
-    """Register a provider that wants signed requests."""
+    """Register a provider that requires signed requests."""
     metadata = idp.metadata_xml().replace(
         "<md:IDPSSODescriptor ", '<md:IDPSSODescriptor WantAuthnRequestsSigned="true" '
     )
@@ -52,7 +52,7 @@ def register(server: RunningServer, idp: SamlIdentityProvider, *, only_post: boo
 
 
 def get(server: RunningServer, path: str) -> tuple[int, str, str]:
-    """Return status, address to go to, and text of a page."""
+    """Return status, redirect target and text of a page."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
     try:
         connection.request("GET", path, headers={"Accept": "text/html"})
@@ -69,7 +69,7 @@ def doors(server: RunningServer) -> list[str]:
 
 
 def certificates(server: RunningServer) -> list[x509.Certificate]:
-    """Return the certificates that our metadata names, each once: the one that signs stands at both ends."""
+    """Return the certificates of our metadata, each once: the signing one is listed first and last."""
     status, _, text = get(server, "/saml/metadata.xml")
     assert status == 200
     found = etree.fromstring(text.encode()).iter("{http://www.w3.org/2000/09/xmldsig#}X509Certificate")
@@ -79,7 +79,7 @@ def certificates(server: RunningServer) -> list[x509.Certificate]:
 
 
 def signed_with(server: RunningServer) -> x509.Certificate:
-    """Begin a sign-in, and return the certificate of our metadata that verifies the request."""
+    """Start a sign-in, and return the certificate of our metadata that verifies the request."""
     status, url, _ = get(server, doors(server)[0])
     assert status == 303
     [used] = [each for each in certificates(server) if is_signed_by(url, each)]
@@ -87,7 +87,7 @@ def signed_with(server: RunningServer) -> x509.Certificate:
 
 
 def is_signed_by(url: str, certificate: x509.Certificate) -> bool:
-    """Tell whether an address verifies."""
+    """Tell whether the signature of a URL is valid."""
     try:
         verify_query(urlsplit(url).query, certificate)
     except Exception as error:  # noqa: BLE001 - InvalidSignature alone is a no
@@ -97,7 +97,7 @@ def is_signed_by(url: str, certificate: x509.Certificate) -> bool:
 
 
 def test_a_provider_that_wants_signed_requests_gets_them(server: RunningServer) -> None:
-    """It stands on the sign-in page, and what it is sent verifies with the certificate that our metadata names."""
+    """The page lists it, and the certificate in our metadata verifies its requests."""
     assert certificates(server) == [signed_with(server)]
     query = parse_qs(urlsplit(get(server, doors(server)[0])[1]).query)
     assert list(query) == ["SAMLRequest", "RelayState", "SigAlg", "Signature"]
@@ -106,7 +106,7 @@ def test_a_provider_that_wants_signed_requests_gets_them(server: RunningServer) 
 
 
 def test_the_first_question_makes_one_key(server: RunningServer) -> None:
-    """Many who ask at once for a key that is not there yet get the same one, and it stays."""
+    """Parallel first requests get the same new key, and it stays."""
     found: list[x509.Certificate] = []
     askers = [threading.Thread(target=lambda: found.extend(certificates(server))) for _ in range(6)]
     for asker in askers:
@@ -119,7 +119,7 @@ def test_the_first_question_makes_one_key(server: RunningServer) -> None:
 
 
 def test_the_private_key_lies_sealed(server: RunningServer) -> None:
-    """Nothing in the store opens without the master key, and what was moved from another key does not either."""
+    """The store needs the master key to decrypt it, and a value of another key is refused."""
     certificates(server)
     with server.there.store.read() as reader:
         [record] = reader.page(records.kind_name(SamlRequestKey), "", limit=9)
@@ -130,7 +130,7 @@ def test_the_private_key_lies_sealed(server: RunningServer) -> None:
 
 
 def put(server: RunningServer, **changes: object) -> None:
-    """Change the one key in the store."""
+    """Replace the one key in the store."""
     with server.there.store.write() as writer:
         [key] = load_request_ring(writer).keys
         records.replace(writer, msgspec.structs.replace(key.material, **changes))
@@ -138,7 +138,7 @@ def put(server: RunningServer, **changes: object) -> None:
 
 @pytest.mark.parametrize("case", ["damaged", "another key's", "of another store"])
 def test_a_key_that_cannot_be_used_is_said_to_be(server: RunningServer, case: str) -> None:
-    """A sentence that names the way out, not an unsigned request and not a traceback. Our metadata is still there."""
+    """The error names the solution; it is not an unsigned request or a traceback. Our metadata still works."""
     used = signed_with(server)
     with server.there.store.read() as reader:
         [key] = load_request_ring(reader).keys
@@ -156,7 +156,7 @@ def test_a_key_that_cannot_be_used_is_said_to_be(server: RunningServer, case: st
 
 
 def test_a_clock_that_is_behind_is_said_to_be(server: RunningServer) -> None:
-    """No key is active before it was made."""
+    """A key is not active before its creation."""
     certificates(server)
     server.clock.move(timedelta(days=-1))
     for path in (doors(server)[0], "/saml/metadata.xml"):
@@ -166,7 +166,7 @@ def test_a_clock_that_is_behind_is_said_to_be(server: RunningServer) -> None:
 
 
 def test_a_form_is_signed_inside_the_document() -> None:
-    """A provider that takes forms alone gets the signature after the Issuer."""
+    """A provider that only accepts forms gets the signature after the Issuer."""
     with running_server() as server:
         idp = SamlIdentityProvider("https://forms.example.org", keys=[make_key_pair()])
         register(server, idp, only_post=True)
@@ -181,7 +181,7 @@ def test_a_form_is_signed_inside_the_document() -> None:
 
 
 class Operator:
-    """An operator at the machine of a store, and what servers that start there show."""
+    """An operator on the machine of a store, and the responses of servers that start there."""
 
     def __init__(self, folder: Path) -> None:
         self.store = f"sqlite:///{folder}/daypass.db"
@@ -193,7 +193,7 @@ class Operator:
         return done.output
 
     def keys(self, *words: str) -> list[str]:
-        """Run a command that lists keys; return the states of those that sign requests, oldest first."""
+        """Run a command that lists keys; return the states of the request signing keys, oldest first."""
         listed = json.loads(self.run(*words, "--output", "json"))["Keys"]
         assert "sealed" not in json.dumps(listed).replace("sealing", "")
         mine = [key for key in listed if key["Purpose"] == "saml"]
@@ -203,14 +203,14 @@ class Operator:
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Operator:
-    """Make an empty store."""
+    """Create an empty store."""
     made = Operator(tmp_path)
     open_everything(Config(store=made.store), Keys()).store.close()
     return made
 
 
 def test_a_key_is_rotated_in_two_steps(operator: Operator) -> None:
-    """The new one is published first, and rotating twice is rotating once; `--now` lets it sign."""
+    """The new key is published first, and rotating twice has the effect of once; `--now` activates it."""
     assert operator.keys("keys", "list") == []
     assert operator.keys("saml", "rotate-key") == ["active"]
     assert operator.keys("saml", "rotate-key", "--after", "30") == ["active", "published"]
@@ -223,7 +223,7 @@ def test_a_key_is_rotated_in_two_steps(operator: Operator) -> None:
 
 
 def test_a_server_follows_the_rotation(tmp_path: Path) -> None:
-    """Our metadata names both, the signing one first; the old key ends with its last request, and is destroyed."""
+    """Our metadata has both, the signing one first; the old key ends with its last request and is destroyed."""
     operator = Operator(tmp_path)
     with running_server(store=operator.store) as server:
         register(server, SamlIdentityProvider("https://keycloak.example.org", keys=[make_key_pair()]))
@@ -244,7 +244,7 @@ def test_a_server_follows_the_rotation(tmp_path: Path) -> None:
 
 
 def test_a_broken_key_is_replaced_at_once(tmp_path: Path) -> None:
-    """The way out that the refusal names is one."""
+    """The solution in the error message works."""
     operator = Operator(tmp_path)
     with running_server(store=operator.store) as server:
         register(server, SamlIdentityProvider("https://keycloak.example.org", keys=[make_key_pair()]))

@@ -1,4 +1,4 @@
-"""Several sign-ins in one browser: each tab is for itself, a browser holds a few, and nothing is worth more for it."""
+"""Several sign-ins in one browser: tabs are independent, and their number is limited."""
 
 from playwright.sync_api import Page
 from tests.portal.command import Command
@@ -16,12 +16,12 @@ def tab(page: Page, url: str) -> Page:
 
 
 def cookies(page: Page, prefix: str) -> list[str]:
-    """Return the names of a browser's cookies of one sort."""
+    """Return the names of the cookies with a prefix."""
     return [each["name"] for each in page.context.cookies() if each["name"].startswith(prefix)]
 
 
 def test_two_tabs_both_get_their_role(portal: Portal, visit: Visit) -> None:
-    """The second sign-in leaves the first one's choice alone, and nothing is left of either."""
+    """The second sign-in does not affect the choice of the first, and both leave no cookies."""
     first = visit(f"{portal.url}/login")
     first.get_by_role("link", name="localhost").click()
     first.get_by_role("heading", name="Choose a role").wait_for()
@@ -37,7 +37,7 @@ def test_two_tabs_both_get_their_role(portal: Portal, visit: Visit) -> None:
 
 
 def test_two_tabs_may_be_on_their_way_at_once(portal: Portal, visit: Visit) -> None:
-    """Both have gone to the provider before either comes back, and they come back the other way round."""
+    """Both tabs are at the provider at the same time, and return in reverse order."""
     portal.idp.waits = True
     first = visit(f"{portal.url}/login")
     first.get_by_role("link", name="localhost").click()
@@ -52,7 +52,7 @@ def test_two_tabs_may_be_on_their_way_at_once(portal: Portal, visit: Visit) -> N
 
 
 def test_a_browser_holds_a_few_choices(portal: Portal, visit: Visit) -> None:
-    """The oldest gives way to the newest, and its page says that it is over."""
+    """The newest choice replaces the oldest, whose page says that it has expired."""
     oldest = visit(f"{portal.idp.url}/dashboard")
     oldest.get_by_role("heading", name="Choose a role").wait_for()
     newest = oldest
@@ -67,7 +67,7 @@ def test_a_browser_holds_a_few_choices(portal: Portal, visit: Visit) -> None:
 
 
 def test_a_browser_holds_a_few_beginnings(portal: Portal, visit: Visit) -> None:
-    """However many pages somebody opens in it, its requests stay small, and the latest sign-in is answered."""
+    """If many pages start sign-ins, requests stay small, and the latest sign-in completes."""
     portal.idp.waits = True
     page = visit(f"{portal.url}/login")
     for _ in range(begun.MOST + 3):
@@ -81,7 +81,7 @@ def test_a_browser_holds_a_few_beginnings(portal: Portal, visit: Visit) -> None:
 
 
 def test_two_codes_may_be_typed_in_two_tabs(portal: Portal, visit: Visit) -> None:
-    """Two commands wait; the second code leaves the first one's way to the provider open."""
+    """Two commands wait; the second code does not affect the first one's link to the provider."""
     commands = [Command(portal.url, "device") for _ in range(2)]
     first = visit(f"{portal.url}/device")
     pages = [first, tab(first, f"{portal.url}/device")]

@@ -1,6 +1,6 @@
-"""Pending logins, choices and CLI sign-ins last until their end, and not in that second.
+"""Pending logins, choices and CLI sign-ins are valid before their end, and not in that second.
 
-No browser and no server: each promise is asked of the store, at the instant of the test.
+These tests need no browser and no server: they test the store at exact instants.
 """
 
 import threading
@@ -39,7 +39,7 @@ ENDS = [(-1, True), (-MOMENT, True), (0, False), (MOMENT, False), (1, False)]
 
 
 class Scene:
-    """A store in memory, as a request at any instant sees it."""
+    """An in-memory store, as a request sees it at any instant."""
 
     def __init__(self) -> None:
         self.clock = MovableClock()
@@ -52,7 +52,7 @@ class Scene:
             return loader(reader, *args)
 
     def at(self, seconds: float = 0) -> World:
-        """Return the world of a request so many seconds after the start."""
+        """Return the request context at a number of seconds after the start."""
         self.clock.freeze(NOW + timedelta(seconds=seconds))
         vault = self.there.vault
         return World(
@@ -76,14 +76,14 @@ def scene() -> Scene:
 
 
 def put(scene: Scene, value: bytes, *, at: float = 0, ends: float = 60) -> None:
-    """Let something wait under the name "n"."""
+    """Store a pending entry with the name "n"."""
     with scene.there.store.write() as writer:
         waiting.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), world=scene.at(at))
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
 def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: bool) -> None:
-    """Every way of asking has the same answer: a look into the cache, a read, a change and a take."""
+    """Cached reads, reads, changes and takes agree."""
     put(scene, b"first")
     world = scene.at(60 + after)
     expected = b"first" if waits else None
@@ -101,7 +101,7 @@ def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: boo
 
 @pytest.mark.parametrize(("after", "taken"), ENDS)
 def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: bool) -> None:
-    """Until then it is taken, and the entry is not replaced."""
+    """Until then the name is taken, and the entry is not replaced."""
     put(scene, b"first")
     if taken:
         with pytest.raises(Exists):
@@ -112,7 +112,7 @@ def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: b
 
 
 def test_a_change_does_not_move_the_end(scene: Scene) -> None:
-    """An approval in the last second does not prolong it."""
+    """An approval in the last second does not extend the entry."""
     put(scene, b"first")
     with scene.there.store.write() as writer:
         waiting.change(writer, "n", b"second", world=scene.at(59))
@@ -123,7 +123,7 @@ def test_a_change_does_not_move_the_end(scene: Scene) -> None:
 @pytest.mark.parametrize(("after", "waits"), ENDS)
 @pytest.mark.parametrize("ask", [sign_ins.look, sign_ins.take])
 def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after: float, *, waits: bool) -> None:
-    """Then the proof is of no use, and the person signs in again."""
+    """After that the proof is invalid, and the person signs in again."""
     ticket = sign_ins.keep(Proof("saml", "<response>"), scene.at())
     world = scene.at(5 * MINUTES + after)
     if waits:
@@ -136,7 +136,7 @@ def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after:
 @pytest.mark.parametrize(("after", "waits"), [(-1, True), (-MOMENT, True), (0, False), (MOMENT, False), (1, False)])
 @pytest.mark.parametrize("kind", ["saml", "oidc"])
 def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, after: float, *, waits: bool) -> None:
-    """An answer that comes in the last second is taken, and one at the end is not."""
+    """A response in the last second is accepted, and one at the end is not."""
     world = scene.at()
     sign_in = Begun(kind, begun.new_id(world), begun.last_second(world), "arn:aws:iam::123456789012:saml-provider/p")
     response = begun.remember(Response(), sign_in, browser(), world)
@@ -146,7 +146,7 @@ def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, aft
 
 
 def test_an_answer_is_remembered_for_as_long_as_the_sign_in_could_take_it(scene: Scene) -> None:
-    """Otherwise the same answer would be good twice: before it was forgotten, and after."""
+    """Otherwise a response could be replayed after its record was deleted."""
     world = scene.at()
     sign_in = Begun("saml", begun.new_id(world), begun.last_second(world), "arn:aws:iam::123456789012:saml-provider/p")
     assert begun.use_up(sign_in, scene.at(1))
@@ -155,7 +155,7 @@ def test_an_answer_is_remembered_for_as_long_as_the_sign_in_could_take_it(scene:
 
 
 def browser(cookie: str = "") -> Request:
-    """Return a request of a browser that carries a cookie."""
+    """Return a request of a browser with a cookie."""
     headers = [(b"cookie", cookie.encode())] if cookie else []
     return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers})
 
@@ -165,13 +165,13 @@ CHALLENGE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # of an empty verifie
 
 
 def begin(scene: Scene) -> Handover:
-    """Begin a hand-over by code."""
+    """Start a CLI sign-in by code."""
     return handovers.begin(Handover("device", CHALLENGE, "", "192.0.2.1"), scene.at())
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
 def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits: bool) -> None:
-    """Its code is known, a click approves it and the command waits, until the end; then it has ended for everybody."""
+    """Until the end its code is valid, a click approves it and the command waits. Then it does not exist."""
     handover = begin(scene)
     handle = handovers.handle_of(handover, scene.at())
     world = scene.at(5 * MINUTES + after)
@@ -194,7 +194,7 @@ def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits
 def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
     scene: Scene, after: float, *, waits: bool
 ) -> None:
-    """The click gives it no more time."""
+    """Approval does not extend it."""
     handover = begin(scene)
     handle = handovers.handle_of(handover, scene.at())
     handovers.settle(handover.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
@@ -205,14 +205,14 @@ def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
 
 
 def error_of(handle: str, world: World) -> str:
-    """Return the error with which a hand-over is not redeemed."""
+    """Return the error of a redemption."""
     with pytest.raises(NotRedeemed) as refused:
         handovers.redeem(handle, "", "", world)
     return refused.value.error
 
 
 def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
-    """After four it waits on, and after the fifth it is gone, for the right one too."""
+    """After four it is still pending; after the fifth it is deleted, also for the right verifier."""
     handover, world = begin(scene), scene.at()
     handle = handovers.handle_of(handover, world)
     for wrong in range(1, 6):
@@ -224,7 +224,7 @@ def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("wrong", "may"), [(0, True), (4, True), (5, False), (6, False)])
 def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *, may: bool) -> None:
-    """The right code is refused then too. Other addresses are not held back."""
+    """Then the right code is refused too. Other addresses are not affected."""
     handover, world = begin(scene), scene.at()
     for number in range(wrong):
         with nullcontext() if number < 5 else pytest.raises(Throttling):
@@ -235,7 +235,7 @@ def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *,
 
 
 def test_a_right_code_does_not_count_and_forgives_none(scene: Scene) -> None:
-    """Four wrong codes stay four, however often the right one is typed between them."""
+    """Four wrong codes stay four, however often a right one is entered between them."""
     handover, world = begin(scene), scene.at()
     for _ in range(5):
         assert handovers.try_code(handover.user_code, PEER, world) == handover
@@ -245,7 +245,7 @@ def test_a_right_code_does_not_count_and_forgives_none(scene: Scene) -> None:
 
 
 def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> None:
-    """Twenty threads have five codes between them: the look at the count and the count are one transaction."""
+    """Twenty threads share five attempts: reading and incrementing the count are one transaction."""
     world, threads = scene.at(), 20
     start = threading.Barrier(threads)
 
@@ -262,7 +262,7 @@ def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> No
 
 @pytest.mark.parametrize(("after", "held"), ENDS)
 def test_an_address_is_held_back_for_five_minutes(scene: Scene, after: float, *, held: bool) -> None:
-    """From its first wrong code, however late the fifth one came."""
+    """The time starts at the first wrong code, not at the fifth."""
     for second in range(5):
         handovers.try_code("BBBB-BBBB", PEER, scene.at(second))
     world = scene.at(5 * MINUTES + after)
@@ -271,6 +271,6 @@ def test_an_address_is_held_back_for_five_minutes(scene: Scene, after: float, *,
 
 
 def test_the_limits_are_what_the_documentation_says() -> None:
-    """docs/handover.md and the pages tell them to people."""
+    """docs/handover.md and the pages contain these numbers."""
     assert [each.total_seconds() for each in (sign_ins.MINUTES, handovers.MINUTES)] == [300, 300]
     assert (handovers.INTERVAL, handovers.MOST_WRONG) == (2, 5)
