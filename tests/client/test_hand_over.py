@@ -62,7 +62,7 @@ def test_a_click_on_this_machine(machine: Machine, portal: Portal, visit: Visit)
     waiting = Waiting(machine)
     code, url = waiting.says(r"the code ([A-Z]{4}-[A-Z]{4})"), waiting.says(r"(http\S+)")
     page = visit(url)
-    assert code in (page.get_by_role("region", name="A command line asks").text_content() or "")
+    assert code in (page.get_by_role("region", name="A command line requests").text_content() or "")
     sign_in(page, portal)
     hand_over(page, "developer")
     assert waiting.ends() == 0, waiting.said

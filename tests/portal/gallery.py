@@ -129,18 +129,18 @@ def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     page.get_by_label("Find a role").fill("project-03")
     yield "roles, found", page
     page.get_by_role("button", name="Get credentials").locator("visible=true").click()
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
     yield "credentials", page
     there.server.clock.move(timedelta(hours=13))
     page.get_by_role("button", name="Operator pages").click()
-    page.get_by_text("These credentials are over").wait_for()
+    page.get_by_text("Your credentials have expired").wait_for()
     there.server.clock.reset()
     yield "credentials that are over", page
     page = visit(f"{there.url}/login", **look)
     # A script submits this form at once. A 204 response keeps the page open.
     page.route("**/sso", lambda route: route.fulfill(status=204))
     page.get_by_role("link", name=_host(there.post_only)).click()
-    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Continue").wait_for()
     yield "on to the provider", page
 
 
@@ -153,14 +153,14 @@ def _refused(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "an answer nobody asked for", page
     page.goto(f"{there.url}/login")
     page.get_by_role("link", name="127.0.0.1:9").click()
-    page.get_by_role("heading", name="did not work").wait_for()
+    page.get_by_role("heading", name="Request failed").wait_for()
     yield "a provider that is away", page
     page.goto(f"{there.url}/login")
     page.get_by_role("link", name=_host(there.idp)).click()
     page.get_by_role("heading", name="Choose a role").wait_for()
     there.server.clock.move(timedelta(minutes=6))
     page.get_by_role("button", name="Get credentials").first.click()
-    page.get_by_role("heading", name="did not work").wait_for()
+    page.get_by_role("heading", name="Request failed").wait_for()
     there.server.clock.reset()
     yield "the choice is over", page
 
@@ -169,15 +169,15 @@ def _hand_over(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Sho
     page = visit(f"{there.url}/device", **look)
     yield "type the code", page
     _type(page, "BBBB-BBBB")
-    page.get_by_text("no code that waits").wait_for()
+    page.get_by_text("not valid or has expired").wait_for()
     yield "a wrong code", page
-    for outcome in ("Hand over", "Decline"):
+    for outcome in ("Approve", "Decline"):
         page.goto(f"{there.url}/device")
         _type(page, Command(there.url, "device", machine="alice@laptop").begun["user_code"])
         page.get_by_role("heading", name="Sign in for your terminal").wait_for()
         yield f"who asks, before: {outcome}", page
         page.get_by_role("link", name=_host(there.idp)).click()
-        page.get_by_role("heading", name="Hand over a role").wait_for()
+        page.get_by_role("heading", name="Approve the sign-in").wait_for()
         yield f"roles to hand over, before: {outcome}", page
         page.get_by_role("button", name=outcome).first.click()
         page.wait_for_url("**/handover/d*")
@@ -196,14 +196,14 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
     yield "not every role may look", page
     enter(page, there.url, _host(there.idp), "developer")
-    page.get_by_role("heading", name="Who can assume what").wait_for()
+    page.get_by_role("heading", name="Trust graph").wait_for()
     yield "graph", page
     page.get_by_label("Find", exact=True).fill("mfa")
     page.get_by_role("button", name="Show").click()
-    page.get_by_text("with mfa").wait_for()
+    page.get_by_text("match mfa").wait_for()
     yield "graph, found", page
     page.locator("td").get_by_role("link", name="role/admin").first.click()
-    page.get_by_role("heading", name="Who can become it").wait_for()
+    page.get_by_role("heading", name="Principals that can reach it").wait_for()
     yield "graph, one role", page
     page.goto(f"{there.url}/operator?q=nobody+is+called+so")
     yield "graph, nothing found", page
@@ -216,7 +216,7 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     page.goto(f"{there.url}/operator/keys")
     yield "keys", page
     enter(page, there.url, _host(there.idp), "vast")
-    page.get_by_role("heading", name="Who can assume what").wait_for()
+    page.get_by_role("heading", name="Trust graph").wait_for()
     yield "graph of very many", page
 
 

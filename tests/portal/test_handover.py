@@ -39,7 +39,7 @@ def test_a_command_on_this_machine_gets_what_is_clicked(portal: Portal, visit: V
         sign_in(page, portal)
         shows_who_asks(page, command)
         hand_over(page, "developer")
-        page.get_by_role("heading", name="Handed over").wait_for()
+        page.get_by_role("heading", name="You are signed in").wait_for()
         assert listener.got["state"] == listener.state
     assert command.redeem()[1]["error"] == "invalid_grant"
     assert command.redeem(code=listener.got["code"], code_verifier="x" * 43)[1]["error"] == "invalid_grant"
@@ -57,7 +57,7 @@ def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visi
     assert command.begun["url"] == f"{portal.url}/device"
     assert command.redeem() == (
         400,
-        {"error": "authorization_pending", "error_description": "Nobody has clicked yet."},
+        {"error": "authorization_pending", "error_description": "The sign-in is not approved yet."},
     )
     page = visit(command.begun["url"], java_script_enabled=False)
     page.get_by_label("Code").fill(command.begun["user_code"].lower())
@@ -67,7 +67,7 @@ def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visi
     assert page.locator("li.role").count() == 1
     assert page.locator("select").input_value() == "7200"
     hand_over(page, "developer")
-    page.get_by_role("heading", name="Handed over").wait_for()
+    page.get_by_role("heading", name="You are signed in").wait_for()
     status, given = command.redeem()
     assert status == 200
     assert whose(portal, given).endswith("/developer/alice")
@@ -94,7 +94,7 @@ def test_a_response_that_comes_unasked_completes_nothing(portal: Portal, visit: 
         portal.idp.answers = lambda _: None
         sign_in(page, portal)
         page.get_by_role("button", name="Get credentials").first.click()
-        page.get_by_role("heading", name="In this terminal").wait_for()
+        page.get_by_role("heading", name="Environment variables").wait_for()
         assert not listener.got
     assert command.redeem()[1]["error"] == "authorization_pending"
 
@@ -117,22 +117,22 @@ def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal
     other.get_by_role("button", name="Continue").click()
     shows_who_asks(other, first)
     hand_over(other, "developer")
-    other.get_by_role("heading", name="Handed over").wait_for()
+    other.get_by_role("heading", name="You are signed in").wait_for()
     assert first.redeem()[0] == 200
     assert second.redeem()[1]["error"] == "authorization_pending"
     page.get_by_role("button", name="Continue").click()
-    page.get_by_text("did not begin").wait_for()  # that request was already answered
+    page.get_by_text("started in another browser").wait_for()  # that request was already answered
 
 
 def test_a_code_cannot_be_skipped_by_a_link(portal: Portal, visit: Visit) -> None:
     """The handle of a device command cannot be sent to a person as a link."""
     command = Command(portal.url, "device")
     page = visit(f"{portal.url}/handover/at/{command.begun['handover']}")
-    page.get_by_text("Type the code").wait_for()
+    page.get_by_text("Enter the code").wait_for()
     page.goto(f"{portal.url}/login")
     door = page.get_by_role("link", name="localhost").get_attribute("href")
     page.goto(f"{portal.url}{door}?handover={command.begun['handover']}")
-    page.get_by_text("Type the code").wait_for()
+    page.get_by_text("Enter the code").wait_for()
 
 
 def test_a_typed_code_is_good_in_its_own_browser(portal: Portal, visit: Visit) -> None:
@@ -143,7 +143,7 @@ def test_a_typed_code_is_good_in_its_own_browser(portal: Portal, visit: Visit) -
     page.keyboard.press("Enter")
     link = page.get_by_role("link", name="localhost").get_attribute("href")
     victim = visit(f"{portal.url}{link}")
-    victim.get_by_text("has ended").wait_for()
+    victim.get_by_text("has expired or is already complete").wait_for()
 
 
 def test_five_wrong_codes_are_enough(portal: Portal, visit: Visit) -> None:
@@ -153,7 +153,7 @@ def test_five_wrong_codes_are_enough(portal: Portal, visit: Visit) -> None:
     for guess in ("BBBB-BBBB", "short", "AEIO-UAEI", "ZZZZ ZZZZ", "<script>"):
         page.get_by_label("Code").fill(guess)
         page.keyboard.press("Enter")
-        page.get_by_text("no code that waits").wait_for()
+        page.get_by_text("not valid or has expired").wait_for()
     page.get_by_label("Code").fill(command.begun["user_code"])
     page.keyboard.press("Enter")
     page.get_by_text("Too many wrong codes").wait_for()
@@ -227,7 +227,7 @@ def test_nothing_secret_is_in_the_audit_log(portal: Portal) -> None:
 
 def shows_who_asks(page: Page, command: Command) -> None:
     """Check that the page shows the machine, its address and the code."""
-    asking = page.get_by_role("region", name="A command line asks")
+    asking = page.get_by_role("region", name="A command line requests")
     asking.wait_for()
     text = asking.text_content() or ""
     assert "alice@laptop" in text
@@ -294,10 +294,10 @@ def test_an_assertion_for_another_sts_is_sealed_to_the_command(
     page = visit(command.begun["url"])
     page.get_by_label("Code").fill(command.begun["user_code"])
     page.keyboard.press("Enter")
-    page.get_by_text("It gets the assertion itself").wait_for()
+    page.get_by_text("The command receives the assertion itself").wait_for()
     sign_in(page, portal)
     hand_over(page, "admin")
-    page.get_by_role("heading", name="Handed over").wait_for()
+    page.get_by_role("heading", name="You are signed in").wait_for()
     status, given = command.redeem()
     assert status == 200
     assert ELSEWHERE[0].encode() in recipient.open(given, command)
@@ -313,7 +313,7 @@ def test_an_assertion_goes_to_a_command_on_this_machine(portal: Portal, visit: V
         page = visit(command.begun["url"])
         sign_in(page, portal)
         hand_over(page, "admin")
-        page.get_by_role("heading", name="Handed over").wait_for()
+        page.get_by_role("heading", name="You are signed in").wait_for()
     assert set(listener.got) == {"code", "state"}
     status, given = command.redeem(code=listener.got["code"])
     assert status == 200

@@ -32,7 +32,7 @@ from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.http import HttpRequest
 from daypass.wiring import WaitingFace, oidc_clients
 
-NOT_BEGUN = "a sign-in that this browser did not begin"
+NOT_BEGUN = "was already used, or was started in another browser"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_a_code_of_one_provider_never_goes_to_another(there: Scene, case: str) -
     more = {"iss": honest.url} if case == "it says who it is" else {}
     page = errand.come_back(home(there), state=asked["state"], code=code, **more)
     assert NOT_BEGUN in page
-    assert there.details[-1] == "the answer came to another provider's address"
+    assert there.details[-1] == "the response came to the redirect URI of another provider"
     assert evil.requests[TOKEN] == honest.requests[TOKEN] == 0
     assert code in pages_of(honest).codes
 
@@ -101,10 +101,10 @@ def test_providers_know_one_address_each(there: Scene) -> None:
 def test_an_answer_says_whose_it_is(there: Scene) -> None:
     """RFC 9207: another issuer is refused, and so is a missing iss if the provider advertises it."""
     cases: tuple[tuple[dict[str, str], bool, str], ...] = (
-        ({"iss": "https://evil.example.org"}, False, "another issuer answers"),
-        ({"iss": f"{there.issuer.url}/"}, False, "another issuer answers"),
-        ({"iss": ""}, False, "another issuer answers"),
-        ({}, True, "the provider says who it is, and the answer does not"),
+        ({"iss": "https://evil.example.org"}, False, "iss is another issuer"),
+        ({"iss": f"{there.issuer.url}/"}, False, "iss is another issuer"),
+        ({"iss": ""}, False, "iss is another issuer"),
+        ({}, True, "the response has no iss, although the provider advertises it"),
     )
     for said, promised, detail in cases:
         later(there)
@@ -161,7 +161,7 @@ def test_somebody_elses_code_is_good_for_nobody(there: Scene, stops: str) -> Non
     stolen = code_for(there.issuer, attacker.begin(there.issuer))
     asked = victim.begin(there.issuer)
     page = victim.come_back(home(there), state=asked["state"], code=stolen, iss=there.issuer.url)
-    assert "That did not work" in page
+    assert "Request failed" in page
     assert there.details[-1] == INJECTED[stops].format(there.issuer.url)
 
 
@@ -169,11 +169,11 @@ def test_somebody_elses_code_is_good_for_nobody(there: Scene, stops: str) -> Non
 
 
 SAID = {
-    "access_denied": "you declined, or it does not let you use this application",
-    "login_required": "wants something of you first",
-    "consent_required": "wants something of you first",
-    "temporarily_unavailable": "has trouble of its own",
-    "unauthorized_client": "compares client id and addresses",
+    "access_denied": "you declined, or you are not allowed to use this application",
+    "login_required": "requires another step from you",
+    "consent_required": "requires another step from you",
+    "temporarily_unavailable": "reports a temporary error",
+    "unauthorized_client": "check the client ID and the redirect URI",
     "<script>alert(1)</script>": "did not sign you in.",
 }
 
@@ -207,7 +207,7 @@ def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
         answer = {"state": asked["state"], "code": code_for(there.issuer, asked), "iss": there.issuer.url}
         waiting_too = pool.submit(errand.come_back, home(there), **answer)
         assert "Sign in" in Errand(there.server.url).get("/login")[2]
-        assert all("cannot be reached, or does not answer in time" in each.result()[2] for each in waiting)
+        assert all("cannot be reached or does not respond in time" in each.result()[2] for each in waiting)
         assert "cannot be reached" in waiting_too.result()
     # All of them shared a few requests to the provider, instead of one request each.
     assert there.issuer.requests[DISCOVERY] < 10
@@ -216,11 +216,11 @@ def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
 ODD: dict[str, dict[str, Answer]] = {
     "no documents": {DISCOVERY: Answer.document([])},
     "another issuer's document": {DISCOVERY: Answer.document({"issuer": "https://evil.example.org"})},
-    "addresses that are none": {DISCOVERY: Answer.redirect("https://evil.example.org")},
+    "invalid endpoints": {DISCOVERY: Answer.redirect("https://evil.example.org")},
     "a flood": {DISCOVERY: Answer.flood()},
     "a code that it does not know any more": {TOKEN: Answer.document({"access_token": "x"})},
     "no JSON": {TOKEN: Answer(body=b"<html>")},
-    "a token that is none": {TOKEN: Answer.document({"id_token": "x.y.z"})},
+    "an invalid token": {TOKEN: Answer.document({"id_token": "x.y.z"})},
     "a token of a strange kind": {TOKEN: Answer.document({"id_token": ["x"]})},
 }
 
@@ -234,7 +234,7 @@ def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> 
     there.issuer.answers |= ODD[case]
     before = len(there.details)
     page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
-    assert "That did not work" in page
+    assert "Request failed" in page
     assert "InternalFailure" not in page
     assert len(there.details) == before + 1
     assert there.details[-1]
@@ -273,7 +273,7 @@ def test_a_secret_is_in_no_page_and_no_log(there: Scene, capfd: pytest.CaptureFi
     there.pages.secret = "another"
     asked = errand.begin(there.issuer)
     pages.append(errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked)))
-    assert "Nobody can sign in with" in pages[-1]
+    assert "is not set up correctly" in pages[-1]
     assert there.details[-1] == f"{there.issuer.url}: it answered 401"
     pages += [errand.get("/login")[2], json.dumps(asked)]
     log = b"".join(msgspec.json.encode(to_event(one)) for one in there.server.audit.happenings).decode()

@@ -36,7 +36,7 @@ def test_a_person_signs_in_and_gets_credentials(there: Scene, visit: Visit) -> N
     assert offered == ["auditor", "engineer"]
     assert "code=" not in page.url
     page.locator("li.role", has=page.get_by_text("engineer", exact=True)).get_by_role("button").click()
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
     key, secret, token = (page.locator(f"#value-{name}").text_content() for name in ("key", "secret", "token"))
     given = {"AccessKeyId": key, "SecretAccessKey": secret, "SessionToken": token}
     arn = client_factory(there.server)("sts", given).get_caller_identity()["Arn"]
@@ -48,7 +48,7 @@ def test_each_of_several_providers_opens_its_own_roles(there: Scene, visit: Visi
     page = sign_in(there, visit, there.other)
     assert page.locator(".role-name").all_text_contents() == ["partner"]
     page.get_by_role("button", name="Get credentials").click()
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
@@ -65,7 +65,7 @@ def test_a_waiting_command_gets_it(there: Scene, visit: Visit) -> None:
         command = Command(server, "loopback", redirect_uri=listener.uri, state=listener.state)
         page = visit(command.begun["url"], ignore_https_errors=True)
         page.get_by_role("link", name=host(there.issuer)).click()
-        page.get_by_role("button", name="Hand over").first.click()
+        page.get_by_role("button", name="Approve").first.click()
         assert listener.arrived.wait(10)
     status, answer = command.redeem(code=listener.got["code"])
     assert status == 200
@@ -88,7 +88,7 @@ def test_a_token_that_is_not_for_this_sign_in_offers_nothing(there: Scene, visit
     before = len(there.details)
     there.pages.claims |= REFUSED[case]
     page = sign_in(there, visit)
-    page.get_by_role("heading", name="That did not work").wait_for()
+    page.get_by_role("heading", name="Request failed").wait_for()
     assert len(there.details) == before + 1
 
 
@@ -100,9 +100,9 @@ def test_who_did_not_begin_does_not_end(there: Scene, visit: Visit) -> None:
     page.get_by_role("link", name=host(there.issuer)).click()
     page.locator("li.role").first.wait_for()
     victim = visit(back[0])
-    victim.get_by_text("did not begin").wait_for()
+    victim.get_by_text("started in another browser").wait_for()
     page.goto(back[0])
-    page.get_by_text("did not begin").wait_for()
+    page.get_by_text("started in another browser").wait_for()
 
 
 def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit) -> None:

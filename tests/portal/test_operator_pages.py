@@ -36,15 +36,15 @@ def allowed(portal: Portal) -> Iterator[None]:
 def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowed: None) -> None:
     """The pages show graph, refusals and keys of the own account only."""
     page = _enter(portal, visit, "developer")
-    page.get_by_role("heading", name="Who can assume what").wait_for()
+    page.get_by_role("heading", name="Trust graph").wait_for()
     text = page.locator("main").text_content() or ""
     assert "role/developer" in text
     assert OTHER not in text
     page.get_by_role("link", name="Refusals").click()
     page.get_by_role("heading", name="Recent refusals").wait_for()
     page.get_by_role("link", name="Keys").click()
-    page.get_by_text("in use", exact=True).first.wait_for()
-    page.get_by_role("button", name="Leave").click()
+    page.get_by_text("active", exact=True).first.wait_for()
+    page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login")
     page.goto(f"{portal.url}/operator")
     page.get_by_text("not signed in").wait_for()
@@ -61,7 +61,7 @@ def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
 def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Visit, allowed: None) -> None:
     """Each page checks the permission again."""
     page = _enter(portal, visit, "developer")
-    page.get_by_role("heading", name="Who can assume what").wait_for()
+    page.get_by_role("heading", name="Trust graph").wait_for()
     iam = client_factory(portal.server)("iam")
     iam.put_role_policy(
         RoleName="developer", PolicyName="look", PolicyDocument=json.dumps(MAY).replace("iam:*", "s3:*")
@@ -88,9 +88,9 @@ def test_a_role_shows_the_chains_that_lead_to_it(there: Scene, visit: Visit) -> 
     """A click on a box shows the principals that reach it in several steps, and the conditions."""
     page = _operator(there, visit)
     page.locator(".graph svg a", has=page.locator("[data-node$='role/admin']")).click()
-    page.get_by_role("heading", name="Who can become it").wait_for()
+    page.get_by_role("heading", name="Principals that can reach it").wait_for()
     chains = [" ".join(text.split()) for text in page.locator(".chains li").all_text_contents()]
-    assert "user/carol, user/dave → role/build → role/deploy → role/admin on conditions" in chains
+    assert "user/carol, user/dave → role/build → role/deploy → role/admin with conditions" in chains
     assert "project-03" not in (page.locator("#found").text_content() or "")
 
 
@@ -105,11 +105,11 @@ def test_words_find_ways(there: Scene, visit: Visit) -> None:
         ("nobody is called so", False, set()),
     ):
         page.get_by_label("Find").fill(search)
-        page.get_by_label("with chains").set_checked(chains)
+        page.get_by_label("include role chains").set_checked(chains)
         page.get_by_role("button", name="Show").click()
         roles = page.locator("table.ways td[data-label='Role']").all_text_contents()
         assert {" ".join(text.split()) for text in roles} == found, search
-    page.get_by_text("Nothing here has").wait_for()
+    page.get_by_text("No path matches").wait_for()
 
 
 def test_why_quotes_the_statements(there: Scene, visit: Visit) -> None:
@@ -126,13 +126,13 @@ def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
     """A large graph is not drawn: the page has starting points, a paged table, and a search that draws a part."""
     page = visit(f"{there.url}/login", java_script_enabled=False)
     _sign_in(page, there, "vast")
-    page.get_by_role("heading", name="Too much for one picture").wait_for()
+    page.get_by_role("heading", name="Too large for one picture").wait_for()
     assert page.locator("table.ways tbody tr").count() == 50
     page.get_by_role("link", name="Next").click()
-    page.get_by_role("heading", name="Ways 51 to 100 of 301").wait_for()
+    page.get_by_role("heading", name="Paths 51 to 100 of 301").wait_for()
     page.get_by_label("Find").fill("team-0")
     page.get_by_role("button", name="Show").click()
-    page.get_by_text("100 ways with").wait_for()
+    page.get_by_text("100 paths match").wait_for()
     assert page.locator(".graph svg .node").count() == 2  # the provider, and a hundred roles in one box
     page.get_by_label("Find").fill("own-007")
     page.get_by_role("button", name="Show").click()
@@ -160,7 +160,7 @@ def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -
     assert page.locator("li.card").count() == 6
     page.get_by_label("Find").fill("nobody is called so")
     page.get_by_role("button", name="Show").click()
-    page.get_by_role("heading", name="Nothing like that").wait_for()
+    page.get_by_role("heading", name="No matches").wait_for()
 
 
 def test_hostile_texts_are_texts(there: Scene, visit: Visit) -> None:
@@ -182,16 +182,16 @@ def test_the_page_says_whose_log_it_reads(there: Scene, visit: Visit) -> None:
     there.log_refusals()
     page = _operator(there, visit)
     page.get_by_role("link", name="Refusals").click()
-    page.get_by_role("heading", name="Nothing was refused").wait_for()
-    page.get_by_text("of the server that answered you, and of no other").wait_for()
-    page.get_by_text("gather the files in one place").wait_for()
+    page.get_by_role("heading", name="No refusals").wait_for()
+    page.get_by_text("only the log file of the server that answered you").wait_for()
+    page.get_by_text("collect the files in one place").wait_for()
 
 
 def test_a_server_without_a_file_says_so(portal: Portal, visit: Visit, allowed: None) -> None:
     """The page names the setting that would create a log file."""
     page = _enter(portal, visit, "developer")
     page.get_by_role("link", name="Refusals").click()
-    page.get_by_role("heading", name="There is no log to read here").wait_for()
+    page.get_by_role("heading", name="No audit log file").wait_for()
     page.get_by_text("--audit-log").wait_for()
 
 
@@ -205,9 +205,9 @@ def test_keys_tell_their_age_and_their_rotation(there: Scene, visit: Visit) -> N
     page.get_by_role("link", name="Keys").click()
     rotation = page.locator(".card", has_text="Session tokens").first.text_content() or ""
     assert "less than a day" in rotation
-    assert "No session ends" in rotation
+    assert "Rotation does not end sessions" in rotation
     assert "daypass keys rotate" in rotation
-    due = rotation.partition("made by itself on ")[2][:10]
+    due = rotation.partition("Next automatic rotation: ")[2][:10]
     days = date.fromisoformat(due) - there.server.clock.now().date()
     assert timedelta(days=89) <= days <= timedelta(days=90)
     page.get_by_role("heading", name="SAML sign-in requests").wait_for()
@@ -237,10 +237,10 @@ def test_no_other_page_ends_a_session(there: Scene, visit: Visit) -> None:
     """The form contains a token that only pages of this session have."""
     page = _operator(there, visit)
     page.evaluate("document.querySelector('input[name=Form]').value = 'x'.repeat(32)")
-    page.get_by_role("button", name="Leave").click()
-    page.get_by_text("This form is of another session").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_text("This form belongs to another session").wait_for()
     page.goto(f"{there.url}/operator/keys")
-    page.get_by_role("heading", name="Keys and their rotation").wait_for()
+    page.get_by_role("heading", name="Keys and rotation").wait_for()
 
 
 def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
@@ -254,12 +254,12 @@ def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
                 "(({tagName, id, textContent}) => tagName + ' ' + (id || textContent.trim()))(document.activeElement)"
             ).partition("\n")[0]
         )
-    for wanted in ("A Refusals", "A Keys", "BUTTON Leave", "INPUT q", "INPUT chains", "BUTTON Show"):
+    for wanted in ("A Refusals", "A Keys", "BUTTON Sign out", "INPUT q", "INPUT chains", "BUTTON Show"):
         assert wanted in reached
     page.get_by_label("Find").focus()
     page.keyboard.type("admin")
     page.keyboard.press("Enter")
-    page.get_by_text("ways with admin").wait_for()
+    page.get_by_text("paths match admin").wait_for()
     assert not [each for each in reached if each.startswith("a ")]
 
 
@@ -280,7 +280,7 @@ def _operator(there: Scene, visit: Visit, **how: object) -> Page:
 def _sign_in(page: Page, there: Scene, role: str) -> None:
     there.idp.waits = True
     enter(page, there.url, there.idp.url.partition("://")[2], role)
-    page.get_by_role("heading", name="Who can assume what").wait_for()
+    page.get_by_role("heading", name="Trust graph").wait_for()
 
 
 def _enter(portal: Portal, visit: Visit, role: str) -> Page:

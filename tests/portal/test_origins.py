@@ -87,7 +87,7 @@ def test_our_pages_and_commands_get_through(server: RunningServer, path: str, ca
     answer = send(server, path, {**GOOD[case], "X_Forwarded_For": "2001:db8:77::1"})
     assert answer.status != 403 or path in {"/operator/leave", "/operator"}
     assert "another site" not in answer.text
-    assert "forms at" not in answer.text
+    assert "accepts forms only at" not in answer.text
 
 
 def test_the_refusal_names_the_address_to_open(server: RunningServer) -> None:

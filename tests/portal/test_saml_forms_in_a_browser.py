@@ -79,8 +79,8 @@ def go(scene: Scene, page: Page, *, scripts: bool) -> None:
     """Open the provider: automatically with scripts, with a button without."""
     page.get_by_role("link", name="localhost").click()
     if not scripts:
-        page.get_by_role("heading", name="Go on to localhost").wait_for()
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("heading", name="Continue to localhost").wait_for()
+        page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Continue as alice@example.org").click()
 
 
@@ -97,7 +97,7 @@ def test_a_form_goes_to_the_provider_and_back(
     assert request.get("Destination") == f"{scene.idp.url}/sso"
     signxml.XMLVerifier().verify(etree.tostring(request), x509_cert=certificate)
     page.get_by_role("button", name="Get credentials").click()
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
     assert page.context.cookies() == []
 
 
@@ -153,8 +153,8 @@ def test_a_waiting_command_gets_it(scene: Scene, visit: Visit, *, scripts: bool)
     page.get_by_label("Code").fill(command.begun["user_code"])
     page.keyboard.press("Enter")
     go(scene, page, scripts=scripts)
-    page.get_by_role("button", name="Hand over").click()
-    page.get_by_role("heading", name="Handed over").wait_for()
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("heading", name="You are signed in").wait_for()
     assert command.redeem()[0] == 200
 
 
@@ -167,7 +167,7 @@ def test_the_page_between_fits_and_lets_nothing_else_out(scene: Scene, visit: Vi
     page = visit(f"{scene.server.url}/login", java_script_enabled=False, **look)
     with page.expect_response("**/login/saml/*") as caught:
         page.get_by_role("link", name="localhost").click()
-    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Continue").wait_for()
     policy = caught.value.headers["content-security-policy"]
     assert f"form-action 'self' {scene.idp.url} https:;" in policy
     assert "default-src 'none'; style-src 'self'; script-src 'self';" in policy

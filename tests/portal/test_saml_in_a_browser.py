@@ -54,7 +54,7 @@ def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
     page.get_by_role("heading", name="Choose a role").wait_for()
     reach(page, "Get credentials")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
     reach(page, "Copy")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("ArrowRight")
@@ -87,7 +87,7 @@ def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: 
     portal.idp.waits = False
     portal.idp.answers = lambda _: theirs
     page = visit(f"{portal.idp.url}/dashboard")
-    page.get_by_text("did not begin").wait_for()
+    page.get_by_text("started in another browser").wait_for()
     # The browser that started it can still finish it, once.
     other.get_by_role("button", name="Continue").click()
     other.get_by_role("heading", name="Choose a role").wait_for()
@@ -102,7 +102,7 @@ def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
     assert not [each for each in page.context.cookies() if "begun" in each["name"]]
     portal.idp.answers = lambda _: begun
     page.goto(f"{portal.idp.url}/dashboard")
-    page.get_by_text("did not begin").wait_for()
+    page.get_by_text("started in another browser").wait_for()
 
 
 def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> None:
@@ -122,7 +122,7 @@ def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> Non
             setTimeout(() => second.click(), 300);
         }"""
     )
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
     assert asked == [f"{portal.url}/login/role"]
 
 
@@ -144,9 +144,9 @@ def test_a_machine_whose_clock_is_wrong_counts_right(portal: Portal, visit: Visi
     page.get_by_role("link", name="localhost").click()
     left = page.locator("[data-until]")
     left.wait_for()
-    assert re.fullmatch(r"for (05:00|04:\d\d)", left.text_content() or "")
+    assert re.fullmatch(r"Choose a role within (05:00|04:\d\d)\.", left.text_content() or "")
     page.clock.run_for(6 * 60_000)
-    page.get_by_text("The time for this choice is over.").wait_for()
+    page.get_by_text("The time to choose a role has expired.").wait_for()
     take(page, "developer")
     assert re.fullmatch(r"(1:00:00|5\d:\d\d) left", page.locator("[data-left]").text_content() or "")
     page.clock.run_for(61 * 60_000)
@@ -254,7 +254,7 @@ def signed_in(portal: Portal, visit: Visit, role: str, **how: object) -> Page:
 def take(page: Page, role: str) -> None:
     """Choose a role on the page that offers it."""
     page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
-    page.get_by_role("heading", name="In this terminal").wait_for()
+    page.get_by_role("heading", name="Environment variables").wait_for()
 
 
 def shown(page: Page) -> tuple[str, str, str]:

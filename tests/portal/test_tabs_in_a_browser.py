@@ -61,7 +61,7 @@ def test_a_browser_holds_a_few_choices(portal: Portal, visit: Visit) -> None:
         newest.get_by_role("heading", name="Choose a role").wait_for()
     assert len(cookies(oldest, sign_ins.COOKIE)) == sign_ins.MOST
     oldest.get_by_role("button", name="Get credentials").first.click()
-    oldest.get_by_text("has ended").wait_for()
+    oldest.get_by_text("has expired, or a role was already chosen").wait_for()
     take(newest, "developer")
     assert len(cookies(oldest, sign_ins.COOKIE)) == sign_ins.MOST - 1
 
@@ -91,6 +91,6 @@ def test_two_codes_may_be_typed_in_two_tabs(portal: Portal, visit: Visit) -> Non
         page.get_by_role("link", name="localhost").wait_for()
     for page, command in zip(pages, commands, strict=True):
         page.get_by_role("link", name="localhost").click()
-        page.get_by_role("button", name="Hand over").first.click()
-        page.get_by_role("heading", name="Handed over").wait_for()
+        page.get_by_role("button", name="Approve").first.click()
+        page.get_by_role("heading", name="You are signed in").wait_for()
         assert command.redeem()[0] == 200

@@ -273,11 +273,11 @@ def test_a_response_that_sts_would_refuse_offers_nothing(site: Site, case: str) 
 
 
 _SAID: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "for no open role": ({"roles": (f"{CLOSED},{PROVIDER}",)}, {}, "the roles here do not let you in"),
-    "for no role": ({"roles": ()}, {}, "named no role of this server for you"),
-    "unsigned": ({}, {"signed": "none"}, "Nothing that you did is wrong"),
-    "for somebody else": ({"audiences": ("https://elsewhere",)}, {}, "Nothing that you did is wrong"),
-    "expired": ({"lifetime": timedelta(minutes=-1)}, {}, "a clock is wrong"),
+    "for no open role": ({"roles": (f"{CLOSED},{PROVIDER}",)}, {}, "no role here allows you to assume it"),
+    "for no role": ({"roles": ()}, {}, "did not send a role of this server for you"),
+    "unsigned": ({}, {"signed": "none"}, "This is not your mistake"),
+    "for somebody else": ({"audiences": ("https://elsewhere",)}, {}, "This is not your mistake"),
+    "expired": ({"lifetime": timedelta(minutes=-1)}, {}, "check the clocks"),
 }
 
 

@@ -220,14 +220,14 @@ async def _asset(request: Request) -> Response:
 
 def _done(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
     """GET /handover/done: the last page of a CLI sign-in."""
-    return pages.page(
-        "end.html", {"title": "Handed over", "text": "Your terminal has what it waited for.", "good": True}
-    )
+    return pages.page("end.html", {"title": "You are signed in", "text": "Return to your terminal.", "good": True})
 
 
 def _declined(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
     """GET /handover/declined: the last page of a declined CLI sign-in."""
-    return pages.page("end.html", {"title": "Declined", "text": "Your terminal gets nothing.", "good": False})
+    return pages.page(
+        "end.html", {"title": "Sign-in declined", "text": "The command does not get credentials.", "good": False}
+    )
 
 
 def _refused(request: Request, fault: Fault, request_id: str) -> Response:
@@ -240,9 +240,9 @@ async def _nothing_here(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     headers = dict(getattr(error, "headers", None) or {}) | {"cache-control": "no-store"}
     if status == 405:  # noqa: PLR2004 - Method Not Allowed
-        title, text = "That is not the way", f"{request.url.path} takes {headers.get('Allow', 'POST')} alone."
+        title, text = "Method not allowed", f"{request.url.path} accepts only {headers.get('Allow', 'POST')}."
     else:
-        title, text = "There is nothing here", "The API is at /."
+        title, text = "Page not found", "The API is at /."
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(f"{title}. {text}\n", status, headers)
     page = pages.page("nothing.html", {"title": title, "text": text}, status=status)

@@ -67,7 +67,7 @@ class Choice:
         if handover is not None and handover.role:
             roles = [each for each in roles if each.role == handover.role]
             if not roles:
-                raise AccessDenied(f"The command asks for {handover.role}, which is not open to you.")
+                raise AccessDenied(f"The command requests {handover.role}, but you cannot assume this role.")
         ticket = sign_ins.keep(proof, world, account=offered.account)
         document = _document(offered, roles, ticket, world)
         if pages.is_json_wanted(request):
@@ -86,7 +86,7 @@ class Choice:
         """Exchange the stored proof for the credentials of one role."""
         role, provider, duration = (fields.get(name, "") for name in ("RoleArn", "PrincipalArn", "DurationSeconds"))
         if not role or not provider:
-            raise InvalidParameterValue("RoleArn and PrincipalArn say which role is chosen.")
+            raise InvalidParameterValue("RoleArn and PrincipalArn are required.")
         proof = self._take(request, fields, request_id)
         answer = self._relayed(proof, role, provider) or self._redeemed(
             request, proof, (role, provider, duration), request_id
@@ -147,7 +147,7 @@ class Choice:
         """Return the credentials in the form as a file. They are not stored."""
         form = FORMS.get(fields.get("Format", ""))
         if form is None:
-            raise InvalidParameterValue("Format is none of " + ", ".join(FORMS))
+            raise InvalidParameterValue("Format must be one of " + ", ".join(FORMS))
         key_id, secret, token, ends, name = (
             fields.get(each, "") for each in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         )
@@ -208,9 +208,9 @@ class Choice:
 
 def _require_asked(handover: Handover, proof: Proof, role: str) -> None:
     if handover.deliver == "assertion" and proof.kind != "saml":
-        raise AccessDenied("The command asks for a SAML assertion. Sign in at a provider of SAML.")
+        raise AccessDenied("The command requests a SAML assertion. Sign in with a SAML provider.")
     if handover.role and handover.role != role:
-        raise AccessDenied("The command asked for another role.", detail=f"{handover.role}, not {role}")
+        raise AccessDenied("The command requested another role.", detail=f"{handover.role}, not {role}")
 
 
 def _back_to(settled: Handover) -> Response:

@@ -49,7 +49,7 @@ class Credentials:
             (_REGION, self.region),
         )
         if not all(pattern.fullmatch(text) for pattern, text in checks):
-            raise InvalidParameterValue("These are no credentials of this server.")
+            raise InvalidParameterValue("These are not credentials of this server.")
 
     def __repr__(self) -> str:
         return "<secret>"

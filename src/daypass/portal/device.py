@@ -21,7 +21,7 @@ from daypass.portal.site import Site, peer_of
 _COOKIE = "__Host-daypass-device"
 _LONGEST = 64
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-_WRONG = "That is no code that waits. Look at your terminal again; codes are good for five minutes."
+_WRONG = "That code is not valid or has expired. Check your terminal; a code is valid for five minutes."
 _TOO_MANY = "Too many wrong codes came from your network. Wait five minutes, then run the command again."
 
 
@@ -69,7 +69,7 @@ def bound_handover(handle: str, request: Request, world: World) -> Handover:
             pass  # The cookie may be from an earlier code, and this request from a command on the same machine.
     found = handovers.find(handle, world)
     if found.mode != "loopback":
-        raise ExpiredTokenException("Type the code that your terminal shows, at /device.")
+        raise ExpiredTokenException("Enter the code from your terminal at /device.")
     return found
 
 

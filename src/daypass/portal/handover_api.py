@@ -44,7 +44,7 @@ class HandoverApi:
         except NotRedeemed as refused:
             return _refused(refused)
         except Throttling:
-            return _refused(NotRedeemed("slow_down", "Too many hand-overs wait for this address."), status=429)
+            return _refused(NotRedeemed("slow_down", "Too many CLI sign-ins are pending for this address."), status=429)
         public = self.site.settings.public_url
         return pages.json_answer(
             {
@@ -75,26 +75,32 @@ def _read(fields: Mapping[str, str], peer: str) -> Handover:
     """Return the requested CLI sign-in. Raises NotRedeemed if it is invalid."""
     mode = _MODES.get(fields.get("mode", ""))
     if mode is None:
-        raise _unreadable("mode is loopback or device")
+        raise _unreadable("mode must be loopback or device")
     given = {name: fields.get(name, "") for name in ("redirect_uri", "state", "machine", "role", "duration")}
     machine = given["machine"]
     is_loopback = mode == "loopback"
     deliver = _DELIVERIES.get(fields.get("deliver", "credentials"))
     public_key = fields.get("public_key", "") if deliver == "assertion" else ""
     checks = (
-        (_CHALLENGE.fullmatch(fields.get("code_challenge", "")), "code_challenge is 43 characters of base64url"),
-        (deliver is not None, "deliver is credentials or assertion"),
-        (deliver != "assertion" or is_public_key(public_key), "public_key is an X25519 key, in base64url"),
-        (len(machine) <= _LONGEST_MACHINE and machine.isprintable(), "machine is at most 100 printable characters"),
-        (not given["role"] or _ROLE.fullmatch(given["role"]), "role is the ARN of a role"),
-        (_DURATION.fullmatch(given["duration"]), "duration is a number of seconds"),
-        (is_loopback == bool(given["redirect_uri"]), "redirect_uri goes with loopback"),
-        (is_loopback == bool(given["state"]), "state goes with loopback"),
+        (_CHALLENGE.fullmatch(fields.get("code_challenge", "")), "code_challenge must be 43 characters of base64url"),
+        (deliver is not None, "deliver must be credentials or assertion"),
+        (deliver != "assertion" or is_public_key(public_key), "public_key must be an X25519 key in base64url"),
+        (
+            len(machine) <= _LONGEST_MACHINE and machine.isprintable(),
+            "machine must be at most 100 printable characters",
+        ),
+        (not given["role"] or _ROLE.fullmatch(given["role"]), "role must be the ARN of a role"),
+        (_DURATION.fullmatch(given["duration"]), "duration must be a number of seconds"),
+        (is_loopback == bool(given["redirect_uri"]), "redirect_uri is required with loopback and only allowed there"),
+        (is_loopback == bool(given["state"]), "state is required with loopback and only allowed there"),
         (
             not is_loopback or is_loopback_address(given["redirect_uri"]),
-            "redirect_uri is http://127.0.0.1:PORT/ or http://[::1]:PORT/",
+            "redirect_uri must be http://127.0.0.1:PORT/ or http://[::1]:PORT/",
         ),
-        (not is_loopback or _STATE.fullmatch(given["state"]), "state is 16 to 128 of A-Z, a-z, 0-9, - and _"),
+        (
+            not is_loopback or _STATE.fullmatch(given["state"]),
+            "state must be 16 to 128 characters of A-Z, a-z, 0-9, - and _",
+        ),
     )
     for holds, rule in checks:
         if not holds:

@@ -33,7 +33,7 @@ _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
 _NAME = "handover:"
 _LONGEST_HANDLE = 512
-_OVER = "This hand-over has ended. Run the command in your terminal again."
+_OVER = "This sign-in has expired or is already complete. Run the command in your terminal again."
 
 Mode = Literal["loopback", "device"]
 Delivery = Literal["credentials", "assertion"]
@@ -85,7 +85,7 @@ def begin(asked: Handover, world: World) -> Handover:
         until = world.now + MINUTES
         network = f"handover:{peer_network(asked.peer)}"
         if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, world=world):
-            raise Throttling("Rate exceeded", detail="too many hand-overs wait for this address")
+            raise Throttling("Rate exceeded", detail="too many CLI sign-ins are pending for this address")
         while True:
             begun = msgspec.structs.replace(asked, user_code=_new_code(world))
             try:
@@ -155,7 +155,7 @@ def get_waiting(name: str, world: World) -> Handover:
         found = waiting.find(reader, name, world=world)
     handover = None if found is None else _decode(found)
     if handover is None or handover.outcome:
-        raise ExpiredTokenException(_OVER, detail="no hand-over waits under this name")
+        raise ExpiredTokenException(_OVER, detail="no CLI sign-in is pending under this name")
     return handover
 
 
@@ -171,7 +171,7 @@ def settle(
         found = waiting.find(writer, name, world=world)
         handover = None if found is None else _decode(found)
         if handover is None or handover.outcome:
-            raise ExpiredTokenException(_OVER, detail="the hand-over was settled or is over")
+            raise ExpiredTokenException(_OVER, detail="the CLI sign-in is complete or has expired")
         settled = msgspec.structs.replace(handover, outcome=outcome, code=code, result=_encode(result or {}).decode())
         waiting.change(writer, name, _encode(settled), world=world)
     return settled
@@ -190,7 +190,7 @@ def redeem(handle: str, verifier: str, code: str, world: World) -> dict[str, Any
     if seen is not None:
         handover = _decode(seen)
         if _is_verified(handover, verifier) and not handover.outcome:
-            raise NotRedeemed("authorization_pending", "Nobody has clicked yet.")
+            raise NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
     return _redeem_now(name, verifier, code, world)
 
 
@@ -214,13 +214,13 @@ def _redeem_now(name: str, verifier: str, code: str, world: World) -> dict[str, 
 
 def _refusal(handover: Handover, verifier: str, code: str) -> NotRedeemed | None:
     if not _is_verified(handover, verifier):
-        return NotRedeemed("invalid_grant", "The verifier does not belong to this hand-over.")
+        return NotRedeemed("invalid_grant", "The code verifier does not match this sign-in.")
     if not handover.outcome:
-        return NotRedeemed("authorization_pending", "Nobody has clicked yet.")
+        return NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
     if handover.outcome == "declined":
-        return NotRedeemed("access_denied", "The person at the browser declined.")
+        return NotRedeemed("access_denied", "The sign-in was declined in the browser.")
     if handover.mode == "loopback" and not hmac.compare_digest(code.encode(), handover.code.encode()):
-        return NotRedeemed("invalid_grant", "The code does not belong to this hand-over.")
+        return NotRedeemed("invalid_grant", "The code does not match this sign-in.")
     return None
 
 
@@ -264,7 +264,7 @@ def _opened(handle: str, world: World, bound_to: str) -> str:
         opened = unseal(Purpose.PORTAL, handle[:_LONGEST_HANDLE], bound_to=f"handover:{bound_to}", ring=world.ring)
         return opened.decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
-        raise ExpiredTokenException(_OVER, detail="no handle of a hand-over") from error
+        raise ExpiredTokenException(_OVER, detail="the handle is not valid for a CLI sign-in") from error
 
 
 def _new_code(world: World) -> str:

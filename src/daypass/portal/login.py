@@ -53,7 +53,7 @@ class Login:
         with self.site.world() as world:
             door = self.doors.find(world.views, request.path_params["key"])
             if door is None:
-                raise NoSuchProvider("There is no such identity provider.")
+                raise NoSuchProvider("This identity provider does not exist.")
             handover = bound_handover(handle, request, world).name if handle else ""
             try:
                 return self.saml.begin(request, door, handover, world)
@@ -67,7 +67,7 @@ class Login:
         with self.site.world() as world:
             handover = handovers.find(handle, world)
             if handover.mode != "loopback":
-                raise ExpiredTokenException("Type the code that your terminal shows, at /device.")
+                raise ExpiredTokenException("Enter the code from your terminal at /device.")
             return self.providers(world, handover, handle)
 
     def providers(self, world: World, handover: Handover | None, handle: str) -> Response:

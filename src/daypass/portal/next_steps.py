@@ -8,22 +8,23 @@ from collections.abc import Mapping, Sequence
 from daypass.federation.saml import refusals
 
 _CLOSED = (
-    "Your identity provider signed you in, but the roles here do not let you in. Whoever manages the roles decides "
-    "that, in their trust policies."
+    "Your identity provider signed you in, but no role here allows you to assume it. Ask your administrator: the "
+    "trust policies of the roles decide this."
 )
 _NONE_NAMED = (
-    "Your identity provider signed you in, but named no role of this server for you. Ask whoever manages it for one."
+    "Your identity provider signed you in, but did not send a role of this server for you. Ask the administrator of "
+    "the identity provider to assign one."
 )
 _AGAIN = (
-    "Begin again at the sign-in page, and choose a role within five minutes. If it happens again at once, a clock is "
-    "wrong: your identity provider's, or this server's."
+    "Start again at the sign-in page, and choose a role within five minutes. If this happens again at once, ask your "
+    "administrator to check the clocks of the identity provider and of this server."
 )
 _NOT_TAKEN = (
-    "Nothing that you did is wrong: your identity provider's answer is not as this server needs it. Tell whoever runs "
-    "the server, with the number of the request."
+    "This is not your mistake: this server cannot accept the response of your identity provider. An administrator "
+    "has to correct the configuration."
 )
-_BUSY = "Many requests came from your network. Wait a minute, then try again."
-_LATER = "It is not your doing. Try again in a moment."
+_BUSY = "Your network sent too many requests. Wait a minute, then try again."
+_LATER = "This is an error of the server. Try again in a moment."
 
 # Error code, prefix of the message, and advice. The first matching row applies.
 STEPS: Sequence[tuple[str, str, str]] = (
@@ -37,7 +38,7 @@ STEPS: Sequence[tuple[str, str, str]] = (
     ("InvalidIdentityToken", refusals.SIGNATURE_INVALID, _NOT_TAKEN),
     ("InvalidIdentityToken", refusals.AUDIENCE, _NOT_TAKEN),
     ("InvalidIdentityToken", refusals.ISSUER, _NOT_TAKEN),
-    ("IDPRejectedClaim", "", "Begin again at the sign-in page, perhaps as somebody else."),
+    ("IDPRejectedClaim", "", "Start again at the sign-in page, or sign in as another user."),
     ("Throttling", "", _BUSY),
     ("InternalFailure", "", _LATER),
 )

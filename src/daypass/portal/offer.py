@@ -196,7 +196,9 @@ def offer_roles(judged: Judged, around: Surroundings, world: World) -> Offer:
         if trust is not None:
             roles.update(_open_roles(judged.judge, trust, around, world))
     if not roles:
-        raise AccessDenied(_NONE_OPEN, detail=f"none of {len(identity.roles)} roles in the assertion is open")
+        raise AccessDenied(
+            _NONE_OPEN, detail=f"the caller cannot assume any of the {len(identity.roles)} roles in the assertion"
+        )
     order = [pair for pair in identity.roles if pair in roles]
     return Offer(identity, tuple(order), len(identity.roles) - len(order))
 

@@ -43,21 +43,20 @@ from daypass.portal.site import Site, as_sent
 from daypass.portal.web_offer import WebOffer, offer_roles, session_name
 
 _NOT_ASKED = (
-    "The answer is to a sign-in that this browser did not begin, or that has its answer already. "
-    "Begin again at the sign-in page."
+    "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
 )
-_AWAY = "{} cannot be reached, or does not answer in time. Try again in a moment."
-_ODD = "Nobody can sign in with {} as it is set up. Whoever runs this server finds what is wrong in its audit log."
+_AWAY = "{} cannot be reached or does not respond in time. Try again in a moment."
+_ODD = "Sign-in with {} is not set up correctly. Ask your administrator: the audit log of this server has the reason."
 _ONCE = ("state", "code", "iss", "error")
 _LONGEST_CODE = 4_096
 _LONGEST_STATE = 64
 
 # Error responses of providers (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6). The error_description
 # goes only to the audit log: its author is unknown, and people would read it as a message of this server.
-_DECLINED = "{} did not sign you in: you declined, or it does not let you use this application."
-_TRY_THERE = "{} wants something of you first. Sign in again, and answer what it asks."
-_TROUBLE = "{} has trouble of its own. Try again in a moment."
-_SETUP = "{} does not take requests of this server as it is set up. Whoever runs both compares client id and addresses."
+_DECLINED = "{} did not sign you in: you declined, or you are not allowed to use this application."
+_TRY_THERE = "{} requires another step from you. Sign in again and follow its instructions."
+_TROUBLE = "{} reports a temporary error. Try again in a moment."
+_SETUP = "{} rejects requests of this server. Ask your administrator to check the client ID and the redirect URI."
 _NO_SIGN_IN = "{} did not sign you in."
 _SAID: Mapping[str, tuple[type[Fault], str]] = {
     "access_denied": (AccessDenied, _DECLINED),
@@ -106,7 +105,7 @@ class OidcSignIn:
         """Return the client of a link. Raises NoSuchClient if it does not exist."""
         found = next((client for client in self.clients if client.key == key), None)
         if found is None:
-            raise NoSuchClient("There is no such identity provider.")
+            raise NoSuchClient("This identity provider does not exist.")
         return found
 
     async def endpoints(self, client: Client) -> Endpoints:
@@ -154,7 +153,9 @@ class OidcSignIn:
         with self._recorded(request, request_id):
             endpoints = await self.endpoints(client)
             if endpoints.names_itself and "iss" not in request.query_params:
-                raise InvalidIdentityToken(_NOT_ASKED, detail="the provider says who it is, and the answer does not")
+                raise InvalidIdentityToken(
+                    _NOT_ASKED, detail="the response has no iss, although the provider advertises it"
+                )
             try:
                 return await redeem_code(
                     client,
@@ -177,14 +178,14 @@ class OidcSignIn:
         with self._recorded(request, request_id), self.site.world() as world:
             unverified = read_token(unverified_token)
             if unverified.unverified_issuer != client.issuer:
-                raise InvalidIdentityToken(_NOT_ASKED, detail="a token of another issuer")
+                raise InvalidIdentityToken(_NOT_ASKED, detail="the token is from another issuer")
             name = session_name(unverified.unverified_claims)
             around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token. The claims that were read from the same token above are trusted from here on.
             wanted = handovers.get_waiting(carried.handover, world).role if carried.handover else ""
             found = offer_roles(unverified, name, around, world, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
-                raise InvalidIdentityToken(_NOT_ASKED, detail="a token for another client")
+                raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, carried.nonce)
             proof = Proof("oidc", unverified_token, session_name=name, handover=carried.handover)
             response = self.choice.offer(request, _offered(found, name), proof, world)
@@ -216,11 +217,11 @@ def _require_from(client: Client, request: Request) -> None:
     """Refuse a response to another redirect URI, or from another issuer."""
     query = request.query_params
     if any(len(query.getlist(name)) > 1 for name in _ONCE):
-        raise InvalidIdentityToken(_NOT_ASKED, detail="a parameter stands there twice")
+        raise InvalidIdentityToken(_NOT_ASKED, detail="a parameter occurs twice")
     if request.path_params.get("issuer") != unquote(client.name):
-        raise InvalidIdentityToken(_NOT_ASKED, detail="the answer came to another provider's address")
+        raise InvalidIdentityToken(_NOT_ASKED, detail="the response came to the redirect URI of another provider")
     if query.get("iss", client.issuer) != client.issuer:
-        raise InvalidIdentityToken(_NOT_ASKED, detail="another issuer answers")
+        raise InvalidIdentityToken(_NOT_ASKED, detail="iss is another issuer")
 
 
 def _said(client: Client, query: QueryParams) -> Fault:

@@ -27,10 +27,10 @@ from daypass.portal.operator_refusals import find_refusals, read_sought
 from daypass.portal.operator_sessions import Held, OperatorSessions, form_token
 from daypass.portal.site import Site
 
-_BUSY = "Other graphs are being made. Try again in a moment."
+_BUSY = "The server is busy with other graphs. Try again in a moment."
 _TOO_LARGE = (
-    "This account has too many users and roles for a graph that is made while you wait. "
-    "Whoever has the store draws it with `daypass graph --account {}`."
+    "This account has too many users and roles for this page. "
+    "Run `daypass graph --account {}` on a machine that has access to the store."
 )
 _PATIENCE = 10.0  # seconds
 _drawing, _waiting = Lock(), BoundedSemaphore(3)
@@ -62,7 +62,7 @@ class OperatorPages:
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /operator/leave: end the operator session."""
         if not hmac.compare_digest(fields.get("Form", "").encode(), form_token(request).encode()):
-            raise AccessDenied("This form is of another session. Open the page anew.")
+            raise AccessDenied("This form belongs to another session. Reload the page.")
         return self.sessions.leave(request, pages.redirect("/login"))
 
     def graph(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step

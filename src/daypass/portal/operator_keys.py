@@ -21,10 +21,10 @@ from daypass.operations.world import World
 M = TypeVar("M")
 _DAY = 86_400
 _WORDS = {
-    KeyState.PUBLISHED: "waits for its hour",
-    KeyState.ACTIVE: "in use",
-    KeyState.RETIRED: "opens what it made",
-    KeyState.DESTROYED: "is being destroyed",
+    KeyState.PUBLISHED: "not active yet",
+    KeyState.ACTIVE: "active",
+    KeyState.RETIRED: "retired, still accepted",
+    KeyState.DESTROYED: "being destroyed",
 }
 
 
@@ -74,27 +74,27 @@ class _Terms:
 
 _SEALING = _Terms(
     title="Session tokens",
-    purpose="Seals the session token of all temporary credentials that this server hands out, in every account.",
-    rotation="A new key seals a minute later, when every server knows it. The one before it goes on opening what it "
-    "sealed until the last of these sessions is over, and is destroyed then. No session ends.",
+    purpose="Seals the session tokens of all temporary credentials of this server, in every account.",
+    rotation="A new key becomes active after one minute, when every server has it. The previous key still opens its "
+    "session tokens until the last of them expires, and is then destroyed. Rotation does not end sessions.",
     command="daypass keys rotate",
     longest=LONGEST,
     by_itself=True,
 )
 _SIGNING = _Terms(
     title="Web identity tokens",
-    purpose="Signs the tokens that sts:GetWebIdentityToken gives to callers of this account.",
-    rotation="A new key stands in the published key set for a day before it signs, so that every relying party knows "
-    "it. The one before it stays there until its last token has expired. No token ends.",
+    purpose="Signs the tokens that sts:GetWebIdentityToken returns to callers of this account.",
+    rotation="A new key is in the published key set for one day before it signs, so that every relying party has it. "
+    "The previous key stays in the set until its last token expires. Rotation does not invalidate tokens.",
     command="daypass keys rotate",
     longest=LONGEST_TOKEN,
     by_itself=True,
 )
 _ASKING = _Terms(
     title="SAML sign-in requests",
-    purpose="Signs what this server asks of the identity providers that want its requests signed, for every account.",
-    rotation="A new key stands in the metadata for seven days before it signs: give the metadata to your identity "
-    "providers anew in that time. It is never replaced without an operator.",
+    purpose="Signs the requests to identity providers that require signed requests, for every account.",
+    rotation="A new key is in the metadata for seven days before it signs: give the new metadata to your identity "
+    "providers in that time. This key is never rotated automatically.",
     command="daypass saml rotate-key",
     longest=LONGEST_REQUEST,
     by_itself=False,

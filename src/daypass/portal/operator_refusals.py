@@ -37,8 +37,8 @@ _MOST_REASONS = 12
 _LONGEST_SEARCH, _LONGEST_CODE = 200, 100
 _SHORT, _LONG = 200, 1_100
 _ACCOUNTS = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])", re.ASCII)
-_OTHER_SIDE = "what another account's side says is not told here"
-_NOT_FETCHED = "the issuer's documents could not be fetched or used; the server's audit log says why"
+_OTHER_SIDE = "the reason is visible only to the other account"
+_NOT_FETCHED = "the issuer's documents could not be fetched or used; the reason is in the server's audit log"
 _OF_FETCHING = frozenset({oidc_words.UNREACHABLE, oidc_words.NO_KEY, oidc_words.WRONG_THUMBPRINT})
 _UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
 
@@ -188,7 +188,7 @@ def _reason(event: _Event, account: str) -> str:
 
 def _message(event: _Event) -> str:
     number = _number(event)
-    return event.error_message if number == 1 else f"{event.error_message} ({number} alike within seconds)"
+    return event.error_message if number == 1 else f"{event.error_message} ({number} similar refusals within seconds)"
 
 
 def _shown(event: _Event, account: str) -> Refusal:

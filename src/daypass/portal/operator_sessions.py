@@ -27,10 +27,10 @@ COOKIE = "__Host-daypass-operator"
 _LONGEST = timedelta(hours=1)
 _MOST_OF_ACCOUNT = 500
 _OVER = (
-    "You are not signed in to the operator pages, or no longer. "
-    "Sign in, take a role that may look, and choose the operator pages below its credentials."
+    "You are not signed in to the operator pages, or your session has expired. "
+    "Sign in, choose a role that has access, and open the operator pages from the page with its credentials."
 )
-_CREDENTIALS_OVER = "These credentials are over. Sign in again, and take a role anew."
+_CREDENTIALS_OVER = "Your credentials have expired. Sign in again."
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
@@ -115,7 +115,7 @@ class OperatorSessions:
             return document
         if error.get("Code") in _EXPIRED:
             raise ExpiredTokenException(_CREDENTIALS_OVER)
-        raise AccessDenied(error.get("Message") or "You may not see this.")
+        raise AccessDenied(error.get("Message") or "You are not allowed to view this page.")
 
 
 def _end_of(credentials: Credentials) -> datetime:
@@ -126,7 +126,7 @@ def _end_of(credentials: Credentials) -> datetime:
     try:
         return datetime.fromisoformat(credentials.ends)
     except ValueError as error:
-        raise InvalidParameterValue("These are no credentials of this server.") from error
+        raise InvalidParameterValue("These are not credentials of this server.") from error
 
 
 def form_token(request: Request) -> str:

@@ -24,7 +24,7 @@ from daypass.errors import AccessDenied
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAME_ORIGIN = "same-origin"
-_FOREIGN = "This request comes from a page of another site. Use the pages of this server."
+_FOREIGN = "This request comes from another site. Use the pages of this server."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from:
     public = find_origin(public_url)
     named = [value for value in origins if value != "null"]
     if len(named) < len(origins) and not fetched_from:
-        raise AccessDenied(_FOREIGN, detail="the origin is null, and nothing says that it is ours")
+        raise AccessDenied(_FOREIGN, detail="Origin is null, and Sec-Fetch-Site is missing")
     here = f"{'' if public is None else public.scheme}://{host}"
     for given in named or [here]:
         if not is_ours(find_origin(given), public, reached=find_origin(here)):
             raise AccessDenied(
-                f"This server takes forms at {public_url} alone. Open the page there.", detail=f"the origin is {given}"
+                f"This server accepts forms only at {public_url}. Open the page there.", detail=f"Origin is {given}"
             )

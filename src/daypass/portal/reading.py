@@ -45,7 +45,7 @@ async def read_fields(request: Request, *, most: int, takes_json: bool = False) 
     try:
         return _FIELDS.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidParameterValue("The body must be a JSON object of texts.") from error
+        raise InvalidParameterValue("The body must be a JSON object of strings.") from error
 
 
 async def _read_body(request: Request, most: int) -> bytes:

@@ -45,8 +45,7 @@ _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
 # with the form to each redirect. That page has one form and no foreign text.
 _ONWARD = ("https:",)
 _NOT_ASKED = (
-    "The response answers a sign-in that this browser did not begin, or that has its answer already. "
-    "Begin again at the sign-in page."
+    "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
 )
 
 
@@ -105,7 +104,7 @@ class SamlSignIn:
             with self.site.world() as world:
                 unverified_response = fields.get("SAMLResponse", "")
                 if not unverified_response:
-                    raise InvalidIdentityToken("No SAMLResponse was sent.")
+                    raise InvalidIdentityToken("The request does not contain a SAMLResponse.")
                 judged = judge(unverified_response, world, request_id=request_id)
                 identity = judged.identity
                 # From here on the caller is verified, and the audit log names it in a refusal.

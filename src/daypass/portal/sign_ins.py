@@ -32,7 +32,7 @@ MOST = 8
 """The largest number of pending choices in one browser. Another one replaces the oldest."""
 
 MINUTES = timedelta(minutes=5)
-_OVER = "This sign-in has ended, or a role was chosen already. Sign in again at your identity provider."
+_OVER = "This sign-in has expired, or a role was already chosen. Sign in again at your identity provider."
 _ID_BYTES, _SECRET_BYTES = 16, 32
 _LONGEST_COOKIE = 64
 _MOST_OF_ACCOUNT = 5_000
@@ -84,7 +84,7 @@ def keep(proof: Proof, world: World, *, account: str = "") -> Ticket:
     ends, places = world.now + MINUTES, f"proofs:{account}"
     with world.apart() as writer:
         if account and not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, world=world):
-            raise Throttling("Rate exceeded", detail=f"too many sign-ins of account {account} wait")
+            raise Throttling("Rate exceeded", detail=f"too many sign-ins of account {account} are pending")
         waiting.put(writer, name, msgspec.json.encode(proof), ends=ends, world=world)
     handle = seal(
         Purpose.PORTAL,
@@ -120,7 +120,7 @@ def _opened(ticket: Ticket, world: World) -> str:
 
 def _read(found: bytes | None) -> Proof:
     if found is None:
-        raise ExpiredTokenException(_OVER, detail="no sign-in waits under this handle")
+        raise ExpiredTokenException(_OVER, detail="no sign-in is pending under this handle")
     return _decode(found)
 
 

@@ -1,4 +1,4 @@
-// Makes the pages easier, never necessary: copying, a clock that runs, finding a role. Nothing is sent anywhere.
+// Adds copy buttons, a countdown and a search for roles. The pages work without it. It does not send data anywhere.
 "use strict";
 
 const status = document.querySelector("[data-status]");
@@ -16,7 +16,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     } catch {
       getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
       button.textContent = "Press Ctrl+C";
-      say("Selected; copy it with the keyboard");
+      say("Selected. Copy it with the keyboard.");
     }
     setTimeout(() => { button.textContent = label; }, 2000);
   });
@@ -31,7 +31,7 @@ const left = (milliseconds) => {
 };
 const every = (seconds, tick) => { if (tick()) { const timer = setInterval(() => tick() || clearInterval(timer), seconds * 1000); } };
 
-// The server says how many seconds are left: the clocks of people's machines are often wrong.
+// The server sends the number of seconds that remain: the clocks of people's machines are often wrong.
 const end = (seconds) => new Date(Date.now() + Number(seconds) * 1000);
 
 for (const clock of document.querySelectorAll("[data-clock]")) {
@@ -51,7 +51,7 @@ for (const choice of document.querySelectorAll("[data-until]")) {
   const ends = end(choice.dataset.until);
   every(1, () => {
     const remains = ends - Date.now();
-    choice.textContent = remains > 0 ? `for ${left(remains)}` : `no longer. ${choice.dataset.over}`;
+    choice.textContent = remains > 0 ? `Choose a role within ${left(remains)}.` : choice.dataset.over;
     return remains > 0;
   });
 }
@@ -72,11 +72,11 @@ if (box) {
       account.hidden = !any;
       if (words.length) account.open = any;
     }
-    say(`${shown} roles`);
+    say(`${shown} ${shown === 1 ? "role" : "roles"}`);
   });
 }
 
-// What is good once is sent once: a second click would throw away the answer to the first.
+// These forms are valid once. A second click would discard the response to the first.
 let sent = false;
 addEventListener("pageshow", () => { sent = false; });
 for (const form of document.querySelectorAll("form[data-once]")) {
@@ -84,7 +84,7 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     if (sent) { event.preventDefault(); return; }
     sent = true;
     event.submitter?.setAttribute("aria-busy", "true");
-    say("One moment");
+    say("Please wait");
     setTimeout(() => { sent = false; event.submitter?.removeAttribute("aria-busy"); }, 15000);
   });
 }
