@@ -238,6 +238,16 @@ def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
     assert "<svg" in to_values(graph, Wanted("role/s0"))["picture"]
 
 
+def test_a_role_that_everyone_can_assume_is_found_by_that_word() -> None:
+    """The page shows "everyone" for the principal "*"; the kind "everybody" of the graph matches too."""
+    everyone = Node("*", "everybody", "", ("*",))
+    graph = _graph(("a", "b"))
+    edge = replace(graph.edges[0], source="*", target=_role("a"))
+    graph = replace(graph, nodes=(*graph.nodes, everyone), edges=(*graph.edges, edge))
+    for word in ("everyone", "everybody"):
+        assert [way["role"]["members"] for way in to_values(graph, Wanted(word))["rows"]] == [(_role("a"),)]
+
+
 def test_one_role_among_very_many_is_drawn_with_what_is_next_to_it() -> None:
     """If the whole neighbourhood is too large, the page draws the direct steps and says so."""
     pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]

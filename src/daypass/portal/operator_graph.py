@@ -22,7 +22,7 @@ _APART = 16  # with at most this number of boxes, equal roles have separate boxe
 _ROWS = 50
 _MOST_CHAINS, _MOST_MEMBERS = 100, 5
 # Common search words for terms that have another name in policies.
-_ALSO = {"multifactorauth": "mfa", "assumerolewithwebidentity": "oidc"}
+_ALSO = {"multifactorauth": "mfa", "assumerolewithwebidentity": "oidc", "everybody": "everyone"}
 _LONGEST_SEARCH = 2_100  # an ARN may be this long
 
 
