@@ -81,12 +81,12 @@ def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) ->
     if _PREFIX not in document:
         return document
     decided: dict[str, Any] = json.loads(document)
-    unresolved = unresolved_of(foreign)
+    texts = unresolved_of(foreign)
     for principal in _principals(decided, "Deny"):
         for stored in _listed(principal.get("AWS", ())):
             stranger = _find(reader, stored)
-            if stored in unresolved:
-                _move(principal, "AWS", stored, "AWS", unresolved[stored])
+            if stored in texts:
+                _move(principal, "AWS", stored, "AWS", texts[stored])
             elif stranger is not None:
                 _move(principal, "AWS", stored, stranger.type, stranger.text)
     return json.dumps(decided, ensure_ascii=False, separators=(",", ":"))
