@@ -19,14 +19,14 @@ from daypass.directory.entities import Account
 
 @click.group()
 def command() -> None:
-    """Make and list accounts."""
+    """Create and list accounts."""
 
 
 @command.command()
-@click.option("--id", "account_id", metavar="12DIGITS", help="The account id. Random by default.")
-@click.option("--name", default="", help="A name for people.")
-@click.option("--management", is_flag=True, help="Make it the management account of the store's organization.")
-@click.option("--standalone", is_flag=True, help="Keep it out of the store's organization.")
+@click.option("--id", "account_id", metavar="12DIGITS", help="The account ID. Default: random.")
+@click.option("--name", default="", help="A display name.")
+@click.option("--management", is_flag=True, help="Create the management account of the store's organization.")
+@click.option("--standalone", is_flag=True, help="Do not add the account to the store's organization.")
 @operator_options
 def create(  # noqa: PLR0913 - one parameter an option
     *,
@@ -38,7 +38,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Make an account and print its root access key, once."""
+    """Create an account and print its root access key, once."""
     if management and standalone:
         raise click.UsageError("--management and --standalone exclude each other.")
     wanted = Wanted(

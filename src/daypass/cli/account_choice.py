@@ -7,7 +7,7 @@ from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.directory.store import Reader
 
-account_option = click.option("--account", metavar="12DIGITS", help="The account, where the store has several.")
+account_option = click.option("--account", metavar="12DIGITS", help="The account. Required if the store has several.")
 
 
 def choose_account(reader: Reader, account: str | None) -> str:

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 @click.option(
-    "--prune", is_flag=True, help="Also delete what no file made, in the accounts and sections that the file speaks of."
+    "--prune",
+    is_flag=True,
+    help="Also delete entities that the file does not list, in the accounts and sections that the file contains.",
 )
 @click.option(
     "--secrets-dir",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A directory with a file for each secret, named as the secret is.",
+    help="A directory with one file per secret; the file's name is the secret's name.",
 )
 @operator_options
 def command(  # noqa: PLR0913 - one parameter an option
@@ -42,7 +44,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Make the store what FILE (YAML or JSON) says, in one transaction. FILE may be - for standard input."""
+    """Apply the configuration in FILE (YAML or JSON) to the store, in one transaction. `-` reads standard input."""
     from daypass.apply.apply import Manner, apply_file
     from daypass.apply.desired import read_desired
     from daypass.apply.reading import MAX_BYTES, read_text

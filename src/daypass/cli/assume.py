@@ -17,10 +17,10 @@ from daypass.cli.selecting import ASSUMING, Selection, selecting
 @shell_option
 @save_option
 def command(selection: Selection, *, output: str, shell: str, save: str) -> None:
-    """Assume ROLE; several roles make a chain, each assumed by the one before.
+    """Assume ROLE. With several roles, assume each one with the credentials of the role before it.
 
-    A role is an ARN, ACCOUNT/NAME, or a name in your own account. To use the answer at once:
-    eval "$(daypass assume ROLE)", or daypass exec --role ROLE -- COMMAND.
+    A role is an ARN, ACCOUNT/NAME, or the name of a role in your own account. To use the credentials at once, run
+    eval "$(daypass assume ROLE)" or daypass exec --role ROLE -- COMMAND.
     """
     entry = selection.obtain()
     if save:

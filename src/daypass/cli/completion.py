@@ -9,7 +9,7 @@ from daypass.client.problems import BadUsage
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion for SHELL: eval "$(daypass completion bash)" in its start file."""
+    """Print the completion script for SHELL. For bash, add eval "$(daypass completion bash)" to ~/.bashrc."""
     from daypass.cli.main import cli
 
     kind = get_completion_class(shell)

@@ -22,11 +22,16 @@ _OK = 200
 
 @click.command()
 @selecting("role", ROLE, ASSUMING)
-@click.option("--sign-in-url", default="", metavar="URL", help="The sign-in host. AWS's for AWS.")
-@click.option("--destination", default="", metavar="URL", help="The page to arrive at.")
-@click.option("--open", "opens", is_flag=True, help="Open it in the browser instead of printing it.")
+@click.option(
+    "--sign-in-url", default="", metavar="URL", help="The URL of the sign-in host. Default for AWS: AWS's own."
+)
+@click.option("--destination", default="", metavar="URL", help="The page to open after sign-in.")
+@click.option("--open", "opens", is_flag=True, help="Open the link in your browser instead of printing it.")
 def command(selection: Selection, *, sign_in_url: str, destination: str, opens: bool) -> None:
-    """Print a link that signs a browser in with a role's credentials. It is as good as a password for minutes."""
+    """Print a link that signs a browser in with a role's credentials.
+
+    Keep the link secret: for some minutes, everyone who has it can sign in.
+    """
     wanted = completed(selection.wanted, selection.means)
     partition = find_partition(wanted.region, wanted.endpoint_url)
     host = _sign_in_host(selection, sign_in_url, partition.sign_in if partition else "", wanted.endpoint_url)

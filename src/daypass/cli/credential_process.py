@@ -18,7 +18,7 @@ _ASKING = "DAYPASS_ASKING"
 @click.command()
 @selecting("role", ROLE, ASSUMING)
 def command(selection: Selection) -> None:
-    """Print credentials as AWS's credential_process wants them."""
+    """Print credentials in the format of AWS's credential_process setting."""
     _ask_once(selection.wanted.profile)
     click.echo(json.dumps(process_form(selection.obtain().credentials)))
 

@@ -56,7 +56,7 @@ class _Patient:
 @with_options(PLACE)
 @output_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int:
-    """Look for what stands between you and your credentials, and say what helps."""
+    """Diagnose problems with credentials, profiles and the endpoint, and suggest fixes."""
     broken = list(_unreadable())
     if broken:
         _say(broken, output)

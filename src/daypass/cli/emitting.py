@@ -23,10 +23,13 @@ format_option = click.option(
     "--output",
     type=click.Choice(["env", "json", "process"]),
     default="env",
-    help="Lines for the shell, the answer of STS, or that of a credential process.",
+    help="Shell commands, the response of STS, or credential_process JSON.",
 )
 shell_option = click.option(
-    "--shell", type=click.Choice(["auto", *SHELLS]), default="auto", help="Whose lines. Your shell's by default."
+    "--shell",
+    type=click.Choice(["auto", *SHELLS]),
+    default="auto",
+    help="The shell to print commands for. Default: your shell.",
 )
 
 

@@ -13,9 +13,9 @@ from daypass.client.surroundings import CLEARED
 @click.command()
 @selecting("role", ROLE, ASSUMING)
 @shell_option
-@click.option("--unset", is_flag=True, help="Print the lines that take every AWS credential out of the shell.")
+@click.option("--unset", is_flag=True, help="Print shell commands that unset all AWS credentials.")
 def command(selection: Selection, *, shell: str, unset: bool) -> None:
-    """Print the lines that set a profile's or a role's credentials: eval "$(daypass env --profile P)"."""
+    """Print shell commands that set the credentials of a profile or a role: eval "$(daypass env --profile P)"."""
     if unset:
         kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
         click.echo(script(kind, {}, CLEARED))

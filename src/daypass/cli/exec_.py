@@ -43,15 +43,13 @@ class _Exec(click.Command):
 
 @click.command(cls=_Exec, context_settings={"allow_interspersed_args": False})
 @selecting("role", ROLE, ASSUMING)
-@click.option(
-    "--server", is_flag=True, help="Serve the credentials on loopback, refreshed, for a job that runs for long."
-)
+@click.option("--server", is_flag=True, help="Serve refreshed credentials on a local endpoint, for a long-running job.")
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND [WORDS]...")
 def command(selection: Selection, *, server: bool, words: tuple[str, ...]) -> int:
-    """Run COMMAND with a profile's or a role's credentials.
+    """Run COMMAND with the credentials of a profile or a role.
 
-    It gets this terminal, every signal, and no other AWS credentials; its exit code is passed on. 125 means that
-    daypass failed, 126 that the command cannot be run, 127 that it is not there.
+    COMMAND gets this terminal, every signal and no other AWS credentials. The exit code is COMMAND's own, or 125 if
+    daypass failed, 126 if COMMAND cannot be run, or 127 if it does not exist.
     """
     return run_with(selection, words, server=server)
 

@@ -56,17 +56,19 @@ def _value(key: str, values: list[str]) -> ContextValue | None:
 
 @click.command()
 @click.argument("subject", metavar="[MESSAGE | ROLE_ARN]", required=False)
-@click.option("--principal", metavar="ARN", help="Who asks: a user, a role, a role session or an account's root user.")
-@click.option("--action", metavar="SERVICE:ACTION", help="What is asked, such as sts:AssumeRole.")
-@click.option("--resource", metavar="ARN", default="*", help="What it is asked of. * by default.")
+@click.option("--principal", metavar="ARN", help="The caller: a user, a role, a role session or a root user.")
+@click.option("--action", metavar="SERVICE:ACTION", help="The action, such as sts:AssumeRole.")
+@click.option("--resource", metavar="ARN", default="*", help="The resource of the action. Default: *.")
 @click.option(
     "--context",
     metavar="KEY=VALUE",
     multiple=True,
     callback=_read_context,
-    help="A condition key of the request. May be repeated; nothing after the = takes a key away.",
+    help="A condition key of the request. Repeatable. An empty VALUE removes the key.",
 )
-@click.option("--who-can", metavar="SERVICE:ACTION", help="List who can do this (sts:AssumeRole) to ROLE_ARN.")
+@click.option(
+    "--who-can", metavar="SERVICE:ACTION", help="List the principals that can do this (sts:AssumeRole) to ROLE_ARN."
+)
 @operator_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -80,10 +82,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Say why a call is allowed or refused.
+    """Explain why a request is allowed or denied.
 
-    Either name a call with --principal, --action and --resource; or give the encoded MESSAGE of a denial (the header
-    x-daypass-authorization-message); or ask --who-can sts:AssumeRole ROLE_ARN.
+    Describe the request with --principal, --action and --resource. Or give the encoded MESSAGE of a denial (from the
+    header x-daypass-authorization-message). Or list callers with --who-can sts:AssumeRole ROLE_ARN.
     """
     answer = _choose(subject, principal, action, who_can)
     with opened(store, config_file) as there, there.store.read() as reader:

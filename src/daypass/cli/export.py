@@ -12,17 +12,23 @@ from daypass.cli.store_options import opened, operator_options, print_json
 
 
 @click.command()
-@click.option("--account", "accounts", metavar="ID", multiple=True, help="An account. All of them by default.")
+@click.option(
+    "--account",
+    "accounts",
+    metavar="ID",
+    multiple=True,
+    help="The account to export. Repeatable. Default: all accounts.",
+)
 @click.option(
     "--access-keys",
     is_flag=True,
-    help="Also write access keys and private keys of SAML providers, as references to secrets.",
+    help="Also export access keys and private keys of SAML providers, as references to secrets.",
 )
 @operator_options
 def command(
     *, accounts: tuple[str, ...], access_keys: bool, store: str | None, config_file: Path | None, output: str
 ) -> None:
-    """Print the store's accounts, users, groups, roles and policies as an identity file: YAML, or JSON."""
+    """Print the store's accounts, users, groups, roles and policies as a configuration file: YAML or JSON."""
     from daypass.apply.export import as_yaml, export_document
     from daypass.apply.present import all_accounts, read_present, read_standings
 

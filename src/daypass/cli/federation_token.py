@@ -14,6 +14,6 @@ from daypass.cli.selecting import LASTING, LIMITS, TAGS, Selection, selecting
 @format_option
 @shell_option
 def command(selection: Selection, *, name: str, output: str, shell: str) -> None:
-    """Get credentials for a federated user NAME, limited by the session policies that you give."""
+    """Get credentials for the federated user NAME, limited by the given session policies."""
     selection = replace(selection, wanted=replace(selection.wanted, session_name=name))
     emit(selection.obtain(), selection, output, shell)

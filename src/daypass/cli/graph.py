@@ -20,22 +20,27 @@ from daypass.drawing.trust_svg import draw
 
 
 @click.command()
-@click.option("--account", metavar="ID", default="", help="Only what begins or ends in this account.")
-@click.option("--format", "form", type=click.Choice(["svg", "html"]), help="By the file's name, else svg.")
+@click.option("--account", metavar="ID", default="", help="Draw only arrows that start or end in this account.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["svg", "html"]),
+    help="The file format. Default: by the name of FILE, or svg.",
+)
 @click.option(
     "-o",
     "--output",
     "target",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write it. Standard output by default.",
+    help="The file to write. Default: standard output.",
 )
 @store_option
 @config_option
 def command(
     *, account: str, form: str | None, target: Path | None, store: str | None, config_file: Path | None
 ) -> None:
-    """Draw who can assume what, and through which statements, as SVG or as a page to look around in."""
+    """Draw who can assume which role, and by which statements, as an SVG image or an interactive HTML page."""
     with opened(store, config_file) as there, there.store.read() as reader:
         views = SnapshotViews(reader)
         if account and views.get(load_account, account) is None:

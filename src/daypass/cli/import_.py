@@ -28,8 +28,8 @@ _NAMED = 5
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--account", metavar="ID", default="", help="The account to import into.")
-@click.option("--rewrite", is_flag=True, help="Put the new account's id into the ARNs of all documents.")
-@click.option("--dry-run", is_flag=True, help="Say what would be imported, and change nothing.")
+@click.option("--rewrite", is_flag=True, help="Replace the old account ID in the ARNs of all policy documents.")
+@click.option("--dry-run", is_flag=True, help="Print the import plan without changing the store.")
 @operator_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -41,7 +41,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Import FILE, what `aws iam get-account-authorization-details` prints. FILE may be - for standard input."""
+    """Import FILE, the output of `aws iam get-account-authorization-details`. `-` reads standard input."""
     from daypass.importing.bring import Wish, bring, roomy
     from daypass.importing.details import MAX_BYTES, read_details
 

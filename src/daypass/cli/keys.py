@@ -31,13 +31,13 @@ M = TypeVar("M")
 
 @click.group()
 def command() -> None:
-    """List and rotate the keys that seal session tokens and sign web identity tokens; list those of SAML requests."""
+    """List and rotate the keys that seal session tokens and sign web identity tokens; list SAML request keys."""
 
 
 @command.command(name="list")
 @operator_options
 def list_keys(store: str | None, config_file: Path | None, output: str) -> None:
-    """List the keys with their states. The keys themselves are never shown."""
+    """List the keys and their states. The key material is never shown."""
     with opened(store, config_file) as there, there.store.read() as reader:
         _print(_all_keys(reader, there), output)
 
@@ -45,11 +45,11 @@ def list_keys(store: str | None, config_file: Path | None, output: str) -> None:
 @command.command(name="rotate")
 @operator_options
 def rotate_keys(store: str | None, config_file: Path | None, output: str) -> None:
-    """Publish new keys, and list the keys.
+    """Publish new keys and list all keys.
 
-    A new sealing key seals tokens a minute later, when every server knows it; a new signing key signs a day later, when
-    every relying party does. The key before it stays until the last token that it made has expired; then it is
-    destroyed. No session or token ends. While a new key waits, this changes nothing.
+    A new sealing key is used after one minute, when every server has it. A new signing key is used after one day, when
+    every relying party has it. The previous key is destroyed when the last token that it made has expired. Sessions and
+    tokens stay valid. While a new key is not in use yet, this command does not publish another one.
     """
     with opened(store, config_file) as there:
         now = int(there.clock.now().timestamp())

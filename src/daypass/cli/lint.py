@@ -25,13 +25,13 @@ _MOST_BYTES = 4 * MAX_TEXT
     type=click.Choice(sorted(_KINDS)),
     default="identity",
     show_default=True,
-    help="What the policy is for: it decides what may stand in it.",
+    help="The kind of policy, which decides which elements are allowed.",
 )
 @output_option
 def command(policy: BinaryIO, kind: str, output: str) -> None:
-    """Warn of what is legal in the policy in FILE (- reads standard input) but surely wrong.
+    """Check the policy in FILE (- reads standard input) for likely mistakes.
 
-    A policy that IAM would refuse is refused here too, with exit code 4. Warnings alone end with 0.
+    Exits with 4 if IAM would reject the policy, and with 0 if there are only warnings.
     """
     warnings = _warnings(policy.read(_MOST_BYTES), kind)
     if output == "json":

@@ -30,21 +30,28 @@ from daypass.client.roles import account_of, role_name
 VIAS = ("auto", "browser", "device", "loopback", "paste")
 _COMMON = (
     click.option(
-        "--profile", default="", metavar="NAME", help="The profile to sign in to, or to make. The role's name."
+        "--profile",
+        default="",
+        metavar="NAME",
+        help="The profile to sign in to, or to create. Default: the role's name.",
     ),
-    click.option("--role", "roles", multiple=True, metavar="ARN", help="The role; asked for where there are several."),
-    click.option("--endpoint-url", default="", metavar="URL", help="The server. What is configured by default."),
-    click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in at, for roles of AWS."),
-    click.option("--region", default="", metavar="NAME", help="The region to sign for."),
+    click.option(
+        "--role", "roles", multiple=True, metavar="ARN", help="The role. Default: choose from the offered roles."
+    ),
+    click.option(
+        "--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint."
+    ),
+    click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in to, for roles in AWS."),
+    click.option("--region", default="", metavar="NAME", help="The region for which requests are signed."),
     click.option(
         "--output",
         type=click.Choice(["profile", "env", "json", "process"]),
         default="profile",
-        help="What to do with the credentials: a profile, or print them.",
+        help="Save a profile, or print the credentials in a format.",
     ),
-    click.option("--keys", is_flag=True, help="Write the keys themselves into the credentials file."),
-    click.option("--via", type=click.Choice(VIAS), default="auto", help="How to sign in."),
-    click.option("--no-input", is_flag=True, help="Never ask: fail at once, and name the command that helps."),
+    click.option("--keys", is_flag=True, help="Write the keys to the credentials file."),
+    click.option("--via", type=click.Choice(VIAS), default="auto", help="The sign-in method."),
+    click.option("--no-input", is_flag=True, help="Never prompt: fail and name the command to run instead."),
 )
 
 
@@ -53,7 +60,7 @@ _COMMON = (
 @shell_option
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Sign in with a browser at the server, and get a profile that every AWS tool can use."""
+    """Sign in to the server with a browser, and save a profile that every AWS tool can use."""
     if ctx.invoked_subcommand is None:
         _login("", given)
 
@@ -65,12 +72,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 @click.option(
     "--assertion-file", default="", metavar="FILE", help="A file with the SAMLResponse; - reads standard input."
 )
-@click.option("--provider-arn", default="", metavar="ARN", help="The provider, where the assertion is encrypted.")
-@click.option("--all", "every", is_flag=True, help="Sign in to every role that is offered, or that --role matches.")
+@click.option("--provider-arn", default="", metavar="ARN", help="The provider, if the assertion is encrypted.")
+@click.option("--all", "every", is_flag=True, help="Sign in to all offered roles, or to all that match --role.")
 def saml(**given: Any) -> None:
-    """Sign in with SAML: by browser at the server, or with a response that you paste or have in a file.
+    """Sign in with SAML.
 
-    --role takes patterns such as 'arn:aws:iam::*:role/read*' where the response comes to this command.
+    Sign in with a browser, or with a SAML response that you paste or have in a file.
+    --role also accepts patterns such as 'arn:aws:iam::*:role/read*'.
     """
     _login("saml", given)
 
@@ -80,16 +88,29 @@ def saml(**given: Any) -> None:
 @shell_option
 @with_options(LASTING)
 @click.option("--issuer", default="", metavar="URL", help="The OpenID Connect provider.")
-@click.option("--client-id", default="", metavar="ID", help="Our client id there.")
-@click.option("--client-secret-file", default="", metavar="FILE", help="Its secret, where the provider wants one.")
-@click.option("--scopes", default="", metavar="WORDS", help="What to ask for. openid by default.")
+@click.option("--client-id", default="", metavar="ID", help="The client ID of Daypass at the provider.")
 @click.option(
-    "--redirect-port", type=click.IntRange(0, 65535), default=0, help="The port to come back to. Any by default."
+    "--client-secret-file",
+    default="",
+    metavar="FILE",
+    help="A file with the client secret, if the provider requires one.",
 )
-@click.option("--token-file", default="", metavar="FILE", help="A file with a token, for machines.")
-@click.option("--token-command", default="", metavar="COMMAND", help="A command that prints a token, for machines.")
+@click.option("--scopes", default="", metavar="WORDS", help="The scopes to request. Default: openid.")
+@click.option(
+    "--redirect-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The local port for the redirect. Default: any free port.",
+)
+@click.option("--token-file", default="", metavar="FILE", help="A file with a token, for use without a browser.")
+@click.option(
+    "--token-command", default="", metavar="COMMAND", help="A command that prints a token, for use without a browser."
+)
 def oidc(**given: Any) -> None:
-    """Sign in with OpenID Connect: by browser, or with a token from a file or a command."""
+    """Sign in with OpenID Connect.
+
+    Sign in with a browser, or with a token from a file or a command.
+    """
     _login("oidc", given)
 
 

@@ -10,9 +10,9 @@ from daypass.client.words import printable
 
 @click.command()
 @click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
-@click.option("--all", "every", is_flag=True, help="Everything that is kept.")
+@click.option("--all", "every", is_flag=True, help="Delete all cached credentials.")
 def command(*, profiles: tuple[str, ...], every: bool) -> None:
-    """Forget the credentials that are kept for PROFILEs (AWS_PROFILE by default). The profiles themselves stay."""
+    """Delete the cached credentials of PROFILEs (default: AWS_PROFILE). The profiles are not removed."""
     means = means_of({})
     profiles = profiles if profiles or every else named_at_hand(means.environment)
     if not profiles and not every:

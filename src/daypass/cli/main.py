@@ -18,41 +18,41 @@ from daypass.cli.exit_codes import Exit, Stop, show_usage_error
 # Command name -> the module that holds `command`, and what `daypass --help` says of it: to ask the modules themselves
 # would import the whole server. The headings are those of the help.
 FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
-    "login": ("daypass.cli.login", "Sign in, and have a profile that every AWS tool can use."),
-    "whoami": ("daypass.cli.whoami", "Show who you are, by which credentials, until when."),
-    "status": ("daypass.cli.status", "Show the sessions that are kept, and how long they last."),
-    "renew": ("daypass.cli.renew", "Fetch credentials anew, signing in again if it must be."),
-    "logout": ("daypass.cli.logout", "Forget the credentials that are kept."),
-    "doctor": ("daypass.cli.doctor", "Find what stands between you and your credentials."),
-    "assume": ("daypass.cli.assume", "Assume a role, or a chain of roles."),
-    "session-token": ("daypass.cli.session_token", "Get a session for your own keys, with MFA."),
-    "federation-token": ("daypass.cli.federation_token", "Get credentials for somebody else, limited by policies."),
-    "env": ("daypass.cli.env", "Print the lines that put credentials into your shell."),
+    "login": ("daypass.cli.login", "Sign in and save a profile that every AWS tool can use."),
+    "whoami": ("daypass.cli.whoami", "Show your identity, your credentials and when they expire."),
+    "status": ("daypass.cli.status", "List cached sessions and when they expire."),
+    "renew": ("daypass.cli.renew", "Refresh credentials, signing in again if needed."),
+    "logout": ("daypass.cli.logout", "Delete cached credentials."),
+    "doctor": ("daypass.cli.doctor", "Diagnose problems with credentials."),
+    "assume": ("daypass.cli.assume", "Assume a role or a chain of roles."),
+    "session-token": ("daypass.cli.session_token", "Get session credentials for your own keys, with MFA."),
+    "federation-token": ("daypass.cli.federation_token", "Get credentials for another user, limited by policies."),
+    "env": ("daypass.cli.env", "Print shell commands that set credentials."),
     "exec": ("daypass.cli.exec_", "Run a command with credentials."),
     "shell": ("daypass.cli.shell", "Start a shell with credentials."),
-    "console": ("daypass.cli.console", "Print a link that signs a browser in to a console."),
-    "credential-process": ("daypass.cli.credential_process", "Answer AWS's tools with credentials."),
+    "console": ("daypass.cli.console", "Print a link that signs a browser in to the console."),
+    "credential-process": ("daypass.cli.credential_process", "Print credentials for AWS's credential_process setting."),
     "profile": ("daypass.cli.profile", "List, show, add, set, rename and remove profiles."),
-    "roles": ("daypass.cli.roles", "List the roles that you could take."),
+    "roles": ("daypass.cli.roles", "List the roles that you can assume."),
     "sts": ("daypass.cli.sts", "Call any operation of STS."),
-    "completion": ("daypass.cli.completion", "Teach your shell to complete these commands."),
+    "completion": ("daypass.cli.completion", "Set up command completion in your shell."),
 }
 FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "serve": ("daypass.cli.serve", "Run the server: STS and IAM at one URL."),
-    "account": ("daypass.cli.account", "Make and list accounts."),
+    "account": ("daypass.cli.account", "Create and list accounts."),
     "organization": ("daypass.cli.organization", "Show and change the store's organization."),
-    "apply": ("daypass.cli.apply", "Make the store what a file says."),
-    "export": ("daypass.cli.export", "Write the store as such a file."),
-    "import": ("daypass.cli.import_", "Bring in the IAM of an AWS account."),
-    "keys": ("daypass.cli.keys", "List and rotate the keys that seal session tokens."),
-    "sessions": ("daypass.cli.sessions", "End sessions before their time."),
+    "apply": ("daypass.cli.apply", "Apply a configuration file."),
+    "export": ("daypass.cli.export", "Export the store as a configuration file."),
+    "import": ("daypass.cli.import_", "Import the IAM entities of an AWS account."),
+    "keys": ("daypass.cli.keys", "List and rotate the server's keys."),
+    "sessions": ("daypass.cli.sessions", "Revoke sessions before they expire."),
     "mfa": ("daypass.cli.mfa", "List MFA devices, register hardware tokens, unlock devices."),
-    "saml": ("daypass.cli.saml", "Find out why a SAML response is refused; set switches."),
-    "oidc": ("daypass.cli.oidc", "List OpenID Connect providers; set what they may say."),
-    "token": ("daypass.cli.token", "Find out why a web identity token is refused."),
-    "explain": ("daypass.cli.explain", "Say why a call is allowed or refused."),
-    "graph": ("daypass.cli.graph", "Draw who can assume what."),
-    "lint": ("daypass.cli.lint", "Warn of what is legal in a policy and probably not meant."),
+    "saml": ("daypass.cli.saml", "Debug SAML responses and configure SAML providers."),
+    "oidc": ("daypass.cli.oidc", "List and configure OpenID Connect providers."),
+    "token": ("daypass.cli.token", "Debug web identity tokens."),
+    "explain": ("daypass.cli.explain", "Explain why a request is allowed or denied."),
+    "graph": ("daypass.cli.graph", "Draw who can assume which role."),
+    "lint": ("daypass.cli.lint", "Check a policy for likely mistakes."),
 }
 COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
 _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))
@@ -136,7 +136,7 @@ def _is_server_installed() -> bool:
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="daypass", message="daypass %(version)s")
 def cli() -> None:
-    """Trade proofs of identity for temporary AWS credentials, on a server of your own."""
+    """Get temporary AWS credentials from a server of your own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -28,14 +28,14 @@ _SHORTEST_SEED = 16  # bytes: RFC 4226 4, R6
 
 @click.group()
 def command() -> None:
-    """List MFA devices, register hardware tokens, unlock what too many wrong codes have locked."""
+    """List MFA devices, register hardware tokens, and unlock devices after too many wrong codes."""
 
 
 @command.command(name="list")
 @account_option
 @operator_options
 def list_devices(account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
-    """List the devices of an account."""
+    """List the MFA devices of an account."""
     with opened(store, config_file) as there, there.store.read() as reader:
         devices = list(records.each(reader, MfaDevice, choose_account(reader, account)))
     if output == "json":
@@ -52,9 +52,10 @@ def list_devices(account: str | None, store: str | None, config_file: Path | Non
 @account_option
 @operator_options
 def add_hardware(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
-    """Register the token with this serial number; its seed, in base32 or hexadecimal, is read from standard input.
+    """Register the hardware token with the serial number SERIAL.
 
-    Its owner then enables it by that number: `aws iam enable-mfa-device --serial-number SERIAL …`.
+    Its seed, in base32 or hexadecimal, is read from standard input. Its owner then enables the token:
+    `aws iam enable-mfa-device --serial-number SERIAL …`.
     """
     if not _SERIAL.fullmatch(serial):
         raise Stop("A serial number is 9 to 256 letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
@@ -75,7 +76,7 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
 @account_option
 @operator_options
 def unlock(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
-    """Let a locked device's codes count again. Codes that were used stay used."""
+    """Unlock a device that too many wrong codes locked. Used codes stay invalid."""
     with opened(store, config_file) as there, there.store.write() as writer:
         owner = choose_account(writer, account)
         device = find_device(writer, owner, serial)

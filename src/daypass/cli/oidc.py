@@ -24,7 +24,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def command() -> None:
-    """List OpenID Connect providers; expose further claims to policies; pin keys for issuers without network."""
+    """List OpenID Connect providers, expose further claims to policies, and pin keys of offline issuers."""
 
 
 @command.command()
@@ -45,10 +45,12 @@ def _line(shown: dict[str, Any]) -> str:
 
 @command.command(name="set")
 @click.argument("arn")
-@click.option("--claim", "claims", multiple=True, help="Expose CLAIM, PATH/TO/CLAIM or CLAIM=NAME to policies.")
-@click.option("--no-claims", is_flag=True, help="Expose AWS's own claims alone.")
-@click.option("--pin", type=_file, help="Believe the keys in this JWK Set, and never ask the issuer.")
-@click.option("--unpin", is_flag=True, help="Ask the issuer for its keys again.")
+@click.option(
+    "--claim", "claims", multiple=True, help="Expose CLAIM, PATH/TO/CLAIM or CLAIM=NAME to policies. Repeatable."
+)
+@click.option("--no-claims", is_flag=True, help="Expose only the claims that AWS exposes.")
+@click.option("--pin", type=_file, help="Trust the keys in this JWK Set; never fetch keys from the issuer.")
+@click.option("--unpin", is_flag=True, help="Remove pinned keys; fetch keys from the issuer again.")
 @operator_options
 def set_command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -61,10 +63,10 @@ def set_command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Replace the further claims of a provider, or pin its keys. A running server follows at once.
+    """Replace the further claims of a provider, or pin its keys. A running server applies this at once.
 
-    Claims: `groups` is a claim, `realm_access/roles` one inside another, `https://acme.example/groups=team` one that
-    policies call `team`. They become condition keys beside the issuer's own: `issuer.example:groups`.
+    `groups` exposes a top-level claim, `realm_access/roles` a nested claim, and `https://acme.example/groups=team` a
+    claim that policies name `team`. Policies use them as condition keys of the issuer, such as `issuer.example:groups`.
     """
     if (claims and no_claims) or (pin and unpin):
         raise click.UsageError("An option and its opposite exclude each other.")

@@ -23,13 +23,17 @@ from daypass.ports import Entropy
 F = TypeVar("F", bound=Callable[..., Any])
 
 _kind_option = click.option(
-    "--type", "kind", type=click.Choice(["service", "resource"]), default="service", help="SCP or RCP."
+    "--type",
+    "kind",
+    type=click.Choice(["service", "resource"]),
+    default="service",
+    help="The policy type: service (SCP) or resource (RCP).",
 )
 
 
 @click.group()
 def command() -> None:
-    """Show and change the store's organization. Its management account is made by `daypass account create`."""
+    """Show and change the store's organization. `daypass account create` creates its management account."""
 
 
 @contextmanager
@@ -51,7 +55,7 @@ def _store_options(function: F) -> F:
 @_store_options
 @output_option
 def show(store: str | None, config_file: Path | None, output: str) -> None:
-    """Show the tree: units, accounts and the policies attached to each."""
+    """Show units, accounts and attached policies as a tree."""
     with opened(store, config_file) as there, there.store.read() as reader:
         try:
             organization = changes.get_organization(reader)
@@ -110,10 +114,10 @@ def _print_level(tree: dict[str, Any], depth: int) -> None:
 
 @command.command("create-unit")
 @click.argument("name")
-@click.option("--parent", default="/", help="A unit's id, or its path such as /prod. The root by default.")
+@click.option("--parent", default="/", help="The ID or path (such as /prod) of the parent unit. Default: the root.")
 @_store_options
 def create_unit(name: str, parent: str, store: str | None, config_file: Path | None) -> None:
-    """Make a unit and print its id."""
+    """Create an organizational unit and print its ID."""
     with _changing(store, config_file) as (writer, entropy):
         unit = changes.create_unit(writer, parent, name, entropy=entropy)
     click.echo(unit.id)
@@ -123,7 +127,7 @@ def create_unit(name: str, parent: str, store: str | None, config_file: Path | N
 @click.argument("unit")
 @_store_options
 def delete_unit(unit: str, store: str | None, config_file: Path | None) -> None:
-    """Remove an empty unit."""
+    """Delete an empty organizational unit."""
     with _changing(store, config_file) as (writer, _):
         changes.delete_unit(writer, unit)
 
@@ -133,7 +137,10 @@ def delete_unit(unit: str, store: str | None, config_file: Path | None) -> None:
 @click.argument("unit")
 @_store_options
 def move(account: str, unit: str, store: str | None, config_file: Path | None) -> None:
-    """Put an ACCOUNT into a UNIT (an id, or a path such as /prod; / is the root). A standalone account joins."""
+    """Move ACCOUNT to UNIT.
+
+    UNIT is an ID, or a path such as /prod or /. A standalone account joins the organization.
+    """
     with _changing(store, config_file) as (writer, _):
         changes.move_account(writer, account, unit)
 
@@ -142,7 +149,7 @@ def move(account: str, unit: str, store: str | None, config_file: Path | None) -
 @click.argument("account")
 @_store_options
 def remove(account: str, store: str | None, config_file: Path | None) -> None:
-    """Let a member ACCOUNT leave the organization."""
+    """Remove a member ACCOUNT from the organization."""
     with _changing(store, config_file) as (writer, _):
         changes.remove_account(writer, account)
 
@@ -151,7 +158,7 @@ def remove(account: str, store: str | None, config_file: Path | None) -> None:
 @click.argument("account", default="")
 @_store_options
 def delegate(account: str, store: str | None, config_file: Path | None) -> None:
-    """Let a member ACCOUNT administer IAM for the organization, or without one nobody but the manager."""
+    """Make ACCOUNT the delegated administrator of IAM. Without ACCOUNT, remove the delegated administrator."""
     with _changing(store, config_file) as (writer, _):
         changes.set_delegate(writer, account)
 
@@ -165,7 +172,10 @@ def delegate(account: str, store: str | None, config_file: Path | None) -> None:
 def set_policy(
     *, target: str, name: str, document: Any, kind: changes.ControlKind, store: str | None, config_file: Path | None
 ) -> None:
-    """Attach the policy in the file DOCUMENT (- reads the standard input) to TARGET: an account, a unit or /."""
+    """Attach the policy in the file DOCUMENT to TARGET.
+
+    TARGET is an account, a unit or / (the root). NAME is the policy's name. - reads the policy from standard input.
+    """
     with _changing(store, config_file) as (writer, _):
         changes.set_policy(writer, target, kind, name, document.read())
 
@@ -178,6 +188,9 @@ def set_policy(
 def remove_policy(
     *, target: str, name: str, kind: changes.ControlKind, store: str | None, config_file: Path | None
 ) -> None:
-    """Detach the policy NAME from TARGET: an account, a unit or /."""
+    """Detach the policy NAME from TARGET.
+
+    TARGET is an account, a unit or / (the root).
+    """
     with _changing(store, config_file) as (writer, _):
         changes.remove_policy(writer, target, kind, name)

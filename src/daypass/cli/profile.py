@@ -31,19 +31,19 @@ from daypass.client.prompt import Prompt
 from daypass.client.sources import IN_PROFILE
 from daypass.client.words import printable
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 
 
 @click.group()
 def command() -> None:
-    """Look after the profiles that every AWS tool shares."""
+    """Manage the profiles that all AWS tools share."""
 
 
 @command.command("list")
 @output_option
 @query_option
 def list_all(*, output: str, query: str) -> None:
-    """List the profiles, and how each gets its credentials."""
+    """List the profiles and where each gets its credentials."""
     profiles = load_profiles(places())
     rows = [{"Name": name, "How": describe(profile)} for name, profile in sorted(profiles.by_name.items())]
     if output == "text" and not query:
@@ -71,7 +71,7 @@ def describe(profile: Profile) -> str:
 @output_option
 @query_option
 def show_one(*, name: str, output: str, query: str) -> None:
-    """Show what a profile says. Secrets are not shown."""
+    """Show the settings of a profile, without secrets."""
     profile = load_profiles(places()).get(name)
     said = {key: "<secret>" if key in SECRETS else value for key, value in profile.options.items()}
     if output == "text" and not query:
@@ -83,27 +83,31 @@ def show_one(*, name: str, output: str, query: str) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role to assume; several make a chain.")
-@click.option("--source-profile", "profile", default="", metavar="NAME", help="The profile whose keys sign.")
-@click.option("--session", is_flag=True, help="A session of the source's keys (GetSessionToken) instead of a role.")
-@click.option("--token-file", default="", metavar="FILE", help="A file with a web identity token, for a role.")
-@click.option("--token-command", default="", metavar="COMMAND", help="A command that prints such a token.")
-@click.option("--issuer", default="", metavar="URL", help="An OpenID Connect provider to sign in with, for a role.")
-@click.option("--client-id", default="", metavar="ID", help="Our client id there.")
-@click.option("--scopes", default="", metavar="WORDS", help="What to ask it for. openid by default.")
-@click.option("--saml", is_flag=True, help="A role by `daypass login saml`.")
-@click.option("--provider-arn", default="", metavar="ARN", help="The SAML provider, where an assertion is encrypted.")
-@click.option("--plain", is_flag=True, help="Write AWS's own settings, which need no daypass on the machine.")
-@click.option("--access-key-id", default="", metavar="ID", help="Write keys to disk; the secret is asked for.")
-@click.option("--endpoint-url", default="", metavar="URL", help="The server. What is configured by default.")
-@click.option("--region", default="", metavar="NAME", help="The region to sign for.")
-@click.option("--no-input", is_flag=True, help="Never ask; the secret key is read from standard input.")
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE", help="A role to assume. Repeat it for a chain of roles."
+)
+@click.option(
+    "--source-profile", "profile", default="", metavar="NAME", help="The profile whose keys sign the requests."
+)
+@click.option("--session", is_flag=True, help="Use a session of the source's keys (GetSessionToken) instead of a role.")
+@click.option("--token-file", default="", metavar="FILE", help="A file with the web identity token for the role.")
+@click.option("--token-command", default="", metavar="COMMAND", help="A command that prints the web identity token.")
+@click.option("--issuer", default="", metavar="URL", help="The OpenID Connect provider to sign in with.")
+@click.option("--client-id", default="", metavar="ID", help="The client ID of Daypass at the provider.")
+@click.option("--scopes", default="", metavar="WORDS", help="The scopes to request. Default: openid.")
+@click.option("--saml", is_flag=True, help="Sign in to the role with `daypass login saml`.")
+@click.option("--provider-arn", default="", metavar="ARN", help="The SAML provider, if assertions are encrypted.")
+@click.option("--plain", is_flag=True, help="Write only AWS's own settings; they work without daypass.")
+@click.option("--access-key-id", default="", metavar="ID", help="Write these keys to disk; prompt for the secret key.")
+@click.option("--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint.")
+@click.option("--region", default="", metavar="NAME", help="The region for which requests are signed.")
+@click.option("--no-input", is_flag=True, help="Never prompt; read the secret key from standard input.")
 @_dry_run
 @with_options(LASTING, SESSION, LIMITS, TAGS, MFA)
 def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **given: Any) -> None:
-    """Add a profile NAME that every AWS tool can use as it is.
+    """Add the profile NAME, which every AWS tool can use.
 
-    It runs `daypass credential-process` behind the scenes; --plain writes AWS's own settings instead.
+    The profile runs `daypass credential-process`. With --plain it uses only AWS's own settings.
     """
     checked_or_default(name)
     if name in load_profiles(places()).by_name:
@@ -188,7 +192,7 @@ def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
 @_dry_run
 def set_(*, name: str, settings: tuple[str, ...], dry_run: bool) -> None:
-    """Change settings of a profile in the config file; KEY= takes one away."""
+    """Change settings of a profile in the config file. `KEY=` removes a setting."""
     load_profiles(places()).get(name)
     changes: dict[str, Value] = {}
     for setting in settings:
@@ -206,7 +210,10 @@ def set_(*, name: str, settings: tuple[str, ...], dry_run: bool) -> None:
 @click.argument("new")
 @_dry_run
 def rename(*, old: str, new: str, dry_run: bool) -> None:
-    """Give the profile OLD the name NEW, also where other profiles name it as their source."""
+    """Rename the profile OLD to NEW.
+
+    Profiles that use OLD as their source are updated.
+    """
     edits = rename_profile(places(), old, new, dry_run=dry_run)
     report(edits, dry_run=dry_run)
 
@@ -215,7 +222,7 @@ def rename(*, old: str, new: str, dry_run: bool) -> None:
 @click.argument("name")
 @_dry_run
 def remove(*, name: str, dry_run: bool) -> None:
-    """Remove a profile from both files, with its keys and what is kept for it."""
+    """Remove a profile, its keys and its cached credentials."""
     profiles = load_profiles(places())
     profiles.get(name)
     users = sorted(

@@ -16,10 +16,10 @@ from daypass.client.words import printable
 
 @click.command()
 @click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
-@click.option("--all", "every", is_flag=True, help="Every profile that asks Daypass for something.")
-@click.option("--no-input", is_flag=True, help="Never ask, and open no browser.")
+@click.option("--all", "every", is_flag=True, help="Refresh all profiles that get credentials from Daypass.")
+@click.option("--no-input", is_flag=True, help="Never prompt and do not open a browser.")
 def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
-    """Renew the credentials of PROFILEs (AWS_PROFILE by default), signing in again where that is what it takes."""
+    """Refresh the credentials of PROFILEs (default: AWS_PROFILE), signing in again if needed."""
     means = replace(means_of({"no_input": no_input}), fresh=True)
     asking = {name: profile.wanted for name, profile in means.profiles.by_name.items() if profile.wanted}
     names = tuple(asking) if every else profiles or named_at_hand(means.environment)

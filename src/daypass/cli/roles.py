@@ -15,12 +15,17 @@ from daypass.client.words import printable
 
 @click.command()
 @with_options(PLACE)
-@click.option("--assertion-file", default="", metavar="FILE", help="List what this SAMLResponse offers; - reads input.")
-@click.option("--in-account", is_flag=True, help="List the roles of your account too, where you may (iam:ListRoles).")
+@click.option(
+    "--assertion-file",
+    default="",
+    metavar="FILE",
+    help="List the roles that a SAMLResponse offers; - reads standard input.",
+)
+@click.option("--in-account", is_flag=True, help="Also list the roles of your account (needs iam:ListRoles).")
 @output_option
 @query_option
 def command(*, assertion_file: str, in_account: bool, output: str, query: str, **place: Any) -> None:
-    """List roles: those that profiles ask for, that an assertion offers, or that your account has."""
+    """List the roles in your profiles, in an assertion, or in your account."""
     rows = _offered(assertion_file) if assertion_file else _of_profiles(place)
     if in_account:
         rows += _of_account(place)

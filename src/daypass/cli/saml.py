@@ -37,7 +37,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def command() -> None:
-    """Find out why a SAML response is refused; list providers and set their switches; rotate our key."""
+    """Debug SAML responses, list and configure SAML providers, and rotate the request signing key."""
 
 
 command.add_command(rotate_key)
@@ -47,10 +47,16 @@ command.add_command(rotate_key)
 @click.argument(
     "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
-@click.option("--metadata", type=_file, help="The provider's metadata document, instead of one from the store.")
-@click.option("--provider", metavar="ARN", help="The registered provider. By default the one whose issuer it names.")
-@click.option("--private-key", "private_keys", type=_file, multiple=True, help="With --metadata: opens the encrypted.")
-@click.option("--public-url", metavar="URL", help="The URL under which the server is known.")
+@click.option("--metadata", type=_file, help="A file with the provider's metadata, instead of a registered provider.")
+@click.option("--provider", metavar="ARN", help="The registered provider. Default: found by the response's issuer.")
+@click.option(
+    "--private-key",
+    "private_keys",
+    type=_file,
+    multiple=True,
+    help="With --metadata: a private key that decrypts assertions. Repeatable.",
+)
+@click.option("--public-url", metavar="URL", help="The public URL of the server.")
 @operator_options
 def inspect(  # noqa: PLR0913 - one parameter an option
     *,
@@ -63,10 +69,11 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Go through a SAML response check by check, and say what STS would answer and what to change.
+    """Run all checks on a SAML response.
 
-    FILE holds the value of the SAMLResponse form field, in base64; without it the value is pasted or piped. Exits with
-    0 where STS would take the response, 5 where it would not, 6 where no provider is known to judge it with.
+    The report shows the answer that STS would give, and how to fix problems. FILE contains the value of the
+    SAMLResponse form field, in base64. Without FILE, paste or pipe the value. Exits with 0 if STS would accept the
+    SAML response, 5 if STS would reject it, and 6 if no matching provider is known.
     """
     config = read_config({"store": store, "public_url": public_url}, config_file)
     response = read_text(source, what="the SAMLResponse")
@@ -141,13 +148,13 @@ def _line(shown: dict[str, Any]) -> str:
 
 @command.command(name="set")
 @click.argument("arn")
-@click.option("--lax/--strict", default=None, help="Let pass what AWS was seen to let pass (docs/saml.md).")
-@click.option("--allow-sha1/--refuse-sha1", "sha1", default=None, help="Believe signatures and digests by SHA-1.")
+@click.option("--lax/--strict", default=None, help="Accept the deviations that AWS also accepts (docs/saml.md).")
+@click.option("--allow-sha1/--refuse-sha1", "sha1", default=None, help="Accept SHA-1 signatures and digests.")
 @operator_options
 def set_command(
     *, arn: str, lax: bool | None, sha1: bool | None, store: str | None, config_file: Path | None, output: str
 ) -> None:
-    """Make the checks of one provider's assertions weaker, or strict again. A running server follows at once."""
+    """Relax the checks of a provider's assertions, or restore them. A running server applies this at once."""
     with opened(store, config_file) as there, there.store.write() as writer:
         new = set_switches(writer, _get_provider(writer, arn), lax=lax, allow_sha1=sha1)
     if output == "json":

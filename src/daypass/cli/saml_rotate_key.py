@@ -29,16 +29,21 @@ _DAY = 86_400
 
 @click.command(name="rotate-key")
 @click.option(
-    "--after", "days", metavar="DAYS", type=click.IntRange(1, 365), default=7, help="When it signs. Default 7."
+    "--after",
+    "days",
+    metavar="DAYS",
+    type=click.IntRange(1, 365),
+    default=7,
+    help="Days until the new key is used. Default: 7.",
 )
-@click.option("--now", "at_once", is_flag=True, help="Let the key that waits, or else a new one, sign from now on.")
+@click.option("--now", "at_once", is_flag=True, help="Use the published new key, or a new one, immediately.")
 @operator_options
 def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path | None, output: str) -> None:
-    """Publish a new key that signs requests to SAML providers, and list the keys.
+    """Publish a new key that signs SAML requests, and list the keys.
 
-    It stands in /saml/metadata.xml and /saml/certificate.pem beside the present one, which signs until DAYS are over:
-    time to give the new certificate to each provider that checks signatures and does not read our metadata by itself.
-    While a new key waits, this changes nothing; `--now` ends the waiting.
+    The new certificate is published in /saml/metadata.xml and /saml/certificate.pem beside the current one. The current
+    key signs for DAYS more. Use this time to give the new certificate to providers that check signatures but do not
+    read the server's metadata. If a new key is published already, this command does not create another one.
     """
     with opened(store, config_file) as there:
         moment = there.clock.now()

@@ -26,7 +26,9 @@ from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, 
 from daypass.client.wanted import PREFIX, SETTINGS, Wanted, options_of
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
-save_option = click.option("--save", default="", metavar="NAME", help="Write a profile for it instead of printing.")
+save_option = click.option(
+    "--save", default="", metavar="NAME", help="Save it as a profile instead of printing credentials."
+)
 
 
 def places() -> Places:

@@ -45,35 +45,55 @@ def _read_policy(_context: click.Context, _option: click.Parameter, text: str) -
 
 
 PLACE = (
-    click.option("--profile", default="", metavar="NAME", help="The profile to use. AWS_PROFILE by default."),
-    click.option("--endpoint-url", default="", metavar="URL", help="The server. What is configured by default."),
-    click.option("--region", default="", metavar="NAME", help="The region to sign for."),
+    click.option("--profile", default="", metavar="NAME", help="The profile to use. Default: AWS_PROFILE."),
+    click.option(
+        "--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint."
+    ),
+    click.option("--region", default="", metavar="NAME", help="The region for which requests are signed."),
 )
 HOW = (
-    click.option("--no-input", is_flag=True, help="Never ask: fail at once, and name the command that helps."),
-    click.option("--no-cache", is_flag=True, help="Neither use nor keep what was fetched before."),
-    click.option("--fresh", is_flag=True, help="Fetch anew, whatever is kept."),
+    click.option("--no-input", is_flag=True, help="Never prompt: fail and name the command to run instead."),
+    click.option("--no-cache", is_flag=True, help="Do not read or write cached credentials."),
+    click.option("--fresh", is_flag=True, help="Request new credentials, even if cached ones are valid."),
 )
-LASTING = (click.option("--duration", type=Duration(), default=0, help="How long it shall last: 1h, 45m, 3600."),)
+LASTING = (
+    click.option("--duration", type=Duration(), default=0, help="The session duration: 1h, 45m or 3600 (seconds)."),
+)
 MFA = (
-    click.option("--mfa-serial", default="", metavar="ARN", help="The MFA device; `auto` looks yours up."),
-    click.option("--mfa-code", default="", metavar="CODE", help="Its code; asked on the terminal by default."),
-    click.option("--mfa-command", default="", metavar="COMMAND", help="A command that prints the code."),
+    click.option("--mfa-serial", default="", metavar="ARN", help="The MFA device's ARN; `auto` looks up yours."),
+    click.option("--mfa-code", default="", metavar="CODE", help="The MFA code. Default: prompt for it."),
+    click.option("--mfa-command", default="", metavar="COMMAND", help="A command that prints the MFA code."),
 )
 LIMITS = (
-    click.option("--policy", default="", callback=_read_policy, help="A session policy, or file://PATH."),
-    click.option("--policy-arn", "policy_arns", multiple=True, metavar="ARN", help="A managed session policy."),
-)
-TAGS = (click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A session tag."),)
-SESSION = (
-    click.option("--session-name", default="", metavar="NAME", help="The session's name. USER@HOST by default."),
-    click.option("--external-id", default="", metavar="ID", help="What the role's owner asks you to name."),
-    click.option("--source-identity", default="", metavar="NAME", help="Who acts, for the audit log."),
+    click.option("--policy", default="", callback=_read_policy, help="A session policy as JSON, or file://PATH."),
     click.option(
-        "--transitive-tag", "transitive_tags", multiple=True, metavar="KEY", help="A tag for the whole chain."
+        "--policy-arn",
+        "policy_arns",
+        multiple=True,
+        metavar="ARN",
+        help="A managed policy to use as a session policy. Repeatable.",
     ),
 )
-ROLE = (click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role to assume; several make a chain."),)
+TAGS = (click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A session tag. Repeatable."),)
+SESSION = (
+    click.option("--session-name", default="", metavar="NAME", help="The session name. Default: USER@HOST."),
+    click.option("--external-id", default="", metavar="ID", help="The external ID that the role's owner gave you."),
+    click.option(
+        "--source-identity", default="", metavar="NAME", help="The source identity, recorded in the audit log."
+    ),
+    click.option(
+        "--transitive-tag",
+        "transitive_tags",
+        multiple=True,
+        metavar="KEY",
+        help="The key of a tag to pass on to later roles of a chain.",
+    ),
+)
+ROLE = (
+    click.option(
+        "--role", "roles", multiple=True, metavar="ROLE", help="A role to assume. Repeat it for a chain of roles."
+    ),
+)
 ASSUMING = (*LASTING, *SESSION, *LIMITS, *TAGS, *MFA)
 
 

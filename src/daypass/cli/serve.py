@@ -27,17 +27,17 @@ _ROOT_SETTINGS = {
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Where to listen. 127.0.0.1 by default.")
-@click.option("--port", type=click.IntRange(0, 65535), help="The port. 7878 by default.")
+@click.option("--host", metavar="ADDRESS", help="The address to listen on. Default: 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on. Default: 7878.")
 @store_option
-@click.option("--workers", type=click.IntRange(1), help="How many processes answer. 1 by default.")
-@click.option("--tls-cert", metavar="FILE", help="The certificate chain, PEM. Read again on SIGHUP.")
-@click.option("--tls-key", metavar="FILE", help="The certificate's key, PEM.")
-@click.option("--public-url", metavar="URL", help="The URL that the world sees.")
-@click.option("--audit-log", metavar="FILE", help="Where audit events go; - is standard output.")
+@click.option("--workers", type=click.IntRange(1), help="The number of worker processes. Default: 1.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain (PEM). SIGHUP reloads it.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
+@click.option("--public-url", metavar="URL", help="The URL at which clients reach the server.")
+@click.option("--audit-log", metavar="FILE", help="The audit log file; - writes to standard output.")
 @config_option
 def command(config_file: Path | None, **flags: Any) -> None:
-    """Serve STS and IAM at one URL."""
+    """Run the server, which serves STS and IAM at one URL."""
     config = read_config(flags, config_file)
     set_up_logs(config.log_level)
     keys = read_keys(os.environ)

@@ -13,7 +13,7 @@ from daypass.cli.selecting import LASTING, MFA, Selection, selecting
 @shell_option
 @save_option
 def command(selection: Selection, *, output: str, shell: str, save: str) -> None:
-    """Get a session for your own keys; with --mfa-serial it counts as signed in with MFA."""
+    """Get session credentials for your own keys. With --mfa-serial they count as authenticated with MFA."""
     entry = selection.obtain()
     if save:
         save_profile(save, selection)

@@ -46,16 +46,19 @@ def _read_instant(_context: click.Context, _option: click.Parameter, text: str |
 
 @click.group()
 def command() -> None:
-    """End sessions before their time."""
+    """Revoke sessions before they expire."""
 
 
 @command.command()
-@click.option("--role", metavar="NAME", help="End the sessions of this role.")
-@click.option("--user", metavar="NAME", help="End the sessions of this user; its long-term keys stay.")
-@click.option("--access-key", metavar="ID", help="End the sessions that this key issued, and those that came of them.")
-@click.option("--delegation", metavar="ID", help="End what this accepted delegation request gave to the partner.")
+@click.option("--role", metavar="NAME", help="Revoke the sessions of this role.")
+@click.option("--user", metavar="NAME", help="Revoke the sessions of this user, but not its long-term keys.")
+@click.option("--access-key", metavar="ID", help="Revoke the sessions that this key requested, and their sessions.")
+@click.option("--delegation", metavar="ID", help="Revoke the partner's access from this accepted delegation request.")
 @click.option(
-    "--issued-before", metavar="TIME", callback=_read_instant, help="End only what was issued before. Now by default."
+    "--issued-before",
+    metavar="TIME",
+    callback=_read_instant,
+    help="Revoke only sessions issued before TIME. Default: now.",
 )
 @account_option
 @operator_options
@@ -71,7 +74,7 @@ def revoke(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """End what was issued to a role or a user, by an access key, or for a delegation request."""
+    """Revoke the sessions of a role, user, access key or delegation request."""
     if sum(value is not None for value in (role, user, access_key, delegation)) != 1:
         raise click.UsageError("Give one of --role, --user, --access-key and --delegation.")
     with opened(store, config_file) as there:

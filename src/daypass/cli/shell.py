@@ -12,9 +12,9 @@ from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 
 @click.command()
 @selecting("role", ROLE, ASSUMING)
-@click.option("--server", is_flag=True, help="Serve the credentials on loopback, refreshed while the shell lives.")
+@click.option("--server", is_flag=True, help="Serve refreshed credentials on a local endpoint while the shell runs.")
 def command(selection: Selection, *, server: bool) -> int:
-    """Start your shell with a profile's or a role's credentials; `exit` leaves them behind."""
+    """Start your shell with the credentials of a profile or a role. `exit` ends it."""
     entry = selection.obtain()
     if sys.stderr.isatty():
         click.echo(f"daypass: {describe(entry)}; `exit` ends it.", err=True)

@@ -18,9 +18,11 @@ from daypass.client.problems import BadUsage
 from daypass.client.words import harmless, printable
 
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json", "table", "yaml"]), default="text", help="How to print the answer."
+    "--output", type=click.Choice(["text", "json", "table", "yaml"]), default="text", help="The output format."
 )
-query_option = click.option("--query", default="", metavar="JMESPATH", help="The part of the answer to print.")
+query_option = click.option(
+    "--query", default="", metavar="JMESPATH", help="A JMESPath expression that selects the part to print."
+)
 
 
 def show(value: Any, output: str, query: str = "") -> None:

@@ -17,12 +17,14 @@ from daypass.client.words import printable
 
 @click.command()
 @click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
-@click.option("--check", is_flag=True, help="Print nothing; exit with 0 where all are good, else with 3 or 5.")
-@click.option("--for", "least", type=Duration(), default=900, help="How long they must last. 15m by default.")
+@click.option("--check", is_flag=True, help="Print no output; exit with 0 if all are valid, else with 3 or 5.")
+@click.option(
+    "--for", "least", type=Duration(), default=900, help="With --check: how long they must stay valid. Default: 15m."
+)
 @output_option
 @query_option
 def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, query: str) -> int:
-    """Show the sessions that are kept, and how long they last."""
+    """List cached sessions and when they expire."""
     means = means_of({})
     for name in profiles:
         means.profiles.get(name)

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-store_option = click.option("--store", metavar="URL", help="sqlite:///PATH or postgresql://USER:PASS@HOST/DB.")
+store_option = click.option(
+    "--store", metavar="URL", help="The store: sqlite:///PATH or postgresql://USER:PASS@HOST/DB."
+)
 config_option = click.option(
     "--config",
     "config_file",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A TOML file with settings (daypass.toml).",
+    help="A TOML file with settings, such as daypass.toml.",
 )
-output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="How to print the answer."
-)
+output_option = click.option("--output", type=click.Choice(["text", "json"]), default="text", help="The output format.")
 
 
 def operator_options(function: F) -> F:

@@ -32,7 +32,7 @@ from daypass.client.words import printable
 def command(
     *, operation: str, words: tuple[str, ...], cli_input_json: str, output: str, query: str, **given: Any
 ) -> None:
-    """Call an OPERATION of STS, such as assume-role, with the parameters that the AWS CLI has for it."""
+    """Call an OPERATION of STS, such as assume-role, with the same parameters as in the AWS CLI."""
     from daypass.client.sts_call import Signer, call, connect
 
     name, shape, signed = _find_operation(operation)

@@ -39,17 +39,19 @@ class _Keys:
 
 @click.group()
 def command() -> None:
-    """Find out why a web identity token is refused."""
+    """Debug web identity tokens."""
 
 
 @command.command()
 @click.argument(
     "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
-@click.option("--account", metavar="12DIGITS", help="The role's account, where several believe the issuer.")
-@click.option("--audience", "audiences", multiple=True, help="Judge with these client ids, without a store.")
-@click.option("--jwks", type=_file, help="A file with the issuer's keys, instead of asking it.")
-@click.option("--offline", is_flag=True, help="Do not ask the issuer for its keys.")
+@click.option("--account", metavar="12DIGITS", help="The role's account, if several accounts trust the issuer.")
+@click.option(
+    "--audience", "audiences", multiple=True, help="Check against this client ID, without a store. Repeatable."
+)
+@click.option("--jwks", type=_file, help="A file with the issuer's keys (JWK Set), instead of fetching them.")
+@click.option("--offline", is_flag=True, help="Do not fetch keys from the issuer.")
 @operator_options
 def inspect(  # noqa: PLR0913 - one parameter an option
     *,
@@ -62,10 +64,11 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Go through a token check by check, and say what STS would answer and which condition keys it yields.
+    """Run all checks on a token.
 
-    FILE holds the token; without it the token is pasted or piped. Exits with 0 where STS would take the token, 5 where
-    it would not, 6 where no provider or no keys are known to judge it with.
+    The report shows the answer that STS would give, and the token's condition keys. FILE contains the token. Without
+    FILE, paste or pipe the token. Exits with 0 if STS would accept the token, 5 if STS would reject it, and 6 if no
+    matching provider or no keys are known.
     """
     config = read_config({"store": store}, config_file)
     token = read_text(source, what="the token").strip()

@@ -24,7 +24,7 @@ from daypass.client.words import printable
 @output_option
 @query_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str, query: str) -> None:
-    """Show who you are, with which credentials, where they come from and until when they last."""
+    """Show your identity, your credentials, where they are configured and when they expire."""
     from daypass.client.sts_call import Signer, call, connect, own_credentials
 
     means = means_of({})
