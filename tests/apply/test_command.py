@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_applied_says_where(store: str, tmp_path: Path, te
     done = run("apply", written(tmp_path / "a.yaml", text), "--store", store)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
-    assert "Nothing was changed" in done.stderr
+    assert "No changes were made" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""`daypass lint` says what is surely wrong in a policy, and refuses what IAM would refuse."""
+"""`daypass lint` warns about likely mistakes in a policy, and rejects an invalid policy."""
 
 import json
 
@@ -17,7 +17,7 @@ def run(policy: str | bytes, *arguments: str) -> Result:
 
 
 def test_a_trust_policy_that_trusts_everybody_is_warned_of() -> None:
-    """The warning says where, why and by which rule."""
+    """The warning has the place, the reason and the rule."""
     result = run(OPEN, "--kind", "trust")
     assert result.exit_code == 0
     assert result.output == (
@@ -27,17 +27,17 @@ def test_a_trust_policy_that_trusts_everybody_is_warned_of() -> None:
 
 
 def test_warnings_are_one_json_document_for_scripts() -> None:
-    """`--output json` gives the same."""
+    """`--output json` prints the same warnings."""
     [warning] = json.loads(run(OPEN, "--kind", "trust", "--output", "json").output)["Warnings"]
     assert (warning["Path"], warning["Rule"]) == ("Statement[0].Principal", "open-principal")
 
 
 def test_a_policy_without_fault_has_no_warning() -> None:
-    """Silence might as well be a mistake, so it is said."""
-    assert run(CLOSED).output == "Nothing to warn of.\n"
+    """It prints a message, since no output could be a failure."""
+    assert run(CLOSED).output == "No warnings.\n"
 
 
 @pytest.mark.parametrize(("policy", "code"), [(OPEN, 4), ("{}", 4), ("{", 4), (b"\xff", 2)])
 def test_what_is_no_policy_of_this_kind_is_refused(policy: str | bytes, code: int) -> None:
-    """A trust policy is no identity policy, and IAM would say so."""
+    """A trust policy is not a valid identity policy, and IAM would reject it."""
     assert run(policy).exit_code == code

@@ -1,4 +1,4 @@
-"""Lists say so where there is nothing in them, and an account that was made says where its key is good."""
+"""Empty lists print a message, and a new account's profile has the server's URL."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def run(store: str, *words: str, **environment: str) -> Result:
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    """Return a store with one account and nothing in it."""
+    """Return a store with one account and no other entities."""
     url = f"sqlite:///{tmp_path / 'd.db'}"
     run(url, "account", "create", "--id", "123456789012")
     return url
@@ -36,15 +36,15 @@ def store(tmp_path: Path) -> str:
 def test_an_empty_list_says_so_and_what_would_fill_it(
     store: str, words: tuple[str, ...], help_words: str, member: str
 ) -> None:
-    """On standard error, so that a script still reads nothing; as JSON it is an empty list."""
+    """The message is on standard error, so that scripts read no output. JSON has an empty list."""
     result = run(store, *words)
-    assert (result.stdout, result.stderr.startswith("daypass: There is no")) == ("", True)
+    assert (result.stdout, result.stderr.startswith("daypass: No ")) == ("", True)
     assert help_words in result.stderr
     assert json.loads(run(store, *words, "--output", "json").stdout) == {member: []}
 
 
 def test_a_store_without_accounts_says_so(tmp_path: Path) -> None:
-    """It was made and never used."""
+    """The store was created and never used."""
     url = f"sqlite:///{tmp_path / 'd.db'}"
     _make_empty(url)
     result = run(url, "account", "list")
@@ -71,7 +71,7 @@ def _make_empty(url: str) -> None:
 def test_an_account_s_profile_names_the_server(
     tmp_path: Path, environment: dict[str, Any], url: str, *, hint: bool
 ) -> None:
-    """What is printed works where it is pasted; where the address is a guess, that is said."""
+    """The printed profile works as it is. If the URL is a guess, a message says so."""
     result = run(f"sqlite:///{tmp_path / 'd.db'}", "account", "create", **environment)
     assert f"endpoint_url = {url}\n" in result.stdout
     assert ("DAYPASS_PUBLIC_URL" in result.stderr) == hint

@@ -1,4 +1,4 @@
-"""The command line as a whole: its help, its completion, and what it says of words that it does not know."""
+"""The command line as a whole: its help, its completion, and its errors for unknown words."""
 
 import importlib
 import json
@@ -26,7 +26,7 @@ print(json.dumps([code, loaded]), file=sys.stderr)
 
 
 def run(*words: str) -> tuple[str, str, int, list[str]]:
-    """Return what a command printed to both streams, its exit code, and what it imported that is heavy."""
+    """Return a command's output, its exit code, and the heavy modules that it imported."""
     program = [sys.executable, "-c", RUN, json.dumps(words), json.dumps(HEAVY)]
     done = subprocess.run(program, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     said, _, last = done.stderr.rstrip("\n").rpartition("\n")
@@ -35,7 +35,7 @@ def run(*words: str) -> tuple[str, str, int, list[str]]:
 
 
 def test_the_help_lists_every_command_and_imports_none() -> None:
-    """Who asks what there is waits for nothing."""
+    """The list of commands is printed without importing them."""
     out, _, code, loaded = run("--help")
     assert (code, loaded) == (0, [])
     for name, (_, words) in COMMANDS.items():
@@ -45,7 +45,7 @@ def test_the_help_lists_every_command_and_imports_none() -> None:
 
 @pytest.mark.parametrize("name", sorted(FOR_PEOPLE))
 def test_the_help_of_a_command_for_people_is_light(name: str) -> None:
-    """None of them loads the server, botocore or rich before it is used."""
+    """These commands import the server, botocore and rich only when they are used."""
     out, _, code, loaded = run(name, "--help")
     assert (code, loaded) == (0, [])
     assert out.startswith("Usage: daypass")
@@ -53,7 +53,7 @@ def test_the_help_of_a_command_for_people_is_light(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_of_the_table_is_there(name: str) -> None:
-    """The module holds a command, with a help text for it and for each of its options."""
+    """The module has a command, and the command and all its options have help texts."""
     command = importlib.import_module(COMMANDS[name][0]).command
     assert isinstance(command, click.Command)
     ends = [command] if not isinstance(command, click.Group) else [command, *command.commands.values()]
@@ -63,7 +63,7 @@ def test_every_command_of_the_table_is_there(name: str) -> None:
 
 
 def test_no_command_stands_twice() -> None:
-    """It is for people or for operators."""
+    """A command is either for people or for operators."""
     assert not set(FOR_PEOPLE) & set(FOR_OPERATORS)
 
 
@@ -82,7 +82,7 @@ def test_no_command_stands_twice() -> None:
     ],
 )
 def test_a_word_that_is_not_known_is_one_sentence(words: tuple[str, ...], help_words: str) -> None:
-    """Exit code 2, one line, and what would do."""
+    """Exit code 2 and one line that suggests the right word."""
     out, said, code, _ = run(*words)
     assert (code, out) == (2, "")
     assert len(said.splitlines()) == 1, said
@@ -91,7 +91,7 @@ def test_a_word_that_is_not_known_is_one_sentence(words: tuple[str, ...], help_w
 
 
 def test_commands_are_completed_without_importing_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that is pressed must not take seconds."""
+    """Completion must respond at once."""
     for name, value in (("_DAYPASS_COMPLETE", "bash_complete"), ("COMP_WORDS", "daypass "), ("COMP_CWORD", "1")):
         monkeypatch.setenv(name, value)
     out, _, _, loaded = run()
@@ -123,7 +123,7 @@ def test_commands_are_completed_without_importing_them(monkeypatch: pytest.Monke
 def test_each_failure_has_its_exit_code(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Scripts rely on the numbers, people on one sentence; the traceback is for DAYPASS_DEBUG."""
+    """Scripts rely on the numbers, people on one sentence. The traceback needs DAYPASS_DEBUG."""
 
     @cli.command("fail")
     def fail() -> None:
@@ -145,7 +145,7 @@ def test_each_failure_has_its_exit_code(
 
 @pytest.mark.parametrize("name", sorted(set(FOR_OPERATORS) - {"serve"}))
 def test_the_help_of_a_command_for_operators_loads_no_server(name: str) -> None:
-    """The store, its database's library and the server come when the store is opened."""
+    """The server, and the store's database library, are imported when the store is opened."""
     out, _, code, loaded = run(name, "--help")
     assert code == 0
     assert not {"sqlalchemy", "starlette", "daypass.wiring"} & set(loaded)

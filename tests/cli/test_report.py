@@ -1,4 +1,4 @@
-"""The JSON documents of `daypass saml inspect` and `daypass token inspect` have the one form of docs/inspect.md."""
+"""The JSON documents of `daypass saml inspect` and `daypass token inspect` follow docs/inspect.md."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def _outcomes(document: dict[str, Any]) -> set[str]:
 
 
 def test_the_schema_is_valid_and_closed() -> None:
-    """The schema is a valid one, and refuses a member that it does not know."""
+    """The schema is valid and rejects unknown members."""
     Draft202012Validator.check_schema(_SCHEMA)
     assert _SCHEMA["unevaluatedProperties"] is False
 
@@ -69,7 +69,7 @@ def test_each_member_is_described() -> None:
 
 
 def test_saml_responses(inspect: Inspect, metadata: str) -> None:
-    """Accepted, refused and unknown: the checks say passed, failed and skipped, and STS's answer has two parts."""
+    """Accepted, refused and unknown: checks are passed, failed or skipped; the answer of STS has two parts."""
     response = _IDP.response(granting(_ROLE), now=datetime.now(UTC))
     accepted = inspect("saml", response, "--metadata", metadata)
     assert (accepted["Outcome"], accepted["Code"], accepted["Answer"]) == ("accepted", None, None)

@@ -27,26 +27,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def cut(server: RunningServer) -> Iterator[datetime]:
-    """Return the instant of the revocation, a whole second. The server's clock stands there."""
+    """Return the time of the revocation, a whole second at which the server's clock stands."""
     server.clock.freeze(datetime.now(UTC).replace(microsecond=0))
     yield server.clock.now()
     server.clock.reset()
 
 
 def revoke(server: RunningServer, cut: datetime, *whose: str) -> None:
-    """Revoke what was issued before the instant, as an operator does."""
+    """Revoke the sessions that were issued before the time, as an operator does."""
     arguments = ["sessions", "revoke", *whose, "--issued-before", cut.isoformat(), "--store", server.config.store]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
 
 
 def alice(server: RunningServer, name: str) -> User:
-    """Make a user who may do anything."""
+    """Create a user with full permissions."""
     return new_user(client_factory(server)("iam"), name)
 
 
 def issued_at(server: RunningServer, cut: datetime, issue: Any) -> list[Any]:
-    """Return credentials that were issued one second before the instant, at it and one second after it."""
+    """Return credentials that were issued one second before, at, and one second after the time."""
     made = []
     for second in ISSUED:
         server.clock.freeze(cut + timedelta(seconds=second))
@@ -55,7 +55,7 @@ def issued_at(server: RunningServer, cut: datetime, issue: Any) -> list[Any]:
 
 
 def test_an_access_key(server: RunningServer, cut: datetime) -> None:
-    """By a line in the store."""
+    """The revocation is an entry in the store."""
     user = alice(server, "key")
     make = client_factory(server)
     made = issued_at(server, cut, make("sts", user.key).get_session_token)
@@ -65,7 +65,7 @@ def test_an_access_key(server: RunningServer, cut: datetime) -> None:
 
 
 def test_a_role(server: RunningServer, cut: datetime) -> None:
-    """By AWS's policy, whose DateLessThan aws:TokenIssueTime is exclusive."""
+    """The revocation is AWS's policy, whose DateLessThan aws:TokenIssueTime is exclusive."""
     user, make = alice(server, "of-role"), client_factory(server)
     role, sts = new_role(make("iam"), "r"), make("sts", user.key)
     made = issued_at(server, cut, lambda: sts.assume_role(RoleArn=role, RoleSessionName="s1"))

@@ -47,12 +47,12 @@ def daypass(server: RunningServer) -> Command:
 
 
 def answer(result: Result) -> Any:
-    """Return what a command printed as JSON."""
+    """Return the JSON output of a command."""
     return json.loads(result.stdout)
 
 
 def test_rotating_keys_ends_no_session(daypass: Command, server: RunningServer, client: ClientFactory) -> None:
-    """A rotated key seals what is new a minute later; what the old one sealed goes on until it expires."""
+    """A rotated key seals new tokens a minute later. Tokens of the old key stay valid until they expire."""
     (first,) = answer(daypass("keys", "list", "--output", "json"))["Keys"]
     assert (first["Purpose"], first["State"], first["RetiresAt"]) == ("sealing", "active", None)
     old = client("sts").get_session_token(DurationSeconds=3600)["Credentials"]
@@ -68,12 +68,12 @@ def test_rotating_keys_ends_no_session(daypass: Command, server: RunningServer, 
 
 
 def _key_of(credentials: Any) -> str:
-    """Return the id of the key that sealed a token: it stands in clear after its tag."""
+    """Return the ID of the key that sealed a token: it follows the tag, unencrypted."""
     return base64.urlsafe_b64decode(credentials["SessionToken"])[3:9].hex()
 
 
 def test_revoking_a_role_s_sessions_is_a_policy_that_iam_shows(daypass: Command, client: ClientFactory) -> None:
-    """The inline policy has AWS's name and document; deleting it lets the sessions live again."""
+    """The inline policy has AWS's name and document. Without it the sessions work again."""
     iam = client("iam")
     alice = new_user(iam, "alice")
     role = new_role(iam, "r")
@@ -93,7 +93,7 @@ def test_revoking_a_role_s_sessions_is_a_policy_that_iam_shows(daypass: Command,
 def test_sessions_made_after_a_revocation_are_good(
     daypass: Command, server: RunningServer, client: ClientFactory
 ) -> None:
-    """Only what was issued before is void, and a later revocation is not undone by an earlier one."""
+    """Only earlier sessions are revoked. A revocation with an earlier time does not undo a later one."""
     iam = client("iam")
     alice = new_user(iam, "alice")
     role = new_role(iam, "r")
@@ -108,7 +108,7 @@ def test_sessions_made_after_a_revocation_are_good(
 
 
 def test_revoking_a_user_s_sessions_leaves_its_keys(daypass: Command, client: ClientFactory) -> None:
-    """A long-term key has no issue time, so the policy does not meet it."""
+    """A long-term key has no issue time, so the policy does not apply to it."""
     alice = new_user(client("iam"), "alice")
     sts = client("sts", alice.key)
     role = new_role(client("iam"), "r")
@@ -119,7 +119,7 @@ def test_revoking_a_user_s_sessions_leaves_its_keys(daypass: Command, client: Cl
 
 
 def test_revoking_an_access_key_ends_all_that_came_of_it(daypass: Command, client: ClientFactory) -> None:
-    """Its own sessions, and those along a chain; other keys of the user are not touched."""
+    """Its own sessions and those of a chain end; other keys of the user stay valid."""
     iam = client("iam")
     alice = new_user(iam, "alice")
     other = iam.create_access_key(UserName="alice")["AccessKey"]
@@ -156,14 +156,14 @@ def test_revoking_an_access_key_ends_all_that_came_of_it(daypass: Command, clien
     ],
 )
 def test_revocations_that_cannot_be(daypass: Command, arguments: tuple[str, ...], code: int) -> None:
-    """Exit code 2 for what is badly asked, 6 for what is not there."""
+    """Exit code 2 for an invalid option, 6 for an entity that does not exist."""
     daypass("sessions", "revoke", *arguments, code=code)
 
 
 def test_a_hardware_token_is_registered_and_used(
     daypass: Command, server: RunningServer, client: ClientFactory
 ) -> None:
-    """By serial number and seed; its owner enables it through IAM; it is in no list of virtual devices."""
+    """An operator registers serial number and seed; the owner enables it through IAM. It is not a virtual device."""
     server.clock.freeze()
     alice = new_user(client("iam"), "alice")
     app = Authenticator("GAHT12345678", b"0123456789abcdefghij", server.clock)
@@ -179,7 +179,7 @@ def test_a_hardware_token_is_registered_and_used(
 
 
 def test_an_operator_unlocks_a_device(daypass: Command, server: RunningServer, client: ClientFactory) -> None:
-    """After nine failures only an operator, Resync or Deactivate opens it; used codes stay used."""
+    """After nine failures only an operator, Resync or Deactivate unlocks it. Used codes stay invalid."""
     server.clock.freeze()
     alice = new_user(client("iam"), "alice")
     app = new_device(client("iam"), server.clock, "phone")
@@ -197,5 +197,5 @@ def test_an_operator_unlocks_a_device(daypass: Command, server: RunningServer, c
 
 @pytest.mark.parametrize("typed", ["", "short", "MZXW6", "0123456789", "!" * 40, "1" * 41])
 def test_seeds_that_are_none(daypass: Command, typed: str) -> None:
-    """Neither base32 nor hexadecimal, or too short to be safe."""
+    """A seed that is not base32 or hexadecimal, or too short, is rejected."""
     daypass("mfa", "add-hardware", "GAHT12345678", typed=typed, code=6)

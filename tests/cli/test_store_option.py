@@ -1,4 +1,4 @@
-"""What the operators' commands do with a store's address, and how a root key is shown."""
+"""The --store option of operators' commands, and the profile of a root key."""
 
 import configparser
 from pathlib import Path
@@ -9,15 +9,15 @@ from daypass.cli.main import cli
 
 
 def test_a_wrong_path_is_no_empty_store(tmp_path: Path) -> None:
-    """A command that only looks or changes makes no store where there is none, and says where it looked."""
+    """A command that does not create stores fails if the path is wrong, and prints the path."""
     result = CliRunner().invoke(cli, ["account", "list", "--store", f"sqlite:///{tmp_path}/typo/d.db"])
     assert result.exit_code == 6
-    assert "There is no store at" in result.output
+    assert "does not exist" in result.output
     assert not list(tmp_path.iterdir())
 
 
 def test_blocks_of_several_accounts_stand_in_one_file(tmp_path: Path) -> None:
-    """AWS tools refuse a credentials file in which a profile stands twice: each account has a name of its own."""
+    """AWS tools reject a credentials file with duplicate profiles, so each account has its own name."""
     store = ("--store", f"sqlite:///{tmp_path}/d.db")
     shown = [CliRunner().invoke(cli, ["account", "create", *store]).stdout for _ in range(2)]
     profiles = configparser.ConfigParser()

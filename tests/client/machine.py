@@ -29,7 +29,7 @@ def trusting(principal: str, *actions: str, **more: Any) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """The result of a program."""
 
     code: int
     out: str
@@ -37,13 +37,13 @@ class Done:
 
     @property
     def json(self) -> Any:
-        """What it printed, read as JSON."""
+        """The output, parsed as JSON."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A person's machine. `profile` names whose keys the commands use; None adds nothing."""
+    """A person's machine. `profile` is the profile that commands use, or None for the default."""
 
     home: Path
     server: RunningServer
@@ -51,7 +51,7 @@ class Machine:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every program on it sees."""
+        """The environment of every program on the machine."""
         kept = {name: value for name, value in os.environ.items() if not re.match("(AWS|DAYPASS|XDG)_", name)}
         mine = {"HOME": str(self.home), "PATH": f"{BIN}:{os.environ['PATH']}", "AWS_EC2_METADATA_DISABLED": "true"}
         return {**kept, **mine, **self.more}
@@ -67,7 +67,7 @@ class Machine:
         return self.home / ".aws/credentials"
 
     def run(self, *words: str, stdin: str = "", **environment: str) -> Done:
-        """Run a program to its end."""
+        """Run a program until it ends."""
         done = subprocess.run(
             words,
             env={**self.environment, **environment},
@@ -85,13 +85,13 @@ class Machine:
         return self.run("daypass", *words, stdin=stdin, **environment)
 
     def good(self, *words: str, stdin: str = "", **environment: str) -> Done:
-        """Run daypass, which must succeed."""
+        """Run daypass and check that it succeeds."""
         done = self.daypass(*words, stdin=stdin, **environment)
         assert done.code == 0, done
         return done
 
     def add_keys(self, name: str, key: Any) -> None:
-        """Make a profile with keys."""
+        """Add a profile with keys."""
         self.config.parent.mkdir(exist_ok=True)
         places = f"region = eu-west-1\nendpoint_url = {self.server.url}\n"
         keys = f"aws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = {key['SecretAccessKey']}\n"
@@ -106,7 +106,7 @@ class Machine:
 
 
 def prepared(home: Path, server: RunningServer) -> Machine:
-    """Return a machine whose profile `ann` is a user that may do anything, with roles to assume."""
+    """Return a machine whose profile `ann` is a user with full permissions, and roles to assume."""
     home.mkdir()
     machine = Machine(home, server)
     iam = machine.iam

@@ -1,4 +1,4 @@
-"""Reading the roles that a SAML response offers, without trust in the response."""
+"""Parsing the roles that a SAML response offers, without trusting the response."""
 
 import base64
 import time
@@ -16,7 +16,7 @@ NAME = "https://aws.amazon.com/SAML/Attributes/Role"
 
 
 def read(value: str, *, before: str = "", encoding: str = "utf-8") -> tuple[UnverifiedOffer, ...]:
-    """Return the offers of a response whose one role attribute has this value."""
+    """Return the offered roles of a response with this value of the role attribute."""
     attribute = f'<a:Attribute Name="{NAME}"><a:AttributeValue>{value}</a:AttributeValue></a:Attribute>'
     text = f'{before}<a:Assertion xmlns:a="{NAMESPACE}">{attribute}</a:Assertion>'
     return offers(base64.b64encode(text.encode(encoding)).decode())
@@ -33,7 +33,7 @@ def read(value: str, *, before: str = "", encoding: str = "utf-8") -> tuple[Unve
     ],
 )
 def test_a_role_is_read_in_each_form(value: str) -> None:
-    """The text of a value is all its characters: comments do not cut it."""
+    """The value is all its characters: comments do not cut it."""
     assert read(value) == (UnverifiedOffer(ROLE, PROVIDER),)
 
 
@@ -71,13 +71,13 @@ def test_a_doctype_is_refused_before_an_entity_is_expanded(declared: str) -> Non
     ],
 )
 def test_a_broken_response_is_one_sentence(text: bytes) -> None:
-    """The person copied a part of the field, or another field."""
+    """The person copied part of the field, or another field."""
     with pytest.raises(Expired, match="XML"):
         offers(base64.b64encode(text).decode())
 
 
 def test_a_deeply_nested_response_ends_in_time() -> None:
-    """The tallest tree that the largest response can hold neither ends the process nor takes seconds."""
+    """The deepest tree that fits into a response does not crash the process or take seconds."""
     begun = time.monotonic()
     assert offers(base64.b64encode(b"<a>" * 20_000 + b"</a>" * 20_000).decode()) == ()
     assert time.monotonic() - begun < 5

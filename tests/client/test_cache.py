@@ -1,4 +1,4 @@
-"""What is kept: one refresh at a time, whole files, and a disk that cannot be written."""
+"""The cache: one refresh at a time, complete files, and folders that cannot be written."""
 
 import json
 import os
@@ -17,19 +17,19 @@ from daypass.client.credentials import Credentials
 from daypass.client.obtain import Means, obtain
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-# Root may write anywhere; without these it may what others may.
+# Root can write everywhere; without these capabilities it has the rights of other users.
 AS_ANYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
 
 
 @pytest.fixture
 def deploy(machine: Machine) -> Machine:
-    """Return a machine with a profile that keeps something."""
+    """Return a machine with a profile that caches credentials."""
     machine.good("profile", "add", "deploy", "--role", "deploy", "--source-profile", "ann")
     return machine
 
 
 def test_those_who_renew_at_once_renew_once(deploy: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waited for another's refresh takes it: it was made after they asked."""
+    """A process that waited for another's refresh uses its result, which is newer than its own start."""
     monkeypatch.setenv("AWS_CONFIG_FILE", str(deploy.config))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(deploy.credentials))
     monkeypatch.setenv("DAYPASS_CACHE_DIR", str(deploy.home / "cache"))
@@ -54,7 +54,7 @@ def test_those_who_renew_at_once_renew_once(deploy: Machine, monkeypatch: pytest
 
     with ThreadPoolExecutor(3) as pool:
         assert len(set(pool.map(renew, range(3)))) == 1
-    # Whoever asks now asks for something newer.
+    # A request that starts now needs a newer result.
     means = Means.of(os.environ, lambda: datetime.now(UTC), fresh=True)
     wanted = means.profiles.get("deploy").wanted
     assert wanted is not None
@@ -67,7 +67,7 @@ def test_those_who_renew_at_once_renew_once(deploy: Machine, monkeypatch: pytest
     [b"", b"{", b"null", b"[]", b'{"key": 1}', b"\xff\xfe", b'{"credentials": []}', b'{"credentials": {"a": "b"}}'],
 )
 def test_a_file_that_cannot_be_read_is_not_there(tmp_path: Path, content: bytes) -> None:
-    """Half a file, or somebody else's, is worth a new sign-in and no failure."""
+    """An incomplete file, or one of another owner, causes a new sign-in and not a failure."""
     cache = Cache(tmp_path)
     (tmp_path / "k.json").write_bytes(content)
     assert cache.find("k", now=NOW) is None
@@ -81,7 +81,7 @@ def _entry(key: str, end: datetime) -> Entry:
 
 
 def test_what_lies_under_another_name_is_not_served(tmp_path: Path) -> None:
-    """A file that was copied over another's name is nobody's answer."""
+    """A file that was copied to another key's name is not used."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(hours=1)))
     (tmp_path / "b.json").write_bytes((tmp_path / "a.json").read_bytes())
@@ -91,7 +91,7 @@ def test_what_lies_under_another_name_is_not_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("left", "served"), [(899, False), (900, True), (901, True)])
 def test_fifteen_minutes_must_be_left(tmp_path: Path, left: int, *, served: bool) -> None:
-    """A tool that starts now must not fail in the middle."""
+    """A tool that starts now must not fail in the middle of its work."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(seconds=left)))
     assert (cache.find("a", now=NOW) is not None) == served
@@ -99,14 +99,14 @@ def test_fifteen_minutes_must_be_left(tmp_path: Path, left: int, *, served: bool
 
 @pytest.mark.parametrize(("left", "lasts"), [(1, True), (0, False), (-1, False)])
 def test_credentials_are_of_no_use_at_their_end(tmp_path: Path, left: int, *, lasts: bool) -> None:
-    """Every server refuses them in that second, also for a caller who asks for no further time."""
+    """In the second of their expiry they are invalid, also if no further time is requested."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(seconds=left)))
     assert (cache.find("a", now=NOW, least=timedelta()) is not None) == lasts
 
 
 def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
-    """It may hold secrets, and nothing else would ever take it."""
+    """The file may contain secrets, and only the sweep removes it."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", NOW))
     (tmp_path / ".a.4711").write_text("secret")
@@ -129,7 +129,7 @@ def _as_anybody(machine: Machine, *words: str) -> "subprocess.CompletedProcess[s
 
 @pytest.fixture
 def closed(deploy: Machine) -> Callable[[str], Path]:
-    """Return how a folder of the machine's home is closed for writing."""
+    """Return the way to make a folder of the machine read-only."""
 
     def close(name: str) -> Path:
         folder = deploy.home / name
@@ -141,7 +141,7 @@ def closed(deploy: Machine) -> Callable[[str], Path]:
 
 
 def test_credentials_are_had_where_nothing_can_be_kept(deploy: Machine, closed: Callable[[str], Path]) -> None:
-    """A container's disk is often read-only; its tools need credentials all the same."""
+    """A container's disk is often read-only, but its tools need credentials."""
     closed(".cache")
     first = _as_anybody(deploy, "credential-process", "--profile", "deploy")
     assert (first.returncode, first.stderr) == (0, "")
@@ -154,14 +154,18 @@ def test_credentials_are_had_where_nothing_can_be_kept(deploy: Machine, closed: 
     [
         (".cache", ("login", "saml", "--assertion-file", "x"), "DAYPASS_CACHE_DIR"),
         (".aws", ("login", "saml", "--assertion-file", "x"), "AWS_CONFIG_FILE"),
-        (".aws", ("profile", "add", "q", "--role", "deploy", "--source-profile", "ann"), "Is the directory yours"),
-        (".aws", ("profile", "set", "ann", "region=us-west-2"), "Is the directory yours"),
+        (
+            ".aws",
+            ("profile", "add", "q", "--role", "deploy", "--source-profile", "ann"),
+            "Check the owner of the directory",
+        ),
+        (".aws", ("profile", "set", "ann", "region=us-west-2"), "Check the owner of the directory"),
     ],
 )
 def test_what_must_be_written_and_cannot_has_its_exit_code(
     deploy: Machine, closed: Callable[[str], Path], folder: str, words: tuple[str, ...], help_words: str
 ) -> None:
-    """9, before anybody signs in for it."""
+    """Exit code 9, before the person signs in."""
     closed(folder)
     done = _as_anybody(deploy, *words)
     assert (done.returncode, done.stdout) == (9, ""), done
@@ -171,7 +175,7 @@ def test_what_must_be_written_and_cannot_has_its_exit_code(
 
 @pytest.mark.parametrize("words", [("status",), ("status", "--check", "deploy"), ("logout", "--all")])
 def test_a_cache_that_may_not_be_read_is_a_sentence(deploy: Machine, words: tuple[str, ...]) -> None:
-    """Whatever the mode of the folder is, nothing is unexpected."""
+    """Every mode of the folder gives an ordinary message."""
     folder = deploy.home / ".cache"
     folder.mkdir()
     folder.chmod(0)

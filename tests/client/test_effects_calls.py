@@ -1,4 +1,4 @@
-"""What goes over the wire and what does not: `sts OPERATION`, the keys of the cache, and no telemetry."""
+"""Calls of `sts OPERATION`, the parameters in the cache key, and the absence of telemetry."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from daypass.testing.saml import Assertion, SamlIdentityProvider
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 ASSUME = ("assume", "deploy", "--profile", "ann", "--output", "process")
-# Every address that a process of Python connects to or looks up, one a line.
+# Log each address that a Python process connects to or looks up, one per line.
 WATCH = """
 import os, sys
 def watch(event, arguments):
@@ -32,7 +32,7 @@ def _key(machine: Machine, *words: str, **environment: str) -> str:
 
 
 def test_nothing_is_sent_but_to_the_server_that_is_named(machine: Machine) -> None:
-    """No telemetry: every connection of every command is to the one server, and no name is looked up."""
+    """No telemetry: all connections go to the one server, and no host name is looked up."""
     (machine.home / "sitecustomize.py").write_text(WATCH)
     watched = machine.home / "watched"
     environment = {"PYTHONPATH": str(machine.home), "WATCHED": str(watched)}
@@ -52,7 +52,7 @@ def test_nothing_is_sent_but_to_the_server_that_is_named(machine: Machine) -> No
     seen = set(watched.read_text().splitlines())
     assert f"socket.connect {place}" in seen
     assert seen <= {f"socket.connect {place}", f"socket.getaddrinfo {place}"}, seen
-    # What needs no answer asks nobody.
+    # Local commands make no calls.
     watched.unlink()
     for words in (
         ("--version",),
@@ -66,7 +66,7 @@ def test_nothing_is_sent_but_to_the_server_that_is_named(machine: Machine) -> No
     assert not watched.exists()
 
 
-# Each of these asks for something else than the plain wish.
+# Each of these differs from the plain request.
 OTHERS: tuple[tuple[str, ...], ...] = (
     ("--session-name", "other"),
     ("--duration", "50m"),
@@ -78,7 +78,7 @@ OTHERS: tuple[tuple[str, ...], ...] = (
 
 
 def test_what_is_kept_is_kept_by_every_parameter(machine: Machine) -> None:
-    """Each wish has its own answer, and the same wish the same."""
+    """Each request has its own entry, and the same request has the same one."""
     machine.iam.create_policy(
         PolicyName="none",
         PolicyDocument=json.dumps(
@@ -95,7 +95,7 @@ def test_what_is_kept_is_kept_by_every_parameter(machine: Machine) -> None:
 
 
 def test_no_cache_neither_uses_nor_keeps(machine: Machine, tmp_path: Path) -> None:
-    """And `DAYPASS_CACHE_DIR` and `XDG_CACHE_HOME` say where the rest is kept; `--fresh` replaces what is there."""
+    """`DAYPASS_CACHE_DIR` and `XDG_CACHE_HOME` select the folder; `--fresh` replaces an entry."""
     own, base = tmp_path / "own", tmp_path / "base"
     nothing = _key(machine, "--no-cache", DAYPASS_CACHE_DIR=str(own))
     assert not list(own.rglob("*.json"))
@@ -110,7 +110,7 @@ def test_no_cache_neither_uses_nor_keeps(machine: Machine, tmp_path: Path) -> No
 
 
 def test_keys_of_the_environment_are_part_of_what_is_kept(machine: Machine) -> None:
-    """Another key of the same person, by the same words, is another answer."""
+    """The same request with another key has another entry."""
     made = [machine.iam.create_access_key(UserName="ann")["AccessKey"]]
     kept = machine.credentials.read_text()
     keys = [
@@ -156,7 +156,7 @@ def test_each_operation_is_called_by_the_aws_cli_s_words(machine: Machine) -> No
 
 @pytest.mark.parametrize("output", ["json", "yaml", "text", "table"])
 def test_a_query_chooses_before_it_is_printed(machine: Machine, output: str) -> None:
-    """In every form; what is not there is null, as the AWS CLI has it."""
+    """In every format; a missing member is null, as in the AWS CLI."""
     words = ("sts", "get-caller-identity", "--profile", "ann", "--output", output)
     chosen = machine.good(*words, "--query", "{A: Account, N: Nothing}").out
     match output:
@@ -172,7 +172,7 @@ def test_a_query_chooses_before_it_is_printed(machine: Machine, output: str) -> 
 
 
 def test_a_response_and_a_token_are_inspected_by_the_command(machine: Machine, tmp_path: Path) -> None:
-    """Whole processes: the verdict is the exit code, and standard output says why."""
+    """Whole processes: the exit code is the verdict, and standard output has the reason."""
     idp = SamlIdentityProvider()
     metadata, response = tmp_path / "idp.xml", tmp_path / "response"
     metadata.write_text(idp.metadata_xml())
@@ -193,7 +193,7 @@ def test_a_response_and_a_token_are_inspected_by_the_command(machine: Machine, t
 
 
 def test_questions_are_never_put_on_a_stream(machine: Machine) -> None:
-    """With `--no-input` each command that would ask fails at once, and names the way without asking."""
+    """With `--no-input` a command that needs a prompt fails at once and names the option to use."""
     machine.good("profile", "add", "web", "--role", ROLE, "--issuer", "https://127.0.0.1:1", "--client-id", "c")
     machine.good("profile", "add", "corp", "--role", ROLE, "--saml")
     cases: tuple[tuple[tuple[str, ...], int, str], ...] = (

@@ -1,4 +1,4 @@
-"""`daypass profile`: every noun and option by what it writes, and `--dry-run` by what it does not."""
+"""`daypass profile`: each sub-command and option is tested by the changes that it makes."""
 
 import difflib
 import re
@@ -19,7 +19,7 @@ CHANGES: tuple[Change, ...] = (
     ("rename", "default", "team"),
     ("remove", "user"),
 )
-# What people have in these files: comments, odd sections, spellings and line ends, none of which is ours to change.
+# Content that must stay unchanged: comments, odd sections, spellings and newlines.
 ODD = b"""# mine
 [default]  ; the first
 region=eu-west-1
@@ -40,7 +40,7 @@ caf\xe9 = latin
 
 @pytest.fixture
 def odd(machine: Machine) -> Machine:
-    """Return a machine whose config file has odd things before and after."""
+    """Return a machine whose config file has unusual lines before and after the profile."""
     machine.config.write_bytes(ODD + b"\n" + machine.config.read_bytes() + b"# the end, without a line end")
     machine.credentials.write_bytes(b"; keys\r\n" + machine.credentials.read_bytes())
     return machine
@@ -63,7 +63,7 @@ def _shown(text: bytes) -> str:
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: "-".join(change[:2]))
 def test_a_dry_run_shows_exactly_what_would_change(odd: Machine, change: Change) -> None:
-    """The difference that it prints is the one that the same command then makes, but for the secrets."""
+    """The printed difference is the one that the same command then makes, except for secrets."""
     before = _texts(odd)
     shown = odd.good("profile", *change, "--dry-run")
     assert _texts(odd) == before
@@ -74,7 +74,7 @@ def test_a_dry_run_shows_exactly_what_would_change(odd: Machine, change: Change)
 
 
 def test_only_what_was_asked_for_changes(odd: Machine) -> None:
-    """Byte for byte: a setting that is set and taken away again leaves no trace."""
+    """Byte for byte: setting an option and removing it again leaves the file unchanged."""
     before = _texts(odd)
     odd.good("profile", "set", "user", "region=us-west-2")
     changed = odd.config.read_bytes()
@@ -88,11 +88,11 @@ def test_only_what_was_asked_for_changes(odd: Machine) -> None:
 
 
 def test_what_would_change_nothing_says_so(machine: Machine) -> None:
-    """A dry run of what is there already."""
-    assert machine.good("profile", "set", "ann", "region=eu-west-1", "--dry-run").out == "Nothing would change.\n"
+    """A dry run with the existing values."""
+    assert machine.good("profile", "set", "ann", "region=eu-west-1", "--dry-run").out == "No changes.\n"
 
 
-# What `profile add` is told -> what it writes beside what every profile has.
+# Options of `profile add` -> the settings that it writes besides the common ones.
 ADDED: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
     (
         ("--role", "1/x", "--source-profile", "ann", "--duration", "45m", "--session-name", "n", "--external-id", "e"),
@@ -138,7 +138,7 @@ ADDED: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
 
 
 def test_each_option_of_add_is_written(machine: Machine) -> None:
-    """And read again by `show`; the server stands in a services section that AWS's tools read."""
+    """`show` prints it again. The server is in a services section that AWS's tools read."""
     for number, (words, written) in enumerate(ADDED):
         name = f"new{number}"
         told = tuple(word.replace("1/x", f"{ACCOUNT}/x") for word in words)
@@ -155,19 +155,19 @@ def test_each_option_of_add_is_written(machine: Machine) -> None:
 REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("add", "ann", "--role", "r"), "already"),
     (("add", "new"), "--session"),
-    (("add", "new", "--session", "--saml", "--role", "r"), "Choose one"),
+    (("add", "new", "--session", "--saml", "--role", "r"), "Use only one of"),
     (("add", "new", "--role", f"{ROLE}r"), "source"),
     (("add", "new", "--role", f"{ROLE}a", "--role", f"{ROLE}b", "--source-profile", "ann", "--plain"), "one role"),
     (("add", "new", "--role", f"{ROLE}r", "--plain"), "--token-file"),
     (("set", "ann", "aws_secret_access_key=x"), "credentials file"),
     (("set", "ann", "AWS_ACCESS_KEY_ID=x"), "credentials file"),
     (("rename", "ann", "user"), "already"),
-    (("rename", "ann", "a]b"), "profile's name"),
+    (("rename", "ann", "a]b"), "profile name"),
 )
 
 
 def test_what_cannot_be_written_is_not(odd: Machine) -> None:
-    """Exit code 2, one sentence, and both files as they were."""
+    """Exit code 2, one sentence, and both files unchanged."""
     before = _texts(odd)
     for words, help_words in REFUSED:
         done = odd.daypass("profile", *words)
@@ -180,20 +180,20 @@ def test_what_cannot_be_written_is_not(odd: Machine) -> None:
 
 
 def test_a_profile_that_is_removed_is_gone_with_what_was_kept(machine: Machine) -> None:
-    """Its keys and its session too; who named it as a source is told."""
+    """Its keys and its session are removed too; profiles that used it as a source are named."""
     machine.good("profile", "add", "deploy", "--role", f"{ROLE}deploy", "--source-profile", "ann")
     machine.good("renew", "deploy")
     done = machine.good("profile", "remove", "deploy")
     assert machine.good("status", "--output", "json").json == []
     machine.good("profile", "add", "deploy", "--role", f"{ROLE}deploy", "--source-profile", "ann")
     done = machine.good("profile", "remove", "ann")
-    assert "deploy named it as their source" in done.err
+    assert "deploy used it as their source" in done.err
     assert "AKIA" not in machine.credentials.read_text()
     assert machine.good("profile", "list", "--output", "json", "--query", "[].Name").json == ["deploy"]
 
 
 def test_keys_are_written_only_with_a_secret_that_could_be_one(machine: Machine, tmp_path: Path) -> None:
-    """The secret comes from standard input; one that would break the file out of its line is refused."""
+    """The secret is read from standard input. One with a newline is rejected."""
     place: Callable[[str], dict[str, str]] = lambda name: {  # noqa: E731 - a name for the two files of one case
         "AWS_CONFIG_FILE": str(tmp_path / name / "config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / name / "credentials"),
@@ -214,7 +214,7 @@ def test_keys_are_written_only_with_a_secret_that_could_be_one(machine: Machine,
 
 
 def test_how_each_profile_gets_its_credentials_is_listed(odd: Machine) -> None:
-    """In every form of output; secrets are in none."""
+    """In every output format, without secrets."""
     rows = odd.good("profile", "list", "--output", "json").json
     assert {"Name": "user", "How": "role_arn with a source"} in rows
     assert {"Name": "ann", "How": "keys in the credentials file"} in rows

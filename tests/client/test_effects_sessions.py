@@ -1,4 +1,4 @@
-"""Roles and sessions: what each option of `assume`, `session-token` and `federation-token` makes of the session."""
+"""The effects of each option of `assume`, `session-token` and `federation-token` on the session."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/"
 READING = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}}
 )
-# One process that asks twice: what may the session do?
+# One process that makes two calls, to test the session's permissions.
 MAY = """
 import boto3, botocore.exceptions
 for call in ("list_users", "list_roles"):
@@ -41,7 +41,7 @@ def _about(hours: float) -> Any:
 
 
 def test_every_option_of_assume_reaches_the_role(machine: Machine) -> None:
-    """Name, duration, external id, source identity, tags: STS hears each under its own name."""
+    """STS gets the name, duration, external ID, source identity and tags."""
     trust = trusting(
         f"arn:aws:iam::{ACCOUNT}:root",
         Condition={
@@ -58,12 +58,12 @@ def test_every_option_of_assume_reaches_the_role(machine: Machine) -> None:
     told = _asked(machine, "AssumeRole")[-1]
     assert (told["DurationSeconds"], told["ExternalId"], told["SourceIdentity"]) == (5400, "e-1", "ann")
     assert told["Tags"] == [{"Key": "team", "Value": "blue"}]
-    # One of them wrong, and the role is not to be had.
+    # If one of them is wrong, the role cannot be assumed.
     assert machine.daypass(*[word.replace("e-1", "e-2") for word in words]).code == 4
 
 
 def test_the_parameters_of_a_chain_go_where_they_count(machine: Machine) -> None:
-    """Source identity to the first role; tags, policies and duration to the last; transitive tags from the first on."""
+    """Source identity to the first role; tags, policies and duration to the last; transitive tags from the first."""
     words = ("assume", "deploy", "second", "--profile", "ann", "--output", "process", "--source-identity", "ann")
     machine.good(*words, "--tag", "a=1", "--duration", "45m", "--policy", READING)
     first, last = _asked(machine, "AssumeRole")[-2:]
@@ -79,7 +79,7 @@ def test_the_parameters_of_a_chain_go_where_they_count(machine: Machine) -> None
 
 
 def test_no_session_is_short_unless_asked_for(machine: Machine) -> None:
-    """Never below half an hour by default: STS's own default lasts, and nothing shorter is asked for."""
+    """By default no duration is sent, so STS's own default of more than half an hour applies."""
     cases = ((("assume", "deploy"), 1), (("session-token",), 12), (("federation-token", "bob"), 12))
     for words, hours in cases:
         done = machine.good(*words, "--profile", "ann", "--output", "json")
@@ -88,7 +88,7 @@ def test_no_session_is_short_unless_asked_for(machine: Machine) -> None:
 
 
 def test_session_policies_limit_what_a_session_may(machine: Machine) -> None:
-    """From a file or a managed policy: each is in force when the command under `exec` asks."""
+    """A policy from a file and a managed policy both limit a command under `exec`."""
     file = machine.home / "policy.json"
     file.write_text(READING)
     arn = machine.iam.create_policy(PolicyName="reading", PolicyDocument=READING)["Policy"]["Arn"]
@@ -99,7 +99,7 @@ def test_session_policies_limit_what_a_session_may(machine: Machine) -> None:
 
 
 def test_a_federated_user_is_limited_by_the_policies_that_are_given(machine: Machine) -> None:
-    """GetFederationToken: the name, the duration, the tags and the policy are STS's to hear."""
+    """GetFederationToken gets the name, the duration, the tags and the policy."""
     words = ("federation-token", "bob", "--profile", "ann", "--tag", "team=blue", "--duration", "1h")
     lines = machine.good(*words, "--policy", READING, "--shell", "sh").out
     done = machine.run("sh", "-c", f"{lines}\naws sts get-caller-identity --query Arn --output text")
@@ -111,7 +111,7 @@ def test_a_federated_user_is_limited_by_the_policies_that_are_given(machine: Mac
 
 @pytest.fixture
 def device(machine: Machine, served: RunningServer) -> Authenticator:
-    """Give the machine's user an MFA device, once for the file's server, and a role that wants it."""
+    """Give the user an MFA device, once for the file's server, and create a role that requires it."""
     iam = machine.iam
     for known in iam.list_mfa_devices(UserName="ann")["MFADevices"]:
         iam.deactivate_mfa_device(UserName="ann", SerialNumber=known["SerialNumber"])
@@ -123,7 +123,7 @@ def device(machine: Machine, served: RunningServer) -> Authenticator:
 
 
 def test_a_session_of_one_s_own_counts_as_signed_in_with_mfa(machine: Machine, device: Authenticator) -> None:
-    """`session-token` with a code from a command is a source for what wants MFA, and asks once."""
+    """`session-token` runs the code command once, and its session can assume a role that requires MFA."""
     condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     trust = trusting(f"arn:aws:iam::{ACCOUNT}:root", Condition=condition)
     machine.iam.create_role(RoleName="careful", AssumeRolePolicyDocument=trust)
@@ -134,7 +134,7 @@ def test_a_session_of_one_s_own_counts_as_signed_in_with_mfa(machine: Machine, d
     assert _left(done).total_seconds() == _about(2)
     told = _asked(machine, "GetSessionToken")[-1]
     assert (told["SerialNumber"], told["DurationSeconds"]) == (device.serial, 7200)
-    # The same wish is answered out of the cache, without a code; the keys alone are not enough for the role.
+    # The same request uses the cache, without a code. The keys alone cannot assume the role.
     code.unlink()
     lines = machine.good(*words, "--duration", "2h", "--output", "env", "--shell", "sh", "--no-input").out
     assert done.json["Credentials"]["AccessKeyId"] in lines
@@ -148,7 +148,7 @@ def test_a_session_of_one_s_own_counts_as_signed_in_with_mfa(machine: Machine, d
     [("false", "exit code 1"), ("/nonexistent", "cannot be run"), ("echo 12", "six digits")],
 )
 def test_a_command_that_gives_no_code_is_named(machine: Machine, command: str, help_words: str) -> None:
-    """It failed, it is not there, or what it printed is no code."""
+    """It failed, it does not exist, or its output is not a code."""
     done = machine.daypass("session-token", "--profile", "ann", "--mfa-serial", "x" * 9, "--mfa-command", command)
     assert (done.code, done.out, len(done.err.splitlines())) == (5 if "digits" in help_words else 6, "", 1), done
     assert help_words in done.err
@@ -172,7 +172,7 @@ def test_what_is_saved_is_a_profile_that_works(
 
 
 def test_a_tag_that_is_none_is_refused(machine: Machine, tmp_path: Path) -> None:
-    """Before anything is asked of STS; nothing is kept either."""
+    """The command fails before it calls STS, and caches no entry."""
     done = machine.daypass("assume", "deploy", "--profile", "ann", "--tag", "blue", DAYPASS_CACHE_DIR=str(tmp_path))
-    assert (done.code, done.out, done.err) == (2, "", "daypass: A tag is KEY=VALUE.\n")
+    assert (done.code, done.out, done.err) == (2, "", "daypass: A tag must have the form KEY=VALUE.\n")
     assert not list(tmp_path.rglob("*.json"))

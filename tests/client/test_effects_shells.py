@@ -1,4 +1,4 @@
-"""Credentials where they are used: `env`, `exec`, `shell`, `console` and `completion`, in the shells that are there."""
+"""Credentials in use: `env`, `exec`, `shell`, `console` and `completion`, in the installed shells."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ SET = (
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_IAM",
 )
-# What would make other credentials win, as a person may have it from yesterday.
+# Leftover variables that would select other credentials.
 OLD = {
     "AWS_PROFILE": "old",
     "AWS_DEFAULT_PROFILE": "old",
@@ -52,7 +52,7 @@ def _seen(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "fish"])
 def test_a_shell_that_reads_the_lines_has_these_credentials_and_no_others(machine: Machine, shell: str) -> None:
-    """Everything that could win over them is taken away; and `--unset` takes out every key again."""
+    """All variables that could override them are unset; `--unset` removes every key again."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     form = "fish" if shell == "fish" else "sh"
@@ -70,7 +70,7 @@ def test_a_shell_that_reads_the_lines_has_these_credentials_and_no_others(machin
 
 
 def test_the_lines_are_those_of_the_person_s_shell(machine: Machine) -> None:
-    """By SHELL where none is named; what is cleared stands before what is set, in the form of each."""
+    """SHELL selects the shell by default. In each form, `unset` commands come first."""
     machine.good("assume", "deploy", "--profile", "ann")
     forms = {
         "sh": ("unset AWS_PROFILE", "export AWS_ACCESS_KEY_ID=ASIA"),
@@ -91,18 +91,18 @@ def test_the_lines_are_those_of_the_person_s_shell(machine: Machine) -> None:
 
 
 def test_the_keys_of_a_profile_itself_are_printed_without_a_role(machine: Machine) -> None:
-    """Keys that last have no token and no end; nothing is printed of an expiry that is not."""
+    """Long-term keys have no token and no expiry, so no expiry is printed."""
     lines = machine.good("env", "--profile", "ann", "--shell", "sh").out
     assert "export AWS_ACCESS_KEY_ID=AKIA" in lines
     assert "AWS_SESSION_TOKEN" not in lines
     assert "AWS_CREDENTIAL_EXPIRATION" not in lines
     refused = machine.daypass("env", "--profile", "ann", "--duration", "1h")
     assert (refused.code, refused.out) == (2, "")
-    assert "name one with --role" in refused.err
+    assert "Name one with --role" in refused.err
 
 
 def test_exec_clears_all_that_could_win(machine: Machine) -> None:
-    """The child has what `env` would give it, and what is no credential stays as it was."""
+    """The child has the variables of `env`; variables that are not credentials stay unchanged."""
     done = machine.daypass("exec", *WORDS, "--", "env", **OLD, AWS_PAGER="less", DAYPASS_SESSION="old")
     seen = _seen(done.out)
     assert not set(OLD) & set(seen)
@@ -122,7 +122,7 @@ with urllib.request.urlopen(asked) as answer:
 
 @pytest.mark.parametrize("command", ["exec", "shell"])
 def test_the_loopback_endpoint_answers_as_a_container_s_does(machine: Machine, command: str) -> None:
-    """On 127.0.0.1 alone, with the members that SDKs read, kept by nobody; and no key is in the environment."""
+    """It listens on 127.0.0.1 only, has the members that SDKs read, and no key is in the environment."""
     script = machine.home / "ask.py"
     script.write_text(ASK)
     if command == "exec":
@@ -139,17 +139,17 @@ def test_the_loopback_endpoint_answers_as_a_container_s_does(machine: Machine, c
 
 
 def test_a_shell_of_one_s_own_has_the_credentials_and_its_exit_code(machine: Machine) -> None:
-    """It is the person's own shell; leaving it leaves them behind."""
+    """It is the person's own shell. Its credentials end with it."""
     script = "aws sts get-caller-identity --query Arn --output text; exit 5\n"
     done = machine.daypass("shell", *WORDS, stdin=script, SHELL="/bin/sh", AWS_PROFILE="old")
     assert (done.code, done.out.startswith(DEPLOY)) == (5, True), done
     gone = machine.daypass("shell", *WORDS, SHELL="/nonexistent/sh")
     assert (gone.code, gone.out) == (127, "")
-    assert "no command /nonexistent/sh" in gone.err
+    assert "Command /nonexistent/sh was not found" in gone.err
 
 
 def test_an_interrupted_job_decides_for_itself(machine: Machine) -> None:
-    """Ctrl-C at a terminal is the child's: daypass stays until it has ended, and says what it said."""
+    """Ctrl-C at a terminal goes to the child: daypass waits for its end and returns its exit code."""
     script = 'trap "exit 9" INT; echo ready >/dev/tty; while :; do read line </dev/tty; done'
     seated = Seated(machine, "daypass", "exec", *WORDS, "--", "sh", "-c", script)
     seated.sees("ready")
@@ -169,7 +169,7 @@ def _sign_in_host(status: int, body: bytes) -> Iterator[tuple[str, list[dict[str
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
     with HTTPServer(("127.0.0.1", 0), Host) as server:
         thread = Thread(target=server.serve_forever, args=(0.02,))
@@ -182,7 +182,7 @@ def _sign_in_host(status: int, body: bytes) -> Iterator[tuple[str, list[dict[str
 
 
 def test_the_sign_in_host_is_found_where_it_is_configured(machine: Machine) -> None:
-    """In the profile or the environment; the destination stands in the link, and `--open` gives it to the browser."""
+    """In the profile or the environment. The link has the destination, and `--open` opens it in the browser."""
     page = "https://console.example.com/home"
     opened = machine.home / "opened"
     browser = machine.home / "browser"
@@ -203,7 +203,7 @@ def test_the_sign_in_host_is_found_where_it_is_configured(machine: Machine) -> N
 
 
 def test_a_console_link_is_refused_with_what_helps(machine: Machine) -> None:
-    """No host, keys that last, a host that says no, a host in the clear, and a host that is not there."""
+    """No host, long-term keys, a host that refuses, a host without TLS, and an unreachable host."""
     with _sign_in_host(400, b"{}") as (host, _):
         cases: list[tuple[tuple[str, ...], int, str]] = [
             (WORDS, 6, "--sign-in-url"),
@@ -231,7 +231,7 @@ def test_a_console_link_is_refused_with_what_helps(machine: Machine) -> None:
     ],
 )
 def test_a_real_shell_takes_the_completion(machine: Machine, shell: str, script: str, shown: str) -> None:
-    """The printed lines are run in the shell that they are for, and it completes with them."""
+    """The printed script is run in its shell, which then completes commands."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     done = machine.run(shell, "-c", script, "daypass")
@@ -239,7 +239,7 @@ def test_a_real_shell_takes_the_completion(machine: Machine, shell: str, script:
 
 
 def test_options_and_choices_are_completed_too(machine: Machine) -> None:
-    """A shell asks for the words after a command; so do the nouns of a group."""
+    """The words after a command are completed, and so are the sub-commands of a group."""
     for words, expected in (
         ("daypass env --sh", "--shell"),
         ("daypass profile re", "rename"),

@@ -1,4 +1,4 @@
-"""Where am I: `whoami`, `status`, `roles`, `renew` and `logout`, each judged by what it says of a real machine."""
+"""`whoami`, `status`, `roles`, `renew` and `logout`, tested by their output on a real machine."""
 
 import json
 import re
@@ -15,7 +15,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 
 @pytest.fixture
 def deploy(machine: Machine) -> Machine:
-    """Return a machine with two profiles of Daypass, of which nothing is kept yet."""
+    """Return a machine with two profiles of Daypass and an empty cache."""
     for name in ("deploy", "other"):
         machine.good(
             "profile", "add", name, "--role", f"{ROLE}deploy", "--source-profile", "ann", "--session-name", name
@@ -24,13 +24,13 @@ def deploy(machine: Machine) -> Machine:
 
 
 def _lines(text: str) -> dict[str, str]:
-    """Return what `whoami` says, by the word before it."""
+    """Return the lines of `whoami` by their labels."""
     pairs = (re.split(r" {2,}", line.strip(), maxsplit=1) for line in text.splitlines())
     return {name: said for name, said in pairs}  # noqa: C416 - each is a list of two
 
 
 def test_whoami_says_who_with_which_key_from_where_and_until_when(machine: Machine) -> None:
-    """Keys that last are said to last; the server that answered is named."""
+    """Long-term keys are shown as such; the endpoint is named."""
     said = _lines(machine.good("whoami", "--profile", "ann").out)
     key_id = machine.credentials.read_text().split("aws_access_key_id = ")[1].split()[0]
     assert said == {
@@ -40,18 +40,18 @@ def test_whoami_says_who_with_which_key_from_where_and_until_when(machine: Machi
         "with the key": key_id,
         "from": "profile ann: keys in the credentials file",
         "at": machine.server.url,
-        "until": "somebody deletes the key",
+        "until": "the key is deleted",
     }
     assert said["user id"].startswith("AIDA")
 
 
 def test_whoami_knows_when_a_session_ends_and_what_it_shadows(deploy: Machine) -> None:
-    """A process's session says its end; a profile that is named sets the keys of the environment aside."""
+    """The session of a process has its expiry; --profile overrides the keys of the environment."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x" * 40}
     done = deploy.good("whoami", "--profile", "deploy", "--output", "json", **keys).json
     assert done["Arn"].startswith(DEPLOY)
     assert done["From"] == "profile deploy: credential_process"
-    assert done["Shadowed"] == ["AWS_ACCESS_KEY_ID in the environment, set aside by --profile deploy"]
+    assert done["Shadowed"] == ["AWS_ACCESS_KEY_ID in the environment, overridden by --profile deploy"]
     left = datetime.fromisoformat(done["Expires"]) - datetime.now(UTC)
     assert timedelta(minutes=55) < left <= timedelta(hours=1, minutes=1)
     said = _lines(deploy.good("whoami", AWS_PROFILE="deploy").out)
@@ -60,11 +60,11 @@ def test_whoami_knows_when_a_session_ends_and_what_it_shadows(deploy: Machine) -
 
 
 def test_whoami_names_the_place_of_keys_that_are_refused(machine: Machine) -> None:
-    """The sentence of the refusal says where the key is from, and what else there would be."""
+    """The message names the source of the key and the sources that it overrides."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x" * 40}
     done = machine.daypass("whoami", AWS_PROFILE="ann", **keys)
     assert (done.code, done.out) == (4, ""), done
-    assert "The key is from AWS_ACCESS_KEY_ID in the environment, which shadows profile ann" in done.err
+    assert "The key is from AWS_ACCESS_KEY_ID in the environment, which overrides profile ann" in done.err
     assert len(done.err.splitlines()) == 1
 
 
@@ -76,7 +76,7 @@ def test_whoami_names_the_place_of_keys_that_are_refused(machine: Machine) -> No
     ],
 )
 def test_whoami_names_each_kind_of_place(deploy: Machine, setting: str, where: str) -> None:
-    """In words that a person finds again in the file."""
+    """The text is one that a person finds again in the file."""
     with deploy.config.open("a") as config:
         config.write(f"[profile p]\nendpoint_url = {deploy.server.url}\nregion = eu-west-1\n")
         config.write(setting.format(role=ROLE) + "\n")
@@ -86,8 +86,8 @@ def test_whoami_names_each_kind_of_place(deploy: Machine, setting: str, where: s
 
 
 def test_status_lists_what_is_kept_and_logout_forgets_it(deploy: Machine) -> None:
-    """`renew --all` fetches for every profile; `logout` forgets those that are named, and the profiles stay."""
-    assert deploy.daypass("status").err == "Nothing is kept; `daypass login` or `daypass assume` begins.\n"
+    """`renew --all` refreshes every profile; `logout` deletes the named ones' sessions, and profiles stay."""
+    assert deploy.daypass("status").err == "No cached sessions. Run `daypass login` or `daypass assume`.\n"
     renewed = deploy.good("renew", "--all").out.splitlines()
     assert [line.partition(":")[0] for line in renewed] == ["deploy", "other"]
     assert f"{DEPLOY}other, for " in renewed[1]
@@ -97,12 +97,12 @@ def test_status_lists_what_is_kept_and_logout_forgets_it(deploy: Machine) -> Non
     ]
     assert re.fullmatch(r"59 min|1 h", rows[0]["Left"])
     assert deploy.daypass("status", "--check").code == 0
-    assert re.fullmatch(r"1 session .*forgotten\.\n", deploy.good("logout", "other").err)
+    assert re.fullmatch(r"Deleted 1 cached session.*\.\n", deploy.good("logout", "other").err)
     assert deploy.daypass("status", "--check", "other").code == 3
     check = deploy.daypass("status", "--check", "deploy")
     assert (check.code, check.out, check.err) == (0, "", "")
     assert "[profile other]" in deploy.config.read_text()
-    assert re.fullmatch(r"1 session .*forgotten\.\n", deploy.good("logout", "--all").err)
+    assert re.fullmatch(r"Deleted 1 cached session.*\.\n", deploy.good("logout", "--all").err)
     assert deploy.good("status", "--output", "json").json == []
 
 
@@ -114,7 +114,7 @@ def _backdate(machine: Machine) -> None:
 
 
 def test_status_tells_an_expired_session_from_none(deploy: Machine) -> None:
-    """5 for what has expired, 3 where one of several is not there; `renew` gets another."""
+    """5 for an expired session, 3 if one of several is missing; `renew` gets another."""
     deploy.good("renew", "deploy")
     _backdate(deploy)
     assert deploy.daypass("status", "--check", "deploy").code == 5
@@ -125,15 +125,15 @@ def test_status_tells_an_expired_session_from_none(deploy: Machine) -> None:
 
 
 def test_what_cannot_be_is_said_with_the_next_step(deploy: Machine) -> None:
-    """One sentence, and nothing on standard output."""
+    """One sentence, and no standard output."""
     cases: tuple[tuple[tuple[str, ...], int, str], ...] = (
-        (("renew",), 2, "there are: deploy, other"),
-        (("renew", "ann"), 2, "asks Daypass for nothing"),
+        (("renew",), 2, "Known profiles: deploy, other"),
+        (("renew", "ann"), 2, "does not get credentials from Daypass"),
         (("renew", "nobody"), 6, "daypass profile add"),
         (("logout",), 2, "--all"),
-        (("logout", "nobody"), 6, "There is no profile"),
-        (("status", "--check", "nobody"), 6, "There is no profile"),
-        (("whoami", "--profile", "nobody"), 6, "There is no profile"),
+        (("logout", "nobody"), 6, "does not exist"),
+        (("status", "--check", "nobody"), 6, "does not exist"),
+        (("whoami", "--profile", "nobody"), 6, "does not exist"),
     )
     for words, code, help_words in cases:
         done = deploy.daypass(*words)
@@ -142,7 +142,7 @@ def test_what_cannot_be_is_said_with_the_next_step(deploy: Machine) -> None:
 
 
 def test_roles_are_those_of_profiles_and_of_the_account(deploy: Machine, tmp_path: Path) -> None:
-    """Each with where it was found; a file that is no assertion is refused."""
+    """Each role has its source; a file that is not an assertion is rejected."""
     assert deploy.good("roles").out.splitlines() == [
         f"{ROLE}deploy  profile deploy",
         f"{ROLE}deploy  profile other",

@@ -12,7 +12,7 @@ WORDS = ("exec", "--profile", "ann", "--role", "deploy")
 
 
 def test_the_child_s_exit_code_is_passed_on(machine: Machine) -> None:
-    """Whatever the child says is what the caller hears."""
+    """The exit code is the child's."""
     assert machine.daypass(*WORDS, "--", "sh", "-c", "exit 42").code == 42
 
 
@@ -27,17 +27,17 @@ def test_the_child_s_exit_code_is_passed_on(machine: Machine) -> None:
     ],
 )
 def test_own_failures_have_codes_of_their_own(machine: Machine, words: tuple[str, ...], code: int) -> None:
-    """125 is daypass, 126 a command that cannot be run, 127 one that is not there, 128+n a signal."""
+    """125 for daypass, 126 for a command that cannot be run, 127 for a missing one, 128+n for a signal."""
     assert machine.daypass(*words).code == code
 
 
 def test_standard_input_is_the_child_s(machine: Machine) -> None:
-    """Nothing of it is read on the way."""
+    """Daypass does not read it."""
     assert machine.daypass(*WORDS, "--", "cat", stdin="all of it\n").out == "all of it\n"
 
 
 def test_inherited_credentials_are_cleared(machine: Machine) -> None:
-    """The child sees one set of credentials, and the settings that are none stay."""
+    """The child has one set of credentials; other settings stay."""
     inherited = {
         "AWS_PROFILE": "ann",
         "AWS_SECURITY_TOKEN": "old",
@@ -52,7 +52,7 @@ def test_inherited_credentials_are_cleared(machine: Machine) -> None:
 
 
 def test_a_signal_reaches_the_child(machine: Machine) -> None:
-    """SIGTERM sent to daypass ends the child in its own way."""
+    """SIGTERM to daypass ends the child, which handles it itself."""
     script = 'trap "echo caught; exit 7" TERM; echo ready; while :; do sleep 0.05; done'
     process = subprocess.Popen(
         ["daypass", *WORDS, "--", "sh", "-c", script], env=machine.environment, stdout=subprocess.PIPE, text=True
@@ -64,7 +64,7 @@ def test_a_signal_reaches_the_child(machine: Machine) -> None:
 
 
 def test_a_long_job_is_served_on_loopback(machine: Machine) -> None:
-    """The real AWS CLI takes its keys from the endpoint; none is in its environment."""
+    """The real AWS CLI gets its keys from the endpoint, not from its environment."""
     script = "env | grep -c ^AWS_ACCESS_KEY_ID; aws sts get-caller-identity"
     done = machine.daypass(*WORDS, "--server", "--", "sh", "-c", script)
     count, _, rest = done.out.partition("\n")
@@ -74,7 +74,7 @@ def test_a_long_job_is_served_on_loopback(machine: Machine) -> None:
 
 @pytest.mark.parametrize("change", ['-H "Authorization: wrong"', "", '-H "Host: evil.example" -H "Authorization: $T"'])
 def test_the_loopback_endpoint_answers_its_job_alone(machine: Machine, change: str) -> None:
-    """Without the token, or under another name, there is nothing to be had."""
+    """A request without the token, or with another Host, is rejected."""
     program = (
         "import os, sys, urllib.request, urllib.error\n"
         "headers = dict(each.split(': ', 1) for each in sys.argv[1:])\n"

@@ -1,4 +1,4 @@
-"""`daypass login` and the portal: a person clicks in a real browser, and the command has credentials."""
+"""`daypass login` with the portal: a person clicks in a real browser, and the command gets credentials."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ class Waiting:
         self.said = ""
 
     def says(self, pattern: str) -> str:
-        """Return what the command says that matches."""
+        """Return the matching output of the command."""
         assert self.process.stderr is not None
         for line in iter(self.process.stderr.readline, ""):
             self.said += line
@@ -51,14 +51,14 @@ class Waiting:
 
 @pytest.fixture
 def machine(tmp_path: Path, portal: Portal) -> Machine:
-    """Return a machine of a person with no keys at all, whose browser the test plays."""
+    """Return a machine without keys, whose browser the test plays."""
     home = tmp_path / "home"
     home.mkdir()
     return Machine(home, portal.server, {"BROWSER": "true %s"})
 
 
 def test_a_click_on_this_machine(machine: Machine, portal: Portal, visit: Visit) -> None:
-    """The page shows the code that the terminal shows; then every tool is somebody."""
+    """The page shows the same code as the terminal; afterwards every tool has credentials."""
     waiting = Waiting(machine)
     code, url = waiting.says(r"the code ([A-Z]{4}-[A-Z]{4})"), waiting.says(r"(http\S+)")
     page = visit(url)
@@ -71,9 +71,9 @@ def test_a_click_on_this_machine(machine: Machine, portal: Portal, visit: Visit)
 
 
 def test_a_code_typed_elsewhere(machine: Machine, portal: Portal, visit: Visit) -> None:
-    """In a shell without a display, any browser will do."""
+    """In a shell without a display, any browser can be used."""
     waiting = Waiting(machine, "--via", "device", "--profile", "far")
-    line = waiting.says(r"(open \S+ and type the code \S+)\.")
+    line = waiting.says(r"(open \S+ and enter the code \S+)\.")
     _, url, *_, code = line.split()
     page = visit(url)
     page.get_by_label("Code").fill(code)
@@ -86,7 +86,7 @@ def test_a_code_typed_elsewhere(machine: Machine, portal: Portal, visit: Visit) 
 
 
 def test_every_role_at_once(machine: Machine, portal: Portal, visit: Visit) -> None:
-    """With --all the assertion comes sealed to the command, which redeems it for each role."""
+    """With --all the command gets the encrypted assertion and redeems it for each role."""
     waiting = Waiting(machine, "--all")
     page = visit(waiting.says(r"(http\S+)"))
     sign_in(page, portal)
@@ -97,7 +97,7 @@ def test_every_role_at_once(machine: Machine, portal: Portal, visit: Visit) -> N
 
 
 def test_an_assertion_is_taken_to_another_sts(tmp_path: Path, portal: Portal, visit: Visit) -> None:
-    """The portal relays it to the command that began, sealed; that one redeems it elsewhere, as it would at AWS."""
+    """The portal sends the encrypted assertion to the command, which redeems it at another STS, as for AWS."""
     recipients = Config(saml_recipients=(f"{portal.url}/saml",))
     with running_server(account="345678901234", config=recipients) as elsewhere:
         pairs = furnish(client_factory(elsewhere)("iam"), portal.idp, {"far": 3_600})

@@ -1,4 +1,4 @@
-"""Editing an AWS configuration file: one section changes, every other byte stays."""
+"""Editing an AWS configuration file: one section changes, all other bytes stay."""
 
 import configparser
 import re
@@ -45,7 +45,7 @@ def test_a_new_section_follows_a_blank_line() -> None:
 
 
 def test_a_removed_option_takes_its_nested_lines_along() -> None:
-    """What is indented below an option is its value."""
+    """Lines that are indented below an option are its value."""
     changed = set_options(ODD, "default", {"s3": None})
     assert "max_concurrent" not in changed
     assert "# mine" in changed

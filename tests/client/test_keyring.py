@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.client.machine import Machine
 
-# A desktop's keyring, as a file; DESKTOP says what state it is in.
+# A desktop's keyring in a file; DESKTOP sets its state.
 BACKEND = """
 import json, os, pathlib
 from keyring.backend import KeyringBackend
@@ -50,7 +50,7 @@ class Keyring(KeyringBackend):
 
 @pytest.fixture
 def desktop(machine: Machine) -> Machine:
-    """Return a machine with a keyring that is wanted, and a profile that keeps something."""
+    """Return a machine with a keyring that is switched on, and a profile that caches credentials."""
     folder = machine.home / "python"
     folder.mkdir()
     (folder / "desktop.py").write_text(BACKEND)
@@ -65,18 +65,18 @@ def process(machine: Machine, **environment: str) -> Any:
 
 
 def in_keyring(machine: Machine) -> dict[str, str]:
-    """Return what lies in the keyring."""
+    """Return the content of the keyring."""
     path = machine.home / "keyring.json"
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def in_files(machine: Machine) -> str:
-    """Return what lies in the cache's files."""
+    """Return the content of the cache files."""
     return "".join(path.read_text() for path in (machine.home / ".cache/daypass/credentials").glob("*.json"))
 
 
 def test_secrets_lie_in_the_keyring_and_in_no_file(desktop: Machine) -> None:
-    """The second answer is the first, and comes from there; the file says what it is, and no secret."""
+    """The second result is the first one, from the keyring. The file has only the members that are not secret."""
     first = process(desktop).json
     assert process(desktop).json == first
     (kept,) = in_keyring(desktop).values()
@@ -88,14 +88,14 @@ def test_secrets_lie_in_the_keyring_and_in_no_file(desktop: Machine) -> None:
 
 
 def test_what_is_kept_is_listed_without_asking_the_keyring(desktop: Machine) -> None:
-    """A desktop may ask the person for each secret; `status` and `whoami` need none."""
+    """A desktop may prompt for each secret; `status` and `whoami` do not read secrets."""
     assert process(desktop).code == 0
     row = desktop.good("status", "--output", "json", DESKTOP="locked").json[0]
     assert (row["Profile"], row["Left"]) == ("deploy", "59 min")
 
 
 def test_logging_out_takes_it_out_of_the_keyring(desktop: Machine) -> None:
-    """Nothing is left in either place, and an entry that is gone already is no failure."""
+    """Both places are empty afterwards; an entry that is already deleted is not an error."""
     assert process(desktop).code == 0
     desktop.good("logout", "deploy")
     assert (in_keyring(desktop), in_files(desktop)) == ({}, "")
@@ -108,7 +108,7 @@ def test_logging_out_takes_it_out_of_the_keyring(desktop: Machine) -> None:
 
 @pytest.mark.parametrize("entry", ["", "null", "[]", "{", '{"AccessKeyId": "x"}', '{"AccessKeyId": 1}', "\x1b", "7"])
 def test_an_entry_that_cannot_be_read_is_fetched_anew(desktop: Machine, entry: str) -> None:
-    """Another program may have written there; the next answer is good, and kept again."""
+    """Another program may have changed it. The next credentials are valid and stored again."""
     first = process(desktop).json
     kept = dict.fromkeys(in_keyring(desktop), entry)
     (desktop.home / "keyring.json").write_text(json.dumps(kept))
@@ -120,7 +120,7 @@ def test_an_entry_that_cannot_be_read_is_fetched_anew(desktop: Machine, entry: s
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}, 6, "There is no keyring on this machine"),
+        ({"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}, 6, "This machine has no keyring"),
         ({"PYTHON_KEYRING_BACKEND": "nosuch.Keyring"}, 6, "does not work (ModuleNotFoundError"),
         ({"PYTHON_KEYRING_BACKEND": "desktop.Other"}, 6, "does not work (AttributeError"),
         ({"DESKTOP": "locked"}, 9, "The keyring is locked"),
@@ -128,14 +128,14 @@ def test_an_entry_that_cannot_be_read_is_fetched_anew(desktop: Machine, entry: s
     ],
 )
 def test_a_keyring_that_fails_is_one_sentence(desktop: Machine, change: dict[str, str], code: int, words: str) -> None:
-    """Whether something is kept there or not: the exit code, the reason, and the way out."""
+    """With or without an entry: the exit code, the reason, and the next step."""
     for _ in range(2):
         done = process(desktop, **change)
         assert (done.code, done.out) == (code, ""), done
         assert done.err.startswith("daypass: ")
         assert len(done.err.splitlines()) == 1
         assert words in done.err
-        assert "unset DAYPASS_KEYRING" in done.err
+        assert "unset daypass_keyring" in done.err.lower()
         assert process(desktop).code == 0
 
 
@@ -148,7 +148,7 @@ def test_a_keyring_that_is_not_installed_is_one_sentence(desktop: Machine) -> No
 
 
 def test_who_wants_it_no_longer_gets_a_file(desktop: Machine) -> None:
-    """What lies in a keyring that cannot be read is fetched anew, and kept in a file of its owner's."""
+    """If the keyring is switched off and unreadable, credentials are requested again and stored in a file."""
     first = process(desktop).json
     without = replace(desktop, more={**desktop.more, "DAYPASS_KEYRING": "", "DESKTOP": "locked"})
     second = process(without).json
@@ -158,7 +158,7 @@ def test_who_wants_it_no_longer_gets_a_file(desktop: Machine) -> None:
 
 
 def test_nobody_signs_in_for_a_keyring_that_is_locked(desktop: Machine, tmp_path: Path) -> None:
-    """It is tried before the person is sent to a browser."""
+    """The keyring is tested before the browser opens."""
     token = tmp_path / "assertion"
     token.write_text("PHg+")
     done = desktop.daypass("login", "saml", "--assertion-file", str(token), DESKTOP="locked")

@@ -1,4 +1,4 @@
-"""`daypass login` with no server named: the only one that the profiles know, and none for what is meant for AWS."""
+"""`daypass login` without a server: it uses the only server in the profiles, but not for requests to AWS."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ BY_SERVER = (("login",), ("login", "saml"), ("login", "oidc"), ("login", "saml",
 
 
 def until_it_waits(machine: Machine, *words: str, **more: str) -> list[str]:
-    """Return what a sign-in says before it waits for its person, who does not come."""
+    """Return the output of a sign-in until it waits for the person."""
     process = subprocess.Popen(
         ["daypass", *words, "--via", "device"],
         env={**machine.environment, **more},
@@ -31,7 +31,7 @@ def until_it_waits(machine: Machine, *words: str, **more: str) -> list[str]:
         assert process.stderr is not None
         for line in iter(process.stderr.readline, ""):
             said.append(line)
-            if "type the code" in line:
+            if "enter the code" in line:
                 break
         process.kill()
     return said
@@ -39,15 +39,15 @@ def until_it_waits(machine: Machine, *words: str, **more: str) -> list[str]:
 
 @pytest.mark.parametrize("words", BY_SERVER)
 def test_the_only_server_is_signed_in_at(machine: Machine, words: tuple[str, ...]) -> None:
-    """It is said, past standard output, where it goes."""
+    """Standard error names the server."""
     first, second = until_it_waits(machine, *words)
-    assert first == f"daypass: Signing in at {machine.server.url}, the only server that your profiles know.\n"
+    assert first == f"daypass: Signing in to {machine.server.url}, the only server in your profiles.\n"
     assert f"{machine.server.url}/" in second
 
 
 @pytest.mark.parametrize("words", BY_SERVER)
 def test_of_several_none_is_guessed(machine: Machine, words: tuple[str, ...]) -> None:
-    """A sentence lists them and names the option."""
+    """The message lists the servers and names the option."""
     with machine.config.open("a") as config:
         config.write(OTHER)
     done = machine.daypass(*words, "--via", "device")
@@ -59,7 +59,7 @@ def test_of_several_none_is_guessed(machine: Machine, words: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("named", ["variable", "profile"])
 def test_a_server_that_is_named_is_not_guessed(machine: Machine, named: str) -> None:
-    """The variables and the profile at hand say it, as they do for every AWS tool."""
+    """The variables and the current profile set the server, as for every AWS tool."""
     with machine.config.open("a") as config:
         config.write(OTHER)
     there = {"AWS_ENDPOINT_URL_STS": machine.server.url} if named == "variable" else {"AWS_PROFILE": "ann"}
@@ -68,10 +68,10 @@ def test_a_server_that_is_named_is_not_guessed(machine: Machine, named: str) -> 
 
 
 def test_who_asks_for_no_configured_endpoints_gets_none(machine: Machine) -> None:
-    """AWS's own switch holds here too."""
+    """AWS's own switch applies here too."""
     done = machine.daypass("login", "--via", "device", AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="true")
     assert (done.code, done.out) == (2, ""), done
-    assert "no server to sign in at" in done.err
+    assert "No server to sign in to" in done.err
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_who_asks_for_no_configured_endpoints_gets_none(machine: Machine) -> Non
     ],
 )
 def test_a_proof_at_hand_goes_where_it_is_meant_to_go(method: str, wanted: dict[str, str], file: str) -> None:
-    """A token or an assertion that names no endpoint is for AWS: it is shown to no other server."""
+    """A token or an assertion without an endpoint is for AWS and is not sent to another server."""
     assert not is_by_server(method, Wanted(method, **wanted), {"assertion_file": file})  # type: ignore[arg-type] # texts
 
 
@@ -118,7 +118,7 @@ def test_aws_itself_is_no_server_to_sign_in_at(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["renew", "logout"])
 def test_the_profile_at_hand_is_meant(machine: Machine, command: str) -> None:
-    """With no name, AWS_PROFILE says which; without it a sentence says what to name."""
+    """Without a name, AWS_PROFILE selects the profile; without it a message lists the options."""
     machine.good("profile", "add", "deploy", "--role", "deploy", "--source-profile", "ann")
     machine.good("credential-process", "--profile", "deploy")
     nobody = machine.daypass(command)
@@ -132,9 +132,9 @@ def test_the_profile_at_hand_is_meant(machine: Machine, command: str) -> None:
 
 
 def test_logout_forgets_the_profile_at_hand_and_no_other(machine: Machine) -> None:
-    """It says whose session it was."""
+    """The message names the profile."""
     for name in ("deploy", "other"):
         machine.good("profile", "add", name, "--role", "deploy", "--source-profile", "ann")
         machine.good("credential-process", "--profile", name)
-    assert machine.good("logout", AWS_PROFILE="deploy").err == "1 session of deploy is forgotten.\n"
+    assert machine.good("logout", AWS_PROFILE="deploy").err == "Deleted 1 cached session of deploy.\n"
     assert machine.good("status", "--check", "other").code == 0

@@ -25,7 +25,7 @@ from daypass.testing.server import RunningServer, running_server
 CLIENT = "daypass-cli"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/"
-# A browser without a face: it opens the page and goes wherever it is sent.
+# A scripted browser: it opens the page and follows redirects.
 BROWSER = """#!/usr/bin/env python3
 import os, ssl, sys, urllib.request
 context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
@@ -35,7 +35,7 @@ print(urllib.request.urlopen(sys.argv[1], context=context).read())
 
 @dataclass(frozen=True)
 class Scene:
-    """A server that knows an issuer and a SAML provider."""
+    """A server with an issuer and a SAML provider."""
 
     server: RunningServer
     issuer: OidcIssuer
@@ -60,7 +60,7 @@ def _trust(iam: Any, name: str, provider: str, action: str) -> None:
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    """Run all of it."""
+    """Start the scene."""
     with OidcIssuer() as issuer:
         networks = (ipaddress.ip_network("127.0.0.0/8"),)
         config = Config(oidc_ca_bundle=str(issuer.ca_bundle), oidc_allowed_networks=networks)
@@ -79,7 +79,7 @@ def scene() -> Iterator[Scene]:
 
 @pytest.fixture
 def machine(scene: Scene, tmp_path: Path) -> Machine:
-    """Return a machine with a browser of sorts."""
+    """Return a machine with a scripted browser."""
     home = tmp_path / "home"
     home.mkdir()
     browser = home / "browser"
@@ -99,7 +99,7 @@ def _by_provider(machine: Machine, scene: Scene, *words: str) -> Any:
 
 
 def test_one_command_signs_in_and_every_tool_is_somebody(machine: Machine, scene: Scene) -> None:
-    """By the provider's own page and loopback; afterwards the AWS CLI needs nothing but the profile's name."""
+    """The provider redirects to loopback; afterwards the AWS CLI needs only the profile's name."""
     done = _by_provider(machine, scene)
     assert done.code == 0, done
     assert "export AWS_PROFILE=web" in done.err
@@ -109,7 +109,7 @@ def test_one_command_signs_in_and_every_tool_is_somebody(machine: Machine, scene
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_a_secret_is_shown_as_the_provider_wants_it(machine: Machine, scene: Scene, method: str) -> None:
-    """Some providers want a secret even of a program on a desk, and hold it to one way of showing it."""
+    """Some providers require a client secret of desktop programs, and accept it in one form only."""
     honest = scene.issuer.sign_in
     assert honest is not None
     scene.issuer.sign_in = replace(honest, secret="s3:cr%t", method=method)
@@ -125,15 +125,15 @@ def test_a_secret_is_shown_as_the_provider_wants_it(machine: Machine, scene: Sce
     ("claims", "code", "words"),
     [
         ({"nonce": "other"}, 4, "a token of another sign-in"),
-        ({"aud": "somebody-else"}, 4, "a token for somebody else"),
-        ({"iss": "https://other.example"}, 4, "a token for somebody else"),
-        ({"exp": 1}, 5, "has expired already"),
+        ({"aud": "somebody-else"}, 4, "a token for another client"),
+        ({"iss": "https://other.example"}, 4, "a token for another client"),
+        ({"exp": 1}, 5, "has already expired"),
     ],
 )
 def test_a_token_that_is_not_of_this_sign_in_is_not_used(
     machine: Machine, scene: Scene, claims: dict[str, Any], code: int, words: str
 ) -> None:
-    """Nonce, audience, issuer and end are checked before STS is asked."""
+    """Nonce, audience, issuer and expiry are checked before STS is called."""
     before, scene.issuer.sign_in = scene.issuer.sign_in, None
     assert before is not None
     scene.issuer.sign_in = replace(before, claims={"sub": "ann", **claims})
@@ -147,7 +147,7 @@ def test_a_token_that_is_not_of_this_sign_in_is_not_used(
 
 
 def test_a_person_who_declines_is_told_so(machine: Machine, scene: Scene) -> None:
-    """The provider's error ends the command with the browser's exit code."""
+    """The provider's error ends the command with exit code 8."""
     before = scene.issuer.sign_in
     assert before is not None
     scene.issuer.sign_in = replace(before, error="access_denied")
@@ -159,12 +159,12 @@ def test_a_person_who_declines_is_told_so(machine: Machine, scene: Scene) -> Non
 
 
 def test_a_job_signs_in_with_its_token_file(machine: Machine, scene: Scene) -> None:
-    """No question is asked, and the profile renews itself as the file does."""
+    """There is no prompt, and the profile refreshes when the file changes."""
     token = machine.home / "token"
     token.write_text(scene.issuer.token(aud=CLIENT, sub="job"))
     machine.good("login", "oidc", "--token-file", str(token), "--role", f"{ROLE}web", "--profile", "ci", "--no-input")
     kept = machine.good("credential-process", "--profile", "ci").json
-    # Another subject in the same file is another person: their answer is another.
+    # Another subject in the same file is another person with another session.
     token.write_text(scene.issuer.token(aud=CLIENT, sub="other"))
     assert machine.good("credential-process", "--profile", "ci").json["AccessKeyId"] != kept["AccessKeyId"]
     (entry,) = [
@@ -176,7 +176,7 @@ def test_a_job_signs_in_with_its_token_file(machine: Machine, scene: Scene) -> N
 
 
 def test_a_command_that_prints_another_persons_token_gets_another_session(machine: Machine, scene: Scene) -> None:
-    """The same person's session is served from the cache; the command says each time whose that is."""
+    """The token of the same person gets the cached session; the command runs each time."""
     token = machine.home / "token"
     token.write_text(scene.issuer.token(aud=CLIENT, sub="job"))
     words = ("--token-command", f"cat {token}", "--role", f"{ROLE}web", "--profile", "ci", "--no-input")
@@ -189,7 +189,7 @@ def test_a_command_that_prints_another_persons_token_gets_another_session(machin
 
 
 def test_processes_that_sign_in_at_once_do_not_disturb_each_other(machine: Machine, scene: Scene) -> None:
-    """Each gets its profile and its credentials, and what stood in the file before stands there still."""
+    """Each gets its profile and credentials, and the existing content of the file stays."""
     machine.config.parent.mkdir()
     machine.config.write_text("# mine\n[default]\nregion = eu-west-1\n")
     names = [f"job-{number}" for number in range(6)]
@@ -232,7 +232,7 @@ def test_plain_tools_use_a_token_file_by_themselves(machine: Machine, scene: Sce
 
 @pytest.mark.parametrize("form", ["base64", "form", "xml"])
 def test_an_assertion_is_taken_as_people_have_it(machine: Machine, scene: Scene, form: str) -> None:
-    """The field's value, the whole form, or the XML: all of them are what browsers show."""
+    """The field's value, the whole form and the XML are accepted, as browsers show all three."""
     text = scene.assertion("reader")
     given = {
         "base64": text,
@@ -245,7 +245,7 @@ def test_an_assertion_is_taken_as_people_have_it(machine: Machine, scene: Scene,
 
 
 def test_all_roles_that_match_are_signed_in_to(machine: Machine, scene: Scene) -> None:
-    """A pattern takes several, each with a profile of its own."""
+    """A pattern selects several roles, each with its own profile."""
     machine.good(
         "login",
         "saml",
@@ -262,7 +262,7 @@ def test_all_roles_that_match_are_signed_in_to(machine: Machine, scene: Scene) -
 
 
 def test_several_roles_and_nobody_to_ask_is_told_what_would_help(machine: Machine, scene: Scene) -> None:
-    """The roles that are offered are named."""
+    """The message lists the offered roles."""
     words = ("login", "saml", "--assertion-file", "-", "--no-input")
     done = machine.daypass(*words, stdin=scene.assertion("reader", "admin"))
     assert (done.code, done.out) == (3, "")
@@ -271,14 +271,14 @@ def test_several_roles_and_nobody_to_ask_is_told_what_would_help(machine: Machin
 
 
 def test_keys_are_written_when_asked_for(machine: Machine, scene: Scene) -> None:
-    """--keys is the one way by which an assertion's keys reach the credentials file."""
+    """Only --keys writes an assertion's keys to the credentials file."""
     machine.good("login", "saml", "--assertion-file", "-", "--keys", "--profile", "x", stdin=scene.assertion("reader"))
     assert "aws_session_token" in machine.credentials.read_text()
     assert machine.credentials.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_assertion_that_has_expired_has_its_exit_code(machine: Machine, scene: Scene) -> None:
-    """5: the person gets a new one."""
+    """Exit code 5: the person needs a new one."""
     stale = scene.idp.response(
         Assertion(roles=(f"{ROLE}reader,arn:aws:iam::{ACCOUNT}:saml-provider/corp",)),
         now=scene.server.clock.now().replace(year=2020),

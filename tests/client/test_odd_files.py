@@ -1,4 +1,4 @@
-"""Configuration files as people have them: what cannot be read is named, and what is no file is left alone."""
+"""Unusual configuration files: syntax errors are reported, and special files are left unchanged."""
 
 import os
 import stat
@@ -18,16 +18,16 @@ ADD = ("profile", "add", "q", "--role", "deploy", "--source-profile", "ann")
     [
         (b"\xef\xbb\xbf[profile x]\nregion = a\n", "byte order mark"),
         ("[profile x]\nregion = a\n".encode("utf-16"), "byte order mark"),
-        (b"hello world\n[profile x]\n", "line 1 is neither"),
-        (b"[profile x]\nhello world\n", "line 2 is neither"),
-        (b"[profile x]\r\nregion = a\r\nhello\r\n", "line 3 is neither"),
-        (b"[[[", "line 1 is neither"),
-        (b"\x00\x01\x02", "line 1 is neither"),
+        (b"hello world\n[profile x]\n", "line 1 is not a"),
+        (b"[profile x]\nhello world\n", "line 2 is not a"),
+        (b"[profile x]\r\nregion = a\r\nhello\r\n", "line 3 is not a"),
+        (b"[[[", "line 1 is not a"),
+        (b"\x00\x01\x02", "line 1 is not a"),
         (b"[profile x]\n" + b"#" * 5_000_000, "larger than 4 MB"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(machine: Machine, content: bytes, words: str) -> None:
-    """Every command says the same, with exit code 6, and the file is left as it was."""
+    """Every command prints the same message with exit code 6, and the file is unchanged."""
     machine.config.write_bytes(content)
     for command in (("whoami",), ("credential-process", "--profile", "x"), ("doctor",), ADD):
         done = machine.daypass(*command)
@@ -46,7 +46,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(machine: Machine, con
     ],
 )
 def test_the_doctor_names_what_only_aws_s_tools_mind(machine: Machine, more: str, words: str) -> None:
-    """Botocore reads no file in which a name stands twice, and does not say where."""
+    """Botocore rejects a file with duplicate names, without their position."""
     with machine.config.open("a") as config:
         config.write(more)
     done = machine.daypass("doctor")
@@ -57,27 +57,27 @@ def test_the_doctor_names_what_only_aws_s_tools_mind(machine: Machine, more: str
 
 
 def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
-    """AWS_CONFIG_FILE=/dev/null is how people say "none"; whoever is root could rename a file over it."""
+    """AWS_CONFIG_FILE=/dev/null is a common way to disable the file; root could rename a file over it."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     link = tmp_path / "link"
     link.symlink_to(pipe)
     for path in (pipe, link, tmp_path):
-        with pytest.raises(Misconfigured, match="no file"):
+        with pytest.raises(Misconfigured, match="not a regular file"):
             edit(path, lambda text: text + "[x]\n")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert sorted(tmp_path.iterdir()) == [link, pipe]  # no lock was put beside it
 
 
 def test_nothing_is_read_from_no_file(machine: Machine) -> None:
-    """A device that holds nothing is an empty file to read."""
+    """An empty device is read as an empty file."""
     done = machine.daypass("profile", "list", AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     assert (done.code, done.out) == (0, ""), done
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o666, 0o400, 0o600])
 def test_keys_are_their_owner_s_alone_after_a_write(machine: Machine, mode: int) -> None:
-    """Whatever the file's mode was; one that may not be written to is replaced, as its folder allows."""
+    """Also if the file had another mode; a read-only file is replaced if its folder is writable."""
     machine.credentials.chmod(mode)
     words = ("--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--no-input")
     machine.good("profile", "add", "new", *words, stdin="s" * 40)
@@ -96,7 +96,7 @@ def test_the_line_ends_of_the_file_are_kept(machine: Machine) -> None:
 
 
 def test_a_link_into_nowhere_becomes_a_file_there(machine: Machine) -> None:
-    """Who keeps the file elsewhere, and has not made it yet, has it made."""
+    """A symbolic link to a missing file creates that file."""
     there = machine.home / "dotfiles/aws/config"
     machine.config.unlink()
     machine.config.symlink_to(there)
@@ -108,7 +108,7 @@ def test_a_link_into_nowhere_becomes_a_file_there(machine: Machine) -> None:
 
 
 def test_a_profile_with_keys_works_in_every_tool_as_it_is(machine: Machine) -> None:
-    """No wrapper, no option, no region: what is needed is written."""
+    """Without a wrapper, option or region: the profile has all settings."""
     machine.config.unlink()
     keys = machine.credentials.read_text()
     key, secret = (line.partition(" = ")[2] for line in keys.splitlines()[1:3])

@@ -1,4 +1,4 @@
-"""What else the command line does: any operation of STS, what is kept, and what stands in the way."""
+"""Other commands: any operation of STS, `status`, `whoami`, `doctor` and `console`."""
 
 import http.server
 import json
@@ -16,13 +16,13 @@ ASSUME = ("sts", "assume-role", "--role-arn", ROLE, "--role-session-name", "abc"
 @pytest.mark.parametrize("output", ["json", "text"])
 @pytest.mark.parametrize("query", ["", "Arn", "[Account, Arn]", "{who: Arn, what: UserId}"])
 def test_answers_are_printed_as_the_aws_cli_prints_them(machine: Machine, output: str, query: str) -> None:
-    """The same words on the command line give the same text."""
+    """The same command line gives the same text."""
     words = ["get-caller-identity", "--profile", "ann", "--output", output, *(["--query", query] if query else [])]
     assert machine.good("sts", *words).out == machine.run("aws", "sts", *words).out
 
 
 def test_answers_are_printed_as_tables_and_yaml(machine: Machine) -> None:
-    """Both hold the whole answer."""
+    """Both contain the whole response."""
     words = ("sts", "get-caller-identity", "--profile", "ann", "--output")
     assert yaml.safe_load(machine.good(*words, "yaml").out)["Account"] == ACCOUNT
     assert f"arn:aws:iam::{ACCOUNT}:user/ann" in machine.good(*words, "table").out
@@ -53,14 +53,14 @@ def test_parameters_have_the_aws_cli_s_names_and_forms(machine: Machine) -> None
     ],
 )
 def test_a_parameter_that_cannot_be_is_explained(machine: Machine, words: tuple[str, ...], help_words: str) -> None:
-    """What would do is named."""
+    """The message names valid parameters."""
     done = machine.daypass(*words)
     assert (done.code, done.out) == (2, ""), done
     assert help_words in done.err
 
 
 def test_status_tells_scripts_what_is_good(machine: Machine) -> None:
-    """0 while it lasts, 3 where nothing is kept, 5 where it does not last long enough."""
+    """0 if it is valid, 3 if the cache is empty, 5 if it does not last long enough."""
     machine.good("profile", "add", "deploy", "--role", "deploy", "--source-profile", "ann")
     assert machine.daypass("status", "--check", "deploy").code == 3
     machine.good("renew", "deploy")
@@ -72,7 +72,7 @@ def test_status_tells_scripts_what_is_good(machine: Machine) -> None:
 
 
 def test_whoami_says_what_shadows_what(machine: Machine) -> None:
-    """Keys in the environment win over AWS_PROFILE, and a person may not know that they are there."""
+    """Keys in the environment override AWS_PROFILE, and a person may not know about them."""
     lines = machine.good("env", "--profile", "ann", "--shell", "sh").out
     script = f"{lines}\nexport AWS_PROFILE=ann\ndaypass whoami --output json"
     seen = machine.run("sh", "-c", script).json
@@ -82,25 +82,25 @@ def test_whoami_says_what_shadows_what(machine: Machine) -> None:
 
 
 def test_the_doctor_names_the_remedy(machine: Machine) -> None:
-    """A file that others can read, a program that is gone, a source that is not there: each with what helps."""
+    """A file that others can read, a missing program, a missing source: each with its remedy."""
     machine.credentials.chmod(0o644)
     with machine.config.open("a") as config:
         config.write("[profile gone]\ncredential_process = /nonexistent/daypass x\n")
         config.write("[profile orphan]\nrole_arn = x\nsource_profile = nobody\n")
     done = machine.daypass("doctor", "--profile", "ann")
     assert done.code == 6
-    for words in ("chmod 600", "/nonexistent/daypass", "no profile nobody", "clock", "answers"):
+    for words in ("chmod 600", "/nonexistent/daypass", "Profile nobody does not exist", "clock", "responds"):
         assert words in done.out, done.out
 
 
 def test_the_doctor_is_content_with_a_healthy_machine(machine: Machine) -> None:
-    """Nothing found, nothing advised."""
+    """It finds no problems and suggests no changes."""
     machine.credentials.chmod(0o600)
     assert machine.daypass("doctor", "--profile", "ann").code == 0
 
 
 def test_a_console_link_is_made_where_a_sign_in_host_is_configured(machine: Machine) -> None:
-    """The session travels in a body, never in an address; only the sign-in token stands in the link."""
+    """The session is sent in a body, never in a URL; the link has only the sign-in token."""
     asked: list[tuple[str, bytes]] = []
 
     class SignIn(http.server.BaseHTTPRequestHandler):
@@ -111,7 +111,7 @@ def test_a_console_link_is_made_where_a_sign_in_host_is_configured(machine: Mach
             self.wfile.write(b'{"SigninToken": "tok/en+"}')
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), SignIn) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))

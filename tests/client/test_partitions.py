@@ -1,4 +1,4 @@
-"""AWS's partitions, held against what botocore knows of every region; nothing here asks the network."""
+"""AWS's partitions, compared with botocore's data for every region, without network."""
 
 import botocore.session
 import pytest
@@ -25,7 +25,7 @@ def test_every_region_is_in_the_partition_that_botocore_knows(region: str, parti
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"])
 def test_aws_s_own_sts_is_asked_in_its_region(region: str) -> None:
-    """Regional endpoints by default, with the ending that the table has, by which they are known as AWS's."""
+    """Regional endpoints by default, whose domain is the one in the table."""
     url = connect("sts", Signer(unsigned=True), region=region).meta.endpoint_url
     found = find_partition(region, url)
     assert found is not None
@@ -36,13 +36,13 @@ def test_aws_s_own_sts_is_asked_in_its_region(region: str) -> None:
     "url", ["http://127.0.0.1:7878", "https://sts.example.com", "https://amazonaws.com.evil.example"]
 )
 def test_a_server_of_one_s_own_is_no_part_of_aws(url: str) -> None:
-    """Whatever region it signs for, its ARNs are of `aws`, and no session is sent to AWS's sign-in host."""
+    """Its ARNs are in `aws` in every region, and no session is sent to AWS's sign-in host."""
     assert find_partition("cn-north-1", url) is None
     assert partition_name("cn-north-1", url) == "aws"
 
 
 def test_a_chain_stays_in_its_partition() -> None:
-    """What is named shortly is where the role before it is."""
+    """A role without a partition is in that of the role before it."""
     roles = ("arn:aws-cn:iam::123456789012:role/a", "b", "210987654321/c")
     assert [each.split(":")[1] for each in role_arns(roles)] == ["aws-cn"] * 3
     assert first_role(("123456789012/a",), "aws-us-gov") == "arn:aws-us-gov:iam::123456789012:role/a"
@@ -50,6 +50,6 @@ def test_a_chain_stays_in_its_partition() -> None:
 
 @pytest.mark.parametrize(("roles", "words"), [((), "--role"), (("a",), "ACCOUNT/NAME")])
 def test_a_role_that_nobody_can_place_is_asked_for(roles: tuple[str, ...], words: str) -> None:
-    """Before the sign-in there is no account to look in."""
+    """The account is not known before the sign-in."""
     with pytest.raises(BadUsage, match=words):
         first_role(roles, "aws")

@@ -32,7 +32,7 @@ def test_the_aws_cli_and_boto3_use_a_profile_as_it_is(machine: Machine, form: tu
 
 
 def test_no_secret_is_on_disk_unless_asked_for(machine: Machine) -> None:
-    """The default is a credential process: the two files get no key from it."""
+    """The default is a credential process, so the two files contain no keys."""
     before = machine.credentials.read_bytes()
     _add_deploy(machine)
     machine.good("credential-process", "--profile", "deploy")
@@ -41,13 +41,13 @@ def test_no_secret_is_on_disk_unless_asked_for(machine: Machine) -> None:
 
 
 def test_a_chain_of_roles_is_assumed_in_order(machine: Machine) -> None:
-    """Each role is assumed by the one before; a bare name is in the account of the one before."""
+    """Each role is assumed with the one before; a name alone is in that role's account."""
     done = machine.good("assume", "deploy", "second", "--profile", "ann", "--output", "json")
     assert done.json["Arn"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/second/")
 
 
 def test_the_lines_for_the_shell_do_what_they_say(machine: Machine) -> None:
-    """`eval "$(daypass env)"` leaves these credentials in the shell, and none of another profile's."""
+    """`eval "$(daypass env)"` sets these credentials and unsets those of another profile."""
     script = (
         'export AWS_PROFILE=ann; eval "$(daypass env --role deploy)"; aws sts get-caller-identity; echo $AWS_PROFILE'
     )
@@ -58,7 +58,7 @@ def test_the_lines_for_the_shell_do_what_they_say(machine: Machine) -> None:
 
 
 def test_a_second_answer_comes_from_the_cache(machine: Machine) -> None:
-    """The same wish is answered by the same credentials; another wish is not."""
+    """The same request gets the same credentials; another request does not."""
     _add_deploy(machine)
     first = machine.good("credential-process", "--profile", "deploy").json
     assert machine.good("credential-process", "--profile", "deploy").json == first
@@ -70,7 +70,7 @@ def test_a_second_answer_comes_from_the_cache(machine: Machine) -> None:
 
 
 def test_kept_credentials_are_their_owner_s_alone(machine: Machine) -> None:
-    """The cache's folder and files may be read by nobody else."""
+    """Only their owner can read the cache's folder and files."""
     machine.good("assume", "deploy", "--profile", "ann")
     folder = machine.home / ".cache/daypass/credentials"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -85,7 +85,7 @@ def test_credentials_with_less_than_fifteen_minutes_left_are_not_served(machine:
 
 
 def test_another_key_of_the_source_is_another_answer(machine: Machine) -> None:
-    """Credentials that one key got are never served to another."""
+    """Credentials of one key are never returned for another."""
     _add_deploy(machine)
     first = machine.good("credential-process", "--profile", "deploy").json
     machine.good("profile", "remove", "ann")
@@ -94,7 +94,7 @@ def test_another_key_of_the_source_is_another_answer(machine: Machine) -> None:
 
 
 def test_many_processes_at_once_make_one_call(machine: Machine) -> None:
-    """One refreshes, the others wait and take its answer."""
+    """One process refreshes; the others wait and use its result."""
     _add_deploy(machine)
     started = [
         subprocess.Popen(
@@ -123,7 +123,7 @@ def test_a_cached_answer_is_quick(machine: Machine) -> None:
 
 
 def test_a_file_with_odd_content_comes_back_byte_for_byte(machine: Machine) -> None:
-    """Comments, odd sections, bytes that are no text, and a link: only what was asked for changes."""
+    """Comments, odd sections, invalid UTF-8 and a link: only the requested setting changes."""
     real = machine.home / "dotfiles-credentials"
     odd = (
         machine.credentials.read_bytes()
@@ -143,7 +143,7 @@ def test_a_file_with_odd_content_comes_back_byte_for_byte(machine: Machine) -> N
 
 
 def test_a_dry_run_shows_the_difference_without_secrets(machine: Machine) -> None:
-    """Nothing changes, and what would be removed is named without being shown."""
+    """The files stay unchanged, and the output hides the removed secrets."""
     before = machine.credentials.read_bytes(), machine.config.read_bytes()
     done = machine.good("profile", "remove", "ann", "--dry-run")
     assert "-aws_secret_access_key = <secret>" in done.out
@@ -152,7 +152,7 @@ def test_a_dry_run_shows_the_difference_without_secrets(machine: Machine) -> Non
 
 
 def test_a_renamed_profile_goes_on_working(machine: Machine) -> None:
-    """Its process and those that name it as their source follow."""
+    """Its process and the profiles that use it as their source are updated."""
     _add_deploy(machine)
     machine.good("profile", "rename", "ann", "bob")
     machine.good("profile", "rename", "deploy", "ship")
@@ -160,7 +160,7 @@ def test_a_renamed_profile_goes_on_working(machine: Machine) -> None:
 
 
 def test_keys_that_would_win_over_a_process_are_pointed_at(machine: Machine) -> None:
-    """A profile is not written where older keys would be used instead."""
+    """A profile is not written if existing keys would override it."""
     done = machine.daypass("assume", "deploy", "--profile", "ann", "--save", "ann")
     assert done.code == 2
     assert "win over" in done.err
@@ -180,7 +180,7 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_takes_no_lock_is_not_overwritten(tmp_path: Path) -> None:
-    """A file that changed under our eyes is read again."""
+    """A file that changed meanwhile is read again."""
     path = tmp_path / "credentials"
     path.write_text("[a]\n")
     seen: list[str] = []
@@ -202,18 +202,18 @@ def test_a_writer_that_takes_no_lock_is_not_overwritten(tmp_path: Path) -> None:
         (("assume", "nosuch", "--profile", "ann"), 4, "whoami"),
         (("assume", "x", "--profile", "nobody"), 6, "profile list"),
         (("whoami",), 3, "daypass login"),
-        (("assume", "deploy", "--profile", "ann", "--endpoint-url", "http://127.0.0.1:1"), 7, "server running"),
+        (("assume", "deploy", "--profile", "ann", "--endpoint-url", "http://127.0.0.1:1"), 7, "server runs"),
         (("assume", "deploy", "--profile", "ann", "--mfa-serial", "x" * 9, "--no-input"), 3, "--mfa-code"),
         (("assume", "deploy", "--profile", "ann", "--mfa-serial", "x" * 9, "--mfa-code", "12"), 5, "six digits"),
         (("assume", "deploy", "--duration", "soon"), 2, "45m"),
         (("profile", "set", "ann", "x"), 2, "KEY=VALUE"),
-        (("profile", "add", "a]b", "--role", "r", "--source-profile", "ann"), 2, "profile's name"),
+        (("profile", "add", "a]b", "--role", "r", "--source-profile", "ann"), 2, "profile name"),
     ],
 )
 def test_a_failure_is_a_sentence_with_the_next_step(
     machine: Machine, words: tuple[str, ...], code: int, help_words: str
 ) -> None:
-    """Each kind has its exit code, and nothing but the sentence is printed."""
+    """Each kind has its exit code, and only the sentence is printed."""
     done = machine.daypass(*words)
     assert (done.code, done.out) == (code, ""), done
     assert help_words in done.err
@@ -221,7 +221,7 @@ def test_a_failure_is_a_sentence_with_the_next_step(
 
 
 def test_a_cache_that_cannot_be_is_no_obstacle(machine: Machine) -> None:
-    """Where nothing can be kept, credentials are fetched each time; nobody sees a traceback."""
+    """Without a writable cache, credentials are requested each time, without a traceback."""
     folder = machine.home / ".cache/daypass"
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("a file where a folder should be")

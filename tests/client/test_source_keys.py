@@ -1,4 +1,4 @@
-"""A kept session is found by whose proof it rests on; where nobody can tell, none is kept."""
+"""The cache key contains the identity of the source. A session of an unknown source is not cached."""
 
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,20 @@ KEY = SigningKey.generate("ES256", "one")
 
 
 def found(profiles: dict[str, dict[str, str]], **environment: str) -> str:
-    """Return what the wish's answer is found by, where the profile at hand is x."""
+    """Return the source part of the key for a request, with x as the current profile."""
     known = {name: Profile(name, options, {}) for name, options in profiles.items()}
     return source_key(WISH, Profiles(known, {}), {"AWS_PROFILE": "x", **environment})
 
 
 def token_file(folder: Path, subject: str) -> str:
-    """Write a token of somebody."""
+    """Write a token of a subject."""
     path = folder / subject
     path.write_text(compact({"alg": "ES256"}, {"iss": "https://issuer.example", "sub": subject, "exp": 1}, KEY))
     return str(path)
 
 
 def test_the_keys_of_a_source_profile_count() -> None:
-    """However many profiles stand between."""
+    """Also through several profiles."""
     chain = {"x": {"role_arn": "r", "source_profile": "y"}, "y": {"role_arn": "s", "source_profile": "z"}}
     one, other = ({**chain, "z": {"aws_access_key_id": key}} for key in ("AKIAONE", "AKIAOTHER"))
     assert found(one) == found(dict(one))
@@ -39,7 +39,7 @@ def test_the_keys_of_a_source_profile_count() -> None:
 
 
 def test_what_a_container_is_given_counts() -> None:
-    """Its address, and the token that it shows there."""
+    """Its URL, and the token for it."""
     uri = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
     answers = {
         found({}, **{uri: "http://127.0.0.1/a"}),
@@ -52,7 +52,7 @@ def test_what_a_container_is_given_counts() -> None:
 
 
 def test_who_a_token_is_about_counts(tmp_path: Path) -> None:
-    """In the environment and in a profile, by issuer and subject: a token that was renewed is the same person's."""
+    """In the environment and in a profile, by issuer and subject: a renewed token has the same identity."""
     ann, eve = token_file(tmp_path, "ann"), token_file(tmp_path, "eve")
     name = "AWS_WEB_IDENTITY_TOKEN_FILE"
     assert found({}, **{name: ann}) != found({}, **{name: eve})
@@ -70,12 +70,12 @@ def test_who_a_token_is_about_counts(tmp_path: Path) -> None:
     "options", [{"x": {"credential_process": "p"}}, {"x": {"role_arn": "r", "source_profile": "y"}}]
 )
 def test_where_nobody_can_tell_nothing_is_kept(options: dict[str, Any]) -> None:
-    """Another program's keys are whosever it likes."""
+    """Another program may return keys of any identity."""
     assert found({**options, "y": {"credential_process": "p"}}) == ""
 
 
 def test_another_key_in_a_source_profile_is_another_persons_session(machine: Machine) -> None:
-    """Played through: the session of the key that was there before is not served to the one that is there now."""
+    """The session of the previous key is not returned for the new key."""
     deploy = f"arn:aws:iam::{ACCOUNT}:role/deploy"
     with machine.config.open("a") as config:
         config.write(
@@ -95,7 +95,7 @@ def test_another_key_in_a_source_profile_is_another_persons_session(machine: Mac
 
 
 def test_a_command_s_token_is_whose_it_says() -> None:
-    """Its subject may change while the command does not; without a token nobody can tell."""
+    """Its subject may change while the command does not; without a token it is unknown."""
     wish = Wanted(profile="x", method="oidc", token_command="print it")
     tokens = [compact({"alg": "ES256"}, {"iss": "https://issuer.example", "sub": name}, KEY) for name in ("ann", "eve")]
     keys = [source_key(wish, Profiles({}, {}), {}, proof=token) for token in tokens]

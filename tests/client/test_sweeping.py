@@ -1,4 +1,4 @@
-"""What ended long ago leaves the cache, and nothing else does."""
+"""Entries that expired long ago leave the cache; all others stay."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def _entry(key: str, end: datetime | None) -> Entry:
     [(LONG_AGO, False), (NOW - SHOWN, True), (NOW - timedelta(hours=1), True), (NOW + timedelta(hours=1), True)],
 )
 def test_what_ended_a_day_ago_goes(tmp_path: Path, end: datetime, *, stays: bool) -> None:
-    """For a day `daypass status` still says that it has expired."""
+    """For a day `daypass status` shows them as expired."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", end))
     sweep(cache, now=NOW)
@@ -31,7 +31,7 @@ def test_what_ended_a_day_ago_goes(tmp_path: Path, end: datetime, *, stays: bool
 
 
 def test_what_does_not_end_stays(tmp_path: Path) -> None:
-    """Credentials with no end are never over."""
+    """Credentials without an expiry never expire."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", None))
     sweep(cache, now=NOW)
@@ -39,7 +39,7 @@ def test_what_does_not_end_stays(tmp_path: Path) -> None:
 
 
 def test_keeping_sweeps(tmp_path: Path) -> None:
-    """Nobody has to ask for it. What a killed process left beside it goes too."""
+    """Storing an entry sweeps, and also removes files of a killed process."""
     cache = Cache(tmp_path)
     real = datetime.now(UTC)
     cache.keep(_entry("new", real + timedelta(hours=1)))
@@ -53,7 +53,7 @@ def test_keeping_sweeps(tmp_path: Path) -> None:
 
 
 def test_what_another_process_works_at_is_left_to_it(tmp_path: Path) -> None:
-    """It holds the lock of that key, and nobody waits for it."""
+    """It has the lock of that key, and the sweep does not wait."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", LONG_AGO))
     with cache.alone("a"):
@@ -65,14 +65,14 @@ def test_what_another_process_works_at_is_left_to_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"credentials": {"Expiration": "2020-01-01T00:00:00Z"}}'])
 def test_what_is_not_ours_stays(tmp_path: Path, content: str) -> None:
-    """A file that is not understood is nobody's to take away."""
+    """Unknown files are not deleted."""
     (tmp_path / "a.json").write_text(content)
     sweep(Cache(tmp_path), now=NOW)
     assert (tmp_path / "a.json").read_text() == content
 
 
 def test_a_keyring_that_nobody_wants_is_not_asked(tmp_path: Path) -> None:
-    """To forget what lies there it would have to be unlocked."""
+    """Deleting its entry would require unlocking it."""
     cache = Cache(tmp_path)
     cache.keep(_entry("a", LONG_AGO))
     path = tmp_path / "a.json"
@@ -82,7 +82,7 @@ def test_a_keyring_that_nobody_wants_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_very_many_are_taken_little_by_little(tmp_path: Path) -> None:
-    """One command does not pay for a year; the next goes on where it ended."""
+    """One command sweeps a limited number; the next one continues."""
     cache = Cache(tmp_path)
     cache.keep(_entry("k0", LONG_AGO))
     text = (tmp_path / "k0.json").read_text()
@@ -96,5 +96,5 @@ def test_very_many_are_taken_little_by_little(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:
-    """Sweeping is never why a command fails."""
+    """A sweep never makes a command fail."""
     sweep(Cache(tmp_path / "none"), now=NOW)

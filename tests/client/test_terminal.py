@@ -1,4 +1,4 @@
-"""Questions at a terminal: asked of the person, whatever has become of standard input, output and error."""
+"""Prompts go to the terminal, also if standard input, output and error are redirected."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ _ON_A_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys
 
 
 class Seated:
-    """A command at a terminal, whose standard streams lead elsewhere."""
+    """A command at a terminal, with redirected standard streams."""
 
     def __init__(self, machine: Machine, *words: str) -> None:
         self._master, slave = pty.openpty()
@@ -48,14 +48,14 @@ class Seated:
         assert re.search(pattern, self.screen), self.screen
 
     def types(self, text: str) -> None:
-        """Type a text, as fast as the terminal takes it."""
+        """Type a text as fast as the terminal accepts it."""
         data = text.encode()
         while data:
             data = data[os.write(self._master, data[:1024]) :]
             time.sleep(0.002)  # a person's terminal takes a paste in pieces
 
     def ends(self) -> tuple[int, str, str]:
-        """Return the exit code and what went to the two streams."""
+        """Return the exit code and the output on the two streams."""
         out, err = self.process.communicate(timeout=30)
         os.close(self._master)
         os.close(self._slave)
@@ -64,7 +64,7 @@ class Seated:
 
 @pytest.fixture
 def device(machine: Machine, served: RunningServer) -> Iterator[Authenticator]:
-    """Give the machine's user an MFA device, and make a role that wants it."""
+    """Give the machine's user an MFA device, and create a role that requires it."""
     iam = machine.iam
     authenticator = new_device(iam, served.clock, "phone")
     enrol(iam, authenticator, "ann")
@@ -80,7 +80,7 @@ def device(machine: Machine, served: RunningServer) -> Iterator[Authenticator]:
 
 
 def test_a_credential_process_asks_on_the_terminal_alone(machine: Machine, device: Authenticator) -> None:
-    """The code is asked past standard output and error; the answer is one JSON document."""
+    """The prompt is not on standard output or error; the output is one JSON document."""
     words = ("profile", "add", "careful", "--role", "careful", "--source-profile", "ann", "--mfa-serial", "auto")
     machine.good(*words)
     seated = Seated(machine, "daypass", "credential-process", "--profile", "careful")
@@ -89,13 +89,13 @@ def test_a_credential_process_asks_on_the_terminal_alone(machine: Machine, devic
     code, out, err = seated.ends()
     assert (code, err) == (0, ""), (out, err)
     assert json.loads(out)["Version"] == 1
-    # The session is kept: tools that start now are asked nothing.
+    # The session is cached: tools that start now do not prompt.
     shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "careful")
     assert shown.json["Arn"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/careful/")
 
 
 def test_a_code_comes_from_a_command(machine: Machine, device: Authenticator) -> None:
-    """No terminal is needed where a command has the code; a wrong one has the exit code of what has expired."""
+    """No terminal is needed if a command prints the code; a wrong code has exit code 5."""
     words = ("assume", "careful", "--profile", "ann", "--mfa-serial", device.serial, "--output", "process")
     assert machine.daypass(*words, "--mfa-command", f"echo {device.code()}").code == 0
     done = machine.daypass(*words, "--fresh", "--mfa-code", device.wrong())
@@ -104,14 +104,14 @@ def test_a_code_comes_from_a_command(machine: Machine, device: Authenticator) ->
 
 
 def test_without_a_terminal_the_way_out_is_named(machine: Machine, device: Authenticator) -> None:
-    """Nobody waits for an answer that cannot come."""
+    """The command does not wait for input that cannot come."""
     done = machine.daypass("assume", "careful", "--profile", "ann", "--mfa-serial", "auto")
     assert (done.code, done.out) == (3, "")
     assert "--mfa-command" in done.err
 
 
 def test_a_secret_is_typed_without_being_seen(machine: Machine) -> None:
-    """Whoever looks over the shoulder sees the question alone."""
+    """Only the prompt is visible."""
     words = ("profile", "add", "typed", "--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--region", "eu-west-1")
     seated = Seated(machine, "daypass", *words)
     seated.sees("Secret access key: ")
@@ -135,13 +135,13 @@ def test_a_long_response_is_pasted_whole(machine: Machine) -> None:
 
 
 def test_a_profile_that_is_its_own_source_does_not_run_for_ever(machine: Machine) -> None:
-    """Two processes that ask each other stop at the second."""
+    """Two processes that call each other stop at the second."""
     with machine.config.open("a") as config:
         config.write("[profile loop]\ndaypass_method = session\n")
         config.write("credential_process = daypass credential-process --profile loop\n")
     done = machine.daypass("credential-process", "--profile", "loop", AWS_PROFILE="loop")
     assert done.code == 6, done
-    assert "its own source" in done.err
+    assert "itself as its source" in done.err
 
 
 _HOSTILE = "a\x9b31mb\u202ec\x85"
@@ -149,7 +149,7 @@ _HOSTILE = "a\x9b31mb\u202ec\x85"
 
 @pytest.mark.parametrize("output", ["text", "json", "yaml", "table"])
 def test_a_terminal_shows_what_strangers_wrote_and_does_not_obey_it(machine: Machine, output: str) -> None:
-    """Colours, cursors and the reading direction are the person's own; a program gets every character."""
+    """Control and bidirectional characters are replaced on a terminal; a program gets all characters."""
     words = ("daypass", "profile", "list", "--output", output, "--query", f"'{_HOSTILE}'")
     master, slave = pty.openpty()
     with subprocess.Popen(words, env=machine.environment, stdin=subprocess.DEVNULL, stdout=slave) as process:

@@ -1,4 +1,4 @@
-"""Answers that cannot be read: cut off, changed by a proxy, or somebody else's. None of them is repeated to anybody."""
+"""Responses that cannot be parsed: shortened, changed by a proxy, or not from STS. They are never printed."""
 
 import base64
 import gzip
@@ -55,7 +55,7 @@ ANSWERS: dict[str, tuple[int, str, dict[str, str], bytes]] = {
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        """Answer as the path says, the same whatever was asked."""
+        """Send the response that the path selects."""
         length = int(self.headers.get("Content-Length", "0"))
         self.rfile.read(length)
         name = unquote(self.path.split("/")[1])
@@ -73,16 +73,16 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815 - as the library calls it
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 @pytest.fixture(scope="module")
 def odd_server() -> Iterator[str]:
-    """Serve the answers, each under a path of its own."""
+    """Serve the responses, each at its own path."""
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None:
-            """Say nothing: a client that had enough has gone."""
+            """Ignore it: the client has closed the connection."""
 
     server = Server(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -149,7 +149,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(words: tuple[str, ...], url: str, home: Path) -> int:
-    """Run a command against one of the answers, and return its exit code."""
+    """Run a command against one of the responses, and return its exit code."""
     with pytest.raises(SystemExit) as ended:
         main([word.format(url=url, home=home) for word in words])
     assert isinstance(ended.value.code, int)
@@ -165,7 +165,7 @@ def test_no_answer_that_cannot_be_read_is_repeated(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """It ends as a fault of the network, or of STS where that names it, and even DAYPASS_DEBUG shows no secret."""
+    """The exit code is that of a network error, or of STS for its own codes. DAYPASS_DEBUG shows no secret either."""
     monkeypatch.setenv("DAYPASS_DEBUG", "1")
     words, url = COMMANDS[command], f"{odd_server}/{quote(answer)}"
     code = run(words, url, home)
@@ -181,7 +181,7 @@ def test_no_answer_that_cannot_be_read_is_repeated(
 def test_doctor_repeats_no_answer_either(
     answer: str, odd_server: str, home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever answers, it says whether something does, and what the clock there shows."""
+    """For every response it reports the endpoint and the clock."""
     assert run(("doctor", "--endpoint-url", f"{odd_server}/{quote(answer)}"), "", home) in {0, 6}
     seen = capfd.readouterr()
     assert not re.search("THISISTHE(SECRETKEY|TOKEN)", seen.out + seen.err)
@@ -190,7 +190,7 @@ def test_doctor_repeats_no_answer_either(
 def test_a_containers_endpoint_is_not_repeated_either(
     odd_server: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AWS's own search asks it for keys, and botocore quotes what it refuses with."""
+    """AWS's own search requests keys there, and botocore quotes its errors."""
     del home
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.RETRY_ATTEMPTS", 1)
@@ -203,7 +203,7 @@ def test_a_containers_endpoint_is_not_repeated_either(
 def test_the_unexpected_is_told_by_its_type_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A message may hold what was being worked on, and a trace is made to be sent to somebody."""
+    """A message may contain a secret, and users send tracebacks to other people."""
 
     @cli.command("fail")
     def fail() -> None:

@@ -34,7 +34,7 @@ def test_what_was_left_behind_is_told(tmp_path: Path) -> None:
     (tmp_path / "account.json").write_text(page(roles=[role("r", trust(AWS="999999999999"))]))
     words = ("import", str(tmp_path / "account.json"), "--store", f"sqlite:///{tmp_path / 'd.db'}")
     trial = run(*words, "--dry-run", "--account", "222233334444")
-    assert "would go into account 222233334444" in trial.stdout
+    assert "would be imported into account 222233334444" in trial.stdout
     done = run(*words, "--account", "222233334444")
     assert "role r: its trust policy names 999999999999, which does not exist here and never matches" in done.stdout
     assert "2 created" in done.stdout

@@ -171,7 +171,7 @@ def test_the_command_refuses_with_exit_code_six(tmp_path: Path) -> None:
     store = ("--store", f"sqlite:///{tmp_path}/daypass.db")
     result = CliRunner().invoke(cli, ["organization", "show", *store])
     assert result.exit_code == 6
-    assert "There is no store at" in result.output
+    assert "does not exist" in result.output
     assert CliRunner().invoke(cli, ["account", "create", *store]).exit_code == 0
     result = CliRunner().invoke(cli, ["organization", "show", *store])
     assert result.exit_code == 6

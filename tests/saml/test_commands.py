@@ -57,7 +57,7 @@ def test_a_good_response_passes_check_by_check(
     assert done.exit_code == 0, done.output
     assert "ok    assertion signature" in done.stdout
     assert f"{ROLE},{PROVIDER}" in done.stdout
-    assert "STS would take this response" in done.stdout
+    assert "STS would accept this response" in done.stdout
 
 
 def test_what_is_wrong_is_said_with_what_to_do(
@@ -119,7 +119,7 @@ def test_without_a_provider_there_is_no_verdict(
     response = idp.response(granting(ROLE), now=datetime.now(UTC))
     done = _inspect(response, tmp_path, environment=nowhere)
     assert done.exit_code == 6
-    assert "No verdict without a provider" in done.stdout
+    assert "No verdict: without a provider" in done.stdout
     assert not (tmp_path / "none.db").exists()
 
 
@@ -237,7 +237,7 @@ def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_serve
             _redeem(server, old)
         missing = run("saml", "set", f"{PROVIDER}2", "--lax", *words)
         assert missing.returncode == 6
-        assert "There is no SAML provider" in missing.stderr
+        assert "does not exist" in missing.stderr
 
 
 def test_one_use_holds_across_processes(idp: SamlIdentityProvider, tmp_path: Path) -> None:

@@ -114,7 +114,8 @@ def test_what_holds_no_keys_is_not_pinned(
     account.trust(issuer)
     file = tmp_path / "jwks.json"
     file.write_text('{"keys": []}')
-    assert "holds no keys" in daypass("oidc", "set", provider_of(account, issuer), "--pin", str(file), code=6).output
+    refused = daypass("oidc", "set", provider_of(account, issuer), "--pin", str(file), code=6)
+    assert "does not contain usable keys" in refused.output
     daypass("oidc", "set", "arn:aws:iam::123456789012:oidc-provider/missing.example", "--unpin", code=6)
 
 
@@ -122,7 +123,7 @@ def test_a_good_token_is_taken_apart(account: Account, issuer: OidcIssuer, daypa
     """The issuer is contacted as the server does it; each check and the condition keys are shown."""
     account.trust(issuer)
     shown = daypass("token", "inspect", "-", "--account", account.id, typed=issuer.token(email="a@b.example") + "\n")
-    assert "STS would take this token" in shown.output
+    assert "STS would accept this token" in shown.output
     assert f"{name_of(issuer)}:email" in shown.output
     document = json.loads(
         daypass("token", "inspect", "-", "--account", account.id, "--output", "json", typed=issuer.token()).stdout
@@ -164,7 +165,7 @@ def test_no_verdict_without_keys_or_provider(
         in daypass("token", "inspect", "-", "--account", account.id, "--offline", typed=token, code=6).output
     )
     nobody = daypass("token", "inspect", "-", typed=issuer.token(iss="https://nobody.example"), code=6)
-    assert "none that believes this issuer" in nobody.output
+    assert "no provider for this issuer" in nobody.output
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps({"keys": issuer.published}))
     daypass("token", "inspect", "-", "--jwks", str(file), "--audience", "sts.amazonaws.com", typed=token)

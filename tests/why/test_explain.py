@@ -93,8 +93,8 @@ def test_a_missing_allow_is_told_with_what_came_close(explain: Explain) -> None:
         "    but IpAddress aws:SourceIp asks for 10.0.0.0/8; the request has 192.0.2.1\n"
     )
     assert (
-        "What would help:\n"
-        f'  meet what statement 0 "Office" of identity-based policy own of {HERE}user/alice asks for:\n'
+        "How to allow it:\n"
+        f'  meet the conditions of statement 0 "Office" of identity-based policy own of {HERE}user/alice:\n'
         "    The source IP address of the call must be in 10.0.0.0/8. (IpAddress aws:SourceIp: 10.0.0.0/8)\n"
     ) in text
     assert '"Effect"' not in text
@@ -150,8 +150,8 @@ def test_a_deny_with_conditions_is_to_be_avoided(town: Town, explain: Explain) -
     town.iam.create_user(UserName="dave")
     town.iam.put_user_policy(UserName="dave", PolicyName="own", PolicyDocument=policy)
     text = explain("--principal", f"{HERE}user/dave", "--action", "iam:ListUsers").output
-    assert "No Allow helps against a Deny, so the request itself has to change:\n" in text
-    assert '  avoid what statement 1 "DenyWithoutMFA" of identity-based policy own of' in text
+    assert "An Allow does not override a Deny, so the request itself has to change:\n" in text
+    assert '  avoid the conditions of statement 1 "DenyWithoutMFA" of identity-based policy own of' in text
     assert "    Use an MFA code: --mfa-serial auto. (BoolIfExists" in text
     assert '"Effect"' not in text
 
@@ -161,7 +161,7 @@ def test_an_explicit_deny_is_told(explain: Explain) -> None:
     text = explain("--principal", f"{HERE}user/alice", "--action", "iam:DeleteUser").output
     assert "with an explicit deny in an identity-based policy" in text
     assert f'decided by statement 2 "Never" of identity-based policy own of {HERE}user/alice' in text
-    assert "No Allow helps against a Deny" in text
+    assert "An Allow does not override a Deny" in text
 
 
 def test_a_trust_policy_is_told_with_the_names_that_people_know(explain: Explain) -> None:
@@ -181,7 +181,7 @@ def test_missing_keys_can_be_given(explain: Explain) -> None:
     """A missing key is named; with --context it has a value."""
     asked = ("--principal", f"{HERE}user/alice", "--action", "sts:AssumeRole", "--resource", f"{HERE}role/admin")
     text = explain(*asked).output
-    assert "ask for keys that it does not have: aws:MultiFactorAuthPresent." in text
+    assert "test condition keys that the request does not have: aws:MultiFactorAuthPresent." in text
     assert explain(*asked, "--context", "aws:MultiFactorAuthPresent=true").output.startswith("ALLOWED")
 
 
@@ -249,23 +249,23 @@ def test_who_can_lists_single_sessions_and_services(town: Town, explain: Explain
     assert "CAN: service ec2.amazonaws.com" in text
     assert "alice" not in text
     nobody = explain("--who-can", "sts:AssumeRoleWithSAML", role).output
-    assert nobody == f"Nobody here can do sts:AssumeRoleWithSAML to {role}.\n"
+    assert nobody == f"No principal in this store can do sts:AssumeRoleWithSAML to {role}.\n"
 
 
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ((), 2, "Give a MESSAGE"),
-        (("--principal", f"{HERE}user/alice"), 2, "Give a MESSAGE"),
-        (("--who-can", "sts:AssumeRole"), 2, "Give a MESSAGE"),
+        ((), 2, "Use MESSAGE"),
+        (("--principal", f"{HERE}user/alice"), 2, "Use MESSAGE"),
+        (("--who-can", "sts:AssumeRole"), 2, "Use MESSAGE"),
         (("--principal", f"{HERE}user/nobody", "--action", "iam:GetUser"), 6, "does not exist"),
         (("--principal", f"{HERE}role/nobody", "--action", "iam:GetUser"), 6, "does not exist"),
         (("--principal", "arn:aws:iam::999999999999:root", "--action", "iam:GetUser"), 6, "does not exist"),
         (("--principal", "alice", "--action", "iam:GetUser"), 6, "is not the ARN"),
-        (("--principal", f"{HERE}root", "--action", "iam:GetUser", "--context", "x"), 2, "is not key=value"),
-        (("--who-can", "sts:AssumeRole", f"{HERE}role/nobody"), 6, "There is no role"),
+        (("--principal", f"{HERE}root", "--action", "iam:GetUser", "--context", "x"), 2, "is not KEY=VALUE"),
+        (("--who-can", "sts:AssumeRole", f"{HERE}role/nobody"), 6, "does not exist in this store"),
         (("--who-can", "sts:AssumeRole", "nobody"), 6, "nobody is invalid"),
-        (("DPd1" * 100,), 5, "does not open"),
+        (("DPd1" * 100,), 5, "cannot be decrypted"),
     ],
 )
 def test_wrong_questions_get_a_sentence(explain: Explain, words: tuple[str, ...], code: int, says: str) -> None:

@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_written_is_said(drawn: Draw) -> None:
     """The exit code is 9, with a sentence."""
     result = drawn("-o", "/nowhere/graph.svg")
     assert result.exit_code == 9
-    assert "cannot write" in result.output
+    assert "Cannot write" in result.output
 
 
 _NAMES = [f"n{number}" for number in range(9)]

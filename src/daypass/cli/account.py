@@ -1,6 +1,7 @@
 """`daypass account create|list`: the accounts of a store.
 
-They work on the store itself, on the machine that has it, also beside a live server.
+The commands open the store itself, so they run on a machine that can reach it. A live server may use it
+at the same time.
 """
 
 from pathlib import Path
@@ -40,7 +41,7 @@ def create(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Create an account and print its root access key, once."""
     if management and standalone:
-        raise click.UsageError("--management and --standalone exclude each other.")
+        raise click.UsageError("--management and --standalone cannot be used together.")
     wanted = Wanted(
         account=account_id or "",
         name=name,
@@ -64,12 +65,11 @@ def _print_created(key: RootKey, output: str, config: Config) -> None:
             }
         )
         return
-    click.echo(f"Account {key.account}. Its root access key is shown this once:\n", err=True)
+    click.echo(f"Account {key.account} was created. Its root access key is shown only once:\n", err=True)
     click.echo(profile_block(key, config.url))
     if not config.public_url:
         click.echo(
-            "\nPaste it into ~/.aws/credentials. If your server is elsewhere, its address is the one to write: set "
-            "DAYPASS_PUBLIC_URL.",
+            "\nAdd it to ~/.aws/credentials. If clients reach your server at another URL, set DAYPASS_PUBLIC_URL.",
             err=True,
         )
 
@@ -83,7 +83,7 @@ def list_accounts(store: str | None, config_file: Path | None, output: str) -> N
     if output == "json":
         print_json({"Accounts": [_shown(account) for account in accounts]})
         return
-    say_none(accounts, "There is no account; `daypass account create` makes one.")
+    say_none(accounts, "No accounts. Run `daypass account create` to create one.")
     for account in accounts:
         click.echo(f"{account.id}  {account.standing:<10}  {account.created:%Y-%m-%d}  {account.name}")
 

@@ -1,4 +1,4 @@
-"""Which account an operator's command is about: the one that is named, or the only one there is."""
+"""The account of an operator's command: the --account option, or the store's only account."""
 
 import click
 
@@ -11,12 +11,19 @@ account_option = click.option("--account", metavar="12DIGITS", help="The account
 
 
 def choose_account(reader: Reader, account: str | None) -> str:
-    """Return the account's id, or stop with exit code 6 where it is not there or not clear."""
+    """Return the account's ID.
+
+    Stops with exit code 6 if the account does not exist, or if the store has several and none is named.
+    """
     if account is not None:
         if records.find(reader, Account, "", account) is None:
-            raise Stop(f"There is no account {account}.", Exit.CONFIGURATION)
+            raise Stop(
+                f"Account {account} does not exist. Run `daypass account list` to see all accounts.", Exit.CONFIGURATION
+            )
         return account
     found = reader.page(records.kind_name(Account), "", limit=2)
     if len(found) != 1:
-        raise Stop("Say which account with --account: `daypass account list` shows them.", Exit.CONFIGURATION)
+        raise Stop(
+            "Name the account with --account. Run `daypass account list` to see all accounts.", Exit.CONFIGURATION
+        )
     return records.to_entity(Account, found[0]).id

@@ -1,6 +1,6 @@
-"""`daypass apply FILE`: make the store what a file under version control says.
+"""`daypass apply FILE`: change the store to match a configuration file.
 
-Owns the options and what is printed. What the file may hold is apply/schema.py's, what happens is apply/apply.py's.
+Owns the options and the output. apply/schema.py owns the file format, and apply/apply.py makes the changes.
 """
 
 import os
@@ -73,5 +73,5 @@ def _print(outcome: "Outcome", output: str, *, is_done: bool) -> None:
         return
     click.echo(show_plan(outcome.plan, is_done=is_done))
     for key in outcome.root_keys:
-        click.echo(f"\nAccount {key.account} is new. Its root access key is shown this once:\n", err=True)
+        click.echo(f"\nAccount {key.account} was created. Its root access key is shown only once:\n", err=True)
         click.echo(profile_block(key))

@@ -1,6 +1,7 @@
-"""`daypass assume ROLE…`: one role's credentials, or a chain's, as lines for the shell or as AWS prints them.
+"""`daypass assume ROLE…`: the credentials of a role or a chain of roles.
 
-Owns the form of the answer. `--save` writes a profile that assumes the role whenever a tool asks.
+Prints them as shell commands or as AWS prints them. With `--save`, writes a profile instead, which assumes the role
+whenever a tool needs credentials.
 """
 
 import click

@@ -1,4 +1,4 @@
-"""`daypass completion SHELL`: the lines that teach a shell to complete our commands."""
+"""`daypass completion SHELL`: the script that completes our commands in a shell."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -14,5 +14,5 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise BadUsage(f"There is no completion for {shell}.")
+        raise BadUsage(f"Completion for {shell} is not supported.")
     click.echo(kind(cli, {}, "daypass", "_DAYPASS_COMPLETE").source())

@@ -1,6 +1,6 @@
-"""`daypass console`: a link that signs a browser in to a console, where a sign-in host is configured.
+"""`daypass console`: a link that signs a browser in to a console. It needs a sign-in host.
 
-Owns the trade of credentials for a sign-in token. Source: IAM User Guide, "Enable custom identity broker access".
+Owns the exchange of credentials for a sign-in token. Source: IAM User Guide, "Enable custom identity broker access".
 """
 
 import json
@@ -38,17 +38,17 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
     entry = selection.obtain()
     keys = entry.credentials
     if not keys.session_token:
-        raise BadUsage("A console takes a session, not keys that last: name a role with --role.")
+        raise BadUsage("A console needs temporary credentials, not long-term keys. Name a role with --role.")
     session = {
         "sessionId": keys.access_key_id,
         "sessionKey": keys.secret_access_key,
         "sessionToken": keys.session_token,
     }
-    # As a form: in an address the keys would stand in logs.
+    # POST a form: the keys of a URL would appear in logs.
     status, answer = ask(host, form={"Action": "getSigninToken", "Session": json.dumps(session)})
     token = answer.get("SigninToken")
     if status != _OK or not isinstance(token, str):
-        raise Refused(f"The sign-in host {printable(host)} refused the session (status {status}); is the URL right?")
+        raise Refused(f"The sign-in host {printable(host)} rejected the session (status {status}). Check the URL.")
     arrive = destination or (partition or AWS).console or AWS.console
     query = urlencode({"Action": "login", "Issuer": "daypass", "Destination": arrive, "SigninToken": token})
     link = f"{host}?{query}"
@@ -64,7 +64,7 @@ def _sign_in_host(selection: Selection, given: str, of_aws: str, endpoint_url: s
     host = given or os.environ.get("DAYPASS_SIGN_IN_URL", "") or said or of_aws
     if not host:
         raise Misconfigured(
-            f"No sign-in host is configured for {printable(endpoint_url) or 'this region'}: give --sign-in-url URL, "
+            f"No sign-in host is configured for {printable(endpoint_url) or 'this region'}. Use --sign-in-url URL, "
             "or set daypass_sign_in_url in the profile."
         )
     return checked_url(host, "The sign-in host")

@@ -1,6 +1,6 @@
-"""`daypass credential-process`: answer AWS's SDKs and tools with credentials, out of the cache in a blink.
+"""`daypass credential-process`: print credentials for AWS's SDKs and tools, quickly from the cache.
 
-Owns nothing but the answer. Standard output holds it alone; questions go to the terminal.
+Owns the output. Standard output contains only the JSON document; prompts go to the terminal.
 """
 
 import json
@@ -24,8 +24,10 @@ def command(selection: Selection) -> None:
 
 
 def _ask_once(profile: str) -> None:
-    """Refuse to ask for a profile whose own source is asking: the two would start each other for ever."""
+    """Fail if the profile uses itself as its source: the two processes would start each other forever."""
     asking = os.environ.get(_ASKING, "").split("\t")
     if profile and profile in asking:
-        raise Misconfigured(f"Profile {profile!r} is its own source; name another with daypass_source_profile.")
+        raise Misconfigured(
+            f"Profile {profile!r} uses itself as its source. Set daypass_source_profile to another profile."
+        )
     os.environ[_ASKING] = "\t".join([*asking, profile])

@@ -1,6 +1,6 @@
-"""`daypass doctor`: what stands in the way, checked one by one, each finding with its remedy.
+"""`daypass doctor`: checks of files, profiles, the endpoint and the clock, with a remedy for each problem.
 
-Owns the table of checks. Nothing is changed, and nothing is sent anywhere but to the endpoint at hand.
+Owns the table of checks. The checks change no files, and send requests only to the configured endpoint.
 """
 
 import os
@@ -37,7 +37,7 @@ _MOST_SKEW = 240
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found. `remedy` is empty where all is well."""
+    """The result of a check. `remedy` is empty if the check passed."""
 
     check: str
     words: str
@@ -82,17 +82,17 @@ def _say(findings: list[Finding], output: str) -> None:
 
 
 def _unreadable() -> Iterator[Finding]:
-    """Find what keeps every AWS tool from reading the two files: nothing else can be looked at before."""
+    """Find syntax errors in the two files. The other checks need readable files."""
     for path in (places().config, places().credentials):
         fault = find_fault(path)
         if fault:
-            yield Finding("files", fault, "No AWS tool can read the file as it is. Mend it with an editor.")
+            yield Finding("files", fault, "AWS tools cannot read this file. Correct it with an editor.")
 
 
 def _files(_: _Patient) -> Iterator[Finding]:
     for path in (places().config, places().credentials):
         if not path.exists():
-            yield Finding("files", f"{path} is not there")
+            yield Finding("files", f"{path} does not exist")
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         secret = path == places().credentials
@@ -103,14 +103,16 @@ def _files(_: _Patient) -> Iterator[Finding]:
 def _sources(patient: _Patient) -> Iterator[Finding]:
     found = find_sources(patient.means.environment, patient.means.profiles, patient.profile)
     if not found:
-        yield Finding("credentials", "no place offers any", "`daypass login`, or `daypass profile add`.")
+        yield Finding("credentials", "none found", "Run `daypass login` or `daypass profile add`.")
         return
     used, *others = found
     shadowed = ", ".join(source.where for source in others)
     yield Finding("credentials", f"from {used.where}" + (f"; it shadows {shadowed}" if shadowed else ""))
     token = patient.means.environment.get("AWS_SESSION_TOKEN")
     if used.kind == "environment" and used.key_id.startswith("ASIA") and not token:
-        yield Finding("credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or none.")
+        yield Finding(
+            "credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or unset them."
+        )
 
 
 def _processes(patient: _Patient) -> Iterator[Finding]:
@@ -123,12 +125,16 @@ def _processes(patient: _Patient) -> Iterator[Finding]:
         except (ValueError, IndexError):
             program = ""
         if not program or shutil.which(program) is None:
-            where = "give its full path in credential_process, or run `daypass profile set`"
+            where = "set its full path in credential_process with `daypass profile set`"
             yield Finding(
-                "profiles", f"{name} runs {program or process}, which is not there", f"Install it, or {where}."
+                "profiles", f"{name} runs {program or process}, which was not found", f"Install it, or {where}."
             )
         if profile.credentials.get("aws_access_key_id"):
-            yield Finding("profiles", f"{name} has keys that shadow its process", f"`daypass profile remove {name}`.")
+            yield Finding(
+                "profiles",
+                f"{name} has keys, which override its credential_process",
+                f"Run `daypass profile remove {name}`.",
+            )
 
 
 def _references(patient: _Patient) -> Iterator[Finding]:
@@ -137,11 +143,15 @@ def _references(patient: _Patient) -> Iterator[Finding]:
         for key in ("source_profile", "daypass_source_profile"):
             source = profile.options.get(key)
             if source and source not in known:
-                yield Finding("profiles", f"{name} names {source} as its source", f"There is no profile {source}.")
+                yield Finding(
+                    "profiles",
+                    f"{name} uses {source} as its source",
+                    f"Profile {source} does not exist. Add it, or change {key}.",
+                )
         try:
             _ = profile.wanted
         except Problem as problem:
-            yield Finding("profiles", str(problem), f"`daypass profile show {name}`")
+            yield Finding("profiles", str(problem), f"Run `daypass profile show {name}`.")
 
 
 def _endpoint(patient: _Patient) -> Iterator[Finding]:
@@ -153,7 +163,7 @@ def _endpoint(patient: _Patient) -> Iterator[Finding]:
             "sts", Signer(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
         ).meta.endpoint_url
     except Problem as problem:
-        yield Finding("endpoint", str(problem), "AWS_ENDPOINT_URL or the profile's services section sets it.")
+        yield Finding("endpoint", str(problem), "Correct AWS_ENDPOINT_URL or the profile's services section.")
         return
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "daypass"})  # noqa: S310 - the user's endpoint
@@ -162,15 +172,17 @@ def _endpoint(patient: _Patient) -> Iterator[Finding]:
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
     except Problem as problem:
-        yield Finding("endpoint", str(problem), "Unset AWS_CA_BUNDLE, or mend the path.")
+        yield Finding("endpoint", str(problem), "Correct or unset AWS_CA_BUNDLE.")
         return
     except (OSError, ValueError, HTTPException) as error:
-        # An HTTPException quotes what came in place of an answer.
+        # An HTTPException quotes the bytes that it could not parse.
         why = type(error).__name__ if isinstance(error, HTTPException) else reason(getattr(error, "reason", error))
         words = f"{url} cannot be reached: {why}"
-        yield Finding("endpoint", words, "Is the server running, and the address right? AWS_ENDPOINT_URL sets it.")
+        yield Finding("endpoint", words, "Check that the server runs and that AWS_ENDPOINT_URL is right.")
         return
-    yield Finding("endpoint", f"{url} answers" + ("" if patient.endpoint_url else " (AWS: no endpoint is configured)"))
+    yield Finding(
+        "endpoint", f"{url} responds" + ("" if patient.endpoint_url else " (AWS, as no endpoint is configured)")
+    )
     yield from _clock(date, (begun + time.time()) / 2)
 
 
@@ -181,7 +193,9 @@ def _clock(date: str | None, at: float) -> Iterator[Finding]:
         return
     off = f"{abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the server's" if skew else "the same as the server's"
     remedy = (
-        "Set this machine's clock: signatures older than five minutes are refused." if abs(skew) > _MOST_SKEW else ""
+        "Correct this machine's clock: signatures older than five minutes are rejected."
+        if abs(skew) > _MOST_SKEW
+        else ""
     )
     yield Finding("clock", f"this machine's clock is {off}", remedy)
 
@@ -189,11 +203,9 @@ def _clock(date: str | None, at: float) -> Iterator[Finding]:
 def _surroundings(patient: _Patient) -> Iterator[Finding]:
     bundle = patient.means.environment.get("AWS_CA_BUNDLE")
     if bundle and not Path(bundle).is_file():
-        yield Finding(
-            "surroundings", f"AWS_CA_BUNDLE names {bundle}, which is not there", "Unset it, or mend the path."
-        )
+        yield Finding("surroundings", f"AWS_CA_BUNDLE is set to {bundle}, which does not exist", "Correct or unset it.")
     if not os.access("/dev/tty", os.R_OK | os.W_OK):
-        yield Finding("surroundings", "there is no terminal to ask on; questions will fail at once")
+        yield Finding("surroundings", "no terminal; prompts will fail at once")
 
 
 CHECKS: tuple[Callable[[Any], Iterator[Finding]], ...] = (

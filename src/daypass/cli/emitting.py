@@ -1,6 +1,6 @@
-"""Print credentials as a person asked: lines for a shell, or as STS and a credential process answer.
+"""Print credentials as shell commands, as STS prints them, or for a credential process.
 
-Owns those forms, and the line on the terminal that says who one is now and for how long.
+Owns these formats, and the line on the terminal that shows the identity and the time left.
 """
 
 import json
@@ -34,14 +34,14 @@ shell_option = click.option(
 
 
 def emit(entry: Entry, selection: Selection, output: str, shell: str) -> None:
-    """Print credentials."""
+    """Print credentials in the given format."""
     if output == "env":
         click.echo(shell_lines(entry, selection, shell))
         if not sys.stderr.isatty():
             return
         click.echo(f"daypass: {describe(entry)}", err=True)
         if sys.stdout.isatty():
-            click.echo('daypass: these are lines for your shell; eval "$(...)" runs them.', err=True)
+            click.echo('daypass: these are shell commands; run them with eval "$(...)".', err=True)
     elif output == "json":
         click.echo(json.dumps({"Credentials": sts_form(entry.credentials), "Arn": entry.arn}, indent=4))
     else:
@@ -49,17 +49,17 @@ def emit(entry: Entry, selection: Selection, output: str, shell: str) -> None:
 
 
 def shell_lines(entry: Entry, selection: Selection, shell: str) -> str:
-    """Return the lines that give a shell these credentials and take the others away."""
+    """Return the shell commands that set these credentials and unset all others."""
     kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
     cleared = [name for name in CLEARED if name in os.environ]
     try:
         return script(kind, own_variables(entry, selection), cleared)
     except ValueError as error:
-        raise BadUsage(f"These credentials cannot be put into lines for {kind}: {error}.") from error
+        raise BadUsage(f"These credentials cannot be written as {kind} commands: {error}.") from error
 
 
 def own_variables(entry: Entry, selection: Selection) -> dict[str, str]:
-    """Return the variables of credentials."""
+    """Return the environment variables for credentials."""
     return variables(
         entry.credentials,
         endpoint_url=entry.endpoint_url,
@@ -69,17 +69,17 @@ def own_variables(entry: Entry, selection: Selection) -> dict[str, str]:
 
 
 def region_of(selection: Selection) -> str:
-    """Return the region that the credentials are for."""
+    """Return the region of the selection, its profile or the environment."""
     wanted, means = selection.wanted, selection.means
     profile = profile_at_hand(means.environment, wanted.profile or wanted.source_profile)
     return wanted.region or find_region(means.environment, means.profiles, profile)
 
 
 def describe(entry: Entry) -> str:
-    """Return who these credentials are, and for how long, in one line."""
+    """Describe the identity and the time left of credentials in one line."""
     who = printable(entry.arn) or entry.credentials.access_key_id
     if entry.credentials.expires is None:
-        return f"{who}, until somebody deletes the key"
+        return f"{who}, valid until the key is deleted"
     left = (entry.credentials.expires - now()).total_seconds()
     until = entry.credentials.expires.astimezone().strftime("%H:%M")
-    return f"{who}, for {say_duration(left)} (until {until})"
+    return f"{who}, valid for {say_duration(left)} (until {until})"

@@ -1,4 +1,4 @@
-"""`daypass env`: credentials as lines for a shell."""
+"""`daypass env`: print credentials as shell commands."""
 
 import os
 

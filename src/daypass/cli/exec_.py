@@ -1,7 +1,7 @@
-"""`daypass exec -- COMMAND`: run a command with certain credentials and no others.
+"""`daypass exec -- COMMAND`: run a command with the selected credentials and no others.
 
-Owns the choice between keys in the environment, which end when they end, and a loopback endpoint that hands out fresh
-ones to jobs that run for long. Running, signals and exit codes are client/child.py's.
+Owns the choice between keys in the environment, which are not refreshed, and a loopback endpoint that serves refreshed
+credentials to long-running jobs. client/child.py owns running the command, signals and exit codes.
 """
 
 import os
@@ -23,10 +23,10 @@ from daypass.client.surroundings import place, surroundings
 
 
 class _Exec(click.Command):
-    """A command whose own failures end with 125: the child's code is passed on, and ours must not be taken for it."""
+    """A command whose own failures exit with 125, so that they differ from the child's exit codes."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the words, those of the child left alone."""
+        """Parse the options, and leave the child's arguments unchanged."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -34,7 +34,7 @@ class _Exec(click.Command):
             ctx.exit(OWN_FAILURE)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and exit with 125 for our own failures."""
         try:
             return super().invoke(ctx)
         except Problem as problem:
@@ -66,7 +66,7 @@ def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
     entry = selection.obtain()
     if not server:
         return run_child(words, surroundings(os.environ, own_variables(entry, selection)))
-    # The terminal is the job's from now on: a refresh that must ask fails, and the job is told.
+    # The job owns the terminal from now on: a refresh that needs a prompt fails, and the job gets the error.
     quiet = replace(selection, means=replace(selection.means, prompt=Prompt(allowed=False), fresh=False))
     token = secrets.token_urlsafe(32)
     with serving_credentials(lambda: container_form(quiet.obtain().credentials), token) as url:

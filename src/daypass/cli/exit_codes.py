@@ -1,6 +1,6 @@
 """The exit codes of `daypass`, and the exception that ends a command with one.
 
-Owns the numbers; scripts depend on them.
+Owns the numbers. Scripts depend on them, so they do not change.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ import click
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """The exit code of a command."""
 
     OK = 0
     UNEXPECTED = 1
@@ -38,11 +38,14 @@ class Stop(click.ClickException):
 
 
 def show_usage_error(error: click.UsageError) -> None:
-    """Print what was wrong with the command line in one sentence, and where the help is; or the help itself."""
+    """Print the error of the command line and how to get help, or the help itself.
+
+    The help itself is printed if the command was called without arguments.
+    """
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
     words = error.format_message()
     ended = words if words.endswith((".", "?", "!")) else f"{words}."
     path = error.ctx.command_path if error.ctx is not None else "daypass"
-    click.echo(f"daypass: {ended} `{path} --help` shows what there is.", err=True)
+    click.echo(f"daypass: {ended} Run `{path} --help` for help.", err=True)

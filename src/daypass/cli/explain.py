@@ -1,7 +1,8 @@
-"""`daypass explain`: why a call is allowed or refused, from the store itself.
+"""`daypass explain`: explain why a request is allowed or denied, from the store itself.
 
-Owns the three forms of the question: a caller, an action and a resource; an encoded authorization message; and who
-can assume a role. The answers are the engine's; explain_text.py and explain_json.py put them into words.
+Owns the three kinds of input: a caller, an action and a resource; an encoded authorization message; and a role for
+which the possible callers are listed. The policy engine computes the results; explain_text.py and explain_json.py
+format them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
 
 
 def _read_context(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
-    """Return the keys that are given: one value is a text, several are a list, none takes the key away."""
+    """Parse condition keys: one value is a string, several are a list, an empty one removes the key."""
     found: dict[str, list[str]] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or ":" not in key:
-            raise click.BadParameter(f"{text!r} is not key=value, such as aws:SourceIp=203.0.113.7.")
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE, such as aws:SourceIp=203.0.113.7.")
         found.setdefault(key.lower(), []).append(value)
     return {key: _value(key, values) for key, values in found.items()}
 
@@ -109,7 +110,7 @@ Answer = Callable[
 
 
 def _choose(subject: str | None, principal: str | None, action: str | None, reverse: str | None) -> Answer:
-    """Return the answer to the form of question that was asked, or raise UsageError."""
+    """Return the function for the given kind of input. Raises UsageError."""
     if reverse and subject and not principal and not action:
         return lambda views, there, _resource, _context: _answer_who_can(reverse, subject, views, there)
     if subject and not (principal or action or reverse):
@@ -118,7 +119,7 @@ def _choose(subject: str | None, principal: str | None, action: str | None, reve
         return lambda views, there, resource, context: _answer_call(
             principal, (action, resource), context, views, there
         )
-    raise click.UsageError("Give a MESSAGE, or --principal and --action, or --who-can sts:AssumeRole ROLE_ARN.")
+    raise click.UsageError("Use MESSAGE, or --principal and --action, or --who-can sts:AssumeRole ROLE_ARN.")
 
 
 def _answer_call(
@@ -142,14 +143,16 @@ def _answer_message(text: str, views: SnapshotViews, there: "OpenedStore") -> tu
 
 
 def _open(text: str, views: SnapshotViews, there: "OpenedStore") -> DenialNote:
-    """Return what a message tells. It does not say whose it is, so every account's seal is tried."""
+    """Decrypt a message. It does not name its account, so the key of every account is tried."""
     ring = views.get(load_ring, there.vault)
     for account in accounts_of(views):
         try:
             return open_message(text, account=account.id, ring=ring)
         except InvalidAuthorizationMessage:
             continue
-    raise Stop("The message does not open with the keys of this store.", Exit.EXPIRED)
+    raise Stop(
+        "The message cannot be decrypted with the keys of this store. Its key may have been destroyed.", Exit.EXPIRED
+    )
 
 
 def _answer_who_can(
@@ -162,7 +165,7 @@ def _answer_who_can(
 
 
 def _unresolved(views: SnapshotViews, arn: str | None) -> Mapping[str, str]:
-    """Return the principals that never match of the role that an explanation is about, if it is about one."""
+    """Return the unresolved principals of the role with this ARN, or none if the ARN is not a role's."""
     role = None if arn is None or ":role/" not in arn else _find_role(arn, views)
     return {} if role is None else unresolved_of(role.foreign)
 
@@ -178,5 +181,5 @@ def _get_role(arn: str, views: SnapshotViews) -> AssumableRole:
     name = read_role_arn(arn)
     role = views.get(load_role, name.account, name.name)
     if role is None or role.arn != arn:
-        raise UnknownPrincipal(f"There is no role {arn} here.")
+        raise UnknownPrincipal(f"Role {arn} does not exist in this store.")
     return role

@@ -1,6 +1,6 @@
 """Explanations as JSON documents, for other programs.
 
-Owns their members. They follow AWS's names where AWS has some.
+Owns their members, which have AWS's names if AWS has any.
 """
 
 import json
@@ -20,12 +20,15 @@ from daypass.policy.words import because
 
 
 def compact(value: Any) -> str:
-    """Return JSON on one line, as people write policies."""
+    """Return JSON on one line, with non-ASCII characters unescaped."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def show_trace(trace: Trace, caller: Caller, remedy: Remedy | None) -> dict[str, Any]:
-    """Return the story of one question. `remedy` is what helps, None where no safe remedy is known."""
+    """Return the explanation of a decision.
+
+    `remedy` is None if no safe remedy is known.
+    """
     decision, question = trace.decision, trace.question
     shown: dict[str, Any] = {
         "Decision": _decision(trace),
@@ -60,7 +63,7 @@ def show_trace(trace: Trace, caller: Caller, remedy: Remedy | None) -> dict[str,
 
 
 def _show_remedy(remedy: Remedy | None) -> dict[str, Any]:
-    """Return what helps. HelpfulStatement is a statement that is enough alone, for the request as it stands."""
+    """Return the remedy. HelpfulStatement is set if this statement alone allows the request."""
     needs, statements = (remedy.needs, remedy.statements) if remedy else ((), ())
     is_enough = len(statements) == 1 and not needs
     return {
@@ -88,7 +91,7 @@ def _helpful(one: HelpfulStatement) -> dict[str, Any]:
 
 
 def show_way(way: Way) -> dict[str, Any]:
-    """Return one of those who can."""
+    """Return one principal that can call the action."""
     return {
         "Principal": way.principal,
         "Kind": way.kind,

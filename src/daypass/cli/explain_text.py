@@ -1,6 +1,6 @@
 """Explanations as lines for people on a terminal.
 
-Owns their order: the answer first, then what decided, then what would help, then everything that was looked at.
+Owns their order: the decision, the statements that decided, the remedy, then all evaluated policies.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,15 +29,18 @@ _WHERE = {
     PolicyType.RESOURCE_CONTROL: "a resource control policy at the level that lacks it",
     PolicyType.RESOURCE: "the resource's own policy",
 }
-_NO_REMEDY = "No safe remedy is known. Read what the statements above ask for before you change any of them."
+_NO_REMEDY = "No safe remedy is known. Read the conditions of the statements above before you change any of them."
 _NO_REMEDY_FOR_DENY = (
-    "No Allow helps against a Deny, and no request like this one is known that it lets pass. "
-    "Ask why the statement is there before you change it."
+    "An Allow does not override a Deny, and no similar request is known that the Deny does not match. "
+    "Ask why the statement exists before you change it."
 )
 
 
 def trace_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator[str]:
-    """Return the story of one question. `remedy` is what helps, None where no safe remedy is known."""
+    """Yield the explanation of a decision.
+
+    `remedy` is None if no safe remedy is known.
+    """
     decision, question = trace.decision, trace.question
     yield f"{'ALLOWED' if isinstance(decision, Allowed) else 'DENIED'}: {question.action} on {question.resource}"
     yield f"  by {caller.arn}"
@@ -47,13 +50,13 @@ def trace_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator
         yield f"  decided by {_name(ref)}"
     yield from _help_lines(trace, caller, remedy)
     yield ""
-    yield "What was looked at, in this order:"
+    yield "Evaluated policies, in this order:"
     for of_type in trace.types:
         yield from _type_lines(of_type)
     if trace.missing:
         yield ""
-        yield f"Statements about this call ask for keys that it does not have: {', '.join(trace.missing)}."
-        yield "Give them with --context KEY=VALUE to see what then would be."
+        yield f"Some statements test condition keys that the request does not have: {', '.join(trace.missing)}."
+        yield "Set them with --context KEY=VALUE to see the result with them."
 
 
 def _help_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator[str]:
@@ -65,30 +68,30 @@ def _help_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator
         for reason in statement.reasons:
             yield f"    but {describe(reason)}"
     yield ""
-    yield "What would help:"
+    yield "How to allow it:"
     if remedy is None:
         yield f"  {_NO_REMEDY_FOR_DENY if decision.explicit else _NO_REMEDY}"
         return
     if decision.explicit:
-        yield "  No Allow helps against a Deny, so the request itself has to change:"
+        yield "  An Allow does not override a Deny, so the request itself has to change:"
     for place, (head, *lines) in enumerate(_remedy_parts(remedy, caller)):
         yield f"  {'and ' if place else ''}{head}"
         yield from (f"    {line}" for line in lines)
 
 
 def _remedy_parts(remedy: Remedy, caller: Caller) -> Iterator[list[str]]:
-    """Yield what helps, part by part, each with a line above it."""
+    """Yield the parts of the remedy, each with a heading."""
     by_statement = [(ref, list(needs)) for ref, needs in groupby(remedy.needs, key=_ref_of)]
     for ref, needs in by_statement:
         if ref.source.id != HELPFUL:
-            head = "meet what {} asks for:" if needs[0].requirement.wanted else "avoid what {} denies:"
+            head = "meet the conditions of {}:" if needs[0].requirement.wanted else "avoid the conditions of {}:"
             yield [head.format(_name(ref)), *(need.words for need in needs)]
     owner = caller.arn if caller.identity is None else caller.identity.arn
     for one in remedy.statements:
         yield [f"a statement in {_place_of(one, owner)}:", compact(one.statement)]
     for ref, needs in by_statement:
         if ref.source.id == HELPFUL:
-            yield ["meet what this statement asks for:", *(need.words for need in needs)]
+            yield ["meet the conditions of this statement:", *(need.words for need in needs)]
 
 
 def _ref_of(need: Need) -> StatementRef:
@@ -106,7 +109,7 @@ def _name(ref: StatementRef) -> str:
 def _type_lines(of_type: TypeTrace) -> Iterator[str]:
     level = "" if of_type.level is None else f", level {of_type.level} from the organization's root"
     if not of_type.policies:
-        yield f"  {_plural(of_type.type)}{level}: there is none"
+        yield f"  {_plural(of_type.type)}{level}: not present"
         return
     yield f"  {_plural(of_type.type)}{level}: {_SAYS[of_type.outcome]}"
     for policy in of_type.policies:
@@ -140,12 +143,12 @@ def _statement_line(statement: StatementTrace) -> str:
 
 
 def message_lines(note: DenialNote) -> Iterator[str]:
-    """Return the story that an encoded message tells."""
+    """Yield the explanation that an encoded message contains."""
     yield f"DENIED: {note.action} on {note.resource}"
     yield f"  by {note.principal_arn}, at {datetime.fromtimestamp(note.at, UTC):%Y-%m-%d %H:%M:%S} UTC"
     yield f"  {note.reason}"
     if note.failed:
-        yield "  A policy could not be evaluated, so the call was refused; the audit event says more."
+        yield "  A policy could not be evaluated, so the request was denied. See the audit event."
     for statement in note.matched:
         yield f"  decided by {_named(statement)}"
         yield from _content_lines(statement)
@@ -154,21 +157,21 @@ def message_lines(note: DenialNote) -> Iterator[str]:
         for against in statement.against:
             yield f"    but {against}"
     if note.own_side:
-        yield "  (Only the policies of the caller's own account are told; the resource's side is not.)"
+        yield "  (Only the policies of the caller's own account are shown, not those of the resource's account.)"
     yield ""
-    yield "What each type of policy said:"
+    yield "Result of each type of policy:"
     for one in note.types:
         level = "" if one.level is None else f", level {one.level} from the organization's root"
-        says = _SAYS[Outcome(one.outcome)] if one.policies else "there is none"
+        says = _SAYS[Outcome(one.outcome)] if one.policies else "not present"
         yield f"  {_plural(PolicyType(one.policy_type))}{level} ({one.policies}): {says}"
     if note.missing:
-        yield f"The request lacked: {', '.join(note.missing)}."
+        yield f"The request did not have: {', '.join(note.missing)}."
     yield ""
     yield "The request:"
     for condition in note.context:
         yield f"  {condition.key} = {', '.join(condition.values)}"
     if note.is_cut:
-        yield "  (Some of it did not fit into the message.)"
+        yield "  (Shortened: not all details fit into the message.)"
 
 
 def _named(note: StatementNote) -> str:
@@ -187,16 +190,16 @@ def _content_lines(note: StatementNote) -> Iterator[str]:
 
 
 def way_lines(action: str, role: str, ways: Iterable[Way]) -> Iterator[str]:
-    """Return who can do `action` to a role."""
+    """Yield the principals that can do `action` to a role."""
     found = list(ways)
     if not found:
-        yield f"Nobody here can do {action} to {role}."
+        yield f"No principal in this store can do {action} to {role}."
         return
     yield f"{action} to {role}"
     for way in found:
         yield ""
-        yield f"{'CAN' if not way.conditions else 'CAN, on conditions'}: {way.kind} {way.principal}"
+        yield f"{'CAN' if not way.conditions else 'CAN, WITH CONDITIONS'}: {way.kind} {way.principal}"
         for condition in way.conditions:
-            yield f"  needs {condition}" if way.kind not in {"user", "role"} else f"  now not: {condition}"
+            yield f"  needs {condition}" if way.kind not in {"user", "role"} else f"  currently not met: {condition}"
         for ref in way.statements:
-            yield f"  through {_name(ref)}"
+            yield f"  allowed by {_name(ref)}"

@@ -1,4 +1,4 @@
-"""`daypass export`: write what the store holds as a file that `daypass apply` takes.
+"""`daypass export`: write the content of the store as a file for `daypass apply`.
 
 Owns the options. Secrets are never written.
 """
@@ -36,8 +36,8 @@ def command(
         known = all_accounts(reader)
         unknown = sorted(set(accounts) - set(known))
         if unknown:
-            raise Stop(f"there is no account {unknown[0]} in this store", Exit.CONFIGURATION)
-        # The organization is no account's own: it is written with all of them.
+            raise Stop(f"Account {unknown[0]} does not exist in this store.", Exit.CONFIGURATION)
+        # The organization does not belong to one account: it is written if all accounts are.
         present = read_present(reader, accounts or ("", *known), there.vault)
         standings = read_standings(reader)
     document = export_document(present, standings, with_keys=access_keys)

@@ -1,4 +1,7 @@
-"""`daypass federation-token NAME`: credentials for somebody else, never more than one's own (GetFederationToken)."""
+"""`daypass federation-token NAME`: credentials for another user (GetFederationToken).
+
+Their permissions never exceed the caller's own.
+"""
 
 from dataclasses import replace
 

@@ -1,24 +1,24 @@
-"""The files beside the one that `daypass apply` reads.
+"""The other files that the file of `daypass apply` refers to.
 
-Owns where they are looked for: in the directory of the applied file and below it. Standard input has none.
+Owns the search: in the directory of the applied file and below it. Standard input cannot refer to files.
 """
 
 from pathlib import Path
 
 
 class FilesBeside:
-    """Reads files by their names relative to another file."""
+    """Reads files by their paths relative to another file."""
 
     def __init__(self, file: Path) -> None:
         self._directory = None if str(file) == "-" else file.parent
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the first bytes of a file, one more than `most` at the most. Raises OSError."""
+        """Return at most `most` + 1 bytes of a file. Raises OSError."""
         if self._directory is None:
-            raise OSError(0, "nothing stands beside standard input; write the keys into the file")
+            raise OSError(0, "a configuration from standard input cannot refer to files; write the keys into it")
         path = self._directory / name
-        # A pipe or a device would be waited for.
+        # Reading a pipe or a device could block forever.
         if path.exists() and not path.is_file():
-            raise OSError(0, "it is no file")
+            raise OSError(0, "it is not a regular file")
         with path.open("rb") as file:
             return file.read(most + 1)

@@ -1,6 +1,6 @@
 """Show the first root key once: on a terminal as a profile, otherwise in a file that only its owner can read.
 
-It is never in a log, and never on a standard error that is no terminal.
+The key is never written to a log, nor to standard error if that is not a terminal.
 """
 
 import os
@@ -20,14 +20,16 @@ def show_first_key(key: RootKey, config: Config) -> None:
     """Print the key, or write it to a new file of mode 0600 and print the file's name."""
     block = profile_block(key, config.url, name=FIRST)
     if sys.stderr.isatty():
-        click.echo(f"First start: account {key.account}. Its root access key is shown this once:\n", err=True)
+        click.echo(
+            f"First start: account {key.account} was created. Its root access key is shown only once:\n", err=True
+        )
         click.echo(block + "\n", err=True)
         return
     path = _folder(config) / f"daypass-root-{key.account}.ini"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise Stop(f"cannot write the root key to {path}: {error.strerror}", Exit.LOCKED) from error
+        raise Stop(f"Cannot write the root key to {path}: {error.strerror}.", Exit.LOCKED) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(block + "\n")
     click.echo(f"daypass: first start; account {key.account}; its root access key is in {path}", err=True)

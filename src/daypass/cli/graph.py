@@ -1,7 +1,7 @@
-"""`daypass graph`: a picture of who can assume what.
+"""`daypass graph`: a picture of who can assume which role.
 
-Owns the command and where the picture goes. What is in the graph is authorize/trust_graph.py's, how it is drawn
-drawing/'s, and the page around it graph_page.py's.
+Owns the command and the output file. authorize/trust_graph.py computes the graph, drawing/ draws it, and graph_page.py
+makes the HTML page.
 """
 
 import sys
@@ -44,7 +44,7 @@ def command(
     with opened(store, config_file) as there, there.store.read() as reader:
         views = SnapshotViews(reader)
         if account and views.get(load_account, account) is None:
-            raise Stop(f"There is no account {account} here.", Exit.CONFIGURATION)
+            raise Stop(f"Account {account} does not exist in this store.", Exit.CONFIGURATION)
         graph = trust_graph(views, Assumed(there.clock.now()), only=account)
         text = _drawn(graph, form or ("html" if target is not None and target.suffix in {".html", ".htm"} else "svg"))
     if target is None:
@@ -53,7 +53,7 @@ def command(
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Stop(f"cannot write {target}: {error.strerror}", Exit.LOCKED) from error
+        raise Stop(f"Cannot write {target}: {error.strerror}.", Exit.LOCKED) from error
     click.echo(f"{len(graph.nodes)} boxes, {len(graph.edges)} arrows: {target}", err=True)
 
 

@@ -1,7 +1,7 @@
-"""The graph as a page: the picture, and beside it the statements of what is clicked.
+"""The graph as an HTML page: the picture, and the statements of the selected box or arrow.
 
-Owns what is put into graph_page.html. The page stands alone: it asks nobody for anything, and its own policy says so.
-Names and statements come from other people, so they enter as text and never as markup.
+Owns the content of graph_page.html. The page is self-contained: it loads no resources, which its content security
+policy enforces. Names and statements are untrusted, so they are inserted as text and never as markup.
 """
 
 import json
@@ -14,7 +14,7 @@ from daypass.drawing.trust_svg import colours_of, draw_inside, summary, where
 
 
 def page(graph: Graph) -> str:
-    """Return the page."""
+    """Return the HTML page of a graph."""
     parts = {
         "legend": _legend(graph),
         "picture": draw_inside(graph),
@@ -24,7 +24,7 @@ def page(graph: Graph) -> str:
     }
     text = files("daypass.cli").joinpath("graph_page.html").read_text(encoding="utf-8")
     pieces = text.split("<!--")
-    # Each mark is replaced where it stands, once; what is put in is never looked at again.
+    # Each placeholder is replaced once. Inserted text is never searched for placeholders.
     return pieces[0] + "".join(_fill(piece, parts) for piece in pieces[1:])
 
 

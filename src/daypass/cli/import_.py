@@ -1,6 +1,6 @@
-"""`daypass import FILE`: bring the IAM of an AWS account into the store.
+"""`daypass import FILE`: import the IAM entities of an AWS account into the store.
 
-Owns the options, the progress bar and what is printed. What is carried over is importing/'s.
+Owns the options, the progress bar and the output. importing/ owns the conversion.
 """
 
 import sys
@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 @contextmanager
 def _progress() -> Iterator["Progress"]:
-    """Show a bar on a terminal, and nothing elsewhere."""
+    """Show a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -77,19 +77,21 @@ def _print(imported: "Imported", output: str, *, is_done: bool) -> None:
         return
     from daypass.apply.showing import summary
 
-    click.echo(f"Account {imported.origin} {'went' if is_done else 'would go'} into account {imported.account}.")
+    click.echo(
+        f"Account {imported.origin} {'was' if is_done else 'would be'} imported into account {imported.account}."
+    )
     click.echo(summary(imported.outcome.plan, is_done=is_done))
     if imported.losses:
-        click.echo(f"\nNot carried over, or only otherwise ({len(imported.losses)}):")
+        click.echo(f"\nNot imported, or changed ({len(imported.losses)}):")
         for line in _told(imported.losses):
             click.echo(f"  {_visible(line)}")
     for key in imported.outcome.root_keys:
-        click.echo(f"\nAccount {key.account} is new. Its root access key is shown this once:\n", err=True)
+        click.echo(f"\nAccount {key.account} was created. Its root access key is shown only once:\n", err=True)
         click.echo(profile_block(key))
 
 
 def _told(losses: tuple["Loss", ...]) -> Iterator[str]:
-    """Tell each reason once, with the first things that it is true of."""
+    """Yield each reason once, with the first entities that it applies to."""
     by_words: dict[str, list[str]] = {}
     for loss in losses:
         by_words.setdefault(loss.words, []).append(loss.thing)
@@ -121,5 +123,5 @@ def _plain(imported: "Imported", *, is_done: bool) -> dict[str, Any]:
 
 
 def _visible(text: str) -> str:
-    """Return a text with anything escaped that could move a terminal's cursor."""
+    """Return a string with unprintable characters escaped, so that they cannot control the terminal."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

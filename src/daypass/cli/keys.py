@@ -1,9 +1,8 @@
-"""`daypass keys list|rotate`: the keys that seal session tokens, and those that sign web identity tokens and notices.
+"""`daypass keys list|rotate`: the keys that seal session tokens and sign web identity tokens and webhooks.
 
-The keys that sign requests to SAML providers are listed too; `daypass saml rotate-key` rotates them, since providers
-must hear of a new one first. The commands work on the store itself, also beside live servers, which see the change
-within a second. What a key's state is and when it ends is mint/lifecycle.py's rule; a server rotates by itself as
-`rotate_keys_days` says.
+The keys that sign requests to SAML providers are listed too. `daypass saml rotate-key` rotates them, since providers
+need the new certificate first. The commands open the store itself; live servers see the change within a second.
+mint/lifecycle.py owns the states and lifetimes of keys. A server also rotates its keys every `rotate_keys_days`.
 """
 
 from datetime import UTC, datetime
@@ -76,7 +75,7 @@ def _all_keys(reader: Reader, there: "OpenedStore") -> list[dict[str, Any]]:
 
 
 def request_keys(reader: Reader, now: int) -> list[dict[str, Any]]:
-    """Return what is shown of the keys that sign requests to SAML providers."""
+    """Return the printed members of the keys that sign requests to SAML providers."""
     ring = load_request_ring(reader)
     return [
         _shown(ring, key, now, longest=LONGEST_REQUEST)
@@ -93,7 +92,7 @@ def _print(shown: list[dict[str, Any]], output: str) -> None:
 
 
 def print_keys(shown: list[dict[str, Any]]) -> None:
-    """Print keys, one a line."""
+    """Print keys, one per line."""
     for key in shown:
         until = f"destroyed after {key['DestroyedAfter']}" if key["DestroyedAfter"] else ""
         words = (key["KeyId"], key["Purpose"], f"{key['State']:<9}", f"active from {key['ActiveFrom']}")

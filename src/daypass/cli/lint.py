@@ -1,6 +1,6 @@
-"""`daypass lint`: what is legal in a policy, but surely not what its author meant. Needs no store and no server.
+"""`daypass lint`: warn about likely mistakes in a valid policy. Does not need a store or a server.
 
-Owns reading the file and printing. The rules are policy/lint.py's.
+Owns reading the file and printing. policy/lint.py owns the rules.
 """
 
 from typing import BinaryIO
@@ -40,14 +40,14 @@ def command(policy: BinaryIO, kind: str, output: str) -> None:
     for one in warnings:
         click.echo(f"{one.path}: {one.message} ({one.rule})")
     if not warnings:
-        click.echo("Nothing to warn of.")
+        click.echo("No warnings.")
 
 
 def _warnings(content: bytes, kind: str) -> tuple[LintWarning, ...]:
     try:
         return lint(parse_document(content.decode(), _KINDS[kind]))
     except UnicodeDecodeError as error:
-        raise Stop("the policy is not UTF-8.", Exit.USAGE) from error
+        raise Stop("The policy is not valid UTF-8.", Exit.USAGE) from error
     except MalformedPolicyDocument as problem:
         place = f" ({problem.detail})" if problem.detail and problem.detail not in problem.message else ""
         raise Stop(f"{problem.message}{place}", Exit.REFUSED) from problem

@@ -1,7 +1,7 @@
-"""`daypass login`: sign in as a person, and have a profile that every AWS tool can use.
+"""`daypass login`: sign in as a person, and save a profile that every AWS tool can use.
 
-Owns what the person sees and types, and the choice of a role. How a proof is got is signing_in.py's; what is written is
-saving.py's.
+Owns the output on the terminal and the choice of a role. signing_in.py gets the token or assertion, and saving.py
+writes the profile.
 """
 
 from dataclasses import replace
@@ -122,21 +122,22 @@ def _login(method: str, given: dict[str, Any]) -> None:
     method = method or (own.method if own else "saml")
     if own is not None and own.method != method:
         raise BadUsage(
-            f"Profile {given['profile']} signs in with {own.method}: run `daypass login {own.method}`, or name another."
+            f"Profile {given['profile']} signs in with {own.method}. Run `daypass login {own.method}`, "
+            "or use another profile."
         )
     if known is not None and own is None:
-        raise BadUsage(f"Profile {given['profile']!r} is not one that Daypass signs in to; choose another name.")
+        raise BadUsage(f"Profile {given['profile']!r} exists and is not managed by Daypass. Choose another name.")
     extra = {name: given.pop(name, default) for name, default in _EXTRA.items()}
     if extra["assertion_file"]:
         given["via"] = "file"
     selection = _with_own(select(method, {**given, "profile": ""}), own, given)
     selection = replace(selection, wanted=completed(selection.wanted, means), means=means)
     wanted = selection.wanted
-    # A profile that is there and names no server is one of AWS's.
+    # An existing profile without a server is for AWS.
     if own is None and not wanted.endpoint_url and not wanted.portal_url and is_by_server(method, wanted, extra):
         selection = replace(selection, wanted=with_known_server(wanted, means))
     if output == "profile":
-        must_write(places())  # Now, and not when the person has signed in for it.
+        must_write(places())  # Fail before the person signs in, not after.
         if not keys:
             means.cache.must_keep()
     entries = _sign_in(selection, method, extra)
@@ -145,7 +146,7 @@ def _login(method: str, given: dict[str, Any]) -> None:
 
 
 def sign_in_again(profile: str, method: str) -> None:
-    """Sign in to a profile as it says."""
+    """Sign in to an existing profile with its own settings."""
     given: dict[str, Any] = {"profile": profile, "roles": (), "via": "auto", "endpoint_url": "", "region": ""}
     _login(method, {**given, "portal_url": "", "output": "profile", "shell": "auto", "keys": False})
 
@@ -154,7 +155,7 @@ _EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port":
 
 
 def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selection:
-    """Return the wish with what the profile says already, where nothing else was said."""
+    """Return the request, completed with the profile's settings where the options set none."""
     wanted = replace(selection.wanted, source_profile="", profile=given["profile"])
     if wanted.via == "auto":
         wanted = replace(wanted, via="")
@@ -177,7 +178,7 @@ def _redeem(selection: Selection, proof: Proof, role: str) -> tuple[Selection, E
     roles = (role, *selection.wanted.role_arn[1:]) if not proof.offers else (role,)
     wanted = replace(selection.wanted, role_arn=roles)
     single = replace(selection, wanted=wanted, means=replace(selection.means, proof=proof.text))
-    # A name is needed before the cache's key is made; nothing is kept under a key that no profile asks for.
+    # The cache key needs the profile's name, which is not known yet. So the entry is cached later, in _deliver.
     return single, obtain(wanted, replace(single.means, keeps=False))
 
 
@@ -189,7 +190,7 @@ def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, key
     name = wanted.profile or _free_name(selection)
     if keys:
         save_keys(name, entry.credentials, entry.endpoint_url, wanted.region)
-        click.echo(f"daypass: {describe(entry)}. The keys are on disk, in profile {name}.", err=True)
+        click.echo(f"daypass: {describe(entry)}. The keys were saved to profile {name}.", err=True)
         return
     save_profile(name, replace(selection, wanted=replace(wanted, profile=name)), quiet=True)
     kept = saved_wanted(name)
@@ -198,11 +199,11 @@ def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, key
     if entry.credentials.lasts(LEAST, now=means.now()):
         with means.cache.alone(key):
             means.cache.keep(replace(entry, key=key, profile=name))
-    click.echo(f"daypass: you are {describe(entry)}. Use it anywhere: export AWS_PROFILE={name}", err=True)
+    click.echo(f"daypass: signed in as {describe(entry)}. To use it: export AWS_PROFILE={name}", err=True)
 
 
 def _free_name(selection: Selection) -> str:
-    """Return the role's name, with its account where another profile has that name."""
+    """Return the role's name, with its account if another profile has that name."""
     role = selection.wanted.role_arn[-1]
     name = role_name(role)
     known = selection.means.profiles.by_name.get(name)

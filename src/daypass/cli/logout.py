@@ -1,4 +1,7 @@
-"""`daypass logout`: forget what is kept. Sessions end by themselves, or by the operator's `daypass sessions revoke`."""
+"""`daypass logout`: delete cached credentials.
+
+It does not revoke the sessions: they expire, or an operator runs `daypass sessions revoke`.
+"""
 
 import click
 
@@ -16,12 +19,12 @@ def command(*, profiles: tuple[str, ...], every: bool) -> None:
     means = means_of({})
     profiles = profiles if profiles or every else named_at_hand(means.environment)
     if not profiles and not every:
-        raise BadUsage("Name a profile, set AWS_PROFILE, or give --all.")
+        raise BadUsage("Name a profile, set AWS_PROFILE, or use --all.")
     for name in profiles:
         means.profiles.get(name)
     gone = [entry for entry in means.cache.entries() if every or entry.profile in profiles]
     for entry in gone:
         means.cache.drop(entry.key)
     whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
-    are = "is" if len(gone) == 1 else "are"
-    click.echo(f"{len(gone)} {'session' if len(gone) == 1 else 'sessions'}{whose} {are} forgotten.", err=True)
+    noun = "session" if len(gone) == 1 else "sessions"
+    click.echo(f"Deleted {len(gone)} cached {noun}{whose}.", err=True)

@@ -1,6 +1,6 @@
-"""Where logs go and how they look: standard error, for people on a terminal, JSON otherwise.
+"""Configure logs: to standard error, as text on a terminal and as JSON otherwise.
 
-No secret gets here: what is logged are events of the server itself, never requests.
+Logs contain no secrets: they contain events of the server itself, never requests.
 """
 
 import logging
@@ -18,9 +18,9 @@ _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def set_up_logs(level: str) -> None:
-    """Configure the log of this process. Stops with exit code 6 for a level that does not exist."""
+    """Configure the log of this process. Stops with exit code 6 if the level does not exist."""
     if level.lower() not in _LEVELS:
-        raise Stop(f"log_level cannot be {level!r}: {', '.join(_LEVELS)} will do", Exit.CONFIGURATION)
+        raise Stop(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
     renderers = _renderers(on_terminal=sys.stderr.isatty())
     structlog.configure(
         processors=[structlog.processors.add_log_level, _STAMP, *renderers],
@@ -32,15 +32,15 @@ def set_up_logs(level: str) -> None:
 
 
 class _Unfailing:
-    """Standard error, where a log line that cannot be written ends nothing: it may be a file on a full disk."""
+    """Standard error that ignores write errors: it may be a file on a full disk."""
 
     def write(self, text: str) -> None:
-        """Write, or give the line up."""
+        """Write the text; drop it if it cannot be written."""
         with suppress(OSError):
             sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Flush, or give up."""
+        """Flush, and ignore errors."""
         with suppress(OSError):
             sys.stderr.flush()
 
@@ -52,7 +52,7 @@ def _renderers(*, on_terminal: bool) -> list[Processor]:
 
 
 def _set_up_libraries(renderers: list[Processor]) -> None:
-    """Give what libraries log the form of our own, so that no text in it can pass for a line of its own."""
+    """Format the logs of libraries like our own, so that a logged string cannot forge a line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -61,5 +61,5 @@ def _set_up_libraries(renderers: list[Processor]) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    # It warns of each request that is no HTTP, and anybody can send as many of those as they like.
+    # It warns about each malformed request, and anyone can send many of those.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
-"""The command `daypass`: finds a subcommand and imports it only then, so that the others cost nothing.
+"""The command `daypass`: finds a subcommand and imports only that one, so that it starts quickly.
 
-Owns the table of commands, the refusal of operators' commands where only the client is installed, and which exit code
-an error has. Each command is a file of its own.
+Owns the table of commands, the error for operators' commands if only the client is installed, and the exit code of
+each exception. Each command is a file of its own.
 """
 
 import importlib
@@ -15,8 +15,8 @@ from click.shell_completion import CompletionItem
 
 from daypass.cli.exit_codes import Exit, Stop, show_usage_error
 
-# Command name -> the module that holds `command`, and what `daypass --help` says of it: to ask the modules themselves
-# would import the whole server. The headings are those of the help.
+# Command name -> the module with `command`, and its summary in `daypass --help`. The summaries are here because reading
+# them from the modules would import the whole server.
 FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
     "login": ("daypass.cli.login", "Sign in and save a profile that every AWS tool can use."),
     "whoami": ("daypass.cli.whoami", "Show your identity, your credentials and when they expire."),
@@ -57,7 +57,7 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
 COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
 _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))
 
-# The modules that the extra `server` adds, by which the server counts as installed. Windows has no uvloop.
+# The modules of the extra `server`. The server counts as installed if all exist. uvloop is not on Windows.
 SERVER_MODULES = (
     "aiohttp",
     "alembic",
@@ -76,7 +76,7 @@ SERVER_MODULES = (
 
 
 class _NeedsServer(click.Command):
-    """Stands for an operators' command where only the client is installed, and always ends with exit code 6."""
+    """Replaces an operators' command if only the client is installed; always ends with exit code 6."""
 
     def __init__(self, name: str) -> None:
         any_words = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -84,7 +84,7 @@ class _NeedsServer(click.Command):
 
     @staticmethod
     def _stop() -> None:
-        raise Stop("This command needs the server: pip install 'daypass[server]'", Exit.CONFIGURATION)
+        raise Stop("This command needs the server. Install it with: pip install 'daypass[server]'", Exit.CONFIGURATION)
 
 
 class _Lazy(click.Group):
@@ -95,7 +95,7 @@ class _Lazy(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        """Import one command, or return None where there is none of that name."""
+        """Import and return a command, or return None if it does not exist."""
         if cmd_name not in COMMANDS:
             return None
         if cmd_name in FOR_OPERATORS and not _is_server_installed():
@@ -106,30 +106,30 @@ class _Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that was typed, or say which ones look like it."""
+        """Find the command, or suggest similar ones."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             import difflib
 
             near = [f"`daypass {name}`" for name in difflib.get_close_matches(args[0], COMMANDS, n=2)]
-            ctx.fail(f"There is no command {args[0]!r}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+            ctx.fail(f"Command {args[0]!r} does not exist." + (f" Did you mean {' or '.join(near)}?" if near else ""))
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the commands that begin so, without importing them."""
+        """Return the commands with this prefix, without importing them."""
         found = [
             CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
         ]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
-        """Write what there is, without importing any of it."""
+        """Write the list of commands, without importing them."""
         for heading, commands in _HEADINGS:
             with formatter.section(heading):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
 
 def _is_server_installed() -> bool:
-    """Look for the server's libraries without importing them."""
+    """Check for the server's libraries without importing them."""
     return all(find_spec(name) is not None for name in SERVER_MODULES)
 
 
@@ -152,16 +152,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; closing what is left of it quietly is all there is to do.
+        # The reader of our output has closed the pipe. Exit without a further error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(Exit.OK)
-    except Exception as error:  # noqa: BLE001 - the edge: whatever it is becomes one sentence
+    except Exception as error:  # noqa: BLE001 - every exception becomes one sentence
         sys.exit(_explain(error))
     sys.exit(code if isinstance(code, int) else Exit.OK)
 
 
 def _explain(error: Exception) -> int:
-    """Say what happened in one sentence, and return the exit code. DAYPASS_DEBUG=1 shows the rest."""
+    """Print the error in one sentence and return the exit code. DAYPASS_DEBUG=1 adds a traceback."""
     from daypass.client import problems
     from daypass.client.words import printable
 
@@ -177,13 +177,15 @@ def _explain(error: Exception) -> int:
     }
     code = codes.get(type(error), Exit.UNEXPECTED)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        # A file of the person's that cannot be used is theirs to mend, wherever we met it.
+        # A file that cannot be used is for the user to correct, whichever command met it.
         code = Exit.LOCKED
-        words = f"{printable(error.filename)} cannot be used: {error.strerror}. Is it yours, and is there room?"
+        words = (
+            f"{printable(error.filename)} cannot be used: {error.strerror}. Check its owner and the free disk space."
+        )
     elif code is Exit.UNEXPECTED:
-        # Its type alone: a message may hold what was being worked on, a secret key for one.
+        # Print only its type: a message may contain a value such as a secret key.
         what = type(error).__name__
-        words = f"something unexpected happened ({what}); run it again with DAYPASS_DEBUG=1 and report it."
+        words = f"unexpected error ({what}). Run it again with DAYPASS_DEBUG=1 and report the output."
     else:
         words = str(error)
     click.echo(f"daypass: {words}", err=True)
@@ -193,9 +195,9 @@ def _explain(error: Exception) -> int:
 
 
 def _trace(error: BaseException) -> Iterator[str]:
-    """Yield where an error came from, with what led to it. Only our own errors say more than their type.
+    """Yield the traceback of an error and of its causes, with messages of our own errors only.
 
-    The messages of others may quote an answer with a secret key in it, and a trace is made to be sent to somebody.
+    Messages of other errors may quote a response with a secret key, and users send tracebacks to other people.
     """
     import traceback
 

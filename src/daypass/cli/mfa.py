@@ -1,7 +1,7 @@
-"""`daypass mfa list|add-hardware|unlock`: what only an operator may do to MFA devices.
+"""`daypass mfa list|add-hardware|unlock`: operations on MFA devices that only an operator may do.
 
-A hardware token's seed comes from its maker and never through the API; a locked device is opened here where its owner
-cannot synchronize it.
+The seed of a hardware token comes from its manufacturer and is never sent through the API. `unlock` is for locked
+devices that their owners cannot resynchronize.
 """
 
 import base64
@@ -42,9 +42,9 @@ def list_devices(account: str | None, store: str | None, config_file: Path | Non
         print_json({"Devices": [_shown(device) for device in devices]})
         return
     for device in devices:
-        state = "locked" if is_locked(device) else "enabled" if device.owner else "nobody's"
+        state = "locked" if is_locked(device) else "enabled" if device.owner else "unassigned"
         click.echo(f"{device.serial}  {device.kind}  {state}  {device.owner}".rstrip())
-    say_none(devices, "There is no MFA device; `aws iam create-virtual-mfa-device` makes one.")
+    say_none(devices, "No MFA devices. Run `aws iam create-virtual-mfa-device` to create one.")
 
 
 @command.command(name="add-hardware")
@@ -58,7 +58,7 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
     `aws iam enable-mfa-device --serial-number SERIAL …`.
     """
     if not _SERIAL.fullmatch(serial):
-        raise Stop("A serial number is 9 to 256 letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
+        raise Stop("A serial number has 9 to 256 characters: letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
     seed = read_seed(_ask_for_seed())
     with opened(store, config_file) as there, there.store.write() as writer:
         owner = choose_account(writer, account)
@@ -67,7 +67,7 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
         try:
             records.insert(writer, replace(device, sealed_seed=sealed))
         except Exists as taken:
-            raise Stop(f"The account {owner} has a device {serial} already.", Exit.CONFIGURATION) from taken
+            raise Stop(f"Account {owner} already has a device {serial}.", Exit.CONFIGURATION) from taken
     _say(device, "registered", output)
 
 
@@ -81,22 +81,25 @@ def unlock(serial: str, account: str | None, store: str | None, config_file: Pat
         owner = choose_account(writer, account)
         device = find_device(writer, owner, serial)
         if device is None:
-            raise Stop(f"The account {owner} has no device {serial}.", Exit.CONFIGURATION)
+            raise Stop(
+                f"Account {owner} does not have a device {serial}. Run `daypass mfa list` to see its devices.",
+                Exit.CONFIGURATION,
+            )
         device = replace(device, failures=0)
         records.replace(writer, device)
     _say(device, "unlocked", output)
 
 
 def read_seed(text: str) -> bytes:
-    """Return a seed from its base32 or hexadecimal form, or stop with exit code 6."""
+    """Decode a seed from base32 or hexadecimal. Stops with exit code 6 if it is not valid."""
     compact = re.sub(r"[\s-]", "", text)
     try:
-        # A base32 seed of nothing but the digits and letters of hexadecimal does not happen: one in 10**13 is so.
+        # A base32 seed that is also valid hexadecimal is too rare to matter: one in 10**13.
         seed = bytes.fromhex(compact) if re.fullmatch(r"[0-9A-Fa-f]+", compact) else _from_base32(compact)
     except (ValueError, binascii.Error) as error:
-        raise Stop("The seed is neither base32 nor hexadecimal.", Exit.CONFIGURATION) from error
+        raise Stop("The seed is not valid base32 or hexadecimal.", Exit.CONFIGURATION) from error
     if len(seed) < _SHORTEST_SEED:
-        raise Stop(f"A seed has at least {_SHORTEST_SEED} bytes.", Exit.CONFIGURATION)
+        raise Stop(f"The seed is too short; it must have at least {_SHORTEST_SEED} bytes.", Exit.CONFIGURATION)
     return seed
 
 
@@ -106,7 +109,7 @@ def _from_base32(text: str) -> bytes:
 
 
 def _ask_for_seed() -> str:
-    # Never an argument: those are seen by everybody on the machine.
+    # Never an argument: all users of the machine can see those.
     if sys.stdin.isatty():
         prompted: str = click.prompt("Seed", hide_input=True)
         return prompted
@@ -128,4 +131,4 @@ def _say(device: MfaDevice, what: str, output: str) -> None:
     if output == "json":
         print_json(_shown(device))
     else:
-        click.echo(f"{device.serial} is {what}.")
+        click.echo(f"{device.serial} was {what}.")

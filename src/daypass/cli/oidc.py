@@ -1,7 +1,7 @@
-"""`daypass oidc providers|set`: which issuers are believed, and what only an operator may decide about one.
+"""`daypass oidc providers|set`: list trusted issuers, and change settings that only an operator may change.
 
-Further claims and pinned keys are no part of AWS's API: they change what is believed, so no permission of IAM's
-reaches them. They work on the store itself, on the machine that has it, also beside a live server.
+Further claims and pinned keys are not part of AWS's API. They change which tokens are trusted, so no IAM permission
+gives access to them. The commands open the store itself. A live server may use it at the same time.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
     """List the OpenID Connect providers of every account."""
     with opened(store, config_file) as there, there.store.read() as reader:
         found = [_shown(provider) for provider in every_provider(reader)]
-    none = "There is no OpenID Connect provider; `aws iam create-open-id-connect-provider` registers one."
+    none = "No OpenID Connect providers. Run `aws iam create-open-id-connect-provider` to create one."
     print_list("Providers", found, output, line=_line, none=none)
 
 
@@ -69,7 +69,7 @@ def set_command(  # noqa: PLR0913 - one parameter an option
     claim that policies name `team`. Policies use them as condition keys of the issuer, such as `issuer.example:groups`.
     """
     if (claims and no_claims) or (pin and unpin):
-        raise click.UsageError("An option and its opposite exclude each other.")
+        raise click.UsageError("--claim and --no-claims, or --pin and --unpin, cannot be used together.")
     further, pinned = _read_claims(claims), None if pin is None else _read_keys(pin)
     with opened(store, config_file) as there, there.store.write() as writer:
         new = set_terms(
@@ -104,7 +104,7 @@ def _read_keys(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
         parse_jwks(text.encode())
     except (KeysUnreadable, OSError, UnicodeDecodeError) as error:
-        raise Stop(f"{path} holds no keys: {error}", Exit.CONFIGURATION) from error
+        raise Stop(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
     return text
 
 
@@ -114,7 +114,9 @@ def _get_provider(reader: Reader, arn: str) -> OidcProvider:
     name = find_provider_name(arn, account)
     found = None if name is None else records.find(reader, OidcProvider, account, name)
     if found is None:
-        raise Stop(f"There is no provider {arn}. `daypass oidc providers` lists them.", Exit.CONFIGURATION)
+        raise Stop(
+            f"Provider {arn} does not exist. Run `daypass oidc providers` to see all providers.", Exit.CONFIGURATION
+        )
     return found
 
 

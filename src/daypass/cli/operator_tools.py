@@ -1,6 +1,6 @@
-"""What `apply`, `export` and `import` share: reading a file whole, the audit log, and the tools of a transaction.
+"""Shared code of `apply`, `export` and `import`: reading a file, the audit log, and transaction tools.
 
-Owns the translation of a Mistake into words and an exit code.
+Owns the translation of a Mistake into a message and an exit code.
 """
 
 import os
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """Return a file's bytes, `-` being standard input. Stops where it cannot be read, or changes meanwhile."""
+    """Return at most `most` + 1 bytes of a file, or of standard input for `-`.
+
+    Stops if the file cannot be read, or if it changes while it is read.
+    """
     if str(path) == "-":
         return sys.stdin.buffer.read(most + 1)
     try:
@@ -33,27 +36,30 @@ def read_file(path: Path, most: int) -> bytes:
             content = file.read(most + 1)
             after = os.fstat(file.fileno())
     except OSError as error:
-        raise Stop(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
+        raise Stop(f"Cannot read {path}: {error.strerror}.", Exit.USAGE) from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise Stop(f"{path} is being written: try again when it is whole", Exit.LOCKED)
+        raise Stop(f"{path} changed while it was read. Try again when it is complete.", Exit.LOCKED)
     return content
 
 
 @contextmanager
 def explaining(path: Path) -> Iterator[None]:
-    """Turn a Mistake into a sentence that says where. 4 is what the rules refuse, 2 a file that cannot be read."""
+    """Translate a Mistake into a message with its position in the file.
+
+    The exit code is 4 if a rule rejects the file, and 2 if the file cannot be parsed.
+    """
     from daypass.apply.nodes import Mistake
 
     try:
         yield
     except Mistake as mistake:
-        words = f"{path}: {mistake}\nNothing was changed."
+        words = f"{path}: {mistake}\nNo changes were made."
         raise Stop(words, Exit.REFUSED if mistake.refused else Exit.USAGE) from mistake
 
 
 @contextmanager
 def audited(config: "Config") -> Iterator["Sink"]:
-    """Open the server's own audit log. What goes to standard output there goes to standard error here."""
+    """Open the server's audit log. If the server logs to standard output, use standard error."""
     from daypass.audit.sinks import LineSink, open_sink
     from daypass.wiring import audit_target
 
@@ -61,7 +67,7 @@ def audited(config: "Config") -> Iterator["Sink"]:
     try:
         sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
     except OSError as error:
-        raise Stop(f"cannot write the audit log {target}: {error.strerror}", Exit.CONFIGURATION) from error
+        raise Stop(f"Cannot write the audit log {target}: {error.strerror}.", Exit.CONFIGURATION) from error
     try:
         yield sink
     finally:
@@ -69,12 +75,12 @@ def audited(config: "Config") -> Iterator["Sink"]:
 
 
 def tools_for(there: "OpenedStore", config: "Config", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
-    """Return the tools of a command."""
+    """Return the transaction tools of a command, with the configured quotas."""
     return tools_with(there, config.quotas, sink, command=command, secrets=secrets)
 
 
 def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
-    """Return the tools of a command that has quotas of its own."""
+    """Return the transaction tools of a command, with the given quotas."""
     from daypass.apply.api import Source
     from daypass.apply.apply import Tools
     from daypass.apply.world import operator_world

@@ -1,6 +1,6 @@
-"""`daypass organization …`: the store's one organization, its units and the policies that guard each level.
+"""`daypass organization …`: the store's organization, its units, and the policies attached to each level.
 
-They work on the store itself, on the machine that has it, also beside a live server.
+The commands open the store itself. A live server may use it at the same time.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def command() -> None:
 
 @contextmanager
 def _changing(store: str | None, config_file: Path | None) -> Iterator[tuple[Writer, Entropy]]:
-    """Open the store for one change, and put a refusal into a sentence and exit code 6."""
+    """Open the store for one change. Stops with exit code 6 if the change is refused."""
     with opened(store, config_file) as there:
         try:
             with there.store.write() as writer:

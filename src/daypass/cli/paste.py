@@ -1,7 +1,7 @@
-"""Read a long text: from a file, from standard input, or pasted into a terminal.
+"""Read a long string: from a file, from standard input, or pasted into a terminal.
 
-Owns the terminal's trap: a line that is typed or pasted is cut at 4,096 bytes unless the terminal is told to hand out
-each character as it comes.
+Owns the terminal's mode. In its usual mode a terminal cuts lines at 4,096 bytes, so canonical mode is switched off
+while the user pastes.
 """
 
 import os
@@ -16,7 +16,10 @@ _END_OF_TEXT = b"\x04"  # Ctrl-D, which reaches us as a character
 
 
 def read_text(source: str, *, what: str) -> str:
-    """Return the text in a file, or of standard input for `-`. `what` tells somebody at a terminal what to paste."""
+    """Return the content of a file, or of standard input for `-`.
+
+    `what` names the content in the prompt on a terminal.
+    """
     if source != "-":
         with Path(source).open("rb") as file:
             return _decoded(file.read(_LARGEST))
@@ -26,14 +29,14 @@ def read_text(source: str, *, what: str) -> str:
 
 
 def _read_pasted(terminal: int, prompt: str) -> bytes:
-    import termios  # Only here: a machine without it can read files all the same.
+    import termios  # Imported here: a platform without termios can still read files.
 
     before = termios.tcgetattr(terminal)
     changed = [*before[:6], [*before[6]]]
     changed[3] &= ~(termios.ICANON | termios.ECHO)
     changed[6][termios.VMIN], changed[6][termios.VTIME] = 1, 0
     termios.tcsetattr(terminal, termios.TCSADRAIN, changed)
-    click.echo(prompt, err=True)  # only now: who is quick has the right mode
+    click.echo(prompt, err=True)  # after the mode change, so that a quick paste is not cut
     pasted = bytearray()
     try:
         while len(pasted) < _LARGEST and not _is_whole(pasted):
@@ -51,5 +54,5 @@ def _is_whole(pasted: bytearray) -> bool:
 
 
 def _decoded(raw: bytes) -> str:
-    # What is no text is for the reader's report, not for a traceback.
+    # Invalid UTF-8 is reported by the checks, not by a traceback.
     return raw.decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """`daypass profile`: list, show, add, set, rename and remove the profiles that AWS's tools share.
 
-Owns the words. Default is a credential process: no key is written to disk unless `--access-key-id` asks for it.
+Owns the options and the output. A new profile uses a credential process; keys are written to disk only with
+`--access-key-id`.
 """
 
 import shlex
@@ -50,20 +51,20 @@ def list_all(*, output: str, query: str) -> None:
         for row in rows:
             click.echo(f"{printable(row['Name']):24}  {printable(row['How'])}")
         if not rows:
-            click.echo("daypass: There is no profile; `daypass login` or `daypass profile add` makes one.", err=True)
+            click.echo("daypass: No profiles. Run `daypass login` or `daypass profile add` to create one.", err=True)
     else:
         show(rows, output, query)
 
 
 def describe(profile: Profile) -> str:
-    """Return in a few words how a profile gets its credentials."""
+    """Describe in a few words how a profile gets its credentials."""
     wanted = profile.wanted
     if wanted is not None and not profile.credentials.get("aws_access_key_id"):
         role = f" {' > '.join(wanted.role_arn)}" if wanted.role_arn else ""
         source = f" from {wanted.source_profile or wanted.issuer}" if wanted.source_profile or wanted.issuer else ""
         return f"daypass: {wanted.method}{role}{source}"
     found = [words for words, find in IN_PROFILE.values() if find(profile)]
-    return found[0] + "".join(f" (shadows {words})" for words in found[1:]) if found else "no credentials of its own"
+    return found[0] + "".join(f" (overrides {words})" for words in found[1:]) if found else "no credentials of its own"
 
 
 @command.command("show")
@@ -111,9 +112,7 @@ def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **g
     """
     checked_or_default(name)
     if name in load_profiles(places()).by_name:
-        raise BadUsage(
-            f"There is a profile {name!r} already; change it with `daypass profile set`, or remove it first."
-        )
+        raise BadUsage(f"Profile {name!r} already exists. Change it with `daypass profile set`, or remove it first.")
     key_id = given.pop("access_key_id")
     if key_id:
         _add_keys(name, key_id, given, dry_run=dry_run)
@@ -128,25 +127,25 @@ def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **g
 def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
     oidc = any(given[key] for key in ("token_file", "token_command", "issuer"))
     if session + saml + oidc > 1:
-        raise BadUsage("Choose one: a session, SAML, or a token.")
+        raise BadUsage("Use only one of --session, --saml, and the token options.")
     method = "session" if session else "saml" if saml else "oidc" if oidc else "role"
     if method != "session" and not given["roles"]:
-        raise BadUsage("Say what the profile is for: --role ROLE, --session, or --access-key-id ID for keys on disk.")
+        raise BadUsage("Choose the kind of profile: --role ROLE, --session, or --access-key-id ID for keys on disk.")
     return select(method, given)
 
 
 def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -> None:
-    # Looked at before it is asked for: a wrong key id costs no typing.
+    # Check the key ID before the prompt, so that a wrong one costs no typing.
     verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": "x"})
     secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
     credentials = verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": secret})
-    # Some tools refuse to do anything without a region, and no profile has another's.
+    # Some tools need a region, and profiles do not inherit one.
     means = means_of({})
     region = given["region"] or find_region(means.environment, means.profiles, name)
     save_keys(name, credentials, given["endpoint_url"], region, dry_run=dry_run)
     if not dry_run:
         click.echo(
-            f"Profile {name} is written, with its keys on disk. Use it: AWS_PROFILE={shlex.quote(name)}", err=True
+            f"Saved profile {name} with its keys on disk. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True
         )
 
 
@@ -156,7 +155,7 @@ def _ask_secret(*, allowed: bool) -> str:
     return Prompt().ask(
         "Secret access key: ",
         noun="The secret access key",
-        instead="give it on standard input, with --no-input",
+        instead="use --no-input and send it to standard input",
         secret=True,
     )
 
@@ -166,7 +165,7 @@ def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
 
     wanted = with_role_arns(chosen.wanted, chosen.means)
     if len(wanted.role_arn) != 1 or wanted.method not in {"role", "oidc"} or wanted.token_command or wanted.issuer:
-        raise BadUsage("--plain is for one role, with --source-profile or --token-file; AWS's settings know no more.")
+        raise BadUsage("--plain supports one role with --source-profile or --token-file, as AWS's settings do.")
     if not (wanted.source_profile or wanted.token_file):
         raise BadUsage("--plain needs --source-profile or --token-file.")
     options: dict[str, Value] = {
@@ -184,7 +183,7 @@ def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
         options["services"] = services[0]
     report([write_config(places(), name, options, services=services, dry_run=dry_run)], dry_run=dry_run)
     if not dry_run:
-        click.echo(f"Profile {name} is written. Use it anywhere: AWS_PROFILE={shlex.quote(name)}", err=True)
+        click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
 
 
 @command.command("set")
@@ -198,9 +197,9 @@ def set_(*, name: str, settings: tuple[str, ...], dry_run: bool) -> None:
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign:
-            raise BadUsage(f"{setting!r} is no KEY=VALUE.")
+            raise BadUsage(f"{setting!r} is not KEY=VALUE.")
         if key.lower() in SECRETS or key.lower() == "aws_access_key_id":
-            raise BadUsage("Keys belong in the credentials file: `daypass profile add --access-key-id`.")
+            raise BadUsage("Keys belong in the credentials file. Use `daypass profile add --access-key-id`.")
         changes[key.strip().lower()] = value.strip() or None
     report([write_config(places(), name, changes, dry_run=dry_run)], dry_run=dry_run)
 
@@ -233,7 +232,7 @@ def remove(*, name: str, dry_run: bool) -> None:
     edits = remove_profile(places(), name, dry_run=dry_run)
     report(edits, dry_run=dry_run)
     if users:
-        click.echo(f"daypass: {', '.join(users)} named it as their source and will not work without.", err=True)
+        click.echo(f"daypass: {', '.join(users)} used it as their source and no longer work.", err=True)
     if not dry_run:
         cache = means_of({}).cache
         for entry in list(cache.entries()):

@@ -1,6 +1,6 @@
-"""A root key as a person needs it: a block for ~/.aws/credentials.
+"""A root key as a profile for ~/.aws/credentials.
 
-The blocks of two accounts have different names: no AWS tool reads a file in which one name stands twice.
+The profiles of two accounts have different names, since AWS tools reject a file with a duplicate name.
 """
 
 from daypass.bootstrap import RootKey
@@ -9,7 +9,7 @@ FIRST = "daypass-root"
 
 
 def profile_block(key: RootKey, url: str = "", *, name: str = "") -> str:
-    """Return the block. `url` is where the server listens, where that is known."""
+    """Return the profile. `url` is the server's URL if it is known."""
     lines = [
         f"[{name or f'{FIRST}-{key.account}'}]",
         f"aws_access_key_id = {key.access_key_id}",

@@ -1,4 +1,4 @@
-"""`daypass renew`: fetch anew what profiles ask for, before it ends."""
+"""`daypass renew`: refresh the credentials of profiles before they expire."""
 
 from dataclasses import replace
 
@@ -25,12 +25,12 @@ def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
     names = tuple(asking) if every else profiles or named_at_hand(means.environment)
     if not names:
         listed = ", ".join(map(printable, sorted(asking))) or "none"
-        raise BadUsage(f"Name a profile, set AWS_PROFILE, or give --all; there are: {listed}.")
+        raise BadUsage(f"Name a profile, set AWS_PROFILE, or use --all. Known profiles: {listed}.")
     for name in names:
         means.profiles.get(name)
         wanted = asking.get(name)
         if wanted is None:
-            raise BadUsage(f"Profile {name!r} asks Daypass for nothing; there is nothing to renew.")
+            raise BadUsage(f"Profile {name!r} does not get credentials from Daypass, so it cannot be renewed.")
         _renew(name, wanted, means)
 
 

@@ -1,7 +1,7 @@
 """The report of `daypass saml inspect` and `daypass token inspect`, for people and as JSON.
 
-Owns the layout, the JSON document (docs/inspect.md) and the exit code. The checks and their results come from
-federation/saml/inspect.py and federation/oidc/inspect.py.
+Owns the layout, the JSON document (docs/inspect.md) and the exit code. federation/saml/inspect.py and
+federation/oidc/inspect.py own the checks and their results.
 """
 
 import json
@@ -22,15 +22,15 @@ _MARKS = {
     CheckOutcome.FAILED: ("FAIL", "red"),
     CheckOutcome.SKIPPED: ("-   ", "yellow"),
 }
-# What stands instead of a provider, and instead of a verdict.
+# Printed instead of the provider, and instead of the verdict.
 _UNKNOWN = {
     "response": (
-        "none named; use --metadata FILE, or --store and --provider",
-        "No verdict without a provider: nobody verified a signature.",
+        "unknown; use --metadata FILE, or --store and --provider",
+        "No verdict: without a provider the signature cannot be verified.",
     ),
     "token": (
-        "none that believes this issuer; use --store, --account or --audience",
-        "No verdict: not every check could be made.",
+        "no provider for this issuer; use --store, --account or --audience",
+        "No verdict: some checks could not be run.",
     ),
 }
 
@@ -40,7 +40,7 @@ def show_report(
 ) -> Exit:
     """Print the report as text or JSON, and return the exit code of the command.
 
-    `server` is the URL as which the response was judged, `keys` the origin of the issuer's keys.
+    `server` is the public URL that the response was checked against; `keys` is the origin of the issuer's keys.
     """
     if output == "json":
         print_json(_as_document(report, provider, server, keys))
@@ -110,11 +110,11 @@ def _print_report(report: InspectionReport, provider: str | None, server: str | 
     for check in report.checks:
         _print_check(check)
     if report.unverified_statement is not None:
-        click.echo("\nThe response says:")
+        click.echo("\nContent of the response (unverified):")
         for name, value in _sayings(report.unverified_statement):
             click.echo(f"      {name + ':':<17}{visible(value)}")
-    _print_members("The token's header, as it was sent:", report.unverified_header)
-    _print_members("Its claims:", report.unverified_claims)
+    _print_members("Header of the token (unverified):", report.unverified_header)
+    _print_members("Claims of the token (unverified):", report.unverified_claims)
     _print_members("Condition keys for the role's trust policy:", report.condition_keys)
     no_provider, no_verdict = _UNKNOWN[report.subject]
     click.echo()
@@ -124,9 +124,9 @@ def _print_report(report: InspectionReport, provider: str | None, server: str | 
     if keys is not None:
         click.echo(f"Keys:     {visible(keys)}")
     if report.verdict == "accepted":
-        click.echo(f"STS would take this {report.subject}. Whether a role's trust policy lets it in is asked then.")
+        click.echo(f"STS would accept this {report.subject}. The role's trust policy must also allow it.")
     elif report.verdict == "refused":
-        click.echo(f"STS would refuse this {report.subject}: {visible(_answer(report))}")
+        click.echo(f"STS would reject this {report.subject}: {visible(_answer(report))}")
     else:
         click.echo(no_verdict)
 

@@ -1,4 +1,4 @@
-"""`daypass roles`: the roles that one could take: those of the profiles, of an assertion, or of one's account."""
+"""`daypass roles`: the roles of the profiles, of an assertion, or of the caller's account."""
 
 from typing import Any
 
@@ -40,10 +40,13 @@ def command(*, assertion_file: str, in_account: bool, output: str, query: str, *
 
 def _say_none(assertion_file: str, *, in_account: bool) -> str:
     if assertion_file:
-        return "The assertion offers no role that can be read; an encrypted one is for STS alone to read."
+        return "No readable roles in the assertion. Only STS can read an encrypted one."
     if in_account:
-        return "Neither your profiles nor your account have a role."
-    return "No profile asks for a role; --in-account lists those of your account, --assertion-file those of a sign-in."
+        return "No roles in your profiles or your account."
+    return (
+        "No roles in your profiles. Use --in-account for the roles of your account, or --assertion-file for "
+        "those of an assertion."
+    )
 
 
 def _offered(source: str) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
-"""`daypass saml inspect|providers|set|rotate-key`: why a SAML response is refused, and what an operator may decide.
+"""`daypass saml inspect|providers|set|rotate-key`: debug SAML responses and configure SAML providers.
 
-Owns where the provider comes from that a response is judged with: a metadata file, or the store. The switches of `set`
-make checks weaker, and so are not to be had through the API: no permission of IAM's reaches them.
+Owns the choice of the provider for a response: from a metadata file or from the store. The switches of `set` weaken
+checks, so they are not part of the API and no IAM permission gives access to them.
 """
 
 import sys
@@ -86,7 +86,7 @@ def inspect(  # noqa: PLR0913 - one parameter an option
 
 
 def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[InspectionReport, str | None]:
-    """Return the report of the first provider that takes the response, else of the first one."""
+    """Return the report of the first provider that accepts the response, else of the first one."""
     from daypass.wiring import SystemClock, saml_rules
 
     settings = ServiceSettings(public_url=config.url, saml=saml_rules(config)).for_saml()
@@ -120,8 +120,8 @@ def _from_store(
     address = parse_address(config.store_url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or provider:
-            raise Stop(f"There is no store at {address.path}.", Exit.CONFIGURATION)
-        return []  # A machine without a server: the checks that need no provider are made all the same.
+            raise Stop(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
+        return []  # A machine without a server still runs the checks that do not need a provider.
     with opened(store, config_file) as there, there.store.read() as reader:
         if provider is not None:
             arns: Sequence[str] = (_get_provider(reader, provider).arn,)
@@ -137,7 +137,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
     """List the SAML providers of every account, with their switches."""
     with opened(store, config_file) as there, there.store.read() as reader:
         found = [_shown(provider) for provider in records.each(reader, SamlProvider, None)]
-    none = "There is no SAML provider; `aws iam create-saml-provider` registers one."
+    none = "No SAML providers. Run `aws iam create-saml-provider` to create one."
     print_list("Providers", found, output, line=_line, none=none)
 
 
@@ -168,7 +168,10 @@ def set_command(
 def _get_provider(reader: Reader, arn: str) -> SamlProvider:
     found = find_provider(reader, arn)
     if found is None:
-        raise Stop(f"There is no SAML provider {arn}. `daypass saml providers` lists them.", Exit.CONFIGURATION)
+        raise Stop(
+            f"SAML provider {arn} does not exist. Run `daypass saml providers` to see all providers.",
+            Exit.CONFIGURATION,
+        )
     return found
 
 

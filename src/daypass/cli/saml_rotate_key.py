@@ -1,7 +1,7 @@
 """`daypass saml rotate-key`: a new key for our requests to SAML providers, in two steps or at once.
 
-Owns the command. It works on the store itself, also beside live servers, which see the change within a second. How one
-key succeeds another is federation/saml/request_key.py's rule.
+Owns the command. It opens the store itself; live servers see the change within a second.
+federation/saml/request_key.py owns the rules for replacing a key.
 """
 
 from datetime import UTC, datetime
@@ -67,15 +67,17 @@ def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
         waiting = next((key for key in ring.keys if key.activates > now), None)
         if waiting is not None:
             return (
-                f"A new key waits already; it signs from {_instant(waiting.activates)} on. --now lets it sign at once."
+                f"A new key is already published and signs from {_instant(waiting.activates)} on. "
+                "Use --now to sign with it at once."
             )
-        # The first key has nobody before it, and so nothing to wait for.
+        # The first key replaces no other key, so it can sign at once.
         begins = activates if ring.keys else now - SKEW
         key = add_request_key(writer, made, created=now, activates=begins, vault=there.vault)
     if not ring.keys:
         return f"The first key, {key.id}, signs from now on."
     return (
-        f"The new key, {key.id}, signs from {_instant(begins)} on. Give it to your providers until then (docs/saml.md)."
+        f"The new key, {key.id}, signs from {_instant(begins)} on. "
+        "Give its certificate to your providers before that (docs/saml.md)."
     )
 
 
@@ -88,7 +90,7 @@ def _sign_now(there: "OpenedStore", now: int, moment: datetime) -> str:
             key = activate_request_key(writer, waiting.material, now=now)
         else:
             key = add_request_key(writer, made, created=now, activates=now, vault=there.vault)
-    return f"The key {key.id} signs from now on. Providers that check signatures must have its certificate."
+    return f"The key {key.id} signs from now on. Providers that check signatures need its certificate now."
 
 
 def _instant(seconds: int) -> str:

@@ -1,7 +1,7 @@
-"""Write profiles that plain AWS tools use with no wrapper, and show what would change.
+"""Write profiles that AWS tools use without a wrapper, and print the difference for a dry run.
 
-Owns the shapes of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
-prints, in which no secret is shown. Files are client/aws_files.py's.
+Owns the forms of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
+prints, in which secrets are hidden. client/aws_files.py reads and writes the files.
 """
 
 import difflib
@@ -32,20 +32,22 @@ save_option = click.option(
 
 
 def places() -> Places:
-    """Return where this user's files are."""
+    """Return the paths of this user's AWS files."""
     return Places.of(os.environ)
 
 
 def must_write(places: Places) -> None:
-    """See that the config file can be written before somebody signs in for a profile. Raises Locked."""
+    """Check that the config file can be written, before the person signs in. Raises Locked."""
     folder = Path(os.path.realpath(places.config)).parent
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        raise Locked(f"{there} may not be written; name another file with AWS_CONFIG_FILE, or print with --output env.")
+        raise Locked(
+            f"{there} is not writable. Set AWS_CONFIG_FILE to another file, or print credentials with --output env."
+        )
 
 
 def process_command(name: str) -> str:
-    """Return the credential_process line of a profile: by its full path, since tools run it with any PATH."""
+    """Return the credential_process value of a profile, with the full path: tools run it with any PATH."""
     program = Path(sys.argv[0])
     path = str(program.absolute()) if program.name == "daypass" and program.exists() else "daypass"
     return f"{shlex.quote(path)} credential-process --profile {shlex.quote(name)}"
@@ -57,17 +59,19 @@ def service_name(url: str) -> str:
 
 
 def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quiet: bool = False) -> list[Edit]:
-    """Write a profile whose credential process asks for what the selection wants."""
+    """Write a profile whose credential process makes the selection's request."""
     wanted = with_role_arns(selection.wanted, selection.means)
     if wanted.policy and "\n" in wanted.policy:
         wanted = replace(wanted, policy=" ".join(wanted.policy.split()))
     if wanted.method in {"role", "session"} and not wanted.source_profile:
-        raise BadUsage("A profile needs a source that lasts: name the profile that has your keys with --profile.")
+        raise BadUsage(
+            "A profile needs a source with long-term credentials. Name the profile with your keys with --profile."
+        )
     known = selection.means.profiles.by_name.get(name)
     if known is not None and known.credentials.get("aws_access_key_id"):
         raise BadUsage(
-            f"Profile {name!r} has keys in the credentials file, and they would win over everything else; "
-            f"`daypass profile remove {name}` takes them out, or choose another name."
+            f"Profile {name!r} has keys in the credentials file, which would override other settings. "
+            f"Remove them with `daypass profile remove {name}`, or choose another name."
         )
     changes: dict[str, Value] = {f"{PREFIX}{setting}": None for setting in SETTINGS}
     changes |= {"credential_process": process_command(name), "region": wanted.region}
@@ -79,20 +83,20 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quie
     done = [write_config(places(), checked_or_default(name), changes, services=services, dry_run=dry_run)]
     report(done, dry_run=dry_run)
     if not dry_run and not quiet:
-        click.echo(f"Profile {name} is written. Use it anywhere: AWS_PROFILE={shlex.quote(name)}", err=True)
+        click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
     return done
 
 
 def saved_wanted(name: str) -> Wanted:
-    """Return what a profile that was just written asks for."""
+    """Return the credential request of a profile that was just written."""
     wanted = load_profiles(places()).get(name).wanted
     if wanted is None:
-        raise BadUsage(f"Profile {name!r} asks nothing of Daypass.")
+        raise BadUsage(f"Profile {name!r} does not get credentials from Daypass.")
     return wanted
 
 
 def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:
-    """Write keys into the credentials file, since somebody asked for that, and where they are good beside them."""
+    """Write keys to the credentials file, and their region and endpoint to the config file."""
     options: dict[str, Value] = {"region": region or None}
     services = (service_name(url), url) if url else None
     if services:
@@ -107,23 +111,23 @@ def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry
 
 
 def checked_or_default(name: str) -> str:
-    """Return a name that a profile may have."""
+    """Return the name if a profile may have it. Raises BadUsage."""
     return name if name == "default" else checked_name(name)
 
 
 def report(edits: Iterable[Edit], *, dry_run: bool) -> None:
-    """Print what would change in a dry run; nothing otherwise."""
+    """Print the changes of a dry run."""
     if not dry_run:
         return
     changed = [edit for edit in edits if edit.before != edit.after]
     for edit in changed:
         click.echo(difference(edit))
     if not changed:
-        click.echo("Nothing would change.")
+        click.echo("No changes.")
 
 
 def difference(edit: Edit) -> str:
-    """Return a unified difference without secrets."""
+    """Return the change of a file as a unified diff, without secrets."""
     before, after = (_without_secrets(text) for text in (edit.before, edit.after))
     lines = list(difflib.unified_diff(before, after, str(edit.path), str(edit.path), lineterm=""))
     if not lines:

@@ -1,7 +1,6 @@
-"""Where secrets come from that a file names: `DAYPASS_SECRET_<NAME>` or a file NAME of `--secrets-dir`.
+"""Find the secrets that a file refers to: `DAYPASS_SECRET_<NAME>`, or a file NAME in `--secrets-dir`.
 
-Owns both places. A directory that was named is asked first. Names are checked before they come here: none leaves the
-directory.
+Owns both sources. The directory has priority. The caller checks the names, so that they cannot leave the directory.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ class SecretSource:
         return "<secrets>"
 
     def find(self, name: str) -> str | None:
-        """Return the secret of this name, without the line end that editors add, or None."""
+        """Return the secret without the newline that editors add, or None if it does not exist."""
         if self.folder is not None and (self.folder / name).is_file():
             return self._read(self.folder / name)
         return self.environment.get(f"DAYPASS_SECRET_{name.upper()}")
@@ -34,7 +33,7 @@ class SecretSource:
             with path.open(encoding="utf-8") as file:
                 text = file.read(_MOST + 1)
         except (OSError, UnicodeDecodeError) as error:
-            raise Stop(f"the secret {path} cannot be read: {type(error).__name__}", Exit.CONFIGURATION) from error
+            raise Stop(f"The secret {path} cannot be read: {type(error).__name__}.", Exit.CONFIGURATION) from error
         if len(text) > _MOST:
-            raise Stop(f"the secret {path} is too long", Exit.CONFIGURATION)
+            raise Stop(f"The secret {path} is too long.", Exit.CONFIGURATION)
         return text.removesuffix("\n").removesuffix("\r")

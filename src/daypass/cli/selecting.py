@@ -1,6 +1,6 @@
-"""The options by which every command for people says whose credentials it means, and the means to get them.
+"""The options that select credentials in every command for people.
 
-Owns the options, and what they want together. Getting it is client/obtain.py's.
+Owns the options and the credential request that they make together. client/obtain.py gets the credentials.
 """
 
 import functools
@@ -22,12 +22,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType[Any]):
-    """A length of time: 3600, 45m, 1h30m."""
+    """A duration: 3600, 45m, 1h30m."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return seconds."""
+        """Return the duration in seconds."""
         try:
             return value if isinstance(value, int) else parse_duration(value)
         except ValueError as error:
@@ -35,13 +35,13 @@ class Duration(click.ParamType[Any]):
 
 
 def _read_policy(_context: click.Context, _option: click.Parameter, text: str) -> str:
-    """Return a policy given as text, or in a file as file://PATH."""
+    """Return a policy that is given as JSON, or as file://PATH."""
     if not text.startswith("file://"):
         return text
     try:
         return Path(text.removeprefix("file://")).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"the file cannot be read: {error}") from error
+        raise click.BadParameter(f"The file cannot be read: {error}.") from error
 
 
 PLACE = (
@@ -99,18 +99,18 @@ ASSUMING = (*LASTING, *SESSION, *LIMITS, *TAGS, *MFA)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the options say: the wish, and the means to fulfil it."""
+    """The credential request that the options make, and the client context."""
 
     wanted: Wanted
     means: Means
 
     def obtain(self) -> Any:
-        """Return the entry with the credentials."""
+        """Return the cache entry with the credentials."""
         return obtain(self.wanted, self.means)
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Return the name for people: the role's or the profile's."""
         wanted = self.wanted
         if wanted.role_arn and not wanted.profile:
             return wanted.role_arn[-1].rpartition("/")[2]
@@ -118,12 +118,12 @@ class Selection:
 
 
 def now() -> datetime:
-    """Return the present instant."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
-    """Give a command the options of several groups, in order."""
+    """Add the options of several groups to a command, in order."""
 
     def decorate(function: F) -> F:
         for option in reversed([option for group in groups for option in group]):
@@ -134,9 +134,9 @@ def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
 
 
 def selecting(method: str, *groups: tuple[Any, ...]) -> Callable[[F], Any]:
-    """Give a command the options that say whose credentials are meant; it gets a Selection for them.
+    """Add the options that select credentials to a command, and pass it a Selection.
 
-    Whatever other parameters it has come by name.
+    The command gets its other parameters as keyword arguments.
     """
     names = {_name_of(option) for group in (PLACE, HOW, *groups) for option in group}
 
@@ -158,7 +158,7 @@ def _name_of(option: Any) -> str:
 
 
 def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> Selection:
-    """Return what a command's options want."""
+    """Return the credential request of a command's options."""
     means = means_of(given)
     roles = (*roles, *given.pop("roles", ()))
     place = {name: given[name] for name in ("endpoint_url", "region") if given[name]}
@@ -172,7 +172,7 @@ def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> S
 
 
 def means_of(given: dict[str, Any], **more: Any) -> Means:
-    """Return the means, and take the options that belong to them out of `given`."""
+    """Return the client context, and remove its options from `given`."""
     from daypass.client.prompt import Prompt
 
     return Means.of(
@@ -187,7 +187,7 @@ def means_of(given: dict[str, Any], **more: Any) -> Means:
 
 
 def _of_profile(name: str, means: Means, further: dict[str, Any]) -> Wanted:
-    """Return the credentials of a profile itself: what it asks of Daypass, else what AWS's search finds for it."""
+    """Return the request of a profile itself: its own for Daypass, else one for AWS's credential search."""
     known = means.profiles.by_name
     at_hand = name or (
         "" if means.environment.get("AWS_ACCESS_KEY_ID") else means.environment.get("AWS_PROFILE") or "default"
@@ -199,15 +199,17 @@ def _of_profile(name: str, means: Means, further: dict[str, Any]) -> Wanted:
         return replace(own, **further)
     strange = sorted(set(further) - {"endpoint_url", "region"})
     if strange:
-        raise BadUsage(f"--{strange[0].replace('_', '-')} is for a role: name one with --role.")
+        raise BadUsage(f"--{strange[0].replace('_', '-')} needs a role. Name one with --role.")
     return Wanted("keys", source_profile=name, **further)
 
 
 def _with_profile_mfa(wanted: Wanted, means: Means) -> Wanted:
-    """Return the wish with the MFA device that the profile names in AWS's own way."""
+    """Return the request with the MFA device of the source profile's mfa_serial."""
     source = means.profiles.by_name.get(wanted.source_profile)
     if wanted.source_profile and source is None:
-        raise Misconfigured(f"There is no profile {wanted.source_profile!r}; `daypass profile list` shows them.")
+        raise Misconfigured(
+            f"Profile {wanted.source_profile!r} does not exist. Run `daypass profile list` to see all profiles."
+        )
     if source is None or wanted.mfa_serial or source.options.get("role_arn"):
         return wanted
     return replace(wanted, mfa_serial=source.options.get("mfa_serial", ""))

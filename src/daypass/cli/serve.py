@@ -1,6 +1,6 @@
 """`daypass serve`: run the server.
 
-Owns its options and the first start. What a server is made of is wiring.py's; keeping it running is http/server.py's.
+Owns its options and the first start. wiring.py builds the server, and http/server.py runs it.
 """
 
 import os
@@ -42,7 +42,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
     set_up_logs(config.log_level)
     keys = read_keys(os.environ)
     try:
-        # Before the first account is made: a key that is shown by a server that cannot start is a key lost.
+        # Listen before the first account is created: if the server cannot start, its root key must not be used up.
         listener = listen(config)
         prepare(config, keys)
         code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
@@ -52,7 +52,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
 
 
 def prepare(config: Config, keys: Keys) -> None:
-    """Open the store once, and on an empty one make the first account."""
+    """Open the store once, and create the first account if the store is empty."""
     with stopping():
         there = open_everything(config, keys)
         try:
@@ -62,7 +62,7 @@ def prepare(config: Config, keys: Keys) -> None:
             raise Stop(str(error), Exit.CONFIGURATION) from error
         finally:
             there.store.close()
-    # They have served. What is not in the environment cannot be read from it.
+    # Not needed any more. Remove them so that they cannot be read from the environment.
     for variable in _ROOT_SETTINGS.values():
         os.environ.pop(variable, None)
         os.environ.pop(variable + "_FILE", None)
@@ -71,25 +71,25 @@ def prepare(config: Config, keys: Keys) -> None:
 def _make_first_account(there: OpenedStore, config: Config) -> None:
     with there.store.write() as writer:
         if not is_empty(writer):
-            return  # Another server on the same store was quicker.
+            return  # Another server on the same store was faster.
         wanted = _wanted()
         key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
-        # Inside the transaction: an account whose key nobody could be shown must not come to be.
+        # Inside the transaction: the account must not exist if its key cannot be shown.
         if wanted.secret_access_key:
-            click.echo(f"daypass: first start; account {key.account} with the root key that was given", err=True)
+            click.echo(f"daypass: first start; account {key.account} was created with the given root key", err=True)
         else:
             show_first_key(key, config)
 
 
 def _wanted() -> Wanted:
-    wanted = Wanted(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all of them texts
+    wanted = Wanted(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all are strings
     if bool(wanted.access_key_id) != bool(wanted.secret_access_key):
-        raise CannotCreate("DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY go together.")
+        raise CannotCreate("DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY must be set together.")
     return wanted
 
 
 def _read_setting(variable: str) -> str:
-    """Return a first-start setting from the environment, or from the file that it names."""
+    """Return a first-start setting from the environment, or from the file that it refers to."""
     if os.environ.get(variable):
         return os.environ[variable]
     path = os.environ.get(variable + "_FILE")

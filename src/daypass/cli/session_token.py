@@ -1,4 +1,4 @@
-"""`daypass session-token`: a session of one's own keys, with MFA where a device is named (GetSessionToken)."""
+"""`daypass session-token`: session credentials for the caller's own keys (GetSessionToken), with or without MFA."""
 
 import click
 

@@ -1,8 +1,8 @@
-"""`daypass sessions revoke`: end what was issued.
+"""`daypass sessions revoke`: revoke issued sessions.
 
-For a role or a user by AWS's own means, the policy AWSRevokeOlderSessions, which `aws iam` shows and can take back;
-for an access key or a delegation request by an entry in the store, since AWS has no means for it. Both act on every
-node within a second.
+The sessions of a role or a user are revoked as in AWS, with the inline policy AWSRevokeOlderSessions, which `aws iam`
+shows and can remove. The sessions of an access key or a delegation request are revoked with an entry in the store,
+since AWS has no such operation. Every node applies both within a second.
 """
 
 import math
@@ -29,19 +29,19 @@ _TEMPORARY = "ASIA"
 
 
 def _read_instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
-    """Return the instant that an option gives, or raise BadParameter with what would do."""
+    """Parse the time of an option. Raises BadParameter with an example."""
     if text is None:
         return None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no time; 2026-03-01T12:00:00Z is one.") from error
+        raise click.BadParameter(f"{text!r} is not a valid time. Use a form such as 2026-03-01T12:00:00Z.") from error
     if instant.tzinfo is None:
-        raise click.BadParameter(f"{text!r} says no zone; end it with Z or +01:00.")
+        raise click.BadParameter(f"{text!r} has no time zone. End it with Z or an offset such as +01:00.")
     try:
         return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is outside of the years 1 to 9999.") from error
+        raise click.BadParameter(f"{text!r} is not between the years 1 and 9999.") from error
 
 
 @click.group()
@@ -76,7 +76,7 @@ def revoke(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Revoke the sessions of a role, user, access key or delegation request."""
     if sum(value is not None for value in (role, user, access_key, delegation)) != 1:
-        raise click.UsageError("Give one of --role, --user, --access-key and --delegation.")
+        raise click.UsageError("Use exactly one of --role, --user, --access-key and --delegation.")
     with opened(store, config_file) as there:
         now = there.clock.now()
         before = datetime.fromtimestamp(end_of_second(now), UTC) if issued_before is None else issued_before
@@ -92,14 +92,14 @@ def revoke(  # noqa: PLR0913 - one parameter an option
     if output == "json":
         print_json({"IssuedBefore": before.isoformat(), "By": means})
     else:
-        click.echo(f"What was issued before {before.isoformat()} is void, by {means}.")
+        click.echo(f"Revoked the sessions issued before {before.isoformat()}, by {means}.")
 
 
 def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: datetime) -> None:
-    # A root key may have an id of the operator's own choice, in any form.
+    # The operator chooses the ID of a root key, so it can have any form.
     stored = load_access_key(writer, access_key)
     if not _KEY_ID.fullmatch(access_key) and stored is None:
-        raise Stop(f"{access_key!r} is no access key id.", Exit.CONFIGURATION)
+        raise Stop(f"{access_key!r} is not a valid access key ID.", Exit.CONFIGURATION)
     if before is None and stored is None and access_key.startswith(_TEMPORARY):
         revoke_for_good(writer, access_key, now=int(now.timestamp()))
         return
@@ -110,11 +110,11 @@ def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: d
 def _revoke_delegation(writer: Writer, request_id: str, before: datetime | None, now: datetime) -> None:
     request = find_request(writer, request_id)
     if request is None:
-        raise Stop(f"There is no delegation request {request_id}.", Exit.CONFIGURATION)
+        raise Stop(f"Delegation request {request_id} does not exist.", Exit.CONFIGURATION)
     state = request.state(now)
     if state not in {State.ACCEPTED, State.FINALIZED}:
         raise Stop(
-            f"The delegation request {request_id} is in the state {state.value}, in which it gives no access.",
+            f"Delegation request {request_id} is in the state {state.value}, in which it does not grant access.",
             Exit.CONFIGURATION,
         )
     seconds = None if before is None else int(before.timestamp())
@@ -127,6 +127,6 @@ def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | N
     )
     if found is None:
         noun = f"user {user}" if role is None else f"role {role}"
-        raise Stop(f"There is no {noun} in account {account}.", Exit.CONFIGURATION)
+        raise Stop(f"The {noun} does not exist in account {account}.", Exit.CONFIGURATION)
     records.replace(writer, without_older_sessions(found, before))
     return f"the inline policy {POLICY_NAME} of {found.arn}"

@@ -1,4 +1,4 @@
-"""`daypass shell`: a shell of one's own with certain credentials, gone when it is left."""
+"""`daypass shell`: start a shell with the selected credentials."""
 
 import os
 import sys
@@ -17,5 +17,5 @@ def command(selection: Selection, *, server: bool) -> int:
     """Start your shell with the credentials of a profile or a role. `exit` ends it."""
     entry = selection.obtain()
     if sys.stderr.isatty():
-        click.echo(f"daypass: {describe(entry)}; `exit` ends it.", err=True)
+        click.echo(f"daypass: {describe(entry)}. Type `exit` to leave this shell.", err=True)
     return run_with(selection, (os.environ.get("SHELL") or "sh",), server=server)

@@ -1,7 +1,7 @@
-"""How the commands for people print: JSON, text, tables and YAML, and a choice by JMESPath.
+"""The output formats of the commands for people: JSON, text, tables and YAML, filtered by JMESPath.
 
-Owns the forms. Text is as the AWS CLI prints it: values by tab, members in alphabetical order, nested members on lines
-of their own that begin with their name.
+Owns the formats. Text output is like that of the AWS CLI: values separated by tabs, members in alphabetical order,
+and nested members on their own lines that start with the member's name.
 """
 
 import json
@@ -26,10 +26,10 @@ query_option = click.option(
 
 
 def show(value: Any, output: str, query: str = "") -> None:
-    """Print an answer: to a terminal without what a terminal would obey, to a program to the letter."""
+    """Print a value. On a terminal, control characters are replaced; a program gets all characters."""
     plain = _plain(value)
     text = FORMS[output](_chosen(plain, query) if query else plain)
-    # A table is for people wherever it goes, its cells are harmless, and what colours it is our own.
+    # The cells of a table are already harmless, and its escape sequences are our own colours.
     click.echo(harmless(text) if output != "table" and sys.stdout.isatty() else text)
 
 
@@ -54,7 +54,7 @@ def _chosen(value: Any, query: str) -> Any:
     try:
         return jmespath.search(query, value)
     except JMESPathError as error:
-        raise BadUsage(f"--query {query!r} is no JMESPath: {printable(error)}.") from error
+        raise BadUsage(f"--query {query!r} is not a valid JMESPath expression: {printable(error)}.") from error
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,6 @@
-"""Get what proves who signs in: a token, an assertion, or credentials that a server hands over.
+"""Get a proof of identity: a token, an assertion, or credentials from a CLI sign-in at a server.
 
-Owns the choice of the way and what is said on the terminal. The ways themselves are in client/.
+Owns the choice of the sign-in method and the output on the terminal. client/ implements the methods.
 """
 
 import fnmatch
@@ -31,7 +31,7 @@ from daypass.client.words import printable
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A token or an assertion, with the roles that it offers; a token offers none by itself."""
+    """A token or an assertion, with the roles that the assertion offers. A token offers no roles."""
 
     text: str
     offers: tuple[UnverifiedOffer, ...] = ()
@@ -41,7 +41,7 @@ class Proof:
 
 
 def is_by_server(method: str, wanted: Wanted, extra: dict[str, Any]) -> bool:
-    """Tell whether the proof is to come from a server's own sign-in page, and not from here or from a provider."""
+    """Return whether the proof comes from a server's sign-in page, not from the user or a provider."""
     if wanted.via in {"paste", "loopback"}:
         return False
     if method == "saml":
@@ -51,30 +51,30 @@ def is_by_server(method: str, wanted: Wanted, extra: dict[str, Any]) -> bool:
 
 
 def with_known_server(wanted: Wanted, means: Means) -> Wanted:
-    """Return the wish with the only server that the profiles know. Raises BadUsage where they know several.
+    """Return the request with the only server in the profiles. Raises BadUsage if there are several.
 
-    For sign-ins at a server's own page alone, which without one could not begin. Whatever else names no endpoint means
-    AWS: its keys sign, and its tokens and assertions are shown, nowhere else.
+    Call this only for sign-ins at a server's own page, which need a server. Every other request without an endpoint
+    goes to AWS: its keys, tokens and assertions must not be sent to another server.
     """
     known = known_servers(means.environment, means.profiles)
     if len(known) > 1:
         listed = ", ".join(map(printable, known))
-        raise BadUsage(f"Your profiles know several servers; name one with --endpoint-url: {listed}.")
+        raise BadUsage(f"Your profiles use several servers. Choose one with --endpoint-url: {listed}.")
     if not known:
         return wanted
     if means.prompt.allowed:
-        _say(f"Signing in at {printable(known[0])}, the only server that your profiles know.")
+        _say(f"Signing in to {printable(known[0])}, the only server in your profiles.")
     return replace(wanted, endpoint_url=known[0])
 
 
 def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
-    """Return a token, or None where a server is to hand over credentials."""
+    """Return a token, or None if a CLI sign-in at a server returns credentials."""
     if wanted.token_file:
         return Proof(read_token_file(wanted.token_file))
     if wanted.token_command:
         return Proof(run_for_text(wanted.token_command, "--token-command"))
     if wanted.via == "paste":
-        typed = means.prompt.ask_long("The ID token", instead="give --token-file FILE")
+        typed = means.prompt.ask_long("The ID token", instead="use --token-file FILE")
         read_claims(typed)
         return Proof(typed)
     if is_by_server("oidc", wanted, extra):
@@ -84,28 +84,28 @@ def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | No
 
 def _by_provider(wanted: Wanted, means: Means, port: int) -> str:
     if not wanted.issuer or not wanted.client_id:
-        raise BadUsage("Name the provider with --issuer URL and --client-id ID.")
+        raise BadUsage("Set the provider with --issuer URL and --client-id ID.")
     if not means.prompt.allowed:
-        raise SignInNeeded("A browser is needed and --no-input forbids it: give --token-file or --token-command.")
+        raise SignInNeeded("Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command.")
     secret = read_token_file(wanted.client_secret_file) if wanted.client_secret_file else ""
     client = OidcClient(wanted.issuer, wanted.client_id, wanted.scopes or "openid", secret, port)
     return sign_in(client, _opening("Sign in with your browser"), now=means.now)
 
 
 def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
-    """Return an assertion, or None where a server is to hand over credentials."""
+    """Return an assertion, or None if a CLI sign-in at a server returns credentials."""
     source = extra["assertion_file"]
     if source or wanted.via == "paste":
         text = (
             read_assertion(source)
             if source
-            else means.prompt.ask_long("The SAMLResponse", instead="give --assertion-file FILE")
+            else means.prompt.ask_long("The SAMLResponse", instead="use --assertion-file FILE")
         )
         assertion = clean_assertion(text)
         return Proof(assertion, offers(assertion))
     if wanted.via == "loopback":
-        raise BadUsage("SAML comes back to a server: sign in with --via browser, --via device, or --via paste.")
-    is_named = needs_account(wanted.role_arn)  # By a name alone: which account has it, the assertion says.
+        raise BadUsage("SAML does not support --via loopback. Use --via browser, --via device or --via paste.")
+    is_named = needs_account(wanted.role_arn)  # A role name without an account: the assertion contains the account.
     if not (extra["every"] or wanted.portal_url or is_named or any(_is_pattern(role) for role in wanted.role_arn)):
         return None
     handed = _hand_over(wanted, means, sealed=True)
@@ -115,14 +115,14 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
         if isinstance(each, dict)
     )
     assertion = clean_assertion(handed.assertion)
-    # The role that was clicked; or, where all or a pattern was asked for, whatever the assertion offers.
+    # Only the role that was clicked; or all offered roles if --all or a pattern was used.
     chosen = extra["every"] or is_named or any(map(_is_pattern, wanted.role_arn))
     single = bool(wanted.portal_url) and not chosen
     return Proof(assertion, found if single else offers(assertion) or found)
 
 
 def read_assertion(source: str) -> str:
-    """Return what a file, or standard input, holds."""
+    """Return the content of a file, or of standard input for `-`."""
     try:
         if source == "-":
             return sys.stdin.read(1_000_000)
@@ -130,12 +130,12 @@ def read_assertion(source: str) -> str:
             return file.read(1_000_000)
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
-            f"The assertion file {source} cannot be read: {getattr(error, 'strerror', 'no text')}."
+            f"The assertion file {source} cannot be read: {getattr(error, 'strerror', 'it is not text')}."
         ) from error
 
 
 def matching_roles(proof: Proof, wanted: Wanted, means: Means, *, every: bool) -> tuple[str, ...]:
-    """Return the roles to sign in to: those that were named or match, or the one that the person picks."""
+    """Return the roles to sign in to: those that match --role, or the one that the person picks."""
     offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
     if not offered:
         return (first_role(wanted.role_arn, partition_name(wanted.region, wanted.endpoint_url)),)
@@ -143,7 +143,7 @@ def matching_roles(proof: Proof, wanted: Wanted, means: Means, *, every: bool) -
     found = tuple(role for role in offered if any(_matches(role, pattern) for pattern in patterns))
     if not found:
         listed = ", ".join(map(printable, offered))
-        raise BadUsage(f"None of the roles that are offered is {' or '.join(patterns)}; offered: {listed}.")
+        raise BadUsage(f"No offered role matches {' or '.join(patterns)}. Offered roles: {listed}.")
     if len(found) == 1 or every or any(_is_pattern(pattern) for pattern in wanted.role_arn):
         return found
     return (_picked(found, means),)
@@ -159,18 +159,18 @@ def _matches(role: str, pattern: str) -> bool:
 
 def _picked(found: tuple[str, ...], means: Means) -> str:
     listed = "\n".join(f"{number:>3}  {printable(role)}" for number, role in enumerate(found, 1))
-    instead = f"name one with --role, or take them with --all; offered: {', '.join(map(printable, found))}"
+    instead = f"use --role ROLE or --all. Offered roles: {', '.join(map(printable, found))}"
     answer = means.prompt.ask(f"{listed}\nWhich role? ", noun="A choice of the role", instead=instead)
     if answer.isascii() and answer.isdigit() and 0 < int(answer) <= len(found):
         return found[int(answer) - 1]
     matching = [role for role in found if _matches(role, answer)]
     if len(matching) != 1:
-        raise BadUsage(f"{answer!r} is none of the roles; nothing was done.")
+        raise BadUsage(f"{answer!r} is not one of the roles. No changes were made.")
     return matching[0]
 
 
 def by_hand_over(selection: Selection) -> tuple[Selection, Entry]:
-    """Return credentials that the server handed over after the click in the browser."""
+    """Return the credentials of a CLI sign-in that was approved in the browser."""
     wanted = selection.wanted
     handed = _hand_over(wanted, selection.means, sealed=False)
     answer = handed.answer
@@ -193,11 +193,11 @@ def _hand_over(wanted: Wanted, means: Means, *, sealed: bool) -> Handed:
     server = wanted.portal_url or wanted.endpoint_url
     if not server:
         raise BadUsage(
-            "There is no server to sign in at: name one with --endpoint-url, or for roles of AWS with --portal-url; "
+            "No server to sign in to. Set one with --endpoint-url, or with --portal-url for roles in AWS; "
             "or use --via paste, --via loopback, --token-file or --assertion-file."
         )
     if not means.prompt.allowed:
-        raise SignInNeeded("A browser is needed and --no-input forbids it: give --token-file or --assertion-file.")
+        raise SignInNeeded("Sign-in needs a browser, but --no-input is set. Use --token-file or --assertion-file.")
     role = (
         ""
         if sealed or not wanted.role_arn
@@ -211,17 +211,17 @@ def _hand_over(wanted: Wanted, means: Means, *, sealed: bool) -> Handed:
 
 
 def _tell_browser(begun: Begun) -> None:
-    _say(f"The page in your browser must show the code {begun.user_code}.")
+    _say(f"Check that the page in your browser shows the code {begun.user_code}.")
     _opening("Sign in there")(begun.url)
 
 
 def _tell_code(begun: Begun) -> None:
-    _say(f"On any device, open {printable(begun.url)} and type the code {begun.user_code}.")
+    _say(f"On any device, open {printable(begun.url)} and enter the code {begun.user_code}.")
 
 
 def _opening(words: str) -> Callable[[str], None]:
     def tell(url: str) -> None:
-        _say(f"{words}; if it does not open by itself: {printable(url)}")
+        _say(f"{words}. If the browser does not open, open this page: {printable(url)}")
         open_browser(url)
 
     return tell

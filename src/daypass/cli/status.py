@@ -1,4 +1,4 @@
-"""`daypass status`: what is kept, for how long; `--check` tells a script whether a profile is good."""
+"""`daypass status`: list cached sessions; `--check` tests for a script whether they are valid."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -39,12 +39,12 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
     for row in rows:
         click.echo(f"{row['Profile'] or '-':20}  {row['Left']:>12}  {row['Arn']}")
     if not rows:
-        click.echo("Nothing is kept; `daypass login` or `daypass assume` begins.", err=True)
+        click.echo("No cached sessions. Run `daypass login` or `daypass assume`.", err=True)
     return Exit.OK
 
 
 def _check(cache: Cache, entries: Sequence[Kept], names: Sequence[str], least: timedelta) -> int:
-    """Return 0 where every profile has credentials that last, 5 where one's have expired, 3 where it has none."""
+    """Return 0 if the credentials of all profiles last, 5 if some have expired, 3 if a profile has none."""
     code = Exit.OK if names else Exit.SIGN_IN_NEEDED
     for name in names:
         mine = [entry for entry in entries if entry.profile == name]

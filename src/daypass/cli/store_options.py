@@ -1,7 +1,7 @@
-"""What the operators' commands share: where the store is, the master key, and how to print.
+"""Shared code of the operators' commands: the store's location, the master key, and printing.
 
-Owns the options and the translation of a store's refusals into exit codes. The environment is read here and in
-serve.py alone. The server is imported when the store is opened: who asks for help waits for none of it.
+Owns the options and the translation of store errors into exit codes. Only this file and serve.py read the environment.
+The server's modules are imported when the store is opened, so that `--help` responds at once.
 """
 
 import json
@@ -40,7 +40,7 @@ def operator_options(function: F) -> F:
 
 
 def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
-    """Return the settings in force, or stop with exit code 6."""
+    """Return the effective settings. Stops with exit code 6 if they are not valid."""
     from daypass.config import ConfigurationError, load_config
 
     try:
@@ -51,7 +51,7 @@ def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
 
 
 def read_keys(environment: Mapping[str, str]) -> "Keys":
-    """Return where the master key comes from."""
+    """Return the sources of the master key."""
     from daypass.wiring import Keys
 
     return Keys(text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", ""))
@@ -59,7 +59,10 @@ def read_keys(environment: Mapping[str, str]) -> "Keys":
 
 @contextmanager
 def opened(store: str | None, config_file: Path | None = None, *, makes: bool = False) -> "Iterator[OpenedStore]":
-    """Open the store for one command, or stop with exit code 6. One that is not there is made where `makes` says so."""
+    """Open the store for one command. Stops with exit code 6 if it cannot be opened.
+
+    If `makes` is true, a missing store is created.
+    """
     from daypass.wiring import open_everything
 
     config = read_config({"store": store}, config_file)
@@ -74,19 +77,20 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
 
 
 def _see_that_it_is_there(url: str) -> None:
-    """Stop where a SQLite file is missing: a wrong path must not look like a store with nothing in it."""
+    """Stop if the SQLite file is missing: a wrong path must not look like an empty store."""
     from daypass.storage.address import SqliteAddress, parse_address
 
     address = parse_address(url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         raise Stop(
-            f"There is no store at {address.path}. --store (DAYPASS_STORE) says where it is.", Exit.CONFIGURATION
+            f"The store {address.path} does not exist. Set its location with --store or DAYPASS_STORE.",
+            Exit.CONFIGURATION,
         )
 
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Turn a store that cannot be used into a sentence and exit code 6."""
+    """Translate store errors into a message and exit code 6."""
     from daypass.directory.store import StoreUnavailable
     from daypass.storage.refusals import StoreRefused
 
@@ -95,17 +99,20 @@ def stopping() -> Iterator[None]:
     except StoreRefused as error:
         raise Stop(str(error), Exit.CONFIGURATION) from error
     except StoreUnavailable as error:
-        raise Stop(f"The store is away: {error.detail}", Exit.CONFIGURATION) from error
+        raise Stop(f"The store is not available: {error.detail}", Exit.CONFIGURATION) from error
 
 
 def say_none(found: Sized, words: str) -> None:
-    """Tell a person, past standard output, that a list is empty and what would fill it: silence could be a failure."""
+    """Print a message to standard error if a list is empty: no output could look like a failure."""
     if not found:
         click.echo(f"daypass: {words}", err=True)
 
 
 def print_list(name: str, rows: Sequence[Any], output: str, *, line: Callable[[Any], str], none: str) -> None:
-    """Print rows as one JSON document under `name`, or a line each. `none` tells a person that the list is empty."""
+    """Print rows as one JSON document under `name`, or one per line.
+
+    `none` is the message to print if the list is empty.
+    """
     if output == "json":
         print_json({name: rows})
         return

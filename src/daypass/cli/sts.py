@@ -1,7 +1,7 @@
-"""`daypass sts OPERATION`: any operation of STS, under the AWS CLI's own parameter names.
+"""`daypass sts OPERATION`: any operation of STS, with the AWS CLI's parameter names.
 
-Owns reading the parameters, by botocore's model of the service: `--role-arn X`, lists by words, structures as JSON or
-as Key=…,Value=…, `file://` and `fileb://`. How answers are printed is showing.py's.
+Owns parsing the parameters by botocore's service model: `--role-arn X`, lists as several words, structures as JSON or
+as Key=…,Value=…, `file://` and `fileb://`. showing.py prints the response.
 """
 
 import json
@@ -55,7 +55,7 @@ def _keys(wanted: Wanted, means: Means) -> Credentials:
 
 
 def _find_operation(operation: str) -> tuple[str, Any, bool]:
-    """Return an operation's AWS name, the shape of its parameters, and whether it is signed."""
+    """Return an operation's name in AWS, the shape of its parameters, and whether it is signed."""
     from botocore import UNSIGNED, xform_name
 
     from daypass.client.sts_call import open_session
@@ -63,7 +63,7 @@ def _find_operation(operation: str) -> tuple[str, Any, bool]:
     model = open_session().get_service_model("sts")
     names = {xform_name(name, "-"): name for name in model.operation_names}
     if operation not in names:
-        raise BadUsage(f"STS has no operation {operation!r}; it has {', '.join(sorted(names))}.")
+        raise BadUsage(f"STS has no operation {operation!r}. Use one of {', '.join(sorted(names))}.")
     found = model.operation_model(names[operation])
     return names[operation], found.input_shape, found.auth_type not in {"none", UNSIGNED}
 
@@ -78,7 +78,7 @@ def _parameters(shape: Any, words: Sequence[str], document: str) -> dict[str, An
         name, member = members.get(option.removeprefix("no-") if negated else option, ("", None))
         if member is None:
             known = ", ".join(f"--{each}" for each in members) or "none"
-            raise BadUsage(f"There is no parameter --{printable(option)}; there are: {known}.")
+            raise BadUsage(f"Parameter --{printable(option)} does not exist. Use one of: {known}.")
         if member.type_name == "boolean" and not values:
             found[name] = not negated
             continue
@@ -97,7 +97,7 @@ def _grouped(words: Sequence[str]) -> list[tuple[str, list[str]]]:
         elif groups:
             groups[-1][1].append(word)
         else:
-            raise BadUsage(f"{printable(word)!r} belongs to no parameter.")
+            raise BadUsage(f"{printable(word)!r} does not follow a --parameter.")
     return groups
 
 
@@ -110,7 +110,7 @@ def _read(member: Any, values: Sequence[str], option: str) -> Any:
             return [_read_scalar(member.member, value, option) for value in values]
         return [_read_structure(member.member, value, option) for value in values]
     if len(values) > 1:
-        raise BadUsage(f"--{option} takes one value; put it into quotation marks.")
+        raise BadUsage(f"--{option} takes one value. Put it in quotation marks.")
     if member.type_name == "structure":
         return _read_structure(member, values[0], option)
     return _read_scalar(member, values[0], option)
@@ -155,7 +155,7 @@ def _read_json(text: str, option: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadUsage(f"{option} is no JSON: {printable(error)}.") from error
+        raise BadUsage(f"{option} is not valid JSON: {printable(error)}.") from error
 
 
 def _from_file(value: str) -> str:
@@ -164,6 +164,6 @@ def _from_file(value: str) -> str:
             try:
                 return Path(value.removeprefix(prefix)).expanduser().read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                why = getattr(error, "strerror", "it is no text")
+                why = getattr(error, "strerror", "it is not UTF-8 text")
                 raise BadUsage(f"{value} cannot be read: {why}.") from error
     return value

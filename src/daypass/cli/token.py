@@ -1,7 +1,7 @@
-"""`daypass token inspect`: why a web identity token is refused, and which condition keys it yields.
+"""`daypass token inspect`: check a web identity token, and show its condition keys.
 
-Owns where the provider and its keys come from that a token is judged with: the store and the issuer itself, or files
-and options. The issuer is asked exactly as the server would ask it.
+Owns the choice of the provider and its keys: from the store and the issuer, or from files and options. Keys are
+fetched from the issuer exactly as the server fetches them.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The issuer's keys, or None, and a sentence that says where they came from or why they are missing."""
+    """The issuer's keys or None, and the text for their origin or the reason why they are missing."""
 
     found: KeySet | None
     origin: str
@@ -86,11 +86,11 @@ def _find_issuer(token: str) -> str:
     try:
         return read_token(token).unverified_issuer
     except Fault:
-        return ""  # The report says what is wrong with it.
+        return ""  # The report contains the error.
 
 
 def _ad_hoc(issuer: str, audiences: Sequence[str]) -> list[ProviderTerms]:
-    return [ProviderTerms("(as asked)", issuer, frozenset(audiences))] if is_issuer_url(issuer) else []
+    return [ProviderTerms("(from --audience)", issuer, frozenset(audiences))] if is_issuer_url(issuer) else []
 
 
 def _from_store(
@@ -102,8 +102,8 @@ def _from_store(
     address = parse_address(config.store_url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or account:
-            raise Stop(f"There is no store at {address.path}.", Exit.CONFIGURATION)
-        found = []  # A machine without a server: the checks that need no provider are made all the same.
+            raise Stop(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
+        found = []  # A machine without a server still runs the checks that do not need a provider.
     else:
         with opened(store, config_file) as there, there.store.read() as reader:
             found = [
@@ -124,7 +124,7 @@ def _judge(
     elif terms.pinned is not None:
         keys = _Keys(terms.pinned, "pinned in the store")
     elif offline:
-        keys = _Keys(None, "the issuer was not asked")
+        keys = _Keys(None, "not fetched (--offline)")
     else:
         keys = asyncio.run(_ask(terms, config))
     return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
@@ -133,7 +133,7 @@ def _judge(
 def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _Keys]:
     from daypass.wiring import SystemClock
 
-    keys = _Keys(None, "the issuer is not asked where nobody believes it") if jwks is None else _from_file(jwks)
+    keys = _Keys(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
     return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
@@ -141,7 +141,7 @@ def _from_file(path: Path) -> _Keys:
     try:
         return _Keys(parse_jwks(path.read_bytes()), f"from {path}")
     except (KeysUnreadable, OSError) as error:
-        raise Stop(f"{path} holds no keys: {error}", Exit.CONFIGURATION) from error
+        raise Stop(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
 
 
 async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
@@ -156,7 +156,11 @@ async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
     try:
         found = issuer_keys.cached_keys(terms, clock.now())
     except Fault as fault:
-        return _Keys(None, f"no keys: {fault.detail or fault.message}")
+        return _Keys(None, f"could not be fetched: {fault.detail or fault.message}")
     finally:
         await issuer_keys.close()
-    return _Keys(found, f"fetched from {terms.issuer}") if isinstance(found, KeySet) else _Keys(None, "no keys in time")
+    return (
+        _Keys(found, f"fetched from {terms.issuer}")
+        if isinstance(found, KeySet)
+        else _Keys(None, "could not be fetched in time")
+    )

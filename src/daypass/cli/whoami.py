@@ -1,6 +1,6 @@
-"""`daypass whoami`: who one is, with which credentials, where they come from, what they shadow, and until when.
+"""`daypass whoami`: the caller's identity, its credentials, their source and when they expire.
 
-Owns the picture. The places are client/sources.py's.
+Owns the output. client/sources.py finds the sources of credentials.
 """
 
 from datetime import UTC, datetime
@@ -57,11 +57,11 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
 def _say_sources(sources: list[Source], method: str) -> str:
     used = next((source.where for source in sources if source.used), method)
     shadowed = ", ".join(source.where for source in sources if not source.used)
-    return f"The key is from {used}" + (f", which shadows {shadowed}." if shadowed else ".")
+    return f"The key is from {used}" + (f", which overrides {shadowed}." if shadowed else ".")
 
 
 def _end(credentials: Credentials, means: Means) -> str | None:
-    """Return when they end: as they say, as the environment says of them, or as the cache knows."""
+    """Return their expiry: from the credentials, from the environment, or from the cache."""
     if credentials.expires is not None:
         return instant(credentials.expires)
     if means.environment.get("AWS_ACCESS_KEY_ID") == credentials.access_key_id:
@@ -90,9 +90,7 @@ def _lines(picture: dict[str, Any], sources: list[Source]) -> list[str]:
 
 def _say_end(end: str | None, key_id: str) -> str:
     if end is None:
-        return (
-            "somebody deletes the key" if key_id.startswith("AKIA") else "unknown; a session of somebody else's making"
-        )
+        return "the key is deleted" if key_id.startswith("AKIA") else "unknown; another program made this session"
     try:
         moment = datetime.fromisoformat(end)
     except ValueError:

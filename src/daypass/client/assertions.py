@@ -1,7 +1,7 @@
-"""SAML responses as a person hands them over: read, and asked which roles they offer.
+"""Parse SAML responses that a person supplies, and list the roles that they offer.
 
-Owns reading one for display and choice. Nothing is verified here, since STS does that; the XML is read without
-entities, and without the network. The parser is Python's own, so that the client needs no XML library.
+Owns parsing for display and choice. STS verifies responses; this module does not. XML is parsed without entities and
+without network access. The parser is Python's own, so that the client does not need an XML library.
 """
 
 import base64
@@ -19,25 +19,25 @@ _ROLE = "https://aws.amazon.com/SAML/Attributes/Role"
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedOffer:
-    """A role that an assertion offers, with the provider through which."""
+    """A role that an assertion offers, with its SAML provider."""
 
     role_arn: str
     provider_arn: str
 
 
 class _WithoutDoctype(ET.TreeBuilder):
-    """Builds the tree, and stops at a DOCTYPE: the parser expands no entity before it has read one."""
+    """Builds the tree, and rejects a DOCTYPE, without which the parser cannot expand entities."""
 
     def doctype(self, *_: object) -> None:
-        """Raise Expired. The parser calls it with the name and the addresses of the DOCTYPE."""
-        raise Expired("The SAML response has a DOCTYPE, which no honest one has.")
+        """Raise Expired. The parser calls it for each DOCTYPE."""
+        raise Expired("The SAML response has a DOCTYPE, which is not allowed.")
 
 
 def clean_assertion(text: str) -> str:
-    """Return the base64 of a response, from what people paste: base64, a form's body, or XML. Raises Expired."""
+    """Return the base64 of a pasted SAML response: base64, a form body or XML. Raises Expired."""
     text = text.strip()
     if len(text) > _MOST:
-        raise Expired("That is longer than any SAML response; copy the field SAMLResponse alone.")
+        raise Expired("The input is too long for a SAML response. Copy only the form field SAMLResponse.")
     if "SAMLResponse=" in text:
         text = parse_qs(text, max_num_fields=20).get("SAMLResponse", [""])[0]
     if text.startswith("<"):
@@ -46,21 +46,21 @@ def clean_assertion(text: str) -> str:
     try:
         if not base64.b64decode(text, validate=True).lstrip().startswith(b"<"):
             raise Expired(
-                "That is base64, but of no SAML response; copy the field SAMLResponse of the sign-in page's form."
+                "The input is base64, but not a SAML response. Copy the form field SAMLResponse of the sign-in page."
             )
     except (binascii.Error, ValueError) as error:
-        raise Expired("That is no SAML response; copy the whole field SAMLResponse.") from error
+        raise Expired("The input is not a SAML response. Copy the whole form field SAMLResponse.") from error
     return text
 
 
 def offers(assertion: str) -> tuple[UnverifiedOffer, ...]:
-    """Return the roles that a response offers; none where it is encrypted."""
+    """Return the roles that a response offers. An encrypted response gives an empty tuple."""
     parser = ET.XMLParser(target=_WithoutDoctype())  # noqa: S314 - entities need a DOCTYPE, which is refused
     try:
         parser.feed(base64.b64decode(assertion))
         root: ET.Element = parser.close()
     except (ET.ParseError, LookupError, ValueError) as error:
-        raise Expired("The SAML response is no XML; copy the whole field SAMLResponse.") from error
+        raise Expired("The SAML response is not valid XML. Copy the whole form field SAMLResponse.") from error
     found = []
     for attribute in root.iter(f"{_SAML}Attribute"):
         if attribute.get("Name") == _ROLE:
@@ -77,11 +77,11 @@ def _read_pair(text: str) -> UnverifiedOffer | None:
 
 
 def provider_for(assertion: str, role_arn: str) -> str:
-    """Return the provider through which an assertion offers a role. Raises BadUsage."""
+    """Return the provider of a role in an assertion. Raises BadUsage if the role is not offered."""
     found = [offer.provider_arn for offer in offers(assertion) if offer.role_arn == role_arn]
     if not found:
         raise BadUsage(
-            f"The assertion does not offer {role_arn}; `daypass roles --assertion-file FILE` lists what it offers, "
-            "and --provider-arn names the provider of an encrypted one."
+            f"The assertion does not offer {role_arn}. `daypass roles --assertion-file FILE` lists the offered roles. "
+            "If the assertion is encrypted, set --provider-arn."
         )
     return found[0]

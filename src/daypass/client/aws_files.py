@@ -1,7 +1,7 @@
-"""The two files that AWS's tools share: where they are, what they say, and how they are rewritten.
+"""Read and replace the two files that AWS's tools share: config and credentials.
 
-Owns reading and replacing them: under a lock, read again, written beside and renamed, symbolic links followed, mode
-0600. Which bytes change is ini_edit.py's; what profiles mean is profiles.py's.
+Owns the paths and the safe replacement: take a lock, read again, write a new file beside the old one with mode 0600,
+rename it, and follow symbolic links. ini_edit.py edits the text; profiles.py interprets profiles.
 """
 
 import configparser
@@ -23,14 +23,14 @@ _MARKS = ("\ufeff", "\udcff\udcfe", "\udcfe\udcff")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files are."""
+    """The paths of the two files."""
 
     config: Path
     credentials: Path
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Places":
-        """Return where every AWS tool looks."""
+        """Return the paths that all AWS tools use."""
         return cls(
             Path(environment.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser(),
             Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser(),
@@ -39,7 +39,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a file held and holds now, or would hold. Both may contain secrets."""
+    """The content of a file before and after an edit. Both may contain secrets."""
 
     path: Path
     before: str
@@ -50,27 +50,27 @@ class Edit:
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, bytes that are no UTF-8 kept as they are; empty where there is no file."""
+    """Return a file's text, or an empty string if it does not exist. Invalid UTF-8 is preserved."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST + 1)
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}; is it yours?") from error
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}. Check its owner and mode.") from error
     if len(content) > _MOST:
-        raise Misconfigured(f"{path} is larger than 4 MB; that is no AWS configuration file.")
+        raise Misconfigured(f"{path} is larger than 4 MB, too large for an AWS configuration file.")
     return content.decode("utf-8", "surrogateescape")
 
 
 def read_sections(path: Path) -> dict[str, dict[str, str]]:
-    """Return what every section says. Sections that stand there twice are joined, as some tools do."""
+    """Return the settings of all sections. Duplicate sections are merged, as some tools do."""
     parser = _parsed(path, strict=False)
     return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
 
 
 def find_fault(path: Path) -> str:
-    """Return what AWS's own tools would not read in a file, though we may, as a sentence; or nothing."""
+    """Return the first error that AWS's own tools report for a file, or an empty string."""
     try:
         _parsed(path, strict=True)
     except configparser.DuplicateSectionError as error:
@@ -87,7 +87,7 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
     text = read_text(path)
     if text.startswith(_MARKS):
         raise Misconfigured(
-            f"{path} begins with a byte order mark, with which no AWS tool can read it; save it as plain UTF-8."
+            f"{path} begins with a byte order mark, which AWS tools cannot read. Save it as UTF-8 without it."
         )
     try:
         parser.read_string(text)
@@ -96,17 +96,19 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((each[0] for each in getattr(error, "errors", [])), "?")
         raise Misconfigured(
-            f"{path} cannot be read: line {line} is neither a [section] nor a setting; mend that line."
+            f"{path} cannot be parsed: line {line} is not a [section] or a setting. Correct that line."
         ) from error
     return parser
 
 
 def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> Edit:
-    """Replace a file's text by what `change` makes of it, at once or not at all."""
+    """Replace a file's text with the result of `change`, atomically."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        # To put a file in the place of /dev/null would be the end of more than a profile.
-        raise Misconfigured(f"{path} is no file and is left alone; unset AWS_CONFIG_FILE, or name a file.")
+        # Replacing /dev/null by a file would break other programs.
+        raise Misconfigured(
+            f"{path} is not a regular file and was not changed. Unset AWS_CONFIG_FILE, or set it to a file."
+        )
     if dry_run:
         before = read_text(target)
         return Edit(path, before, change(before))
@@ -119,7 +121,7 @@ def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> 
             after = change(before)
             if after == before or _replace(target, after, seen):
                 return Edit(path, before, after)
-    raise Locked(f"{path} is being changed by another program all the time; try again in a moment.")
+    raise Locked(f"Another program keeps changing {path}. Try again in a moment.")
 
 
 @contextlib.contextmanager
@@ -128,7 +130,7 @@ def _explaining(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Locked(
-            f"{path} cannot be written: {error.strerror}; nothing was changed. Is the directory yours?"
+            f"{path} cannot be written: {error.strerror}. It was not changed. Check the owner of the directory."
         ) from error
 
 
@@ -141,7 +143,7 @@ def _look(path: Path) -> tuple[int, ...] | None:
 
 
 def _replace(target: Path, text: str, seen: tuple[int, ...] | None) -> bool:
-    """Write the text beside the file and rename it into place, unless somebody else changed the file meanwhile."""
+    """Write the text beside the file and rename it. Returns False if the file changed meanwhile."""
     beside = target.with_name(f".{target.name}.{os.getpid()}.daypass-new")
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), _PRIVATE)

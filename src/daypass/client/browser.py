@@ -1,6 +1,6 @@
-"""Whether there is a browser for the person at this machine, and opening it.
+"""Detect whether this machine has a browser for the person, and open it.
 
-Owns the guess. It is never relied on: the address is always told too.
+Owns the detection. It can be wrong, so callers always print the URL too.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 
 def has_browser(environment: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Tell whether a browser that opens here is in front of the person."""
+    """Return whether a browser on this machine is visible to the person."""
     if environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"):
         return False
     if environment.get("BROWSER"):
@@ -22,7 +22,7 @@ def has_browser(environment: Mapping[str, str], platform: str = sys.platform) ->
 
 
 def open_browser(url: str) -> None:
-    """Open a page, if that can be done. What the browser prints goes nowhere: our output may be somebody's input."""
+    """Open a page if possible. The browser's output is dropped, since our output may be another program's input."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     kept = [os.dup(1), os.dup(2)]
     try:

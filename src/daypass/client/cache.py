@@ -1,7 +1,7 @@
-"""Credentials that were already fetched, kept in files that only their owner may read.
+"""The cache of credentials, in files that only their owner can read.
 
-Owns the folder, the fifteen minutes below which nothing is served, and the one refresh at a time. Where the person
-wants it (`DAYPASS_KEYRING=1`), the secrets lie in the keyring (secret_keeper.py) and the file holds what is no secret.
+Owns the folder, the minimum lifetime of fifteen minutes, and the rule of one refresh at a time. With
+`DAYPASS_KEYRING=1` the secrets are in the keyring (secret_keeper.py) and the file contains only the other members.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _NOT_SECRET = ("AccessKeyId", "Expiration")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Kept credentials, with what a person wants to know about them."""
+    """Cached credentials and their description for people."""
 
     key: str
     credentials: Credentials
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is known of kept credentials without looking at the secrets."""
+    """The members of a cache entry that are not secret."""
 
     key: str
     access_key_id: str
@@ -50,7 +50,7 @@ class Kept:
 
 
 class Cache:
-    """The folder of kept credentials."""
+    """The folder of cached credentials."""
 
     def __init__(self, folder: Path, *, keyring: bool = False) -> None:
         self.folder = folder
@@ -67,29 +67,29 @@ class Cache:
         return cls(folder, keyring=environment.get("DAYPASS_KEYRING", "") in {"1", "true", "yes", "on"})
 
     def find(self, key: str, *, now: datetime, least: timedelta = LEAST) -> Entry | None:
-        """Return what is kept under `key` if it lasts for `least` more."""
+        """Return the entry of `key` if it stays valid for `least` more, else None."""
         entry = self._read(self.folder / f"{key}.json")
         if entry is None or entry.key != key or not entry.credentials.lasts(least, now=now):
             return None
         return entry
 
     def can_keep(self) -> bool:
-        """Tell whether the folder may be written: on a read-only disk credentials are fetched and not kept."""
+        """Return whether the folder is writable. On a read-only disk credentials are not cached."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return os.access(self.folder, os.W_OK | os.X_OK)
 
     def must_keep(self) -> None:
-        """See, before somebody signs in for it, that something can be kept. Raises Problem."""
+        """Check, before the person signs in, that credentials can be cached. Raises UserFacingError."""
         if not self.can_keep():
-            raise Locked(f"{self.folder} cannot be written; name another place with DAYPASS_CACHE_DIR.")
+            raise Locked(f"{self.folder} is not writable. Set DAYPASS_CACHE_DIR to another folder.")
         if self.keyring:
             from daypass.client.secret_keeper import find_secret
 
             find_secret("nothing")
 
     def keep(self, entry: Entry) -> None:
-        """Keep credentials. What is there is replaced at once or not at all; what ended long ago goes."""
+        """Store credentials, replacing the entry atomically, and remove long-expired entries."""
         now = datetime.now(UTC)
         form = sts_form(entry.credentials)
         if self.keyring:
@@ -113,8 +113,8 @@ class Cache:
             self._write(entry.key, document)
         except OSError as error:
             raise Locked(
-                f"{self.folder} cannot be written: {error.strerror}; name another place with DAYPASS_CACHE_DIR, or "
-                "keep nothing with --no-cache."
+                f"{self.folder} cannot be written: {error.strerror}. Set DAYPASS_CACHE_DIR to another folder, or "
+                "use --no-cache."
             ) from error
         from daypass.client.sweeping import sweep
 
@@ -132,7 +132,7 @@ class Cache:
             beside.unlink(missing_ok=True)
 
     def drop(self, key: str) -> None:
-        """Forget what is kept under `key`, in the keyring too."""
+        """Delete the entry of `key`, in the keyring too."""
         path = self.folder / f"{key}.json"
         document = _load(path)
         if document is not None and document.get("in_keyring"):
@@ -140,18 +140,21 @@ class Cache:
 
             drop_secret(key)
         for half in self.folder.glob(f".{key}.*"):
-            half.unlink(missing_ok=True)  # What a process left that was killed as it wrote.
+            half.unlink(missing_ok=True)  # Left by a process that was killed while it wrote.
         path.unlink(missing_ok=True)
 
     def entries(self) -> Iterator[Kept]:
-        """Return what is known of everything that is kept, the oldest name first. No keyring is asked."""
+        """Yield the members of all entries that are not secret, sorted by key. Does not read the keyring."""
         for path in sorted(self.folder.glob("*.json")):
             kept = self.look(path.stem)
             if kept is not None:
                 yield kept
 
     def look(self, key: str) -> Kept | None:
-        """Return what is known of `key`, or None where there is nothing, somebody else's file or half of one."""
+        """Return the members of an entry that are not secret.
+
+        Returns None if the file does not exist, is incomplete, or has another owner.
+        """
         document = _load(self.folder / f"{key}.json") or {}
         try:
             form = document["credentials"]
@@ -168,7 +171,10 @@ class Cache:
             return None
 
     def alone(self, key: str, *, seconds: float = 300) -> AbstractContextManager[None]:
-        """Return a context in which no other process refreshes `key`. It waits so long for one that does."""
+        """Return a context that locks `key` against refreshes by other processes.
+
+        It waits up to `seconds` for a process that has the lock.
+        """
         from daypass.client.file_lock import locked
 
         return locked(self.folder / f"{key}.lock", seconds=seconds, what="another sign-in for these credentials")
@@ -183,14 +189,14 @@ class Cache:
         try:
             texts = {name: str(document[name]) for name in ("key", "profile", "arn", "endpoint_url")}
             return Entry(
-                credentials=verify_credentials(form),  # type: ignore[arg-type] # whatever it is, it is looked at
+                credentials=verify_credentials(form),  # type: ignore[arg-type] # verified inside, whatever its type
                 issuer=str(document.get("issuer", "")),
                 subject=str(document.get("subject", "")),
                 kept=datetime.fromisoformat(document["kept"]) if "kept" in document else None,
                 **texts,
             )
         except (KeyError, TypeError, ValueError, AttributeError, Problem):
-            return None  # A file that cannot be understood is worth a new sign-in, not a failure.
+            return None  # An unreadable entry is ignored, so that a new sign-in replaces it.
 
     def _from_keyring(self, key: str) -> Any:
         from daypass.client.secret_keeper import find_secret
@@ -202,7 +208,7 @@ class Cache:
         except Problem:
             if self.keyring:
                 raise
-            return None  # It is no longer wanted: what lies there is fetched anew, and kept in the file.
+            return None  # The keyring is switched off: request new credentials, and store them in the file.
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
-"""Run another program in our place: its terminal, its signals, its exit code.
+"""Run another program with our terminal, and forward signals and its exit code.
 
-Owns the exit codes 126 and 127, and the passing on of signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
+Owns the exit codes 126 and 127, and the forwarding of signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
 """
 
 import signal
@@ -11,13 +11,13 @@ from daypass.client.words import printable
 
 CANNOT_RUN, NOT_FOUND, OWN_FAILURE = 126, 127, 125
 _BY_SIGNAL = 128
-# Sent to us alone, they are meant for the child. What a terminal sends (INT, QUIT, TSTP) reaches it by itself.
+# Forwarded, since they are sent to our process only. A terminal sends INT, QUIT and TSTP to the child as well.
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT")
 _BORNE = ("SIGINT", "SIGQUIT")
 
 
 class CannotRun(Exception):  # noqa: N818 - it says what happened
-    """The program is not there or cannot be run; `code` says which, as a shell would."""
+    """The program does not exist or cannot be run; `code` is the exit code of a shell for this."""
 
     def __init__(self, words: str, code: int) -> None:
         super().__init__(words)
@@ -25,35 +25,35 @@ class CannotRun(Exception):  # noqa: N818 - it says what happened
 
 
 def run_child(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a program to its end and return its exit code, 128 and the signal's number where one ended it."""
+    """Run a program and return its exit code, or 128 plus the signal's number if a signal ended it."""
     runner = _Runner()
     runner.listen()
     name = printable(words[0])
     try:
         code = runner.run(words, environment)
     except FileNotFoundError as error:
-        raise CannotRun(f"There is no command {name}; is it on the PATH?", NOT_FOUND) from error
+        raise CannotRun(f"Command {name} was not found. Check the PATH.", NOT_FOUND) from error
     except (OSError, ValueError) as error:
         raise CannotRun(f"{name} cannot be run: {getattr(error, 'strerror', error)}.", CANNOT_RUN) from error
     return _BY_SIGNAL - code if code < 0 else code
 
 
 class _Runner:
-    """Passes signals on; those that come before the child is there wait for it."""
+    """Forwards signals; signals that arrive before the child exists are sent to it later."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
 
     def listen(self) -> None:
-        """Take the signals. A handler ends at exec: the child begins with the defaults."""
+        """Install the handlers. exec resets them, so the child starts with the defaults."""
         for name in (*_PASSED_ON, *_BORNE):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._pass_on if name in _PASSED_ON else self._bear)
 
     def run(self, words: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Start the child and wait for it."""
-        self._child = subprocess.Popen(words, env=dict(environment))  # noqa: S603 - what the person asked for
+        """Start the child and wait for its end."""
+        self._child = subprocess.Popen(words, env=dict(environment))  # noqa: S603 - the command of the user
         while self._early:
             self._child.send_signal(self._early.pop(0))
         return self._child.wait()
@@ -65,4 +65,4 @@ class _Runner:
             self._child.send_signal(number)
 
     def _bear(self, _number: int, _frame: object) -> None:
-        """Live on: the child decides what an interruption means."""
+        """Ignore the signal: the child decides how to handle an interruption."""

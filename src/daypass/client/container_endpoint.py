@@ -1,6 +1,6 @@
-"""Hand fresh credentials to a job on this machine, as a container's agent does.
+"""Serve refreshed credentials to a job on this machine, as a container's agent does.
 
-Owns a small HTTP server on loopback. It answers who shows the token, at a path that cannot be guessed, and nobody else.
+Owns a small HTTP server on loopback. It serves only requests with the token, at a path that cannot be guessed.
 Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
 """
 
@@ -26,7 +26,7 @@ class _Server(ThreadingHTTPServer):
         self.one_at_a_time = threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: the job has gone, and its terminal is not ours."""
+        """Print no error: the job has ended, and its terminal is not ours."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,16 +36,16 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        """Answer a job that shows the token."""
+        """Serve a request that has the token."""
         shown = self.headers.get("Authorization", "")
-        # A page in a browser can reach loopback by a name of its own; such a request names another host.
+        # A web page can reach loopback through its own host name (DNS rebinding). Such requests have another Host.
         host = self.headers.get("Host", "")
         if (
             host != f"127.0.0.1:{self.server.server_port}"
             or not hmac.compare_digest(shown.encode(), self.server.token.encode())
             or not hmac.compare_digest(self.path.encode(), self.server.path.encode())
         ):
-            self._send(403, {"code": "AccessDenied", "message": "The token is not the one that was given."})
+            self._send(403, {"code": "AccessDenied", "message": "The token is not valid."})
             return
         try:
             with self.server.one_at_a_time:
@@ -65,12 +65,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the terminal belongs to the job."""
+        """Print no log: the terminal belongs to the job."""
 
 
 @contextmanager
 def serving_credentials(answer: Answer, token: str) -> Iterator[str]:
-    """Serve what `answer` returns until the context ends; the URL is its value."""
+    """Serve the result of `answer` until the context ends. Yields the URL."""
     path = f"/{secrets.token_urlsafe(24)}"
     server = _Server(answer, token, path)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)

@@ -1,7 +1,7 @@
-"""Temporary or long-term credentials: one value, and the forms in which AWS's tools take it.
+"""Temporary or long-term credentials, and the formats in which AWS's tools read them.
 
-Pure. Whatever a server, a program or a file handed over is hostile until `verify_credentials` has looked at it: what
-passes holds no line end, no space and no control character, so that no file or shell can read it as something else.
+Pure. Credentials from a server, a program or a file are untrusted until `verify_credentials` has checked them: verified
+values have no newlines, spaces or control characters, so that files and shells cannot misread them.
 Source: AWS SDKs and Tools Reference Guide, "Process credential provider" and "Container credential provider".
 """
 
@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[!-~]{0,16384}")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key pair, with the token and the end that temporary ones have."""
+    """A key pair. Temporary credentials also have a session token and an expiry."""
 
     access_key_id: str
     secret_access_key: str
@@ -31,12 +31,12 @@ class Credentials:
         return "<secret>"
 
     def lasts(self, least: timedelta, *, now: datetime) -> bool:
-        """Tell whether they are of use for `least` more. In the second of their end every server refuses them."""
+        """Return whether they stay valid for `least` more. In the second of their expiry they are invalid."""
         return self.expires is None or (now < self.expires and now + least <= self.expires)
 
 
 def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
-    """Return the credentials that a server or a program answered with. Raises Refused where they are not such."""
+    """Return verified credentials from a response. Raises Refused if a member is missing or malformed."""
     key_id = _matching(_KEY_ID, unverified.get("AccessKeyId"), "access key id")
     secret = _matching(_SECRET, unverified.get("SecretAccessKey"), "secret access key")
     token = _matching(_TOKEN, unverified.get("SessionToken") or unverified.get("Token") or "", "session token")
@@ -45,30 +45,28 @@ def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
 
 def _matching(shape: re.Pattern[str], unverified: Any, noun: str) -> str:
     if not isinstance(unverified, str) or not shape.fullmatch(unverified):
-        raise Refused(
-            f"The answer holds no {noun} that could be one; nothing was written. Is the endpoint the right one?"
-        )
+        raise Refused(f"The response has no valid {noun}. No files were changed. Check the endpoint.")
     return unverified
 
 
 def read_end(unverified: Any) -> datetime | None:
-    """Return when credentials end, or None where they do not. Raises Refused."""
+    """Return the expiry of credentials, or None if they do not expire. Raises Refused."""
     if unverified is None:
         return None
     try:
         end = unverified if isinstance(unverified, datetime) else datetime.fromisoformat(unverified)
         return (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
     except (ValueError, TypeError, OverflowError) as error:
-        raise Refused("The answer holds no expiry that could be one; nothing was written.") from error
+        raise Refused("The response has no valid expiry. No files were changed.") from error
 
 
 def instant(moment: datetime) -> str:
-    """Return a time as AWS writes it in JSON."""
+    """Return a time in AWS's JSON format."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def sts_form(credentials: Credentials) -> dict[str, str]:
-    """Return them as the `Credentials` member of an STS answer."""
+    """Return credentials as the `Credentials` member of an STS response."""
     found = {
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,
@@ -79,19 +77,19 @@ def sts_form(credentials: Credentials) -> dict[str, str]:
 
 
 def process_form(credentials: Credentials) -> dict[str, Any]:
-    """Return them as the answer of a credential process."""
+    """Return credentials as the output of a credential process."""
     return {"Version": 1, **sts_form(credentials)}
 
 
 def container_form(credentials: Credentials) -> dict[str, str]:
-    """Return them as the answer of a container's credential endpoint."""
+    """Return credentials as the response of a container's credential endpoint."""
     form = sts_form(credentials)
     form["Token"] = form.pop("SessionToken", "")
     return form
 
 
 def environment_form(credentials: Credentials) -> dict[str, str]:
-    """Return the variables in which every AWS tool looks first."""
+    """Return credentials as the environment variables of AWS's tools."""
     form = {
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,

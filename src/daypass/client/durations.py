@@ -1,4 +1,4 @@
-"""How long a session shall last, as people write it: 3600, 45m, 1h30m. Pure."""
+"""Durations as people write them: 3600, 45m, 1h30m. Pure."""
 
 import re
 
@@ -7,16 +7,16 @@ _HOUR, _MINUTE = 3600, 60
 
 
 def parse_duration(text: str) -> int:
-    """Return seconds. Raises ValueError."""
+    """Return the duration in seconds. Raises ValueError if it is malformed."""
     match = _SHAPE.fullmatch(text.strip().lower())
     if match is None or not any(match.groups()):
-        raise ValueError(f"{text!r} is no length of time; 1h, 45m, 1h30m and 3600 are")
+        raise ValueError(f"{text!r} is not a valid duration; use a form such as 1h, 45m, 1h30m or 3600")
     hours, minutes, seconds = (int(match[name] or 0) for name in ("hours", "minutes", "seconds"))
     return hours * _HOUR + minutes * _MINUTE + seconds
 
 
 def say_duration(seconds: float) -> str:
-    """Return a length of time in words as short as they can be."""
+    """Format a duration in short form, such as 1 h 5 min."""
     whole = int(seconds)
     if whole <= 0:
         return "no time"

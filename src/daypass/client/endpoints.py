@@ -1,4 +1,4 @@
-"""Which URL a call goes to, found as AWS's SDKs find it, so that it can be part of a cache's key.
+"""Find the endpoint URL and the region as AWS's SDKs do. The URL is part of the cache key.
 
 Pure. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", order of precedence.
 """
@@ -10,7 +10,7 @@ from daypass.client.profiles import Profiles
 
 
 def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: str, service: str = "sts") -> str:
-    """Return the URL that is configured, or nothing for AWS itself."""
+    """Return the configured URL, or an empty string for AWS itself."""
     own = profiles.by_name.get(profile)
     if own and own.options.get("daypass_endpoint_url"):
         return own.options["daypass_endpoint_url"]
@@ -26,7 +26,7 @@ def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: s
 
 
 def known_servers(environment: Mapping[str, str], profiles: Profiles) -> tuple[str, ...]:
-    """Return the servers other than AWS that the profiles know, each once, in order."""
+    """Return the servers in the profiles that are not AWS's, sorted and without duplicates."""
     if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return ()
     return tuple(sorted({url.rstrip("/") for url in _every_endpoint(profiles) if url and not _is_of_aws(url)}))
@@ -44,23 +44,23 @@ def _is_of_aws(url: str) -> bool:
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
-        return False  # Listed as it stands there, so that the person sees it.
+        return False  # List the malformed URL, so that the person sees it.
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 def profile_at_hand(environment: Mapping[str, str], profile: str = "") -> str:
-    """Return the profile that counts where none, or this one, is named."""
+    """Return the given profile, else the one of the environment, else `default`."""
     return profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or "default"
 
 
 def named_at_hand(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the profile that the environment names, as a command takes its profiles; none where it names none."""
+    """Return the profile of the environment as a tuple, which is empty if it is not set."""
     named = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE")
     return (named,) if named else ()
 
 
 def find_region(environment: Mapping[str, str], profiles: Profiles, profile: str) -> str:
-    """Return the region at hand; STS needs one for the signature, whatever the endpoint."""
+    """Return the configured region, or us-east-1: every signature needs a region."""
     own = profiles.by_name.get(profile)
     candidates = (
         environment.get("AWS_REGION"),

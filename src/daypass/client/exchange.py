@@ -1,6 +1,6 @@
-"""Trade a proof for credentials: the STS calls behind each method, and the chain of roles after them.
+"""Exchange a proof for credentials: the STS calls of each method, and then the chain of roles.
 
-Owns which parameter goes to which call of a chain. What is wanted was completed before; nothing is kept here.
+Owns the choice of parameters for each call of a chain. The request is already completed. Does not cache.
 """
 
 import getpass
@@ -29,7 +29,7 @@ _LONGEST_CHAINED = 3600
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """What STS answered."""
+    """Credentials from STS, and the identity that they belong to."""
 
     credentials: Credentials
     arn: str = ""
@@ -41,7 +41,7 @@ Obtain = Callable[[Wanted], Credentials]
 
 
 def exchange(wanted: Wanted, means: "Means", obtain: Obtain) -> Exchanged:
-    """Return the credentials that are wanted."""
+    """Return the requested credentials."""
     if wanted.method == "keys":
         return Exchanged(own_credentials(wanted.source_profile)[0])
     if wanted.method in {"oidc", "saml"}:
@@ -57,7 +57,7 @@ def exchange(wanted: Wanted, means: "Means", obtain: Obtain) -> Exchanged:
 
 
 def found_roles(wanted: Wanted, means: "Means", obtain: Obtain) -> tuple[str, ...]:
-    """Return the ARNs of the roles that are wanted, asking STS for the account where only a name is given."""
+    """Return the ARNs of the requested roles. Calls STS for the account if only a name is given."""
     if wanted.method == "role" and needs_account(wanted.role_arn):
         return _found_roles(wanted, _source(wanted, means, obtain))
     return role_arns(wanted.role_arn, partition=_partition(wanted)) if wanted.role_arn else ()
@@ -77,7 +77,7 @@ def _found_roles(wanted: Wanted, signer: Signer) -> tuple[str, ...]:
 def _source(wanted: Wanted, means: "Means", obtain: Obtain) -> Signer:
     name = wanted.source_profile
     if name and name == wanted.profile:
-        raise Misconfigured(f"Profile {name!r} is its own source; change daypass_source_profile.")
+        raise Misconfigured(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
     source = means.profiles.by_name.get(name) if name else None
     if source is not None and source.wanted is not None:
         return Signer(credentials=obtain(source.wanted))
@@ -85,13 +85,13 @@ def _source(wanted: Wanted, means: "Means", obtain: Obtain) -> Signer:
 
 
 def _serial(wanted: Wanted, signer: Signer) -> str:
-    """Return the MFA device's serial, looked up where it is `auto`."""
+    """Return the MFA device's serial number, which is looked up for `auto`."""
     if wanted.mfa_serial != "auto":
         return wanted.mfa_serial
     iam = connect("iam", signer, endpoint_url=wanted.endpoint_url, region=wanted.region)
     devices = call(iam, "ListMFADevices", {}).get("MFADevices", [])
     if len(devices) != 1:
-        raise Misconfigured(f"You have {len(devices)} MFA devices; name the one to use with --mfa-serial.")
+        raise Misconfigured(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial.")
     return str(devices[0]["SerialNumber"])
 
 
@@ -129,7 +129,7 @@ def _federation(wanted: Wanted, signer: Signer) -> Exchanged:
 
 def _roles(wanted: Wanted, means: "Means", signer: Signer) -> Exchanged:
     if not wanted.role_arn:
-        raise BadUsage("Say which role: its ARN, ACCOUNT/NAME or its name.")
+        raise BadUsage("Name a role: its ARN, ACCOUNT/NAME or its name.")
     roles = _found_roles(wanted, signer)
     first = _assume(wanted, signer, roles[0], first=True, last=len(roles) == 1, more=_mfa(wanted, means))
     return _chain(replace(wanted, role_arn=roles), first, roles[1:])
@@ -147,7 +147,7 @@ def _chain(wanted: Wanted, found: Exchanged, roles: tuple[str, ...]) -> Exchange
 def _assume(
     wanted: Wanted, signer: Signer, role: str, *, first: bool, last: bool, more: Mapping[str, str]
 ) -> Exchanged:
-    # Transitive tags travel down the chain from its first role; others are of use in the last one alone.
+    # Transitive tags must be set on the first role of the chain; other tags matter only on the last one.
     tagged = first if wanted.transitive_tags else last
     parameters: dict[str, Any] = {
         "RoleArn": role,
@@ -170,7 +170,7 @@ def _with_token(wanted: Wanted, means: "Means") -> Exchanged:
     if not token and wanted.token_command:
         token = run_for_text(wanted.token_command, "--token-command")
     if not token:
-        raise SignInNeeded(f"Nobody is signed in: run `{login_command(wanted)}`.")
+        raise SignInNeeded(f"Not signed in. Run `{login_command(wanted)}`.")
     only = len(wanted.role_arn) == 1
     parameters = {
         "RoleArn": first_role(wanted.role_arn, _partition(wanted)),
@@ -185,7 +185,7 @@ def _with_token(wanted: Wanted, means: "Means") -> Exchanged:
 
 def _with_assertion(wanted: Wanted, means: "Means") -> Exchanged:
     if not means.proof:
-        raise SignInNeeded(f"Nobody is signed in: run `{login_command(wanted)}`.")
+        raise SignInNeeded(f"Not signed in. Run `{login_command(wanted)}`.")
     role = first_role(wanted.role_arn, _partition(wanted))
     only = len(wanted.role_arn) == 1
     parameters = {
@@ -200,7 +200,7 @@ def _with_assertion(wanted: Wanted, means: "Means") -> Exchanged:
 
 
 def login_command(wanted: Wanted) -> str:
-    """Return the command that signs in."""
+    """Return the sign-in command for this request."""
     suffix = f" --profile {wanted.profile}" if wanted.profile else ""
     return f"daypass login {wanted.method}{suffix}"
 
@@ -212,12 +212,12 @@ def _policies(wanted: Wanted) -> dict[str, Any]:
 def _tags(wanted: Wanted) -> list[dict[str, str]]:
     pairs = [tag.partition("=") for tag in wanted.tags]
     if not all(key and sign for key, sign, _ in pairs):
-        raise BadUsage("A tag is KEY=VALUE.")
+        raise BadUsage("A tag must have the form KEY=VALUE.")
     return [{"Key": key, "Value": value} for key, _, value in pairs]
 
 
 def default_session_name() -> str:
-    """Return a name that tells an auditor who and where."""
+    """Return USER@HOST, which identifies the session in audit logs."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

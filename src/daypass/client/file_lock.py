@@ -1,6 +1,6 @@
-"""One process at a time: an advisory lock that a dead process cannot keep.
+"""An advisory file lock, which is released when its process ends.
 
-Owns nothing but the lock. It is imported only where something is about to be written: a cached answer needs none.
+Owns the lock. It is imported only before a write: reading the cache does not need a lock.
 """
 
 import time
@@ -15,7 +15,7 @@ _STEP = 0.05
 
 @contextmanager
 def locked(path: Path, *, seconds: float = 120.0, what: str = "another daypass") -> Iterator[None]:
-    """Hold the lock file `path` until the context ends, or raise Locked."""
+    """Hold a lock on the file `path` until the context ends. Raises Locked after `seconds`."""
     from filelock import FileLock, Timeout
 
     try:
@@ -25,9 +25,9 @@ def locked(path: Path, *, seconds: float = 120.0, what: str = "another daypass")
         lock.acquire()
     except Timeout as error:
         waited = round(time.monotonic() - begun)
-        raise Locked(f"{what} has held {path} for {waited} s; end it, or try again when it is done.") from error
+        raise Locked(f"{what} has locked {path} for {waited} s. Stop it, or try again when it is done.") from error
     except OSError as error:
-        raise Locked(f"{path} cannot be locked: {error.strerror}. Is the directory yours?") from error
+        raise Locked(f"{path} cannot be locked: {error.strerror}. Check the owner of the directory.") from error
     try:
         yield
     finally:

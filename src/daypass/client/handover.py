@@ -1,7 +1,7 @@
-"""A sign-in by browser at a Daypass server: ask, wait for the click, redeem. docs/handover.md is the protocol.
+"""CLI sign-in at a Daypass server: start, wait for the approval in the browser, redeem.
 
-Owns the command's side of it, by loopback or by short code, and opening an assertion that was sealed to us. Telling the
-person where to go is the caller's.
+docs/handover.md describes the protocol. Owns the client's side, by loopback redirect or by short code, and the
+decryption of an assertion that the server encrypted for us. The caller shows the URL to the person.
 """
 
 import getpass
@@ -20,17 +20,17 @@ from daypass.client.words import printable, sentence
 
 _INFO = b"daypass assertion 1"
 _OK, _NO_SUCH_PAGE = 200, 404
-# What the protocol says -> what it means to the person.
+# Error code of the protocol -> the exception and its message.
 _ENDINGS: Mapping[str, tuple[type[Problem], str]] = {
-    "access_denied": (BrowserEnded, "The sign-in was declined in the browser; run the command again if it was you."),
-    "expired_token": (BrowserEnded, "Nobody signed in within five minutes; run the command again."),
-    "invalid_grant": (Refused, "The server did not take our proof; run the command again."),
+    "access_denied": (BrowserEnded, "The sign-in was declined in the browser. Run the command again to retry."),
+    "expired_token": (BrowserEnded, "The sign-in was not completed within five minutes. Run the command again."),
+    "invalid_grant": (Refused, "The server rejected the sign-in. Run the command again."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of the server. With `sealed` it hands over the assertion instead of credentials."""
+    """The request to the server. With `sealed`, it returns the assertion instead of credentials."""
 
     server: str
     role: str = ""
@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What the person needs to know."""
+    """A started sign-in: the URL and the code for the person."""
 
     url: str
     user_code: str
@@ -49,7 +49,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What was handed over: STS's answer, or an assertion."""
+    """The result of a sign-in: the response of STS, and possibly an assertion."""
 
     answer: Mapping[str, Any]
     assertion: str = ""
@@ -70,7 +70,7 @@ def by_loopback(asked: Asked, tell: Tell) -> Handed:
 
 
 def by_code(asked: Asked, tell: Tell, *, sleep: Callable[[float], None] = time.sleep) -> Handed:
-    """Sign in with any browser, where the short code is typed."""
+    """Sign in with any browser, in which the person enters the short code."""
     errand = _Errand(asked, make_pkce(), {"mode": "device"})
     begun = errand.begin()
     tell(begun)
@@ -78,7 +78,7 @@ def by_code(asked: Asked, tell: Tell, *, sleep: Callable[[float], None] = time.s
 
 
 class _Errand:
-    """One hand-over, from asking to redeeming."""
+    """One CLI sign-in, from the start to the result."""
 
     def __init__(self, asked: Asked, pkce: Pkce, mode: Mapping[str, str]) -> None:
         self._server = checked_url(asked.server, "The server").rstrip("/")
@@ -97,10 +97,10 @@ class _Errand:
         try:
             status, answer = self._ask("/handover", self._document)
         except NoAnswer as error:
-            if "no JSON" not in str(error):
+            if "not a JSON object" not in str(error):
                 raise
             raise NoAnswer(
-                f"{printable(self._server)} has no sign-in pages: it is no Daypass server. Name one with "
+                f"{printable(self._server)} has no sign-in pages, so it is not a Daypass server. Set one with "
                 "--portal-url, or sign in with --via loopback, --via paste, --token-file or --assertion-file."
             ) from error
         if status != _OK:
@@ -109,7 +109,9 @@ class _Errand:
             self._handle, self._interval = str(answer["handover"]), min(max(float(answer["interval"]), 0.2), 30.0)
             begun = Begun(str(answer["url"]), printable(answer["user_code"]), min(float(answer["expires_in"]), 900.0))
         except (KeyError, TypeError, ValueError) as error:
-            raise NoAnswer("The server's answer to a sign-in cannot be read; is it a Daypass server?") from error
+            raise NoAnswer(
+                "The server's response to the sign-in is malformed. Check that it is a Daypass server."
+            ) from error
         checked_url(begun.url, "The sign-in page")
         return begun
 
@@ -189,4 +191,4 @@ def _unseal(answer: Mapping[str, Any], private: Any, challenge: str) -> str:
         key = HKDF(algorithm=SHA256(), length=32, salt=theirs + _public(private), info=_INFO).derive(secret)
         return AESGCM(key).decrypt(bytes(12), sealed, challenge.encode()).decode("ascii")
     except (KeyError, ValueError, InvalidTag) as error:
-        raise Expired("What the server handed over was not sealed to us; run the command again.") from error
+        raise Expired("The assertion from the server cannot be decrypted. Run the command again.") from error

@@ -1,7 +1,7 @@
 """Change one section of an AWS configuration file and leave every other byte as it was.
 
-Pure: text in, text out. Lines are read as configparser reads them, since botocore does (continuations, indented
-headers, comments); what is not understood is not touched. Reading values is aws_files.py's, and writing files too.
+Pure: text in, text out. Lines are parsed like in configparser, which botocore uses (continuations, indented headers,
+comments); unknown lines are not changed. aws_files.py reads values and writes files.
 """
 
 import io
@@ -21,7 +21,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line, with its end. `kind` is header, option, more (of the option before) or gap (blank or comment)."""
+    """One line with its newline. `kind` is header, option, more (a continuation) or gap (blank or comment)."""
 
     text: str
     kind: str
@@ -54,16 +54,16 @@ def _scan(text: str) -> list[_Line]:
 
 
 def section_names(text: str) -> tuple[str, ...]:
-    """Return the names of all sections, in order, as they stand between the brackets."""
+    """Return the names of all sections in order, exactly as between the brackets."""
     return tuple(line.name for line in _scan(text) if line.kind == "header")
 
 
 def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
-    """Return the text with the options of one section changed, added or, where None, removed.
+    """Return the text with options of one section changed, added or (for None) removed.
 
-    A section that is not there is added at the end. A mapping is a nested block such as `[services]` has.
-    Raises BadUsage for a value that no such file can hold, and Misconfigured where the file's indentation stands
-    in the way.
+    A missing section is added at the end. A mapping is a nested block, as in `[services]`.
+    Raises BadUsage if a value cannot be written to such a file, and Misconfigured if the file's indentation prevents
+    the change.
     """
     _check(section, changes)
     lines = _scan(text)
@@ -80,7 +80,7 @@ def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
 
 
 def remove_section(text: str, section: str) -> str:
-    """Return the text without a section. Comments directly above the next header belong to that one and stay."""
+    """Return the text without a section. Comments directly above the next header stay."""
     lines = _scan(text)
     found = _find(lines, section)
     if found is None:
@@ -88,9 +88,9 @@ def remove_section(text: str, section: str) -> str:
     start, end = found
     last = max(index for index in range(start, end) if lines[index].kind != "gap") + 1
     if end == len(lines) and not any(line.text.strip() for line in lines[last:]):
-        last = end  # Nothing but blank lines came after it.
+        last = end  # Only blank lines follow it.
     elif last < end and not lines[last].text.strip():
-        last += 1  # The blank line that closed it goes with it.
+        last += 1  # Remove the blank line after it too.
     return _joined([*lines[:start], *lines[last:]], section)
 
 
@@ -108,36 +108,36 @@ def rename_section(text: str, old: str, new: str) -> str:
 
 
 def _joined(lines: list[_Line], section: str) -> str:
-    """Return the text of lines. Raises Misconfigured where tools would read one of them as something else."""
+    """Return the text of lines. Raises Misconfigured if tools would parse a line differently."""
     text = "".join(line.text for line in lines)
     meant = [(line.kind, line.name) for line in lines]
     if [(line.kind, line.name) for line in _scan(text)] != meant:
-        # An indented header or option, below a line that it would become a part of.
+        # An indented header or option would become a continuation of the line above it.
         raise Misconfigured(
-            f"The lines below [{section}] are indented, and the change would make them part of it; "
-            "change the file by hand, or take the spaces before them away."
+            f"The lines below [{section}] are indented, and the change would make them part of it. "
+            "Remove their indentation, or edit the file by hand."
         )
     return text
 
 
 def _check(section: str, changes: Mapping[str, Value]) -> None:
     if not section or "]" in section or _FORBIDDEN.search(section):
-        raise BadUsage(f"{section!r} cannot be the name of a section; use letters, digits and . _ - @ + = , : /")
+        raise BadUsage(f"{section!r} is not a valid section name; use letters, digits and . _ - @ + = , : /")
     for key, value in changes.items():
         nested = value if isinstance(value, Mapping) else {"value": value}
         for name, inner in nested.items():
             if not _KEY.fullmatch(key) or not _KEY.fullmatch(name):
-                raise BadUsage(f"{key!r} cannot be the name of a setting; use small letters, digits and _")
+                raise BadUsage(f"{key!r} is not a valid setting name; use lower-case letters, digits and _")
             if inner is not None and (not inner.strip() or inner != inner.strip() or _FORBIDDEN.search(inner)):
                 raise BadUsage(
-                    f"The value for {key} cannot stand in a configuration file; it is empty or has a line end."
+                    f"The value for {key} is not valid in a configuration file: it is empty, or has spaces or newlines."
                 )
 
 
 def _find(lines: list[_Line], section: str) -> tuple[int, int] | None:
     starts = [index for index, line in enumerate(lines) if line.kind == "header" and line.name == section]
     if len(starts) > 1:
-        raise Misconfigured(f"The section [{section}] stands there twice; join the two by hand, then try again.")
+        raise Misconfigured(f"The section [{section}] exists twice. Merge the two by hand, then try again.")
     if not starts:
         return None
     later = (index for index in range(starts[0] + 1, len(lines)) if lines[index].kind == "header")
@@ -170,7 +170,7 @@ def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list
     places = [index for index, line in enumerate(body) if line.kind == "option" and line.name == key]
     if not places:
         return body if value is None else _insert(body, _render(key, value, end_of_line), key, end_of_line)
-    # configparser lets the last one count; the others must not come back to life.
+    # configparser uses the last duplicate. Remove the others, so that they do not take effect later.
     *others, place = places
     last = _last_of(body, place)
     if value is None:
@@ -186,7 +186,7 @@ def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list
 
 
 def _comments(lines: list[_Line]) -> list[_Line]:
-    """Return the comments between the lines of a value: they stay when the value goes."""
+    """Return the comments between the lines of a value, which stay when the value is removed."""
     return [line for line in lines if line.kind == "gap" and line.text.strip()]
 
 
@@ -206,7 +206,7 @@ def _insert(body: list[_Line], rendered: str, key: str, end_of_line: str) -> lis
     if not line.text.endswith(("\n", "\r")):
         body = [*body[:last], _Line(line.text + end_of_line, line.kind, line.name), *body[last + 1 :]]
         rendered = rendered.removesuffix(end_of_line)
-    # As deep as the option before: a deeper line would become part of that one's value.
+    # Indent like the option before: a deeper line would continue that option's value.
     depth = next((_indent(each) for each in reversed(body) if each.kind == "option"), "")
     first, *rest = rendered.splitlines(keepends=True)
     added = [_Line(depth + first, "option", key), *(_Line(depth + each, "more") for each in rest)]
@@ -228,8 +228,8 @@ def _replaced(line: _Line, value: str) -> _Line:
 
 
 def _merge(option: _Line, inner: list[_Line], value: Mapping[str, str], end_of_line: str) -> list[_Line]:
-    """Return an option whose block has these settings. One value that it may have had gives way to the block."""
-    # As deep as the block is, whatever blank lines and comments it begins with, and deeper than the option itself.
+    """Return an option whose block has these settings. The block replaces a single value."""
+    # Indent like the block, ignoring blank lines and comments, and deeper than the option itself.
     deeper = _indent(option) + "  "
     depth = next((_indent(line) for line in inner if line.kind == "more"), deeper)
     for name, each in value.items():
@@ -239,7 +239,7 @@ def _merge(option: _Line, inner: list[_Line], value: Mapping[str, str], end_of_l
         else:
             inner = [*inner[:place], _replaced(inner[place], each), *inner[place + 1 :]]
     opened = _opened(option, end_of_line)
-    if not option.text.endswith(("\n", "\r")):  # the last line of a file, which keeps having no end
+    if not option.text.endswith(("\n", "\r")):  # the last line of a file without a final newline stays so
         inner = [*inner[:-1], _Line(inner[-1].text.removesuffix(end_of_line), "more")]
     return [opened, *inner]
 

@@ -1,7 +1,10 @@
-"""Ask a server or an identity provider for JSON: over https (or loopback), no redirects, bounded in time and size.
+"""Request JSON from a server or an identity provider, with strict limits.
 
-Owns these bounds. What the answers mean is the asker's. The environment's proxies and AWS_CA_BUNDLE count, as for AWS's
-own tools.
+- Only https, or http on loopback.
+- No redirects.
+- Limited time and size.
+
+Callers interpret the responses. The environment's proxies and AWS_CA_BUNDLE are used, as in AWS's own tools.
 """
 
 import json
@@ -25,22 +28,22 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Follow nobody: a code or a token is for the address that was asked."""
+        """Do not follow redirects: a code or a token is only for the requested host."""
 
 
 def checked_url(url: str, noun: str, *, loopback: bool = True) -> str:
-    """Return an https URL, or an http one of this machine. Raises Misconfigured."""
+    """Return the URL if it is https, or http on loopback. Raises Misconfigured otherwise."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise Misconfigured(f"{noun} {printable(url)!r} is no URL; {printable(error)}.") from error
+        raise Misconfigured(f"{noun} {printable(url)!r} is not a valid URL: {printable(error)}.") from error
     if "://" not in url:
         near = f"{'http' if url.partition(':')[0] in _LOOPBACK and loopback else 'https'}://{url}"
-        raise Misconfigured(f"{noun} {printable(url)!r} is no URL; did you mean {printable(near)}?")
+        raise Misconfigured(f"{noun} {printable(url)!r} is not a URL. Did you mean {printable(near)}?")
     plain = parts.scheme == "http" and loopback and parts.hostname in _LOOPBACK
     if (parts.scheme != "https" and not plain) or not parts.hostname or parts.username or "\\" in url:
-        raise Misconfigured(f"{noun} {printable(url)!r} must begin with https://; secrets do not travel in the clear.")
+        raise Misconfigured(f"{noun} {printable(url)!r} must begin with https://, so that secrets are encrypted.")
     return url
 
 
@@ -51,9 +54,9 @@ def ask(
     document: Mapping[str, str] | None = None,
     client: tuple[str, str] | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """Return the status and the JSON object that a URL answers with. Raises NoAnswer.
+    """Send a request and return the status and JSON object of the response. Raises NoAnswer.
 
-    `client` is an OAuth client's id and secret, for a header of their own (RFC 6749, 2.3.1).
+    `client` is the ID and secret of an OAuth client, sent in an Authorization header (RFC 6749, 2.3.1).
     """
     body, kind = None, ""
     if form is not None:
@@ -64,7 +67,7 @@ def ask(
     if client is not None:
         pair = ":".join(quote_plus(part) for part in client)
         headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked_url saw every one
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked_url verified it
     host = urlsplit(url).netloc
     try:
         with _opened(request) as answer:
@@ -73,19 +76,19 @@ def ask(
         why = printable(getattr(error.reason, "verify_message", "")) or reason(error.reason)
         is_trust = isinstance(error.reason, ssl.SSLCertVerificationError)
         hint = (
-            "AWS_CA_BUNDLE names the file of your own authorities."
+            "Set AWS_CA_BUNDLE to the file with your own certificate authorities."
             if is_trust
-            else "Is it running, and the name right?"
+            else "Check that it runs and that the name is right."
         )
         raise NoAnswer(f"{host} cannot be reached: {sentence(why)} {hint}") from error
     except (OSError, HTTPException) as error:
-        # An HTTPException quotes what came in place of an answer, which may be a secret.
+        # An HTTPException quotes bytes that it could not parse, which may be a secret.
         why = type(error).__name__ if isinstance(error, HTTPException) else reason(error) or type(error).__name__
-        raise NoAnswer(f"{host} did not answer: {sentence(why)} Try again.") from error
+        raise NoAnswer(f"{host} did not respond: {sentence(why)} Try again.") from error
 
 
 def _opened(request: urllib.request.Request) -> Any:
-    """Return the answer to a request, whatever its status."""
+    """Return the response to a request, also for error statuses."""
     try:
         return opener().open(request, timeout=_SECONDS)
     except urllib.error.HTTPError as error:
@@ -93,14 +96,16 @@ def _opened(request: urllib.request.Request) -> Any:
 
 
 def opener() -> urllib.request.OpenerDirector:
-    """Return what opens URLs: with the person's authorities, and without following anybody elsewhere."""
+    """Return a URL opener with the configured certificate authorities and without redirects."""
     bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
     try:
         context = ssl.create_default_context()
         if bundle:
             context.load_verify_locations(bundle)
     except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"AWS_CA_BUNDLE names {bundle}, which cannot be read as certificates.") from error
+        raise Misconfigured(
+            f"AWS_CA_BUNDLE is set to {bundle}, which does not contain readable certificates."
+        ) from error
     return urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
 
 
@@ -112,6 +117,6 @@ def _read(answer: Any, host: str) -> dict[str, Any]:
         document = None
     if not isinstance(document, dict):
         raise NoAnswer(
-            f"{host} answered {answer.status} with something that is no JSON object; is it the right address?"
+            f"{host} responded with status {answer.status} and a body that is not a JSON object. Check the URL."
         )
     return document

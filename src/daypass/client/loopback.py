@@ -1,6 +1,6 @@
-"""Wait on this machine for the browser to come back, once, with the right state.
+"""Wait on this machine for one redirect of the browser with the right state.
 
-Owns the listener. Whoever comes with another state is sent away and ends nothing. Source: RFC 8252, 7.3.
+Owns the listener. A request with another state is rejected and does not end the wait. Source: RFC 8252, 7.3.
 """
 
 import hmac
@@ -30,21 +30,21 @@ _HEADERS = (
 
 
 class Listener:
-    """A listener on a free port of 127.0.0.1, used as a context. `done_url` is where the browser goes afterwards."""
+    """A listener on 127.0.0.1, used as a context. `done_url` is the page to show afterwards."""
 
     def __init__(self, state: str, *, port: int = 0, done_url: str = "") -> None:
         try:
             self._server = _Server(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
             raise Misconfigured(
-                f"Port {port} cannot be listened on: {sentence(reason(error))} Does another sign-in wait there? "
-                "--redirect-port names another."
+                f"Cannot listen on port {port}: {sentence(reason(error))} Another sign-in may use it. "
+                "Choose another port with --redirect-port."
             ) from error
         self._server.state, self._server.done_url = state, done_url
 
     @property
     def redirect_uri(self) -> str:
-        """Where the browser shall come to."""
+        """The URL to which the provider redirects the browser."""
         return f"http://127.0.0.1:{self._server.server_port}{PATH}"
 
     def __enter__(self) -> Self:
@@ -60,15 +60,15 @@ class Listener:
         self._thread.join()
 
     def wait(self, seconds: float) -> Mapping[str, str]:
-        """Return what the browser brought. Raises BrowserEnded."""
+        """Return the query parameters of the redirect. Raises BrowserEnded."""
         if not self._server.came.wait(seconds):
             raise BrowserEnded(
-                f"Nobody came back from the browser in {round(seconds / 60)} minutes; run the command again."
+                f"The browser did not return within {round(seconds / 60)} minutes. Run the command again."
             )
         brought = self._server.brought
         if "error" in brought:
             words = printable(brought.get("error_description") or brought["error"])
-            raise BrowserEnded(f"The sign-in ended: {words}. Run the command again to try once more.")
+            raise BrowserEnded(f"The sign-in failed: {words}. Run the command again to retry.")
         return brought
 
 
@@ -84,7 +84,7 @@ class _Server(ThreadingHTTPServer):
         self.brought: Mapping[str, str] = {}
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: the browser has gone, and the terminal is the person's."""
+        """Print no error: the browser has disconnected, and the terminal is the person's."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,21 +94,21 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        """Take the browser's answer if it is ours."""
+        """Accept the redirect if its state is ours."""
         parts = urlsplit(self.path)
         if parts.path != PATH:
-            self._say(404, "Not here", "There is nothing at this address.")
+            self._say(404, "Page not found", "This page does not exist.")
             return
         try:
             query = {name: values[0] for name, values in parse_qs(parts.query, max_num_fields=20).items()}
         except ValueError:
             query = {}
         if not hmac.compare_digest(query.get("state", "").encode(), self.server.state.encode()):
-            self._say(400, "Not this sign-in", "This answer belongs to another sign-in, and was left alone.")
+            self._say(400, "Wrong sign-in", "This response belongs to another sign-in and was ignored.")
             return
         with self.server.once:
             if self.server.came.is_set():
-                self._say(400, "Already done", "This sign-in has had its answer.")
+                self._say(400, "Already done", "This sign-in has already been completed.")
                 return
             self.server.brought = query
             self._answer(query)
@@ -121,9 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif "error" in query:
-            self._say(200, "Not signed in", "Your terminal says why. You may close this window.")
+            self._say(200, "Not signed in", "See your terminal for the reason. You can close this window.")
         else:
-            self._say(200, "Signed in", "Go back to your terminal. You may close this window.")
+            self._say(200, "Signed in", "Return to your terminal. You can close this window.")
 
     def _say(self, status: int, title: str, words: str) -> None:
         body = (_PAGE % (title, words)).encode()
@@ -135,4 +135,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: a code must not be printed."""
+        """Print no log: the request contains a code."""

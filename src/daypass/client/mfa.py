@@ -1,6 +1,6 @@
-"""The code of an MFA device: given, printed by a command, or typed at the terminal.
+"""Get the code of an MFA device: from an option, from a command, or from a prompt.
 
-Owns the three ways, in this order. The code's rightness is STS's to judge.
+Owns these three sources, in this order. STS verifies the code.
 """
 
 import re
@@ -16,7 +16,7 @@ _SECONDS = 120
 
 
 def find_code(serial: str, *, given: str, command: str, prompt: Prompt) -> str:
-    """Return the six digits. Raises a Problem where there are none."""
+    """Return the six digits. Raises UserFacingError if they are not available."""
     if given:
         return _checked(given)
     if command:
@@ -24,7 +24,7 @@ def find_code(serial: str, *, given: str, command: str, prompt: Prompt) -> str:
     typed = prompt.ask(
         f"MFA code for {printable(serial)}: ",
         noun=f"A code of the MFA device {printable(serial)}",
-        instead="give --mfa-code CODE or --mfa-command COMMAND",
+        instead="use --mfa-code CODE or --mfa-command COMMAND",
     )
     return _checked(typed)
 
@@ -32,12 +32,12 @@ def find_code(serial: str, *, given: str, command: str, prompt: Prompt) -> str:
 def _checked(code: str) -> str:
     code = code.strip().replace(" ", "")
     if not _CODE.fullmatch(code):
-        raise Expired("An MFA code is six digits; wait for the next one and type that.")
+        raise Expired("An MFA code has six digits. Wait for the next code and enter it.")
     return code
 
 
 def run_for_text(command: str, option: str) -> str:
-    """Return what a command prints. It runs without a shell, with the terminal's input."""
+    """Return the output of a command. It runs without a shell and can read from the terminal."""
     try:
         words = shlex.split(command)
         done = subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=_SECONDS)  # noqa: S603 - the user's own
@@ -46,5 +46,7 @@ def run_for_text(command: str, option: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise Misconfigured(f"{option} took longer than {_SECONDS} s.") from error
     if done.returncode:
-        raise Misconfigured(f"{option} ended with exit code {done.returncode}; run it by itself to see why.")
+        raise Misconfigured(
+            f"{option} failed with exit code {done.returncode}. Run the command by itself to see the reason."
+        )
     return done.stdout.decode("utf-8", "replace").strip()

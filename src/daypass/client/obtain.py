@@ -1,6 +1,6 @@
-"""From what is wanted to credentials: out of the cache, or from STS, one process at a time.
+"""Get the credentials of a request: from the cache, or from STS, one process at a time.
 
-Owns the order. How STS is called is exchange.py's, which is imported only when the cache has no answer.
+Owns the order of these steps. exchange.py calls STS; it is imported only if the cache has no valid entry.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from daypass.client.wanted import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What there is to work with. `proof` is a token or an assertion that is already at hand."""
+    """The environment, profiles and cache of the client. `proof` is a token or assertion, if known."""
 
     environment: Mapping[str, str]
     profiles: Profiles
@@ -32,14 +32,14 @@ class Means:
 
     @classmethod
     def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "Means":
-        """Return the means of this user."""
+        """Return the client context of this user."""
         profiles = load_profiles(Places.of(environment))
         given = {"prompt": Prompt(), **more}
         return cls(environment, profiles, Cache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers
 
 
 def completed(wanted: Wanted, means: Means) -> Wanted:
-    """Return what is wanted with its endpoint and region filled in."""
+    """Return the request with its endpoint and region set."""
     at_hand = profile_at_hand(means.environment, wanted.profile or wanted.source_profile)
     endpoint = wanted.endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
     if not endpoint and wanted.source_profile:
@@ -49,13 +49,13 @@ def completed(wanted: Wanted, means: Means) -> Wanted:
 
 
 def cache_key(wanted: Wanted, means: Means) -> str:
-    """Return the key of a completed wish, or nothing where its answer may not be kept."""
+    """Return the cache key of a completed request, or an empty string if it must not be cached."""
     source = source_key(wanted, means.profiles, means.environment, proof=means.proof)
     return wanted.cache_key(source) if source else ""
 
 
 def obtain(wanted: Wanted, means: Means) -> Entry:
-    """Return credentials that last fifteen minutes at least, if STS gives such."""
+    """Return credentials that are valid for at least fifteen minutes, if STS issues such."""
     wanted = completed(wanted, means)
     if wanted.method == "keys" or not means.keeps:
         return _fetch(wanted, means, "")
@@ -73,7 +73,7 @@ def obtain(wanted: Wanted, means: Means) -> Entry:
     if not means.cache.can_keep():
         return _fetch(wanted, means, key)
     with means.cache.alone(key):
-        # Whoever held the lock has perhaps just done our work. What was kept after we were asked is fresh.
+        # The previous holder of the lock may have stored the entry. One that is newer than our start is fresh.
         kept = means.cache.find(key, now=means.now())
         if kept is not None and (not means.fresh or (kept.kept is not None and kept.kept >= begun)):
             return kept
@@ -84,7 +84,7 @@ def obtain(wanted: Wanted, means: Means) -> Entry:
 
 
 def with_role_arns(wanted: Wanted, means: Means) -> Wanted:
-    """Return what is wanted, completed, with every role by its ARN, as it is written into a profile."""
+    """Return the completed request with each role as an ARN, for writing it to a profile."""
     from daypass.client.exchange import found_roles
 
     wanted = completed(wanted, means)

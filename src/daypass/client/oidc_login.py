@@ -1,6 +1,7 @@
-"""Sign in with an OpenID Connect provider directly: authorization code, PKCE, state and nonce, back to loopback.
+"""Sign in with an OpenID Connect provider directly, with an authorization code and PKCE.
 
-Owns the flow and the checks of what comes back. Whether the token is good is STS's to say, which knows the keys.
+Owns the flow, with state, nonce and a loopback redirect, and the checks of the response. STS, which knows the
+issuer's keys, verifies the token.
 Source: OpenID Connect Core 1.0, 3.1; RFC 8252; RFC 9207; RFC 9700.
 """
 
@@ -25,7 +26,7 @@ _MINUTES = 5 * 60
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where to send the browser, and where to trade the code."""
+    """The endpoints of an OpenID Connect provider."""
 
     issuer: str
     authorization: str
@@ -35,7 +36,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class OidcClient:
-    """Who we are at the provider. `secret` is for providers that want one even of a program on a desk."""
+    """Our client at the provider. `secret` is for providers that require one of desktop programs too."""
 
     issuer: str
     client_id: str
@@ -48,14 +49,18 @@ class OidcClient:
 
 
 def discover(issuer: str) -> Provider:
-    """Return what the provider says of itself. Raises a Problem."""
+    """Fetch the provider's discovery document. Raises UserFacingError."""
     issuer = checked_url(issuer, "The issuer", loopback=False)
     status, document = ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if status != _OK:
-        raise Misconfigured(f"The issuer {printable(issuer)} has no discovery document (status {status}); check it.")
+        raise Misconfigured(
+            f"The issuer {printable(issuer)} has no discovery document (status {status}). Check the URL."
+        )
     if document.get("issuer") != issuer:
         named = printable(document.get("issuer"))
-        raise Misconfigured(f"The issuer calls itself {named!r}, not {printable(issuer)!r}; use its own name.")
+        raise Misconfigured(
+            f"The issuer's discovery document names {named!r}, not {printable(issuer)!r}. Use that URL."
+        )
     return Provider(
         issuer,
         checked_url(str(document.get("authorization_endpoint", "")), "The authorization endpoint", loopback=False),
@@ -65,7 +70,7 @@ def discover(issuer: str) -> Provider:
 
 
 def sign_in(client: OidcClient, tell: Callable[[str], None], *, now: Callable[[], datetime]) -> str:
-    """Return an ID token. `tell` shows the address to the person and opens the browser."""
+    """Return an ID token. `tell` shows the URL to the person and opens the browser."""
     provider = discover(client.issuer)
     pkce, state, nonce = make_pkce(), make_state(), make_state()
     with Listener(state, port=client.port) as listener:
@@ -96,39 +101,39 @@ def sign_in(client: OidcClient, tell: Callable[[str], None], *, now: Callable[[]
 
 
 def _code(brought: Mapping[str, str], provider: Provider) -> str:
-    # RFC 9207: an answer of another provider must not be traded at this one.
+    # RFC 9207: a code from another provider must not be sent to this one.
     named = brought.get("iss")
     if (named is None and provider.names_itself) or (named is not None and named != provider.issuer):
-        raise BrowserEnded("The browser came back from another identity provider; nothing was traded. Run it again.")
+        raise BrowserEnded("The browser returned from another identity provider. Run the command again.")
     if not brought.get("code"):
-        raise BrowserEnded("The browser came back without a code; run the command again.")
+        raise BrowserEnded("The browser returned without a code. Run the command again.")
     return brought["code"]
 
 
 def _trade(provider: Provider, form: Mapping[str, str], client: tuple[str, str] | None) -> str:
     status, answer = ask(provider.token, form=form, client=client)
     if client is not None and status in _DENIED:
-        # Some providers hold each client to one way of showing its secret.
+        # Some providers accept the client secret only in the form, not in the header.
         status, answer = ask(provider.token, form={**form, "client_secret": client[1]})
     token: Any = answer.get("id_token")
     if status != _OK:
         said = printable(answer.get("error_description") or answer.get("error") or f"status {status}")
         raise Refused(
-            f"The identity provider refused the code: {sentence(said)} Check the client id and its redirect address."
+            f"The identity provider rejected the code: {sentence(said)} Check the client ID and its redirect URL."
         )
     if not isinstance(token, str):
-        raise Refused("The identity provider answered without an ID token; ask it for the scope openid.")
+        raise Refused("The identity provider did not return an ID token. Request the scope openid.")
     return token
 
 
 def _check(token: str, provider: Provider, client: OidcClient, nonce: str, now: datetime) -> None:
-    """Check what OpenID Connect asks of us for a token that came straight from its provider, over TLS (3.1.3.7)."""
+    """Check the claims that OpenID Connect Core 1.0, 3.1.3.7 requires for a token from the provider over TLS."""
     claims = read_claims(token)
     if claims.issuer != provider.issuer or client.client_id not in claims.audience:
-        raise Refused("The identity provider answered with a token for somebody else; nothing was done.")
+        raise Refused("The identity provider returned a token for another client. It was not used.")
     if not hmac.compare_digest(claims.nonce.encode(), nonce.encode()):
-        raise Refused("The identity provider answered with a token of another sign-in; nothing was done.")
+        raise Refused("The identity provider returned a token of another sign-in. It was not used.")
     if claims.expires <= now.timestamp():
         raise Expired(
-            "The identity provider's token has expired already; check this machine's clock with `daypass doctor`."
+            "The identity provider's token has already expired. Check this machine's clock with `daypass doctor`."
         )

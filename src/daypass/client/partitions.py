@@ -1,6 +1,6 @@
-"""AWS's partitions: which one a region is in, and where a browser signs in there.
+"""AWS's partitions: the partition of a region, and its sign-in host.
 
-Pure. Owns the table. A server of one's own is no part of AWS, whatever region it signs for: it gives out ARNs of `aws`.
+Pure. Owns the table. A Daypass server is not part of AWS, whatever its region: its ARNs are in the partition `aws`.
 Source: AWS General Reference, "AWS service endpoints"; IAM User Guide, "Enable custom identity broker access".
 """
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A partition: its name in ARNs, the end of its hosts' names, its sign-in host and its console where there are."""
+    """A partition: its name in ARNs, its domain suffix, and its sign-in host and console, if any."""
 
     name: str
     suffix: str
@@ -21,7 +21,7 @@ class Partition:
 
 
 AWS = Partition("aws", ".amazonaws.com", "https://signin.aws.amazon.com/federation", "https://console.aws.amazon.com/")
-# How a region begins -> its partition. Whatever else it begins with is in `aws`.
+# Prefix of a region -> its partition. All other regions are in `aws`.
 BY_REGION: Mapping[str, Partition] = MappingProxyType(
     {
         "cn-": Partition(
@@ -46,7 +46,7 @@ BY_REGION: Mapping[str, Partition] = MappingProxyType(
 
 
 def find_partition(region: str, endpoint_url: str = "") -> Partition | None:
-    """Return the partition of a region of AWS, or None where the endpoint is no host of AWS's."""
+    """Return the partition of a region, or None if the endpoint is not AWS's."""
     found = next((each for start, each in BY_REGION.items() if region.startswith(start)), AWS)
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
     if endpoint_url and not (host or "").endswith(found.suffix):
@@ -55,5 +55,5 @@ def find_partition(region: str, endpoint_url: str = "") -> Partition | None:
 
 
 def partition_name(region: str, endpoint_url: str = "") -> str:
-    """Return the partition that stands in ARNs."""
+    """Return the name of the partition in ARNs."""
     return (find_partition(region, endpoint_url) or AWS).name

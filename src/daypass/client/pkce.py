@@ -1,4 +1,4 @@
-"""Proof Key for Code Exchange, and the random texts of a sign-in. Source: RFC 7636; RFC 9700, 2.1.1."""
+"""Proof Key for Code Exchange, and random values of a sign-in. Source: RFC 7636; RFC 9700, 2.1.1."""
 
 import hashlib
 import secrets
@@ -9,7 +9,7 @@ from daypass.base64url import to_base64url
 
 @dataclass(frozen=True, slots=True)
 class Pkce:
-    """A verifier that we keep, and the challenge that we show."""
+    """A secret verifier and its public challenge."""
 
     verifier: str
     challenge: str
@@ -19,11 +19,11 @@ class Pkce:
 
 
 def make_pkce() -> Pkce:
-    """Return a pair of its own for one sign-in."""
+    """Return a new pair for one sign-in."""
     verifier = secrets.token_urlsafe(48)
     return Pkce(verifier, to_base64url(hashlib.sha256(verifier.encode()).digest()))
 
 
 def make_state() -> str:
-    """Return a text that nobody can guess."""
+    """Return a random string that cannot be guessed."""
     return secrets.token_urlsafe(32)

@@ -1,40 +1,40 @@
-"""What can go wrong between a person and their credentials, as one sentence that ends with the next step.
+"""The errors of the client. Each message is a sentence or two that end with the next step.
 
-Owns the kinds; which exit code a kind has is cli/main.py's.
+Owns the exception classes; cli/main.py owns their exit codes.
 """
 
 
 class Problem(Exception):  # noqa: N818 - each name says what happened
-    """Something that the person can understand and mend. Its text is one sentence or two."""
+    """An error that the user can understand and correct. Its message is one sentence or two."""
 
 
 class BadUsage(Problem):
-    """What was asked for cannot be."""
+    """The command line is not valid."""
 
 
 class SignInNeeded(Problem):
-    """Nobody is signed in, or a code must be typed and nobody may be asked."""
+    """A sign-in or a prompt is needed and not possible."""
 
 
 class Refused(Problem):
-    """STS said no."""
+    """STS or an identity provider refused the request."""
 
 
 class Expired(Problem):
-    """A token, an assertion, a code or a session is past its end, or was never valid."""
+    """A token, an assertion, a code or a session has expired, or is not valid."""
 
 
 class Misconfigured(Problem):
-    """A profile, a file or a setting is not as it must be."""
+    """A profile, a file or a setting is not valid."""
 
 
 class NoAnswer(Problem):
-    """The server or the identity provider cannot be reached."""
+    """The server or the identity provider cannot be reached, or its response cannot be parsed."""
 
 
 class BrowserEnded(Problem):
-    """The browser was not used in time, or its person declined."""
+    """The sign-in in the browser was not completed in time, or was declined."""
 
 
 class Locked(Problem):
-    """Another process holds the lock, or a file may not be written."""
+    """Another process has the lock, or a file cannot be written."""

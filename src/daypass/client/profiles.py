@@ -1,7 +1,7 @@
-"""Profiles: what the two files say about each, and what is written for one that plain AWS tools can use.
+"""Profiles: read them from the two files, and write profiles that AWS tools can use.
 
-Owns the meaning of sections. Reading and replacing files is aws_files.py's, editing text ini_edit.py's, which is
-imported only to write: a credential process that answers from its cache must be quick.
+Owns the meaning of sections. aws_files.py reads and replaces files; ini_edit.py edits the text. ini_edit.py is imported
+only to write, since a credential process that returns cached credentials must be quick.
 Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Service-specific endpoints".
 """
 
@@ -27,7 +27,7 @@ KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One profile: what the config file says, and what the credentials file says. The latter wins for keys."""
+    """One profile: its settings in the config file and in the credentials file."""
 
     name: str
     config: Mapping[str, str]
@@ -35,16 +35,16 @@ class Profile:
 
     @property
     def options(self) -> dict[str, str]:
-        """Everything that is said, the credentials file winning."""
+        """All settings. The credentials file has priority."""
         return {**self.config, **self.credentials}
 
     @property
     def wanted(self) -> Wanted | None:
-        """What the profile asks of Daypass."""
+        """The credential request of the profile, or None if Daypass does not manage it."""
         return wanted_from(self.name, self.config)
 
     def fingerprint(self) -> str:
-        """Return a text that changes when anything that makes its credentials changes. It reveals no secret."""
+        """Return a digest that changes with any setting of the profile. It does not reveal secrets."""
         content = json.dumps([self.name, self.options], sort_keys=True).encode("utf-8", "surrogatepass")
         return hashlib.sha256(content).hexdigest()
 
@@ -57,18 +57,20 @@ class Profiles:
     services: Mapping[str, Mapping[str, str]]
 
     def get(self, name: str) -> Profile:
-        """Return a profile. Raises Misconfigured where it is not there."""
+        """Return a profile. Raises Misconfigured if it does not exist."""
         if name not in self.by_name:
             known = ", ".join(sorted(self.by_name)) or "none"
-            raise Misconfigured(f"There is no profile {name!r}; there are: {known}. `daypass profile add` makes one.")
+            raise Misconfigured(
+                f"Profile {name!r} does not exist. Known profiles: {known}. Run `daypass profile add` to create one."
+            )
         return self.by_name[name]
 
     def service_endpoint(self, profile: Profile, service: str) -> str:
-        """Return the URL that a profile's services section gives for a service, or nothing."""
+        """Return the service's URL in the profile's services section, or an empty string."""
         return self.named_endpoint(profile.options.get("services", ""), service)
 
     def named_endpoint(self, name: str, service: str) -> str:
-        """Return the URL that a services section gives for a service, or nothing."""
+        """Return the service's URL in a services section, or an empty string."""
         block = self.services.get(name, {}).get(service, "")
         match = re.search(r"^\s*endpoint_url\s*=\s*(\S+)", block, re.MULTILINE)
         return match[1] if match else ""
@@ -89,7 +91,7 @@ def load_profiles(places: Places) -> Profiles:
 
 
 def section_kind(header: str) -> tuple[str, str]:
-    """Return what a header of the config file is about: its kind and its name."""
+    """Return the kind and the name of a section header of the config file."""
     if header == "default":
         return "profile", "default"
     try:
@@ -102,14 +104,14 @@ def section_kind(header: str) -> tuple[str, str]:
 
 
 def checked_name(name: str) -> str:
-    """Return a name for a new profile. Raises BadUsage."""
+    """Return the name of a new profile if it is valid. Raises BadUsage."""
     if not _NAME.fullmatch(name):
-        raise BadUsage(f"{name!r} cannot be a profile's name; use letters, digits and . _ - @ : / + = ,")
+        raise BadUsage(f"{name!r} is not a valid profile name; use letters, digits and . _ - @ : / + = ,")
     return name
 
 
 def config_header(text: str, name: str) -> str:
-    """Return the header of a profile in the config file, as it stands there or as a new one is written."""
+    """Return the header of a profile in the config file: the existing one, or a new one."""
     from daypass.client.ini_edit import section_names
 
     for header in section_names(text):
@@ -121,7 +123,7 @@ def config_header(text: str, name: str) -> str:
 def write_config(
     places: Places, name: str, options: Mapping[str, "Value"], *, services: tuple[str, str] | None = None, dry_run: bool
 ) -> Edit:
-    """Set options of a profile in the config file, and a services section (name, URL) beside it."""
+    """Set options of a profile in the config file, and a services section (name, URL)."""
     from daypass.client.ini_edit import set_options
 
     def change(text: str) -> str:
@@ -142,7 +144,7 @@ def write_keys(places: Places, name: str, options: Mapping[str, "Value"], *, dry
 
 
 def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
-    """Take a profile out of both files."""
+    """Remove a profile from both files."""
     from daypass.client.ini_edit import remove_section
 
     return [
@@ -152,13 +154,13 @@ def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
 
 
 def rename(places: Places, old: str, new: str, *, dry_run: bool = False) -> list[Edit]:
-    """Give a profile another name in both files, and in the settings that mean it."""
+    """Rename a profile in both files, and in the settings that refer to it."""
     from daypass.client.ini_edit import rename_section, set_options
 
     profiles = load_profiles(places)
     profiles.get(old)
     if new in profiles.by_name:
-        raise BadUsage(f"There is a profile {new!r} already; remove it first, or choose another name.")
+        raise BadUsage(f"Profile {new!r} already exists. Remove it first, or choose another name.")
     header = "default" if new == "default" else f"profile {checked_name(new)}"
 
     def in_config(text: str) -> str:

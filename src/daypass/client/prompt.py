@@ -1,6 +1,6 @@
-"""Ask the person at the terminal, past standard input, output and error, which may belong to somebody else.
+"""Prompt the person on the terminal itself, since standard input and output may be redirected.
 
-Owns /dev/tty (CON on Windows). Where nobody can be asked it says which command would help, at once.
+Owns /dev/tty (CON on Windows). If a prompt is not possible, it fails at once and names the option to use instead.
 """
 
 import os
@@ -15,57 +15,57 @@ from daypass.client.problems import BadUsage, SignInNeeded
 _READ, _WRITE = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
 _MOST = 65_536
 _LONGEST_PASTE = 1_000_000
-# A machine may also lack the module by which a terminal is told to be silent.
+# The platform may also lack the termios module, which switches off the echo.
 _NO_TERMINAL = (OSError, ImportError)
 _ENDS = re.compile(rb"[\r\n\x04]")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Asks on the terminal, unless `allowed` is false."""
+    """Prompts on the terminal, unless `allowed` is false."""
 
     allowed: bool = True
 
     def ask(self, question: str, *, noun: str, instead: str, secret: bool = False) -> str:
-        """Return one line that the person typed: a `noun`. `instead` is the option that needs no question."""
+        """Return one line that the person typed. `instead` names the option to use without a prompt."""
         self._must_be_allowed(noun, instead)
         try:
             with open(_READ, encoding="utf-8") as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
                 answer = _read_hidden(reader, writer, question) if secret else _read_shown(reader, writer, question)
         except _NO_TERMINAL as error:
-            raise SignInNeeded(f"{noun} is needed and there is no terminal to ask on: {instead}.") from error
+            raise SignInNeeded(f"{noun} is needed, but there is no terminal for a prompt: {instead}.") from error
         if not answer.strip():
-            raise BadUsage("Nothing was typed; nothing was done.")
+            raise BadUsage("The input was empty. No changes were made.")
         return answer.strip()
 
     def ask_long(self, noun: str, *, instead: str) -> str:
-        """Return a `noun`, a text of any length that was pasted, up to the end of its line; it is not shown.
+        """Return a pasted line of any length, without echo.
 
-        A terminal that edits lines cuts them at 4,096 characters, and a SAML response is longer.
+        In its usual mode a terminal cuts lines at 4,096 characters, and a SAML response is longer.
         """
         self._must_be_allowed(noun, instead)
         try:
             with open(_READ, "rb", buffering=0) as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
                 pasted = _read_pasted(reader.fileno(), writer, f"Paste {noun[0].lower()}{noun[1:]}: ")
         except _NO_TERMINAL as error:
-            raise SignInNeeded(f"{noun} is needed and there is no terminal to ask on: {instead}.") from error
+            raise SignInNeeded(f"{noun} is needed, but there is no terminal for a prompt: {instead}.") from error
         if not pasted:
-            raise BadUsage(f"Nothing was pasted; try again, or {instead}.")
+            raise BadUsage(f"The input was empty. Try again, or {instead}.")
         return pasted
 
     def _must_be_allowed(self, noun: str, instead: str) -> None:
         if not self.allowed:
-            raise SignInNeeded(f"{noun} is needed and --no-input forbids asking: {instead}.")
+            raise SignInNeeded(f"{noun} is needed, but --no-input is set: {instead}.")
 
     def tell(self, words: str) -> None:
-        """Say something to the person, if there is a terminal and they may be spoken to."""
+        """Print a message on the terminal, if there is one and prompts are allowed."""
         if not self.allowed:
             return
         try:
             with open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - a device
                 writer.write(words + "\n")
         except OSError:
-            return  # Nobody is there to be told.
+            return  # There is no terminal.
 
 
 def _read_shown(reader: TextIO, writer: TextIO, question: str) -> str:
@@ -88,7 +88,7 @@ def _read_pasted(descriptor: int, writer: TextIO, question: str) -> str:
             text += piece
             if not piece or _ENDS.search(piece):
                 break
-    # What a terminal puts around a paste, and what ended it, is no part of it.
+    # Remove the bracketed-paste markers of the terminal and the end character.
     return text.decode("ascii", "replace").replace("\x1b[200~", "").replace("\x1b[201~", "").strip("\x04\r\n ")
 
 
@@ -99,7 +99,7 @@ def _put(writer: TextIO, question: str) -> None:
 
 @contextmanager
 def _changed_terminal(descriptor: int, writer: TextIO, *, edits_lines: bool) -> Iterator[None]:
-    """Show nothing that is typed. It begins before the question, so that no answer is early."""
+    """Switch off the echo. It starts before the prompt, so that early input is not shown."""
     import termios
 
     before = termios.tcgetattr(descriptor)

@@ -1,4 +1,4 @@
-"""Roles as people name them: an ARN, ACCOUNT/NAME, or a bare name in the account at hand. Pure."""
+"""Parse roles as people write them: an ARN, ACCOUNT/NAME, or a name in the caller's account. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,15 @@ _NAME = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
 
 
 def needs_account(roles: Sequence[str]) -> bool:
-    """Tell whether the first role's account must be found out."""
+    """Return whether the first role has no account, so that it must be looked up."""
     return bool(roles) and not _ARN.fullmatch(roles[0]) and not _ACCOUNT.fullmatch(roles[0])
 
 
 def role_arns(roles: Sequence[str], account: str = "", partition: str = "aws") -> tuple[str, ...]:
-    """Return the roles' ARNs. A bare name is in the account of the role before it, the first one in `account`."""
+    """Return the roles' ARNs.
+
+    A name without an account is in the account of the role before it; the first one is in `account`.
+    """
     found = []
     for role in roles:
         arn, pair = _ARN.fullmatch(role), _ACCOUNT.fullmatch(role)
@@ -27,22 +30,22 @@ def role_arns(roles: Sequence[str], account: str = "", partition: str = "aws") -
         if pair:
             account, role = pair["account"], pair["name"]  # noqa: PLW2901 - the name within it
         elif not _NAME.fullmatch(role) or role.startswith("arn:"):
-            raise BadUsage(f"{role!r} is no role; give its ARN, ACCOUNT/NAME or its name.")
+            raise BadUsage(f"{role!r} is not a valid role. Use its ARN, ACCOUNT/NAME or its name.")
         found.append(f"arn:{partition}:iam::{account}:role/{role.lstrip('/')}")
     return tuple(found)
 
 
 def first_role(roles: Sequence[str], partition: str) -> str:
-    """Return the ARN of the first role. Raises BadUsage where there is none, or nobody could tell its account."""
+    """Return the ARN of the first role. Raises BadUsage if it is missing or has no account."""
     if not roles:
-        raise BadUsage("Say which role with --role ARN.")
+        raise BadUsage("Name the role with --role ARN.")
     if needs_account(roles):
-        raise BadUsage("Give the role's ARN, or ACCOUNT/NAME: before the sign-in there is no account to look in.")
+        raise BadUsage("Use the role's ARN or ACCOUNT/NAME: its account is not known before the sign-in.")
     return role_arns(roles, partition=partition)[0]
 
 
 def session_name(user: str, host: str) -> str:
-    """Return a session name that tells who and where, in the letters that STS takes."""
+    """Return USER@HOST as a session name, in the characters that STS allows."""
     name = re.sub(r"[^\w+=,.@-]", "-", f"{user}@{host}", flags=re.ASCII)[:64]
     return name if len(name) > 1 else "daypass"
 
@@ -53,6 +56,6 @@ def role_name(arn: str) -> str:
 
 
 def account_of(arn: str) -> str:
-    """Return the account that an ARN names."""
+    """Return the account ID of an ARN."""
     parts = arn.split(":")
     return parts[4] if len(parts) > 5 else ""  # noqa: PLR2004 - the shape of an ARN

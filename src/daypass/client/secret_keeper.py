@@ -1,7 +1,7 @@
-"""The keyring of the person's desktop, for those who want no secret in a file.
+"""Store secrets in the desktop's keyring instead of in a file.
 
-Owns its failures, which are many: it is not installed, there is none on a machine without a desktop, it is locked, or a
-backend fails in a way of its own. Each is one sentence. It is imported only where a secret is kept there.
+Owns the translation of its failures into messages: the package is not installed, the machine has no keyring, the
+keyring is locked, or a backend fails. It is imported only if a secret is stored there.
 """
 
 from typing import Any
@@ -13,18 +13,18 @@ _SERVICE = "daypass"
 
 
 def find_secret(key: str) -> str | None:
-    """Return the text that is kept under `key`, or None."""
+    """Return the secret of `key`, or None if it does not exist."""
     found = _ask("get_password", key)
     return found if isinstance(found, str) else None
 
 
 def keep_secret(key: str, text: str) -> None:
-    """Keep a text."""
+    """Store a secret under `key`."""
     _ask("set_password", key, text)
 
 
 def drop_secret(key: str) -> None:
-    """Forget a text. One that is not there is forgotten already."""
+    """Delete the secret of `key`, if it exists."""
     if find_secret(key) is not None:
         _ask("delete_password", key)
 
@@ -40,13 +40,13 @@ def _ask(what: str, *words: str) -> Any:
     try:
         return getattr(keyring, what)(_SERVICE, *words)
     except KeyringLocked as error:
-        raise Locked("The keyring is locked; unlock it and try again, or unset DAYPASS_KEYRING.") from error
+        raise Locked("The keyring is locked. Unlock it and try again, or unset DAYPASS_KEYRING.") from error
     except NoKeyringError as error:
         raise Misconfigured(
-            "There is no keyring on this machine; unset DAYPASS_KEYRING, or see `keyring --list-backends`."
+            "This machine has no keyring. Unset DAYPASS_KEYRING, or see `keyring --list-backends`."
         ) from error
     except Exception as error:
         raise Misconfigured(
-            f"The keyring does not work ({type(error).__name__}: {printable(error)}); unset DAYPASS_KEYRING to do "
-            "without."
+            f"The keyring does not work ({type(error).__name__}: {printable(error)}). Unset DAYPASS_KEYRING to "
+            "use files instead."
         ) from error

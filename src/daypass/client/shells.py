@@ -1,6 +1,6 @@
-"""Put variables into words that a shell takes as they are meant: sh, fish, PowerShell and cmd.
+"""Write variables as commands of a shell: sh, fish, PowerShell and cmd.
 
-Pure. A value that a shell cannot be given safely raises ValueError; it is never cut or changed.
+Pure. A value that cannot be quoted safely raises ValueError; values are never shortened or changed.
 Rules: POSIX.1-2017, 2.2 "Quoting"; the fish manual, "Quotes"; about_Quoting_Rules; `set /?`.
 """
 
@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# cmd expands % and ! inside quotes, and a quotation mark ends them: no spelling is safe both typed and in a file.
+# cmd expands % and ! inside quotes, and a quotation mark ends them. No form is safe both typed and in a file.
 _NOT_FOR_CMD = re.compile(r'["%!^]')
-# PowerShell ends a single-quoted text at the typographic quotation marks too.
+# PowerShell ends a single-quoted string at typographic quotation marks too.
 _POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 
 
@@ -27,11 +27,11 @@ def _powershell(value: str) -> str:
 
 def _cmd(value: str) -> str:
     if _NOT_FOR_CMD.search(value):
-        raise ValueError("cmd cannot be given a value with a quotation mark, %, ! or ^")
+        raise ValueError("cmd does not support values with a quotation mark, %, ! or ^")
     return value
 
 
-# Shell -> how a variable is set, and how it is taken away.
+# Shell -> the functions that write the commands to set and to unset a variable.
 SHELLS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], str]]] = MappingProxyType(
     {
         "sh": (lambda name, value: f"export {name}={shlex.quote(value)}", lambda name: f"unset {name}"),
@@ -46,7 +46,7 @@ SHELLS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], str]]] = M
 
 
 def script(shell: str, variables: Mapping[str, str], cleared: Iterable[str] = ()) -> str:
-    """Return the lines that set `variables` and take away `cleared`. Raises ValueError."""
+    """Return the commands that set `variables` and unset `cleared`. Raises ValueError."""
     setting, clearing = SHELLS[shell]
     lines = [clearing(_checked_name(name)) for name in cleared if name not in variables]
     lines += [setting(_checked_name(name), _checked_value(name, value)) for name, value in variables.items()]
@@ -55,18 +55,18 @@ def script(shell: str, variables: Mapping[str, str], cleared: Iterable[str] = ()
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a variable")
+        raise ValueError(f"{name!r} is not a valid variable name")
     return name
 
 
 def _checked_value(name: str, value: str) -> str:
     if _CONTROL.search(value):
-        raise ValueError(f"{name} holds a control character")
+        raise ValueError(f"{name} contains a control character")
     return value
 
 
 def find_shell(environment: Mapping[str, str], *, windows: bool) -> str:
-    """Return the shell that the person seems to use."""
+    """Guess the shell that the person uses."""
     if windows:
         return "powershell" if "PSModulePath" in environment and "PROMPT" not in environment else "cmd"
     name = environment.get("SHELL", "").rpartition("/")[2]

@@ -1,7 +1,7 @@
-"""Whose proof a session will rest on, as far as this machine can tell without asking anybody.
+"""Identify the source credentials of a session without calling other programs.
 
-Owns what a kept session is found by beside its parameters. Where only whoever is asked could say whose keys come, as
-with another program's credential_process, nothing is kept: the next answer might be somebody else's.
+Owns the part of the cache key that identifies the source. If the source cannot be known in advance, as with another
+program's credential_process, the session is not cached: the next result may belong to another identity.
 Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 """
 
@@ -26,9 +26,9 @@ _OF_CONTAINERS = (
 def source_key(
     wanted: Wanted, profiles: Profiles, environment: Mapping[str, str], depth: int = 0, *, proof: str = ""
 ) -> str:
-    """Return what tells whose proof it is: the keys that sign, or the issuer and the subject. Nothing if nobody can.
+    """Return the identity of the source: the signing keys, or issuer and subject; empty if unknown.
 
-    `proof` is a token that is at hand. Without it, whose a command's next token is nobody can tell.
+    `proof` is a token that is already known. Without it, the subject of a command's next token is unknown.
     """
     if wanted.method == "oidc" and wanted.token_file:
         return _of_token(wanted.token_file)
@@ -43,7 +43,9 @@ def source_key(
 
 def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
     if depth > _DEEPEST:
-        raise Misconfigured(f"Profile {name!r} is its own source; change one daypass_source_profile or source_profile.")
+        raise Misconfigured(
+            f"Profile {name!r} uses itself as its source. Change one daypass_source_profile or source_profile."
+        )
     profile = profiles.by_name.get(name)
     if profile is None:
         return _of_surroundings(environment)
@@ -56,7 +58,7 @@ def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], d
 
 
 def _of_others(profile: Profile, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
-    """Return whose a profile of other tools is, in the order in which they look."""
+    """Return the identity of a profile that Daypass does not manage, in the order of AWS's tools."""
     options = profile.options
     source = options.get("source_profile", "")
     if options.get("role_arn") and source and source != profile.name:
@@ -83,6 +85,6 @@ def _of_token(path: str) -> str:
 
 
 def of_proof(token: str) -> str:
-    """Return whom a token is about."""
+    """Return the issuer and the subject of a token."""
     claims = read_claims(token)
     return f"token {claims.issuer} {claims.subject}"

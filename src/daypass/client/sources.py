@@ -1,7 +1,7 @@
-"""Where credentials come from, and what shadows what: the places in the order in which AWS's tools look.
+"""The sources of credentials, in the order in which AWS's tools search them.
 
-Pure. Owns the table. Source: boto3's and the AWS CLI's order of credential providers, which the other SDKs share but
-for details.
+Pure. Owns the table. Source: the order of credential providers of boto3 and the AWS CLI, which the other SDKs share
+except for details.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from daypass.client.profiles import Profile, Profiles
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that offers credentials. `used` is the first that counts; the others are shadowed by it."""
+    """One source of credentials. `used` marks the first one, which overrides the others."""
 
     kind: str
     where: str
@@ -29,7 +29,7 @@ def _has(name: str) -> _Finder:
     return lambda profile: profile.options.get(name, "")
 
 
-# What in a profile makes credentials, in order -> the words for it, and how it is found.
+# Kind of source in a profile, by priority -> its description, and the function that finds it.
 IN_PROFILE: Mapping[str, tuple[str, _Finder]] = MappingProxyType(
     {
         "assume-role": (
@@ -53,7 +53,7 @@ IN_PROFILE: Mapping[str, tuple[str, _Finder]] = MappingProxyType(
 
 
 def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: str) -> list[Source]:
-    """Return every place that offers credentials, the one that counts first. `profile` is the one that was named."""
+    """Return all sources of credentials by priority. `profile` is the one that the user named."""
     name = profile_at_hand(environment, profile)
     found: list[Source] = []
     keys = environment.get("AWS_ACCESS_KEY_ID", "")
@@ -68,7 +68,7 @@ def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: st
     used = [Source(each.kind, each.where, each.key_id, used=index == 0) for index, each in enumerate(found)]
     if keys and profile:
         used.append(
-            Source("environment", f"AWS_ACCESS_KEY_ID in the environment, set aside by --profile {profile}", keys)
+            Source("environment", f"AWS_ACCESS_KEY_ID in the environment, overridden by --profile {profile}", keys)
         )
     return used
 

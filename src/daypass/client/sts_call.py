@@ -1,8 +1,8 @@
-"""Call STS and IAM, and put a refusal into one sentence with the next step.
+"""Call STS and IAM, and translate errors into a sentence with the next step.
 
-Owns botocore: nothing else in the client imports it, and this file is imported only when a call is to be made.
-Owns also that no answer is ever repeated in an error: one that was cut off, or that a proxy changed, may hold a secret
-key, and botocore quotes what it cannot read.
+- Only this file of the client imports botocore, and it is imported only before a call.
+- Errors never quote a response: one that was cut off, or that a proxy changed, may contain a secret key, and
+  botocore quotes data that it cannot parse.
 """
 
 import re
@@ -33,26 +33,26 @@ ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
     {
         "AccessDenied": (
             Refused,
-            f"{_WHO}; a role must be there and trust you, and your own policies must allow the action",
+            f"{_WHO}; the role must exist and trust you, and your own policies must allow the action",
         ),
         "AccessDeniedException": (Refused, f"{_WHO}; your policies must allow the action"),
         "ExpiredToken": (Expired, "Sign in again: `daypass renew`, or `daypass login`"),
-        "ExpiredTokenException": (Expired, "Get a new token or assertion and redeem it within its minutes"),
-        "InvalidIdentityToken": (Expired, "Check the token with its issuer, and that the account knows the provider"),
+        "ExpiredTokenException": (Expired, "Get a new token or assertion and use it before it expires"),
+        "InvalidIdentityToken": (Expired, "Check the token, and that the account has the identity provider"),
         "IDPRejectedClaim": (Expired, "Sign in again with the identity provider"),
         "IDPCommunicationError": (NoAnswer, "The server cannot reach the identity provider; try again in a moment"),
         "InvalidClientTokenId": (
             Refused,
-            "The key is unknown at this endpoint; `daypass doctor` shows which key and endpoint count",
+            "The key does not exist at this endpoint; `daypass doctor` shows the key and the endpoint in use",
         ),
         "UnrecognizedClientException": (
             Refused,
-            "The key is unknown at this endpoint; `daypass doctor` shows which key and endpoint count",
+            "The key does not exist at this endpoint; `daypass doctor` shows the key and the endpoint in use",
         ),
-        "SignatureDoesNotMatch": (Refused, "The secret key is wrong, or this machine's clock; see `daypass doctor`"),
-        "RequestTimeTooSkewed": (Refused, "Set this machine's clock; `daypass doctor` says how far it is off"),
-        "ValidationError": (BadUsage, "Mend the value and try again"),
-        "MalformedPolicyDocument": (BadUsage, "Mend the session policy and try again"),
+        "SignatureDoesNotMatch": (Refused, "The secret key or this machine's clock is wrong; see `daypass doctor`"),
+        "RequestTimeTooSkewed": (Refused, "Correct this machine's clock; `daypass doctor` shows the difference"),
+        "ValidationError": (BadUsage, "Correct the value and try again"),
+        "MalformedPolicyDocument": (BadUsage, "Correct the session policy and try again"),
         "PackedPolicyTooLarge": (BadUsage, "Make the session policy or the tags smaller"),
         "RegionDisabledException": (Refused, "Choose another region with --region"),
         "Throttling": (Refused, "Try again in a moment"),
@@ -61,14 +61,14 @@ ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
 _WRONG_CODE = "MultiFactorAuthentication failed"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,127}")
 _SERVER_FAULTS = 500
-# AWS's names for a fault of the server. STS itself said so, and the exit code is that of its refusals.
+# AWS's error codes for server errors. They come from STS itself, so the exit code is that of a refusal.
 _SERVER_CODES = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable"})
 _MESSAGE_HEADER = "x-daypass-authorization-message"
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signs: credentials at hand, else a profile, else whatever AWS's own search finds; or nobody."""
+    """The signer of a call: credentials, else a profile, else AWS's own search; or unsigned."""
 
     profile: str = ""
     credentials: Credentials | None = None
@@ -76,12 +76,12 @@ class Signer:
 
 
 def open_session(profile: str = "") -> Any:
-    """Return botocore's session of a profile."""
+    """Return a botocore session for a profile."""
     return botocore.session.Session(profile=profile or None)
 
 
 def connect(service: str, signer: Signer, *, endpoint_url: str = "", region: str = "") -> Any:
-    """Return a client."""
+    """Return a botocore client for a service."""
     config = Config(
         connect_timeout=5,
         read_timeout=30,
@@ -102,14 +102,14 @@ def connect(service: str, signer: Signer, *, endpoint_url: str = "", region: str
         return session.create_client(
             service, region_name=region, endpoint_url=endpoint_url or None, config=config, **keys
         )
-    except ValueError as error:  # an endpoint that is no URL
+    except ValueError as error:  # the endpoint is not a valid URL
         raise translated(error) from error
     except Exception as error:
         raise _translated_answer(error, "A credentials endpoint") from error
 
 
 def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Call one operation by its AWS name. Raises a Problem, and nothing else, for what can go wrong."""
+    """Call an operation by its name in AWS. All errors are raised as UserFacingError."""
     try:
         answer: dict[str, Any] = client._make_api_call(operation, dict(parameters))  # noqa: SLF001 - by name, as the CLI does
     except Exception as error:
@@ -117,13 +117,13 @@ def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str
     answer.pop("ResponseMetadata", None)
     shape = client.meta.service_model.operation_model(operation).output_shape
     if shape is not None and shape.members and not answer:
-        # XML of somebody else's, such as a page of a proxy's: read without complaint, and nothing of it meant us.
+        # Valid XML but not from STS, such as a page of a proxy: botocore accepts it and returns no members.
         raise _unreadable(printable(client.meta.endpoint_url))
     return answer
 
 
 def own_credentials(profile: str) -> tuple[Credentials, str]:
-    """Return the credentials that AWS's own search finds, and the name of the way they were found."""
+    """Return the credentials of AWS's own search, and the name of the credential provider."""
     try:
         found = open_session(profile).get_credentials()
         frozen = None if found is None else found.get_frozen_credentials()
@@ -137,13 +137,13 @@ def own_credentials(profile: str) -> tuple[Credentials, str]:
 
 
 _NO_CREDENTIALS = (
-    "There are no credentials; sign in with `daypass login`, name a profile with --profile, or make one with "
+    "No credentials found. Sign in with `daypass login`, choose a profile with --profile, or add one with "
     "`daypass profile add`."
 )
 
 
 def _translated_answer(error: Exception, place: str) -> Problem:
-    """Return the Problem that an exception of a call means. What is not known to be safe to repeat is not."""
+    """Translate an exception of a call. Messages that may quote a response are not repeated."""
     if isinstance(error, exceptions.ClientError):
         return _refusal(error, place)
     if type(error) in _QUOTING or not isinstance(error, exceptions.BotoCoreError | OSError):
@@ -155,18 +155,18 @@ def _translated_answer(error: Exception, place: str) -> Problem:
 
 def _unreadable(place: str) -> NoAnswer:
     return NoAnswer(
-        f"{place} gave an answer that cannot be read. Try again; if it stays so, see with `daypass doctor` whether the "
-        "endpoint is the right one, and whether a proxy changes or cuts off its answers."
+        f"{place} returned a response that cannot be parsed. Try again. If it fails again, check the endpoint with "
+        "`daypass doctor`, and check whether a proxy changes or shortens responses."
     )
 
 
 def translated(error: Exception) -> Problem:
-    """Return the Problem that an exception of botocore means."""
+    """Translate an exception of botocore into a UserFacingError."""
     words = printable(str(error).replace("\n", "; ").replace(":;", ":"))
     for kinds, make in _TRANSLATIONS:
         if isinstance(error, kinds):
             return make(words)
-    return Misconfigured(f"{sentence(words)} `daypass doctor` may say more.")
+    return Misconfigured(f"{sentence(words)} Run `daypass doctor` for more information.")
 
 
 def _refusal(error: exceptions.ClientError, place: str) -> Problem:
@@ -174,24 +174,24 @@ def _refusal(error: exceptions.ClientError, place: str) -> Problem:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= _SERVER_FAULTS:
         if detail.get("Code") in _SERVER_CODES:
-            return Refused(f"{place} answered {detail['Code']} (status {status}). Try again in a moment.")
-        return NoAnswer(f"{place} could not answer (status {status}). Try again in a moment.")
+            return Refused(f"{place} returned {detail['Code']} (status {status}). Try again in a moment.")
+        return NoAnswer(f"{place} returned a server error (status {status}). Try again in a moment.")
     if not _CODE.fullmatch(str(detail.get("Code", ""))):
         return _unreadable(place)
     code, message = printable(detail.get("Code", "")), printable(detail.get("Message", ""))
     kind, advice = ADVICE.get(code, (Refused, _WHO))
     if _WRONG_CODE in message:
-        kind, advice = Expired, "Wait for the next code and type that one; each is accepted once"
+        kind, advice = Expired, "Wait for the next code and enter it; each code is accepted once"
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if kind is Refused and _MESSAGE_HEADER in headers:
-        advice += "; `daypass sts decode-authorization-message` opens the reason (DAYPASS_DEBUG=1 shows it encoded)"
+        advice += "; `daypass sts decode-authorization-message` decodes the reason (DAYPASS_DEBUG=1 shows it)"
     refusal = kind(f"{code}: {sentence(message or 'no reason was given')} {advice}.")
     if _MESSAGE_HEADER in headers:
         refusal.add_note(f"encoded message: {printable(headers[_MESSAGE_HEADER])}")
     return refusal
 
 
-# These repeat what they met in place of an answer.
+# The messages of these exceptions quote the response.
 _QUOTING = frozenset({exceptions.HTTPClientError, exceptions.MetadataRetrievalError})
 _TRANSLATIONS: tuple[tuple[Any, Callable[[str], Problem]], ...] = (
     (
@@ -204,11 +204,11 @@ _TRANSLATIONS: tuple[tuple[Any, Callable[[str], Problem]], ...] = (
     ),
     (
         exceptions.ConfigParseError,
-        lambda words: Misconfigured(f"{sentence(words)} `daypass doctor` says which line is wrong."),
+        lambda words: Misconfigured(f"{sentence(words)} Run `daypass doctor` to find the line."),
     ),
     (
         (exceptions.ProfileNotFound, exceptions.ConfigNotFound),
-        lambda words: Misconfigured(f"{sentence(words)} `daypass profile list` shows what there is."),
+        lambda words: Misconfigured(f"{sentence(words)} Run `daypass profile list` to see all profiles."),
     ),
     (
         (exceptions.ParamValidationError, exceptions.UnknownParameterError),
@@ -216,10 +216,12 @@ _TRANSLATIONS: tuple[tuple[Any, Callable[[str], Problem]], ...] = (
     ),
     (
         (exceptions.SSLError, exceptions.ProxyConnectionError),
-        lambda words: NoAnswer(f"{sentence(words)} AWS_CA_BUNDLE names the file of your own authorities."),
+        lambda words: NoAnswer(
+            f"{sentence(words)} Set AWS_CA_BUNDLE to the file with your own certificate authorities."
+        ),
     ),
     (
         (exceptions.HTTPClientError, exceptions.ConnectionError, OSError),
-        lambda words: NoAnswer(f"{sentence(words)} Is the server running, and the endpoint right?"),
+        lambda words: NoAnswer(f"{sentence(words)} Check that the server runs and that the endpoint is right."),
     ),
 )

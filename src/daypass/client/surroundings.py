@@ -1,6 +1,6 @@
-"""The environment of a program that shall use certain credentials and no others.
+"""Build the environment of a program that must use only the given credentials.
 
-Pure. Owns the table of what is cleared: everything by which another set of credentials could win or be mixed in.
+Pure. Owns the table of removed variables: all that could select other credentials or mix with these.
 Source: AWS SDKs and Tools Reference Guide, "Environment variables support".
 """
 
@@ -33,19 +33,19 @@ CLEARED = (
 
 
 def variables(credentials: Credentials, *, endpoint_url: str, region: str, name: str) -> dict[str, str]:
-    """Return what is set: the keys, the region, the server where it is not AWS's, and a name for shell prompts."""
+    """Return the variables for the keys, the region, the endpoint (if not AWS's) and the session's name."""
     return {**environment_form(credentials), **place(endpoint_url=endpoint_url, region=region, name=name)}
 
 
 def place(*, endpoint_url: str, region: str, name: str) -> dict[str, str]:
-    """Return what is set beside the keys."""
+    """Return the variables other than the keys."""
     found = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "DAYPASS_SESSION": name}
     if endpoint_url:
-        # Only these two: S3 and the rest may well be elsewhere, and what the person set for them stays.
+        # Only STS and IAM: other services, such as S3, may have other endpoints, and the user's settings for them stay.
         found |= {"AWS_ENDPOINT_URL_STS": endpoint_url, "AWS_ENDPOINT_URL_IAM": endpoint_url}
     return {key: value for key, value in found.items() if value}
 
 
 def surroundings(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """Return the whole environment of such a program."""
+    """Return the whole environment of the program."""
     return {name: value for name, value in inherited.items() if name not in CLEARED} | dict(added)

@@ -1,4 +1,7 @@
-"""What a web identity token says of itself, for cache keys and for people. Nothing here is verified: STS does that."""
+"""Read the claims of a web identity token, for cache keys and for people.
+
+Does not verify the token: STS does that.
+"""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ _MOST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedClaims:
-    """Who a token says it is about."""
+    """The claims of a token whose signature is not verified."""
 
     issuer: str
     subject: str
@@ -22,7 +25,7 @@ class UnverifiedClaims:
 
 
 def read_claims(token: str) -> UnverifiedClaims:
-    """Return the claims. Raises Expired where it is no token at all."""
+    """Return the claims. Raises Expired if the string is not a token."""
     try:
         part = token.split(".")[1]
         claims = json.loads(parse_base64url(part))
@@ -35,18 +38,20 @@ def read_claims(token: str) -> UnverifiedClaims:
             expires=int(claims.get("exp", 0)),
         )
     except (IndexError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise Expired("That is no web identity token; an ID token has three parts with dots between them.") from error
+        raise Expired(
+            "The input is not a web identity token. An ID token has three parts, separated by dots."
+        ) from error
 
 
 def read_token_file(path: str) -> str:
-    """Return the token in a file."""
+    """Return the token in a file. Raises Misconfigured."""
     try:
         with Path(path).expanduser().open(encoding="utf-8") as file:
             token = file.read(_MOST).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
-            f"The token file {path} cannot be read: {getattr(error, 'strerror', 'not text')}."
+            f"The token file {path} cannot be read: {getattr(error, 'strerror', 'it is not text')}."
         ) from error
     if not token:
-        raise Misconfigured(f"The token file {path} is empty; whoever writes it has not done so yet.")
+        raise Misconfigured(f"The token file {path} is empty. Check that the program that writes it has run.")
     return token

@@ -1,6 +1,6 @@
-"""Which credentials are wanted: one value, its reading from a profile, and the key under which they are kept.
+"""The credential request, its conversion from and to a profile, and its cache key.
 
-Pure. Everything that changes what STS would answer is part of the key, so that two wishes never share an answer.
+Pure. Every setting that changes the response of STS is part of the key, so that two requests never share an entry.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ METHODS = ("role", "session", "federation", "oidc", "saml")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Credentials that somebody asks for.
+    """A request for credentials.
 
-    `method` says what proves who asks: keys for a role, a session or a federated user, a token for oidc, an assertion
-    for saml. `source` is the profile whose keys sign, empty for what AWS's own search finds. `profile` is the profile
-    that is asked for, empty where none is.
+    `method` selects the proof: keys for a role, a session or a federated user, a token for oidc, an assertion for saml.
+    `source_profile` is the profile whose keys sign, or empty for AWS's own search. `profile` is the requested profile,
+    or empty.
     """
 
     method: str
@@ -54,28 +54,28 @@ class Wanted:
     via: str = ""
 
     def cache_key(self, source_key: str) -> str:
-        """Return the name under which the answer is kept. `source_key` tells whose keys sign."""
+        """Return the cache key. `source_key` identifies the source credentials."""
         content = json.dumps([_VERSION, source_key, asdict(self)], sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 _LISTS = frozenset({"role_arn", "policy_arns", "tags", "transitive_tags"})
-# What a profile may say with the prefix `daypass_`.
+# The settings of a profile that have the prefix `daypass_`.
 SETTINGS = tuple(field.name for field in fields(Wanted) if field.name not in {"profile", "region"})
 OTHER_SETTINGS = ("sign_in_url",)
 
 
 def wanted_from(profile: str, options: Mapping[str, str]) -> Wanted | None:
-    """Return what a profile asks of Daypass, or None where it asks nothing. Raises Misconfigured."""
+    """Return the request of a profile, or None if Daypass does not manage it. Raises Misconfigured."""
     own = {name.removeprefix(PREFIX): value for name, value in options.items() if name.startswith(PREFIX)}
     strange = sorted(set(own) - set(SETTINGS) - set(OTHER_SETTINGS))
     if strange:
-        raise Misconfigured(f"Profile {profile} has a setting that does not exist: {PREFIX}{strange[0]}.")
+        raise Misconfigured(f"Profile {profile} has an unknown setting: {PREFIX}{strange[0]}.")
     own = {name: value for name, value in own.items() if name in SETTINGS}
     if "method" not in own:
         return None
     if own["method"] not in METHODS:
-        raise Misconfigured(f"Profile {profile}: {PREFIX}method is one of {', '.join(METHODS)}.")
+        raise Misconfigured(f"Profile {profile}: {PREFIX}method must be one of {', '.join(METHODS)}.")
     values: dict[str, Any] = {name: _read(profile, name, value) for name, value in own.items()}
     return Wanted(profile=profile, region=options.get("region", ""), **values)
 
@@ -92,7 +92,7 @@ def _read(profile: str, name: str, value: str) -> Any:
 
 
 def options_of(wanted: Wanted) -> dict[str, str]:
-    """Return the settings that make a profile ask for this."""
+    """Return the request as settings of a profile."""
     found: dict[str, str] = {}
     for name in SETTINGS:
         value = getattr(wanted, name)

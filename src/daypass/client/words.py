@@ -1,4 +1,4 @@
-"""Words that came from elsewhere, made fit to be shown on a terminal. Pure."""
+"""Make untrusted strings safe to print on a terminal. Pure."""
 
 import re
 
@@ -8,25 +8,25 @@ _MOST = 2_000
 
 
 def printable(text: object) -> str:
-    """Return a text on one line, without what could move a cursor, recolour a screen or turn the reading direction."""
+    """Return a string on one line, without control and bidirectional characters."""
     return _UNFIT.sub(" ", str(text))[:_MOST].strip()
 
 
 def harmless(text: str) -> str:
-    """Return a text of several lines that a terminal shows and does not obey. Lines and tabs stay."""
+    """Return a string without control characters except newlines and tabs."""
     return _OBEYED.sub("\ufffd", text)
 
 
 def visible(text: str) -> str:
-    """Return a text whose unprintable characters, line breaks too, are shown as U+FFFD."""
+    """Return a string with all unprintable characters, also newlines, replaced by U+FFFD."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def reason(error: object) -> str:
-    """Return why something failed in the system's words, without its number."""
+    """Return the system's message for an error, without its number."""
     return printable(getattr(error, "strerror", "") or error)
 
 
 def sentence(text: str) -> str:
-    """Return a text that ends as a sentence does."""
+    """Return a string that ends with a punctuation mark, adding a full stop if needed."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
