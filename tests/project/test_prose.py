@@ -14,10 +14,10 @@ _ROOT = Path(__file__).parents[2]
 _LIMITS = {HEADLESS: 1.0, NEGATIVE: 2.0}
 _AREAS = ("src", "tests", "docs", "help", "templates")
 # Areas that are still above a limit. Remove an area as soon as it is below: its test then fails until it is removed.
-_NOT_YET = frozenset({"src", "tests", "help"})
+_NOT_YET: frozenset[str] = frozenset()
 
 # First lines of docstrings that are still longer, or end without a full stop. This number may only fall.
-_FIRST_LINES_NOT_YET = 1_400
+_FIRST_LINES_NOT_YET = 198
 
 
 def _pages() -> Iterator[Path]:
