@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from daypass.audit.event import HIDDEN, Happening
+from daypass.audit.event import HIDDEN, AuditRecord
 from daypass.audit.required import RequiredLog
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.caller import Caller
@@ -107,7 +107,7 @@ class Pipeline:
     is_region: Callable[[str], bool]
     home_region: str
     now: Callable[[], datetime]
-    record: Callable[[Happening], None]
+    record: Callable[[AuditRecord], None]
     report_bug: Callable[[str, Exception], None]
     regions: frozenset[str] = frozenset()
     required_log: RequiredLog | None = None
@@ -147,23 +147,23 @@ class Pipeline:
             trail.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
             response = refuse(trail.fault, request, request_id, trail.call)
         # 9. record. A required log has the event already.
-        happening = self._happening(request, request_id, now, trail)
+        record = self._audit_record(request, request_id, now, trail)
         if trail.is_recorded and trail.fault is None and self.required_log is not None:
-            self.required_log.count(happening)
+            self.required_log.count(record)
         else:
-            self.record(happening)
+            self.record(record)
         return response
 
-    def record_first(self, happening: Happening) -> None:
+    def record_first(self, record: AuditRecord) -> None:
         """Record a response from outside of the pipeline before it is sent.
 
         A required log may wait, and raises ServiceUnavailable if the record cannot be written.
         """
         if self.required_log is None:
-            self.record(happening)
+            self.record(record)
         else:
-            self.required_log.record(happening)
-            self.required_log.count(happening)
+            self.required_log.record(record)
+            self.required_log.count(record)
 
     def _walk(self, request: HttpRequest, request_id: str, face: Face, now: datetime, trail: Trail) -> HttpResponse:
         # 1. decode. A repeated request skips decoding and parsing (stages 1 and 4), and no other stage.
@@ -206,7 +206,7 @@ class Pipeline:
             result = operation.run(authorized, world)
             if required is not None:
                 # 9. record, inside the transaction: if the event cannot be written, the changes are rolled back.
-                required.record(self._happening(request, request_id, now, trail))
+                required.record(self._audit_record(request, request_id, now, trail))
                 trail.is_recorded = True
         # 8. render
         return render(call, result, request_id)
@@ -227,9 +227,9 @@ class Pipeline:
         lookup = Lookup(face.views, self.keychain, face.ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
-    def _happening(self, request: HttpRequest, request_id: str, now: datetime, trail: Trail) -> Happening:
+    def _audit_record(self, request: HttpRequest, request_id: str, now: datetime, trail: Trail) -> AuditRecord:
         call, signer = trail.call, trail.signer
-        return Happening(
+        return AuditRecord(
             now,
             request_id,
             request,

@@ -17,7 +17,7 @@ from typing import Self
 
 import structlog
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.audit.required import RequiredLog
 from daypass.audit.sinks import ServerSink, Sink, open_sink
 from daypass.authenticate.caller import Caller
@@ -453,29 +453,29 @@ def _region_rule(config: Config) -> Callable[[str], bool]:
     return lambda name: is_aws_region(name) or name in config.regions
 
 
-def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
+def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[AuditRecord], None]:
     # Inlines `_counter`: this runs for every request, and the extra call is measurable.
-    def record(happening: Happening) -> None:
-        fault = happening.fault
-        meter.answered(happening.action, "" if fault is None else fault.code)
-        sink(happening)
-        if happening.caller is not None and happening.access_key_id:
-            _note_use(happening, happening.caller, uses)
+    def record(record: AuditRecord) -> None:
+        fault = record.fault
+        meter.answered(record.action, "" if fault is None else fault.code)
+        sink(record)
+        if record.caller is not None and record.access_key_id:
+            _note_use(record, record.caller, uses)
 
     return record
 
 
-def _counter(meter: Meter, uses: LastUses) -> Callable[[Happening], None]:
-    def count(happening: Happening) -> None:
-        fault = happening.fault
-        meter.answered(happening.action, "" if fault is None else fault.code)
-        if happening.caller is not None and happening.access_key_id:
-            _note_use(happening, happening.caller, uses)
+def _counter(meter: Meter, uses: LastUses) -> Callable[[AuditRecord], None]:
+    def count(record: AuditRecord) -> None:
+        fault = record.fault
+        meter.answered(record.action, "" if fault is None else fault.code)
+        if record.caller is not None and record.access_key_id:
+            _note_use(record, record.caller, uses)
 
     return count
 
 
-def _note_use(happening: Happening, caller: Caller, uses: LastUses) -> None:
+def _note_use(record: AuditRecord, caller: Caller, uses: LastUses) -> None:
     """Record the use of a long-term key, or of the role of a session."""
     if caller.session is None:
         used = caller.access_key_id
@@ -483,12 +483,8 @@ def _note_use(happening: Happening, caller: Caller, uses: LastUses) -> None:
         used = caller.principal.unique_id
     else:
         return
-    if uses.is_due(used, happening.at):
-        uses.note(
-            LastUse(
-                id=used, account=caller.account, at=happening.at, region=happening.region, service=happening.service
-            )
-        )
+    if uses.is_due(used, record.at):
+        uses.note(LastUse(id=used, account=caller.account, at=record.at, region=record.region, service=record.service))
 
 
 def _report_bug(request_id: str, bug: Exception) -> None:

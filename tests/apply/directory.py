@@ -10,7 +10,7 @@ from daypass.apply.export import as_yaml, export_document
 from daypass.apply.present import all_accounts, read_present, read_standings
 from daypass.apply.reading import read_text
 from daypass.apply.state import Thing
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.cli.operator_tools import tools_with
 from daypass.config import Config
 from daypass.operations.settings import Quotas
@@ -35,11 +35,11 @@ class Events:
     """A sink that keeps audit events."""
 
     def __init__(self) -> None:
-        self.all: list[Happening] = []
+        self.all: list[AuditRecord] = []
 
-    def __call__(self, happening: Happening, /) -> None:
+    def __call__(self, record: AuditRecord, /) -> None:
         """Keep an event."""
-        self.all.append(happening)
+        self.all.append(record)
 
     def close(self) -> None:
         """Keep the events."""

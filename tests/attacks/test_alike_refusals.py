@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.http.raw import FORM, send, signed
 
-from daypass.audit.event import Event, Happening
+from daypass.audit.event import AuditRecord, Event
 from daypass.audit.refusal_groups import MOST_GROUPS, MOST_GROUPS_OF_PEER, WINDOW, RefusalGroups
 from daypass.audit.sinks import open_sink
 from daypass.authenticate.caller import root_caller
@@ -23,15 +23,15 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 KNOWN = "AKIAIOSFODNN7EXAMPLE"
 
 
-def refusal(number: int = 0, peer: str = "192.0.2.1", agent: bytes = b"x", **changed: Any) -> Happening:
+def refusal(number: int = 0, peer: str = "192.0.2.1", agent: bytes = b"x", **changed: Any) -> AuditRecord:
     """Return the refusal of a call whose key does not exist."""
     request = HttpRequest("POST", b"/", b"", ((b"user-agent", agent),), b"", peer, False)
     at, fault = START + timedelta(seconds=number), InvalidClientTokenId("no")
-    made = Happening(at, str(number), request, "sts", "GetCallerIdentity", "us-east-1", "AKIAX", None, None, fault)
+    made = AuditRecord(at, str(number), request, "sts", "GetCallerIdentity", "us-east-1", "AKIAX", None, None, fault)
     return msgspec.structs.replace(made, **changed)
 
 
-def of_known_key(number: int = 0, key: str = KNOWN, account: str = "123456789012", **changed: Any) -> Happening:
+def of_known_key(number: int = 0, key: str = KNOWN, account: str = "123456789012", **changed: Any) -> AuditRecord:
     """Return the refusal of a call with a key that exists."""
     fault = SignatureDoesNotMatch("no")
     fault.names_known_key, fault.key_account = True, account
@@ -43,10 +43,10 @@ class Log:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.at_once: list[Happening] = []
+        self.at_once: list[AuditRecord] = []
         self.groups = RefusalGroups(peer_network, lambda: "id")
 
-    def take(self, one: Happening) -> bool:
+    def take(self, one: AuditRecord) -> bool:
         """Add a refusal."""
         is_first = self.groups.take(one, self.now)
         self.at_once += [one] if is_first else []
@@ -108,7 +108,7 @@ def test_a_window_without_repetition_leaves_nothing() -> None:
         refusal(1, parameters={"RoleArn": "arn:aws:iam::123456789012:role/r"}),
     ],
 )
-def test_unlike_refusals_are_not_taken_together(other: Happening) -> None:
+def test_unlike_refusals_are_not_taken_together(other: AuditRecord) -> None:
     """A group has one peer, action, code, existing key and role account."""
     log = Log()
     assert log.take(refusal())
@@ -127,7 +127,7 @@ def test_unlike_refusals_are_not_taken_together(other: Happening) -> None:
         refusal(1, fault=InvalidClientTokenId("other words", detail="other detail")),
     ],
 )
-def test_what_an_attacker_chooses_freely_makes_no_kind(other: Happening) -> None:
+def test_what_an_attacker_chooses_freely_makes_no_kind(other: AuditRecord) -> None:
     """A key ID that does not exist, an agent or a parameter has no own group.
 
     The attacker can choose them freely.
@@ -235,7 +235,7 @@ def test_a_connection_at_full_speed_writes_little(daypass_server: RunningServer,
             headers["Authorization"] += "0"
         assert send(daypass_server, body, {**headers, "User-Agent": chr(128 + number % 100) * 400}).status >= 400
     sink = open_sink(str(file))
-    for one in daypass_server.audit.happenings:
+    for one in daypass_server.audit.audit_records:
         sink(one)
     sink.close()
     events = [json.loads(line) for line in file.read_bytes().splitlines()]

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.http.raw import send, signed
 
-from daypass.audit.event import Happening, to_event
+from daypass.audit.event import AuditRecord, to_event
 from daypass.audit.sinks import open_sink
 from daypass.errors import MalformedPolicyDocument
 from daypass.testing.server import RunningServer
@@ -15,17 +15,17 @@ from daypass.testing.server import RunningServer
 TWICE = r'{"\ud800":1,"\ud800":2}'
 
 
-def happening(server: RunningServer) -> Happening:
+def record(server: RunningServer) -> AuditRecord:
     """Return the audit record of a request whose policy cannot be encoded."""
     asked = {"Action": "CreatePolicy", "Version": "2010-05-08", "PolicyName": "p", "PolicyDocument": TWICE}
     body, headers = signed(server, asked, service="iam")
     assert send(server, body, headers).status == 400
-    return server.audit.happenings[-1]
+    return server.audit.audit_records[-1]
 
 
 def test_a_refusal_holds_nothing_that_cannot_be_written(daypass_server: RunningServer) -> None:
     """A lone surrogate in a policy's key is recorded in ASCII."""
-    refused = happening(daypass_server)
+    refused = record(daypass_server)
     assert refused.fault is not None
     assert refused.fault.detail == r'duplicate key "\ud800"'
 
@@ -37,7 +37,7 @@ def test_an_event_that_cannot_be_written_in_full_is_written_in_part(
 
     The content that a caller puts into an event has no effect.
     """
-    good = happening(daypass_server)
+    good = record(daypass_server)
     bad = msgspec.structs.replace(good, parameters={"Name": "\ud800"}, fault=MalformedPolicyDocument("\ud800"))
     sink = open_sink(str(tmp_path / "audit"))
     for one in (good, bad, good):
@@ -58,7 +58,7 @@ def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServe
         asked |= {f"{entry}.ContextKeyName": f"aws:k{number}", f"{entry}.ContextKeyType": "stringList"}
         asked |= {f"{entry}.ContextKeyValues.member.{value}": "v" * 2_000 for value in range(1, 20)}
     assert send(daypass_server, *signed(daypass_server, asked, service="iam")).status == 400
-    event = to_event(daypass_server.audit.happenings[-1])
+    event = to_event(daypass_server.audit.audit_records[-1])
     assert event.request_parameters is not None
     assert event.request_parameters["actionNames"] == ["s3:GetObject"] * 50 + ["…"]
     assert len(msgspec.json.encode(event)) < 200_000
@@ -71,7 +71,7 @@ def test_a_log_that_cannot_be_opened_again_is_kept(
 
     The server logs the problem.
     """
-    folder, moved, one = tmp_path / "logs", tmp_path / "moved", happening(daypass_server)
+    folder, moved, one = tmp_path / "logs", tmp_path / "moved", record(daypass_server)
     folder.mkdir()
     sink = open_sink(str(folder / "audit"))
     sink(one)

@@ -13,7 +13,7 @@ from tests.http.raw import send, signed
 
 from daypass.audit import bounds
 from daypass.audit.bounds import cut_text, encode_json
-from daypass.audit.event import Happening, to_event
+from daypass.audit.event import AuditRecord, to_event
 from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, new_event_ids, to_line
 from daypass.audit.sinks import open_sink
 from daypass.authenticate.caller import root_caller
@@ -24,11 +24,11 @@ from daypass.wire.http import HttpRequest
 WIDE = ("\x01", "ÿ", "本", "😀", '"', "\\", "\x7f", "\x9b", "\u2028", "\u202e", "a")
 
 
-def of_request(**changed: Any) -> Happening:
+def of_request(**changed: Any) -> AuditRecord:
     """Return the audit record of a root user's call, with changes."""
     request = HttpRequest("POST", b"/", b"", ((b"user-agent", b"aws-cli/2"),), b"", "192.0.2.1", False)
     at, caller = datetime(2026, 11, 1, tzinfo=UTC), root_caller("123456789012", "AKIAIOSFODNN7EXAMPLE")
-    plain = Happening(at, "id", request, "sts", "AssumeRole", "us-east-1", caller.access_key_id, caller, None, None)
+    plain = AuditRecord(at, "id", request, "sts", "AssumeRole", "us-east-1", caller.access_key_id, caller, None, None)
     return msgspec.structs.replace(plain, **changed)
 
 
@@ -129,7 +129,7 @@ def test_an_agent_of_high_bytes_does_not_double(daypass_server: RunningServer) -
     """Bytes above 127 become two bytes in UTF-8 and are counted as two."""
     body, headers = signed(daypass_server)
     assert send(daypass_server, body, {**headers, "User-Agent": "ÿ" * 1_000}).status == 200
-    agent = to_event(daypass_server.audit.happenings[-1]).user_agent
+    agent = to_event(daypass_server.audit.audit_records[-1]).user_agent
     assert len(agent.encode()) <= 256
 
 

@@ -508,7 +508,7 @@ def test_no_piece_of_a_proof_is_written_down(stage: Stage, account: Account, iss
     """
     role, saml_role = account.role("r", account.trust(issuer)), _once(stage, "written")
     token, response = issuer.token(), stage.response(granting(saml_role))
-    before = len(stage.server.audit.happenings)
+    before = len(stage.server.audit.audit_records)
     take(sts, role, token)
     stage.redeem(response, saml_role)
     for bad in (token[:-8], token + "A", token.replace(".", "", 1), "x" + token):
@@ -518,9 +518,9 @@ def test_no_piece_of_a_proof_is_written_down(stage: Stage, account: Account, iss
     stage.server.clock.move(timedelta(hours=1))
     not_taken(sts, role, token)
     stage.refused(response, saml_role)
-    happenings = stage.server.audit.happenings[before:]
-    assert len(happenings) == 11
-    written = " ".join(repr(to_event(happening)) for happening in happenings)
+    audit_records = stage.server.audit.audit_records[before:]
+    assert len(audit_records) == 11
+    written = " ".join(repr(to_event(record)) for record in audit_records)
     for secret in (token, response):
         for start in range(0, len(secret) - 24, 24):
             assert secret[start : start + 24] not in written

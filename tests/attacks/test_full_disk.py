@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.audit.sinks import LineSink, open_sink
 from daypass.audit.targets import LogFile, Stream
 from daypass.authenticate.caller import root_caller
@@ -46,10 +46,10 @@ class Watch:
         self.failed.set()
 
 
-def event(number: int, action: str = "AssumeRole", **changed: Any) -> Happening:
+def event(number: int, action: str = "AssumeRole", **changed: Any) -> AuditRecord:
     """Return one successful call; each has its own second."""
     at = START + timedelta(seconds=number)
-    made = Happening(at, str(number), REQUEST, "sts", action, "us-east-1", CALLER.access_key_id, CALLER, None, None)
+    made = AuditRecord(at, str(number), REQUEST, "sts", action, "us-east-1", CALLER.access_key_id, CALLER, None, None)
     return msgspec.structs.replace(made, **changed)
 
 

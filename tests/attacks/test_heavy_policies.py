@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from tests.documents import allow, deny, document, trusting
 from tests.http.raw import WHO, Answer, send, signed
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.authorize.context import Surroundings, build_context
 from daypass.bootstrap import RootKey
 from daypass.config import Config
@@ -76,7 +76,7 @@ def test_headers_count_up_to_a_bound(daypass_server: RunningServer) -> None:
     """A condition on aws:UserAgent tests only the start of a very long header."""
     body, headers = signed(daypass_server, WHO)
     assert send(daypass_server, body, {**headers, "User-Agent": "a" * 50_000}).status == 200
-    caller = daypass_server.audit.happenings[-1].caller
+    caller = daypass_server.audit.audit_records[-1].caller
     assert caller is not None
     long = ((b"user-agent", b"a" * 50_000), (b"referer", b"b" * 50_000))
     request = HttpRequest("POST", b"/", b"", long, b"", "", secure=True)
@@ -96,7 +96,7 @@ ASSUME = {
 HOSTILE = [f"*{'?' * 511}b{number}*" for number in range(10)]
 
 
-class Places(list[Happening]):
+class Places(list[AuditRecord]):
     """The audit's events, and the thread that wrote each.
 
     An event is written by the thread that answered the request.
@@ -106,16 +106,16 @@ class Places(list[Happening]):
         super().__init__()
         self.threads: list[str] = []
 
-    def append(self, happening: Happening) -> None:
+    def append(self, record: AuditRecord) -> None:
         """Store an event and its thread."""
         self.threads.append(threading.current_thread().name)
-        super().append(happening)
+        super().append(record)
 
 
 @pytest.fixture
 def places(daypass_server: RunningServer) -> Places:
     """Return the events of the server from now on."""
-    daypass_server.audit.happenings = found = Places()
+    daypass_server.audit.audit_records = found = Places()
     return found
 
 

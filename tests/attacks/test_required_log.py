@@ -141,7 +141,7 @@ def test_each_answer_is_recorded_once_where_the_log_is_required() -> None:
         sts.get_caller_identity()
         with pytest.raises(ClientError):
             iam.create_user(UserName="alice")
-        names = [(one.action, one.code) for one in server.audit.happenings]
+        names = [(one.action, one.code) for one in server.audit.audit_records]
     assert names == [
         ("CreateUser", ""),
         ("CreateAccessKey", ""),

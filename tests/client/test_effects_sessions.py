@@ -29,7 +29,7 @@ for call in ("list_users", "list_roles"):
 
 def _asked(machine: Machine, action: str) -> list[Mapping[str, Any]]:
     """Return the parameters of the calls that reached the server, in order."""
-    return [each.parameters or {} for each in machine.server.audit.happenings if each.action == action]
+    return [each.parameters or {} for each in machine.server.audit.audit_records if each.action == action]
 
 
 def _left(done: Done) -> timedelta:

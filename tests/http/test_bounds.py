@@ -160,6 +160,6 @@ def test_trailers_are_no_headers(waits: bool) -> None:  # noqa: FBT001 - a case
         end = b"%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(body), body, "\r\n".join(TRAILERS).encode())
         replies = exchange(server.url, [head, end[:30], end[30:]])
         assert [each.status for each in replies] == [200]
-        request = server.audit.happenings[-1].request
+        request = server.audit.audit_records[-1].request
     assert (request.peer, request.secure) == ("192.0.2.1", False)
     assert not any(b"forged" in value or value in {b"10.9.8.7", b"https", b"t"} for _, value in request.headers)

@@ -147,12 +147,12 @@ def test_an_answer_that_must_wait_is_given_when_it_is_there(daypass_server: Runn
 
     The connection continues.
     """
-    daypass_server.audit.happenings.clear()
+    daypass_server.audit.audit_records.clear()
     line.sendall(as_bytes(daypass_server))
     assert read_answer(line)[0] == 200
     line.sendall(as_bytes(daypass_server))
     assert read_answer(line)[0] == 200
-    assert len(daypass_server.audit.happenings) == 2
+    assert len(daypass_server.audit.audit_records) == 2
 
 
 def test_a_client_that_reads_nothing_does_not_fill_the_memory(

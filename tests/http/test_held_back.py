@@ -202,10 +202,10 @@ def test_what_is_held_back_is_answered_without_the_words_of_the_check(server: Ru
     for _ in range(BUDGET + 1):
         answer = from_peer(server, wrong_signature(server), "192.0.2.1")
     assert code_of(answer) == "Throttling"
-    fault = server.audit.happenings[-1].fault
+    fault = server.audit.audit_records[-1].fault
     assert fault is not None
     assert (fault.detail, fault.names_known_key) == ("throttled: SignatureDoesNotMatch", True)
-    assert server.audit.happenings[-1].access_key_id == server.root.access_key_id
+    assert server.audit.audit_records[-1].access_key_id == server.root.access_key_id
     assert fault.key_account == server.root.account
 
 

@@ -39,7 +39,7 @@ class Scene:
     @property
     def details(self) -> list[str]:
         """The details of refused sign-ins in the audit log."""
-        events = self.server.audit.happenings
+        events = self.server.audit.audit_records
         return [one.fault.detail for one in events if one.action == "OIDCSignIn" and one.fault is not None]
 
 

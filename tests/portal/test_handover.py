@@ -221,7 +221,7 @@ def test_nothing_secret_is_in_the_audit_log(portal: Portal) -> None:
     """Handles, codes and credentials of the CLI sign-ins above are not in any event."""
     command = Command(portal.url, "device")
     command.redeem(code_verifier="guess")
-    log = json.dumps([str(each.parameters) + str(each.fault) for each in portal.server.audit.happenings])
+    log = json.dumps([str(each.parameters) + str(each.fault) for each in portal.server.audit.audit_records])
     assert command.begun["handover"] not in log
 
 

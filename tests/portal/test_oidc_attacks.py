@@ -276,7 +276,7 @@ def test_a_secret_is_in_no_page_and_no_log(there: Scene, capfd: pytest.CaptureFi
     assert "is not set up correctly" in pages[-1]
     assert there.details[-1] == f"{there.issuer.url}: it answered 401"
     pages += [errand.get("/login")[2], json.dumps(asked)]
-    log = b"".join(msgspec.json.encode(to_event(one)) for one in there.server.audit.happenings).decode()
+    log = b"".join(msgspec.json.encode(to_event(one)) for one in there.server.audit.audit_records).decode()
     clients = repr(oidc_clients(there.server.config)) + repr(there.server.config)
     for text in (*pages, log, clients, *capfd.readouterr()):
         assert SECRET not in text

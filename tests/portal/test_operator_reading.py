@@ -275,7 +275,7 @@ def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
         ):
             with pytest.raises(ClientError):
                 call()
-        events = [msgspec.json.encode(to_event(one)).decode() for one in server.audit.happenings]
+        events = [msgspec.json.encode(to_event(one)).decode() for one in server.audit.audit_records]
     found = find_refusals(_log(tmp_path / "log", *events), ACCOUNT, Sought()).refusals
     assert [(each.action, each.resource) for each in found] == [
         ("sts:AssumeRoleWithWebIdentity", role),

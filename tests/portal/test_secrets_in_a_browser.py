@@ -142,7 +142,7 @@ def test_no_answer_is_kept_or_framed(traffic: Traffic) -> None:
 
 def test_the_audit_log_tells_of_it_without_secrets(portal: Portal, traffic: Traffic) -> None:
     """The log records the person and the chosen role, never their secrets."""
-    log = "".join(str(to_event(each)) for each in portal.server.audit.happenings)
+    log = "".join(str(to_event(each)) for each in portal.server.audit.audit_records)
     assert "SAMLSignIn" in log
     assert "AssumeRoleWithSAML" in log
     assert [each for each in traffic.secrets if each in log] == []

@@ -150,7 +150,7 @@ def test_a_key_that_cannot_be_used_is_said_to_be(server: RunningServer, case: st
     assert _BROKEN in text
     assert "daypass saml rotate-key --now" in text
     assert certificates(server) == [used]
-    event = server.audit.happenings[-1]
+    event = server.audit.audit_records[-1]
     assert event.fault is not None
     assert event.fault.detail.startswith("the key of SAML requests ")
 

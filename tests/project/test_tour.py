@@ -87,7 +87,7 @@ def _entered(audit_log: Path) -> tuple[set[str], set[str]]:
         # The test's server keeps its events in memory. A real server passes them to this sink.
         sink = open_sink(str(audit_log))
         with trace.on() as recording:
-            sink(server.audit.happenings[-1])
+            sink(server.audit.audit_records[-1])
             sink.close()
     # A call may also check for changes of the store, which happens once a second. The shortest call is the warm one.
     return calls[0], min(calls[1:], key=len) | set(recording)

@@ -18,7 +18,7 @@ import msgspec
 from tests.documents import allow, document, trusting
 from tests.mint.old_tokens import seal_old
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.authenticate.sigv4.signing_key import signing_key
@@ -84,7 +84,7 @@ class Node:
         keychain, settings = Keychain(there.vault), ServiceSettings(public_url="https://sts.example.org")
         issuers = make_issuer_keys(config, there.clock)
         self._face = WaitingFace(there, self._cache.loading, keychain, settings, issuers, lambda _: True)
-        self._last: Happening | None = None
+        self._last: AuditRecord | None = None
         self._pipeline = Pipeline(
             catalog=Catalog.load(),
             registry=full_registry(),
@@ -142,8 +142,8 @@ class Node:
         finally:
             self._noticed, beacon[0] = beacon[0], max(real, beacon[0])
 
-    def _record(self, happening: Happening) -> None:
-        self._last = happening
+    def _record(self, record: AuditRecord) -> None:
+        self._last = record
 
 
 def _request(asked: Mapping[str, str], *headers: tuple[bytes, bytes]) -> HttpRequest:

@@ -542,7 +542,7 @@ def test_the_audit_event_says_who_and_why_but_never_shows_the_assertion(stage: S
     bad = stage.response(granting(role, audiences=("https://other.example.org",)))
     stage.redeem(good, role)
     stage.refused(bad, role)
-    took, refused = (to_event(happening) for happening in stage.server.audit.happenings[-2:])
+    took, refused = (to_event(record) for record in stage.server.audit.audit_records[-2:])
     assert took.user_identity.type == "SAMLUser"
     assert took.user_identity.principal_id.endswith(":alice@example.org")
     assert took.request_parameters is not None

@@ -375,7 +375,7 @@ def test_both_steps_are_in_the_audit_log(site: Site) -> None:
     browser.send(
         f"{site.url}/role", {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}, accept=JSON
     )
-    sign_in, choice = (to_event(happening) for happening in site.stage.server.audit.happenings[-2:])
+    sign_in, choice = (to_event(record) for record in site.stage.server.audit.audit_records[-2:])
     assert (sign_in.event_name, choice.event_name) == ("SAMLSignIn", "AssumeRoleWithSAML")
     assert sign_in.user_identity.principal_id.endswith(":alice@example.org")
     assert offer["Handle"] not in str(sign_in) + str(choice)
@@ -390,7 +390,7 @@ def test_a_refusal_of_whom_a_provider_vouches_for_names_them(site: Site, case: s
     more: dict[str, Any] = {"in_response_to": "_unasked"} if case == "an answer that nobody asked for" else {}
     answer = site.hand_in(site.browser(), CLOSED, **more)
     assert "Error" in answer.document
-    refusal = site.stage.server.audit.happenings[-1]
+    refusal = site.stage.server.audit.audit_records[-1]
     assert (refusal.action, refusal.is_unproven_refusal) == ("SAMLSignIn", False)
     assert to_event(refusal).user_identity.principal_id.endswith(":alice@example.org")
 
@@ -399,7 +399,7 @@ def test_a_refusal_of_what_no_provider_vouches_for_names_nobody(site: Site) -> N
     """The unverified subject of a response is not recorded as known."""
     fields = {"SAMLResponse": site.stage.response(granting(FIRST, recipient="https://other.example/saml"))}
     assert site.browser().send(site.url, fields, accept=JSON).status == 400
-    assert site.stage.server.audit.happenings[-1].is_unproven_refusal
+    assert site.stage.server.audit.audit_records[-1].is_unproven_refusal
 
 
 def test_our_metadata_names_the_address_and_what_we_ask(site: Site) -> None:

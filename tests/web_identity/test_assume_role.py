@@ -315,10 +315,10 @@ def test_the_audit_says_whose_token_it_was(account: Account, issuer: OidcIssuer,
     """The caller belongs to no account; its name is provider, audience and subject, as in CloudTrail."""
     role = account.role("r", account.trust(issuer))
     take(sts, role, issuer.token())
-    happening = account.server.audit.happenings[-1]
-    assert happening.caller is not None
-    assert happening.caller.account == ""
-    assert happening.caller.user_id == (
+    record = account.server.audit.audit_records[-1]
+    assert record.caller is not None
+    assert record.caller.account == ""
+    assert record.caller.user_id == (
         f"arn:aws:iam::{account.id}:oidc-provider/{name_of(issuer)}:{AUDIENCE}:repo:acme/site"
     )
 

@@ -191,5 +191,5 @@ def test_no_token_is_in_the_audit(issuer: OidcIssuer, sts: Any, role: str, serve
     token = issuer.token()
     take(sts, role, token)
     not_taken(sts, role, token + "x")
-    for happening in server.audit.happenings[-2:]:
-        assert token not in repr(to_event(happening))
+    for record in server.audit.audit_records[-2:]:
+        assert token not in repr(to_event(record))

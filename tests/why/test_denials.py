@@ -257,7 +257,7 @@ def test_the_audit_names_the_statement(
         RoleArn=f"arn:aws:iam::{root.account}:role/any",
         RoleSessionName="tuesday",
     )
-    fault = server.audit.happenings[-1].fault
+    fault = server.audit.audit_records[-1].fault
     assert fault is not None
     assert fault.detail == (
         'with an explicit deny in an identity-based policy: statement 1 "Never" of identity-based policy own'

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.apply.nodes import Mistake, Place
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller, root_caller
 from daypass.errors import SenderFault
 from daypass.operations.iam.action import IamAction
@@ -39,7 +39,7 @@ class Api:
     registry: Registry
     world: World
     source: Source
-    happenings: list[Happening] = field(default_factory=list)
+    audit_records: list[AuditRecord] = field(default_factory=list)
 
     def call(self, account: str, action: str, params: Mapping[str, Any], place: Place) -> dict[str, Any]:
         """Perform an action and return its response.
@@ -64,8 +64,8 @@ class Api:
         """Record an event. Only the last event of a transaction may be a refusal."""
         request = HttpRequest("POST", b"/", b"", ((b"user-agent", self.source.agent.encode()),), b"", "daypass", True)  # noqa: FBT003 - a positional struct
         caller = root_caller(account, "")
-        self.happenings.append(
-            Happening(
+        self.audit_records.append(
+            AuditRecord(
                 at=self.world.now,
                 request_id=self.source.new_request_id(),
                 request=request,

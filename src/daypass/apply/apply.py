@@ -18,7 +18,7 @@ from daypass.apply.present import read_marks, read_present
 from daypass.apply.references import check_references
 from daypass.apply.remembering import RememberingWriter
 from daypass.apply.secret_names import Secrets
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.bootstrap import RootKey
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Store, Writer
@@ -42,7 +42,7 @@ class Tools:
     open_world: Callable[[Writer], World]
     source: Source
     secrets: Secrets
-    record: Callable[[Happening], None]
+    record: Callable[[AuditRecord], None]
     progress: Progress = lambda _done, _total: None
     refused: Refused | None = None
 
@@ -82,7 +82,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
         plan, rule = _plan(reader, desired, tools, manner)
     if not plan.changes:
         return Outcome(plan)
-    happenings: list[Happening] = []
+    audit_records: list[AuditRecord] = []
     keys: list[RootKey] = []
     try:
         with tools.store.write() as transaction:
@@ -91,7 +91,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
             if writer.revision() != revision + 1:
                 plan, rule = _plan(writer, desired, tools, manner)
             guard = Guard.before(writer, plan)
-            api = Api(tools.catalog, tools.registry, tools.open_world(writer), tools.source, happenings)
+            api = Api(tools.catalog, tools.registry, tools.open_world(writer), tools.source, audit_records)
             keys = Carrier(api, tools.secrets, tools.progress, tools.refused).carry_out(plan, desired)
             guard.check(writer)
             if manner.owns:
@@ -101,9 +101,9 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
         return Outcome(plan)
     except Mistake:
         # The changes were rolled back and are not recorded; the refusal is.
-        _record(tools, [happening for happening in happenings if happening.fault is not None])
+        _record(tools, [record for record in audit_records if record.fault is not None])
         raise
-    _record(tools, happenings)
+    _record(tools, audit_records)
     return Outcome(plan, keys)
 
 
@@ -112,9 +112,9 @@ def _end(manner: Manner) -> None:
         raise _Undo
 
 
-def _record(tools: Tools, happenings: list[Happening]) -> None:
-    for happening in happenings:
-        tools.record(happening)
+def _record(tools: Tools, audit_records: list[AuditRecord]) -> None:
+    for record in audit_records:
+        tools.record(record)
 
 
 def _plan(reader: Reader, desired: Desired, tools: Tools, manner: Manner) -> tuple[Plan, Rule]:

@@ -66,7 +66,7 @@ EVENT_VERSION = "1.11"
 _SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
 
 
-class Happening(msgspec.Struct, frozen=True):
+class AuditRecord(msgspec.Struct, frozen=True):
     """The outcome of one request. `fault` is None for a success."""
 
     at: datetime
@@ -125,28 +125,28 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     additional_event_data: Mapping[str, Any] | None = None
 
 
-def to_event(happening: Happening, event_id: str = "") -> Event:
+def to_event(record: AuditRecord, event_id: str = "") -> Event:
     """Return the event of a request.
 
     Raises UnicodeEncodeError if the caller sent a lone surrogate.
     """
-    fault, request = happening.fault, happening.request
-    is_short = fault is not None and happening.caller is None
+    fault, request = record.fault, record.request
+    is_short = fault is not None and record.caller is None
     # Positional arguments, in the order of the class: this runs for every request, and keyword arguments cost a fifth
     # of it.
     event = Event(
         EVENT_VERSION,
         "AwsApiCall",
         event_id,
-        _second(int(happening.at.timestamp())),
-        _SOURCES.get(happening.service, "sts.amazonaws.com"),
-        happening.action,
-        happening.region,
+        _second(int(record.at.timestamp())),
+        _SOURCES.get(record.service, "sts.amazonaws.com"),
+        record.action,
+        record.region,
         request.peer[:_LONGEST_ADDRESS],
         _agent_text((request.header(b"user-agent") or b"")[:_LONGEST_AGENT]),
-        happening.request_id,
-        _identity(happening),
-        _visible(happening.parameters, _UNPROVEN if is_short else _PROVEN) if happening.parameters else None,
+        record.request_id,
+        _identity(record),
+        _visible(record.parameters, _UNPROVEN if is_short else _PROVEN) if record.parameters else None,
     )
     return event if fault is None else _refused(event, fault, is_short=is_short)
 
@@ -173,10 +173,10 @@ def _refused(event: Event, fault: Fault, *, is_short: bool) -> Event:
     )
 
 
-def _identity(happening: Happening) -> UserIdentity:
-    caller = happening.caller
+def _identity(record: AuditRecord) -> UserIdentity:
+    caller = record.caller
     if caller is None:
-        return UserIdentity("Unknown", access_key_id=cut_text(happening.access_key_id, _LONGEST_KEY_ID))
+        return UserIdentity("Unknown", access_key_id=cut_text(record.access_key_id, _LONGEST_KEY_ID))
     session = caller.session
     return UserIdentity(
         _TYPES.get(caller.principal.kind, "Unknown"),

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from daypass.audit.bounds import CUT, cut_text, encode_json
-from daypass.audit.event import Event, Happening, to_event
+from daypass.audit.event import AuditRecord, Event, to_event
 
 LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of up to four times that
 LARGEST_UNPROVEN_LINE = 4_096  # of a refused unauthenticated call
@@ -48,23 +48,23 @@ def new_event_ids() -> Callable[[], str]:
     return new_id
 
 
-def to_line(happening: Happening, event_id: str) -> bytes:
+def to_line(record: AuditRecord, event_id: str) -> bytes:
     """Return the event of a request as a line.
 
     An event that cannot be encoded in full is written in part.
     """
     try:
-        line = encode_event(to_event(happening, event_id))
+        line = encode_event(to_event(record, event_id))
     except Exception as problem:  # noqa: BLE001 - a request is recorded with any input
-        line = encode_event(to_event(_without_contents(happening, problem), event_id))
+        line = encode_event(to_event(_without_contents(record, problem), event_id))
     if len(line) <= LARGEST_UNPROVEN_LINE:
         return line
-    if happening.is_unproven_refusal:
-        return encode_event(_shortened(happening, event_id, _SHORTEST))
-    return line if len(line) <= LARGEST_LINE else encode_event(_shortened(happening, event_id, LARGEST_LINE))
+    if record.is_unproven_refusal:
+        return encode_event(_shortened(record, event_id, _SHORTEST))
+    return line if len(line) <= LARGEST_LINE else encode_event(_shortened(record, event_id, LARGEST_LINE))
 
 
-def to_short_event(refusal: Happening, event_id: str) -> Event:
+def to_short_event(refusal: AuditRecord, event_id: str) -> Event:
     """Return the event of a refused unauthenticated call, cut like its line.
 
     The event can always be encoded.
@@ -77,18 +77,18 @@ def encode_event(event: Event) -> bytes:
     return encode_json(event) + _END
 
 
-def _without_contents(happening: Happening, problem: Exception) -> Happening:
+def _without_contents(record: AuditRecord, problem: Exception) -> AuditRecord:
     detail = f"the rest of this event could not be written: {type(problem).__name__}"
-    fault = None if happening.fault is None else type(happening.fault)(detail=detail)
-    return replace(happening, parameters=None, fault=fault, access_key_id=ascii(happening.access_key_id)[1:-1])
+    fault = None if record.fault is None else type(record.fault)(detail=detail)
+    return replace(record, parameters=None, fault=fault, access_key_id=ascii(record.access_key_id)[1:-1])
 
 
-def _shortened(happening: Happening, event_id: str, most: int) -> Event:
+def _shortened(record: AuditRecord, event_id: str, most: int) -> Event:
     """Return an event without the lists and mappings of its parameters.
 
     CloudTrail omits large parameters too.
     """
-    event = to_event(happening, event_id)
+    event = to_event(record, event_id)
     who = event.user_identity
     who = replace(who, arn=cut_text(who.arn, _LONGEST_NAME), principal_id=cut_text(who.principal_id, _LONGEST_NAME))
     kept = {name: _shorter(value, most) for name, value in (event.request_parameters or {}).items()}

@@ -26,7 +26,7 @@ import msgspec
 from msgspec.structs import replace
 
 from daypass.arn import Arn, is_account_id
-from daypass.audit.event import Event, Happening, UserIdentity
+from daypass.audit.event import AuditRecord, Event, UserIdentity
 from daypass.audit.lines import to_short_event
 from daypass.federation.oidc.shares import Shares
 
@@ -71,7 +71,7 @@ class RefusalGroups:
         self._owned: Counter[Owner] = Counter()
         self._shares = Shares(MOST_GROUPS)
 
-    def take(self, refusal: Happening, now: float) -> bool:
+    def take(self, refusal: AuditRecord, now: float) -> bool:
         """Count a refusal. Return whether it is the first of its kind.
 
         The caller records the first one by itself.
@@ -118,11 +118,11 @@ class RefusalGroups:
         return kind if kind in self._groups or self._shares.take(account) else ()
 
 
-def _known_key(refusal: Happening) -> str:
+def _known_key(refusal: AuditRecord) -> str:
     return refusal.access_key_id if refusal.fault is not None and refusal.fault.names_known_key else ""
 
 
-def _account_of(refusal: Happening) -> str:
+def _account_of(refusal: AuditRecord) -> str:
     """Return the account of the requested role, or "".
 
     The operators of the account see the refusal. They must not see refusals of another account in the same event.

@@ -7,7 +7,7 @@ which calls are recorded first, and the sink writes.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.audit.sinks import NotRecordedError, ServerSink
 from daypass.errors import ServiceUnavailable
 
@@ -25,7 +25,7 @@ class RequiredLog:
     """
 
     sink: ServerSink
-    count: Callable[[Happening], None]
+    count: Callable[[AuditRecord], None]
 
     def require(self) -> None:
         """Raise ServiceUnavailable if the log is known to fail. Never waits."""
@@ -33,12 +33,12 @@ class RequiredLog:
         if reason:
             raise ServiceUnavailable(_REFUSAL, detail=f"the audit log cannot be written: {reason}")
 
-    def record(self, happening: Happening) -> None:
+    def record(self, record: AuditRecord) -> None:
         """Write the event before returning.
 
         Raises ServiceUnavailable if the system does not accept the line. May wait.
         """
         try:
-            self.sink.record_now(happening)
+            self.sink.record_now(record)
         except NotRecordedError as problem:
             raise ServiceUnavailable(_REFUSAL, detail=f"the audit log cannot be written: {problem}") from problem

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Protocol
 
 import structlog
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.audit.line_queue import AwaitedLine, LineQueue
 from daypass.audit.lines import encode_event, new_event_ids, to_line
 from daypass.audit.refusal_groups import RefusalGroups
@@ -37,7 +37,7 @@ _LAST = 10.0  # seconds that the shutdown waits for the writer
 class Sink(Protocol):
     """Records requests."""
 
-    def __call__(self, happening: Happening, /) -> None:
+    def __call__(self, record: AuditRecord, /) -> None:
         """Record one request. Never waits."""
         ...
 
@@ -60,7 +60,7 @@ class ServerSink(Sink, Protocol):
         """
         ...
 
-    def record_now(self, happening: Happening, /) -> None:
+    def record_now(self, record: AuditRecord, /) -> None:
         """Write an event before returning. Waits at most some seconds.
 
         Raises NotRecordedError if the system does not accept the line in time. The line may then still be written; it
@@ -98,7 +98,7 @@ class Unwatched:
 class NoSink:
     """A sink that discards every event."""
 
-    def __call__(self, happening: Happening, /) -> None:
+    def __call__(self, record: AuditRecord, /) -> None:
         """Discard the event."""
 
     def reopen(self) -> None:
@@ -108,7 +108,7 @@ class NoSink:
         """Return "": a discarded event cannot fail."""
         return ""
 
-    def record_now(self, happening: Happening, /) -> None:
+    def record_now(self, record: AuditRecord, /) -> None:
         """Discard the event."""
 
     def close(self) -> None:
@@ -137,14 +137,14 @@ class LineSink:
         self._writer = Background("audit", self._run)
         self._writer.start()
 
-    def __call__(self, happening: Happening, /) -> None:
+    def __call__(self, record: AuditRecord, /) -> None:
         """Queue one event.
 
         It is counted instead if the queue is full, or if similar refusals form a group.
         """
-        if happening.caller is None and happening.fault is not None and not self._is_first(happening):
+        if record.caller is None and record.fault is not None and not self._is_first(record):
             return
-        if self._queue.put(to_line(happening, self._new_id())):
+        if self._queue.put(to_line(record, self._new_id())):
             self._wake.set()
 
     def trouble(self) -> str:
@@ -154,12 +154,12 @@ class LineSink:
         # With an empty queue, only the next event would show that writing works again.
         return self._problem if self._queue else ""
 
-    def record_now(self, happening: Happening, /) -> None:
+    def record_now(self, record: AuditRecord, /) -> None:
         """Write an event, behind all queued lines, before returning."""
         trouble = self.trouble()
         if trouble:
             raise NotRecordedError(trouble)
-        awaited = AwaitedLine(to_line(happening, self._new_id()))
+        awaited = AwaitedLine(to_line(record, self._new_id()))
         self._queue.put_awaited(awaited)
         self._wake.set()
         if not awaited.done.wait(_PATIENCE):
@@ -190,7 +190,7 @@ class LineSink:
         if not self._writer.is_running:
             self._target.close()
 
-    def _is_first(self, refusal: Happening) -> bool:
+    def _is_first(self, refusal: AuditRecord) -> bool:
         with self._gathering:
             return self._groups.take(refusal, time.monotonic())
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 from starlette.requests import Request
 
-from daypass.audit.event import Happening
+from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
 from daypass.operations.operation import Touches
@@ -86,7 +86,7 @@ class Site:
         """
         record = self.pipeline.record_first if fault is None else self.pipeline.record
         record(
-            Happening(
+            AuditRecord(
                 self.pipeline.now(),
                 request_id,
                 as_sent(request),

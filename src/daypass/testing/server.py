@@ -14,7 +14,7 @@ from typing import Any
 try:
     import uvicorn
 
-    from daypass.audit.event import Happening
+    from daypass.audit.event import AuditRecord
     from daypass.bootstrap import RootKey, Wanted, create_account
     from daypass.config import Config
     from daypass.http.connection import Connection
@@ -33,19 +33,19 @@ class Recorder:
     """Keep the audit events in memory, in order."""
 
     def __init__(self) -> None:
-        self.happenings: list[Happening] = []
+        self.audit_records: list[AuditRecord] = []
 
-    def __call__(self, happening: Happening, /) -> None:
+    def __call__(self, record: AuditRecord, /) -> None:
         """Keep an event."""
-        self.happenings.append(happening)
+        self.audit_records.append(record)
 
     def trouble(self) -> str:
         """Return an empty string: this sink does not fail."""
         return ""
 
-    def record_now(self, happening: Happening, /) -> None:
+    def record_now(self, record: AuditRecord, /) -> None:
         """Keep an event."""
-        self(happening)
+        self(record)
 
     def reopen(self) -> None:
         """Keep the events."""
