@@ -25,7 +25,7 @@ from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
 from daypass.directory import records
-from daypass.directory.strangers import keep_strangers
+from daypass.directory.unresolved_principals import store_unresolved
 from daypass.mint.secret import Secret
 
 Progress = Callable[[int, int], None]
@@ -200,8 +200,8 @@ class Carrier:
         if thing.kind != "role" or "trust" not in thing.attributes:
             return ""
         trust = thing.attributes["trust"]
-        if thing.strangers:
-            trust = keep_strangers(self.api.world.writer, trust, thing.strangers)
+        if thing.unresolved:
+            trust = store_unresolved(self.api.world.writer, trust, thing.unresolved)
         return document_text(trust)
 
 

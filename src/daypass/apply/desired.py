@@ -158,7 +158,7 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
     given = dict(located.given)
     if given.pop("requireMfa", False):
         given["policies"] = [*given.get("policies", ()), require_mfa_arn(account)]
-    strangers = frozenset(given.pop("strangers", ()))
+    unresolved = frozenset(given.pop("strangers", ()))
     if "policies" in given:
         given["policies"] = {_arn(account, text, elsewhere.policies): None for text in given["policies"]}
     if "boundary" in given:
@@ -178,7 +178,7 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
         given["accessKeys"] = {
             key_id: _key(key.given, elsewhere.secrets) for key_id, key in given["accessKeys"].items()
         }
-    return Thing(account, kind, name, given, place=located.place, places=located.places, strangers=strangers)
+    return Thing(account, kind, name, given, place=located.place, places=located.places, unresolved=unresolved)
 
 
 def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:

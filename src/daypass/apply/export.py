@@ -81,8 +81,8 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
         fields[name] = sorted(value) if name in {"policies", "groups", "clientIds"} else _written(rule, value)
     _fold_mfa(thing, fields, set(hidden))
     _shorten(thing, fields)
-    if thing.strangers:
-        fields["strangers"] = sorted(thing.strangers)
+    if thing.unresolved:
+        fields["strangers"] = sorted(thing.unresolved)
     return fields
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from daypass.apply.state import Thing
 from daypass.arn import Arn
-from daypass.directory.strangers import principals_of
+from daypass.directory.unresolved_principals import principals_of
 
 NOBODY: Mapping[str, Any] = {
     "Version": "2012-10-17",
@@ -46,7 +46,7 @@ def ordered(roles: Iterable[Thing]) -> list[tuple[Thing, bool]]:
 def _needs(role: Thing, waiting: Mapping[str, Thing], names: Mapping[str, str]) -> set[str]:
     found = set()
     for kind, text in principals_of(role.value("trust")):
-        if kind != "AWS" or text in role.strangers:
+        if kind != "AWS" or text in role.unresolved:
             continue
         if text in waiting:
             found.add(text)

@@ -158,7 +158,7 @@ def _differences(wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Differen
             kept += left
             continue
         before, after = found.value(name), _wanted_value(name, wanted, found, rule)
-        if _is_same(before, after) and not (name == "trust" and wanted.strangers != found.strangers):
+        if _is_same(before, after) and not (name == "trust" and wanted.unresolved != found.unresolved):
             continue
         if attribute.fixed:
             raise Mistake(

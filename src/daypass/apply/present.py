@@ -22,7 +22,7 @@ from daypass.directory.principals import show_principals
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader
-from daypass.directory.strangers import strangers_in, unresolved_of
+from daypass.directory.unresolved_principals import unresolved_in, unresolved_of
 from daypass.mint.secret import Secret
 
 # Kind of entity -> its type in a store.
@@ -141,7 +141,7 @@ def _role(reader: Reader, role: Role) -> Thing:
         role.name,
         attributes,
         id=role.id,
-        strangers=strangers_in(reader, role.trust, role.foreign),
+        unresolved=unresolved_in(reader, role.trust, role.foreign),
         protected=role.service_linked,
     )
 

@@ -14,7 +14,7 @@ from daypass.apply.nodes import Mistake
 from daypass.apply.plan import Plan, Verb
 from daypass.apply.state import NOUNS, State, Thing
 from daypass.arn import Arn
-from daypass.directory.strangers import principals_of
+from daypass.directory.unresolved_principals import principals_of
 
 _TRUSTED: Mapping[str, tuple[str, ...]] = {"AWS": ("user", "role"), "Federated": ("oidc-provider", "saml-provider")}
 
@@ -71,5 +71,5 @@ def _broken(thing: Thing, known: _Known) -> Iterator[tuple[str, str]]:
     if boundary and known.is_missing(boundary, "policy"):
         yield "boundary", f"the policy {boundary} does not exist, and the file does not create it"
     for kind, text in sorted(principals_of(attributes.get("trust", {}))):
-        if text not in thing.strangers and known.is_missing(text, *_TRUSTED.get(kind, ())):
+        if text not in thing.unresolved and known.is_missing(text, *_TRUSTED.get(kind, ())):
             yield "trust", f"the trust policy names {text}, which does not exist, and the file does not create it"

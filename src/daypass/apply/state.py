@@ -153,7 +153,7 @@ class Thing:
     """One entity of an account; a unit has no account.
 
     `id` is its unique id, empty in a file. A `protected` entity cannot be deleted. `attributes` contains the given
-    attributes; parts are mappings. `strangers` are unresolved principals: principals of the trust policy that do not
+    attributes; parts are mappings. `unresolved` are unresolved principals: principals of the trust policy that do not
     exist in this store.
     """
 
@@ -164,7 +164,7 @@ class Thing:
     id: str = ""
     place: Place = field(default_factory=Place)
     places: Mapping[str, Place] = field(default_factory=dict)
-    strangers: frozenset[str] = frozenset()
+    unresolved: frozenset[str] = frozenset()
     protected: bool = False
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from daypass.arn import assumed_role_arn
 from daypass.authorize.snapshot import SnapshotViews
-from daypass.directory.strangers import find_text, is_unresolved
+from daypass.directory.unresolved_principals import find_text, is_unresolved
 
 # As AWS:AIDA… in a reason, "AIDA…" in a statement; a single session of a role is AROA…:name.
 _UNIQUE_ID = re.compile(r'(?:(?<=AWS:)|(?<="))((?:AIDA|AROA)[A-Z0-9]{17,})(?::([\w+=,.@-]+))?(?![\w:])')

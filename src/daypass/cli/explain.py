@@ -22,7 +22,7 @@ from daypass.cli.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.directory.ring import load_ring
-from daypass.directory.strangers import unresolved_of
+from daypass.directory.unresolved_principals import unresolved_of
 from daypass.errors import Fault, InvalidAuthorizationMessage
 from daypass.operations.authorization_message import DenialNote, open_message
 from daypass.operations.sts.decode_authorization_message import show_note

@@ -35,7 +35,7 @@ class Origin(Entity, frozen=True, kw_only=True):
     account: str
 
 
-class Stranger(Entity, frozen=True, kw_only=True):
+class UnresolvedPrincipal(Entity, frozen=True, kw_only=True):
     """An unresolved principal of a trust policy.
 
     It does not exist in this store, and its id is never issued. `id` has the form of a unique id, is longer than any

@@ -15,7 +15,7 @@ from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
 from daypass.directory.store import Reader, charged_to, keeps_little
-from daypass.directory.strangers import trust_in_force
+from daypass.directory.unresolved_principals import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 

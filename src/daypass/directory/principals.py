@@ -23,7 +23,7 @@ from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
 from daypass.directory.store import Reader
-from daypass.directory.strangers import show_strangers, unresolved_id
+from daypass.directory.unresolved_principals import show_unresolved, unresolved_id
 from daypass.errors import MalformedPolicyDocument
 
 _UNIQUE = ("AIDA", "AROA")
@@ -91,7 +91,7 @@ def show_principals(reader: Reader, document: str, foreign: Mapping[str, str]) -
 
     Unresolved principals and the ids in `foreign` are shown as their original strings.
     """
-    return show_strangers(reader, _rewrite(document, lambda text: foreign.get(text) or _to_arn(reader, text)))
+    return show_unresolved(reader, _rewrite(document, lambda text: foreign.get(text) or _to_arn(reader, text)))
 
 
 def _rewrite(document: str, translate: Callable[[str], str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
-from daypass.directory.apply_entities import Mark, Origin, Stranger
+from daypass.directory.apply_entities import Mark, Origin, UnresolvedPrincipal
 from daypass.directory.delegation_entities import DelegationRequest, Notice
 from daypass.directory.entities import (
     AccessKey,
@@ -162,13 +162,13 @@ KINDS: dict[type[Entity], Kind] = {
         sort=lambda origin: origin.origin,
         decoder=msgspec.json.Decoder(Origin),
     ),
-    Stranger: Kind(
+    UnresolvedPrincipal: Kind(
         name="stranger",
         account=lambda _: "",
-        key=lambda stranger: stranger.id,
-        unique_id=lambda stranger: stranger.id,
-        sort=lambda stranger: stranger.id,
-        decoder=msgspec.json.Decoder(Stranger),
+        key=lambda unresolved: unresolved.id,
+        unique_id=lambda unresolved: unresolved.id,
+        sort=lambda unresolved: unresolved.id,
+        decoder=msgspec.json.Decoder(UnresolvedPrincipal),
     ),
     OidcProvider: Kind(
         name="oidc_provider",

@@ -15,7 +15,7 @@ from daypass.apply.nodes import Mistake, Place
 from daypass.apply.order import NOBODY
 from daypass.apply.state import Key, Thing, document_text
 from daypass.arn import Arn, iam_arn, is_account_id
-from daypass.directory.strangers import principals_of
+from daypass.directory.unresolved_principals import principals_of
 from daypass.errors import Fault
 from daypass.importing.details import Details, objects_of, read_policy, text_of
 from daypass.importing.rewriting import Rewriting
@@ -265,8 +265,8 @@ def _role(role: Mapping[str, Any], carried: Carried) -> None:
     trust = _document(role.get("AssumeRolePolicyDocument"), carried, DocumentKind.TRUST)
     if trust is None:
         carried.lose(thing, "its trust policy is not valid in Daypass, so the role cannot be assumed")
-    strangers = frozenset() if trust is None else frozenset(_strangers(trust, carried))
-    for text in sorted(strangers):
+    unresolved = frozenset() if trust is None else frozenset(_unresolved(trust, carried))
+    for text in sorted(unresolved):
         carried.lose(thing, f"its trust policy names {text}, which does not exist here and never matches")
     attributes = {
         **_holder(role, "role", "RolePolicyList", carried),
@@ -278,10 +278,10 @@ def _role(role: Mapping[str, Any], carried: Carried) -> None:
         attributes["description"] = text_of(role, "Description")
     if isinstance(role.get("MaxSessionDuration"), int):
         attributes["maxSessionDuration"] = role["MaxSessionDuration"]
-    carried.put("role", name, attributes, strangers=strangers)
+    carried.put("role", name, attributes, unresolved=unresolved)
 
 
-def _strangers(trust: Mapping[str, Any], carried: Carried) -> Iterator[str]:
+def _unresolved(trust: Mapping[str, Any], carried: Carried) -> Iterator[str]:
     for kind, text in principals_of(trust):
         if text == "*":
             continue

@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 from daypass.directory import records
-from daypass.directory.apply_entities import Stranger
+from daypass.directory.apply_entities import UnresolvedPrincipal
 from daypass.directory.store import Reader, Writer
 
 _PREFIX = "AIDA0STRANGER0"
@@ -32,7 +32,7 @@ def principals_of(document: Mapping[str, Any]) -> set[tuple[str, str]]:
     return found
 
 
-def keep_strangers(writer: Writer, document: Mapping[str, Any], texts: AbstractSet[str]) -> dict[str, Any]:
+def store_unresolved(writer: Writer, document: Mapping[str, Any], texts: AbstractSet[str]) -> dict[str, Any]:
     """Return a trust policy with ids in place of these unresolved principals.
 
     The ids are stored.
@@ -67,8 +67,8 @@ def find_text(reader: Reader, stored: str) -> str | None:
 
     Returns None if there is no such principal.
     """
-    stranger = _find(reader, stored)
-    return None if stranger is None else stranger.text
+    unresolved = _find(reader, stored)
+    return None if unresolved is None else unresolved.text
 
 
 def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) -> str:
@@ -84,28 +84,28 @@ def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) ->
     texts = unresolved_of(foreign)
     for principal in _principals(decided, "Deny"):
         for stored in _listed(principal.get("AWS", ())):
-            stranger = _find(reader, stored)
+            unresolved = _find(reader, stored)
             if stored in texts:
                 _move(principal, "AWS", stored, "AWS", texts[stored])
-            elif stranger is not None:
-                _move(principal, "AWS", stored, stranger.type, stranger.text)
+            elif unresolved is not None:
+                _move(principal, "AWS", stored, unresolved.type, unresolved.text)
     return json.dumps(decided, ensure_ascii=False, separators=(",", ":"))
 
 
-def show_strangers(reader: Reader, document: str) -> str:
+def show_unresolved(reader: Reader, document: str) -> str:
     """Return a stored trust policy with the strings of unresolved principals."""
     if _PREFIX not in document:
         return document
     shown: dict[str, Any] = json.loads(document)
     for principal in _principals(shown):
         for text in _listed(principal.get("AWS", ())):
-            stranger = _find(reader, text)
-            if stranger is not None:
-                _move(principal, "AWS", text, stranger.type, stranger.text)
+            unresolved = _find(reader, text)
+            if unresolved is not None:
+                _move(principal, "AWS", text, unresolved.type, unresolved.text)
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
 
-def strangers_in(reader: Reader, document: str, foreign: Mapping[str, str]) -> frozenset[str]:
+def unresolved_in(reader: Reader, document: str, foreign: Mapping[str, str]) -> frozenset[str]:
     """Return the strings of the unresolved principals in a stored policy.
 
     `foreign` has the strings that the role stores.
@@ -118,14 +118,14 @@ def strangers_in(reader: Reader, document: str, foreign: Mapping[str, str]) -> f
 
 
 def _stored(writer: Writer, kind: Kind, text: str) -> str:
-    stranger = Stranger(id=unresolved_id(text, kind), type=kind, text=text)
-    if writer.find_by_id(stranger.id) is None:
-        records.insert(writer, stranger)
-    return stranger.id
+    unresolved = UnresolvedPrincipal(id=unresolved_id(text, kind), type=kind, text=text)
+    if writer.find_by_id(unresolved.id) is None:
+        records.insert(writer, unresolved)
+    return unresolved.id
 
 
-def _find(reader: Reader, text: str) -> Stranger | None:
-    return records.find_by_id(reader, Stranger, text) if is_unresolved(text) else None
+def _find(reader: Reader, text: str) -> UnresolvedPrincipal | None:
+    return records.find_by_id(reader, UnresolvedPrincipal, text) if is_unresolved(text) else None
 
 
 def _principals(document: Mapping[str, Any], effect: str = "") -> Iterator[dict[str, Any]]:
