@@ -26,14 +26,14 @@ class Webhook:
     """A partner's webhook, and the notices that came."""
 
     url: str
-    notices: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
+    notifications: "queue.Queue[dict[str, Any]]" = field(default_factory=queue.Queue)
 
     def wait_for(self, state: str) -> dict[str, Any]:
         """Return the notice of a state, once it comes."""
         while True:
-            notice = self.notices.get(timeout=_PATIENCE)
-            if notice["State"] == state:
-                return notice
+            notification = self.notifications.get(timeout=_PATIENCE)
+            if notification["State"] == state:
+                return notification
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def listening(authority: Authority, folder: Path) -> Iterator[Webhook]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            hook.notices.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            hook.notifications.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
 

@@ -36,13 +36,13 @@ from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.trust_store import create_context
 from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
-from daypass.http.courier import Courier
 from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter
 from daypass.http.metrics_port import serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
+from daypass.http.webhook_sender import WebhookSender
 from daypass.http.work_shares import WorkShares
 from daypass.mint.keyring import SealingRing, first_ring
 from daypass.operations.operation import Touches
@@ -310,7 +310,9 @@ def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = N
     )
     rings = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
     upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
-    courier = Courier(there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config))
+    webhook_sender = WebhookSender(
+        there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config)
+    )
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
     cold = SecondFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(shares, writers)
     peers = PeerRule(config.trusted_proxies)
@@ -348,8 +350,8 @@ def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = N
             )
         ),
         shows_metrics=not config.metrics_port,
-        on_start=(*_metrics_of(config, meter), cache.start, upkeep.start, courier.start),
-        on_stop=(courier.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
+        on_start=(*_metrics_of(config, meter), cache.start, upkeep.start, webhook_sender.start),
+        on_stop=(webhook_sender.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
         on_hangup=(sink.reopen,),
     )
 

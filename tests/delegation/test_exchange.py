@@ -13,7 +13,7 @@ from tests.refusals import refused
 
 from daypass.directory import records
 from daypass.directory.delegation import find_request
-from daypass.directory.delegation_entities import Notice
+from daypass.directory.delegation_entities import Notification
 
 _USED = ("ExpiredTradeInTokenException", 400)
 
@@ -256,14 +256,16 @@ def test_a_notice_is_posted_until_it_is_taken(sides: Sides) -> None:
         bodies.add(sides.webhook.next().body)
         sides.server.clock.move(timedelta(seconds=10))
     assert len(bodies) == 1
-    _wait_for(sides, sides.webhook.url, lambda notices: not notices)
+    _wait_for(sides, sides.webhook.url, lambda notifications: not notifications)
 
 
 def test_a_notice_goes_to_no_private_address(sides: Sides) -> None:
     """An address that the operator did not allow is never contacted; the request still proceeds."""
     request = sides.request(NotificationChannel="https://10.0.0.1/hook")
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
-    _wait_for(sides, "https://10.0.0.1/hook", lambda notices: bool(notices) and notices[0].attempts >= 1)
+    _wait_for(
+        sides, "https://10.0.0.1/hook", lambda notifications: bool(notifications) and notifications[0].attempts >= 1
+    )
 
 
 def test_what_waits_lies_encrypted(sides: Sides) -> None:
@@ -282,13 +284,13 @@ def test_what_waits_lies_encrypted(sides: Sides) -> None:
     assert "DPt1" not in repr(stored)
 
 
-def _wait_for(sides: Sides, url: str, is_there: Callable[[list[Notice]], bool]) -> None:
+def _wait_for(sides: Sides, url: str, is_there: Callable[[list[Notification]], bool]) -> None:
     pause = threading.Event()  # never set; the sender works in a thread of its own, and gets ten seconds
     for _ in range(200):
         with sides.server.there.store.read() as reader:
-            waiting = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=100)]
-        notices = [notice for notice in waiting if notice.url == url]
-        if is_there(notices):
+            waiting = [records.to_entity(Notification, record) for record in reader.page("notice", "", limit=100)]
+        notifications = [notification for notification in waiting if notification.url == url]
+        if is_there(notifications):
             return
         pause.wait(0.05)
-    raise AssertionError(notices)
+    raise AssertionError(notifications)

@@ -18,10 +18,10 @@ from tests.refusals import refused
 
 from daypass.config import Config
 from daypass.directory import records
-from daypass.directory.delegation import MOST_WAITING, enqueue_notification, find_request, new_notice
-from daypass.directory.delegation_entities import DelegationRequest, Notice
-from daypass.http.courier import Courier
+from daypass.directory.delegation import MOST_WAITING, enqueue_notification, find_request, new_notification
+from daypass.directory.delegation_entities import DelegationRequest, Notification
 from daypass.http.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
+from daypass.http.webhook_sender import WebhookSender
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.wiring import webhook_limits
@@ -93,16 +93,18 @@ def enqueue(server: RunningServer, request: DelegationRequest, ids: int) -> list
     with there.store.write() as writer:
         for number in range(ids):
             one = msgspec.structs.replace(request, id=f"{request.id}{number}")
-            notice = new_notice(one, b"{}", due=now, expires=now + 86_400, entropy=there.entropy, vault=there.vault)
-            taken.append(enqueue_notification(writer, one, notice))
+            notification = new_notification(
+                one, b"{}", due=now, expires=now + 86_400, entropy=there.entropy, vault=there.vault
+            )
+            taken.append(enqueue_notification(writer, one, notification))
     return taken
 
 
-def waiting_for(server: RunningServer, requestor: str) -> list[Notice]:
+def waiting_for(server: RunningServer, requestor: str) -> list[Notification]:
     """Return the waiting notifications of a requestor."""
     with server.there.store.read() as reader:
-        found = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=1_000)]
-    return [notice for notice in found if notice.requestor == requestor]
+        found = [records.to_entity(Notification, record) for record in reader.page("notice", "", limit=1_000)]
+    return [notification for notification in found if notification.requestor == requestor]
 
 
 def test_a_host_that_hangs_keeps_nobody_else_waiting() -> None:
@@ -153,7 +155,7 @@ def test_a_request_has_one_notification_in_the_queue(sides: Sides) -> None:
     for number in range(20):
         iam.update_delegation_request(DelegationRequestId=request, Notes=str(number))
     [pending] = waiting_for(sides.server, sides.partner.account)
-    assert [pending.id] != [notice.id for notice in first]
+    assert [pending.id] != [notification.id for notification in first]
     for number in range(20):
         iam.update_delegation_request(DelegationRequestId=request, Notes=str(number))
     iam.accept_delegation_request(DelegationRequestId=request)
@@ -187,14 +189,14 @@ def test_what_waits_for_one_partner_is_bounded(sides: Sides) -> None:
     assert "webhook" in words
     assert iam.get_delegation_request(DelegationRequestId=request)["DelegationRequest"]["State"] == "UNASSIGNED"
     with sides.server.there.store.write() as writer:
-        for notice in waiting_for(sides.server, sides.partner.account):
-            records.delete(writer, notice)
+        for notification in waiting_for(sides.server, sides.partner.account):
+            records.delete(writer, notification)
     iam.associate_delegation_request(DelegationRequestId=request)
     assert all(enqueue(sides.server, stored, MOST_WAITING - 1))
     with sides.server.there.store.write() as writer:
         own = [one for one in waiting_for(sides.server, sides.partner.account) if one.expires - one.due > 86_400]
-        for notice in own:
-            records.delete(writer, notice)
+        for notification in own:
+            records.delete(writer, notification)
     iam.reject_delegation_request(DelegationRequestId=request)
     assert iam.get_delegation_request(DelegationRequestId=request)["DelegationRequest"]["State"] == "REJECTED"
 
@@ -203,14 +205,16 @@ def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
     """Also if a minute, by which attempts are claimed, ends during one."""
     there = server.there
     couriers = [
-        Courier(there.store, there.vault, server.clock, public_url=server.url, limits=webhook_limits(server.config))
+        WebhookSender(
+            there.store, there.vault, server.clock, public_url=server.url, limits=webhook_limits(server.config)
+        )
         for _ in range(2)
     ]
-    notice = Notice(id="a" * 32, url="https://10.0.0.1/hook", sealed_body=b"", due=0, expires=1 << 40)
+    notification = Notification(id="a" * 32, url="https://10.0.0.1/hook", sealed_body=b"", due=0, expires=1 << 40)
     minute = int(server.clock.now().timestamp()) // 60 * 60
-    claims = [one._claim(notice, minute + second) for second in (59, 60) for one in couriers]
+    claims = [one._claim(notification, minute + second) for second in (59, 60) for one in couriers]
     assert claims == [True, False, False, False]
-    again = msgspec.structs.replace(notice, attempts=1)
+    again = msgspec.structs.replace(notification, attempts=1)
     assert [one._claim(again, minute + 61) for one in couriers] == [True, False]
 
 

@@ -26,7 +26,7 @@ from daypass.bootstrap import RootKey, Wanted, create_account
 from daypass.config import Config
 from daypass.directory import organization_changes as changes
 from daypass.directory import records
-from daypass.directory.delegation_entities import Notice
+from daypass.directory.delegation_entities import Notification
 from daypass.directory.entities import AccessKey, User
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.revocations import revoke_key
@@ -315,11 +315,11 @@ class Scene:
         tokens = []
         with self.there.store.write() as writer:
             for record in writer.page("notice", "", limit=100):
-                notice = records.to_entity(Notice, record)
-                message = json.loads(self.there.vault.decrypt(notice.sealed_body, bound_to=notice.bound_to))
+                notification = records.to_entity(Notification, record)
+                message = json.loads(self.there.vault.decrypt(notification.sealed_body, bound_to=notification.bound_to))
                 if message["DelegationRequestId"] == request and "ExchangeToken" in message:
                     tokens.append(message["ExchangeToken"])
-                records.delete(writer, notice)
+                records.delete(writer, notification)
         token: str = tokens[-1]
         return token
 

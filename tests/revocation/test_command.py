@@ -17,7 +17,7 @@ from tests.sts.test_assume_role import new_role
 
 from daypass.cli.main import cli
 from daypass.directory import records
-from daypass.directory.delegation_entities import Notice
+from daypass.directory.delegation_entities import Notification
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.server import RunningServer, running_server
 
@@ -89,7 +89,7 @@ class Delegation:
         self._iam.send_delegation_token(DelegationRequestId=self.id)
         there = self._server.there
         with there.store.read() as reader:
-            waiting = [records.to_entity(Notice, record) for record in reader.page("notice", "", limit=100)]
+            waiting = [records.to_entity(Notification, record) for record in reader.page("notice", "", limit=100)]
         messages = [json.loads(there.vault.decrypt(each.sealed_body, bound_to=each.bound_to)) for each in waiting]
         [token] = [
             each["ExchangeToken"]

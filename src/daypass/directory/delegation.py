@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.delegation_entities import OF_OWNER, OF_REQUESTOR, WAITING, DelegationRequest, Notice
+from daypass.directory.delegation_entities import OF_OWNER, OF_REQUESTOR, WAITING, DelegationRequest, Notification
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Link, Missing, Reader, Writer
 from daypass.ports import Entropy
@@ -85,11 +85,11 @@ def sweep_requests(writer: Writer, requestor: str, now: datetime) -> None:
             _unlink(writer, WAITING, request.requestor, request.id)
 
 
-def new_notice(
+def new_notification(
     request: DelegationRequest, body: bytes, *, due: int, expires: int, entropy: Entropy, vault: SecretBox
-) -> Notice:
+) -> Notification:
     """Return a notification for the queue."""
-    notice = Notice(
+    notification = Notification(
         id=entropy(16).hex(),
         url=request.channel,
         sealed_body=b"",
@@ -97,10 +97,10 @@ def new_notice(
         expires=expires,
         requestor=request.requestor,
     )
-    return msgspec.structs.replace(notice, sealed_body=vault.encrypt(body, bound_to=notice.bound_to))
+    return msgspec.structs.replace(notification, sealed_body=vault.encrypt(body, bound_to=notification.bound_to))
 
 
-def enqueue_notification(writer: Writer, request: DelegationRequest, notice: Notice) -> bool:
+def enqueue_notification(writer: Writer, request: DelegationRequest, notification: Notification) -> bool:
     """Put a notification into the queue.
 
     It replaces a waiting notification of the same request. Returns False, and stores no notification, if the queue of
@@ -112,16 +112,16 @@ def enqueue_notification(writer: Writer, request: DelegationRequest, notice: Not
         return False
     if before is not None:
         records.delete(writer, before)
-        later = max(notice.due, before.due)
-        notice = msgspec.structs.replace(notice, due=later, attempts=before.attempts)
-    records.insert(writer, notice)
-    writer.link(Link(WAITING, request.requestor, request.id, notice.id.encode()))
+        later = max(notification.due, before.due)
+        notification = msgspec.structs.replace(notification, due=later, attempts=before.attempts)
+    records.insert(writer, notification)
+    writer.link(Link(WAITING, request.requestor, request.id, notification.id.encode()))
     return True
 
 
-def _waiting(reader: Reader, request: DelegationRequest) -> Notice | None:
+def _waiting(reader: Reader, request: DelegationRequest) -> Notification | None:
     link = reader.find_link(WAITING, request.requestor, request.id)
-    return None if link is None else records.find(reader, Notice, "", link.body.decode())
+    return None if link is None else records.find(reader, Notification, "", link.body.decode())
 
 
 def _is_full(writer: Writer, requestor: str) -> bool:
@@ -132,22 +132,22 @@ def _is_full(writer: Writer, requestor: str) -> bool:
     links = writer.targets(WAITING, requestor)
     if len(links) < MOST_WAITING:
         return False
-    gone = [link for link in links if records.find(writer, Notice, "", link.body.decode()) is None]
+    gone = [link for link in links if records.find(writer, Notification, "", link.body.decode()) is None]
     for link in gone:
         writer.unlink(WAITING, requestor, link.target)
     return len(links) - len(gone) >= MOST_WAITING
 
 
-def due_notices(reader: Reader, *, now: int, after: str = "", limit: int) -> list[Notice]:
+def due_notifications(reader: Reader, *, now: int, after: str = "", limit: int) -> list[Notification]:
     """Return due notifications after the place `after`, the oldest first."""
-    page = reader.page(records.kind_name(Notice), "", after=after, limit=limit)
-    notices = [records.to_entity(Notice, record) for record in page]
-    return [notice for notice in notices if notice.due <= now]
+    page = reader.page(records.kind_name(Notification), "", after=after, limit=limit)
+    notifications = [records.to_entity(Notification, record) for record in page]
+    return [notification for notification in notifications if notification.due <= now]
 
 
-def place_of(notice: Notice) -> str:
+def place_of(notification: Notification) -> str:
     """Return the place of a notification in the queue."""
-    return records.to_record(notice).sort
+    return records.to_record(notification).sort
 
 
 def _workflow(requestor: str, workflow: str) -> str:

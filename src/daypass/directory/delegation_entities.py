@@ -162,7 +162,7 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
         return State.EXPIRED if now >= self.expires else State(self.stored_state)
 
 
-class Notice(Entity, frozen=True, kw_only=True):
+class Notification(Entity, frozen=True, kw_only=True):
     """A notification to a partner in the queue.
 
     Its body is encrypted at rest: it may contain an exchange token. `due` is the time of the next attempt and `expires`

@@ -12,7 +12,7 @@ import msgspec
 
 from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.apply_entities import Mark, Origin, UnresolvedPrincipal
-from daypass.directory.delegation_entities import DelegationRequest, Notice
+from daypass.directory.delegation_entities import DelegationRequest, Notification
 from daypass.directory.entities import (
     AccessKey,
     Account,
@@ -236,14 +236,14 @@ KINDS: dict[type[Entity], Kind] = {
         sort=lambda request: request.id,
         decoder=msgspec.json.Decoder(DelegationRequest),
     ),
-    Notice: Kind(
+    Notification: Kind(
         name="notice",
         account=lambda _: "",
-        key=lambda notice: notice.id,
+        key=lambda notification: notification.id,
         unique_id=lambda _: None,
         # The earliest due time comes first.
-        sort=lambda notice: f"{notice.due:012d}/{notice.id}",
-        decoder=msgspec.json.Decoder(Notice),
+        sort=lambda notification: f"{notification.due:012d}/{notification.id}",
+        decoder=msgspec.json.Decoder(Notification),
     ),
 }
 

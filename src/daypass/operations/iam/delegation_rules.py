@@ -136,7 +136,7 @@ def notify(request: DelegationRequest, world: World, *, token: str = "", ends: d
         "RejectionReason": request.rejection if state is State.REJECTED else "",
         "ExchangeToken": token,
     }
-    notice = delegation.new_notice(
+    notification = delegation.new_notification(
         request,
         msgspec.json.encode({name: value for name, value in message.items() if value}),
         due=int(world.now.timestamp()),
@@ -144,7 +144,7 @@ def notify(request: DelegationRequest, world: World, *, token: str = "", ends: d
         entropy=world.entropy,
         vault=world.vault,
     )
-    if not delegation.enqueue_notification(world.writer, request, notice) and state is not State.REJECTED:
+    if not delegation.enqueue_notification(world.writer, request, notification) and state is not State.REJECTED:
         raise LimitExceeded(
             f"Cannot exceed quota for NotificationsPerRequestor: {delegation.MOST_WAITING}. The partner's webhook does "
             "not take its notifications; try again later, or ask the partner."

@@ -22,8 +22,8 @@ from yarl import URL
 
 from daypass.background import Background
 from daypass.directory import records
-from daypass.directory.delegation import due_notices, place_of
-from daypass.directory.delegation_entities import Notice
+from daypass.directory.delegation import due_notifications, place_of
+from daypass.directory.delegation_entities import Notification
 from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_token_rings
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Missing, Reader, Store, StoreUnavailable
@@ -49,7 +49,7 @@ _SIGNED_SECONDS = 300
 Attempt: TypeAlias = "asyncio.Task[None]"
 
 
-class Courier(Background):
+class WebhookSender(Background):
     """Sends notifications from its own thread.
 
     A notification that is not delivered when the thread stops stays in the queue.
@@ -89,58 +89,58 @@ class Courier(Background):
                 due = self._look(reader)
         except StoreUnavailable:
             return  # The next check retries it.
-        for notice in due:
-            if self._lanes.take(notice.id, _lane(notice), now=self._now()):
-                attempt = under_way[notice.id] = asyncio.create_task(self._attempt(notice))
-                attempt.add_done_callback(_forget(under_way, notice.id))
+        for notification in due:
+            if self._lanes.take(notification.id, _lane(notification), now=self._now()):
+                attempt = under_way[notification.id] = asyncio.create_task(self._attempt(notification))
+                attempt.add_done_callback(_forget(under_way, notification.id))
 
-    def _look(self, reader: Reader) -> list[Notice]:
+    def _look(self, reader: Reader) -> list[Notification]:
         """Return the due notifications, from the end of the last check on.
 
         The check restarts at the beginning after it has reached the end. A notification that waits for a lane stays
         due. If each check started at the beginning, the notifications of one account could hide those of all others.
         """
-        found: list[Notice] = []
+        found: list[Notification] = []
         begun, now = self._place, self._now()
         while len(found) < _MOST_READ:
-            page = due_notices(reader, now=now, after=self._place, limit=_READ)
+            page = due_notifications(reader, now=now, after=self._place, limit=_READ)
             found += page
             self._place = place_of(page[-1]) if len(page) == _READ else ""
             if not self._place:
                 break
         if begun and not self._place:
-            found += due_notices(reader, now=now, limit=_READ)
+            found += due_notifications(reader, now=now, limit=_READ)
         return found
 
-    async def _attempt(self, notice: Notice) -> None:
+    async def _attempt(self, notification: Notification) -> None:
         failed: bool | None = True
         try:
-            failed = await self._deliver(notice)
+            failed = await self._deliver(notification)
         except StoreUnavailable as away:
             failed = None
-            structlog.get_logger().warning("notification not sent", notice=notice.id, reason=away.detail)
+            structlog.get_logger().warning("notification not sent", notice=notification.id, reason=away.detail)
         finally:
-            self._lanes.give_back(notice.id, failed=failed, now=self._now())
+            self._lanes.give_back(notification.id, failed=failed, now=self._now())
 
-    async def _deliver(self, notice: Notice) -> bool | None:
+    async def _deliver(self, notification: Notification) -> bool | None:
         """Post a notification. Return whether that failed.
 
         Returns None if this server did not post it.
         """
         now = self._now()
-        if now >= notice.expires:
-            self._finish(notice)
+        if now >= notification.expires:
+            self._finish(notification)
             return None
-        if not self._claim(notice, now):
+        if not self._claim(notification, now):
             return None
-        reason = await self._post(notice)
+        reason = await self._post(notification)
         if reason is None:
-            self._finish(notice)
+            self._finish(notification)
         else:
-            self._postpone(notice, reason)
+            self._postpone(notification, reason)
         return reason is not None
 
-    def _claim(self, notice: Notice, now: int) -> bool:
+    def _claim(self, notification: Notification, now: int) -> bool:
         """Claim an attempt for this minute and the next.
 
         While the attempt runs, no other server starts it.
@@ -148,15 +148,19 @@ class Courier(Background):
         until = self._clock.now() + timedelta(seconds=3 * _CLAIM_SECONDS)
         minute = now // _CLAIM_SECONDS
         return all(
-            self._store.claim(f"notice:{notice.id}:{notice.attempts}:{claimed}", until=until)
+            self._store.claim(f"notice:{notification.id}:{notification.attempts}:{claimed}", until=until)
             for claimed in (minute, minute + 1)
         )
 
-    async def _post(self, notice: Notice) -> str | None:
+    async def _post(self, notification: Notification) -> str | None:
         """Post a notification once. Return the reason of a failure, or None."""
-        url = URL(notice.url, encoded=True)
-        body = self._vault.decrypt(notice.sealed_body, bound_to=notice.bound_to)
-        headers = {"Content-Type": "application/json", "User-Agent": "daypass", SIGNATURE: self._sign(notice, body)}
+        url = URL(notification.url, encoded=True)
+        body = self._vault.decrypt(notification.sealed_body, bound_to=notification.bound_to)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "daypass",
+            SIGNATURE: self._sign(notification, body),
+        }
         try:
             async with (
                 asyncio.timeout(_POST_SECONDS),
@@ -169,17 +173,17 @@ class Courier(Background):
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             return _reason(fault)
 
-    def _sign(self, notice: Notice, body: bytes) -> str:
+    def _sign(self, notification: Notification, body: bytes) -> str:
         """Return a token with the audience, the time and the hash of the body."""
         now = self._now()
         with self._store.read() as reader:
             rings = load_token_rings(reader, NOTIFICATIONS, self._vault)
         claims = {
             "iss": issuer_url(self._public_url, NOTIFICATIONS),
-            "aud": notice.url,
+            "aud": notification.url,
             "iat": now,
             "exp": now + _SIGNED_SECONDS,
-            "jti": notice.id,
+            "jti": notification.id,
             "body_sha256": hashlib.sha256(body).hexdigest(),
         }
         return rings.sign(Algorithm.ES384, claims, now=now)
@@ -200,17 +204,17 @@ class Courier(Background):
             raise AddressRefused("a literal address that is not allowed")
         return socket.socket(family, kind, protocol)
 
-    def _finish(self, notice: Notice) -> None:
+    def _finish(self, notification: Notification) -> None:
         with self._store.write() as writer:
             try:
-                records.delete(writer, notice)
+                records.delete(writer, notification)
             except Missing:
                 return  # Another server has deleted it already.
 
-    def _postpone(self, notice: Notice, reason: str) -> None:
-        pause = min(2**notice.attempts, LONGEST_PAUSE)
-        later = msgspec.structs.replace(notice, attempts=notice.attempts + 1, due=self._now() + pause)
-        structlog.get_logger().warning("notification failed", notice=notice.id, reason=reason, again_in=pause)
+    def _postpone(self, notification: Notification, reason: str) -> None:
+        pause = min(2**notification.attempts, LONGEST_PAUSE)
+        later = msgspec.structs.replace(notification, attempts=notification.attempts + 1, due=self._now() + pause)
+        structlog.get_logger().warning("notification failed", notice=notification.id, reason=reason, again_in=pause)
         with self._store.write() as writer:
             try:
                 records.replace(writer, later)
@@ -221,16 +225,16 @@ class Courier(Background):
         return int(self._clock.now().timestamp())
 
 
-def _forget(under_way: dict[str, Attempt], notice_id: str) -> Callable[[Attempt], None]:
+def _forget(under_way: dict[str, Attempt], notification_id: str) -> Callable[[Attempt], None]:
     def forget(_: Attempt) -> None:
-        under_way.pop(notice_id, None)
+        under_way.pop(notification_id, None)
 
     return forget
 
 
-def _lane(notice: Notice) -> Lane:
-    host = (URL(notice.url, encoded=True).host or "").lower()
-    return notice.requestor or host, host
+def _lane(notification: Notification) -> Lane:
+    host = (URL(notification.url, encoded=True).host or "").lower()
+    return notification.requestor or host, host
 
 
 def _reason(fault: Exception) -> str:
