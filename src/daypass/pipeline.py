@@ -49,7 +49,7 @@ from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.render import render
 
 
-class Face(Protocol):
+class StoreView(Protocol):
     """The store as one thread may use it.
 
     The view of the event loop raises WouldBlock; the view of a worker thread waits.
@@ -116,31 +116,31 @@ class Pipeline:
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
 
-    def answer(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+    def answer(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to any request.
 
         Raises only WouldBlock and KeysNeeded, before the request has any effect. After KeysNeeded, the edge fetches the
         keys and calls `answer_at_last`.
         """
-        return self._answer(request, request_id, face, (WouldBlock, KeysNeeded))
+        return self._answer(request, request_id, store_view, (WouldBlock, KeysNeeded))
 
-    def answer_at_last(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+    def answer_at_last(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to a request after its keys were fetched.
 
         The request is refused if keys are still missing.
         """
-        return self._answer(request, request_id, face, (WouldBlock,))
+        return self._answer(request, request_id, store_view, (WouldBlock,))
 
     def _answer(
-        self, request: HttpRequest, request_id: str, face: Face, passed_on: tuple[type[Exception], ...]
+        self, request: HttpRequest, request_id: str, store_view: StoreView, passed_on: tuple[type[Exception], ...]
     ) -> HttpResponse:
         now, trail = self.now(), Trail()
         try:
-            response = self._walk(request, request_id, face, now, trail)
+            response = self._walk(request, request_id, store_view, now, trail)
         except passed_on:
             raise
         except Fault as fault:
-            trail.fault = _without_frames(_held_back(fault, request, face, trail))
+            trail.fault = _without_frames(_held_back(fault, request, store_view, trail))
             response = refuse(trail.fault, request, request_id, trail.call)
         except Exception as bug:  # noqa: BLE001 - the response to a bug has a request id, never a traceback
             self.report_bug(request_id, bug)
@@ -165,19 +165,21 @@ class Pipeline:
             self.required_log.record(record)
             self.required_log.count(record)
 
-    def _walk(self, request: HttpRequest, request_id: str, face: Face, now: datetime, trail: Trail) -> HttpResponse:
+    def _walk(
+        self, request: HttpRequest, request_id: str, store_view: StoreView, now: datetime, trail: Trail
+    ) -> HttpResponse:
         # 1. decode. A repeated request skips decoding and parsing (stages 1 and 4), and no other stage.
         known = self.readings.find(request)
         call = trail.call = decode(request, self.catalog) if known is None else known.call
         operation = self.registry.find(call.service, call.action) if known is None else known.operation
         # 2. authenticate
-        signer = trail.signer = self._authenticate(operation, request, call, face, now, trail)
+        signer = trail.signer = self._authenticate(operation, request, call, store_view, now, trail)
         # 3. check session limits
         if signer is not None:
             admit(signer, call.service, call.action, regions=self.regions)
         else:
             trail.is_counted = True
-            if not face.admits(request.peer):
+            if not store_view.admits(request.peer):
                 raise Throttling("Rate exceeded")
         # 4. parse
         if known is None:
@@ -192,10 +194,10 @@ class Pipeline:
         touches = operation.touches(asked)
         required = None if self.required_log is None or is_read_only(operation, touches) else self.required_log
         if required is not None:
-            face.wait()
+            store_view.wait()
             required.require()
         account = signer.caller.account if signer else ""
-        with face.open(touches, now, region, account) as world:
+        with store_view.open(touches, now, region, account) as world:
             trail.caller = signer.caller if signer else None
             # 5. verify identity
             caller = trail.caller = operation.prove(asked, trail.caller, world)
@@ -216,7 +218,7 @@ class Pipeline:
         operation: AnyOperation,
         request: HttpRequest,
         call: Call,
-        face: Face,
+        store_view: StoreView,
         now: datetime,
         trail: Trail,
     ) -> Signer | None:
@@ -224,7 +226,7 @@ class Pipeline:
             return None
         unverified = find_signature(request, form_params=call.params)
         trail.access_key_id = unverified.access_key_id
-        lookup = Lookup(face.views, self.keychain, face.ring, self.is_region, now)
+        lookup = Lookup(store_view.views, self.keychain, store_view.ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
     def _audit_record(self, request: HttpRequest, request_id: str, now: datetime, trail: Trail) -> AuditRecord:
@@ -243,7 +245,7 @@ class Pipeline:
         )
 
 
-def _held_back(fault: Fault, request: HttpRequest, face: Face, trail: Trail) -> Fault:
+def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trail: Trail) -> Fault:
     """Return the fault, or Throttling if the peer failed too often.
 
     A signature is known to be valid only after the check. Only failures are counted, so valid calls from the same
@@ -251,7 +253,7 @@ def _held_back(fault: Fault, request: HttpRequest, face: Face, trail: Trail) -> 
     """
     if trail.signer is not None or trail.is_counted or fault.blame is not Blame.SENDER:
         return fault
-    if face.admits_failure(request.peer):
+    if store_view.admits_failure(request.peer):
         return fault
     throttling = Throttling("Rate exceeded", detail=f"throttled: {fault.code}")
     throttling.names_known_key, throttling.key_account = fault.names_known_key, fault.key_account

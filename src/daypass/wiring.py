@@ -148,7 +148,7 @@ class _Open:
         """Do not close anything: only the cache was used."""
 
 
-class StoreFace:
+class NonBlockingView:
     """The store as the event loop uses it: a cache miss raises WouldBlock.
 
     Every request comes here first, so unsigned calls are counted here. A call with an invalid signature is counted on
@@ -157,7 +157,7 @@ class StoreFace:
 
     def __init__(
         self,
-        there: OpenedStore,
+        opened: OpenedStore,
         views: Views,
         keychain: Keychain,
         settings: ServiceSettings,
@@ -165,7 +165,7 @@ class StoreFace:
         admits: Callable[[str], bool],
     ) -> None:
         self.views = views
-        self._there = there
+        self._opened = opened
         self._keychain = keychain
         self._settings = settings
         self._issuer_keys = issuer_keys
@@ -181,7 +181,7 @@ class StoreFace:
 
     def ring(self) -> SealingRing:
         """Return the sealing keys from the cache."""
-        return self.views.get(load_ring, self._there.vault)
+        return self.views.get(load_ring, self._opened.vault)
 
     def wait(self) -> None:
         """Raise WouldBlock: only a worker thread may wait."""
@@ -210,14 +210,14 @@ class StoreFace:
         raise WouldBlock
 
     def _world(self, now: datetime, region: str, transaction: Reader | Writer | None) -> World:
-        there = self._there
+        opened = self._opened
         return World(
             now,
             region,
             self.views,
             self.ring,
-            there.entropy,
-            there.vault,
+            opened.entropy,
+            opened.vault,
             self._keychain,
             self._settings,
             self.apart,
@@ -228,7 +228,7 @@ class StoreFace:
         )
 
 
-class WaitingFace(StoreFace):
+class BlockingView(NonBlockingView):
     """The store as a worker thread uses it: it waits for the database."""
 
     _shares = _writers = WorkShares(of_one=sys.maxsize, of_all=sys.maxsize)
@@ -250,28 +250,28 @@ class WaitingFace(StoreFace):
         if touches in {Touches.CACHE, Touches.WAITS}:
             yield self._world(now, region, None)
         elif touches is Touches.READS:
-            with self._there.store.read() as reader:
+            with self._opened.store.read() as reader:
                 yield self._world(now, region, reader)
         else:
             # The store has one writer at a time. Calls that wait for their turn occupy threads, so one account may not
             # use all of them.
-            with self._writers.take(account), self._there.store.write() as writer:
+            with self._writers.take(account), self._opened.store.write() as writer:
                 yield self._world(now, region, writer)
 
     def apart(self) -> AbstractContextManager[Writer]:
         """Open a transaction beside the request's own."""
-        return self._there.store.write()
+        return self._opened.store.write()
 
     def snapshot(self) -> AbstractContextManager[Reader]:
         """Open a snapshot beside the request's own."""
-        return self._there.store.read()
+        return self._opened.store.read()
 
     def heavy_work(self, account: str) -> AbstractContextManager[None]:
         """Take a share of the threads for the account."""
         return self._shares.take(account)
 
 
-class SecondFace(WaitingFace):
+class CountedBlockingView(BlockingView):
     """The store as a worker thread uses it after the event loop tried."""
 
     def admits(self, peer: str) -> bool:  # noqa: ARG002 - required by the Protocol
@@ -279,19 +279,19 @@ class SecondFace(WaitingFace):
         return True
 
 
-def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = None) -> App:
+def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = None) -> App:
     """Return the application of one server process.
 
     It closes the store when it stops.
     """
-    cache = Cache(there.store, max_entries=config.cache_entries)
+    cache = Cache(opened.store, max_entries=config.cache_entries)
     meter = Meter()
     sink = sink or _open_audit(config, meter)
-    keychain = Keychain(there.vault)
+    keychain = Keychain(opened.vault)
     settings = ServiceSettings(
         public_url=config.url, regions=config.regions, quotas=config.quotas, saml=saml_rules(config)
     )
-    issuer_keys = make_issuer_keys(config, there.clock)
+    issuer_keys = make_issuer_keys(config, opened.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
     shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
     writers = WorkShares(of_one=_WRITERS_OF_ONE, of_all=sys.maxsize)
@@ -302,32 +302,34 @@ def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = N
         keychain=keychain,
         is_region=_region_rule(config),
         home_region=HOME_REGION,
-        now=there.clock.now,
+        now=opened.clock.now,
         record=_recorder(sink, meter, uses),
         report_bug=_report_bug,
         regions=config.regions,
         required_log=RequiredLog(sink, _counter(meter, uses)) if config.audit_log_required else None,
     )
-    rings = KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=config.rotate_keys_days)
-    upkeep = Upkeep(rings.tend, lambda: uses.flush(there.store))
+    rings = KeyUpkeep(opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days)
+    upkeep = Upkeep(rings.tend, lambda: uses.flush(opened.store))
     webhook_sender = WebhookSender(
-        there.store, there.vault, there.clock, public_url=config.url, limits=webhook_limits(config)
+        opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
-    cold = SecondFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(shares, writers)
+    blocking = CountedBlockingView(opened, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(
+        shares, writers
+    )
     peers = PeerRule(config.trusted_proxies)
     return App(
         pipeline=pipeline,
-        hot=StoreFace(there, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
-        cold=cold,
-        cold_first=WaitingFace(there, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(
+        nonblocking=NonBlockingView(opened, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
+        blocking=blocking,
+        blocking_first=BlockingView(opened, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(
             shares, writers
         ),
         issuer_keys=issuer_keys,
         peers=peers,
         meter=meter,
         workers=workers,
-        is_ready=lambda: _is_ready(there.store),
+        is_ready=lambda: _is_ready(opened.store),
         connections=ConnectionLimits(
             config.connections_per_peer,
             most=most_connections(),
@@ -337,7 +339,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = N
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
         portal=build_portal(
             Portal(
-                site=Site(pipeline, cold, settings),
+                site=Site(pipeline, blocking, settings),
                 clients=oidc_clients(config),
                 fetcher=Fetcher(fetch_limits(config)),
                 issuer_keys=issuer_keys,
@@ -351,7 +353,7 @@ def build_app(config: Config, there: OpenedStore, *, sink: ServerSink | None = N
         ),
         shows_metrics=not config.metrics_port,
         on_start=(*_metrics_of(config, meter), cache.start, upkeep.start, webhook_sender.start),
-        on_stop=(webhook_sender.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, there.store.close),
+        on_stop=(webhook_sender.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, opened.store.close),
         on_hangup=(sink.reopen,),
     )
 

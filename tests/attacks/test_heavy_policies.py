@@ -25,7 +25,7 @@ from daypass.policy.decision import TOO_MUCH_WORK
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import Recorder, RunningServer, running_server
 from daypass.wire.http import HttpRequest, HttpResponse
-from daypass.wiring import WaitingFace, build_app
+from daypass.wiring import BlockingView, build_app
 
 SLOW = document(allow("*", [f"arn:aws:s3:::*a?{one}" for one in range(4_800)]))
 
@@ -219,10 +219,10 @@ def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer,
         )
         request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
         with pytest.raises(WouldBlock):
-            app.pipeline.answer(request, "id", app.hot)
-        face = app.cold
-        assert isinstance(face, WaitingFace)
-        return app.pipeline.answer(request, "id", face.sharing(none_left, many))
+            app.pipeline.answer(request, "id", app.nonblocking)
+        store_view = app.blocking
+        assert isinstance(store_view, BlockingView)
+        return app.pipeline.answer(request, "id", store_view.sharing(none_left, many))
 
     large = answer("a" * 1_024, ASSUME["RoleArn"])
     assert (large.status, b"Throttling" in large.body) == (400, True)
@@ -239,18 +239,18 @@ def test_one_account_cannot_wait_for_its_turn_to_write_on_every_thread(
     Other accounts can write meanwhile.
     """
     app = build_app(daypass_server.config, daypass_server.there, sink=Recorder())
-    face, many = app.cold, WorkShares(of_one=99, of_all=99)
-    assert isinstance(face, WaitingFace)
+    store_view, many = app.blocking, WorkShares(of_one=99, of_all=99)
+    assert isinstance(store_view, BlockingView)
     writers = WorkShares(of_one=1, of_all=99)
     create = {"Action": "CreateUser", "Version": "2010-05-08", "UserName": "one-more"}
     body, headers = signed(daypass_server, create, service="iam")
     named = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
     request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
     with writers.take("123456789012"):
-        put_off = app.pipeline.answer(request, "id", face.sharing(many, writers))
+        put_off = app.pipeline.answer(request, "id", store_view.sharing(many, writers))
         assert (put_off.status, b"Throttling" in put_off.body) == (400, True)
         client("iam", daypass_server.new_account()).create_user(UserName="another")
-    assert app.pipeline.answer(request, "id", face).status == 200
+    assert app.pipeline.answer(request, "id", store_view).status == 200
 
 
 def test_one_account_has_a_share_of_the_workers() -> None:

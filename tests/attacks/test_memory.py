@@ -64,7 +64,7 @@ def test_a_refused_request_is_not_kept(daypass_server: RunningServer) -> None:
         before = sum(isinstance(each, HttpRequest) for each in gc.get_objects())
         for _ in range(5):
             request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
-            assert app.pipeline.answer(request, "id", app.cold).status == 403
+            assert app.pipeline.answer(request, "id", app.blocking).status == 403
         del request
         sink.audit_records.clear()
         assert sum(isinstance(each, HttpRequest) for each in gc.get_objects()) == before

@@ -30,7 +30,7 @@ from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.http import HttpRequest
-from daypass.wiring import WaitingFace, oidc_clients
+from daypass.wiring import BlockingView, oidc_clients
 
 NOT_BEGUN = "was already used, or was started in another browser"
 
@@ -323,7 +323,7 @@ def test_google_needs_no_provider_in_the_account() -> None:
             _trusting_google(client_factory(server)("iam"), name, audience)
         there = server.there
         settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
-        face = WaitingFace(
+        store_view = BlockingView(
             there, Cache(there.store).loading, Keychain(there.vault), settings, GooglesKeys(key), lambda _: True
         )
         now = int(server.clock.now().timestamp())
@@ -331,7 +331,7 @@ def test_google_needs_no_provider_in_the_account() -> None:
         claims |= {"email": "alice@example.org", "email_verified": True, "hd": "example.org"}
         token = compact({"alg": "RS256", "kid": "k"}, claims, key)
         request = HttpRequest("GET", b"/", b"", (), b"", "127.0.0.1", secure=True)
-        with face.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
+        with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
             around = Surroundings(world.now, request, "us-east-1")
             found = offer_roles(read_token(token), "alice@example.org", around, world)
     assert _names(found) == ["ours"]

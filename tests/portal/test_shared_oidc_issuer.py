@@ -28,7 +28,7 @@ from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.http import HttpRequest
-from daypass.wiring import WaitingFace
+from daypass.wiring import BlockingView
 
 VICTIM, LOW = "500000000000", "000000000001"
 ISSUER, CLIENT = "https://login.example.org", "the-portal"
@@ -87,8 +87,8 @@ def a_world(server: RunningServer, keys: Keys) -> Iterator[World]:
     """Open the request context of a portal step."""
     settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
     views = Cache(server.there.store).loading
-    face = WaitingFace(server.there, views, Keychain(server.there.vault), settings, keys, lambda _: True)
-    with face.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
+    store_view = BlockingView(server.there, views, Keychain(server.there.vault), settings, keys, lambda _: True)
+    with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
         yield world
 
 

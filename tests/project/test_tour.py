@@ -101,10 +101,10 @@ def _named() -> set[str]:
 def test_the_tour_names_every_file_on_the_way(tmp_path: Path) -> None:
     """A reader who follows the tour sees each file of a request with warm caches."""
     audit_log = tmp_path / "audit.jsonl"
-    cold, warm = _entered(audit_log)
+    blocking, warm = _entered(audit_log)
     assert json.loads(audit_log.read_text())["eventName"] == "AssumeRole"
     assert {"pipeline.py", "http/connection.py", "policy/evaluate.py", "audit/event.py"} <= warm
-    assert len(cold) > len(warm)
+    assert len(blocking) > len(warm)
     assert sorted(warm - _named() - set(_EXCEPTIONS)) == []
     assert set(_EXCEPTIONS) <= warm, "remove exceptions that are not on the way"
 

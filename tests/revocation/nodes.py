@@ -41,7 +41,7 @@ from daypass.testing.clock import MovableClock
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
 from daypass.wire.http import HttpRequest
-from daypass.wiring import HOME_REGION, Keys, OpenedStore, WaitingFace, make_issuer_keys, open_everything
+from daypass.wiring import HOME_REGION, BlockingView, Keys, OpenedStore, make_issuer_keys, open_everything
 
 CUSTOMER, PARTNER, MEMBER = "111122223333", "444455556666", "777788889999"
 ROLES = ("one", "two")
@@ -83,7 +83,7 @@ class Node:
         config = Config(host="127.0.0.1", port=7878)
         keychain, settings = Keychain(there.vault), ServiceSettings(public_url="https://sts.example.org")
         issuers = make_issuer_keys(config, there.clock)
-        self._face = WaitingFace(there, self._cache.loading, keychain, settings, issuers, lambda _: True)
+        self._face = BlockingView(there, self._cache.loading, keychain, settings, issuers, lambda _: True)
         self._last: AuditRecord | None = None
         self._pipeline = Pipeline(
             catalog=Catalog.load(),

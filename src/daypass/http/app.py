@@ -26,13 +26,13 @@ from daypass.http.issuers import IssuerPages
 from daypass.http.meter import Meter, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
-from daypass.pipeline import Face, Pipeline, refuse
+from daypass.pipeline import Pipeline, StoreView, refuse
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.peer_network import peer_network
 
 Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
-Answer = Callable[[HttpRequest, str, Face], HttpResponse]
+Answer = Callable[[HttpRequest, str, StoreView], HttpResponse]
 
 _MOST_WAITING = 1024
 # Larger requests take more than a millisecond to read, hash and parse.
@@ -45,15 +45,16 @@ _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class App:
     """Answers every request of one server process.
 
-    `hot` is the store view of the event loop, `cold` that of a worker thread, and `cold_first` that of a worker thread
-    for a request that the event loop has not tried. `issuers` serves the keys that verify our web identity tokens,
-    `portal` all other paths. `connections` limits the connections; `is_ready` returns whether the store is available.
+    `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that of
+    a worker thread for a request that the event loop has not tried. `issuers` serves the keys that verify our web
+    identity tokens, `portal` all other paths. `connections` limits the connections; `is_ready` returns whether the
+    store is available.
     """
 
     pipeline: Pipeline
-    hot: Face
-    cold: Face
-    cold_first: Face
+    nonblocking: StoreView
+    blocking: StoreView
+    blocking_first: StoreView
     issuer_keys: IssuerKeys
     peers: PeerRule
     meter: Meter
@@ -107,17 +108,17 @@ class App:
         """
         request, request_id = self._request(scope, body), self._request_ids()
         if _is_large(request):
-            return self._answer_waiting(request, request_id, self.cold_first)
+            return self._answer_waiting(request, request_id, self.blocking_first)
         try:
-            return self.pipeline.answer(request, request_id, self.hot)
+            return self.pipeline.answer(request, request_id, self.nonblocking)
         except WouldBlock:
-            return self._answer_waiting(request, request_id, self.cold)
+            return self._answer_waiting(request, request_id, self.blocking)
         except KeysNeeded as needed:
             return self._answer_with_keys(needed, request, request_id)
 
-    async def _answer_waiting(self, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+    async def _answer_waiting(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         try:
-            return await self._answer_cold(self.pipeline.answer, request, request_id, face)
+            return await self._answer_cold(self.pipeline.answer, request, request_id, store_view)
         except KeysNeeded as needed:
             return await self._answer_with_keys(needed, request, request_id)
 
@@ -129,16 +130,18 @@ class App:
                 await self.issuer_keys.fetch(needed.provider)
             finally:
                 self._fetching.give_back(account, request)
-        return await self._answer_cold(self.pipeline.answer_at_last, request, request_id, self.cold)
+        return await self._answer_cold(self.pipeline.answer_at_last, request, request_id, self.blocking)
 
-    async def _answer_cold(self, answer: Answer, request: HttpRequest, request_id: str, face: Face) -> HttpResponse:
+    async def _answer_cold(
+        self, answer: Answer, request: HttpRequest, request_id: str, store_view: StoreView
+    ) -> HttpResponse:
         if self._waiting >= _MOST_WAITING:
             fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
             return refuse(fault, request, request_id)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.workers, answer, request, request_id, face)
+            return await loop.run_in_executor(self.workers, answer, request, request_id, store_view)
         finally:
             self._waiting -= 1
 

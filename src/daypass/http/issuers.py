@@ -43,12 +43,12 @@ _AWAY = HttpResponse(503, (*_PLAIN, (b"retry-after", b"5")), b"Try again.\n")
 class IssuerPages:
     """Serves the paths below PREFIX.
 
-    `hot` is the cache view of the event loop, `cold` that of a worker thread.
+    `nonblocking` is the cache view of the event loop, `blocking` that of a worker thread.
     """
 
     public_url: str
-    hot: Views
-    cold: Views
+    nonblocking: Views
+    blocking: Views
     workers: ThreadPoolExecutor
     _waiting: Shares = field(default_factory=lambda: Shares(_MOST_WAITING))
 
@@ -58,7 +58,7 @@ class IssuerPages:
         if match is None:
             return _MISSING
         try:
-            documents = self.hot.get(load_documents, self.public_url, match[1])
+            documents = self.nonblocking.get(load_documents, self.public_url, match[1])
         except WouldBlock:
             network = peer_network(peer)
             if not self._waiting.take(network):
@@ -73,4 +73,4 @@ class IssuerPages:
 
     async def _load(self, issuer: str) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.workers, self.cold.get, load_documents, self.public_url, issuer)
+        return await loop.run_in_executor(self.workers, self.blocking.get, load_documents, self.public_url, issuer)

@@ -86,7 +86,7 @@ class OperatorPages:
         """GET /operator/keys: show the keys and their rotation."""
         held = self.sessions.require(request, request_id)
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
-        with self.site.face.open(Touches.READS, now, region) as world:
+        with self.site.store_view.open(Touches.READS, now, region) as world:
             rings = list(shown_rings(world, world.reader, held.account, self.rotate_days))
         return self._page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
 
@@ -115,7 +115,7 @@ class OperatorPages:
     def _make_graph(self, account: str) -> Graph:
         ends = time.monotonic() + _PATIENCE
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
-        with self.site.face.open(Touches.READS, now, region) as world:
+        with self.site.store_view.open(Touches.READS, now, region) as world:
             views = SnapshotViews(world.reader)
             try:
                 return account_graph(views, Assumed(now), account, is_over=lambda: time.monotonic() > ends)

@@ -109,7 +109,9 @@ class OperatorSessions:
         signer = Signer(held.key_id, held.secret, held.token, service, pipeline.home_region, pipeline.now())
         host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
         call = signed_call(as_sent(request), parameters, host=host, signer=signer)
-        document: dict[str, Any] = msgspec.json.decode(pipeline.answer_at_last(call, request_id, self.site.face).body)
+        document: dict[str, Any] = msgspec.json.decode(
+            pipeline.answer_at_last(call, request_id, self.site.store_view).body
+        )
         error = document.get("Error")
         if error is None:
             return document

@@ -20,7 +20,7 @@ from daypass.errors import Fault
 from daypass.operations.operation import Touches
 from daypass.operations.settings import ServiceSettings
 from daypass.operations.world import World
-from daypass.pipeline import Face, Pipeline
+from daypass.pipeline import Pipeline, StoreView
 from daypass.portal.origins import require_our_origin
 from daypass.wire.http import HttpRequest
 
@@ -29,15 +29,15 @@ _VERSION = "2011-06-15"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The objects that the steps share. `face` is the store view of a worker."""
+    """The objects that the steps share. `store_view` is the store view of a worker."""
 
     pipeline: Pipeline
-    face: Face
+    store_view: StoreView
     settings: ServiceSettings
 
     def world(self) -> AbstractContextManager[World]:
         """Open the request context of a step."""
-        return self.face.open(Touches.WAITS, self.pipeline.now(), self.pipeline.home_region)
+        return self.store_view.open(Touches.WAITS, self.pipeline.now(), self.pipeline.home_region)
 
     @property
     def region(self) -> str:
@@ -63,7 +63,7 @@ class Site:
             ),
             body=form.encode(),
         )
-        answered = self.pipeline.answer_at_last(call, request_id, self.face)
+        answered = self.pipeline.answer_at_last(call, request_id, self.store_view)
         document = msgspec.json.decode(answered.body)
         if "Error" in document:
             return answered.status, document
