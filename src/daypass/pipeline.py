@@ -84,7 +84,7 @@ class StoreView(Protocol):
         ...
 
 
-class Trail(msgspec.Struct):
+class RequestTrace(msgspec.Struct):
     """The progress of a request, for its audit record."""
 
     call: Call | None = None
@@ -134,21 +134,21 @@ class Pipeline:
     def _answer(
         self, request: HttpRequest, request_id: str, store_view: StoreView, passed_on: tuple[type[Exception], ...]
     ) -> HttpResponse:
-        now, trail = self.now(), Trail()
+        now, trace = self.now(), RequestTrace()
         try:
-            response = self._walk(request, request_id, store_view, now, trail)
+            response = self._walk(request, request_id, store_view, now, trace)
         except passed_on:
             raise
         except Fault as fault:
-            trail.fault = _without_frames(_held_back(fault, request, store_view, trail))
-            response = refuse(trail.fault, request, request_id, trail.call)
+            trace.fault = _without_frames(_held_back(fault, request, store_view, trace))
+            response = refuse(trace.fault, request, request_id, trace.call)
         except Exception as bug:  # noqa: BLE001 - the response to a bug has a request id, never a traceback
             self.report_bug(request_id, bug)
-            trail.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
-            response = refuse(trail.fault, request, request_id, trail.call)
+            trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
+            response = refuse(trace.fault, request, request_id, trace.call)
         # 9. record. A required log has the event already.
-        record = self._audit_record(request, request_id, now, trail)
-        if trail.is_recorded and trail.fault is None and self.required_log is not None:
+        record = self._audit_record(request, request_id, now, trace)
+        if trace.is_recorded and trace.fault is None and self.required_log is not None:
             self.required_log.count(record)
         else:
             self.record(record)
@@ -166,29 +166,29 @@ class Pipeline:
             self.required_log.count(record)
 
     def _walk(
-        self, request: HttpRequest, request_id: str, store_view: StoreView, now: datetime, trail: Trail
+        self, request: HttpRequest, request_id: str, store_view: StoreView, now: datetime, trace: RequestTrace
     ) -> HttpResponse:
         # 1. decode. A repeated request skips decoding and parsing (stages 1 and 4), and no other stage.
         known = self.readings.find(request)
-        call = trail.call = decode(request, self.catalog) if known is None else known.call
+        call = trace.call = decode(request, self.catalog) if known is None else known.call
         operation = self.registry.find(call.service, call.action) if known is None else known.operation
         # 2. authenticate
-        signer = trail.signer = self._authenticate(operation, request, call, store_view, now, trail)
+        signer = trace.signer = self._authenticate(operation, request, call, store_view, now, trace)
         # 3. check session limits
         if signer is not None:
             admit(signer, call.service, call.action, regions=self.regions)
         else:
-            trail.is_counted = True
+            trace.is_counted = True
             if not store_view.admits(request.peer):
                 raise Throttling("Rate exceeded")
         # 4. parse
         if known is None:
             self.registry.require_supported(call.operation, call.params)
-            parameters = trail.parameters = call.operation.parse(call.params)
+            parameters = trace.parameters = call.operation.parse(call.params)
             asked = operation.parse(parameters)
             self.readings.keep(request, Reading(call, operation, parameters, asked))
         else:
-            trail.parameters = known.parameters
+            trace.parameters = known.parameters
             asked = known.understood()
         region = signer.region if signer else self.home_region
         touches = operation.touches(asked)
@@ -198,9 +198,9 @@ class Pipeline:
             required.require()
         account = signer.caller.account if signer else ""
         with store_view.open(touches, now, region, account) as world:
-            trail.caller = signer.caller if signer else None
+            trace.caller = signer.caller if signer else None
             # 5. verify identity
-            caller = trail.caller = operation.prove(asked, trail.caller, world)
+            caller = trace.caller = operation.prove(asked, trace.caller, world)
             # 6. authorize
             around = Surroundings(now, request, region)
             authorized = authorize(operation, asked, caller, around, world)
@@ -208,8 +208,8 @@ class Pipeline:
             result = operation.run(authorized, world)
             if required is not None:
                 # 9. record, inside the transaction: if the event cannot be written, the changes are rolled back.
-                required.record(self._audit_record(request, request_id, now, trail))
-                trail.is_recorded = True
+                required.record(self._audit_record(request, request_id, now, trace))
+                trace.is_recorded = True
         # 8. render
         return render(call, result, request_id)
 
@@ -220,17 +220,17 @@ class Pipeline:
         call: Call,
         store_view: StoreView,
         now: datetime,
-        trail: Trail,
+        trace: RequestTrace,
     ) -> Signer | None:
         if not operation.signed:
             return None
         unverified = find_signature(request, form_params=call.params)
-        trail.access_key_id = unverified.access_key_id
+        trace.access_key_id = unverified.access_key_id
         lookup = Lookup(store_view.views, self.keychain, store_view.ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
-    def _audit_record(self, request: HttpRequest, request_id: str, now: datetime, trail: Trail) -> AuditRecord:
-        call, signer = trail.call, trail.signer
+    def _audit_record(self, request: HttpRequest, request_id: str, now: datetime, trace: RequestTrace) -> AuditRecord:
+        call, signer = trace.call, trace.signer
         return AuditRecord(
             now,
             request_id,
@@ -238,20 +238,20 @@ class Pipeline:
             call.service if call else "",
             call.action if call else "",
             signer.region if signer else self.home_region,
-            trail.access_key_id,
-            trail.caller or (signer.caller if signer else None),
-            trail.parameters,
-            trail.fault,
+            trace.access_key_id,
+            trace.caller or (signer.caller if signer else None),
+            trace.parameters,
+            trace.fault,
         )
 
 
-def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trail: Trail) -> Fault:
+def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trace: RequestTrace) -> Fault:
     """Return the fault, or Throttling if the peer failed too often.
 
     A signature is known to be valid only after the check. Only failures are counted, so valid calls from the same
     address are never throttled because of other callers behind it.
     """
-    if trail.signer is not None or trail.is_counted or fault.blame is not Blame.SENDER:
+    if trace.signer is not None or trace.is_counted or fault.blame is not Blame.SENDER:
         return fault
     if store_view.admits_failure(request.peer):
         return fault
