@@ -39,7 +39,7 @@ from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.mint.keyring import SealingRing
 from daypass.operations.operation import AnyOperation, Touches, is_read_only
-from daypass.operations.readings import Reading, Readings
+from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
 from daypass.operations.world import World
 from daypass.wire.catalog import Catalog
@@ -111,7 +111,7 @@ class Pipeline:
     report_bug: Callable[[str, Exception], None]
     regions: frozenset[str] = frozenset()
     required_log: RequiredLog | None = None
-    readings: Readings = field(default_factory=lambda: Readings(HIDDEN))
+    parsed_requests: ParsedRequestCache = field(default_factory=lambda: ParsedRequestCache(HIDDEN))
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
@@ -169,7 +169,7 @@ class Pipeline:
         self, request: HttpRequest, request_id: str, store_view: StoreView, now: datetime, trace: RequestTrace
     ) -> HttpResponse:
         # 1. decode. A repeated request skips decoding and parsing (stages 1 and 4), and no other stage.
-        known = self.readings.find(request)
+        known = self.parsed_requests.find(request)
         call = trace.call = decode(request, self.catalog) if known is None else known.call
         operation = self.registry.find(call.service, call.action) if known is None else known.operation
         # 2. authenticate
@@ -186,10 +186,10 @@ class Pipeline:
             self.registry.require_supported(call.operation, call.params)
             parameters = trace.parameters = call.operation.parse(call.params)
             asked = operation.parse(parameters)
-            self.readings.keep(request, Reading(call, operation, parameters, asked))
+            self.parsed_requests.keep(request, ParsedRequest(call, operation, parameters, asked))
         else:
             trace.parameters = known.parameters
-            asked = known.understood()
+            asked = known.typed_params()
         region = signer.region if signer else self.home_region
         touches = operation.touches(asked)
         required = None if self.required_log is None or is_read_only(operation, touches) else self.required_log

@@ -30,7 +30,7 @@ _OF_TOKENS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.
 _Key = tuple[bytes, bool, bytes | None, bytes | None]
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ParsedRequest(msgspec.Struct, frozen=True):
     """A request's body as its operation parsed it.
 
     `proof` is the token that was left out of `asked`, if there was one.
@@ -42,14 +42,14 @@ class Reading(msgspec.Struct, frozen=True):
     asked: Any
     proof: str = ""
 
-    def understood(self) -> Any:
+    def typed_params(self) -> Any:
         """Return the parameters. Raises a Fault if the proof is not valid."""
         if self.proof and isinstance(self.operation, ProvedApart):
             return self.operation.together(self.asked, self.proof)
         return self.asked
 
 
-class Readings:
+class ParsedRequestCache:
     """Caches small parsed forms, and drops the oldest if there are too many.
 
     `secret` are the parameters that are never kept.
@@ -57,9 +57,9 @@ class Readings:
 
     def __init__(self, secret: frozenset[str]) -> None:
         self._secret = secret
-        self._readings: BoundedMemory[_Key, Reading] = BoundedMemory(_MOST)
+        self._parsed_requests: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
 
-    def find(self, request: HttpRequest) -> Reading | None:
+    def find(self, request: HttpRequest) -> ParsedRequest | None:
         """Return the parsed request if an equal one was parsed before."""
         # Only a whole form without a query is ever kept. The key contains all other input of the parser.
         if request.method != "POST" or request.query or request.truncated:
@@ -67,26 +67,26 @@ class Readings:
         body, proof = _part(request.body)
         if len(body) > _LONGEST:
             return None
-        known = self._readings.get(_key(request, body, proof))
+        known = self._parsed_requests.get(_key(request, body, proof))
         if known is None or not proof:
             return known
         text = proof.decode("ascii")
-        return Reading(known.call, known.operation, {**known.parameters, _PROOF: text}, known.asked, text)
+        return ParsedRequest(known.call, known.operation, {**known.parameters, _PROOF: text}, known.asked, text)
 
-    def keep(self, request: HttpRequest, reading: Reading) -> None:
+    def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
         """Cache a request if it is small, has no secret and uses only the cache."""
         if request.method != "POST" or request.query or request.truncated:
             return
-        if reading.operation.touches(reading.asked) is not Touches.CACHE:
+        if parsed.operation.touches(parsed.asked) is not Touches.CACHE:
             return
         body, proof = _part(request.body)
-        kept = _without(reading, body, proof.decode("ascii")) if proof else reading
+        kept = _without(parsed, body, proof.decode("ascii")) if proof else parsed
         if kept is None or len(body) > _LONGEST or self._secret & kept.parameters.keys():
             return
         key = _key(request, body, proof)
         if any(header is not None and len(header) > _LONGEST_HEADER for header in key[2:]):
             return
-        self._readings.put(key, kept)
+        self._parsed_requests.put(key, kept)
 
 
 def _part(body: bytes) -> tuple[bytes, bytes]:
@@ -101,23 +101,23 @@ def _part(body: bytes) -> tuple[bytes, bytes]:
     return body[:at] + body[at + len(proof) :], proof
 
 
-def _without(reading: Reading, body: bytes, proof: str) -> Reading | None:
+def _without(parsed: ParsedRequest, body: bytes, proof: str) -> ParsedRequest | None:
     """Return an entry without its proof.
 
     Returns None if the operation used another value than the cut one as the proof.
     """
-    operation, params = reading.operation, reading.call.params
+    operation, params = parsed.operation, parsed.call.params
     if not isinstance(operation, ProvedApart) or params.get(_PROOF) != proof:
         return None
     # An escaped form of the name may come before it, and the first of two counts: the form must not have an earlier
     # one.
     if list(params).index(_PROOF) != body.count(b"&", 0, body.index(_MARK)) + 1:
         return None
-    return Reading(
-        msgspec.structs.replace(reading.call, params={}),
+    return ParsedRequest(
+        msgspec.structs.replace(parsed.call, params={}),
         operation,
-        {name: value for name, value in reading.parameters.items() if name != _PROOF},
-        operation.apart(reading.asked),
+        {name: value for name, value in parsed.parameters.items() if name != _PROOF},
+        operation.apart(parsed.asked),
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from daypass.audit.event import HIDDEN
 from daypass.errors import Fault, InvalidIdentityToken
-from daypass.operations.readings import Reading, Readings
+from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import full_registry
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
@@ -30,20 +30,20 @@ def _request(body: bytes, *headers: tuple[bytes, bytes], **more: Any) -> HttpReq
     return HttpRequest(**{**fields, "headers": headers or (_FORM,), "body": body, **more})
 
 
-def _keep(readings: Readings, request: HttpRequest) -> Reading:
+def _keep(parsed_requests: ParsedRequestCache, request: HttpRequest) -> ParsedRequest:
     call = decode(request, _CATALOG)
     operation = _REGISTRY.find(call.service, call.action)
     parameters = call.operation.parse(call.params)
-    reading = Reading(call, operation, parameters, operation.parse(parameters))
-    readings.keep(request, reading)
-    return reading
+    parsed = ParsedRequest(call, operation, parameters, operation.parse(parameters))
+    parsed_requests.keep(request, parsed)
+    return parsed
 
 
 def test_the_same_form_is_read_once() -> None:
     """The sender and other headers do not affect the meaning of a form."""
-    readings = Readings(HIDDEN)
-    kept = _keep(readings, _request(_ROLE))
-    assert readings.find(_request(_ROLE, _FORM, (b"x-amz-date", b"20260101T000000Z"), peer="192.0.2.2")) is kept
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    kept = _keep(parsed_requests, _request(_ROLE))
+    assert parsed_requests.find(_request(_ROLE, _FORM, (b"x-amz-date", b"20260101T000000Z"), peer="192.0.2.2")) is kept
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_the_same_form_is_read_once() -> None:
 )
 def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None:
     """The key of an entry contains all input of the parser: method, query, body, Content-Type and Accept."""
-    readings = Readings(HIDDEN)
-    _keep(readings, _request(_ROLE))
-    assert readings.find(other) is None
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(_ROLE))
+    assert parsed_requests.find(other) is None
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None
 )
 def test_secrets_long_forms_and_what_needs_the_store_are_not_kept(body: bytes) -> None:
     """Proofs, and parameters that may contain secrets, do not stay in memory longer than their request."""
-    readings = Readings(HIDDEN)
-    _keep(readings, _request(body))
-    assert readings.find(_request(body)) is None
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(body))
+    assert parsed_requests.find(_request(body)) is None
 
 
 def test_the_oldest_leave_first() -> None:
     """Clients cannot fill the memory with forms."""
-    readings = Readings(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN)
     bodies = [_WHO + b"&n=%d" % number for number in range(1025)]
     for body in bodies:
-        _keep(readings, _request(body))
-    assert readings.find(_request(bodies[0])) is None
-    assert readings.find(_request(bodies[-1])) is not None
+        _keep(parsed_requests, _request(body))
+    assert parsed_requests.find(_request(bodies[0])) is None
+    assert parsed_requests.find(_request(bodies[-1])) is not None
 
 
 _KEY = SigningKey.generate("ES256", "one")
@@ -104,32 +104,32 @@ _WEB = (
 
 def test_a_token_is_read_each_time_and_never_kept() -> None:
     """The form around a token is cached, the token is not: another token in its place is used."""
-    readings = Readings(HIDDEN)
-    _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
-    assert _TOKENS[0].split(".")[1] not in repr(vars(readings))
-    assert "alice" not in repr(vars(readings))
-    found = readings.find(_request((_WEB + _TOKENS[1]).encode()))
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode()))
+    assert _TOKENS[0].split(".")[1] not in repr(vars(parsed_requests))
+    assert "alice" not in repr(vars(parsed_requests))
+    found = parsed_requests.find(_request((_WEB + _TOKENS[1]).encode()))
     assert found is not None
     assert found.parameters["WebIdentityToken"] == _TOKENS[1]
-    assert found.understood().unverified_token.unverified_claims["sub"] == "bob"
+    assert found.typed_params().unverified_token.unverified_claims["sub"] == "bob"
 
 
 def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
     """A form that was parsed before does not make its present token valid."""
-    readings = Readings(HIDDEN)
-    _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
-    found = readings.find(_request((_WEB + "none.of.these").encode()))
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode()))
+    found = parsed_requests.find(_request((_WEB + "none.of.these").encode()))
     assert found is not None
     with pytest.raises(InvalidIdentityToken):
-        found.understood()
+        found.typed_params()
 
 
 @pytest.mark.parametrize("value", ["", "abc", "%41%41%41%41", "a b c d"])
 def test_a_form_without_a_token_is_none_that_was_remembered(value: str) -> None:
     """A cached entry lacks its token, and does not match a form without a token."""
-    readings = Readings(HIDDEN)
-    _keep(readings, _request((_WEB + _TOKENS[0]).encode()))
-    assert readings.find(_request((_WEB + value).encode())) is None
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode()))
+    assert parsed_requests.find(_request((_WEB + value).encode())) is None
 
 
 _VALUES = st.sampled_from(["", "abcd", *_TOKENS, "%41" + _TOKENS[0][1:], _TOKENS[0] + "%0A", "x" * 1100])
@@ -149,18 +149,18 @@ _FORMS = st.tuples(_PAIRS, _PAIRS).map(
 @given(first=_FORMS, second=_FORMS, token=st.sampled_from(_TOKENS))
 def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: bytes, token: str) -> None:
     """For any spelling and repetition of names, the cached result equals the parsed one."""
-    readings = Readings(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN)
     for body in (first, second, first.replace(_TOKENS[0].encode(), token.encode())):
         request = _request(body)
-        found = readings.find(request)
+        found = parsed_requests.find(request)
         try:
-            fresh = _keep(Readings(HIDDEN), request)
+            fresh = _keep(ParsedRequestCache(HIDDEN), request)
         except Fault:
             if found is not None:
                 with pytest.raises(Fault):
-                    found.understood()
+                    found.typed_params()
             continue
         if found is not None:
-            assert found.understood() == fresh.asked
+            assert found.typed_params() == fresh.asked
             assert found.parameters == fresh.parameters
-        _keep(readings, request)
+        _keep(parsed_requests, request)
