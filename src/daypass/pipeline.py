@@ -32,7 +32,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.find import find_signature
 from daypass.authorize.authorize import authorize
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.authorize.session_limits import admit
 from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
@@ -202,8 +202,8 @@ class Pipeline:
             # 5. verify identity
             caller = trace.caller = operation.prove(asked, trace.caller, world)
             # 6. authorize
-            around = Surroundings(now, request, region)
-            authorized = authorize(operation, asked, caller, around, world)
+            request_info = RequestInfo(now, request, region)
+            authorized = authorize(operation, asked, caller, request_info, world)
             # 7. run
             result = operation.run(authorized, world)
             if required is not None:

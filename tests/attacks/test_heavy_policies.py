@@ -15,7 +15,7 @@ from tests.documents import allow, deny, document, trusting
 from tests.http.raw import WHO, Answer, send, signed
 
 from daypass.audit.event import AuditRecord
-from daypass.authorize.context import Surroundings, build_context
+from daypass.authorize.context import RequestInfo, build_context
 from daypass.bootstrap import RootKey
 from daypass.config import Config
 from daypass.directory.store import WouldBlock
@@ -80,7 +80,7 @@ def test_headers_count_up_to_a_bound(daypass_server: RunningServer) -> None:
     assert caller is not None
     long = ((b"user-agent", b"a" * 50_000), (b"referer", b"b" * 50_000))
     request = HttpRequest("POST", b"/", b"", long, b"", "", secure=True)
-    context = build_context(caller, Surroundings(daypass_server.clock.now(), request, "us-east-1"))
+    context = build_context(caller, RequestInfo(daypass_server.clock.now(), request, "us-east-1"))
     assert (context["aws:useragent"], context["aws:referer"]) == ("a" * 1_024, "b" * 1_024)
 
 

@@ -14,7 +14,7 @@ from tests.portal.oidc_scene import CLIENT, SECRET, Errand, Scene, be_honest, ca
 
 from daypass.audit.event import to_event
 from daypass.authenticate.keychain import Keychain
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.config import ClientSetting, Config, ConfigurationError
 from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.keys import KeySet, parse_jwks
@@ -332,8 +332,8 @@ def test_google_needs_no_provider_in_the_account() -> None:
         token = compact({"alg": "RS256", "kid": "k"}, claims, key)
         request = HttpRequest("GET", b"/", b"", (), b"", "127.0.0.1", secure=True)
         with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
-            around = Surroundings(world.now, request, "us-east-1")
-            found = offer_roles(read_token(token), "alice@example.org", around, world)
+            request_info = RequestInfo(world.now, request, "us-east-1")
+            found = offer_roles(read_token(token), "alice@example.org", request_info, world)
     assert _names(found) == ["ours"]
     assert {provider for _, provider in found.roles} == {"accounts.google.com"}
     assert found.bearer.web.audience == CLIENT

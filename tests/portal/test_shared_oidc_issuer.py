@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daypass.authenticate.keychain import Keychain
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.directory import records
 from daypass.directory.entities import Role
 from daypass.errors import Fault, IDPCommunicationError
@@ -98,8 +98,8 @@ def offered(server: RunningServer, keys: Keys | None = None, *, wanted: str = ""
     claims = {"iss": ISSUER, "sub": "alice", "aud": CLIENT, "iat": now, "exp": now + 3_600}
     unverified = read_token(compact({"alg": "ES256", "kid": "k"}, claims, KEY))
     with a_world(server, keys or Keys()) as world:
-        around = Surroundings(world.now, REQUEST, "us-east-1")
-        found = offer_roles(unverified, "alice", around, world, wanted=wanted)
+        request_info = RequestInfo(world.now, REQUEST, "us-east-1")
+        found = offer_roles(unverified, "alice", request_info, world, wanted=wanted)
     return [candidate.arn for candidate, _ in found.roles]
 
 

@@ -142,7 +142,9 @@ _PAIRS = st.lists(
     max_size=3,
 )
 _FORMS = st.tuples(_PAIRS, _PAIRS).map(
-    lambda around: "&".join([*around[0], _WEB.removesuffix("&WebIdentityToken="), *around[1]]).encode()
+    lambda request_info: "&".join(
+        [*request_info[0], _WEB.removesuffix("&WebIdentityToken="), *request_info[1]]
+    ).encode()
 )
 
 

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.context import Context, Surroundings, build_context
+from daypass.authorize.context import Context, RequestInfo, build_context
 from daypass.authorize.pose import pose
 from daypass.authorize.refuse import encode_denial, refusal
 from daypass.errors import Throttling
@@ -21,7 +21,7 @@ from daypass.policy.explain import is_light_story
 
 
 def authorize(
-    operation: AnyOperation, asked: Any, caller: Caller, around: Surroundings, world: World
+    operation: AnyOperation, asked: Any, caller: Caller, request_info: RequestInfo, world: World
 ) -> Authorized[Any]:
     """Return the parameters as authorized.
 
@@ -30,7 +30,7 @@ def authorize(
     questions = operation.question(asked, caller, world)
     if isinstance(questions, NoPermissionNeeded):
         return Authorized(asked, caller, questions)
-    common = build_context(caller, around)
+    common = build_context(caller, request_info)
     proof = tuple([_decide(asking, caller, common, world) for asking in questions])
     return Authorized(asked, caller, proof, questions[0].role if questions else None)
 

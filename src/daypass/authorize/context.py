@@ -15,14 +15,14 @@ from daypass.authenticate.caller_keys import Context, caller_keys, iso_of
 from daypass.policy.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
-__all__ = ["Context", "Surroundings", "as_written", "build_context"]
+__all__ = ["Context", "RequestInfo", "as_written", "build_context"]
 
 
 # Policy patterns are compared with these headers, whose length the sender chooses.
 _LONGEST_HEADER = 1_024
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class RequestInfo(msgspec.Struct, frozen=True):
     """The properties of a request apart from its parameters.
 
     These are the time, the connection, the headers and the region.
@@ -33,15 +33,15 @@ class Surroundings(msgspec.Struct, frozen=True):
     region: str
 
 
-def build_context(caller: Caller, around: Surroundings) -> Context:
+def build_context(caller: Caller, request_info: RequestInfo) -> Context:
     """Return the condition keys that all permission checks of a request share."""
-    seconds = int(around.now.timestamp())
-    request = around.request
+    seconds = int(request_info.now.timestamp())
+    request = request_info.request
     context: Context = {
         "aws:currenttime": iso_of(seconds),
         "aws:epochtime": str(seconds),
         "aws:securetransport": "true" if request.secure else "false",
-        "aws:requestedregion": around.region,
+        "aws:requestedregion": request_info.region,
         "aws:viaawsservice": "false",
     }
     if request.peer:  # A connection through a Unix socket has no address.

@@ -13,7 +13,7 @@ import msgspec
 from daypass.arn import Arn, is_account_id
 from daypass.authenticate.caller import Caller, role_caller, root_caller, user_caller
 from daypass.authenticate.caller_keys import Context
-from daypass.authorize.context import Surroundings, build_context
+from daypass.authorize.context import RequestInfo, build_context
 from daypass.authorize.pose import pose
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
@@ -57,7 +57,7 @@ class Assumed:
     def context(self, caller: Caller) -> Context:
         """Return the condition keys of such a request."""
         request = HttpRequest("POST", b"/", b"", (), b"", "", secure=True)
-        return build_context(caller, Surroundings(self.now, request, self.region))
+        return build_context(caller, RequestInfo(self.now, request, self.region))
 
 
 def get_caller(arn: str, views: SnapshotViews, now: datetime) -> Caller:

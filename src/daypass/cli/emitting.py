@@ -11,12 +11,12 @@ import click
 
 from daypass.cli.selecting import Selection, now
 from daypass.client.cache import Entry
+from daypass.client.child_environment import CLEARED, variables
 from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_region, profile_at_hand
 from daypass.client.problems import BadUsage
 from daypass.client.shells import SHELLS, find_shell, script
-from daypass.client.surroundings import CLEARED, variables
 from daypass.client.words import printable
 
 format_option = click.option(

@@ -6,8 +6,8 @@ import click
 
 from daypass.cli.emitting import emit, shell_option
 from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
+from daypass.client.child_environment import CLEARED
 from daypass.client.shells import find_shell, script
-from daypass.client.surroundings import CLEARED
 
 
 @click.command()

@@ -15,11 +15,11 @@ from daypass.cli.emitting import own_variables, region_of
 from daypass.cli.exit_codes import Stop, show_usage_error
 from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 from daypass.client.child import OWN_FAILURE, CannotRun, run_child
+from daypass.client.child_environment import place, surroundings
 from daypass.client.container_endpoint import serving_credentials
 from daypass.client.credentials import container_form
 from daypass.client.problems import Problem
 from daypass.client.prompt import Prompt
-from daypass.client.surroundings import place, surroundings
 
 
 class _Exec(click.Command):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 
 from daypass.authorize.authorize import authorize
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.directory.saml_providers import load_providers_of, provider_name
 from daypass.errors import AccessDenied, Fault, InvalidIdentityToken
 from daypass.federation.saml.attributes import RolePair
@@ -184,7 +184,7 @@ def _others(judging: ResponseJudge, named: frozenset[str]) -> Iterator[str]:
         yield from (arn for arn in turn if arn is not None)
 
 
-def offer_roles(judged: Judged, around: Surroundings, world: World) -> Offer:
+def offer_roles(judged: Judged, request_info: RequestInfo, world: World) -> Offer:
     """Return the roles that a response can assume.
 
     Raises the Fault of STS if it cannot assume any role.
@@ -194,7 +194,7 @@ def offer_roles(judged: Judged, around: Surroundings, world: World) -> Offer:
     for arn in dict.fromkeys(pair.provider for pair in identity.roles):
         trust = judged.judge.find_trust(arn)
         if trust is not None:
-            roles.update(_open_roles(judged.judge, trust, around, world))
+            roles.update(_open_roles(judged.judge, trust, request_info, world))
     if not roles:
         raise AccessDenied(
             _NONE_OPEN, detail=f"the caller cannot assume any of the {len(identity.roles)} roles in the assertion"
@@ -203,7 +203,7 @@ def offer_roles(judged: Judged, around: Surroundings, world: World) -> Offer:
     return Offer(identity, tuple(order), len(identity.roles) - len(order))
 
 
-def _open_roles(judging: ResponseJudge, trust: Trust, around: Surroundings, world: World) -> list[RolePair]:
+def _open_roles(judging: ResponseJudge, trust: Trust, request_info: RequestInfo, world: World) -> list[RolePair]:
     """Return the roles of one provider whose trust policies allow the assertion."""
     try:
         identity = judging.identify(trust)
@@ -212,14 +212,14 @@ def _open_roles(judging: ResponseJudge, trust: Trust, around: Surroundings, worl
     if identity is None:
         return []
     mine = [pair for pair in identity.roles if pair.provider == trust.provider_arn]
-    return [pair for pair in mine if _is_open(pair, identity, trust, around, world)]
+    return [pair for pair in mine if _is_open(pair, identity, trust, request_info, world)]
 
 
-def _is_open(pair: RolePair, identity: SamlIdentity, trust: Trust, around: Surroundings, world: World) -> bool:
+def _is_open(pair: RolePair, identity: SamlIdentity, trust: Trust, request_info: RequestInfo, world: World) -> bool:
     role = read_role_arn(pair.role)
     asked = Asked(role, AskedRole(pair.role, pair.provider, ""), SessionPolicies())
     try:
-        authorize(_OPERATION, asked, saml_caller(identity, trust.account), around, world)
+        authorize(_OPERATION, asked, saml_caller(identity, trust.account), request_info, world)
     except AccessDenied:
         return False
     return True

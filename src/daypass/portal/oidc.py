@@ -20,7 +20,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.base64url import to_base64url
 from daypass.errors import AccessDenied, Fault, IDPCommunicationError, InvalidIdentityToken, SenderFault
 from daypass.federation.oidc.client import (
@@ -180,10 +180,10 @@ class OidcSignIn:
             if unverified.unverified_issuer != client.issuer:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is from another issuer")
             name = session_name(unverified.unverified_claims)
-            around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
+            request_info = RequestInfo(world.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token. The claims that were read from the same token above are trusted from here on.
             wanted = handovers.get_waiting(carried.handover, world).role if carried.handover else ""
-            found = offer_roles(unverified, name, around, world, wanted=wanted)
+            found = offer_roles(unverified, name, request_info, world, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, carried.nonce)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.directory.identity import load_role
 from daypass.errors import Fault, InvalidIdentityToken
 from daypass.federation.saml.attributes import RolePair
@@ -129,8 +129,8 @@ class SamlSignIn:
             identity = judged.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
             return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
-        around = Surroundings(world.now, as_sent(request), self.site.pipeline.home_region)
-        offer = offer_roles(judged, around, world)
+        request_info = RequestInfo(world.now, as_sent(request), self.site.pipeline.home_region)
+        offer = offer_roles(judged, request_info, world)
         return _of(offer.identity, [_role(pair, offer.identity, world) for pair in offer.roles], offer.closed)
 
 

@@ -19,7 +19,7 @@ from itertools import islice, zip_longest
 from typing import Any
 
 from daypass.authorize.authorize import authorize
-from daypass.authorize.context import Surroundings
+from daypass.authorize.context import RequestInfo
 from daypass.directory import records
 from daypass.directory.entities import Role
 from daypass.directory.identity import load_accounts_with
@@ -82,7 +82,7 @@ def load_candidates(reader: Reader, account: str, issuer: str) -> tuple[Candidat
 
 
 def offer_roles(
-    unverified: UnverifiedToken, name: str, around: Surroundings, world: World, *, wanted: str = ""
+    unverified: UnverifiedToken, name: str, request_info: RequestInfo, world: World, *, wanted: str = ""
 ) -> WebOffer:
     """Return the roles that a token can assume.
 
@@ -101,7 +101,7 @@ def offer_roles(
         web = identities.get(candidate.arn.split(":")[4])
         try:
             if web is not None:
-                bearer = _ask(candidate.arn, web, unverified, name, around, world)
+                bearer = _ask(candidate.arn, web, unverified, name, request_info, world)
                 opened.append((candidate, bearer.web.provider_arn))
         except Fault as fault:
             refusal = refusal or fault
@@ -160,12 +160,12 @@ def _in_turns(every: list[tuple[Candidate, ...]]) -> Iterator[Candidate]:
 
 
 def _ask(
-    arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, around: Surroundings, world: World
+    arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, request_info: RequestInfo, world: World
 ) -> Bearer:
     """Return the caller for one role. Raises the refusal of its trust policy."""
     bearer = bearer_of(web, arn)
     asked = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
-    authorize(_OPERATION, asked, bearer, around, world)
+    authorize(_OPERATION, asked, bearer, request_info, world)
     return bearer
 
 
