@@ -12,9 +12,7 @@ from functools import lru_cache
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import Identity
 from daypass.mint.session import Session
-from daypass.policy.question import Principal, PrincipalKind
-
-Context = dict[str, str | tuple[str, ...]]
+from daypass.policy.question import NewConditionKeys, Principal, PrincipalKind
 
 _SECONDS = len("1970-01-01T00:00:00")
 
@@ -37,7 +35,7 @@ def iso_of(seconds: int) -> str:
     return iso(datetime.fromtimestamp(seconds, UTC))
 
 
-def caller_keys(caller: Caller, *, seconds: int) -> Context:
+def caller_keys(caller: Caller, *, seconds: int) -> NewConditionKeys:
     """Return the condition keys of a caller at an instant.
 
     An unsigned call does not have such keys until it has assumed its role.
@@ -54,9 +52,9 @@ def caller_keys(caller: Caller, *, seconds: int) -> Context:
     return keys
 
 
-def principal_keys(principal: Principal, identity: Identity | None) -> Context:
+def principal_keys(principal: Principal, identity: Identity | None) -> NewConditionKeys:
     """Return the condition keys of a principal, without those of its session."""
-    keys: Context = {
+    keys: NewConditionKeys = {
         "aws:principalaccount": principal.account,
         "aws:principaltype": _TYPES[principal.kind],
         # The role's ARN with its path, never the ARN of the session.
@@ -72,7 +70,7 @@ def principal_keys(principal: Principal, identity: Identity | None) -> Context:
     return keys
 
 
-def _add_session(keys: Context, session: Session) -> None:
+def _add_session(keys: NewConditionKeys, session: Session) -> None:
     keys["aws:tokenissuetime"] = iso_of(session.issued)
     for key, value in session.tags.items():
         keys["aws:principaltag/" + key.lower()] = value
@@ -87,7 +85,7 @@ def _add_session(keys: Context, session: Session) -> None:
         keys[key] = values if key.endswith(":amr") else values[0]
 
 
-def _add_mfa(keys: Context, caller: Caller, seconds: int) -> None:
+def _add_mfa(keys: NewConditionKeys, caller: Caller, seconds: int) -> None:
     session, mfa_at = caller.session, caller.mfa_at
     if session is not None:
         mfa_at = session.mfa_time if mfa_at is None else mfa_at

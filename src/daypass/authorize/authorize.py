@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.context import Context, RequestInfo, build_context
+from daypass.authorize.context import RequestInfo, build_context
 from daypass.authorize.pose import pose
 from daypass.authorize.refuse import encode_denial, refusal
 from daypass.errors import Throttling
@@ -18,6 +18,7 @@ from daypass.operations.world import World
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide, is_light
 from daypass.policy.explain import is_light_story
+from daypass.policy.question import NewConditionKeys
 
 
 def authorize(
@@ -35,7 +36,7 @@ def authorize(
     return Authorized(asked, caller, proof, questions[0].role if questions else None)
 
 
-def _decide(asking: Asking, caller: Caller, common: Context, world: World) -> Allowed:
+def _decide(asking: Asking, caller: Caller, common: NewConditionKeys, world: World) -> Allowed:
     question, policies = pose(asking, caller, common, world.views)
     payer = caller.account or asking.account
     if is_light(question, policies):

@@ -11,11 +11,12 @@ from datetime import datetime
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.authenticate.caller_keys import Context, caller_keys, iso_of
+from daypass.authenticate.caller_keys import caller_keys, iso_of
 from daypass.policy.known_keys import find_key
+from daypass.policy.question import NewConditionKeys
 from daypass.wire.http import HttpRequest
 
-__all__ = ["Context", "RequestInfo", "as_written", "build_context"]
+__all__ = ["RequestInfo", "as_written", "build_context"]
 
 
 # Policy patterns are compared with these headers, whose length the sender chooses.
@@ -33,11 +34,11 @@ class RequestInfo(msgspec.Struct, frozen=True):
     region: str
 
 
-def build_context(caller: Caller, request_info: RequestInfo) -> Context:
+def build_context(caller: Caller, request_info: RequestInfo) -> NewConditionKeys:
     """Return the condition keys that all permission checks of a request share."""
     seconds = int(request_info.now.timestamp())
     request = request_info.request
-    context: Context = {
+    context: NewConditionKeys = {
         "aws:currenttime": iso_of(seconds),
         "aws:epochtime": str(seconds),
         "aws:securetransport": "true" if request.secure else "false",

@@ -12,7 +12,6 @@ import msgspec
 
 from daypass.arn import Arn, is_account_id
 from daypass.authenticate.caller import Caller, role_caller, root_caller, user_caller
-from daypass.authenticate.caller_keys import Context
 from daypass.authorize.context import RequestInfo, build_context
 from daypass.authorize.pose import pose
 from daypass.authorize.snapshot import SnapshotViews
@@ -23,7 +22,7 @@ from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import Asking
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import ContextValue, Question
+from daypass.policy.question import ContextValue, NewConditionKeys, Question
 from daypass.wire.http import HttpRequest
 
 SESSION_NAME = "explain"
@@ -54,7 +53,7 @@ class Assumed:
     now: datetime
     region: str = "us-east-1"
 
-    def context(self, caller: Caller) -> Context:
+    def context(self, caller: Caller) -> NewConditionKeys:
         """Return the condition keys of such a request."""
         request = HttpRequest("POST", b"/", b"", (), b"", "", secure=True)
         return build_context(caller, RequestInfo(self.now, request, self.region))
@@ -152,7 +151,7 @@ def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) 
     role = views.get(load_role, account, arn.resource.rpartition("/")[2])
     role = role if role is not None and role.arn == resource else None
     tags: dict[str, str] = {} if role is None else role.tags
-    context: Context = {}
+    context: NewConditionKeys = {}
     for key, value in tags.items():
         context["aws:resourcetag/" + key.lower()] = value
         context["iam:resourcetag/" + key.lower()] = value

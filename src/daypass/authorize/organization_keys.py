@@ -7,14 +7,12 @@ IAM User Guide, "AWS global condition context keys", aws:PrincipalOrgID to aws:R
 from daypass.authenticate.caller import Caller
 from daypass.directory.organization import load_place
 from daypass.directory.store import Views
-from daypass.policy.question import PrincipalKind
-
-Context = dict[str, str | tuple[str, ...]]
+from daypass.policy.question import NewConditionKeys, PrincipalKind
 
 _UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
 
-def organization_keys(caller: Caller, resource_account: str, views: Views) -> Context:
+def organization_keys(caller: Caller, resource_account: str, views: Views) -> NewConditionKeys:
     """Return the organization's keys of a caller and of the resource's owner."""
     theirs = views.get(load_place, resource_account)
     if caller.principal.kind in _UNSIGNED:

@@ -5,16 +5,15 @@ Owns the precedence if two sources have the same key: the operation's keys, then
 """
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.context import Context
 from daypass.authorize.gather import gather
 from daypass.authorize.organization_keys import organization_keys
 from daypass.directory.store import Views
 from daypass.operations.operation import Asking
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import Question
+from daypass.policy.question import NewConditionKeys, Question
 
 
-def pose(asking: Asking, caller: Caller, common: Context, views: Views) -> tuple[Question, Policies]:
+def pose(asking: Asking, caller: Caller, common: NewConditionKeys, views: Views) -> tuple[Question, Policies]:
     """Return the request and its policies. `common` has the request's keys."""
     question = Question(
         action=asking.action,

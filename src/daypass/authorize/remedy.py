@@ -25,7 +25,7 @@ from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, StatementTrace, Trace, TypeTrace
 from daypass.policy.principal import Reach
-from daypass.policy.question import Context, Question
+from daypass.policy.question import ConditionKeys, Question
 from daypass.policy.source import PolicyType
 from daypass.policy.witness import Requirement
 
@@ -61,7 +61,7 @@ class Remedy:
 
     needs: tuple[Need, ...]
     statements: tuple[HelpfulStatement, ...]
-    context: Context
+    context: ConditionKeys
 
 
 def closest_statements(trace: Trace) -> tuple[StatementTrace, ...]:

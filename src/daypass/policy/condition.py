@@ -26,10 +26,10 @@ from daypass.policy.operators.text import (
     string_equals_ignoring_case,
     string_like,
 )
-from daypass.policy.question import Context
+from daypass.policy.question import ConditionKeys
 from daypass.policy.statement import ConditionTest
 
-Holds = Callable[[Context], bool]
+Holds = Callable[[ConditionKeys], bool]
 
 
 class UnknownOperatorError(ValueError):
@@ -101,19 +101,19 @@ def _one_of(key: str, fixed: frozenset[str], *, on_doubt: bool) -> Holds:
     if not on_doubt:
         return lambda context: context.get(key) in fixed
 
-    def holds(context: Context) -> bool:
+    def holds(context: ConditionKeys) -> bool:
         value = context.get(key)
         return value in fixed or (bool(value) and not isinstance(value, str))
 
     return holds
 
 
-def _nothing_to_compare(_value: str, _context: Context) -> None:
+def _nothing_to_compare(_value: str, _context: ConditionKeys) -> None:
     """Return doubt: an empty list of values must not make an Allow apply."""
 
 
 def _positive(key: str, fits: Fits, *, if_exists: bool, on_doubt: bool) -> Holds:
-    def holds(context: Context) -> bool:
+    def holds(context: ConditionKeys) -> bool:
         value = context.get(key)
         if value is None or value == ():
             return if_exists
@@ -124,7 +124,7 @@ def _positive(key: str, fits: Fits, *, if_exists: bool, on_doubt: bool) -> Holds
 
 
 def _negated(key: str, fits: Fits, *, on_doubt: bool) -> Holds:
-    def holds(context: Context) -> bool:
+    def holds(context: ConditionKeys) -> bool:
         value = context.get(key)
         if value is None or value == ():
             return True
@@ -140,7 +140,7 @@ def _for_all(key: str, fits: Fits, *, negated: bool, on_doubt: bool) -> Holds:
     True without values. A Deny treats a single empty value as no value; an Allow compares it.
     """
 
-    def holds(context: Context) -> bool:
+    def holds(context: ConditionKeys) -> bool:
         values = _values(context, key)
         if on_doubt and not any(values):
             return True
@@ -163,7 +163,7 @@ def _for_any(key: str, fits: Fits, use: OperatorUse, *, on_doubt: bool) -> Holds
     """
     negated, if_exists = use.operator.negated, use.if_exists
 
-    def holds(context: Context) -> bool:
+    def holds(context: ConditionKeys) -> bool:
         values = _values(context, key)
         if not values:
             return if_exists
@@ -188,13 +188,13 @@ def _null(key: str, values: Sequence[str], *, on_doubt: bool) -> Holds:
     unreadable = on_doubt and not wanted <= {"true", "false"}
     absent, present = "true" in wanted or unreadable, "false" in wanted or unreadable
 
-    def holds(context: Context) -> bool:
+    def holds(context: ConditionKeys) -> bool:
         return present if any(_values(context, key)) else absent
 
     return holds
 
 
-def _values(context: Context, key: str) -> tuple[str, ...]:
+def _values(context: ConditionKeys, key: str) -> tuple[str, ...]:
     value = context.get(key)
     if value is None:
         return ()

@@ -12,7 +12,9 @@ import msgspec
 from daypass.policy.wildcard import LONGEST_REMEMBERED
 
 ContextValue = str | tuple[str, ...]
-Context = Mapping[str, ContextValue]
+ConditionKeys = Mapping[str, ContextValue]
+NewConditionKeys = dict[str, ContextValue]
+"""Condition keys while they are collected."""
 
 MOST_WORK = 50_000_000
 """The limit of one decision, in pattern characters times value characters. Beyond it the request is refused."""
@@ -69,7 +71,7 @@ class Question(msgspec.Struct, frozen=True):
     resource: str
     resource_account: str
     principal: Principal
-    context: Context
+    context: ConditionKeys
     affordable: int = 0
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ elements: Resource". The rules:
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from daypass.policy.question import Context
+from daypass.policy.question import ConditionKeys
 from daypass.policy.template import (
     Part,
     PatternToken,
@@ -22,7 +22,7 @@ from daypass.policy.template import (
 )
 from daypass.policy.wildcard import Match, Wild, compile_wildcard
 
-ResourceMatch = Callable[[str, Context], bool]
+ResourceMatch = Callable[[str, ConditionKeys], bool]
 _ARN_COLONS = 5
 
 
@@ -108,7 +108,7 @@ def _inside(
     if not open_tokens and not fixed:
         return lambda resource, _: resource in exact
 
-    def match(resource: str, context: Context) -> bool:
+    def match(resource: str, context: ConditionKeys) -> bool:
         if resource in exact:
             return True
         for pattern in fixed:
@@ -136,7 +136,7 @@ def _outside(
     """
     inside = _inside(exact, fixed, open_tokens)
 
-    def match(resource: str, context: Context) -> bool:
+    def match(resource: str, context: ConditionKeys) -> bool:
         if allow and any(fill_tokens(tokens, context) is None for tokens in open_tokens):
             return False
         return not inside(resource, context)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from daypass.policy.question import Context
+from daypass.policy.question import ConditionKeys
 from daypass.policy.wildcard import Token, Wild, tokens_of
 
 _VARIABLE = re.compile(r"\$\{(?:([*?$])|([^{}',]+)(?:, ?'([^']*)')?)\}")
@@ -59,7 +59,7 @@ def has_variables(parts: Iterable[Part]) -> bool:
     return any(isinstance(part, Variable) for part in parts)
 
 
-def substitute(part: Variable, context: Context) -> str | None:
+def substitute(part: Variable, context: ConditionKeys) -> str | None:
     """Return the value of a variable, or None if it has no value.
 
     A multivalued key cannot be a variable. Its default is only for absent keys, thus it does not apply either.
@@ -70,7 +70,7 @@ def substitute(part: Variable, context: Context) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def fill(parts: Iterable[Part], context: Context) -> str | None:
+def fill(parts: Iterable[Part], context: ConditionKeys) -> str | None:
     """Return the string with all values and without wildcards.
 
     Return None if a value is missing.
@@ -104,7 +104,7 @@ def pattern_tokens(parts: Iterable[Part]) -> list[PatternToken]:
     return found
 
 
-def fill_tokens(tokens: Iterable[PatternToken], context: Context) -> list[Token] | None:
+def fill_tokens(tokens: Iterable[PatternToken], context: ConditionKeys) -> list[Token] | None:
     """Return the tokens with literal values instead of variables.
 
     Return None if a value is missing.

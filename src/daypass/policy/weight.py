@@ -7,7 +7,7 @@ that a limit of sizes limits the work.
 import msgspec
 
 from daypass.policy.operators.table import Family, find_operator
-from daypass.policy.question import CALL, LONGEST_VALUE, Context, span
+from daypass.policy.question import CALL, LONGEST_VALUE, ConditionKeys, span
 from daypass.policy.resource import resource_parts
 from daypass.policy.statement import ConditionTest, Statement
 from daypass.policy.template import Part, Variable, parse_template
@@ -26,7 +26,7 @@ class PatternSize(msgspec.Struct, frozen=True):
     characters: int
     variables: tuple[str, ...] = ()
 
-    def filled(self, context: Context) -> int:
+    def filled(self, context: ConditionKeys) -> int:
         """Return the characters of the patterns with the values of a request."""
         total = self.characters
         for key in self.variables:
@@ -45,7 +45,7 @@ class Weight(msgspec.Struct, frozen=True):
     conditions: tuple[tuple[str, PatternSize], ...]
     characters: int
 
-    def work(self, context: Context, resource_span: int) -> int:
+    def work(self, context: ConditionKeys, resource_span: int) -> int:
         """Return an upper bound of pattern characters times value characters."""
         total = _ELEMENT * CALL + self.resources.filled(context) * resource_span
         for key, size in self.conditions:

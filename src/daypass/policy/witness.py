@@ -14,7 +14,7 @@ from daypass.policy.condition import Holds
 from daypass.policy.known_keys import find_key
 from daypass.policy.operators.quantity import find_instant, find_number
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
-from daypass.policy.question import Context, ContextValue
+from daypass.policy.question import ConditionKeys, ContextValue
 from daypass.policy.statement import ConditionTest
 from daypass.policy.template import fill, fill_tokens, parse_template, pattern_tokens
 
@@ -49,12 +49,12 @@ class Requirement:
         """Return the key in lower case, as in a context."""
         return self.test.key.lower()
 
-    def is_met(self, context: Context) -> bool:
+    def is_met(self, context: ConditionKeys) -> bool:
         """Return whether a context meets the requirement."""
         return self.holds(context) is self.wanted
 
 
-def find_context(requirements: Iterable[Requirement], context: Context) -> Context | None:
+def find_context(requirements: Iterable[Requirement], context: ConditionKeys) -> ConditionKeys | None:
     """Return a context that meets every requirement, or None.
 
     As few keys as possible are changed.
@@ -71,7 +71,7 @@ def find_context(requirements: Iterable[Requirement], context: Context) -> Conte
     return found if all(requirement.is_met(found) for requirement in every) else None
 
 
-def _changed(key: str, about: list[Requirement], context: Context) -> dict[str, ContextValue] | None:
+def _changed(key: str, about: list[Requirement], context: ConditionKeys) -> dict[str, ContextValue] | None:
     rest = {name: value for name, value in context.items() if name != key}
     for value in _values(key, about, context):
         tried = rest if value is None else {**rest, key: value}
@@ -80,7 +80,7 @@ def _changed(key: str, about: list[Requirement], context: Context) -> dict[str, 
     return None
 
 
-def _values(key: str, about: list[Requirement], context: Context) -> Iterator[ContextValue | None]:
+def _values(key: str, about: list[Requirement], context: ConditionKeys) -> Iterator[ContextValue | None]:
     """Yield values for a key: first those in the conditions, last its absence."""
     known = find_key(key)
     uses = [use for use in (find_operator(requirement.test.operator) for requirement in about) if use is not None]
@@ -102,7 +102,7 @@ def _values(key: str, about: list[Requirement], context: Context) -> Iterator[Co
     yield None
 
 
-def _texts(requirement: Requirement, context: Context) -> Iterator[str]:
+def _texts(requirement: Requirement, context: ConditionKeys) -> Iterator[str]:
     """Yield the values of the condition, and similar values."""
     use = find_operator(requirement.test.operator)
     if use is None:
@@ -111,7 +111,7 @@ def _texts(requirement: Requirement, context: Context) -> Iterator[str]:
         yield from _near(use, text, context, variables=requirement.variables)
 
 
-def _near(use: OperatorUse, text: str, context: Context, *, variables: bool) -> Iterator[str]:
+def _near(use: OperatorUse, text: str, context: ConditionKeys, *, variables: bool) -> Iterator[str]:
     family = use.operator.family
     parts = parse_template(text, variables=variables)
     if family in {Family.LIKE, Family.ARN}:

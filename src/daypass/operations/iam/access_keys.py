@@ -16,11 +16,12 @@ from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, NoSuchEntity, ValidationError
 from daypass.mint.access_keys import new_access_key_id, new_secret
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _MOST = 1000
 
@@ -56,7 +57,7 @@ class _AboutKeys(IamAction[Any]):
         """Return the owner's ARN."""
         return owner_arn(asked.user_name, caller, world)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the owner's tags."""
         return owner_context(find_owner(asked.user_name, caller, world))
 

@@ -5,7 +5,6 @@ keys of the request, and the work. The work runs in the same transaction as the 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 """
 
-from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -15,8 +14,7 @@ from daypass.authenticate.caller import Caller
 from daypass.operations.iam.tags import request_tags
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
 from daypass.operations.world import World
-
-Context = Mapping[str, str | tuple[str, ...]]
+from daypass.policy.question import ConditionKeys
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):
@@ -56,7 +54,7 @@ class IamAction(Signed[A], Generic[A]):
         """Return the ARN of the resource, or `*` if the action has no resource."""
         return "*"
 
-    def context(self, asked: A, caller: Caller, world: World) -> Context:
+    def context(self, asked: A, caller: Caller, world: World) -> ConditionKeys:
         """Return the condition keys of the action."""
         return {}
 
@@ -89,7 +87,7 @@ class CreateWithTags(IamAction[Any]):
     reach = Touches.WRITES
     tag_action: str
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the tags that the entity will have."""
         return request_tags(asked.tags)
 

@@ -11,12 +11,13 @@ from daypass.directory.entities import ManagedPolicy
 from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
 from daypass.directory.store import Missing
 from daypass.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable, ValidationError
-from daypass.operations.iam.action import Asked, Context
+from daypass.operations.iam.action import Asked
 from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import find_policy, is_policy_arn, require_changeable
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _SERVICE_PATH = "/aws-service-role/"
 
@@ -34,7 +35,7 @@ class _Listed(Paged, frozen=True, kw_only=True):
 class _ChangesAttachment(AboutHolder):
     takes, reach = _Attached, Touches.WRITES
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the condition keys of the holder, and the policy's ARN."""
         return {**super().context(asked, caller, world), "iam:policyarn": asked.policy_arn}
 

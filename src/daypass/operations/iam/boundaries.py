@@ -8,9 +8,9 @@ from typing import Any
 from daypass.directory import links
 from daypass.directory.entities import Role, User
 from daypass.errors import NoSuchEntity
-from daypass.operations.iam.action import Context
 from daypass.operations.iam.lookup import find_policy, require_policy_arn
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 
 def show_boundary(arn: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def show_boundary(arn: str) -> dict[str, Any]:
     return {"PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}}
 
 
-def boundary_context(arn: str) -> Context:
+def boundary_context(arn: str) -> ConditionKeys:
     """Return the condition key for the present or requested boundary."""
     return {"iam:permissionsboundary": arn} if arn else {}
 

@@ -11,12 +11,13 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Role, User
-from daypass.operations.iam.action import Asked, Context
+from daypass.operations.iam.action import Asked
 from daypass.operations.iam.boundaries import bind, boundary_context
 from daypass.operations.iam.holders import ROLES, USERS, AboutHolder, HolderNamed
 from daypass.operations.iam.lookup import require_changeable
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 
 class _Put(Asked, frozen=True):
@@ -42,7 +43,7 @@ class PutBoundary(_Change):
 
     verb, takes = "Put{}PermissionsBoundary", _Put
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the requested boundary as a condition key."""
         return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 

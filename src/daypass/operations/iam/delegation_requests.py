@@ -19,11 +19,12 @@ from daypass.directory.outbound import NOTIFICATIONS, create_notifications_issue
 from daypass.directory.outbound_entities import Issuer
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded
 from daypass.federation.oidc.provider import is_keys_url
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.delegation_rules import AboutRequest, OneRequest, find_visible, missing
 from daypass.operations.iam.paging import Paged, make_marker, read_marker
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _REQUEST = ":delegation-request/"
 _LONGEST_NAME = 30
@@ -57,7 +58,7 @@ class CreateDelegationRequest(IamAction[_Create]):
 
     action, takes, reach = "CreateDelegationRequest", _Create, Touches.WRITES
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
         """Return the condition keys of the request."""
         return {
             "iam:templatearn": asked.permissions.policy_template_arn,

@@ -21,11 +21,12 @@ from daypass.directory.delegation_entities import DelegationRequest, State
 from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.operation import Asking
 from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
+from daypass.policy.question import ConditionKeys
 
 # For each action: the states in which it is valid, and the new state.
 TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {
@@ -168,7 +169,7 @@ class AboutRequest(IamAction[Any]):
         named: str = asked.delegation_request_id
         return named
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the condition keys of the request."""
         request = find_visible(world.reader, caller, self.request_id(asked))
         return {} if request is None else request_keys(request)
@@ -182,7 +183,7 @@ class AboutRequest(IamAction[Any]):
         return (msgspec.structs.replace(question, resource_policy=permissions_of(caller.arn, _OWNERS)),)
 
 
-def request_keys(request: DelegationRequest) -> Context:
+def request_keys(request: DelegationRequest) -> ConditionKeys:
     """Return the condition keys of a request."""
     owner = {"iam:delegationrequestowner": request.owner} if request.owner else {}
     return {

@@ -11,12 +11,13 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Group, InstanceProfile, Role, User
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.boundaries import boundary_context
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.settings import Quotas
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 HolderEntity = User | Group | Role
 
@@ -85,7 +86,7 @@ class AboutNamed(IamAction[Any]):
         """Return the entity's ARN."""
         return arn_of(world.reader, self.entity, caller.account, getattr(asked, self.named))
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the entity's tags and boundary."""
         found = records.find(world.reader, self.entity, caller.account, getattr(asked, self.named))
         if found is None:

@@ -18,7 +18,7 @@ from daypass.directory.store import Link, Reader
 from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, CreateWithTags
+from daypass.operations.iam.action import Asked, CreateWithTags
 from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
 from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
@@ -26,6 +26,7 @@ from daypass.operations.iam.roles import AboutRole, show_role
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Asking, Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 
 def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:
@@ -169,7 +170,7 @@ class AddRoleToInstanceProfile(_AboutProfile):
         )
         return (*super().question(asked, caller, world), passing)
 
-    def _role_tags(self, asked: _WithRole, caller: Caller, world: World) -> Context:
+    def _role_tags(self, asked: _WithRole, caller: Caller, world: World) -> ConditionKeys:
         found = records.find(world.reader, Role, caller.account, asked.role_name)
         return {} if found is None else tagging.resource_tags(found.tags)
 

@@ -11,9 +11,10 @@ from daypass.directory.entities import AccessKey, Role, User
 from daypass.directory.last_uses import find_last_use
 from daypass.directory.store import Reader
 from daypass.errors import AccessDenied
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import owner_context
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _NEVER = {"Region": "N/A", "ServiceName": "N/A"}
 
@@ -44,7 +45,7 @@ class GetAccessKeyLastUsed(IamAction[_OneKey]):
         owner = _owner(asked, caller, world)
         return "*" if owner is None else owner.arn
 
-    def context(self, asked: _OneKey, caller: Caller, world: World) -> Context:
+    def context(self, asked: _OneKey, caller: Caller, world: World) -> ConditionKeys:
         """Return the user's tags."""
         return owner_context(_owner(asked, caller, world))
 

@@ -14,13 +14,14 @@ from daypass.directory.entities import User
 from daypass.directory.mfa_devices import devices_of, find_device
 from daypass.directory.mfa_entities import VIRTUAL, MfaDevice
 from daypass.directory.store import Reader
-from daypass.operations.iam.action import Context, IamAction
+from daypass.operations.iam.action import IamAction
 from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, device_arn, get_device, get_owned, named_user
 from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values, read_marker
 from daypass.operations.iam.self_service import get_owner, owner_context
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.iam.users import show_user
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 
 class _Devices(Paged, frozen=True):
@@ -64,7 +65,7 @@ class GetMFADevice(OfAnOwner):
         user = _owner_of(device, world.reader)
         return device_arn(caller.account, asked.serial_number) if user is None else user.arn
 
-    def context(self, asked: OneDevice, caller: Caller, world: World) -> Context:
+    def context(self, asked: OneDevice, caller: Caller, world: World) -> ConditionKeys:
         """Return the tags of the resource: the owner, or an unowned device."""
         if asked.user_name is not None:
             return super().context(asked, caller, world)

@@ -12,9 +12,10 @@ from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.store import Reader
 from daypass.errors import NoSuchEntity
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _ROOT = "root"
 
@@ -61,7 +62,7 @@ class OfAnOwner(IamAction[Any]):
         """Return the owner's ARN."""
         return owner_arn(named_user(asked, caller), caller, world)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the owner's tags."""
         return owner_context(find_owner(named_user(asked, caller), caller, world))
 

@@ -19,12 +19,13 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.oidc.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction, Nothing
+from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
 from daypass.policy.known_keys import is_foreign
+from daypass.policy.question import ConditionKeys
 
 MOST_CLIENT_IDS = 100
 MOST_THUMBPRINTS = 5
@@ -104,7 +105,7 @@ class _AboutProvider(IamAction[Any]):
         """Return the provider's ARN."""
         return str(asked.arn)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the provider's tags, except for a provider of another account."""
         found = find_provider(world.reader, caller.account, asked.arn)
         return {} if found is None else tagging.resource_tags(found.tags)

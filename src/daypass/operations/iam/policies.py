@@ -15,13 +15,14 @@ from daypass.directory.entities import ManagedPolicy, PolicyVersion
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction
+from daypass.operations.iam.action import Asked, CreateWithTags, IamAction
 from daypass.operations.iam.documents import check_managed
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
 from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 # A list shows the account's own policies first, then AWS's: the first letter of a position distinguishes them.
 _OWN, _AWS = "0", "1"
@@ -61,7 +62,7 @@ class AboutPolicy(IamAction[Any]):
         """Return the policy's ARN."""
         return str(asked.policy_arn)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the policy's tags."""
         found = find_policy(world.reader, caller.account, asked.policy_arn)
         return {} if found is None else tagging.resource_tags(found.tags)

@@ -12,10 +12,11 @@ from typing import Any, NoReturn
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.errors import NoSuchEntity, ServiceNotSupported
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Params
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 from daypass.wire.supported import Declared
 
 PASSWORDS = "Daypass has no passwords: people sign in through an identity provider, or with access keys."
@@ -118,7 +119,7 @@ class Unperformed(IamAction[_Unperformed]):
             return iam_arn(caller.account, "server-certificate", path, certificate)
         return str(asked.members.get("Arn", "*"))
 
-    def context(self, asked: _Unperformed, caller: Caller, world: World) -> Context:
+    def context(self, asked: _Unperformed, caller: Caller, world: World) -> ConditionKeys:
         """Return the tags of the action's user."""
         return owner_context(find_owner(asked.user_name, caller, world)) if self._about_user else {}
 

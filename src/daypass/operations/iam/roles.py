@@ -16,7 +16,7 @@ from daypass.directory.store import Reader
 from daypass.errors import DeleteConflict, InvalidInput, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, CreateWithTags
+from daypass.operations.iam.action import Asked, CreateWithTags
 from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.documents import read_trust, show_trust
 from daypass.operations.iam.holders import AboutNamed
@@ -26,6 +26,7 @@ from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _SERVICE_PATH = "/aws-service-role/"
 
@@ -78,7 +79,7 @@ class CreateRole(CreateWithTags):
         """Return the ARN that the role will have."""
         return iam_arn(caller.account, "role", asked.path, asked.role_name)
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
         """Return the tags and the boundary that the role will have."""
         return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 

@@ -27,12 +27,13 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction, Nothing
+from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Touches
 from daypass.operations.saml_summaries import summarize
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _MOST_KEYS = 2
 _ID_BYTES = 13
@@ -114,7 +115,7 @@ class _AboutProvider(IamAction[Any]):
         """Return the provider's ARN."""
         return str(asked.arn)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the provider's tags, except for a provider of another account."""
         found = find_provider(world.reader, asked.arn)
         return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}

@@ -13,11 +13,10 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import User
 from daypass.errors import ValidationError
-from daypass.operations.iam.action import Context
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.world import World
-from daypass.policy.question import PrincipalKind
+from daypass.policy.question import ConditionKeys, PrincipalKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def find_owner(name: str | None, caller: Caller, world: World) -> User | None:
     return None
 
 
-def owner_context(user: User | None) -> Context:
+def owner_context(user: User | None) -> ConditionKeys:
     """Return the condition keys of the user."""
     return {} if user is None else resource_tags(user.tags)
 

@@ -20,11 +20,12 @@ from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Exists
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 _TRUST = (
     '{{"Version":"2012-10-17","Statement":[{{"Action":["sts:AssumeRole"],"Effect":"Allow",'
@@ -89,7 +90,7 @@ class CreateServiceLinkedRole(IamAction[_Create]):
         """Return the ARN that the role will have."""
         return iam_arn(caller.account, "role", f"{_PATH}{asked.service}/", asked.role_name)
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
         """Return the service's name."""
         return {"iam:awsservicename": asked.service}
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from daypass.arn import Arn, is_account_id
-from daypass.authenticate.caller_keys import Context, principal_keys
+from daypass.authenticate.caller_keys import principal_keys
 from daypass.directory.identity import Identity
 from daypass.errors import InvalidInput, MalformedPolicyDocument
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.known_keys import find_key
-from daypass.policy.question import ContextValue, Principal, PrincipalKind
+from daypass.policy.question import ContextValue, NewConditionKeys, Principal, PrincipalKind
 
 # The maximum for all policies of one call together: the server must be able to read them quickly.
 MOST_CHARACTERS = 1_000_000
@@ -55,12 +55,12 @@ def check_characters(texts: Iterable[str]) -> None:
         raise InvalidInput(f"The policies of one simulation are limited to {MOST_CHARACTERS} characters together.")
 
 
-def read_context(entries: Iterable[ContextEntry]) -> Context:
+def read_context(entries: Iterable[ContextEntry]) -> NewConditionKeys:
     """Return the condition keys of the request.
 
     A list type makes a key multivalued, even with one value.
     """
-    context: Context = {}
+    context: NewConditionKeys = {}
     for entry in entries:
         key = entry.context_key_name.lower()
         if ":" not in key:
@@ -115,7 +115,7 @@ def nobody(account: str) -> Principal:
     return Principal(kind=PrincipalKind.USER, account=account, arn="")
 
 
-def named_keys(principal: Principal, identity: Identity | None) -> Context:
+def named_keys(principal: Principal, identity: Identity | None) -> NewConditionKeys:
     """Return the condition keys that follow from the caller."""
     if not (principal.arn or principal.issuer_arn):
         return {}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from daypass.arn import Arn, is_account_id
-from daypass.authenticate.caller_keys import Context
 from daypass.errors import InvalidInput
 from daypass.operations.iam.simulate_inputs import read_policy
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
@@ -17,7 +16,7 @@ from daypass.policy.decision import Allowed, Denied
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
 from daypass.policy.explain import Outcome, StatementTrace, Trace, explain
-from daypass.policy.question import Principal, Question
+from daypass.policy.question import NewConditionKeys, Principal, Question
 
 ALLOWED, EXPLICIT, IMPLICIT = (outcome.value for outcome in Outcome)
 _SHOWN = frozenset({PolicyType.IDENTITY, PolicyType.RESOURCE})
@@ -41,7 +40,7 @@ class Scene:
     boundary: PolicySet | None
     service_control: tuple[PolicySet, ...]
     organization: bool
-    context: Context
+    context: NewConditionKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ from daypass.directory.entities import InstanceProfile, Named, Role, User
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.errors import Fault
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, Context, IamAction
+from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import arn_of, get_named, get_own_policy
 from daypass.operations.iam.mfa_owned import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,11 @@ class _AboutTags(IamAction[Any]):
         """Return the entity's ARN."""
         return self.kind.arn(world, caller.account, asked.which)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> Context:
+    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
         """Return the tags of the entity and those in the request."""
         return {**tagging.resource_tags(self._present(asked, caller, world)), **self.in_request(asked)}
 
-    def in_request(self, asked: Any) -> Context:
+    def in_request(self, asked: Any) -> ConditionKeys:
         """Return the condition keys of the tags in the request."""
         return {}
 
@@ -123,7 +124,7 @@ class TagThing(_AboutTags):
 
     verb, takes, reach = "Tag{}", _Tags, Touches.WRITES
 
-    def in_request(self, asked: Any) -> Context:
+    def in_request(self, asked: Any) -> ConditionKeys:
         """Return the tags in the request."""
         return tagging.request_tags(asked.tags)
 
@@ -140,7 +141,7 @@ class UntagThing(_AboutTags):
 
     verb, takes, reach = "Untag{}", _Keys, Touches.WRITES
 
-    def in_request(self, asked: Any) -> Context:
+    def in_request(self, asked: Any) -> ConditionKeys:
         """Return the tag keys in the request."""
         return tagging.tag_keys(asked.tag_keys)
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import msgspec
 
 from daypass.errors import InvalidInput, LimitExceeded
+from daypass.policy.question import NewConditionKeys
 
 _RESERVED = "aws: prefixed tag key names are not allowed for external use."
-
-Context = dict[str, str | tuple[str, ...]]
 
 
 class Tag(msgspec.Struct, frozen=True, rename="pascal"):
@@ -96,9 +95,9 @@ def echoed(tags: Iterable[Tag]) -> dict[str, list[dict[str, str]]]:
     return {"Tags": repeated} if repeated else {}
 
 
-def request_tags(tags: Iterable[Tag]) -> Context:
+def request_tags(tags: Iterable[Tag]) -> NewConditionKeys:
     """Return the condition keys of the tags in a request."""
-    context: Context = {}
+    context: NewConditionKeys = {}
     keys = []
     for tag in tags:
         keys.append(tag.key)
@@ -108,14 +107,14 @@ def request_tags(tags: Iterable[Tag]) -> Context:
     return context
 
 
-def tag_keys(keys: Iterable[str]) -> Context:
+def tag_keys(keys: Iterable[str]) -> NewConditionKeys:
     """Return the condition key of an untagging request."""
     return {"aws:tagkeys": tuple(keys)}
 
 
-def resource_tags(tags: Mapping[str, str]) -> Context:
+def resource_tags(tags: Mapping[str, str]) -> NewConditionKeys:
     """Return the condition keys of the tags on the resource."""
-    context: Context = {}
+    context: NewConditionKeys = {}
     for key, value in tags.items():
         context["aws:resourcetag/" + key.lower()] = value
         context["iam:resourcetag/" + key.lower()] = value

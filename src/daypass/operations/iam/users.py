@@ -18,7 +18,7 @@ from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.access_keys import keys_of
-from daypass.operations.iam.action import Asked, Context, CreateWithTags, IamAction
+from daypass.operations.iam.action import Asked, CreateWithTags, IamAction
 from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import get_named, insert_named
@@ -27,6 +27,7 @@ from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.world import World
+from daypass.policy.question import ConditionKeys
 
 
 def show_user(user: User) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class CreateUser(CreateWithTags):
         """Return the ARN that the user will have."""
         return iam_arn(caller.account, "user", asked.path, asked.user_name)
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> Context:
+    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
         """Return the tags and the boundary that the user will have."""
         return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
 
@@ -104,7 +105,7 @@ class GetUser(IamAction[_Whom]):
         """Return the user's ARN."""
         return owner_arn(asked.user_name, caller, world)
 
-    def context(self, asked: _Whom, caller: Caller, world: World) -> Context:
+    def context(self, asked: _Whom, caller: Caller, world: World) -> ConditionKeys:
         """Return the user's tags."""
         return owner_context(find_owner(asked.user_name, caller, world))
 

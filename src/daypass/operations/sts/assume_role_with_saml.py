@@ -20,7 +20,6 @@ from daypass.mint.durations import role_duration
 from daypass.operations.operation import Asking, Authorized, Declares, Params, Result, Touches
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
-    Context,
     RoleGrant,
     RoleName,
     ask_for_role,
@@ -34,7 +33,7 @@ from daypass.operations.sts.role_session import (
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
 from daypass.operations.world import World
-from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.question import NewConditionKeys, Principal, PrincipalKind
 
 # AWS keeps these keys of an assertion for the session's own requests. Only the trust policy sees the others.
 SURVIVING = ("saml:namequalifier", "saml:sub", "saml:sub_type")
@@ -114,7 +113,7 @@ class AssumeRoleWithSAML(Declares):
         The role's trust policy must allow all of them.
         """
         role, claims = find_role(asked.role, world), _claims_of(caller)
-        context: Context = {
+        context: NewConditionKeys = {
             **claims.conditions,
             **session_context(claims.session_name, _session_tags(claims)),
             **resource_tags(role),

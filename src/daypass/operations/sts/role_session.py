@@ -19,8 +19,7 @@ from daypass.operations.sts.credentials import Grant, mint_credentials, token_si
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
 from daypass.operations.world import World
-
-Context = dict[str, str | tuple[str, ...]]
+from daypass.policy.question import NewConditionKeys
 
 _FIXED = "The source identity is already set for this assume role session"
 
@@ -78,7 +77,7 @@ def get_role(authorized: Authorized[Any]) -> AssumableRole:
 
 
 def ask_for_role(
-    action: str, name: RoleName, role: AssumableRole | None, context: Context, refusal: Fault | None = None
+    action: str, name: RoleName, role: AssumableRole | None, context: NewConditionKeys, refusal: Fault | None = None
 ) -> Asking:
     """Return the check that `action` is allowed on a role.
 
@@ -96,16 +95,16 @@ def ask_for_role(
     )
 
 
-def session_context(session_name: str, tags: SessionTags) -> Context:
+def session_context(session_name: str, tags: SessionTags) -> NewConditionKeys:
     """Return the condition keys of a new role session's name and tags."""
     return {"sts:rolesessionname": session_name, **tags_context(tags)}
 
 
-def resource_tags(role: AssumableRole | None) -> Context:
+def resource_tags(role: AssumableRole | None) -> NewConditionKeys:
     """Return the condition keys of the role's own tags."""
     if role is None:
         return {}
-    tags: Context = {}
+    tags: NewConditionKeys = {}
     for key, value in role.tags.items():
         tags["aws:resourcetag/" + key.lower()] = value
         tags["iam:resourcetag/" + key.lower()] = value

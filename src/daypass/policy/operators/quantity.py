@@ -19,7 +19,7 @@ from typing import Any
 
 from daypass.policy.operators.table import Relation
 from daypass.policy.operators.text import Fits
-from daypass.policy.question import Context
+from daypass.policy.question import ConditionKeys
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _EPOCH = re.compile(r"(?![0-9]{4}\Z)[0-9]{1,15}(?:\.[0-9]{1,9})?")
@@ -130,7 +130,7 @@ def ordered(find: Callable[[str], Any], relation: Relation, values: Sequence[str
     readable = [value for value in wanted if value is not None]
     otherwise = None if len(readable) < len(wanted) else False
 
-    def fits(value: str, _: Context) -> bool | None:
+    def fits(value: str, _: ConditionKeys) -> bool | None:
         had = find(value)
         if had is None:
             return None
@@ -148,7 +148,7 @@ def in_networks(values: Sequence[str]) -> Fits:
     readable = [network for network in wanted if network is not None]
     otherwise = None if len(readable) < len(wanted) else False
 
-    def fits(value: str, _: Context) -> bool | None:
+    def fits(value: str, _: ConditionKeys) -> bool | None:
         address = find_address(value)
         if address is None:
             return None

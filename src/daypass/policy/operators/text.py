@@ -8,7 +8,7 @@ ARN.
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from daypass.policy.question import Context
+from daypass.policy.question import ConditionKeys
 from daypass.policy.template import (
     Part,
     PatternToken,
@@ -23,7 +23,7 @@ from daypass.policy.template import (
 )
 from daypass.policy.wildcard import Match, Token, compile_wildcard
 
-Fits: TypeAlias = Callable[[str, Context], bool | None]
+Fits: TypeAlias = Callable[[str, ConditionKeys], bool | None]
 """Whether a value matches; None if one of the two does not parse as its type."""
 _ARN_PARTS = 6
 
@@ -48,7 +48,7 @@ def string_equals_ignoring_case(values: Sequence[str], *, variables: bool) -> Fi
     fixed, with_variables = _split(values, variables=variables)
     wanted = frozenset(text.lower() for text in fixed)
 
-    def fits(value: str, context: Context) -> bool:
+    def fits(value: str, context: ConditionKeys) -> bool:
         lowered = value.lower()
         if lowered in wanted:
             return True
@@ -76,7 +76,7 @@ def string_like(values: Sequence[str], *, variables: bool) -> Fits:
         only = fixed[0]
         return lambda value, _: only(value)
 
-    def fits(value: str, context: Context) -> bool:
+    def fits(value: str, context: ConditionKeys) -> bool:
         for match in fixed:
             if match(value):
                 return True
@@ -118,7 +118,7 @@ def arn_unlike(values: Sequence[str], *, variables: bool) -> Fits:
     ]
     unmatched = False if len(whole) + len(alone) == len(patterns) else None
 
-    def fits(value: str, context: Context) -> bool | None:
+    def fits(value: str, context: ConditionKeys) -> bool | None:
         cut = value.split(":", _ARN_PARTS - 1)
         if len(cut) != _ARN_PARTS or cut[0] != "arn":
             return None
