@@ -41,7 +41,7 @@ from daypass.mint.keyring import SealingRing
 from daypass.operations.operation import AnyOperation, Touches, is_read_only
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
 from daypass.wire.decode import Call, decode, is_json_wanted
 from daypass.wire.faults import render_fault
@@ -76,7 +76,9 @@ class StoreView(Protocol):
         """Raise WouldBlock on the event loop. Return where waiting is allowed."""
         ...
 
-    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
+    def open(
+        self, touches: Touches, now: datetime, region: str, account: str = ""
+    ) -> AbstractContextManager[RequestContext]:
         """Open the data that an operation accesses, for a signer's account.
 
         That is the cache alone, one snapshot, or one transaction.
@@ -197,15 +199,15 @@ class Pipeline:
             store_view.wait()
             required.require()
         account = signer.caller.account if signer else ""
-        with store_view.open(touches, now, region, account) as world:
+        with store_view.open(touches, now, region, account) as ctx:
             trace.caller = signer.caller if signer else None
             # 5. verify identity
-            caller = trace.caller = operation.prove(asked, trace.caller, world)
+            caller = trace.caller = operation.prove(asked, trace.caller, ctx)
             # 6. authorize
             request_info = RequestInfo(now, request, region)
-            authorized = authorize(operation, asked, caller, request_info, world)
+            authorized = authorize(operation, asked, caller, request_info, ctx)
             # 7. run
-            result = operation.run(authorized, world)
+            result = operation.run(authorized, ctx)
             if required is not None:
                 # 9. record, inside the transaction: if the event cannot be written, the changes are rolled back.
                 required.record(self._audit_record(request, request_id, now, trace))

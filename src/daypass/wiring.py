@@ -47,8 +47,8 @@ from daypass.http.work_shares import WorkShares
 from daypass.mint.keyring import SealingRing, first_ring
 from daypass.operations.operation import Touches
 from daypass.operations.registry import full_registry
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import SamlRules, ServiceSettings
-from daypass.operations.world import World
 from daypass.pipeline import Pipeline
 from daypass.policy.question import PrincipalKind
 from daypass.portal.app import Portal, build_portal
@@ -136,13 +136,13 @@ class _Open:
     This is the hot path, so it avoids the cost of a generator.
     """
 
-    __slots__ = ("world",)
+    __slots__ = ("ctx",)
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, ctx: RequestContext) -> None:
+        self.ctx = ctx
 
-    def __enter__(self) -> World:
-        return self.world
+    def __enter__(self) -> RequestContext:
+        return self.ctx
 
     def __exit__(self, *_: object) -> None:
         """Do not close anything: only the cache was used."""
@@ -187,7 +187,9 @@ class NonBlockingView:
         """Raise WouldBlock: only a worker thread may wait."""
         raise WouldBlock
 
-    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> AbstractContextManager[World]:
+    def open(
+        self, touches: Touches, now: datetime, region: str, account: str = ""
+    ) -> AbstractContextManager[RequestContext]:
         """Return access to the cache alone.
 
         Raises WouldBlock for any other access.
@@ -195,7 +197,7 @@ class NonBlockingView:
         del account  # the event loop never waits
         if touches is not Touches.CACHE:
             raise WouldBlock
-        return _Open(self._world(now, region, None))
+        return _Open(self._context(now, region, None))
 
     def apart(self) -> AbstractContextManager[Writer]:
         """Raise WouldBlock: a transaction waits for other writers."""
@@ -209,9 +211,9 @@ class NonBlockingView:
         """Raise WouldBlock: the work takes long."""
         raise WouldBlock
 
-    def _world(self, now: datetime, region: str, transaction: Reader | Writer | None) -> World:
+    def _context(self, now: datetime, region: str, transaction: Reader | Writer | None) -> RequestContext:
         opened = self._opened
-        return World(
+        return RequestContext(
             now,
             region,
             self.views,
@@ -245,18 +247,18 @@ class BlockingView(NonBlockingView):
         """Return: a worker thread may wait."""
 
     @contextmanager
-    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> Iterator[World]:
+    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> Iterator[RequestContext]:
         """Open the cache, one snapshot or one transaction."""
         if touches in {Touches.CACHE, Touches.WAITS}:
-            yield self._world(now, region, None)
+            yield self._context(now, region, None)
         elif touches is Touches.READS:
             with self._opened.store.read() as reader:
-                yield self._world(now, region, reader)
+                yield self._context(now, region, reader)
         else:
             # The store has one writer at a time. Calls that wait for their turn occupy threads, so one account may not
             # use all of them.
             with self._writers.take(account), self._opened.store.write() as writer:
-                yield self._world(now, region, writer)
+                yield self._context(now, region, writer)
 
     def apart(self) -> AbstractContextManager[Writer]:
         """Open a transaction beside the request's own."""

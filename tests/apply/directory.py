@@ -87,7 +87,7 @@ class Directory:
 
         tools = self.tools
         with self.there.store.write() as writer:
-            api = Api(tools.catalog, tools.registry, tools.open_world(writer), tools.source)
+            api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source)
             return api.call(account, action, params, Place())
 
     def revision(self) -> int:

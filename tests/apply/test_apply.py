@@ -303,7 +303,7 @@ def test_principals_that_a_caller_named_in_vain_are_exported_as_strangers(direct
     directory.apply(one_account())
     trusting = json.dumps(trust(AWS=[text, ACCOUNT]))
     with directory.there.store.write() as writer:
-        world = msgspec.structs.replace(directory.tools.open_world(writer), store_trust=store_principals)
+        world = msgspec.structs.replace(directory.tools.open_context(writer), store_trust=store_principals)
         create: Any = directory.tools.registry.find("iam", "CreateRole")
         asked = create.parse({"RoleName": "r", "AssumeRolePolicyDocument": trusting})
         create.perform(asked, root_caller(ACCOUNT, ""), world)

@@ -15,8 +15,8 @@ from daypass.directory.identity import load_identity
 from daypass.directory.ring import load_ring
 from daypass.directory.store import Reader
 from daypass.operations.iam.self_service import get_owner, owner_arn
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.operations.world import World
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 
@@ -84,15 +84,15 @@ def test_whoever_asks_for_itself_means_itself_under_any_name(server: RunningServ
     iam.update_user(UserName="alice", NewUserName="anna")
     iam.create_user(UserName="alice")
     with server.there.store.read() as reader:
-        world = a_world(server, reader)
-        assert get_owner(None, stale, world).id == alice.id
-        assert owner_arn(None, stale, world) == f"arn:aws:iam::{root.account}:user/anna"
+        ctx = a_world(server, reader)
+        assert get_owner(None, stale, ctx).id == alice.id
+        assert owner_arn(None, stale, ctx) == f"arn:aws:iam::{root.account}:user/anna"
 
 
-def a_world(server: RunningServer, reader: Reader) -> World:
+def a_world(server: RunningServer, reader: Reader) -> RequestContext:
     """Return a request context on one snapshot."""
     there = server.there
-    return World(
+    return RequestContext(
         now=server.clock.now(),
         region="us-east-1",
         views=SnapshotViews(reader),

@@ -19,8 +19,8 @@ from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import read_token
 from daypass.operations.operation import Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.operations.world import World
 from daypass.portal import web_offer
 from daypass.portal.web_offer import offer_roles
 from daypass.storage.cache import Cache
@@ -83,13 +83,13 @@ def server() -> Iterator[RunningServer]:
 
 
 @contextmanager
-def a_world(server: RunningServer, keys: Keys) -> Iterator[World]:
+def a_world(server: RunningServer, keys: Keys) -> Iterator[RequestContext]:
     """Open the request context of a portal step."""
     settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
     views = Cache(server.there.store).loading
     store_view = BlockingView(server.there, views, Keychain(server.there.vault), settings, keys, lambda _: True)
-    with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
-        yield world
+    with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as ctx:
+        yield ctx
 
 
 def offered(server: RunningServer, keys: Keys | None = None, *, wanted: str = "") -> list[str]:
@@ -97,9 +97,9 @@ def offered(server: RunningServer, keys: Keys | None = None, *, wanted: str = ""
     now = int(server.clock.now().timestamp())
     claims = {"iss": ISSUER, "sub": "alice", "aud": CLIENT, "iat": now, "exp": now + 3_600}
     unverified = read_token(compact({"alg": "ES256", "kid": "k"}, claims, KEY))
-    with a_world(server, keys or Keys()) as world:
-        request_info = RequestInfo(world.now, REQUEST, "us-east-1")
-        found = offer_roles(unverified, "alice", request_info, world, wanted=wanted)
+    with a_world(server, keys or Keys()) as ctx:
+        request_info = RequestInfo(ctx.now, REQUEST, "us-east-1")
+        found = offer_roles(unverified, "alice", request_info, ctx, wanted=wanted)
     return [candidate.arn for candidate, _ in found.roles]
 
 

@@ -19,8 +19,8 @@ from daypass.config import Config
 from daypass.directory.ring import load_ring
 from daypass.directory.store import Exists, Missing, Reader
 from daypass.errors import ExpiredTokenException, Throttling
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.operations.world import World
 from daypass.portal import begun, handovers, sign_ins, waiting
 from daypass.portal.begun import Begun
 from daypass.portal.handovers import Handover, NotRedeemed
@@ -51,11 +51,11 @@ class Scene:
         with self.there.store.read() as reader:
             return loader(reader, *args)
 
-    def at(self, seconds: float = 0) -> World:
+    def at(self, seconds: float = 0) -> RequestContext:
         """Return the request context at a number of seconds after the start."""
         self.clock.freeze(NOW + timedelta(seconds=seconds))
         vault = self.there.vault
-        return World(
+        return RequestContext(
             self.clock.now(),
             "us-east-1",
             self,
@@ -78,25 +78,25 @@ def scene() -> Scene:
 def put(scene: Scene, value: bytes, *, at: float = 0, ends: float = 60) -> None:
     """Store a pending entry with the name "n"."""
     with scene.there.store.write() as writer:
-        waiting.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), world=scene.at(at))
+        waiting.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), ctx=scene.at(at))
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
 def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: bool) -> None:
     """Cached reads, reads, changes and takes agree."""
     put(scene, b"first")
-    world = scene.at(60 + after)
+    ctx = scene.at(60 + after)
     expected = b"first" if waits else None
-    assert waiting.look("n", world=world) == expected
+    assert waiting.look("n", ctx=ctx) == expected
     with scene.there.store.write() as writer:
-        assert waiting.find(writer, "n", world=world) == expected
+        assert waiting.find(writer, "n", ctx=ctx) == expected
         if waits:
-            waiting.change(writer, "n", b"second", world=world)
+            waiting.change(writer, "n", b"second", ctx=ctx)
         else:
             with pytest.raises(Missing):
-                waiting.change(writer, "n", b"second", world=world)
-        assert waiting.take(writer, "n", world=world) == (b"second" if waits else None)
-        assert waiting.take(writer, "n", world=world) is None
+                waiting.change(writer, "n", b"second", ctx=ctx)
+        assert waiting.take(writer, "n", ctx=ctx) == (b"second" if waits else None)
+        assert waiting.take(writer, "n", ctx=ctx) is None
 
 
 @pytest.mark.parametrize(("after", "taken"), ENDS)
@@ -108,16 +108,16 @@ def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: b
             put(scene, b"second", at=60 + after, ends=3_600)
         return
     put(scene, b"second", at=60 + after, ends=3_600)
-    assert waiting.look("n", world=scene.at(120)) == b"second"
+    assert waiting.look("n", ctx=scene.at(120)) == b"second"
 
 
 def test_a_change_does_not_move_the_end(scene: Scene) -> None:
     """An approval in the last second does not extend the entry."""
     put(scene, b"first")
     with scene.there.store.write() as writer:
-        waiting.change(writer, "n", b"second", world=scene.at(59))
-    assert waiting.look("n", world=scene.at(59)) == b"second"
-    assert waiting.look("n", world=scene.at(60)) is None
+        waiting.change(writer, "n", b"second", ctx=scene.at(59))
+    assert waiting.look("n", ctx=scene.at(59)) == b"second"
+    assert waiting.look("n", ctx=scene.at(60)) is None
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
@@ -125,21 +125,21 @@ def test_a_change_does_not_move_the_end(scene: Scene) -> None:
 def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after: float, *, waits: bool) -> None:
     """After that the proof is invalid, and the person signs in again."""
     ticket = sign_ins.keep(Proof("saml", "<response>"), scene.at())
-    world = scene.at(5 * MINUTES + after)
+    ctx = scene.at(5 * MINUTES + after)
     if waits:
-        assert ask(ticket, world).text == "<response>"
+        assert ask(ticket, ctx).text == "<response>"
         return
     with pytest.raises(ExpiredTokenException):
-        ask(ticket, world)
+        ask(ticket, ctx)
 
 
 @pytest.mark.parametrize(("after", "waits"), [(-1, True), (-MOMENT, True), (0, False), (MOMENT, False), (1, False)])
 @pytest.mark.parametrize("kind", ["saml", "oidc"])
 def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, after: float, *, waits: bool) -> None:
     """A response in the last second is accepted, and one at the end is not."""
-    world = scene.at()
-    sign_in = Begun(kind, begun.new_id(world), begun.last_second(world), "arn:aws:iam::123456789012:saml-provider/p")
-    response = begun.remember(Response(), sign_in, browser(), world)
+    ctx = scene.at()
+    sign_in = Begun(kind, begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p")
+    response = begun.remember(Response(), sign_in, browser(), ctx)
     cookie = response.headers["set-cookie"].partition(";")[0]
     found = begun.find(browser(cookie), kind, sign_in.id, scene.at(10 * MINUTES + after))
     assert found == (sign_in if waits else None)
@@ -147,8 +147,8 @@ def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, aft
 
 def test_an_answer_is_remembered_for_as_long_as_the_sign_in_could_take_it(scene: Scene) -> None:
     """Otherwise a response could be replayed after its record was deleted."""
-    world = scene.at()
-    sign_in = Begun("saml", begun.new_id(world), begun.last_second(world), "arn:aws:iam::123456789012:saml-provider/p")
+    ctx = scene.at()
+    sign_in = Begun("saml", begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p")
     assert begun.use_up(sign_in, scene.at(1))
     assert not begun.use_up(sign_in, scene.at(10 * MINUTES - 1))
     assert not begun.use_up(sign_in, scene.at(10 * MINUTES))
@@ -174,20 +174,20 @@ def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits
     """Until the end its code is valid, a click approves it and the command waits. Then it does not exist."""
     handover = begin(scene)
     handle = handovers.handle_of(handover, scene.at())
-    world = scene.at(5 * MINUTES + after)
+    ctx = scene.at(5 * MINUTES + after)
     if waits:
-        assert handovers.try_code(handover.user_code, PEER, world) == handover
-        assert handovers.find(handle, world) == handover
-        assert error_of(handle, world) == "authorization_pending"
-        assert handovers.settle(handover.name, "approved", {"n": 1}, world).outcome == "approved"
-        assert handovers.redeem(handle, "", "", world) == {"n": 1}
+        assert handovers.try_code(handover.user_code, PEER, ctx) == handover
+        assert handovers.find(handle, ctx) == handover
+        assert error_of(handle, ctx) == "authorization_pending"
+        assert handovers.settle(handover.name, "approved", {"n": 1}, ctx).outcome == "approved"
+        assert handovers.redeem(handle, "", "", ctx) == {"n": 1}
         return
-    assert handovers.try_code(handover.user_code, PEER, world) is None
-    assert error_of(handle, world) == "expired_token"
+    assert handovers.try_code(handover.user_code, PEER, ctx) is None
+    assert error_of(handle, ctx) == "expired_token"
     with pytest.raises(ExpiredTokenException):
-        handovers.find(handle, world)
+        handovers.find(handle, ctx)
     with pytest.raises(ExpiredTokenException):
-        handovers.settle(handover.name, "approved", {}, world)
+        handovers.settle(handover.name, "approved", {}, ctx)
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
@@ -198,61 +198,61 @@ def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
     handover = begin(scene)
     handle = handovers.handle_of(handover, scene.at())
     handovers.settle(handover.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
-    world = scene.at(5 * MINUTES + after)
+    ctx = scene.at(5 * MINUTES + after)
     if waits:
-        assert handovers.redeem(handle, "", "", world) == {"n": 1}
-    assert error_of(handle, world) == "expired_token"
+        assert handovers.redeem(handle, "", "", ctx) == {"n": 1}
+    assert error_of(handle, ctx) == "expired_token"
 
 
-def error_of(handle: str, world: World) -> str:
+def error_of(handle: str, ctx: RequestContext) -> str:
     """Return the error of a redemption."""
     with pytest.raises(NotRedeemed) as refused:
-        handovers.redeem(handle, "", "", world)
+        handovers.redeem(handle, "", "", ctx)
     return refused.value.error
 
 
 def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
     """After four it is still pending; after the fifth it is deleted, also for the right verifier."""
-    handover, world = begin(scene), scene.at()
-    handle = handovers.handle_of(handover, world)
+    handover, ctx = begin(scene), scene.at()
+    handle = handovers.handle_of(handover, ctx)
     for wrong in range(1, 6):
         with pytest.raises(NotRedeemed) as refused:
-            handovers.redeem(handle, "wrong", "", world)
+            handovers.redeem(handle, "wrong", "", ctx)
         assert refused.value.error == "invalid_grant"
-        assert error_of(handle, world) == ("authorization_pending" if wrong < 5 else "expired_token")
+        assert error_of(handle, ctx) == ("authorization_pending" if wrong < 5 else "expired_token")
 
 
 @pytest.mark.parametrize(("wrong", "may"), [(0, True), (4, True), (5, False), (6, False)])
 def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *, may: bool) -> None:
     """Then the right code is refused too. Other addresses are not affected."""
-    handover, world = begin(scene), scene.at()
+    handover, ctx = begin(scene), scene.at()
     for number in range(wrong):
         with nullcontext() if number < 5 else pytest.raises(Throttling):
-            assert handovers.try_code("BBBB-BBBB", PEER, world) is None
+            assert handovers.try_code("BBBB-BBBB", PEER, ctx) is None
     with nullcontext() if may else pytest.raises(Throttling):
-        assert handovers.try_code(handover.user_code, PEER, world) == handover
-    assert handovers.try_code(handover.user_code, "192.0.2.2", world) == handover
+        assert handovers.try_code(handover.user_code, PEER, ctx) == handover
+    assert handovers.try_code(handover.user_code, "192.0.2.2", ctx) == handover
 
 
 def test_a_right_code_does_not_count_and_forgives_none(scene: Scene) -> None:
     """Four wrong codes stay four, however often a right one is entered between them."""
-    handover, world = begin(scene), scene.at()
+    handover, ctx = begin(scene), scene.at()
     for _ in range(5):
-        assert handovers.try_code(handover.user_code, PEER, world) == handover
-        assert handovers.try_code("what is this", PEER, world) is None
+        assert handovers.try_code(handover.user_code, PEER, ctx) == handover
+        assert handovers.try_code("what is this", PEER, ctx) is None
     with pytest.raises(Throttling):
-        handovers.try_code(handover.user_code, PEER, world)
+        handovers.try_code(handover.user_code, PEER, ctx)
 
 
 def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> None:
     """Twenty threads share five attempts: reading and incrementing the count are one transaction."""
-    world, threads = scene.at(), 20
+    ctx, threads = scene.at(), 20
     start = threading.Barrier(threads)
 
     def try_one(_: int) -> bool:
         start.wait()
         try:
-            return handovers.try_code("BBBB-BBBB", PEER, world) is None
+            return handovers.try_code("BBBB-BBBB", PEER, ctx) is None
         except Throttling:
             return False
 
@@ -265,9 +265,9 @@ def test_an_address_is_held_back_for_five_minutes(scene: Scene, after: float, *,
     """The time starts at the first wrong code, not at the fifth."""
     for second in range(5):
         handovers.try_code("BBBB-BBBB", PEER, scene.at(second))
-    world = scene.at(5 * MINUTES + after)
+    ctx = scene.at(5 * MINUTES + after)
     with pytest.raises(Throttling) if held else nullcontext():
-        assert handovers.try_code("BBBB-BBBB", PEER, world) is None
+        assert handovers.try_code("BBBB-BBBB", PEER, ctx) is None
 
 
 def test_the_limits_are_what_the_documentation_says() -> None:

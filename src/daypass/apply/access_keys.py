@@ -34,11 +34,11 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
         return
     before: KeyValue = part.before
     if wanted.secret is not None and wanted.secret != before.secret:
-        key = records.find_by_id(api.world.reader, AccessKey, part.part)
+        key = records.find_by_id(api.ctx.reader, AccessKey, part.part)
         if key is None:
             raise Mistake(place, "the access key does not exist")
         sealed = _sealed(part.part, require_secret(wanted.secret, wanted.name, place), api)
-        records.replace(api.world.writer, msgspec.structs.replace(key, sealed_secret=sealed))
+        records.replace(api.ctx.writer, msgspec.structs.replace(key, sealed_secret=sealed))
         api.note(thing.account, "UpdateAccessKey", {"UserName": thing.name, "AccessKeyId": part.part})
     if wanted.active != before.active:
         _set_status(thing, part.part, wanted, api, place)
@@ -58,10 +58,10 @@ def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
 
 
 def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place) -> None:
-    world = api.world
-    user = get_named(world.reader, User, thing.account, thing.name)
-    most = world.settings.quotas.access_keys_per_user
-    if len(keys_of(world.reader, user.account, user.id)) >= most:
+    ctx = api.ctx
+    user = get_named(ctx.reader, User, thing.account, thing.name)
+    most = ctx.settings.quotas.access_keys_per_user
+    if len(keys_of(ctx.reader, user.account, user.id)) >= most:
         fault = LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {most}")
         raise Mistake(place, f"{fault.code}: {fault.message}", refused=True)
     key = AccessKey(
@@ -70,10 +70,10 @@ def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place)
         owner=user.id,
         sealed_secret=_sealed(key_id, require_secret(wanted.secret, wanted.name, place), api),
         active=wanted.active,
-        created=world.now,
+        created=ctx.now,
     )
     try:
-        records.insert(world.writer, key)
+        records.insert(ctx.writer, key)
     except Exists as taken:
         raise Mistake(place, "this access key id already exists", refused=True) from taken
     api.note(thing.account, "CreateAccessKey", {"UserName": thing.name, "AccessKeyId": key_id})
@@ -89,4 +89,4 @@ def _set_status(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Pl
 
 
 def _sealed(key_id: str, secret: Secret, api: Api) -> bytes:
-    return api.world.vault.encrypt(secret.text.encode(), bound_to=key_id)
+    return api.ctx.vault.encrypt(secret.text.encode(), bound_to=key_id)

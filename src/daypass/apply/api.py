@@ -15,7 +15,7 @@ from daypass.authenticate.caller import Caller, root_caller
 from daypass.errors import SenderFault
 from daypass.operations.iam.action import IamAction
 from daypass.operations.registry import Registry
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
 from daypass.wire.http import HttpRequest
 
@@ -37,7 +37,7 @@ class Api:
 
     catalog: Catalog
     registry: Registry
-    world: World
+    ctx: RequestContext
     source: Source
     audit_records: list[AuditRecord] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class Api:
         caller = root_caller(account, "")
         self.audit_records.append(
             AuditRecord(
-                at=self.world.now,
+                at=self.ctx.now,
                 request_id=self.source.new_request_id(),
                 request=request,
                 service="iam",
@@ -80,7 +80,7 @@ class Api:
         )
 
     def _perform(self, operation: IamAction[Any], values: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
-        return operation.perform(operation.parse(values), caller, self.world) or {}
+        return operation.perform(operation.parse(values), caller, self.ctx) or {}
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

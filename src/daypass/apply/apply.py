@@ -23,7 +23,7 @@ from daypass.bootstrap import RootKey
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Store, Writer
 from daypass.operations.registry import Registry
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
 
 
@@ -31,15 +31,15 @@ from daypass.wire.catalog import Catalog
 class Tools:
     """The environment of an apply.
 
-    `open_world` makes the World of one transaction. `progress` is called after each completed change. With `refused`, a
-    refusal is passed to it and the other changes continue.
+    `open_context` makes the RequestContext of one transaction. `progress` is called after each completed change. With
+    `refused`, a refusal is passed to it and the other changes continue.
     """
 
     store: Store
     vault: SecretBox
     catalog: Catalog
     registry: Registry
-    open_world: Callable[[Writer], World]
+    open_context: Callable[[Writer], RequestContext]
     source: Source
     secrets: Secrets
     record: Callable[[AuditRecord], None]
@@ -91,7 +91,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
             if writer.revision() != revision + 1:
                 plan, rule = _plan(writer, desired, tools, manner)
             guard = Guard.before(writer, plan)
-            api = Api(tools.catalog, tools.registry, tools.open_world(writer), tools.source, audit_records)
+            api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source, audit_records)
             keys = Carrier(api, tools.secrets, tools.progress, tools.refused).carry_out(plan, desired)
             guard.check(writer)
             if manner.owns:

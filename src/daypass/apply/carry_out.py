@@ -102,7 +102,7 @@ class Carrier:
 
         An action may refuse an entity after it was stored.
         """
-        writer = self.api.world.writer
+        writer = self.api.ctx.writer
         found = records.find(writer, ENTITIES[thing.kind], thing.account, thing.name)
         if found is not None:
             records.delete(writer, found)
@@ -116,9 +116,9 @@ class Carrier:
             secret_access_key=self._root_secret(new, thing.place),
             standing=new.standing or None,  # type: ignore[arg-type] # the schema allows no other
         )
-        world = self.api.world
+        ctx = self.api.ctx
         try:
-            key = create_account(world.writer, asked, now=world.now, entropy=world.entropy, vault=world.vault)
+            key = create_account(ctx.writer, asked, now=ctx.now, entropy=ctx.entropy, vault=ctx.vault)
         except CannotCreate as error:
             raise Mistake(thing.place, str(error), refused=True) from error
         self.api.note(thing.account, "CreateAccount", {"AccountName": thing.value("name")})
@@ -201,7 +201,7 @@ class Carrier:
             return ""
         trust = thing.attributes["trust"]
         if thing.unresolved:
-            trust = store_unresolved(self.api.world.writer, trust, thing.unresolved)
+            trust = store_unresolved(self.api.ctx.writer, trust, thing.unresolved)
         return document_text(trust)
 
 

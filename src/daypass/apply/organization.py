@@ -97,7 +97,7 @@ def control_attributes(attached: ControlPolicies) -> dict[str, Any]:
 
 def organize(change: Change, api: Api) -> None:
     """Apply the changes of an account or a unit. Raises Mistake."""
-    writer, thing = api.world.writer, change.thing
+    writer, thing = api.ctx.writer, change.thing
     if change.verb is Verb.DELETE:
         _try(thing, "", api, "DeleteOrganizationalUnit", lambda: delete_unit(writer, thing.name))
         return
@@ -109,7 +109,7 @@ def organize(change: Change, api: Api) -> None:
             "",
             api,
             "CreateOrganizationalUnit",
-            lambda: create_unit(writer, above or "/", name, entropy=api.world.entropy),
+            lambda: create_unit(writer, above or "/", name, entropy=api.ctx.entropy),
         )
     for difference in change.parts("unit"):
         # A new account is placed by its standing, unless the file names a unit.
@@ -120,11 +120,11 @@ def organize(change: Change, api: Api) -> None:
 def rename_account(change: Change, api: Api) -> None:
     """Change the display name of an account."""
     for difference in change.parts("name"):
-        world, thing = api.world, change.thing
-        account = records.find(world.reader, Account, "", thing.account)
+        ctx, thing = api.ctx, change.thing
+        account = records.find(ctx.reader, Account, "", thing.account)
         if account is None:
             raise Mistake(thing.place, "the account does not exist")
-        records.replace(world.writer, msgspec.structs.replace(account, name=difference.after))
+        records.replace(ctx.writer, msgspec.structs.replace(account, name=difference.after))
         api.note(thing.account, "PutAccountName", {"AccountName": difference.after})
 
 
@@ -155,12 +155,12 @@ def _control(change: Change, api: Api) -> None:
 
 def _put(thing: Thing, api: Api, attribute: str, name: str, text: str) -> None:
     kind = _CONTROLS.get(attribute, "service")
-    _try(thing, attribute, api, "AttachPolicy", lambda: set_policy(api.world.writer, thing.name, kind, name, text))
+    _try(thing, attribute, api, "AttachPolicy", lambda: set_policy(api.ctx.writer, thing.name, kind, name, text))
 
 
 def _remove(thing: Thing, api: Api, attribute: str, part: Difference) -> None:
     kind = _CONTROLS.get(attribute, "service")
-    _try(thing, attribute, api, "DetachPolicy", lambda: remove_policy(api.world.writer, thing.name, kind, part.part))
+    _try(thing, attribute, api, "DetachPolicy", lambda: remove_policy(api.ctx.writer, thing.name, kind, part.part))
 
 
 def _try(thing: Thing, attribute: str, api: Api, action: str, act: Callable[[], object]) -> None:
@@ -170,4 +170,4 @@ def _try(thing: Thing, attribute: str, api: Api, action: str, act: Callable[[], 
         raise Mistake(thing.place_of(attribute), str(error), refused=True) from error
     except SenderFault as fault:
         raise Mistake(thing.place_of(attribute), f"{fault.code}: {fault.message}", refused=True) from fault
-    api.note(get_organization(api.world.reader).manager, action, {"TargetId": thing.name})
+    api.note(get_organization(api.ctx.reader).manager, action, {"TargetId": thing.name})

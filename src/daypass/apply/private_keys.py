@@ -60,10 +60,10 @@ def _leave_one(thing: Thing, api: Api, *, least: int) -> None:
 
 
 def _held(thing: Thing, api: Api) -> dict[str, PrivateKeyValue]:
-    provider = find_provider(api.world.reader, thing.arn)
+    provider = find_provider(api.ctx.reader, thing.arn)
     if provider is None:
         raise Mistake(thing.place, "the provider does not exist")
-    return held_keys(provider, api.world.vault)
+    return held_keys(provider, api.ctx.vault)
 
 
 def _add(thing: Thing, named: str, key: PrivateKeyValue, api: Api) -> None:

@@ -16,7 +16,7 @@ from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 
 def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None:
     """Replace an issuer's further claims or pin its keys. Raises Mistake."""
-    writer, place = api.world.writer, thing.place_of(attribute)
+    writer, place = api.ctx.writer, thing.place_of(attribute)
     provider = records.find(writer, OidcProvider, thing.account, thing.name)
     if provider is None:
         raise Mistake(place, "the provider does not exist")
@@ -40,10 +40,10 @@ def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None
 
 def set_provider_switch(thing: Thing, api: Api, attribute: str, *, is_on: bool) -> None:
     """Relax or restore a check of SAML assertions. Raises Mistake."""
-    provider = find_provider(api.world.reader, thing.arn)
+    provider = find_provider(api.ctx.reader, thing.arn)
     if provider is None:
         raise Mistake(thing.place_of(attribute), "the provider does not exist")
     switch = {"lax" if attribute == "lax" else "allow_sha1": is_on}
-    new = set_switches(api.world.writer, provider, **switch)
+    new = set_switches(api.ctx.writer, provider, **switch)
     switches = {"SAMLProviderArn": new.arn, "Lax": new.lax, "AllowSha1": new.allow_sha1}
     api.note(thing.account, "SetSAMLProviderSwitches", switches)

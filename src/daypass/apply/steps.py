@@ -149,7 +149,7 @@ def _new_version(subject: Subject, after: Any) -> None:
     If the policy has the maximum number of versions, the oldest version that is not the default is deleted.
     """
     versions = subject.call("ListPolicyVersions")["Versions"]
-    if len(versions) >= subject.api.world.settings.quotas.policy_versions:
+    if len(versions) >= subject.api.ctx.settings.quotas.policy_versions:
         oldest = [version["VersionId"] for version in versions if not version["IsDefaultVersion"]]
         if oldest:
             subject.call("DeletePolicyVersion", VersionId=oldest[-1])

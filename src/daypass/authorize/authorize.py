@@ -14,7 +14,7 @@ from daypass.authorize.pose import pose
 from daypass.authorize.refuse import encode_denial, refusal
 from daypass.errors import Throttling
 from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide, is_light
 from daypass.policy.explain import is_light_story
@@ -22,33 +22,33 @@ from daypass.policy.question import NewConditionKeys
 
 
 def authorize(
-    operation: AnyOperation, asked: Any, caller: Caller, request_info: RequestInfo, world: World
+    operation: AnyOperation, asked: Any, caller: Caller, request_info: RequestInfo, ctx: RequestContext
 ) -> Authorized[Any]:
     """Return the parameters as authorized.
 
     Raises AccessDenied, in AWS's words, if a permission is denied.
     """
-    questions = operation.question(asked, caller, world)
+    questions = operation.question(asked, caller, ctx)
     if isinstance(questions, NoPermissionNeeded):
         return Authorized(asked, caller, questions)
     common = build_context(caller, request_info)
-    proof = tuple([_decide(asking, caller, common, world) for asking in questions])
+    proof = tuple([_decide(asking, caller, common, ctx) for asking in questions])
     return Authorized(asked, caller, proof, questions[0].role if questions else None)
 
 
-def _decide(asking: Asking, caller: Caller, common: NewConditionKeys, world: World) -> Allowed:
-    question, policies = pose(asking, caller, common, world.views)
+def _decide(asking: Asking, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:
+    question, policies = pose(asking, caller, common, ctx.views)
     payer = caller.account or asking.account
     if is_light(question, policies):
         decision = decide(question, policies)
     else:
-        with world.heavy_work(payer):
+        with ctx.heavy_work(payer):
             decision = decide(question, policies)
     if isinstance(decision, Allowed):
         return decision
     fault = refusal(asking, question, policies, decision, caller)
     # A refusal is valid without its reasons. If the account has too many of them, the request is still refused.
     light = is_light_story(question, policies)
-    with suppress(Throttling), nullcontext() if light else world.heavy_work(payer):
-        fault.encoded = encode_denial(question, policies, caller, world)
+    with suppress(Throttling), nullcontext() if light else ctx.heavy_work(payer):
+        fault.encoded = encode_denial(question, policies, caller, ctx)
     raise fault

@@ -11,7 +11,7 @@ from daypass.authorize.denial import describe_denial, is_own_side_only
 from daypass.errors import AccessDenied, Fault
 from daypass.operations.authorization_message import seal_message
 from daypass.operations.operation import Asking
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.decision import Denied
 from daypass.policy.evaluate import Policies
 from daypass.policy.question import PrincipalKind, Question
@@ -34,7 +34,7 @@ def refusal(asking: Asking, question: Question, policies: Policies, denied: Deni
     return AccessDenied(f"{sentence} {because(denied)}", detail=detail)
 
 
-def encode_denial(question: Question, policies: Policies, caller: Caller, world: World) -> str | None:
+def encode_denial(question: Question, policies: Policies, caller: Caller, ctx: RequestContext) -> str | None:
     """Return the encoded authorization message of a denial.
 
     Return None for an unsigned call: its caller could not decode the message.
@@ -42,11 +42,11 @@ def encode_denial(question: Question, policies: Policies, caller: Caller, world:
     if question.principal.kind in _UNSIGNED:
         return None
     return seal_message(
-        describe_denial(question, policies, caller, at=world.now),
+        describe_denial(question, policies, caller, at=ctx.now),
         one_size=is_own_side_only(question, policies),
-        ring=world.ring,
-        now=int(world.now.timestamp()),
-        entropy=world.entropy,
+        ring=ctx.ring,
+        now=int(ctx.now.timestamp()),
+        entropy=ctx.entropy,
     )
 
 

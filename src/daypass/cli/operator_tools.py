@@ -83,7 +83,7 @@ def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command:
     """Return the transaction tools of a command, with the given quotas."""
     from daypass.apply.api import Source
     from daypass.apply.apply import Tools
-    from daypass.apply.world import operator_world
+    from daypass.apply.operator_context import operator_context
     from daypass.operations.registry import full_registry
     from daypass.operations.settings import ServiceSettings
     from daypass.wire.catalog import Catalog
@@ -96,7 +96,7 @@ def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command:
         vault=there.vault,
         catalog=Catalog.load(),
         registry=full_registry(),
-        open_world=lambda writer: operator_world(
+        open_context=lambda writer: operator_context(
             writer, now=now, region=HOME_REGION, entropy=there.entropy, vault=there.vault, settings=settings
         ),
         source=Source(f"daypass {command} by {_user()}", HOME_REGION, lambda: str(uuid.uuid4())),

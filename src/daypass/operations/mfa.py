@@ -13,7 +13,7 @@ from daypass.directory import records
 from daypass.directory.mfa_devices import find_device
 from daypass.errors import AccessDenied, ValidationError
 from daypass.operations.mfa_codes import Verdict, present_code
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import PrincipalKind
 
 _NO_DEVICE = (
@@ -24,7 +24,7 @@ _WRONG_CODE = "MultiFactorAuthentication failed with invalid MFA one time pass c
 _ALONE = "SerialNumber and TokenCode must be given together."
 
 
-def prove_mfa(serial: str | None, code: str | None, caller: Caller, world: World) -> Caller:
+def prove_mfa(serial: str | None, code: str | None, caller: Caller, ctx: RequestContext) -> Caller:
     """Return the caller, with the time of its MFA code if it presented one.
 
     Raises AccessDenied if the code or the device is not valid.
@@ -34,17 +34,17 @@ def prove_mfa(serial: str | None, code: str | None, caller: Caller, world: World
     if serial is None or code is None:
         raise ValidationError(_ALONE)
     owner = _owner_of(caller)
-    with world.apart() as writer:
+    with ctx.apart() as writer:
         device = find_device(writer, caller.account, serial)
         if device is None or not owner or device.owner != owner:
             verdict = None
         else:
-            seed = world.vault.decrypt(device.sealed_seed, bound_to=device.seed_name)
-            verdict, changed = present_code(device, seed, code, now=int(world.now.timestamp()))
+            seed = ctx.vault.decrypt(device.sealed_seed, bound_to=device.seed_name)
+            verdict, changed = present_code(device, seed, code, now=int(ctx.now.timestamp()))
             if changed is not device:
                 records.replace(writer, changed)
     if verdict is Verdict.ACCEPTED:
-        return msgspec.structs.replace(caller, mfa_at=int(world.now.timestamp()))
+        return msgspec.structs.replace(caller, mfa_at=int(ctx.now.timestamp()))
     if verdict is Verdict.REFUSED:
         raise AccessDenied(_WRONG_CODE, detail=f"wrong or used code for {serial}")
     detail = "the device is locked" if verdict is Verdict.LOCKED else "the caller has no such device"

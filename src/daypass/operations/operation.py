@@ -19,7 +19,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.identity import AssumableRole
 from daypass.errors import Fault
 from daypass.operations.declared import declare
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.compiled import PolicySet
 from daypass.policy.decision import Allowed
 from daypass.wire.supported import Declared
@@ -133,18 +133,18 @@ class Operation(Protocol[A]):
         """
         ...
 
-    def prove(self, asked: A, signer: Caller | None, world: World) -> Caller:
+    def prove(self, asked: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the caller: the signer, or the subject of a token.
 
         The subject of a SAML assertion is another possible caller.
         """
         ...
 
-    def question(self, asked: A, caller: Caller, world: World) -> Question:
+    def question(self, asked: A, caller: Caller, ctx: RequestContext) -> Question:
         """Return the required permissions."""
         ...
 
-    def run(self, authorized: Authorized[A], world: World) -> Result:
+    def run(self, authorized: Authorized[A], ctx: RequestContext) -> Result:
         """Perform the action and return the members of its answer."""
         ...
 
@@ -185,7 +185,7 @@ class Signed(Declares, Generic[A]):
         """Return the same for every call."""
         return self.reach
 
-    def prove(self, asked: A, signer: Caller | None, world: World) -> Caller:
+    def prove(self, asked: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer."""
         if signer is None:
             raise ValueError("a signed operation without a signer")

@@ -24,7 +24,7 @@ from daypass.federation.saml.request_key import (
     published,
 )
 from daypass.mint.lifecycle import KeyRing, NoActiveKeyError, RingKey, drop_expired
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 RequestRing: TypeAlias = KeyRing[SamlRequestKey]
 
@@ -56,22 +56,22 @@ def load_signer(reader: Reader, key_id: str, vault: SecretBox) -> RequestSigner:
     return RequestSigner(vault.decrypt(key.sealed_private, bound_to=key.key_name), key.certificate)
 
 
-def published_certificates(world: World) -> list[bytes]:
+def published_certificates(ctx: RequestContext) -> list[bytes]:
     """Return the certificates in our metadata, that of the active key first."""
     try:
-        return [key.material.certificate for key in published(_ring(world), int(world.now.timestamp()))]
+        return [key.material.certificate for key in published(_ring(ctx), int(ctx.now.timestamp()))]
     except NoActiveKeyError as error:
         raise ServiceUnavailable(_NONE_ACTIVE) from error
 
 
-def find_signer(world: World) -> RequestSigner:
+def find_signer(ctx: RequestContext) -> RequestSigner:
     """Return the signer of requests.
 
     Raises ServiceUnavailable if its key cannot be used.
     """
     try:
-        key = _ring(world).active(int(world.now.timestamp()))
-        return world.views.get(load_signer, key.id, world.vault)
+        key = _ring(ctx).active(int(ctx.now.timestamp()))
+        return ctx.views.get(load_signer, key.id, ctx.vault)
     except NoActiveKeyError as error:
         raise ServiceUnavailable(_NONE_ACTIVE) from error
     except (Unopenable, UnusableKeyError) as error:
@@ -110,22 +110,22 @@ def has_expired_keys(reader: Reader, *, now: int) -> bool:
     return drop_expired(ring, now=now, longest=LONGEST_REQUEST) is not ring
 
 
-def _ring(world: World) -> RequestRing:
-    ring = world.views.get(load_request_ring)
-    return ring if ring.keys else _first_ring(world)
+def _ring(ctx: RequestContext) -> RequestRing:
+    ring = ctx.views.get(load_request_ring)
+    return ring if ring.keys else _first_ring(ctx)
 
 
-def _first_ring(world: World) -> RequestRing:
+def _first_ring(ctx: RequestContext) -> RequestRing:
     with _making:
-        ring = world.views.get(load_request_ring)
+        ring = ctx.views.get(load_request_ring)
         if ring.keys:
             return ring
         # Created inside the transaction: other writers wait for it once in a deployment's life, and while the store is
         # unavailable, attackers cannot make us create key after key.
-        with world.apart() as writer:
+        with ctx.apart() as writer:
             ring = load_request_ring(writer)
             if not ring.keys:  # another node may have been first
-                made, now = make_key_pair(world.now), int(world.now.timestamp())
-                add_request_key(writer, made, created=now, activates=first_activation(now), vault=world.vault)
+                made, now = make_key_pair(ctx.now), int(ctx.now.timestamp())
+                add_request_key(writer, made, created=now, activates=first_activation(now), vault=ctx.vault)
                 ring = load_request_ring(writer)
         return ring

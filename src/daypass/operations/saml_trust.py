@@ -12,17 +12,17 @@ from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, keeps_little
 from daypass.federation.saml.private_key import read_private_key
 from daypass.federation.saml.settings import Trust
+from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_summaries import metadata_of
-from daypass.operations.world import World
 
 
-def find_trust(arn: str, world: World) -> Trust | None:
+def find_trust(arn: str, ctx: RequestContext) -> Trust | None:
     """Return the requirements for assertions of the provider with this ARN.
 
     Returns None if the provider does not exist.
     """
-    trust = world.views.get(load_trust, arn, world.vault)
-    if trust is not None and world.settings.saml.allow_sha1:
+    trust = ctx.views.get(load_trust, arn, ctx.vault)
+    if trust is not None and ctx.settings.saml.allow_sha1:
         return replace(trust, allow_sha1=True)
     return trust
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _MINUTES = timedelta(minutes=10)
 _BOUND = "sign-in begun"
@@ -47,24 +47,24 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Begun).decode
 
 
-def new_id(world: World) -> str:
+def new_id(ctx: RequestContext) -> str:
     """Return an unpredictable identifier for SAML and OpenID Connect.
 
     It is a valid XML name.
     """
-    return f"_{world.entropy(20).hex()}"
+    return f"_{ctx.entropy(20).hex()}"
 
 
-def last_second(world: World) -> int:
+def last_second(ctx: RequestContext) -> int:
     """Return the second at which a sign-in that starts now expires."""
-    return int((world.now + _MINUTES).timestamp())
+    return int((ctx.now + _MINUTES).timestamp())
 
 
-def remember(response: Response, begun: Begun, request: Request, world: World) -> Response:
+def remember(response: Response, begun: Begun, request: Request, ctx: RequestContext) -> Response:
     """Set the cookie of a pending login."""
-    _make_room(response, request, world)
-    now = int(world.now.timestamp())
-    sealed = seal(Purpose.PORTAL, _encode(begun), bound_to=_BOUND, ring=world.ring, now=now, entropy=world.entropy)
+    _make_room(response, request, ctx)
+    now = int(ctx.now.timestamp())
+    sealed = seal(Purpose.PORTAL, _encode(begun), bound_to=_BOUND, ring=ctx.ring, now=now, entropy=ctx.entropy)
     response.set_cookie(
         _cookie(begun.id),
         sealed,
@@ -78,7 +78,7 @@ def remember(response: Response, begun: Begun, request: Request, world: World) -
     return response
 
 
-def _make_room(response: Response, request: Request, world: World) -> None:
+def _make_room(response: Response, request: Request, ctx: RequestContext) -> None:
     """Delete expired cookies and, if there are too many, the oldest.
 
     Otherwise a site that can open pages in the browser could add cookies until its requests are too large.
@@ -86,27 +86,27 @@ def _make_room(response: Response, request: Request, world: World) -> None:
     waiting: list[tuple[int, str]] = []
     for name, sealed in request.cookies.items():
         if name.startswith(PREFIX):
-            begun = _opened(sealed, world)
+            begun = _opened(sealed, ctx)
             waiting.append((0 if begun is None else begun.ends, name))
-    now = int(world.now.timestamp())
+    now = int(ctx.now.timestamp())
     kept = [name for ends, name in sorted(waiting) if ends > now][1 - MOST :]
     for _, name in waiting:
         if name not in kept:
             _delete(response, name)
 
 
-def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, world: World) -> Begun | None:
+def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, ctx: RequestContext) -> Begun | None:
     """Return the pending login if this browser started it, or None."""
-    begun = _opened(request.cookies.get(_cookie(identifier), ""), world)
+    begun = _opened(request.cookies.get(_cookie(identifier), ""), ctx)
     if begun is None or (begun.kind, begun.id) != (kind, identifier):
         return None
-    return begun if int(world.now.timestamp()) < begun.ends else None
+    return begun if int(ctx.now.timestamp()) < begun.ends else None
 
 
-def use_up(begun: Begun, world: World) -> bool:
+def use_up(begun: Begun, ctx: RequestContext) -> bool:
     """Use up a pending login. Return False if it was already used."""
-    with world.apart() as writer:
-        return writer.claim(f"sign-in:{begun.id}", until=world.now + _MINUTES)
+    with ctx.apart() as writer:
+        return writer.claim(f"sign-in:{begun.id}", until=ctx.now + _MINUTES)
 
 
 def forget(response: Response, begun: Begun) -> Response:
@@ -115,9 +115,9 @@ def forget(response: Response, begun: Begun) -> Response:
     return response
 
 
-def _opened(sealed: str, world: World) -> Begun | None:
+def _opened(sealed: str, ctx: RequestContext) -> Begun | None:
     try:
-        return _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, ring=world.ring))
+        return _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, ring=ctx.ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from daypass.errors import AccessDenied, Fault, InvalidParameterValue
 from daypass.federation.oidc.identify import KeysNeeded
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages, sign_ins
 from daypass.portal.credentials import FORMS, SHELLS, Credentials, sign_in_command
 from daypass.portal.handovers import Handover
@@ -60,23 +60,23 @@ class Choice:
 
     site: Site
 
-    def offer(self, request: Request, offered: Offered, proof: Proof, world: World) -> Response:
+    def offer(self, request: Request, offered: Offered, proof: Proof, ctx: RequestContext) -> Response:
         """Store the proof and show the roles."""
-        handover = handovers.get_waiting(proof.handover, world) if proof.handover else None
+        handover = handovers.get_waiting(proof.handover, ctx) if proof.handover else None
         roles = offered.roles
         if handover is not None and handover.role:
             roles = [each for each in roles if each.role == handover.role]
             if not roles:
                 raise AccessDenied(f"The command requests {handover.role}, but you cannot assume this role.")
-        ticket = sign_ins.keep(proof, world, account=offered.account)
-        document = _document(offered, roles, ticket, world)
+        ticket = sign_ins.keep(proof, ctx, account=offered.account)
+        document = _document(offered, roles, ticket, ctx)
         if pages.is_json_wanted(request):
             return sign_ins.with_cookie(pages.json_answer(document), ticket, request)
         values = {
             "it": document,
             "accounts": by_account(document["Roles"], wanted=handover.duration if handover else ""),
             "handover": None if handover is None else asking_of(handover),
-            "seconds": _seconds_until(document["Expiration"], world.now),
+            "seconds": _seconds_until(document["Expiration"], ctx.now),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
         page = pages.page("roles.html", values, forms_to=_forms_to(handover))
@@ -100,14 +100,14 @@ class Choice:
         """
         if not proof.handover:
             return None
-        with self.site.world() as world:
-            handover = handovers.get_waiting(proof.handover, world)
+        with self.site.ctx() as ctx:
+            handover = handovers.get_waiting(proof.handover, ctx)
             _require_asked(handover, proof, role)
             if handover.deliver != "assertion":
                 return None
             pair = {"RoleArn": role, "PrincipalArn": provider}
-            result = {**relay(proof.text, handover, world.entropy), "roles": [pair]}
-            return _back_to(handovers.settle(proof.handover, "approved", result, world))
+            result = {**relay(proof.text, handover, ctx.entropy), "roles": [pair]}
+            return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
 
     def _redeemed(self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str) -> Response:
         """Give the credentials of the role to the page or the waiting command."""
@@ -119,16 +119,16 @@ class Choice:
             return self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider})
         return self._show(request, document, role)
 
-    def require_keys(self, request: Request, fields: Mapping[str, str], world: World) -> None:
+    def require_keys(self, request: Request, fields: Mapping[str, str], ctx: RequestContext) -> None:
         """Verify that the keys for a proof are available.
 
         This happens before the proof is used, because a proof can be used only once. Raises KeysNeeded if keys must be
         fetched.
         """
         try:
-            proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), world)
+            proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
             if proof.kind == "oidc":
-                prove_token(proof.text, fields.get("RoleArn", ""), proof.session_name, world)
+                prove_token(proof.text, fields.get("RoleArn", ""), proof.session_name, ctx)
         except KeysNeeded:
             raise
         except Fault:
@@ -139,8 +139,8 @@ class Choice:
         proof = self._take(request, fields, request_id)
         answer = pages.redirect("/login")
         if proof.handover:
-            with self.site.world() as world:
-                answer = _back_to(handovers.settle(proof.handover, "declined", None, world))
+            with self.site.ctx() as ctx:
+                answer = _back_to(handovers.settle(proof.handover, "declined", None, ctx))
         return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
@@ -158,8 +158,8 @@ class Choice:
 
     def _take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Proof:
         try:
-            with self.site.world() as world:
-                return sign_ins.take(sign_ins.ticket_of(request, fields.get("Handle", "")), world)
+            with self.site.ctx() as ctx:
+                return sign_ins.take(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
         except Fault as fault:
             self.site.record("ChooseRole", request, request_id, fault=fault)
             raise
@@ -178,12 +178,12 @@ class Choice:
         return self.site.call(request, "AssumeRoleWithWebIdentity", parameters, request_id)
 
     def _hand_over(self, proof: Proof, result: Mapping[str, Any]) -> Response:
-        with self.site.world() as world:
-            return _back_to(handovers.settle(proof.handover, "approved", result, world))
+        with self.site.ctx() as ctx:
+            return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
 
     def _show(self, request: Request, document: dict[str, Any], role: str) -> Response:
-        with self.site.world() as world:
-            alias = account_alias(role.split(":")[4], world)
+        with self.site.ctx() as ctx:
+            alias = account_alias(role.split(":")[4], ctx)
         endpoint, name = self.site.settings.public_url, role.rpartition("/")[2]
         document = {**document, "EndpointUrl": endpoint, "RoleName": name}
         if pages.is_json_wanted(request):
@@ -237,14 +237,14 @@ def asking_of(handover: Handover) -> dict[str, str]:
     }
 
 
-def _document(offered: Offered, roles: Sequence[OfferedRole], ticket: Ticket, world: World) -> dict[str, Any]:
+def _document(offered: Offered, roles: Sequence[OfferedRole], ticket: Ticket, ctx: RequestContext) -> dict[str, Any]:
     return {
         "Subject": offered.subject,
         "Issuer": offered.issuer,
         "RoleSessionName": offered.session_name,
         "Handle": ticket.handle,
-        "Expiration": _instant(min(world.now + MINUTES, offered.ends)),
-        "Roles": [describe_role(each.role, each.provider, each.longest, world) for each in roles],
+        "Expiration": _instant(min(ctx.now + MINUTES, offered.ends)),
+        "Roles": [describe_role(each.role, each.provider, each.longest, ctx) for each in roles],
         "ClosedRoles": offered.closed,
     }
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from daypass.base64url import to_base64url
 from daypass.errors import ExpiredTokenException, Throttling
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages
 from daypass.portal.handovers import Handover
 from daypass.portal.site import Site, peer_of
@@ -30,7 +30,7 @@ class DevicePage:
     """The steps of the code page. `providers` returns the next page."""
 
     site: Site
-    providers: Callable[[World, Handover, str], Response]
+    providers: Callable[[RequestContext, Handover, str], Response]
 
     def ask(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /device: show the form for the code."""
@@ -38,25 +38,25 @@ class DevicePage:
 
     def take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /device: show the requesting command and the sign-in."""
-        with self.site.world() as world:
+        with self.site.ctx() as ctx:
             try:
-                handover = handovers.try_code(fields.get("code", ""), peer_of(request), world)
+                handover = handovers.try_code(fields.get("code", ""), peer_of(request), ctx)
             except Throttling:
                 return _form(_TOO_MANY, status=429)
             if handover is None:
                 return _form(_WRONG, status=400)
             # A browser keeps one secret for the codes of all its tabs.
             known = request.cookies.get(_COOKIE, "")
-            new = to_base64url(world.entropy(32))
+            new = to_base64url(ctx.entropy(32))
             secret = known if _SECRET.fullmatch(known) else new
-            handle = handovers.handle_of(handover, world, bound_to=secret)
-            page = self.providers(world, handover, handle)
+            handle = handovers.handle_of(handover, ctx, bound_to=secret)
+            page = self.providers(ctx, handover, handle)
         seconds = int(handovers.MINUTES.total_seconds())
         page.set_cookie(_COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return page
 
 
-def bound_handover(handle: str, request: Request, world: World) -> Handover:
+def bound_handover(handle: str, request: Request, ctx: RequestContext) -> Handover:
     """Return the CLI sign-in that a login starts for.
 
     In device mode, the code must have been entered in this browser. Raises ExpiredTokenException otherwise.
@@ -64,10 +64,10 @@ def bound_handover(handle: str, request: Request, world: World) -> Handover:
     secret = request.cookies.get(_COOKIE, "")[:_LONGEST]
     if secret:
         try:
-            return handovers.find(handle, world, bound_to=secret)
+            return handovers.find(handle, ctx, bound_to=secret)
         except ExpiredTokenException:
             pass  # The cookie may be from an earlier code, and this request from a command on the same machine.
-    found = handovers.find(handle, world)
+    found = handovers.find(handle, ctx)
     if found.mode != "loopback":
         raise ExpiredTokenException("Enter the code from your terminal at /device.")
     return found

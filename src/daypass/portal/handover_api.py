@@ -38,9 +38,9 @@ class HandoverApi:
         """POST /handover: start a CLI sign-in."""
         try:
             asked = _read(fields, peer_of(request))
-            with self.site.world() as world:
-                begun = handovers.begin(asked, world)
-                handle = handovers.handle_of(begun, world)
+            with self.site.ctx() as ctx:
+                begun = handovers.begin(asked, ctx)
+                handle = handovers.handle_of(begun, ctx)
         except NotRedeemed as refused:
             return _refused(refused)
         except Throttling:
@@ -60,8 +60,8 @@ class HandoverApi:
         """POST /handover/token: return the approved result, once."""
         handle, verifier, code = (fields.get(name, "") for name in ("handover", "code_verifier", "code"))
         try:
-            with self.site.world() as world:
-                result = handovers.redeem(handle, verifier, code, world)
+            with self.site.ctx() as ctx:
+                result = handovers.redeem(handle, verifier, code, ctx)
         except NotRedeemed as refused:
             if refused.error != "authorization_pending":
                 fault = Fault(refused.error, detail=refused.description)

@@ -20,7 +20,7 @@ from daypass.directory.store import Exists, Reader, Writer
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.portal import waiting
 from daypass.wire.peer_network import peer_network
 
@@ -79,80 +79,80 @@ _decode = msgspec.json.Decoder(Handover).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def begin(asked: Handover, world: World) -> Handover:
+def begin(asked: Handover, ctx: RequestContext) -> Handover:
     """Store a pending CLI sign-in under a new short code."""
-    with world.apart() as writer:
-        until = world.now + MINUTES
+    with ctx.apart() as writer:
+        until = ctx.now + MINUTES
         network = f"handover:{peer_network(asked.peer)}"
-        if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, world=world):
+        if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
             raise Throttling("Rate exceeded", detail="too many CLI sign-ins are pending for this address")
         while True:
-            begun = msgspec.structs.replace(asked, user_code=_new_code(world))
+            begun = msgspec.structs.replace(asked, user_code=_new_code(ctx))
             try:
-                waiting.put(writer, begun.name, _encode(begun), ends=until, world=world)
+                waiting.put(writer, begun.name, _encode(begun), ends=until, ctx=ctx)
             except Exists:
                 continue
             return begun
 
 
-def handle_of(handover: Handover, world: World, *, bound_to: str = "") -> str:
+def handle_of(handover: Handover, ctx: RequestContext, *, bound_to: str = "") -> str:
     """Return a handle of a CLI sign-in.
 
     It is the handle of the command or, with `bound_to`, a handle that is valid only in one browser.
     """
-    now = int(world.now.timestamp())
+    now = int(ctx.now.timestamp())
     return seal(
         Purpose.PORTAL,
         handover.name.encode(),
         bound_to=f"handover:{bound_to}",
-        ring=world.ring,
+        ring=ctx.ring,
         now=now,
-        entropy=world.entropy,
+        entropy=ctx.entropy,
     )
 
 
-def find(handle: str, world: World, *, bound_to: str = "") -> Handover:
+def find(handle: str, ctx: RequestContext, *, bound_to: str = "") -> Handover:
     """Return the pending CLI sign-in of a handle.
 
     Raises ExpiredTokenException if it is not pending.
     """
-    return get_waiting(_opened(handle, world, bound_to), world)
+    return get_waiting(_opened(handle, ctx, bound_to), ctx)
 
 
-def try_code(typed: str, peer: str, world: World) -> Handover | None:
+def try_code(typed: str, peer: str, ctx: RequestContext) -> Handover | None:
     """Return the CLI sign-in of a code, or count a wrong code and return None.
 
     Raises Throttling if five wrong codes came from the network in five minutes. One transaction reads the count, finds
     the code and increments the count. Thus parallel attempts cannot exceed the limit, and if a wrong code cannot be
     counted, a right code is not accepted either.
     """
-    with world.snapshot() as reader:
-        _require_tries(reader, peer, world)  # A throttled network is refused without waiting for the writer.
-    with world.apart() as writer:
-        wrong = _require_tries(writer, peer, world)
-        handover = _find_by_code(writer, typed, world)
+    with ctx.snapshot() as reader:
+        _require_tries(reader, peer, ctx)  # A throttled network is refused without waiting for the writer.
+    with ctx.apart() as writer:
+        wrong = _require_tries(writer, peer, ctx)
+        handover = _find_by_code(writer, typed, ctx)
         if handover is None:
-            _count_wrong_code(writer, peer, wrong, world)
+            _count_wrong_code(writer, peer, wrong, ctx)
         return handover
 
 
-def _find_by_code(reader: Reader, typed: str, world: World) -> Handover | None:
+def _find_by_code(reader: Reader, typed: str, ctx: RequestContext) -> Handover | None:
     """Return the CLI sign-in of a code, or None. Case and blanks are ignored."""
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
-    found = waiting.find(reader, _NAME + code, world=world)
+    found = waiting.find(reader, _NAME + code, ctx=ctx)
     handover = None if found is None else _decode(found)
     return handover if handover is not None and handover.mode == "device" and not handover.outcome else None
 
 
-def get_waiting(name: str, world: World) -> Handover:
+def get_waiting(name: str, ctx: RequestContext) -> Handover:
     """Return a pending CLI sign-in.
 
     Raises ExpiredTokenException if it is not pending.
     """
-    with world.snapshot() as reader:
-        found = waiting.find(reader, name, world=world)
+    with ctx.snapshot() as reader:
+        found = waiting.find(reader, name, ctx=ctx)
     handover = None if found is None else _decode(found)
     if handover is None or handover.outcome:
         raise ExpiredTokenException(_OVER, detail="no CLI sign-in is pending under this name")
@@ -160,52 +160,52 @@ def get_waiting(name: str, world: World) -> Handover:
 
 
 def settle(
-    name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, world: World
+    name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, ctx: RequestContext
 ) -> Handover:
     """Approve or decline a CLI sign-in, once.
 
     Raises ExpiredTokenException if it was already settled or has expired.
     """
-    code = to_base64url(world.entropy(24))
-    with world.apart() as writer:
-        found = waiting.find(writer, name, world=world)
+    code = to_base64url(ctx.entropy(24))
+    with ctx.apart() as writer:
+        found = waiting.find(writer, name, ctx=ctx)
         handover = None if found is None else _decode(found)
         if handover is None or handover.outcome:
             raise ExpiredTokenException(_OVER, detail="the CLI sign-in is complete or has expired")
         settled = msgspec.structs.replace(handover, outcome=outcome, code=code, result=_encode(result or {}).decode())
-        waiting.change(writer, name, _encode(settled), world=world)
+        waiting.change(writer, name, _encode(settled), ctx=ctx)
     return settled
 
 
-def redeem(handle: str, verifier: str, code: str, world: World) -> dict[str, Any]:
+def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
     """Return the approved result, once.
 
     The caller needs the code verifier and, with loopback, the code. Raises NotRedeemed otherwise.
     """
     try:
-        name = _opened(handle, world, "")
+        name = _opened(handle, ctx, "")
     except ExpiredTokenException as error:
         raise NotRedeemed("expired_token", _OVER) from error
-    seen = waiting.look(name, world=world)
+    seen = waiting.look(name, ctx=ctx)
     if seen is not None:
         handover = _decode(seen)
         if _is_verified(handover, verifier) and not handover.outcome:
             raise NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
-    return _redeem_now(name, verifier, code, world)
+    return _redeem_now(name, verifier, code, ctx)
 
 
-def _redeem_now(name: str, verifier: str, code: str, world: World) -> dict[str, Any]:
+def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
     refusal: NotRedeemed | None = None
-    with world.apart() as writer:
-        found = waiting.find(writer, name, world=world)
+    with ctx.apart() as writer:
+        found = waiting.find(writer, name, ctx=ctx)
         if found is None:
             raise NotRedeemed("expired_token", _OVER)
         handover = _decode(found)
         refusal = _refusal(handover, verifier, code)
         if refusal is None or refusal.error == "access_denied":
-            waiting.take(writer, name, world=world)
+            waiting.take(writer, name, ctx=ctx)
         elif refusal.error == "invalid_grant":
-            _count(handover, writer, world)
+            _count(handover, writer, ctx)
     if refusal is not None:
         raise refusal
     result: dict[str, Any] = msgspec.json.decode(handover.result)
@@ -224,30 +224,30 @@ def _refusal(handover: Handover, verifier: str, code: str) -> NotRedeemed | None
     return None
 
 
-def _count(handover: Handover, writer: Writer, world: World) -> None:
+def _count(handover: Handover, writer: Writer, ctx: RequestContext) -> None:
     wrong = handover.wrong + 1
     if wrong >= MOST_WRONG:
-        waiting.take(writer, handover.name, world=world)
+        waiting.take(writer, handover.name, ctx=ctx)
         return
-    waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), world=world)
+    waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), ctx=ctx)
 
 
-def _require_tries(reader: Reader, peer: str, world: World) -> int:
+def _require_tries(reader: Reader, peer: str, ctx: RequestContext) -> int:
     """Return the number of wrong codes from a network in five minutes.
 
     Raises Throttling if there are five or more.
     """
-    wrong = int(waiting.find(reader, _tries(peer), world=world) or 0)
+    wrong = int(waiting.find(reader, _tries(peer), ctx=ctx) or 0)
     if wrong >= MOST_WRONG:
         raise Throttling("Rate exceeded", detail="too many wrong codes came from this network")
     return wrong
 
 
-def _count_wrong_code(writer: Writer, peer: str, wrong: int, world: World) -> None:
+def _count_wrong_code(writer: Writer, peer: str, wrong: int, ctx: RequestContext) -> None:
     if wrong:
-        waiting.change(writer, _tries(peer), b"%d" % (wrong + 1), world=world)
+        waiting.change(writer, _tries(peer), b"%d" % (wrong + 1), ctx=ctx)
     else:
-        waiting.put(writer, _tries(peer), b"1", ends=world.now + MINUTES, world=world)
+        waiting.put(writer, _tries(peer), b"1", ends=ctx.now + MINUTES, ctx=ctx)
 
 
 def _tries(peer: str) -> str:
@@ -259,19 +259,19 @@ def _is_verified(handover: Handover, verifier: str) -> bool:
     return hmac.compare_digest(to_base64url(digest).encode(), handover.challenge.encode())
 
 
-def _opened(handle: str, world: World, bound_to: str) -> str:
+def _opened(handle: str, ctx: RequestContext, bound_to: str) -> str:
     try:
-        opened = unseal(Purpose.PORTAL, handle[:_LONGEST_HANDLE], bound_to=f"handover:{bound_to}", ring=world.ring)
+        opened = unseal(Purpose.PORTAL, handle[:_LONGEST_HANDLE], bound_to=f"handover:{bound_to}", ring=ctx.ring)
         return opened.decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle is not valid for a CLI sign-in") from error
 
 
-def _new_code(world: World) -> str:
+def _new_code(ctx: RequestContext) -> str:
     # Bytes of 240 and more are skipped, so that all letters are equally likely.
     letters = ""
     while len(letters) < _CODE_LENGTH:
-        letters += "".join(_ALPHABET[byte % 20] for byte in world.entropy(16) if byte < 240)  # noqa: PLR2004
+        letters += "".join(_ALPHABET[byte % 20] for byte in ctx.entropy(16) if byte < 240)  # noqa: PLR2004
     return letters[:_CODE_LENGTH]
 
 

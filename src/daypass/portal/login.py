@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailable
 from daypass.federation.oidc.client import Client
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages
 from daypass.portal.choice import asking_of
 from daypass.portal.device import bound_handover
@@ -44,19 +44,19 @@ class Login:
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login: list the identity providers."""
-        with self.site.world() as world:
-            return self.providers(world, None, "")
+        with self.site.ctx() as ctx:
+            return self.providers(ctx, None, "")
 
     def begin_saml(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login/saml/KEY: send the browser to a SAML provider."""
         handle = request.query_params.get("handover", "")
-        with self.site.world() as world:
-            door = self.doors.find(world.views, request.path_params["key"])
+        with self.site.ctx() as ctx:
+            door = self.doors.find(ctx.views, request.path_params["key"])
             if door is None:
                 raise NoSuchProvider("This identity provider does not exist.")
-            handover = bound_handover(handle, request, world).name if handle else ""
+            handover = bound_handover(handle, request, ctx).name if handle else ""
             try:
-                return self.saml.begin(request, door, handover, world)
+                return self.saml.begin(request, door, handover, ctx)
             except ServiceUnavailable as fault:
                 self.site.record("SAMLSignIn", request, request_id, fault=fault)
                 raise
@@ -64,20 +64,20 @@ class Login:
     def hand_over(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /handover/at/HANDLE: show the page that a local command opens."""
         handle = request.path_params["handle"]
-        with self.site.world() as world:
-            handover = handovers.find(handle, world)
+        with self.site.ctx() as ctx:
+            handover = handovers.find(handle, ctx)
             if handover.mode != "loopback":
                 raise ExpiredTokenException("Enter the code from your terminal at /device.")
-            return self.providers(world, handover, handle)
+            return self.providers(ctx, handover, handle)
 
-    def providers(self, world: World, handover: Handover | None, handle: str) -> Response:
+    def providers(self, ctx: RequestContext, handover: Handover | None, handle: str) -> Response:
         """Return the page of identity providers."""
         asking = None
         if handover is not None:
             asking = asking_of(handover)
         doors = [
             *(_shown_client(client) for client in self.oidc.clients),
-            *(_shown(door, world) for door in self.doors.listed(world.views)),
+            *(_shown(door, ctx) for door in self.doors.listed(ctx.views)),
         ]
         hosts = Counter(door["host"] for door in doors)
         values = {
@@ -102,8 +102,8 @@ def _shown_client(client: Client) -> dict[str, Any]:
     }
 
 
-def _shown(door: SamlDoor, world: World) -> dict[str, Any]:
-    names = [account_alias(account, world) or account for account in door.accounts[:_MOST_ACCOUNTS]]
+def _shown(door: SamlDoor, ctx: RequestContext) -> dict[str, Any]:
+    names = [account_alias(account, ctx) or account for account in door.accounts[:_MOST_ACCOUNTS]]
     more = len(door.accounts) - len(names)
     return {
         "href": f"/login/saml/{door.key}",

@@ -34,11 +34,11 @@ from daypass.federation.saml.verify import (
     find_unverified_issuer,
     verify_response,
 )
+from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.assume_role_with_saml import Asked, AskedRole, AssumeRoleWithSAML, saml_caller
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.sts.session_policies import SessionPolicies
-from daypass.operations.world import World
 
 _OPERATION = AssumeRoleWithSAML()
 MOST_VERIFIED = 50
@@ -70,7 +70,7 @@ class ResponseJudge:
     issuer: str
     registered: frozenset[str]
     candidates: Candidates
-    world: World
+    ctx: RequestContext
     request_id: str
     _verified: dict[object, VerifiedAssertion | Fault] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ class ResponseJudge:
         if arn not in self.registered:
             return None
         try:
-            return find_trust(arn, self.world)
+            return find_trust(arn, self.ctx)
         except Fault:
             return None  # An unreadable provider does not verify the response, and does not stop other providers.
 
@@ -88,7 +88,7 @@ class ResponseJudge:
 
         Returns None if the keys of the provider do not match. Raises the Fault of STS, or BudgetSpentError.
         """
-        alike = self.candidates.find_alike(trust, self.world.now)
+        alike = self.candidates.find_alike(trust, self.ctx.now)
         return None if alike is None else self.identify_as(alike, trust)
 
     def identify_as(self, alike: object, trust: Trust) -> SamlIdentity:
@@ -103,14 +103,12 @@ class ResponseJudge:
             verified = self._verified[alike] = self._verify(trust)
         if isinstance(verified, Fault):
             raise verified.with_traceback(None)
-        settings, now = self.world.settings.for_saml(), self.world.now
+        settings, now = self.ctx.settings.for_saml(), self.ctx.now
         return identify_verified(verified, trust=trust, settings=settings, now=now, request_id=self.request_id)
 
     def _verify(self, trust: Trust) -> VerifiedAssertion | Fault:
         try:
-            return verify_response(
-                self.unverified_response, trust=trust, now=self.world.now, request_id=self.request_id
-            )
+            return verify_response(self.unverified_response, trust=trust, now=self.ctx.now, request_id=self.request_id)
         except Fault as fault:
             return fault
 
@@ -123,7 +121,7 @@ class Judged:
     judge: ResponseJudge
 
 
-def judge(unverified_response: str, world: World, *, request_id: str) -> Judged:
+def judge(unverified_response: str, ctx: RequestContext, *, request_id: str) -> Judged:
     """Return the verified identity in a response.
 
     Its roles are not evaluated: they may belong to another STS.
@@ -132,8 +130,8 @@ def judge(unverified_response: str, world: World, *, request_id: str) -> Judged:
     root = decode_response(unverified_response)  # Raises a precise Fault if the response cannot be parsed.
     if issuer is None:
         raise InvalidIdentityToken(_UNKNOWN, detail="the response names no issuer")
-    registered = frozenset(world.views.get(load_providers_of, issuer))
-    judging = ResponseJudge(unverified_response, issuer, registered, read_candidates(root), world, request_id)
+    registered = frozenset(ctx.views.get(load_providers_of, issuer))
+    judging = ResponseJudge(unverified_response, issuer, registered, read_candidates(root), ctx, request_id)
     return Judged(_first_identity(judging), judging)
 
 
@@ -173,7 +171,7 @@ def _trusts(judging: ResponseJudge) -> Iterator[Trust]:
 
 
 def _others(judging: ResponseJudge, named: frozenset[str]) -> Iterator[str]:
-    seed = judging.world.entropy(_SEED_BYTES)
+    seed = judging.ctx.entropy(_SEED_BYTES)
     accounts: dict[str, list[str]] = {}
     for arn in judging.registered:
         owner = provider_name(arn)
@@ -184,7 +182,7 @@ def _others(judging: ResponseJudge, named: frozenset[str]) -> Iterator[str]:
         yield from (arn for arn in turn if arn is not None)
 
 
-def offer_roles(judged: Judged, request_info: RequestInfo, world: World) -> Offer:
+def offer_roles(judged: Judged, request_info: RequestInfo, ctx: RequestContext) -> Offer:
     """Return the roles that a response can assume.
 
     Raises the Fault of STS if it cannot assume any role.
@@ -194,7 +192,7 @@ def offer_roles(judged: Judged, request_info: RequestInfo, world: World) -> Offe
     for arn in dict.fromkeys(pair.provider for pair in identity.roles):
         trust = judged.judge.find_trust(arn)
         if trust is not None:
-            roles.update(_open_roles(judged.judge, trust, request_info, world))
+            roles.update(_open_roles(judged.judge, trust, request_info, ctx))
     if not roles:
         raise AccessDenied(
             _NONE_OPEN, detail=f"the caller cannot assume any of the {len(identity.roles)} roles in the assertion"
@@ -203,7 +201,7 @@ def offer_roles(judged: Judged, request_info: RequestInfo, world: World) -> Offe
     return Offer(identity, tuple(order), len(identity.roles) - len(order))
 
 
-def _open_roles(judging: ResponseJudge, trust: Trust, request_info: RequestInfo, world: World) -> list[RolePair]:
+def _open_roles(judging: ResponseJudge, trust: Trust, request_info: RequestInfo, ctx: RequestContext) -> list[RolePair]:
     """Return the roles of one provider whose trust policies allow the assertion."""
     try:
         identity = judging.identify(trust)
@@ -212,14 +210,16 @@ def _open_roles(judging: ResponseJudge, trust: Trust, request_info: RequestInfo,
     if identity is None:
         return []
     mine = [pair for pair in identity.roles if pair.provider == trust.provider_arn]
-    return [pair for pair in mine if _is_open(pair, identity, trust, request_info, world)]
+    return [pair for pair in mine if _is_open(pair, identity, trust, request_info, ctx)]
 
 
-def _is_open(pair: RolePair, identity: SamlIdentity, trust: Trust, request_info: RequestInfo, world: World) -> bool:
+def _is_open(
+    pair: RolePair, identity: SamlIdentity, trust: Trust, request_info: RequestInfo, ctx: RequestContext
+) -> bool:
     role = read_role_arn(pair.role)
     asked = Asked(role, AskedRole(pair.role, pair.provider, ""), SessionPolicies())
     try:
-        authorize(_OPERATION, asked, saml_caller(identity, trust.account), request_info, world)
+        authorize(_OPERATION, asked, saml_caller(identity, trust.account), request_info, ctx)
     except AccessDenied:
         return False
     return True

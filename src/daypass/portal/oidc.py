@@ -118,12 +118,10 @@ class OidcSignIn:
     def begin(self, request: Request, client: Client, endpoints: Endpoints) -> Response:
         """Redirect the browser to a provider, with a cookie of sealed secrets."""
         handle = request.query_params.get("handover", "")
-        with self.site.world() as world:
-            handover = bound_handover(handle, request, world).name if handle else ""
-            verifier, nonce = (to_base64url(world.entropy(32)) for _ in range(2))
-            carried = Begun(
-                "oidc", begun.new_id(world), begun.last_second(world), client.key, handover, verifier, nonce
-            )
+        with self.site.ctx() as ctx:
+            handover = bound_handover(handle, request, ctx).name if handle else ""
+            verifier, nonce = (to_base64url(ctx.entropy(32)) for _ in range(2))
+            carried = Begun("oidc", begun.new_id(ctx), begun.last_second(ctx), client.key, handover, verifier, nonce)
             url = authorization_url(
                 client,
                 endpoints,
@@ -132,15 +130,15 @@ class OidcSignIn:
                 nonce=nonce,
                 verifier=verifier,
             )
-            return begun.remember(pages.redirect(url), carried, request, world)
+            return begun.remember(pages.redirect(url), carried, request, ctx)
 
     def returned(self, request: Request, request_id: str) -> tuple[Begun, Client]:
         """Return the pending login of a browser that returns, and use it up."""
         query = request.query_params
         with self._recorded(request, request_id):
-            with self.site.world() as world:
-                found = begun.find(request, "oidc", query.get("state", "")[:_LONGEST_STATE], world)
-                if found is None or not begun.use_up(found, world):
+            with self.site.ctx() as ctx:
+                found = begun.find(request, "oidc", query.get("state", "")[:_LONGEST_STATE], ctx)
+                if found is None or not begun.use_up(found, ctx):
                     raise InvalidIdentityToken(_NOT_ASKED, detail="no cookie for this state")
             client = self.find_client(found.provider)
             _require_from(client, request)
@@ -175,20 +173,20 @@ class OidcSignIn:
 
         Raises KeysNeeded if the keys of its issuer must be fetched first.
         """
-        with self._recorded(request, request_id), self.site.world() as world:
+        with self._recorded(request, request_id), self.site.ctx() as ctx:
             unverified = read_token(unverified_token)
             if unverified.unverified_issuer != client.issuer:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is from another issuer")
             name = session_name(unverified.unverified_claims)
-            request_info = RequestInfo(world.now, as_sent(request), self.site.pipeline.home_region)
+            request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token. The claims that were read from the same token above are trusted from here on.
-            wanted = handovers.get_waiting(carried.handover, world).role if carried.handover else ""
-            found = offer_roles(unverified, name, request_info, world, wanted=wanted)
+            wanted = handovers.get_waiting(carried.handover, ctx).role if carried.handover else ""
+            found = offer_roles(unverified, name, request_info, ctx, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, carried.nonce)
             proof = Proof("oidc", unverified_token, session_name=name, handover=carried.handover)
-            response = self.choice.offer(request, _offered(found, name), proof, world)
+            response = self.choice.offer(request, _offered(found, name), proof, ctx)
         self.site.record("OIDCSignIn", request, request_id, caller=found.bearer)
         return begun.forget(response, carried)
 
@@ -208,8 +206,8 @@ class OidcSignIn:
 
         Raises KeysNeeded if keys must be fetched first.
         """
-        with self.site.world() as world:
-            self.choice.require_keys(request, fields, world)
+        with self.site.ctx() as ctx:
+            self.choice.require_keys(request, fields, ctx)
         return self.choice.choose(request, fields, request_id)
 
 

@@ -86,8 +86,8 @@ class OperatorPages:
         """GET /operator/keys: show the keys and their rotation."""
         held = self.sessions.require(request, request_id)
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
-        with self.site.store_view.open(Touches.READS, now, region) as world:
-            rings = list(shown_rings(world, world.reader, held.account, self.rotate_days))
+        with self.site.store_view.open(Touches.READS, now, region) as ctx:
+            rings = list(shown_rings(ctx, ctx.reader, held.account, self.rotate_days))
         return self._page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
 
     def _graph(self, account: str) -> Graph:
@@ -115,8 +115,8 @@ class OperatorPages:
     def _make_graph(self, account: str) -> Graph:
         ends = time.monotonic() + _PATIENCE
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
-        with self.site.store_view.open(Touches.READS, now, region) as world:
-            views = SnapshotViews(world.reader)
+        with self.site.store_view.open(Touches.READS, now, region) as ctx:
+            views = SnapshotViews(ctx.reader)
             try:
                 return account_graph(views, Assumed(now), account, is_over=lambda: time.monotonic() > ends)
             except GraphTooLarge as error:

@@ -15,8 +15,8 @@ from daypass.federation.saml.request_key import LONGEST_REQUEST
 from daypass.mint.durations import LONGEST
 from daypass.mint.lifecycle import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey
 from daypass.mint.web_identity import LONGEST_TOKEN
+from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_request_keys import load_request_ring
-from daypass.operations.world import World
 
 M = TypeVar("M")
 _DAY = 86_400
@@ -101,12 +101,12 @@ _ASKING = _Terms(
 )
 
 
-def shown_rings(world: World, reader: Reader, account: str, rotate_days: int) -> Iterator[ShownRing]:
+def shown_rings(ctx: RequestContext, reader: Reader, account: str, rotate_days: int) -> Iterator[ShownRing]:
     """Yield the key rings that concern an account."""
-    now = int(world.now.timestamp())
-    yield _ring(world.ring, _SEALING, now, rotate_days)
+    now = int(ctx.now.timestamp())
+    yield _ring(ctx.ring, _SEALING, now, rotate_days)
     if account in issuer_accounts(reader):
-        for algorithm, ring in load_token_rings(reader, account, world.vault).rings.items():
+        for algorithm, ring in load_token_rings(reader, account, ctx.vault).rings.items():
             terms = replace(_SIGNING, title=f"{_SIGNING.title}, {algorithm.value}")
             yield _ring(ring, terms, now, rotate_days)
     requests = load_request_ring(reader)

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue, Throttling
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.portal import waiting
 from daypass.portal.credentials import Credentials
 from daypass.portal.signed_call import Signer, signed_call
@@ -68,29 +68,29 @@ class OperatorSessions:
         identity = who["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
         held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
         self._require_may(request, held, request_id)
-        with self.site.world() as world:
-            secret = world.entropy(_SECRET_BYTES).hex()
-            ends = min(world.now + _LONGEST, claimed_end)
-            with world.apart() as writer:
+        with self.site.ctx() as ctx:
+            secret = ctx.entropy(_SECRET_BYTES).hex()
+            ends = min(ctx.now + _LONGEST, claimed_end)
+            with ctx.apart() as writer:
                 places = f"operators:{held.account}"
-                if not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, world=world):
+                if not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
                     raise Throttling("Rate exceeded", detail="too many operator sessions of this account")
-                waiting.put(writer, _name_of(secret), msgspec.json.encode(held), ends=ends, world=world)
+                waiting.put(writer, _name_of(secret), msgspec.json.encode(held), ends=ends, ctx=ctx)
         seconds = int(_LONGEST.total_seconds())
         answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
     def leave(self, request: Request, answer: Response) -> Response:
         """End the session of a browser."""
-        with self.site.world() as world, world.apart() as writer:
-            waiting.take(writer, _name(request), world=world)
+        with self.site.ctx() as ctx, ctx.apart() as writer:
+            waiting.take(writer, _name(request), ctx=ctx)
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
     def require(self, request: Request, request_id: str) -> Held:
         """Return the session of a browser after a new permission check."""
-        with self.site.world() as world:
-            held = _find(request, world)
+        with self.site.ctx() as ctx:
+            held = _find(request, ctx)
         self._require_may(request, held, request_id)
         return held
 
@@ -149,8 +149,8 @@ def _name_of(secret: str) -> str:
     return f"operator:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
-def _find(request: Request, world: World) -> Held:
-    found = waiting.look(_name(request), world=world)
+def _find(request: Request, ctx: RequestContext) -> Held:
+    found = waiting.look(_name(request), ctx=ctx)
     if found is None:
         raise ExpiredTokenException(_OVER)
     return _decode(found)

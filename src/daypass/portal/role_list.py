@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daypass.directory.identity import load_account
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _USUAL = 3_600
 _SHORTEST = 900  # the minimum of DurationSeconds; STS itself ends a session earlier if the proof ends earlier
 _STEPS = (900, 3_600, 7_200, 14_400, 28_800, 43_200)
 
 
-def describe_role(role: str, provider: str, longest: int, world: World) -> dict[str, Any]:
+def describe_role(role: str, provider: str, longest: int, ctx: RequestContext) -> dict[str, Any]:
     """Return the description of a role that can be assumed."""
     account = role.split(":")[4]
     return {
@@ -23,14 +23,14 @@ def describe_role(role: str, provider: str, longest: int, world: World) -> dict[
         "PrincipalArn": provider,
         "RoleName": role.rpartition("/")[2],
         "Account": account,
-        "AccountAlias": account_alias(account, world),
+        "AccountAlias": account_alias(account, ctx),
         "LongestSession": longest,
     }
 
 
-def account_alias(account: str, world: World) -> str:
+def account_alias(account: str, ctx: RequestContext) -> str:
     """Return the alias or name of an account, or "" if it does not have one."""
-    found = world.views.get(load_account, account)
+    found = ctx.views.get(load_account, account)
     name = "" if found is None else found.alias or found.name
     return "" if name == f"account-{account}" else name
 

@@ -24,10 +24,10 @@ from daypass.federation.saml.authn_request import AuthnRequest
 from daypass.federation.saml.identity import SamlIdentity
 from daypass.federation.saml.request_key import certificate_pem
 from daypass.federation.saml.service_provider import describe_service_provider
+from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_request_keys import find_signer, published_certificates
 from daypass.operations.sts.assume_role_with_saml import SamlCaller, saml_caller
 from daypass.operations.sts.role_session import read_role_arn
-from daypass.operations.world import World
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
 from daypass.portal.choice import Choice, Offered, OfferedRole
@@ -59,8 +59,8 @@ class SamlSignIn:
     def metadata(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /saml/metadata.xml: return our metadata for identity providers."""
         settings = self.site.settings
-        with self.site.world() as world:
-            certificates = published_certificates(world)
+        with self.site.ctx() as ctx:
+            certificates = published_certificates(ctx)
         document = describe_service_provider(
             entity_id=settings.saml_entity_id, consumers=(settings.saml_consumer,), certificates=certificates
         )
@@ -71,21 +71,21 @@ class SamlSignIn:
 
         Some providers do not read metadata.
         """
-        with self.site.world() as world:
-            certificates = published_certificates(world)
+        with self.site.ctx() as ctx:
+            certificates = published_certificates(ctx)
         text = "".join(certificate_pem(certificate) for certificate in certificates)
         return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
 
-    def begin(self, request: Request, door: SamlDoor, handover: str, world: World) -> Response:
+    def begin(self, request: Request, door: SamlDoor, handover: str, ctx: RequestContext) -> Response:
         """Send the browser to a provider with a signed request.
 
         The request is bound to the browser by a cookie.
         """
-        settings, signer = self.site.settings, find_signer(world)
-        carried = Begun("saml", begun.new_id(world), begun.last_second(world), door.entity_id, handover)
+        settings, signer = self.site.settings, find_signer(ctx)
+        carried = Begun("saml", begun.new_id(ctx), begun.last_second(ctx), door.entity_id, handover)
         asking = AuthnRequest(
             identifier=carried.id,
-            issued=world.now,
+            issued=ctx.now,
             entity_id=settings.saml_entity_id,
             consumer=settings.saml_consumer,
             destination=door.redirect or door.post,
@@ -95,24 +95,24 @@ class SamlSignIn:
         else:
             values = {"door": door, "request": asking.to_field(signer), "relay_state": carried.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(door.post), *_ONWARD))
-        return begun.remember(answer, carried, request, world)
+        return begun.remember(answer, carried, request, ctx)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Verify a response and show its roles."""
         caller: SamlCaller | None = None
         try:
-            with self.site.world() as world:
+            with self.site.ctx() as ctx:
                 unverified_response = fields.get("SAMLResponse", "")
                 if not unverified_response:
                     raise InvalidIdentityToken("The request does not contain a SAMLResponse.")
-                judged = judge(unverified_response, world, request_id=request_id)
+                judged = judge(unverified_response, ctx, request_id=request_id)
                 identity = judged.identity
                 # From here on the caller is verified, and the audit log names it in a refusal.
                 caller = saml_caller(identity, "")
-                answered = _find_begun(request, identity, world)
+                answered = _find_begun(request, identity, ctx)
                 proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
-                offered = self._offered(proof, judged, request, world)
-                response = self.choice.offer(request, offered, proof, world)
+                offered = self._offered(proof, judged, request, ctx)
+                response = self.choice.offer(request, offered, proof, ctx)
         except Fault as fault:
             parameters = {"SAMLAssertion": ""}
             self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters=parameters, fault=fault)
@@ -120,29 +120,29 @@ class SamlSignIn:
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
         return response if answered is None else begun.forget(response, answered)
 
-    def _offered(self, proof: Proof, judged: Judged, request: Request, world: World) -> Offered:
+    def _offered(self, proof: Proof, judged: Judged, request: Request, ctx: RequestContext) -> Offered:
         """Return the roles to show.
 
         These are the roles that can be assumed here or, if a command requests the assertion, all roles in it.
         """
-        if proof.handover and handovers.get_waiting(proof.handover, world).deliver == "assertion":
+        if proof.handover and handovers.get_waiting(proof.handover, ctx).deliver == "assertion":
             identity = judged.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
             return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
-        request_info = RequestInfo(world.now, as_sent(request), self.site.pipeline.home_region)
-        offer = offer_roles(judged, request_info, world)
-        return _of(offer.identity, [_role(pair, offer.identity, world) for pair in offer.roles], offer.closed)
+        request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
+        offer = offer_roles(judged, request_info, ctx)
+        return _of(offer.identity, [_role(pair, offer.identity, ctx) for pair in offer.roles], offer.closed)
 
 
-def _find_begun(request: Request, identity: SamlIdentity, world: World) -> Begun | None:
+def _find_begun(request: Request, identity: SamlIdentity, ctx: RequestContext) -> Begun | None:
     """Return the pending login of a response, or None if it is unsolicited.
 
     Raises InvalidIdentityToken if this browser did not start the login, or it was already used.
     """
     if identity.in_response_to is None:
         return None
-    found = begun.find(request, "saml", identity.in_response_to, world)
-    if found is None or found.provider != identity.issuer or not begun.use_up(found, world):
+    found = begun.find(request, "saml", identity.in_response_to, ctx)
+    if found is None or found.provider != identity.issuer or not begun.use_up(found, ctx):
         raise InvalidIdentityToken(_NOT_ASKED, detail=f"InResponseTo {identity.in_response_to!r:.100}")
     return found
 
@@ -159,13 +159,13 @@ def _of(identity: SamlIdentity, roles: Sequence[OfferedRole], closed: int) -> Of
     )
 
 
-def _role(pair: RolePair, identity: SamlIdentity, world: World) -> OfferedRole:
+def _role(pair: RolePair, identity: SamlIdentity, ctx: RequestContext) -> OfferedRole:
     name = read_role_arn(pair.role)
-    role = world.views.get(load_role, name.account, name.name)
+    role = ctx.views.get(load_role, name.account, name.name)
     longest = longest_session(
         0 if role is None else role.max_session_seconds,
         asserted=identity.session_duration,
         ends=identity.session_ends,
-        now=world.now,
+        now=ctx.now,
     )
     return OfferedRole(pair.role, pair.provider, longest)

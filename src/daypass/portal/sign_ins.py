@@ -23,7 +23,7 @@ from daypass.base64url import to_base64url
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.portal import waiting
 
 COOKIE = "__Host-daypass-choice-"
@@ -73,47 +73,47 @@ class Ticket:
 _decode = msgspec.json.Decoder(Proof).decode
 
 
-def keep(proof: Proof, world: World, *, account: str = "") -> Ticket:
+def keep(proof: Proof, ctx: RequestContext, *, account: str = "") -> Ticket:
     """Store a proof, and return the ticket that fetches it once.
 
     `account` owns the identity provider. It has a limit, so that its users cannot fill the store for other accounts.
     It is empty if the operator configured the provider. Raises Throttling if the account has too many pending proofs.
     """
-    secret = to_base64url(world.entropy(_SECRET_BYTES))
-    name = f"proof:{world.entropy(_ID_BYTES).hex()}"
-    ends, places = world.now + MINUTES, f"proofs:{account}"
-    with world.apart() as writer:
-        if account and not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, world=world):
+    secret = to_base64url(ctx.entropy(_SECRET_BYTES))
+    name = f"proof:{ctx.entropy(_ID_BYTES).hex()}"
+    ends, places = ctx.now + MINUTES, f"proofs:{account}"
+    with ctx.apart() as writer:
+        if account and not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
             raise Throttling("Rate exceeded", detail=f"too many sign-ins of account {account} are pending")
-        waiting.put(writer, name, msgspec.json.encode(proof), ends=ends, world=world)
+        waiting.put(writer, name, msgspec.json.encode(proof), ends=ends, ctx=ctx)
     handle = seal(
         Purpose.PORTAL,
         name.encode(),
         bound_to=secret,
-        ring=world.ring,
-        now=int(world.now.timestamp()),
-        entropy=world.entropy,
+        ring=ctx.ring,
+        now=int(ctx.now.timestamp()),
+        entropy=ctx.entropy,
     )
     return Ticket(handle, secret)
 
 
-def take(ticket: Ticket, world: World) -> Proof:
+def take(ticket: Ticket, ctx: RequestContext) -> Proof:
     """Return and delete a stored proof. Raises a Fault if it does not exist."""
-    name = _opened(ticket, world)
-    with world.apart() as writer:
-        return _read(waiting.take(writer, name, world=world))
+    name = _opened(ticket, ctx)
+    with ctx.apart() as writer:
+        return _read(waiting.take(writer, name, ctx=ctx))
 
 
-def look(ticket: Ticket, world: World) -> Proof:
+def look(ticket: Ticket, ctx: RequestContext) -> Proof:
     """Return a stored proof and keep it. Raises a Fault if it does not exist."""
-    name = _opened(ticket, world)
-    with world.snapshot() as reader:
-        return _read(waiting.find(reader, name, world=world))
+    name = _opened(ticket, ctx)
+    with ctx.snapshot() as reader:
+        return _read(waiting.find(reader, name, ctx=ctx))
 
 
-def _opened(ticket: Ticket, world: World) -> str:
+def _opened(ticket: Ticket, ctx: RequestContext) -> str:
     try:
-        return unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=world.ring).decode()
+        return unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=ctx.ring).decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle does not belong to the cookie") from error
 

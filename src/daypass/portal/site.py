@@ -18,8 +18,8 @@ from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
 from daypass.operations.operation import Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.operations.world import World
 from daypass.pipeline import Pipeline, StoreView
 from daypass.portal.origins import require_our_origin
 from daypass.wire.http import HttpRequest
@@ -35,7 +35,7 @@ class Site:
     store_view: StoreView
     settings: ServiceSettings
 
-    def world(self) -> AbstractContextManager[World]:
+    def ctx(self) -> AbstractContextManager[RequestContext]:
         """Open the request context of a step."""
         return self.store_view.open(Touches.WAITS, self.pipeline.now(), self.pipeline.home_region)
 

@@ -9,58 +9,58 @@ from datetime import datetime
 from daypass.directory import records
 from daypass.directory.sign_in_entities import SignIn
 from daypass.directory.store import Missing, Reader, Writer
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _PURGED = 16
 _TRIED_PLACES = 8
 
 
-def put(writer: Writer, name: str, value: bytes, *, ends: datetime, world: World) -> None:
+def put(writer: Writer, name: str, value: bytes, *, ends: datetime, ctx: RequestContext) -> None:
     """Store a value under a free name. Raises Exists if the name is taken."""
-    _forget_some(writer, world.now)
+    _forget_some(writer, ctx.now)
     former = load_waiting(writer, name)
-    if former is not None and former.ends <= world.now:
+    if former is not None and former.ends <= ctx.now:
         records.delete(writer, former)
-    records.insert(writer, _sealed(name, value, ends, world))
+    records.insert(writer, _sealed(name, value, ends, ctx))
 
 
-def has_room(writer: Writer, name: str, *, most: int, ends: datetime, world: World) -> bool:
+def has_room(writer: Writer, name: str, *, most: int, ends: datetime, ctx: RequestContext) -> bool:
     """Claim one of `most` places of a name until `ends`.
 
     A few places are tried at random. Returns False if all of these are taken.
     """
-    drawn = world.entropy(2 * _TRIED_PLACES)
+    drawn = ctx.entropy(2 * _TRIED_PLACES)
     places = (int.from_bytes(drawn[at : at + 2]) % most for at in range(0, len(drawn), 2))
     return any(writer.claim(f"{name}:{place}", until=ends) for place in places)
 
 
-def change(writer: Writer, name: str, value: bytes, *, world: World) -> None:
+def change(writer: Writer, name: str, value: bytes, *, ctx: RequestContext) -> None:
     """Replace the value of a name, with the same end. Raises Missing."""
-    found = _find(writer, name, world.now)
+    found = _find(writer, name, ctx.now)
     if found is None:
         raise Missing
-    records.replace(writer, _sealed(name, value, found.ends, world))
+    records.replace(writer, _sealed(name, value, found.ends, ctx))
 
 
-def take(writer: Writer, name: str, *, world: World) -> bytes | None:
+def take(writer: Writer, name: str, *, ctx: RequestContext) -> bytes | None:
     """Return and delete the value of a name, or return None."""
-    found = _find(writer, name, world.now)
+    found = _find(writer, name, ctx.now)
     if found is None:
         return None
     records.delete(writer, found)
-    return _opened(found, world)
+    return _opened(found, ctx)
 
 
-def find(reader: Reader, name: str, *, world: World) -> bytes | None:
+def find(reader: Reader, name: str, *, ctx: RequestContext) -> bytes | None:
     """Return the value of a name, or None."""
-    found = _find(reader, name, world.now)
-    return None if found is None else _opened(found, world)
+    found = _find(reader, name, ctx.now)
+    return None if found is None else _opened(found, ctx)
 
 
-def look(name: str, *, world: World) -> bytes | None:
+def look(name: str, *, ctx: RequestContext) -> bytes | None:
     """Return the cached value of a name, or None. For repeated polling."""
-    found = world.views.get(load_waiting, name)
-    return None if found is None or found.ends <= world.now else _opened(found, world)
+    found = ctx.views.get(load_waiting, name)
+    return None if found is None or found.ends <= ctx.now else _opened(found, ctx)
 
 
 def load_waiting(reader: Reader, name: str) -> SignIn | None:
@@ -73,13 +73,13 @@ def _find(reader: Reader, name: str, now: datetime) -> SignIn | None:
     return None if found is None or found.ends <= now else found
 
 
-def _sealed(name: str, value: bytes, ends: datetime, world: World) -> SignIn:
+def _sealed(name: str, value: bytes, ends: datetime, ctx: RequestContext) -> SignIn:
     plain = SignIn(id=name, ends=ends, sealed_proof=b"")
-    return SignIn(id=name, ends=ends, sealed_proof=world.vault.encrypt(value, bound_to=plain.proof_name))
+    return SignIn(id=name, ends=ends, sealed_proof=ctx.vault.encrypt(value, bound_to=plain.proof_name))
 
 
-def _opened(found: SignIn, world: World) -> bytes:
-    return world.vault.decrypt(found.sealed_proof, bound_to=found.proof_name)
+def _opened(found: SignIn, ctx: RequestContext) -> bytes:
+    return ctx.vault.decrypt(found.sealed_proof, bound_to=found.proof_name)
 
 
 def _forget_some(writer: Writer, now: datetime) -> None:

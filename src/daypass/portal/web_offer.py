@@ -31,6 +31,7 @@ from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.known_issuers import Issuers, find_terms, load_issuers
 from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.assume_role_with_web_identity import (
     Asked,
     AskedRole,
@@ -41,7 +42,6 @@ from daypass.operations.sts.assume_role_with_web_identity import (
 )
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.sts.session_policies import SessionPolicies
-from daypass.operations.world import World
 
 _OPERATION = AssumeRoleWithWebIdentity()
 _MOST_ASKED = 10_000
@@ -82,7 +82,7 @@ def load_candidates(reader: Reader, account: str, issuer: str) -> tuple[Candidat
 
 
 def offer_roles(
-    unverified: UnverifiedToken, name: str, request_info: RequestInfo, world: World, *, wanted: str = ""
+    unverified: UnverifiedToken, name: str, request_info: RequestInfo, ctx: RequestContext, *, wanted: str = ""
 ) -> WebOffer:
     """Return the roles that a token can assume.
 
@@ -90,8 +90,8 @@ def offer_roles(
 
     Raises KeysNeeded, or the Fault of STS if the token cannot assume any role.
     """
-    by_account = _worth_asking(unverified, world)
-    identities, refusal = _identities(by_account, unverified, world)
+    by_account = _worth_asking(unverified, ctx)
+    identities, refusal = _identities(by_account, unverified, ctx)
     bearer: Bearer | None = None
     opened: list[tuple[Candidate, str]] = []
     in_turns = _in_turns([by_account[account] for account in identities])
@@ -101,7 +101,7 @@ def offer_roles(
         web = identities.get(candidate.arn.split(":")[4])
         try:
             if web is not None:
-                bearer = _ask(candidate.arn, web, unverified, name, request_info, world)
+                bearer = _ask(candidate.arn, web, unverified, name, request_info, ctx)
                 opened.append((candidate, bearer.web.provider_arn))
         except Fault as fault:
             refusal = refusal or fault
@@ -110,19 +110,19 @@ def offer_roles(
     return WebOffer(bearer, tuple(opened))
 
 
-def _worth_asking(unverified: UnverifiedToken, world: World) -> dict[str, tuple[Candidate, ...]]:
+def _worth_asking(unverified: UnverifiedToken, ctx: RequestContext) -> dict[str, tuple[Candidate, ...]]:
     """Return the candidates of each account that trusts the issuer.
 
     The order is random, so that tenants cannot influence it.
     """
     issuer, named = unverified.unverified_issuer, unverified.unverified_claims.get(ROLES_CLAIM)
-    seed, found = world.entropy(_SEED_BYTES), dict[str, tuple[Candidate, ...]]()
-    registering = frozenset(world.views.get(load_accounts_with, records.kind_name(OidcProvider)))
-    for account in world.views.get(load_accounts_with, records.kind_name(Role)):
-        own: Issuers = world.views.get(load_issuers, account) if account in registering else {}
+    seed, found = ctx.entropy(_SEED_BYTES), dict[str, tuple[Candidate, ...]]()
+    registering = frozenset(ctx.views.get(load_accounts_with, records.kind_name(OidcProvider)))
+    for account in ctx.views.get(load_accounts_with, records.kind_name(Role)):
+        own: Issuers = ctx.views.get(load_issuers, account) if account in registering else {}
         if find_terms(own, issuer) is None:
             continue
-        candidates = world.views.get(load_candidates, account, issuer)
+        candidates = ctx.views.get(load_candidates, account, issuer)
         if isinstance(named, list):
             candidates = tuple(each for each in candidates if each.arn in named)
         if candidates:
@@ -132,7 +132,7 @@ def _worth_asking(unverified: UnverifiedToken, world: World) -> dict[str, tuple[
 
 
 def _identities(
-    accounts: Mapping[str, object], unverified: UnverifiedToken, world: World
+    accounts: Mapping[str, object], unverified: UnverifiedToken, ctx: RequestContext
 ) -> tuple[dict[str, WebIdentity], Fault | None]:
     """Return the identity for each account that accepts the token, and the first refusal.
 
@@ -143,7 +143,7 @@ def _identities(
     needed: list[ProviderTerms] = []
     for account in accounts:
         try:
-            found[account] = identify_for(account, unverified, world)
+            found[account] = identify_for(account, unverified, ctx)
         except KeysNeeded as missing:
             needed.append(missing.provider)
         except Fault as fault:
@@ -160,22 +160,22 @@ def _in_turns(every: list[tuple[Candidate, ...]]) -> Iterator[Candidate]:
 
 
 def _ask(
-    arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, request_info: RequestInfo, world: World
+    arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, request_info: RequestInfo, ctx: RequestContext
 ) -> Bearer:
     """Return the caller for one role. Raises the refusal of its trust policy."""
     bearer = bearer_of(web, arn)
     asked = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
-    authorize(_OPERATION, asked, bearer, request_info, world)
+    authorize(_OPERATION, asked, bearer, request_info, ctx)
     return bearer
 
 
-def prove_token(unverified_token: str, role: str, name: str, world: World) -> Bearer:
+def prove_token(unverified_token: str, role: str, name: str, ctx: RequestContext) -> Bearer:
     """Return the verified caller of a token for one role.
 
     Raises KeysNeeded if the keys of its issuer must be fetched first.
     """
     asked = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
-    return _OPERATION.prove(asked, None, world)
+    return _OPERATION.prove(asked, None, ctx)
 
 
 def session_name(claims: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _MOST = 1000
@@ -53,13 +53,13 @@ class _AboutKeys(IamAction[Any]):
 
     takes: type[Asked] = _Owned
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the owner's ARN."""
-        return owner_arn(asked.user_name, caller, world)
+        return owner_arn(asked.user_name, caller, ctx)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the owner's tags."""
-        return owner_context(find_owner(asked.user_name, caller, world))
+        return owner_context(find_owner(asked.user_name, caller, ctx))
 
 
 class CreateAccessKey(_AboutKeys):
@@ -67,21 +67,21 @@ class CreateAccessKey(_AboutKeys):
 
     action, reach = "CreateAccessKey", Touches.WRITES
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the key with its secret."""
-        owner = get_owner(asked.user_name, caller, world)
-        most = world.settings.quotas.access_keys_per_user
-        if len(keys_of(world.reader, owner.account, owner.id)) >= most:
+        owner = get_owner(asked.user_name, caller, ctx)
+        most = ctx.settings.quotas.access_keys_per_user
+        if len(keys_of(ctx.reader, owner.account, owner.id)) >= most:
             raise LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {most}")
-        key_id, secret = new_access_key_id("AKIA", owner.account, world.entropy), new_secret(world.entropy)
+        key_id, secret = new_access_key_id("AKIA", owner.account, ctx.entropy), new_secret(ctx.entropy)
         key = AccessKey(
             id=key_id,
             account=owner.account,
             owner=owner.id,
-            sealed_secret=world.vault.encrypt(secret.text.encode(), bound_to=key_id),
-            created=world.now,
+            sealed_secret=ctx.vault.encrypt(secret.text.encode(), bound_to=key_id),
+            created=ctx.now,
         )
-        records.insert(world.writer, key)
+        records.insert(ctx.writer, key)
         return {"AccessKey": {**_show(key, owner), "SecretAccessKey": secret.text}}
 
 
@@ -90,11 +90,11 @@ class ListAccessKeys(_AboutKeys):
 
     action, takes = "ListAccessKeys", _Keys
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of keys."""
-        owner = get_owner(asked.user_name, caller, world)
+        owner = get_owner(asked.user_name, caller, ctx)
         return page_of_values(
-            keys_of(world.reader, owner.account, owner.id),
+            keys_of(ctx.reader, owner.account, owner.id),
             asked,
             key=lambda key: key.id,
             show=lambda key: _show(key, owner),
@@ -107,12 +107,12 @@ class UpdateAccessKey(_AboutKeys):
 
     action, takes, reach = "UpdateAccessKey", _Status, Touches.WRITES
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Change the status. Sessions that the key created stay valid, as on AWS."""
         if asked.status not in {"Active", "Inactive"}:
             raise ValidationError("The status of an access key is Active or Inactive.")
-        key = _get_key(asked, caller, world)
-        records.replace(world.writer, msgspec.structs.replace(key, active=asked.status == "Active"))
+        key = _get_key(asked, caller, ctx)
+        records.replace(ctx.writer, msgspec.structs.replace(key, active=asked.status == "Active"))
 
 
 class DeleteAccessKey(_AboutKeys):
@@ -120,16 +120,16 @@ class DeleteAccessKey(_AboutKeys):
 
     action, takes, reach = "DeleteAccessKey", _OneKey, Touches.WRITES
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the key and the record of its last use."""
-        key = _get_key(asked, caller, world)
-        records.delete(world.writer, key)
-        forget_last_use(world.writer, key.account, key.id)
+        key = _get_key(asked, caller, ctx)
+        records.delete(ctx.writer, key)
+        forget_last_use(ctx.writer, key.account, key.id)
 
 
-def _get_key(asked: _OneKey, caller: Caller, world: World) -> AccessKey:
-    owner = get_owner(asked.user_name, caller, world)
-    key = records.find_by_id(world.reader, AccessKey, asked.access_key_id)
+def _get_key(asked: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey:
+    owner = get_owner(asked.user_name, caller, ctx)
+    key = records.find_by_id(ctx.reader, AccessKey, asked.access_key_id)
     if key is None or key.owner != owner.id:
         raise NoSuchEntity(f"The Access Key with id {asked.access_key_id} cannot be found.")
     return key

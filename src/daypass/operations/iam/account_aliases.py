@@ -17,7 +17,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class _Alias(Asked, frozen=True):
@@ -29,11 +29,11 @@ class CreateAccountAlias(IamAction[_Alias]):
 
     action, takes, reach = "CreateAccountAlias", _Alias, Touches.WRITES
 
-    def perform(self, asked: _Alias, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Alias, caller: Caller, ctx: RequestContext) -> None:
         """Set the alias. Raises EntityAlreadyExists if another account has it."""
         if asked.account_alias.isdigit():
             raise InvalidInput("An account alias cannot be all digits: it would read as an account id.")
-        set_alias(world.writer, get_account(world.reader, caller.account), asked.account_alias)
+        set_alias(ctx.writer, get_account(ctx.reader, caller.account), asked.account_alias)
 
 
 class ListAccountAliases(IamAction[Paged]):
@@ -41,9 +41,9 @@ class ListAccountAliases(IamAction[Paged]):
 
     action, takes = "ListAccountAliases", Paged
 
-    def perform(self, asked: Paged, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Paged, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page with the alias, or an empty page."""
-        alias = get_account(world.reader, caller.account).alias
+        alias = get_account(ctx.reader, caller.account).alias
         return page_of_values([alias] if alias else [], asked, key=str, show=str, name="AccountAliases")
 
 
@@ -52,12 +52,12 @@ class DeleteAccountAlias(IamAction[_Alias]):
 
     action, takes, reach = "DeleteAccountAlias", _Alias, Touches.WRITES
 
-    def perform(self, asked: _Alias, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Alias, caller: Caller, ctx: RequestContext) -> None:
         """Delete the alias, or raise NoSuchEntity if the account does not have it."""
-        account = get_account(world.reader, caller.account)
+        account = get_account(ctx.reader, caller.account)
         if account.alias != asked.account_alias:
             raise NoSuchEntity(f"The account alias {asked.account_alias} cannot be found.")
-        set_alias(world.writer, account, "")
+        set_alias(ctx.writer, account, "")
 
 
 def set_alias(writer: Writer, account: Account, alias: str) -> None:

@@ -28,7 +28,7 @@ from daypass.operations.iam.policies import show_policy
 from daypass.operations.iam.policy_versions import show_version
 from daypass.operations.iam.roles import show_role
 from daypass.operations.iam.users import show_user
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 Place = tuple[str, Named]
 
@@ -41,47 +41,47 @@ def _inline(holder: HolderEntity) -> list[dict[str, str]]:
     return [{"PolicyName": name, "PolicyDocument": show_document(text)} for name, text in sorted(holder.inline.items())]
 
 
-def _attached(world: World, holder: HolderEntity) -> list[dict[str, str]]:
-    return [show_attached(policy) for policy in attached_to(world, holder)]
+def _attached(ctx: RequestContext, holder: HolderEntity) -> list[dict[str, str]]:
+    return [show_attached(policy) for policy in attached_to(ctx, holder)]
 
 
-def _user(world: World, user: Any) -> dict[str, Any]:
+def _user(ctx: RequestContext, user: Any) -> dict[str, Any]:
     inline = _inline(user)
     return {
         **show_user(user),
         # AWS omits only this list if it is empty.
         **({"UserPolicyList": inline} if inline else {}),
-        "GroupList": [group.name for group in groups_of(world.reader, user)],
-        "AttachedManagedPolicies": _attached(world, user),
+        "GroupList": [group.name for group in groups_of(ctx.reader, user)],
+        "AttachedManagedPolicies": _attached(ctx, user),
         **show_boundary(user.boundary),
         "Tags": tagging.show_tags(user.tags),
     }
 
 
-def _group(world: World, group: Any) -> dict[str, Any]:
+def _group(ctx: RequestContext, group: Any) -> dict[str, Any]:
     return {
         **show_group(group),
         "GroupPolicyList": _inline(group),
-        "AttachedManagedPolicies": _attached(world, group),
+        "AttachedManagedPolicies": _attached(ctx, group),
     }
 
 
-def _role(world: World, role: Any) -> dict[str, Any]:
+def _role(ctx: RequestContext, role: Any) -> dict[str, Any]:
     return {
-        **show_role(world.reader, role),
-        "InstanceProfileList": [show_profile(world.reader, profile) for profile in profiles_of(world.reader, role)],
+        **show_role(ctx.reader, role),
+        "InstanceProfileList": [show_profile(ctx.reader, profile) for profile in profiles_of(ctx.reader, role)],
         "RolePolicyList": _inline(role),
-        "AttachedManagedPolicies": _attached(world, role),
+        "AttachedManagedPolicies": _attached(ctx, role),
         **show_boundary(role.boundary),
         "Tags": tagging.show_tags(role.tags),
-        "RoleLastUsed": show_role_use(world.reader, role),
+        "RoleLastUsed": show_role_use(ctx.reader, role),
     }
 
 
-def _policy(account: str) -> Callable[[World, Any], dict[str, Any]]:
-    def show(world: World, policy: Any) -> dict[str, Any]:
+def _policy(account: str) -> Callable[[RequestContext, Any], dict[str, Any]]:
+    def show(ctx: RequestContext, policy: Any) -> dict[str, Any]:
         return {
-            **show_policy(policy, account, world),
+            **show_policy(policy, account, ctx),
             "PolicyVersionList": [
                 {**show_version(policy, version), "Document": show_document(version.document)}
                 for version in reversed(policy.versions)
@@ -91,19 +91,19 @@ def _policy(account: str) -> Callable[[World, Any], dict[str, Any]]:
     return show
 
 
-def _aws_in_use(world: World, account: str, after: str) -> Iterator[Place]:
+def _aws_in_use(ctx: RequestContext, account: str, after: str) -> Iterator[Place]:
     uses = (links.attachments(account), links.boundaries(account))
     for arn, policy in sorted(aws_policies().items()):
-        if arn > after and any(use.count(world.reader, arn) for use in uses):
+        if arn > after and any(use.count(ctx.reader, arn) for use in uses):
             yield arn, policy
 
 
-def _stored(type_: type[Named]) -> Callable[[World, str, str], Iterator[Place]]:
-    return lambda world, account, after: each_by_path(world.reader, type_, account, "/", after)
+def _stored(type_: type[Named]) -> Callable[[RequestContext, str, str], Iterator[Place]]:
+    return lambda ctx, account, after: each_by_path(ctx.reader, type_, account, "/", after)
 
 
 # Each section: its letter in a marker, its name in the filter, and the function that yields its entities.
-_SECTIONS: tuple[tuple[str, str, Callable[[World, str, str], Iterator[Place]]], ...] = (
+_SECTIONS: tuple[tuple[str, str, Callable[[RequestContext, str, str], Iterator[Place]]], ...] = (
     ("0", "User", _stored(User)),
     ("1", "Group", _stored(Group)),
     ("2", "Role", _stored(Role)),
@@ -124,24 +124,24 @@ class GetAccountAuthorizationDetails(IamAction[_Details]):
 
     action, takes = "GetAccountAuthorizationDetails", _Details
 
-    def perform(self, asked: _Details, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Details, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return one page. A page can span several sections."""
         after = read_marker(asked.marker)
-        found = list(islice(_places(asked, caller.account, world, after), asked.max_items + 1))
+        found = list(islice(_places(asked, caller.account, ctx, after), asked.max_items + 1))
         answer: dict[str, Any] = {name: [] for name in _LISTS.values()}
         show = {"0": _user, "1": _group, "2": _role, "3": _policy(caller.account), "4": _policy(caller.account)}
         for place, thing in found[: asked.max_items]:
-            answer[_LISTS[place[0]]].append(show[place[0]](world, thing))
+            answer[_LISTS[place[0]]].append(show[place[0]](ctx, thing))
         last = found[asked.max_items - 1][0] if len(found) > asked.max_items else None
         return {**answer, **truncation(last)}
 
 
-def _places(asked: _Details, account: str, world: World, after: str) -> Iterator[Place]:
+def _places(asked: _Details, account: str, ctx: RequestContext, after: str) -> Iterator[Place]:
     for letter, name, things in _SECTIONS:
         if (asked.filter and name not in asked.filter) or letter < after[:1]:
             continue
         start = after[1:] if after[:1] == letter else ""
-        for place, thing in things(world, account, start):
+        for place, thing in things(ctx, account, start):
             yield letter + place, thing
 
 

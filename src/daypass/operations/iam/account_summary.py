@@ -13,8 +13,8 @@ from daypass.operations.iam.access_keys import keys_of
 from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.iam.paging import each_by_path
 from daypass.operations.operation import Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import Quotas
-from daypass.operations.world import World
 
 _MOST_DEVICES = 100_000
 
@@ -24,9 +24,9 @@ class GetAccountSummary(IamAction[Nothing]):
 
     action, takes, reach = "GetAccountSummary", Nothing, Touches.READS
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the numbers."""
-        return {"SummaryMap": {**_used(world.reader, caller.account), **_quotas(world.settings.quotas)}}
+        return {"SummaryMap": {**_used(ctx.reader, caller.account), **_quotas(ctx.settings.quotas)}}
 
 
 def _used(reader: Reader, account: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from daypass.authenticate.caller import Caller
 from daypass.operations.iam.tags import request_tags
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -50,30 +50,30 @@ class IamAction(Signed[A], Generic[A]):
         renamed = {name: params[member] for name, member in self.spelled.items() if member in params}
         return msgspec.convert({**params, **renamed}, self.takes)
 
-    def resource(self, asked: A, caller: Caller, world: World) -> str:
+    def resource(self, asked: A, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the resource, or `*` if the action has no resource."""
         return "*"
 
-    def context(self, asked: A, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: A, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the action."""
         return {}
 
-    def question(self, asked: A, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: A, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require `iam:<action>` on the resource."""
         return (
             Asking(
                 action=f"iam:{self.action}",
-                resource=self.resource(asked, caller, world),
+                resource=self.resource(asked, caller, ctx),
                 account=caller.account,
-                context=self.context(asked, caller, world),
+                context=self.context(asked, caller, ctx),
             ),
         )
 
-    def run(self, authorized: Authorized[A], world: World) -> Result:
+    def run(self, authorized: Authorized[A], ctx: RequestContext) -> Result:
         """Perform the action and return its result."""
-        return self.perform(authorized.asked, authorized.caller, world) or {}
+        return self.perform(authorized.asked, authorized.caller, ctx) or {}
 
-    def perform(self, asked: A, caller: Caller, world: World) -> dict[str, Any] | None:
+    def perform(self, asked: A, caller: Caller, ctx: RequestContext) -> dict[str, Any] | None:
         """Perform the action in the caller's account and return the members."""
         raise AssertionError(f"{self.action} has no body")
 
@@ -87,14 +87,14 @@ class CreateWithTags(IamAction[Any]):
     reach = Touches.WRITES
     tag_action: str
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags that the entity will have."""
         return request_tags(asked.tags)
 
-    def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the permission to tag as well if the request has tags.
 
         Source: IAM User Guide, "Tagging IAM resources".
         """
-        asking = super().question(asked, caller, world)
+        asking = super().question(asked, caller, ctx)
         return (*asking, replace(asking[0], action=self.tag_action)) if asked.tags else asking

@@ -16,7 +16,7 @@ from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import find_policy, is_policy_arn, require_changeable
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _SERVICE_PATH = "/aws-service-role/"
@@ -35,9 +35,9 @@ class _Listed(Paged, frozen=True, kw_only=True):
 class _ChangesAttachment(AboutHolder):
     takes, reach = _Attached, Touches.WRITES
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the holder, and the policy's ARN."""
-        return {**super().context(asked, caller, world), "iam:policyarn": asked.policy_arn}
+        return {**super().context(asked, caller, ctx), "iam:policyarn": asked.policy_arn}
 
 
 class Attach(_ChangesAttachment):
@@ -45,19 +45,19 @@ class Attach(_ChangesAttachment):
 
     verb = "Attach{}Policy"
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Attach the policy, or raise LimitExceeded if the holder has too many."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         require_changeable(holder)
-        policy = _get_attachable(world, caller.account, asked.policy_arn)
-        if world.reader.find_link(links.ATTACHED, holder.id, policy.arn) is not None:
+        policy = _get_attachable(ctx, caller.account, asked.policy_arn)
+        if ctx.reader.find_link(links.ATTACHED, holder.id, policy.arn) is not None:
             return
-        self._require_room(holder, world)
-        links.attachments(holder.account).add(world.writer, holder.id, policy.arn)
+        self._require_room(holder, ctx)
+        links.attachments(holder.account).add(ctx.writer, holder.id, policy.arn)
 
-    def _require_room(self, holder: HolderEntity, world: World) -> None:
-        most = world.settings.quotas.attached_policies
-        if len(world.reader.targets(links.ATTACHED, holder.id, limit=most)) >= most:
+    def _require_room(self, holder: HolderEntity, ctx: RequestContext) -> None:
+        most = ctx.settings.quotas.attached_policies
+        if len(ctx.reader.targets(links.ATTACHED, holder.id, limit=most)) >= most:
             raise LimitExceeded(f"Cannot exceed quota for PoliciesPer{self.kind.word}: {most}")
 
 
@@ -66,13 +66,13 @@ class Detach(_ChangesAttachment):
 
     verb = "Detach{}Policy"
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Detach the policy, or raise NoSuchEntity if it is not attached."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         require_changeable(holder)
         _require_arn(asked.policy_arn)
         try:
-            links.attachments(holder.account).remove(world.writer, holder.id, asked.policy_arn)
+            links.attachments(holder.account).remove(ctx.writer, holder.id, asked.policy_arn)
         except Missing as missing:
             raise NoSuchEntity(f"Policy {asked.policy_arn} was not found.") from missing
 
@@ -82,10 +82,10 @@ class ListAttached(AboutHolder):
 
     verb, takes = "ListAttached{}Policies", _Listed
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ARNs."""
-        holder = self.holder(asked, caller, world)
-        policies = attached_to(world, holder)
+        holder = self.holder(asked, caller, ctx)
+        policies = attached_to(ctx, holder)
         return page_of_values(
             [policy for policy in policies if policy.path.startswith(asked.path_prefix)],
             asked,
@@ -95,11 +95,10 @@ class ListAttached(AboutHolder):
         )
 
 
-def attached_to(world: World, holder: HolderEntity) -> list[ManagedPolicy]:
+def attached_to(ctx: RequestContext, holder: HolderEntity) -> list[ManagedPolicy]:
     """Return the managed policies attached to a holder, sorted by ARN."""
     found = (
-        find_policy(world.reader, holder.account, link.target)
-        for link in world.reader.targets(links.ATTACHED, holder.id)
+        find_policy(ctx.reader, holder.account, link.target) for link in ctx.reader.targets(links.ATTACHED, holder.id)
     )
     return [policy for policy in found if policy is not None]
 
@@ -109,9 +108,9 @@ def show_attached(policy: ManagedPolicy) -> dict[str, str]:
     return {"PolicyName": policy.name, "PolicyArn": policy.arn}
 
 
-def _get_attachable(world: World, account: str, arn: str) -> ManagedPolicy:
+def _get_attachable(ctx: RequestContext, account: str, arn: str) -> ManagedPolicy:
     _require_arn(arn)
-    policy = find_policy(world.reader, account, arn)
+    policy = find_policy(ctx.reader, account, arn)
     if policy is None:
         raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
     if policy.account == "aws" and policy.path.startswith(_SERVICE_PATH):

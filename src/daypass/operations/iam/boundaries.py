@@ -9,7 +9,7 @@ from daypass.directory import links
 from daypass.directory.entities import Role, User
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.lookup import find_policy, require_policy_arn
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -26,22 +26,22 @@ def boundary_context(arn: str) -> ConditionKeys:
     return {"iam:permissionsboundary": arn} if arn else {}
 
 
-def bind(world: World, holder: User | Role, before: str, after: str) -> None:
+def bind(ctx: RequestContext, holder: User | Role, before: str, after: str) -> None:
     """Record the change of a user's or role's boundary.
 
     An empty ARN means no boundary. Raises NoSuchEntity if the new boundary does not exist.
     """
     if after:
-        require_boundary(world, holder.account, after)
+        require_boundary(ctx, holder.account, after)
     uses = links.boundaries(holder.account)
     if before:
-        uses.remove(world.writer, holder.id, before)
+        uses.remove(ctx.writer, holder.id, before)
     if after:
-        uses.add(world.writer, holder.id, after)
+        uses.add(ctx.writer, holder.id, after)
 
 
-def require_boundary(world: World, account: str, arn: str) -> None:
+def require_boundary(ctx: RequestContext, account: str, arn: str) -> None:
     """Refuse a boundary that does not exist or belongs to another account."""
     require_policy_arn(arn)
-    if find_policy(world.reader, account, arn) is None:
+    if find_policy(ctx.reader, account, arn) is None:
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")

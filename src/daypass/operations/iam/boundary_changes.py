@@ -16,7 +16,7 @@ from daypass.operations.iam.boundaries import bind, boundary_context
 from daypass.operations.iam.holders import ROLES, USERS, AboutHolder, HolderNamed
 from daypass.operations.iam.lookup import require_changeable
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -28,14 +28,14 @@ class _Put(Asked, frozen=True):
 class _Change(AboutHolder):
     reach = Touches.WRITES
 
-    def rebind(self, asked: Any, boundary: str, caller: Caller, world: World) -> None:
+    def rebind(self, asked: Any, boundary: str, caller: Caller, ctx: RequestContext) -> None:
         """Set another boundary. An empty string removes the boundary."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         require_changeable(holder)
         if not isinstance(holder, User | Role):
             raise TypeError("a group has no boundary")
-        bind(world, holder, holder.boundary, boundary)
-        records.replace(world.writer, msgspec.structs.replace(holder, boundary=boundary))
+        bind(ctx, holder, holder.boundary, boundary)
+        records.replace(ctx.writer, msgspec.structs.replace(holder, boundary=boundary))
 
 
 class PutBoundary(_Change):
@@ -43,13 +43,13 @@ class PutBoundary(_Change):
 
     verb, takes = "Put{}PermissionsBoundary", _Put
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the requested boundary as a condition key."""
-        return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
+        return {**super().context(asked, caller, ctx), **boundary_context(asked.permissions_boundary)}
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Set the boundary."""
-        self.rebind(asked, asked.permissions_boundary, caller, world)
+        self.rebind(asked, asked.permissions_boundary, caller, ctx)
 
 
 class DeleteBoundary(_Change):
@@ -57,9 +57,9 @@ class DeleteBoundary(_Change):
 
     verb, takes = "Delete{}PermissionsBoundary", HolderNamed
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Remove the boundary."""
-        self.rebind(asked, "", caller, world)
+        self.rebind(asked, "", caller, ctx)
 
 
 OPERATIONS = tuple(action(kind) for action in (PutBoundary, DeleteBoundary) for kind in (USERS, ROLES))

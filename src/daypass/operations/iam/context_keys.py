@@ -13,7 +13,7 @@ from daypass.errors import InvalidInput, MalformedPolicyDocument
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.simulate_inputs import check_characters
 from daypass.operations.iam.simulate_sources import get_holder
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.document import Document, DocumentKind, parse_document
 from daypass.policy.keys import context_keys
 
@@ -32,7 +32,7 @@ class GetContextKeysForCustomPolicy(IamAction[_Custom]):
 
     action, takes = "GetContextKeysForCustomPolicy", _Custom
 
-    def perform(self, asked: _Custom, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the keys."""
         return _show(_read(asked.policy_input_list))
 
@@ -45,13 +45,13 @@ class GetContextKeysForPrincipalPolicy(IamAction[_Principal]):
 
     action, takes = "GetContextKeysForPrincipalPolicy", _Principal
 
-    def resource(self, asked: _Principal, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
         return asked.policy_source_arn
 
-    def perform(self, asked: _Principal, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the keys."""
-        holder = get_holder(asked.policy_source_arn, caller.account, world)
+        holder = get_holder(asked.policy_source_arn, caller.account, ctx)
         return _show([*(policy.document for policy in holder.policies), *_read(asked.policy_input_list)])
 
 

@@ -23,7 +23,7 @@ from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.iam.paging import each_by_path
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _FRESH = timedelta(hours=4)
 _KEYS = 2
@@ -48,20 +48,20 @@ class GenerateCredentialReport(IamAction[Nothing]):
 
     action, takes, reach = "GenerateCredentialReport", Nothing, Touches.WRITES
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return COMPLETE for an existing report, STARTED for a new one.
 
         AWS returns the same states.
         """
-        known = _find(caller, world)
-        if known is not None and world.now - known.generated < _FRESH:
+        known = _find(caller, ctx)
+        if known is not None and ctx.now - known.generated < _FRESH:
             return {"State": "COMPLETE"}
-        content = _write(world.reader, caller.account)
-        report = CredentialReport(account=caller.account, generated=world.now, content=content)
+        content = _write(ctx.reader, caller.account)
+        report = CredentialReport(account=caller.account, generated=ctx.now, content=content)
         if known is None:
-            records.insert(world.writer, report)
+            records.insert(ctx.writer, report)
         else:
-            records.replace(world.writer, report)
+            records.replace(ctx.writer, report)
         return {"State": "STARTED", "Description": "No report exists. Starting a new report generation task"}
 
 
@@ -70,15 +70,15 @@ class GetCredentialReport(IamAction[Nothing]):
 
     action, takes = "GetCredentialReport", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the CSV.
 
         Raises ReportNotPresent (AWS has a code but no message for it) or ReportExpired.
         """
-        report = _find(caller, world)
+        report = _find(caller, ctx)
         if report is None:
             raise ReportNotPresent
-        if world.now - report.generated >= _FRESH:
+        if ctx.now - report.generated >= _FRESH:
             raise ReportExpired
         return {
             "Content": report.content.encode(),
@@ -87,8 +87,8 @@ class GetCredentialReport(IamAction[Nothing]):
         }
 
 
-def _find(caller: Caller, world: World) -> CredentialReport | None:
-    return records.find(world.reader, CredentialReport, caller.account, "last")
+def _find(caller: Caller, ctx: RequestContext) -> CredentialReport | None:
+    return records.find(ctx.reader, CredentialReport, caller.account, "last")
 
 
 def _write(reader: Reader, account: str) -> str:

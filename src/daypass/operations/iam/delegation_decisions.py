@@ -32,7 +32,7 @@ from daypass.operations.iam.delegation_rules import (
     permissions_of,
 )
 from daypass.operations.operation import Asking, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import PrincipalKind
 
 # A root user can delegate for at most four hours.
@@ -54,12 +54,12 @@ class _Decision(AboutRequest):
 
     reach = Touches.WRITES
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Decide, and notify the partner."""
-        request = get_owned(world.reader, caller, asked.delegation_request_id)
-        self.decide(request, asked, caller, world)
+        request = get_owned(ctx.reader, caller, asked.delegation_request_id)
+        self.decide(request, asked, caller, ctx)
 
-    def decide(self, request: DelegationRequest, asked: Any, caller: Caller, world: World) -> None:
+    def decide(self, request: DelegationRequest, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Store the decision."""
         raise NotImplementedError
 
@@ -69,14 +69,12 @@ class AssociateDelegationRequest(_Decision):
 
     action = "AssociateDelegationRequest"
 
-    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
+    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, ctx: RequestContext) -> None:
         """Make the caller the owner."""
         if is_restricted(caller):
             raise InvalidInput("A session with session policies cannot own a delegation request.")
-        moved = move(
-            request, self.action, world, owner=caller.arn, owner_id=caller.user_id, owner_account=caller.account
-        )
-        notify(moved, world)
+        moved = move(request, self.action, ctx, owner=caller.arn, owner_id=caller.user_id, owner_account=caller.account)
+        notify(moved, ctx)
 
 
 class UpdateDelegationRequest(_Decision):
@@ -84,12 +82,12 @@ class UpdateDelegationRequest(_Decision):
 
     action, takes = "UpdateDelegationRequest", _Noted
 
-    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
+    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, ctx: RequestContext) -> None:
         """Store the notes. The partner is notified only if the state changes."""
-        state = request.state(world.now)
-        moved = move(request, self.action, world, notes=asked.notes or request.notes)
-        if moved.state(world.now) is not state:
-            notify(moved, world)
+        state = request.state(ctx.now)
+        moved = move(request, self.action, ctx, notes=asked.notes or request.notes)
+        if moved.state(ctx.now) is not state:
+            notify(moved, ctx)
 
 
 class AcceptDelegationRequest(_Decision):
@@ -97,14 +95,14 @@ class AcceptDelegationRequest(_Decision):
 
     action = "AcceptDelegationRequest"
 
-    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
+    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, ctx: RequestContext) -> None:
         """Record the approver."""
         if caller.principal.kind not in _KINDS or is_restricted(caller):
             # Such a session has only a part of its identity's permissions, but the record can only name the identity.
             raise InvalidInput("A session with session policies cannot accept a delegation request.")
         if caller.is_root and request.seconds > LONGEST_OF_ROOT:
             raise InvalidInput(f"A root user can delegate for {LONGEST_OF_ROOT} seconds at the most.")
-        notify(move(request, self.action, world, approver=_approver(caller, world.now)), world)
+        notify(move(request, self.action, ctx, approver=_approver(caller, ctx.now)), ctx)
 
 
 class RejectDelegationRequest(_Decision):
@@ -117,22 +115,22 @@ class RejectDelegationRequest(_Decision):
 
     action, takes = "RejectDelegationRequest", _Noted
 
-    def question(self, asked: _Noted, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: _Noted, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the action. The approver of the request is allowed by default."""
-        [question] = super().question(asked, caller, world)
-        request = find_visible(world.reader, caller, asked.delegation_request_id)
+        [question] = super().question(asked, caller, ctx)
+        request = find_visible(ctx.reader, caller, asked.delegation_request_id)
         if request is None or not is_approver(request, caller):
             return (question,)
         allowed = permissions_of(caller.arn, (question.action,), name="request-approver")
         return (replace(question, resource_policy=allowed),)
 
-    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, world: World) -> None:
+    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, ctx: RequestContext) -> None:
         """Record the reason, or end the access."""
-        if request.state(world.now) is State.FINALIZED:
-            replace_request(world.writer, replace(request, rejection=asked.notes, updated=world.now))
-            revoke_delegation(world.writer, request, now=int(world.now.timestamp()))
+        if request.state(ctx.now) is State.FINALIZED:
+            replace_request(ctx.writer, replace(request, rejection=asked.notes, updated=ctx.now))
+            revoke_delegation(ctx.writer, request, now=int(ctx.now.timestamp()))
             return
-        notify(move(request, self.action, world, rejection=asked.notes), world)
+        notify(move(request, self.action, ctx, rejection=asked.notes), ctx)
 
 
 class SendDelegationToken(_Decision):
@@ -143,32 +141,32 @@ class SendDelegationToken(_Decision):
 
     action = "SendDelegationToken"
 
-    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, world: World) -> None:
+    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, ctx: RequestContext) -> None:
         """Seal the token for the partner's account and add it to the queue."""
         if request.only_owner_sends and not is_owner(request, caller):
             raise InvalidInput("Only the owner of this delegation request can send its token.")
-        finalized = move(request, self.action, world, approver=dated_approver(request, world.now))
-        ends = _require_open(finalized, world)
+        finalized = move(request, self.action, ctx, approver=dated_approver(request, ctx.now))
+        ends = _require_open(finalized, ctx)
         token = seal_trade_in(
             TradeIn(finalized.id, int(ends.timestamp())),
             account=finalized.requestor,
-            ring=world.ring,
-            now=int(world.now.timestamp()),
-            entropy=world.entropy,
+            ring=ctx.ring,
+            now=int(ctx.now.timestamp()),
+            entropy=ctx.entropy,
         )
-        notify(finalized, world, token=token, ends=ends)
+        notify(finalized, ctx, token=token, ends=ends)
 
 
-def _require_open(request: DelegationRequest, world: World) -> datetime:
+def _require_open(request: DelegationRequest, ctx: RequestContext) -> datetime:
     """Return when the access of a request ends.
 
     Raises InvalidInput if the request was not accepted, or if the approval was withdrawn or has ended.
     """
     if request.approver is None:
         raise InvalidInput(f"The delegation request {request.id} was not accepted.")
-    reason = find_withdrawal(world.reader, request, request.approver)
-    ends = approved_end(world.reader, request)
-    if not reason and ends <= world.now:
+    reason = find_withdrawal(ctx.reader, request, request.approver)
+    ends = approved_end(ctx.reader, request)
+    if not reason and ends <= ctx.now:
         reason = "the session that accepted it has ended"
     if reason:
         raise InvalidInput(

@@ -23,7 +23,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.delegation_rules import AboutRequest, OneRequest, find_visible, missing
 from daypass.operations.iam.paging import Paged, make_marker, read_marker
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _REQUEST = ":delegation-request/"
@@ -58,7 +58,7 @@ class CreateDelegationRequest(IamAction[_Create]):
 
     action, takes, reach = "CreateDelegationRequest", _Create, Touches.WRITES
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the request."""
         return {
             "iam:templatearn": asked.permissions.policy_template_arn,
@@ -66,31 +66,31 @@ class CreateDelegationRequest(IamAction[_Create]):
             "iam:notificationchannel": asked.notification_channel,
         }
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Store the request, and return its id and the URL of its help page."""
         if not is_keys_url(asked.notification_channel):
             raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
         # A request to an account that does not exist expires. A refusal would disclose which accounts exist.
-        delegation.sweep_requests(world.writer, caller.account, world.now)
-        if delegation.has_workflow(world.reader, caller.account, asked.requestor_workflow_id):
+        delegation.sweep_requests(ctx.writer, caller.account, ctx.now)
+        if delegation.has_workflow(ctx.reader, caller.account, asked.requestor_workflow_id):
             raise EntityAlreadyExists("A delegation request with this RequestorWorkflowId already exists.")
-        if delegation.count_requests(world.reader, caller.account) >= delegation.MOST_REQUESTS:
+        if delegation.count_requests(ctx.reader, caller.account) >= delegation.MOST_REQUESTS:
             raise LimitExceeded(f"Cannot exceed quota for DelegationRequestsPerAccount: {delegation.MOST_REQUESTS}")
-        request = _request(asked, caller, world)
-        delegation.insert_request(world.writer, request)
-        if records.find(world.reader, Issuer, "", NOTIFICATIONS) is None:
-            create_notifications_issuer(world.writer, now=int(world.now.timestamp()), vault=world.vault)
-        link = f"{world.settings.public_url}/delegation/{request.id}"
+        request = _request(asked, caller, ctx)
+        delegation.insert_request(ctx.writer, request)
+        if records.find(ctx.reader, Issuer, "", NOTIFICATIONS) is None:
+            create_notifications_issuer(ctx.writer, now=int(ctx.now.timestamp()), vault=ctx.vault)
+        link = f"{ctx.settings.public_url}/delegation/{request.id}"
         return {"DelegationRequestId": request.id, "ConsoleDeepLink": link}
 
 
-def _request(asked: _Create, caller: Caller, world: World) -> DelegationRequest:
+def _request(asked: _Create, caller: Caller, ctx: RequestContext) -> DelegationRequest:
     parameters = tuple(
         Parameter(name=one.name, values=one.values, type=one.type) for one in asked.permissions.parameters
     )
-    account = load_account(world.reader, caller.account)
+    account = load_account(ctx.reader, caller.account)
     return DelegationRequest(
-        id=delegation.new_request_id(world.now, world.entropy),
+        id=delegation.new_request_id(ctx.now, ctx.entropy),
         requestor=caller.account,
         requestor_name="" if account is None else account.name[:_LONGEST_NAME],
         workflow=asked.requestor_workflow_id,
@@ -98,21 +98,21 @@ def _request(asked: _Create, caller: Caller, world: World) -> DelegationRequest:
         message=asked.request_message,
         template=asked.permissions.policy_template_arn,
         parameters=parameters,
-        policy=render_template(_template(asked, caller, world), parameters),
+        policy=render_template(_template(asked, caller, ctx), parameters),
         channel=asked.notification_channel,
         redirect=asked.redirect_url,
         seconds=asked.session_duration,
         only_owner_sends=asked.only_send_by_owner,
         owner_account=asked.owner_account_id,
-        since=world.now,
-        created=world.now,
-        updated=world.now,
+        since=ctx.now,
+        created=ctx.now,
+        updated=ctx.now,
     )
 
 
-def _template(asked: _Create, caller: Caller, world: World) -> str:
+def _template(asked: _Create, caller: Caller, ctx: RequestContext) -> str:
     arn = asked.permissions.policy_template_arn
-    policy = find_managed(world.reader, arn) if arn else None
+    policy = find_managed(ctx.reader, arn) if arn else None
     if policy is None or policy.account != caller.account:
         raise InvalidInput(
             f"The policy template {arn} cannot be found. It is a managed policy of the partner's account."
@@ -129,12 +129,12 @@ class GetDelegationRequest(AboutRequest):
 
     action, takes = "GetDelegationRequest", _Get
 
-    def perform(self, asked: _Get, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Get, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the request, or raise NoSuchEntity."""
-        request = find_visible(world.reader, caller, asked.delegation_request_id)
+        request = find_visible(ctx.reader, caller, asked.delegation_request_id)
         if request is None:
             raise missing(asked.delegation_request_id)
-        answer: dict[str, Any] = {"DelegationRequest": show_request(request, world)}
+        answer: dict[str, Any] = {"DelegationRequest": show_request(request, ctx)}
         if asked.delegation_permission_check:
             # An approver cannot delegate permissions that it does not have, thus the check decides about no access.
             # AWS's own check is approximate too.
@@ -151,18 +151,18 @@ class ListDelegationRequests(IamAction[_List]):
 
     action, takes = "ListDelegationRequests", _List
 
-    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of requests."""
         after, found = read_marker(asked.marker), list[DelegationRequest]()
         while len(found) <= asked.max_items:
-            batch = delegation.requests_of_owner(world.reader, caller.account, after=after, limit=asked.max_items + 1)
+            batch = delegation.requests_of_owner(ctx.reader, caller.account, after=after, limit=asked.max_items + 1)
             found += [request for request in batch if asked.owner_id in {"", request.owner}]
             if len(batch) <= asked.max_items:
                 break
             after = batch[-1].id
         shown = found[: asked.max_items]
         answer: dict[str, Any] = {
-            "DelegationRequests": [show_request(request, world) for request in shown],
+            "DelegationRequests": [show_request(request, ctx) for request in shown],
             "isTruncated": len(found) > len(shown),
         }
         return answer | ({"Marker": make_marker(shown[-1].id)} if answer["isTruncated"] else {})
@@ -182,21 +182,21 @@ class GetHumanReadableSummary(AboutRequest):
         """Return the id of the request in the ARN."""
         return asked.entity_arn.rpartition(_REQUEST)[2] if _REQUEST in asked.entity_arn else ""
 
-    def perform(self, asked: _Summary, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Summary, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return only the state.
 
         Raises a Fault if the ARN is not that of a request that the caller can see.
         """
         if _REQUEST not in asked.entity_arn:
             raise InvalidInput(f"{asked.entity_arn} is not the ARN of a delegation request.")
-        if find_visible(world.reader, caller, self.request_id(asked)) is None:
+        if find_visible(ctx.reader, caller, self.request_id(asked)) is None:
             raise missing(self.request_id(asked))
         return {"SummaryState": "NOT_SUPPORTED", "Locale": asked.locale}
 
 
-def show_request(request: DelegationRequest, world: World) -> dict[str, Any]:
+def show_request(request: DelegationRequest, ctx: RequestContext) -> dict[str, Any]:
     """Return a request as the API shows it."""
-    state = request.state(world.now)
+    state = request.state(ctx.now)
     shown = {
         "DelegationRequestId": request.id,
         "OwnerAccountId": request.owner_account,

@@ -23,7 +23,7 @@ from daypass.directory.store import Reader
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.operation import Asking
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
 from daypass.policy.question import ConditionKeys
@@ -104,28 +104,28 @@ def is_approver(request: DelegationRequest, caller: Caller) -> bool:
     return (approver.principal_id, approver.arn) == (caller.principal.unique_id, caller.arn)
 
 
-def move(request: DelegationRequest, action: str, world: World, **more: Any) -> DelegationRequest:
+def move(request: DelegationRequest, action: str, ctx: RequestContext, **more: Any) -> DelegationRequest:
     """Store a request in the next state of an action.
 
     Raises InvalidInput if the action is not valid in the present state.
     """
     fitting, following = TRANSITIONS[action]
-    state = request.state(world.now)
+    state = request.state(ctx.now)
     if state not in fitting:
         raise InvalidInput(f"The delegation request {request.id} is in the state {state.value}.")
-    entered = {} if state is following else {"since": world.now}
-    moved = msgspec.structs.replace(request, stored_state=following.value, updated=world.now, **entered, **more)
-    delegation.replace_request(world.writer, moved)
+    entered = {} if state is following else {"since": ctx.now}
+    moved = msgspec.structs.replace(request, stored_state=following.value, updated=ctx.now, **entered, **more)
+    delegation.replace_request(ctx.writer, moved)
     return moved
 
 
-def notify(request: DelegationRequest, world: World, *, token: str = "", ends: datetime | None = None) -> None:
+def notify(request: DelegationRequest, ctx: RequestContext, *, token: str = "", ends: datetime | None = None) -> None:
     """Queue the notification of the partner about the request's new state.
 
     `ends` is when the token expires. Raises LimitExceeded if too many notifications wait for the partner's webhook:
     access must not be granted without a notification. A rejection is stored in any case.
     """
-    state = request.state(world.now)
+    state = request.state(ctx.now)
     ends = request.expires if ends is None else ends
     message = {
         "DelegationRequestId": request.id,
@@ -140,12 +140,12 @@ def notify(request: DelegationRequest, world: World, *, token: str = "", ends: d
     notification = delegation.new_notification(
         request,
         msgspec.json.encode({name: value for name, value in message.items() if value}),
-        due=int(world.now.timestamp()),
+        due=int(ctx.now.timestamp()),
         expires=int(ends.timestamp()),
-        entropy=world.entropy,
-        vault=world.vault,
+        entropy=ctx.entropy,
+        vault=ctx.vault,
     )
-    if not delegation.enqueue_notification(world.writer, request, notification) and state is not State.REJECTED:
+    if not delegation.enqueue_notification(ctx.writer, request, notification) and state is not State.REJECTED:
         raise LimitExceeded(
             f"Cannot exceed quota for NotificationsPerRequestor: {delegation.MOST_WAITING}. The partner's webhook does "
             "not take its notifications; try again later, or ask the partner."
@@ -160,7 +160,7 @@ class AboutRequest(IamAction[Any]):
 
     takes: type[Asked] = OneRequest
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the request's ARN in the caller's account."""
         return iam_arn(caller.account, "delegation-request", "/", self.request_id(asked))
 
@@ -169,15 +169,15 @@ class AboutRequest(IamAction[Any]):
         named: str = asked.delegation_request_id
         return named
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the request."""
-        request = find_visible(world.reader, caller, self.request_id(asked))
+        request = find_visible(ctx.reader, caller, self.request_id(asked))
         return {} if request is None else request_keys(request)
 
-    def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the action. The owner of the request has default permissions."""
-        [question] = super().question(asked, caller, world)
-        request = find_visible(world.reader, caller, self.request_id(asked))
+        [question] = super().question(asked, caller, ctx)
+        request = find_visible(ctx.reader, caller, self.request_id(asked))
         if request is None or not is_owner(request, caller):
             return (question,)
         return (msgspec.structs.replace(question, resource_policy=permissions_of(caller.arn, _OWNERS)),)

@@ -14,7 +14,7 @@ from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.operations.iam.complaints import complain
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
@@ -55,16 +55,16 @@ def check_trust(text: str) -> None:
     check_shared_issuers(json.loads(text))
 
 
-def read_trust(world: World, account: str, text: str) -> StoredTrust:
+def read_trust(ctx: RequestContext, account: str, text: str) -> StoredTrust:
     """Return the trust policy of an account's role in its stored form.
 
     The policy is checked, and the unique ids of users and roles replace their ARNs.
     """
     check_trust(text)
-    most = world.settings.quotas.trust_policy_characters
+    most = ctx.settings.quotas.trust_policy_characters
     if size_of(text, count_white_space=False) > most:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {most}")
-    return world.store_trust(world.reader, account, text)
+    return ctx.store_trust(ctx.reader, account, text)
 
 
 def show_trust(reader: Reader, role: Role) -> str:

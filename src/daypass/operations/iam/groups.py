@@ -16,7 +16,7 @@ from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import get_named, insert_named
 from daypass.operations.iam.paging import ListNamed
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 def show_group(group: Group) -> dict[str, Any]:
@@ -52,23 +52,23 @@ class CreateGroup(IamAction[_Create]):
 
     action, takes, reach = "CreateGroup", _Create, Touches.WRITES
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the group will have."""
         return iam_arn(caller.account, "group", asked.path, asked.group_name)
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new group."""
-        most = world.settings.quotas.groups
-        if world.reader.count("group", caller.account) >= most:
+        most = ctx.settings.quotas.groups
+        if ctx.reader.count("group", caller.account) >= most:
             raise LimitExceeded(f"Cannot exceed quota for GroupsPerAccount: {most}")
         group = Group(
-            id=new_unique_id("AGPA", world.entropy),
+            id=new_unique_id("AGPA", ctx.entropy),
             account=caller.account,
             name=asked.group_name,
             path=asked.path,
-            created=world.now,
+            created=ctx.now,
         )
-        insert_named(world.writer, group)
+        insert_named(ctx.writer, group)
         return {"Group": show_group(group)}
 
 
@@ -77,7 +77,7 @@ class ListGroups(ListNamed):
 
     action, entity, name = "ListGroups", Group, "Groups"
 
-    def show(self, thing: Group, world: World) -> dict[str, Any]:
+    def show(self, thing: Group, ctx: RequestContext) -> dict[str, Any]:
         """Return a group."""
         return show_group(thing)
 
@@ -87,16 +87,16 @@ class DeleteGroup(AboutGroup):
 
     action, reach = "DeleteGroup", Touches.WRITES
 
-    def perform(self, asked: GroupNamed, caller: Caller, world: World) -> None:
+    def perform(self, asked: GroupNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the group, or raise DeleteConflict."""
-        group = get_named(world.reader, Group, caller.account, asked.group_name)
-        if world.reader.sources(links.MEMBER, group.id, limit=1):
+        group = get_named(ctx.reader, Group, caller.account, asked.group_name)
+        if ctx.reader.sources(links.MEMBER, group.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove users from group first.")
-        if world.reader.targets(links.ATTACHED, group.id, limit=1):
+        if ctx.reader.targets(links.ATTACHED, group.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must detach all policies first.")
         if group.inline:
             raise DeleteConflict("Cannot delete entity, must delete policies first.")
-        records.delete(world.writer, group)
+        records.delete(ctx.writer, group)
 
 
 OPERATIONS = (CreateGroup(), ListGroups(), DeleteGroup())

@@ -15,8 +15,8 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.boundaries import boundary_context
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import Quotas
-from daypass.operations.world import World
 from daypass.policy.question import ConditionKeys
 
 HolderEntity = User | Group | Role
@@ -43,13 +43,13 @@ class HolderKind:
         """The word in AWS's messages."""
         return self.word.lower()
 
-    def find(self, world: World, account: str, name: str) -> HolderEntity | None:
+    def find(self, ctx: RequestContext, account: str, name: str) -> HolderEntity | None:
         """Return the holder of this name, or None."""
-        return records.find(world.reader, self.entity, account, name)
+        return records.find(ctx.reader, self.entity, account, name)
 
-    def get(self, world: World, account: str, name: str) -> HolderEntity:
+    def get(self, ctx: RequestContext, account: str, name: str) -> HolderEntity:
         """Return the holder of this name, or raise NoSuchEntity."""
-        found: HolderEntity = get_named(world.reader, self.entity, account, name)
+        found: HolderEntity = get_named(ctx.reader, self.entity, account, name)
         return found
 
 
@@ -82,13 +82,13 @@ class AboutNamed(IamAction[Any]):
     entity: type[HolderEntity] | type[InstanceProfile]
     named: str
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the entity's ARN."""
-        return arn_of(world.reader, self.entity, caller.account, getattr(asked, self.named))
+        return arn_of(ctx.reader, self.entity, caller.account, getattr(asked, self.named))
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the entity's tags and boundary."""
-        found = records.find(world.reader, self.entity, caller.account, getattr(asked, self.named))
+        found = records.find(ctx.reader, self.entity, caller.account, getattr(asked, self.named))
         if found is None:
             return {}
         return {**resource_tags(found.tags), **boundary_context(boundary_of(found))}
@@ -111,6 +111,6 @@ class AboutHolder(AboutNamed):
         """Map the holder's name to UserName, GroupName or RoleName."""
         return {"HolderName": self.kind.name_member}
 
-    def holder(self, asked: Any, caller: Caller, world: World) -> HolderEntity:
+    def holder(self, asked: Any, caller: Caller, ctx: RequestContext) -> HolderEntity:
         """Return the holder, or raise NoSuchEntity."""
-        return self.kind.get(world, caller.account, asked.holder_name)
+        return self.kind.get(ctx, caller.account, asked.holder_name)

@@ -17,7 +17,7 @@ from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import require_changeable
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.document import size_of
 
 
@@ -39,16 +39,16 @@ class Put(AboutHolder):
 
     verb, takes, reach = "Put{}Policy", _Put, Touches.WRITES
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Store the policy, or raise LimitExceeded if all of them are too large."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         require_changeable(holder)
         size = check_inline(asked.policy_document)
         others = {name: text for name, text in holder.inline.items() if name != asked.policy_name}
-        most = self.kind.inline_most(world.settings.quotas)
+        most = self.kind.inline_most(ctx.settings.quotas)
         if size + sum(size_of(text, count_white_space=False) for text in others.values()) > most:
             raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {self.kind.noun} {holder.name}")
-        _keep(world, holder, {**others, asked.policy_name: asked.policy_document})
+        _keep(ctx, holder, {**others, asked.policy_name: asked.policy_document})
 
 
 class Get(AboutHolder):
@@ -56,9 +56,9 @@ class Get(AboutHolder):
 
     verb, takes = "Get{}Policy", _Named
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy document."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         return {
             self.kind.name_member: holder.name,
             "PolicyName": asked.policy_name,
@@ -75,9 +75,9 @@ class List(AboutHolder):
 
     verb, takes = "List{}Policies", _Listed
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         return page_of_values(list(holder.inline), asked, key=str, show=str, name="PolicyNames")
 
 
@@ -86,12 +86,12 @@ class Delete(AboutHolder):
 
     verb, takes, reach = "Delete{}Policy", _Named, Touches.WRITES
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""
-        holder = self.holder(asked, caller, world)
+        holder = self.holder(asked, caller, ctx)
         require_changeable(holder)
         require_inline(holder, self.kind.noun, asked.policy_name)
-        _keep(world, holder, {name: text for name, text in holder.inline.items() if name != asked.policy_name})
+        _keep(ctx, holder, {name: text for name, text in holder.inline.items() if name != asked.policy_name})
 
 
 def require_inline(holder: HolderEntity, noun: str, name: str) -> None:
@@ -100,8 +100,8 @@ def require_inline(holder: HolderEntity, noun: str, name: str) -> None:
         raise NoSuchEntity(f"The {noun} policy with name {name} cannot be found.")
 
 
-def _keep(world: World, holder: HolderEntity, inline: dict[str, str]) -> None:
-    records.replace(world.writer, msgspec.structs.replace(holder, inline=inline))
+def _keep(ctx: RequestContext, holder: HolderEntity, inline: dict[str, str]) -> None:
+    records.replace(ctx.writer, msgspec.structs.replace(holder, inline=inline))
 
 
 OPERATIONS = tuple(action(kind) for action in (Put, Get, List, Delete) for kind in HOLDERS)

@@ -25,7 +25,7 @@ from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
 from daypass.operations.iam.roles import AboutRole, show_role
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Asking, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -56,9 +56,9 @@ class _AboutProfile(AboutNamed):
     entity, named = InstanceProfile, "instance_profile_name"
     takes: type[Asked] = _Named
 
-    def profile(self, asked: Any, caller: Caller, world: World) -> InstanceProfile:
+    def profile(self, asked: Any, caller: Caller, ctx: RequestContext) -> InstanceProfile:
         """Return the profile, or raise NoSuchEntity."""
-        return get_named(world.reader, InstanceProfile, caller.account, asked.instance_profile_name)
+        return get_named(ctx.reader, InstanceProfile, caller.account, asked.instance_profile_name)
 
 
 class _Create(_Named, frozen=True):
@@ -71,25 +71,25 @@ class CreateInstanceProfile(CreateWithTags):
 
     action, takes, tag_action = "CreateInstanceProfile", _Create, "iam:TagInstanceProfile"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the profile will have."""
         return iam_arn(caller.account, "instance-profile", asked.path, asked.instance_profile_name)
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new profile."""
-        quotas = world.settings.quotas
-        if world.reader.count("instance_profile", caller.account) >= quotas.instance_profiles:
+        quotas = ctx.settings.quotas
+        if ctx.reader.count("instance_profile", caller.account) >= quotas.instance_profiles:
             raise LimitExceeded(f"Cannot exceed quota for InstanceProfilesPerAccount: {quotas.instance_profiles}")
         profile = InstanceProfile(
-            id=new_unique_id("AIPA", world.entropy),
+            id=new_unique_id("AIPA", ctx.entropy),
             account=caller.account,
             name=asked.instance_profile_name,
             path=asked.path,
-            created=world.now,
+            created=ctx.now,
             tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=tagging.EXACT),
         )
-        insert_named(world.writer, profile)
-        return {"InstanceProfile": {**show_profile(world.reader, profile), **tagging.echoed(asked.tags)}}
+        insert_named(ctx.writer, profile)
+        return {"InstanceProfile": {**show_profile(ctx.reader, profile), **tagging.echoed(asked.tags)}}
 
 
 class GetInstanceProfile(_AboutProfile):
@@ -97,10 +97,10 @@ class GetInstanceProfile(_AboutProfile):
 
     action = "GetInstanceProfile"
 
-    def perform(self, asked: _Named, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Named, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the profile with its tags, even if there are no tags."""
-        profile = self.profile(asked, caller, world)
-        shown = {**show_profile(world.reader, profile), "Tags": tagging.show_tags(profile.tags)}
+        profile = self.profile(asked, caller, ctx)
+        shown = {**show_profile(ctx.reader, profile), "Tags": tagging.show_tags(profile.tags)}
         return {"InstanceProfile": shown}
 
 
@@ -109,9 +109,9 @@ class ListInstanceProfiles(ListNamed):
 
     action, entity, name = "ListInstanceProfiles", InstanceProfile, "InstanceProfiles"
 
-    def show(self, thing: InstanceProfile, world: World) -> dict[str, Any]:
+    def show(self, thing: InstanceProfile, ctx: RequestContext) -> dict[str, Any]:
         """Return a profile without its tags."""
-        return show_profile(world.reader, thing)
+        return show_profile(ctx.reader, thing)
 
 
 class _RolePage(Paged, frozen=True, kw_only=True):
@@ -123,14 +123,14 @@ class ListInstanceProfilesForRole(AboutRole):
 
     action, takes = "ListInstanceProfilesForRole", _RolePage
 
-    def perform(self, asked: _RolePage, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _RolePage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of profiles."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         return page_of_values(
-            profiles_of(world.reader, role),
+            profiles_of(ctx.reader, role),
             asked,
             key=lambda profile: profile.path + profile.name,
-            show=lambda profile: show_profile(world.reader, profile),
+            show=lambda profile: show_profile(ctx.reader, profile),
             name="InstanceProfiles",
         )
 
@@ -140,12 +140,12 @@ class DeleteInstanceProfile(_AboutProfile):
 
     action, reach = "DeleteInstanceProfile", Touches.WRITES
 
-    def perform(self, asked: _Named, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Named, caller: Caller, ctx: RequestContext) -> None:
         """Delete the profile."""
-        profile = self.profile(asked, caller, world)
+        profile = self.profile(asked, caller, ctx)
         if profile.role:
             raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
-        records.delete(world.writer, profile)
+        records.delete(ctx.writer, profile)
 
 
 class _WithRole(_Named, frozen=True):
@@ -157,32 +157,32 @@ class AddRoleToInstanceProfile(_AboutProfile):
 
     action, takes, reach = "AddRoleToInstanceProfile", _WithRole, Touches.WRITES
 
-    def question(self, asked: _WithRole, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require iam:PassRole as well: a user of the profile gets the role."""
         passing = Asking(
             action="iam:PassRole",
-            resource=arn_of(world.reader, Role, caller.account, asked.role_name),
+            resource=arn_of(ctx.reader, Role, caller.account, asked.role_name),
             account=caller.account,
             context={
-                **self._role_tags(asked, caller, world),
+                **self._role_tags(asked, caller, ctx),
                 "iam:passedtoservice": "ec2.amazonaws.com",
             },
         )
-        return (*super().question(asked, caller, world), passing)
+        return (*super().question(asked, caller, ctx), passing)
 
-    def _role_tags(self, asked: _WithRole, caller: Caller, world: World) -> ConditionKeys:
-        found = records.find(world.reader, Role, caller.account, asked.role_name)
+    def _role_tags(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        found = records.find(ctx.reader, Role, caller.account, asked.role_name)
         return {} if found is None else tagging.resource_tags(found.tags)
 
-    def perform(self, asked: _WithRole, caller: Caller, world: World) -> None:
+    def perform(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> None:
         """Add the role."""
-        profile = self.profile(asked, caller, world)
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        profile = self.profile(asked, caller, ctx)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
         if profile.role:
             raise LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
-        records.replace(world.writer, msgspec.structs.replace(profile, role=role.id))
-        world.writer.link(Link(IN_PROFILE, role.id, profile.id))
+        records.replace(ctx.writer, msgspec.structs.replace(profile, role=role.id))
+        ctx.writer.link(Link(IN_PROFILE, role.id, profile.id))
 
 
 class RemoveRoleFromInstanceProfile(_AboutProfile):
@@ -190,14 +190,14 @@ class RemoveRoleFromInstanceProfile(_AboutProfile):
 
     action, takes, reach = "RemoveRoleFromInstanceProfile", _WithRole, Touches.WRITES
 
-    def perform(self, asked: _WithRole, caller: Caller, world: World) -> None:
+    def perform(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> None:
         """Remove the role."""
-        profile = self.profile(asked, caller, world)
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        profile = self.profile(asked, caller, ctx)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         if profile.role != role.id:
             raise NoSuchEntity(f"Role {role.name} in Instance Profile {profile.name} cannot be found.")
-        records.replace(world.writer, msgspec.structs.replace(profile, role=""))
-        world.writer.unlink(IN_PROFILE, role.id, profile.id)
+        records.replace(ctx.writer, msgspec.structs.replace(profile, role=""))
+        ctx.writer.unlink(IN_PROFILE, role.id, profile.id)
 
 
 OPERATIONS = (

@@ -13,7 +13,7 @@ from daypass.directory.store import Reader
 from daypass.errors import AccessDenied
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import owner_context
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _NEVER = {"Region": "N/A", "ServiceName": "N/A"}
@@ -40,39 +40,39 @@ class GetAccessKeyLastUsed(IamAction[_OneKey]):
 
     action, takes = "GetAccessKeyLastUsed", _OneKey
 
-    def resource(self, asked: _OneKey, caller: Caller, world: World) -> str:
+    def resource(self, asked: _OneKey, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the key's user, or `*` if the account has no such key."""
-        owner = _owner(asked, caller, world)
+        owner = _owner(asked, caller, ctx)
         return "*" if owner is None else owner.arn
 
-    def context(self, asked: _OneKey, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: _OneKey, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the user's tags."""
-        return owner_context(_owner(asked, caller, world))
+        return owner_context(_owner(asked, caller, ctx))
 
-    def perform(self, asked: _OneKey, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _OneKey, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the last use.
 
         For a key of another account AWS returns AccessDenied and discloses no details.
         """
-        key = _key(asked, caller, world)
+        key = _key(asked, caller, ctx)
         if key is None:
             raise AccessDenied(
                 f"User: {caller.arn} is not authorized to perform iam:GetAccessKeyLastUsed "
                 f"on resource: access key {asked.access_key_id}"
             )
-        owner = _owner(asked, caller, world)
+        owner = _owner(asked, caller, ctx)
         named = {} if owner is None else {"UserName": owner.name}
-        return {**named, "AccessKeyLastUsed": show_key_use(world.reader, key)}
+        return {**named, "AccessKeyLastUsed": show_key_use(ctx.reader, key)}
 
 
-def _key(asked: _OneKey, caller: Caller, world: World) -> AccessKey | None:
-    key = records.find_by_id(world.reader, AccessKey, asked.access_key_id)
+def _key(asked: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey | None:
+    key = records.find_by_id(ctx.reader, AccessKey, asked.access_key_id)
     return key if key is not None and key.account == caller.account else None
 
 
-def _owner(asked: _OneKey, caller: Caller, world: World) -> User | None:
-    key = _key(asked, caller, world)
-    return None if key is None else records.find_by_id(world.reader, User, key.owner)
+def _owner(asked: _OneKey, caller: Caller, ctx: RequestContext) -> User | None:
+    key = _key(asked, caller, ctx)
+    return None if key is None else records.find_by_id(ctx.reader, User, key.owner)
 
 
 OPERATIONS = (GetAccessKeyLastUsed(),)

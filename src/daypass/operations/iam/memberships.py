@@ -16,7 +16,7 @@ from daypass.operations.iam.lookup import get_named
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.users import AboutUser, show_user
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class _Member(GroupNamed, frozen=True):
@@ -28,15 +28,15 @@ class AddUserToGroup(AboutGroup):
 
     action, takes, reach = "AddUserToGroup", _Member, Touches.WRITES
 
-    def perform(self, asked: _Member, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Add the user, or raise LimitExceeded if it is in too many groups."""
-        group, user = _both(asked, caller, world)
-        if world.reader.find_link(MEMBER, user.id, group.id) is not None:
+        group, user = _both(asked, caller, ctx)
+        if ctx.reader.find_link(MEMBER, user.id, group.id) is not None:
             return
-        most = world.settings.quotas.groups_per_user
-        if len(world.reader.targets(MEMBER, user.id, limit=most)) >= most:
+        most = ctx.settings.quotas.groups_per_user
+        if len(ctx.reader.targets(MEMBER, user.id, limit=most)) >= most:
             raise LimitExceeded(f"Cannot exceed quota for GroupsPerUser: {most}")
-        world.writer.link(Link(MEMBER, user.id, group.id))
+        ctx.writer.link(Link(MEMBER, user.id, group.id))
 
 
 class RemoveUserFromGroup(AboutGroup):
@@ -44,11 +44,11 @@ class RemoveUserFromGroup(AboutGroup):
 
     action, takes, reach = "RemoveUserFromGroup", _Member, Touches.WRITES
 
-    def perform(self, asked: _Member, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Remove the user."""
-        group, user = _both(asked, caller, world)
-        if world.reader.find_link(MEMBER, user.id, group.id) is not None:
-            world.writer.unlink(MEMBER, user.id, group.id)
+        group, user = _both(asked, caller, ctx)
+        if ctx.reader.find_link(MEMBER, user.id, group.id) is not None:
+            ctx.writer.unlink(MEMBER, user.id, group.id)
 
 
 class _GroupPage(Paged, frozen=True, kw_only=True):
@@ -60,11 +60,11 @@ class GetGroup(AboutGroup):
 
     action, takes = "GetGroup", _GroupPage
 
-    def perform(self, asked: _GroupPage, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _GroupPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the group and a page of its users."""
-        group = get_named(world.reader, Group, caller.account, asked.group_name)
+        group = get_named(ctx.reader, Group, caller.account, asked.group_name)
         users = page_of_values(
-            users_in(world.reader, group), asked, key=lambda user: user.path + user.name, show=show_user, name="Users"
+            users_in(ctx.reader, group), asked, key=lambda user: user.path + user.name, show=show_user, name="Users"
         )
         return {"Group": show_group(group), **users}
 
@@ -78,11 +78,11 @@ class ListGroupsForUser(AboutUser):
 
     action, takes = "ListGroupsForUser", _UserPage
 
-    def perform(self, asked: _UserPage, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _UserPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of groups."""
-        user = get_named(world.reader, User, caller.account, asked.user_name)
+        user = get_named(ctx.reader, User, caller.account, asked.user_name)
         return page_of_values(
-            groups_of(world.reader, user),
+            groups_of(ctx.reader, user),
             asked,
             key=lambda group: group.path + group.name,
             show=show_group,
@@ -102,10 +102,10 @@ def groups_of(reader: Reader, user: User) -> list[Group]:
     return [group for group in found if group is not None]
 
 
-def _both(asked: _Member, caller: Caller, world: World) -> tuple[Group, User]:
+def _both(asked: _Member, caller: Caller, ctx: RequestContext) -> tuple[Group, User]:
     # If both are missing, AWS's error names the user.
-    user = get_named(world.reader, User, caller.account, asked.user_name)
-    return get_named(world.reader, Group, caller.account, asked.group_name), user
+    user = get_named(ctx.reader, User, caller.account, asked.user_name)
+    return get_named(ctx.reader, Group, caller.account, asked.group_name), user
 
 
 OPERATIONS = (AddUserToGroup(), RemoveUserFromGroup(), GetGroup(), ListGroupsForUser())

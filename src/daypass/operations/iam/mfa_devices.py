@@ -32,7 +32,7 @@ from daypass.operations.iam.self_service import get_owner
 from daypass.operations.iam.tags import Tag
 from daypass.operations.mfa_codes import synchronize
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _WRONG_CODES = "Authentication code for device is not valid."
 
@@ -53,30 +53,30 @@ class CreateVirtualMFADevice(CreateWithTags):
 
     action, takes, tag_action = "CreateVirtualMFADevice", _Create, "iam:TagMFADevice"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the device will have."""
         return iam_arn(caller.account, "mfa", asked.path, asked.virtual_mfa_device_name)
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the device with its seed, as a string and as a QR code."""
-        quotas = world.settings.quotas
+        quotas = ctx.settings.quotas
         # AWS: the quota of virtual devices, enabled or not, is the quota of users.
-        if world.reader.count(records.kind_name(MfaDevice), caller.account) >= quotas.users:
+        if ctx.reader.count(records.kind_name(MfaDevice), caller.account) >= quotas.users:
             raise LimitExceeded(f"Cannot exceed quota for VirtualMFADevicesPerAccount: {quotas.users}")
-        seed = new_seed(world.entropy)
+        seed = new_seed(ctx.entropy)
         device = MfaDevice(
-            serial=self.resource(asked, caller, world),
+            serial=self.resource(asked, caller, ctx),
             account=caller.account,
-            created=world.now,
+            created=ctx.now,
             sealed_seed=b"",
             tags=tagging.read_tags(asked.tags, most=quotas.tags),
         )
-        sealed = world.vault.encrypt(seed, bound_to=device.seed_name)
+        sealed = ctx.vault.encrypt(seed, bound_to=device.seed_name)
         try:
-            records.insert(world.writer, msgspec.structs.replace(device, sealed_seed=sealed))
+            records.insert(ctx.writer, msgspec.structs.replace(device, sealed_seed=sealed))
         except Exists as taken:
             raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.") from taken
-        uri = otpauth_uri(seed, device=asked.virtual_mfa_device_name, account=_account_name(caller.account, world))
+        uri = otpauth_uri(seed, device=asked.virtual_mfa_device_name, account=_account_name(caller.account, ctx))
         return {
             "VirtualMFADevice": {
                 "SerialNumber": device.serial,
@@ -92,17 +92,17 @@ class EnableMFADevice(OfAnOwner):
 
     action, takes, reach = "EnableMFADevice", _Codes, Touches.WRITES
 
-    def perform(self, asked: _Codes, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Codes, caller: Caller, ctx: RequestContext) -> None:
         """Enable the device. The two codes must be consecutive and are used up."""
-        owner = get_owner(named_user(asked, caller), caller, world)
-        device = get_device(world.reader, caller.account, asked.serial_number)
+        owner = get_owner(named_user(asked, caller), caller, ctx)
+        device = get_device(ctx.reader, caller.account, asked.serial_number)
         if device.owner:
             raise EntityAlreadyExists("MFA Device is already in use.")
-        most = world.settings.quotas.mfa_devices_per_user
-        if len(devices_of(world.reader, owner.account, owner.id)) >= most:
+        most = ctx.settings.quotas.mfa_devices_per_user
+        if len(devices_of(ctx.reader, owner.account, owner.id)) >= most:
             raise LimitExceeded(f"Cannot exceed quota for MFADevicesPerUser: {most}")
-        synchronized = _synchronize(device, asked, world)
-        records.replace(world.writer, msgspec.structs.replace(synchronized, owner=owner.id, enabled=world.now))
+        synchronized = _synchronize(device, asked, ctx)
+        records.replace(ctx.writer, msgspec.structs.replace(synchronized, owner=owner.id, enabled=ctx.now))
 
 
 class ResyncMFADevice(OfAnOwner):
@@ -110,10 +110,10 @@ class ResyncMFADevice(OfAnOwner):
 
     action, takes, reach = "ResyncMFADevice", _Codes, Touches.WRITES
 
-    def perform(self, asked: _Codes, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Codes, caller: Caller, ctx: RequestContext) -> None:
         """Synchronize the device."""
-        device = get_owned(asked, caller, world)
-        records.replace(world.writer, _synchronize(device, asked, world))
+        device = get_owned(asked, caller, ctx)
+        records.replace(ctx.writer, _synchronize(device, asked, ctx))
 
 
 class DeactivateMFADevice(OfAnOwner):
@@ -121,9 +121,9 @@ class DeactivateMFADevice(OfAnOwner):
 
     action, reach = "DeactivateMFADevice", Touches.WRITES
 
-    def perform(self, asked: OneDevice, caller: Caller, world: World) -> None:
+    def perform(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> None:
         """Remove the owner."""
-        records.replace(world.writer, unassigned(get_owned(asked, caller, world)))
+        records.replace(ctx.writer, unassigned(get_owned(asked, caller, ctx)))
 
 
 class _Serial(Asked, frozen=True):
@@ -135,31 +135,31 @@ class DeleteVirtualMFADevice(IamAction[_Serial]):
 
     action, takes, reach = "DeleteVirtualMFADevice", _Serial, Touches.WRITES
 
-    def resource(self, asked: _Serial, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Serial, caller: Caller, ctx: RequestContext) -> str:
         """Return the serial number, which is the device's ARN."""
         return asked.serial_number
 
-    def perform(self, asked: _Serial, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Serial, caller: Caller, ctx: RequestContext) -> None:
         """Delete the device."""
-        device = get_device(world.reader, caller.account, asked.serial_number)
+        device = get_device(ctx.reader, caller.account, asked.serial_number)
         if device.kind != VIRTUAL:
             raise NoSuchEntity(f"VirtualMFADevice with serial number {asked.serial_number} doesn't exist.")
         if device.owner:
             raise DeleteConflict("MFA VirtualDevice in use. Must deactivate first.")
-        records.delete(world.writer, device)
+        records.delete(ctx.writer, device)
 
 
-def _synchronize(device: MfaDevice, asked: _Codes, world: World) -> MfaDevice:
-    seed = world.vault.decrypt(device.sealed_seed, bound_to=device.seed_name)
+def _synchronize(device: MfaDevice, asked: _Codes, ctx: RequestContext) -> MfaDevice:
+    seed = ctx.vault.decrypt(device.sealed_seed, bound_to=device.seed_name)
     codes = asked.authentication_code1, asked.authentication_code2
-    synchronized = synchronize(device, seed, codes, now=int(world.now.timestamp()))
+    synchronized = synchronize(device, seed, codes, now=int(ctx.now.timestamp()))
     if synchronized is None:
         raise InvalidAuthenticationCode(_WRONG_CODES)
     return synchronized
 
 
-def _account_name(account: str, world: World) -> str:
-    found = records.find(world.reader, Account, "", account)
+def _account_name(account: str, ctx: RequestContext) -> str:
+    found = records.find(ctx.reader, Account, "", account)
     return found.alias if found is not None and found.alias else account
 
 

@@ -20,7 +20,7 @@ from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values,
 from daypass.operations.iam.self_service import get_owner, owner_context
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.iam.users import show_user
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -33,11 +33,11 @@ class ListMFADevices(OfAnOwner):
 
     action, takes = "ListMFADevices", _Devices
 
-    def perform(self, asked: _Devices, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Devices, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of devices."""
-        owner = get_owner(named_user(asked, caller), caller, world)
+        owner = get_owner(named_user(asked, caller), caller, ctx)
         return page_of_values(
-            devices_of(world.reader, owner.account, owner.id),
+            devices_of(ctx.reader, owner.account, owner.id),
             asked,
             key=lambda device: device.serial,
             show=lambda device: _show_owned(device, owner.name),
@@ -50,7 +50,7 @@ class GetMFADevice(OfAnOwner):
 
     action = "GetMFADevice"
 
-    def resource(self, asked: OneDevice, caller: Caller, world: World) -> str:
+    def resource(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the device's owner, or of a device without a user.
 
         Without a UserName, the serial number alone determines the device. The caller is never the default user:
@@ -58,30 +58,30 @@ class GetMFADevice(OfAnOwner):
         owner.
         """
         if asked.user_name is not None:
-            return super().resource(asked, caller, world)
-        device = find_device(world.reader, caller.account, asked.serial_number)
+            return super().resource(asked, caller, ctx)
+        device = find_device(ctx.reader, caller.account, asked.serial_number)
         if device is not None and device.owner == device.account:
             return root_arn(device.account)
-        user = _owner_of(device, world.reader)
+        user = _owner_of(device, ctx.reader)
         return device_arn(caller.account, asked.serial_number) if user is None else user.arn
 
-    def context(self, asked: OneDevice, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags of the resource: the owner, or an unowned device."""
         if asked.user_name is not None:
-            return super().context(asked, caller, world)
-        device = find_device(world.reader, caller.account, asked.serial_number)
-        user = _owner_of(device, world.reader)
+            return super().context(asked, caller, ctx)
+        device = find_device(ctx.reader, caller.account, asked.serial_number)
+        user = _owner_of(device, ctx.reader)
         if user is not None:
             return owner_context(user)
         return {} if device is None or device.owner else resource_tags(device.tags)
 
-    def perform(self, asked: OneDevice, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the device."""
         if asked.user_name is not None:
-            owner = get_owner(named_user(asked, caller), caller, world)
-            return _show_owned(get_owned(asked, caller, world), owner.name)
-        device = get_device(world.reader, caller.account, asked.serial_number)
-        user = _owner_of(device, world.reader)
+            owner = get_owner(named_user(asked, caller), caller, ctx)
+            return _show_owned(get_owned(asked, caller, ctx), owner.name)
+        device = get_device(ctx.reader, caller.account, asked.serial_number)
+        user = _owner_of(device, ctx.reader)
         return _show_owned(device, "" if user is None else user.name)
 
 
@@ -94,14 +94,14 @@ class ListVirtualMFADevices(IamAction[_ListVirtual]):
 
     action, takes = "ListVirtualMFADevices", _ListVirtual
 
-    def perform(self, asked: _ListVirtual, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _ListVirtual, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of devices, without their seeds."""
         skipped = "Unassigned" if asked.assignment_status == "Assigned" else "Assigned"
-        devices = _virtual_devices(world.reader, caller.account, read_marker(asked.marker))
+        devices = _virtual_devices(ctx.reader, caller.account, read_marker(asked.marker))
         if asked.assignment_status != "Any":
             devices = (place for place in devices if _status(place[1]) != skipped)
         return page_of_stream(
-            devices, asked, show=lambda device: _show_virtual(device, world.reader), name="VirtualMFADevices"
+            devices, asked, show=lambda device: _show_virtual(device, ctx.reader), name="VirtualMFADevices"
         )
 
 

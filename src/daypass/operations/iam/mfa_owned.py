@@ -14,7 +14,7 @@ from daypass.directory.store import Reader
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _ROOT = "root"
@@ -58,13 +58,13 @@ class OfAnOwner(IamAction[Any]):
 
     takes: type[Asked] = OneDevice
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the owner's ARN."""
-        return owner_arn(named_user(asked, caller), caller, world)
+        return owner_arn(named_user(asked, caller), caller, ctx)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the owner's tags."""
-        return owner_context(find_owner(named_user(asked, caller), caller, world))
+        return owner_context(find_owner(named_user(asked, caller), caller, ctx))
 
 
 def named_user(asked: Any, caller: Caller) -> str | None:
@@ -76,10 +76,10 @@ def named_user(asked: Any, caller: Caller) -> str | None:
     return None if name == _ROOT and caller.is_root else name
 
 
-def get_owned(asked: OneDevice, caller: Caller, world: World) -> MfaDevice:
+def get_owned(asked: OneDevice, caller: Caller, ctx: RequestContext) -> MfaDevice:
     """Return the owner's device. Raises NoSuchEntity if the owner differs."""
-    owner = get_owner(named_user(asked, caller), caller, world)
-    device = find_device(world.reader, caller.account, asked.serial_number)
+    owner = get_owner(named_user(asked, caller), caller, ctx)
+    device = find_device(ctx.reader, caller.account, asked.serial_number)
     if device is None or device.owner != owner.id:
         raise NoSuchEntity("MFA Device invalid for user.")
     return device

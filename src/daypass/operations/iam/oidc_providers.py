@@ -23,7 +23,7 @@ from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Noth
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.known_keys import is_foreign
 from daypass.policy.question import ConditionKeys
 
@@ -61,29 +61,29 @@ class CreateOpenIDConnectProvider(CreateWithTags):
 
     action, takes, tag_action = "CreateOpenIDConnectProvider", _Create, "iam:TagOpenIDConnectProvider"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the provider will have."""
         return provider_arn(caller.account, asked.url.removeprefix(SCHEME))
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new provider's ARN."""
         _check_url(asked.url)
         _check_thumbprints(asked.thumbprint_list)
         _check_client_ids(asked.client_ids)
-        most = world.settings.quotas.providers
-        if world.reader.count(records.kind_name(OidcProvider), caller.account) >= most:
+        most = ctx.settings.quotas.providers
+        if ctx.reader.count(records.kind_name(OidcProvider), caller.account) >= most:
             raise LimitExceeded(f"Cannot exceed quota for OpenIdConnectProvidersPerAccount: {most}")
         provider = OidcProvider(
-            id="OIDCPR" + world.entropy(_ID_BYTES).hex().upper(),
+            id="OIDCPR" + ctx.entropy(_ID_BYTES).hex().upper(),
             account=caller.account,
             name=asked.url.removeprefix(SCHEME),
-            created=world.now,
+            created=ctx.now,
             client_ids=tuple(dict.fromkeys(asked.client_ids)),
             thumbprints=_lowered(asked.thumbprint_list),
-            tags=tagging.read_tags(asked.tags, most=world.settings.quotas.tags, rule=EXACT),
+            tags=tagging.read_tags(asked.tags, most=ctx.settings.quotas.tags, rule=EXACT),
         )
         try:
-            records.insert(world.writer, provider)
+            records.insert(ctx.writer, provider)
         except Exists as taken:
             raise EntityAlreadyExists(f"Provider with url {asked.url} already exists.") from taken
         return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(asked.tags)}
@@ -101,13 +101,13 @@ class _AboutProvider(IamAction[Any]):
 
     takes: type[Asked] = _Which
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the provider's ARN."""
         return str(asked.arn)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the provider's tags, except for a provider of another account."""
-        found = find_provider(world.reader, caller.account, asked.arn)
+        found = find_provider(ctx.reader, caller.account, asked.arn)
         return {} if found is None else tagging.resource_tags(found.tags)
 
 
@@ -116,9 +116,9 @@ class GetOpenIDConnectProvider(_AboutProvider):
 
     action = "GetOpenIDConnectProvider"
 
-    def perform(self, asked: _Which, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Which, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider. Its URL does not have https://, as on AWS."""
-        provider = get_provider(world.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, asked.arn)
         return {
             "Url": provider.name,
             "ClientIDList": list(provider.client_ids),
@@ -133,13 +133,13 @@ class ListOpenIDConnectProviders(IamAction[Nothing]):
 
     action, takes = "ListOpenIDConnectProviders", Nothing
 
-    def resource(self, asked: Nothing, caller: Caller, world: World) -> str:
+    def resource(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN pattern of all providers of the account."""
         return provider_arn(caller.account, "*")
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return their ARNs."""
-        found = providers_of(world.reader, caller.account)
+        found = providers_of(ctx.reader, caller.account)
         return {"OpenIDConnectProviderList": [{"Arn": provider.arn} for provider in found]}
 
 
@@ -151,11 +151,11 @@ class DeleteOpenIDConnectProvider(_AboutProvider):
 
     action, reach = "DeleteOpenIDConnectProvider", Touches.WRITES
 
-    def perform(self, asked: _Which, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Which, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider. A missing provider is not an error."""
-        found = find_provider(world.writer, caller.account, asked.arn)
+        found = find_provider(ctx.writer, caller.account, asked.arn)
         if found is not None:
-            records.delete(world.writer, found)
+            records.delete(ctx.writer, found)
 
 
 class _Client(_Which, frozen=True, kw_only=True):
@@ -167,12 +167,12 @@ class AddClientIDToOpenIDConnectProvider(_AboutProvider):
 
     action, takes, reach = "AddClientIDToOpenIDConnectProvider", _Client, Touches.WRITES
 
-    def perform(self, asked: _Client, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Client, caller: Caller, ctx: RequestContext) -> None:
         """Add the audience."""
-        provider = get_provider(world.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, asked.arn)
         client_ids = tuple(dict.fromkeys((*provider.client_ids, asked.client_id)))
         _check_client_ids(client_ids)
-        records.replace(world.writer, msgspec.structs.replace(provider, client_ids=client_ids))
+        records.replace(ctx.writer, msgspec.structs.replace(provider, client_ids=client_ids))
 
 
 class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
@@ -180,11 +180,11 @@ class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
 
     action, takes, reach = "RemoveClientIDFromOpenIDConnectProvider", _Client, Touches.WRITES
 
-    def perform(self, asked: _Client, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Client, caller: Caller, ctx: RequestContext) -> None:
         """Remove the audience. A provider without audiences accepts no token."""
-        provider = get_provider(world.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, asked.arn)
         kept = tuple(one for one in provider.client_ids if one != asked.client_id)
-        records.replace(world.writer, msgspec.structs.replace(provider, client_ids=kept))
+        records.replace(ctx.writer, msgspec.structs.replace(provider, client_ids=kept))
 
 
 class _Thumbprints(_Which, frozen=True, kw_only=True):
@@ -196,12 +196,12 @@ class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
 
     action, takes, reach = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, Touches.WRITES
 
-    def perform(self, asked: _Thumbprints, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Thumbprints, caller: Caller, ctx: RequestContext) -> None:
         """Replace the thumbprints."""
-        provider = get_provider(world.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, asked.arn)
         _check_thumbprints(asked.thumbprint_list)
         thumbprints = _lowered(asked.thumbprint_list)
-        records.replace(world.writer, msgspec.structs.replace(provider, thumbprints=thumbprints))
+        records.replace(ctx.writer, msgspec.structs.replace(provider, thumbprints=thumbprints))
 
 
 def _check_url(url: str) -> None:
@@ -233,8 +233,8 @@ _TAGGED = TaggedKind(
     word="OpenIDConnectProvider",
     member="OpenIDConnectProviderArn",
     rule=EXACT,
-    get=lambda world, account, arn: get_provider(world.reader, account, arn),
-    arn=lambda _world, _account, arn: arn,
+    get=lambda ctx, account, arn: get_provider(ctx.reader, account, arn),
+    arn=lambda _context, _account, arn: arn,
 )
 
 OPERATIONS = (

@@ -20,15 +20,15 @@ from daypass.errors import (
 )
 from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
-def _administered(caller: Caller, world: World) -> Organization:
+def _administered(caller: Caller, ctx: RequestContext) -> Organization:
     """Return the organization that the caller's account administers.
 
     Raises a Fault if there is no such organization.
     """
-    organization, row = find_organization(world.reader), load_account(world.reader, caller.account)
+    organization, row = find_organization(ctx.reader), load_account(ctx.reader, caller.account)
     if organization is None or row is None or row.standing == "standalone":
         raise OrganizationNotFound("The request was rejected because no organization is associated with your account.")
     if caller.account not in {organization.manager, organization.delegate}:
@@ -48,9 +48,9 @@ class ListOrganizationsFeatures(IamAction[Nothing]):
 
     action, takes = "ListOrganizationsFeatures", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the enabled features."""
-        return _show(_administered(caller, world))
+        return _show(_administered(caller, ctx))
 
 
 class _Switch(IamAction[Nothing]):
@@ -59,11 +59,11 @@ class _Switch(IamAction[Nothing]):
     takes, reach = Nothing, Touches.WRITES
     feature: RootFeature
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Set the features, and return the enabled features."""
-        organization = _administered(caller, world)
+        organization = _administered(caller, ctx)
         self.admit(caller, organization)
-        return _show(set_features(world.writer, self.changed(frozenset(organization.features))))
+        return _show(set_features(ctx.writer, self.changed(frozenset(organization.features))))
 
     def admit(self, caller: Caller, organization: Organization) -> None:
         """Refuse a caller that can list features but cannot change this one."""

@@ -18,18 +18,18 @@ from daypass.directory.outbound import create_issuer, issuer_url
 from daypass.errors import FeatureDisabled, FeatureEnabled, NoSuchEntity
 from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
-def _account_of(caller: Caller, world: World) -> Account:
-    account = load_account(world.reader, caller.account)
+def _account_of(caller: Caller, ctx: RequestContext) -> Account:
+    account = load_account(ctx.reader, caller.account)
     if account is None:
         raise NoSuchEntity(f"The account {caller.account} cannot be found.")
     return account
 
 
-def _enabled_account(caller: Caller, world: World) -> Account:
-    account = _account_of(caller, world)
+def _enabled_account(caller: Caller, ctx: RequestContext) -> Account:
+    account = _account_of(caller, ctx)
     if not account.outbound_enabled:
         raise FeatureDisabled("Outbound web identity federation is not enabled for this account.")
     return account
@@ -40,21 +40,21 @@ class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
 
     action, takes, reach = "EnableOutboundWebIdentityFederation", Nothing, Touches.WRITES
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL."""
-        account = _account_of(caller, world)
+        account = _account_of(caller, ctx)
         if account.outbound_enabled:
             raise FeatureEnabled("Outbound web identity federation is already enabled for this account.")
         issuer = account.outbound_issuer or create_issuer(
-            world.writer,
+            ctx.writer,
             account.id,
-            now=int(world.now.timestamp()),
-            entropy=world.entropy,
-            vault=world.vault,
+            now=int(ctx.now.timestamp()),
+            entropy=ctx.entropy,
+            vault=ctx.vault,
         )
         enabled = msgspec.structs.replace(account, outbound_enabled=True, outbound_issuer=issuer)
-        records.replace(world.writer, enabled)
-        return {"IssuerIdentifier": issuer_url(world.settings.public_url, issuer)}
+        records.replace(ctx.writer, enabled)
+        return {"IssuerIdentifier": issuer_url(ctx.settings.public_url, issuer)}
 
 
 class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
@@ -62,10 +62,10 @@ class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
 
     action, takes, reach = "DisableOutboundWebIdentityFederation", Nothing, Touches.WRITES
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> None:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> None:
         """Disable it, or raise FeatureDisabled."""
-        account = _enabled_account(caller, world)
-        records.replace(world.writer, msgspec.structs.replace(account, outbound_enabled=False))
+        account = _enabled_account(caller, ctx)
+        records.replace(ctx.writer, msgspec.structs.replace(account, outbound_enabled=False))
 
 
 class GetOutboundWebIdentityFederationInfo(IamAction[Nothing]):
@@ -73,10 +73,10 @@ class GetOutboundWebIdentityFederationInfo(IamAction[Nothing]):
 
     action, takes = "GetOutboundWebIdentityFederationInfo", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL, or raise FeatureDisabled."""
-        account = _enabled_account(caller, world)
-        url = issuer_url(world.settings.public_url, account.outbound_issuer)
+        account = _enabled_account(caller, ctx)
+        url = issuer_url(ctx.settings.public_url, account.outbound_issuer)
         return {"IssuerIdentifier": url, "JwtVendingEnabled": True}
 
 

@@ -19,7 +19,7 @@ from daypass.directory.store import Reader
 from daypass.errors import ValidationError
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import KINDS
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 DEFAULT_ITEMS = 100
 T = TypeVar("T")
@@ -91,17 +91,17 @@ class ListNamed(IamAction[PagedByPath]):
     entity: type[User] | type[Group] | type[Role] | type[InstanceProfile]
     name: str
 
-    def resource(self, asked: PagedByPath, caller: Caller, world: World) -> str:
+    def resource(self, asked: PagedByPath, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the entities below the path."""
         return iam_arn(caller.account, KINDS[self.entity], asked.path_prefix, "")
 
-    def perform(self, asked: PagedByPath, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: PagedByPath, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of entities."""
         after = read_marker(asked.marker)
-        places = each_by_path(world.reader, self.entity, caller.account, asked.path_prefix, after)
-        return page_of_stream(places, asked, show=lambda thing: self.show(thing, world), name=self.name)
+        places = each_by_path(ctx.reader, self.entity, caller.account, asked.path_prefix, after)
+        return page_of_stream(places, asked, show=lambda thing: self.show(thing, ctx), name=self.name)
 
-    def show(self, thing: Any, world: World) -> dict[str, Any]:
+    def show(self, thing: Any, ctx: RequestContext) -> dict[str, Any]:
         """Return an entity as the list shows it."""
         raise AssertionError(f"{self.action} does not implement show")
 

@@ -16,7 +16,7 @@ from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction, Nothing
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class _Update(Asked, frozen=True):
@@ -36,7 +36,7 @@ class UpdateAccountPasswordPolicy(IamAction[_Update]):
 
     action, takes, reach = "UpdateAccountPasswordPolicy", _Update, Touches.WRITES
 
-    def perform(self, asked: _Update, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> None:
         """Replace the policy."""
         policy = PasswordPolicy(
             minimum_length=asked.minimum_password_length,
@@ -49,7 +49,7 @@ class UpdateAccountPasswordPolicy(IamAction[_Update]):
             reuse_prevention=asked.password_reuse_prevention,
             hard_expiry=asked.hard_expiry,
         )
-        _keep(policy, caller, world)
+        _keep(policy, caller, ctx)
 
 
 class GetAccountPasswordPolicy(IamAction[Nothing]):
@@ -57,9 +57,9 @@ class GetAccountPasswordPolicy(IamAction[Nothing]):
 
     action, takes = "GetAccountPasswordPolicy", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy, or raise NoSuchEntity if it was never set."""
-        policy = get_account(world.reader, caller.account).password_policy
+        policy = get_account(ctx.reader, caller.account).password_policy
         if policy is None:
             raise NoSuchEntity(f"The Password Policy with domain name {caller.account} cannot be found.")
         return {
@@ -83,16 +83,16 @@ class DeleteAccountPasswordPolicy(IamAction[Nothing]):
 
     action, takes, reach = "DeleteAccountPasswordPolicy", Nothing, Touches.WRITES
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> None:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""
-        if get_account(world.reader, caller.account).password_policy is None:
+        if get_account(ctx.reader, caller.account).password_policy is None:
             raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.")
-        _keep(None, caller, world)
+        _keep(None, caller, ctx)
 
 
-def _keep(policy: PasswordPolicy | None, caller: Caller, world: World) -> None:
-    account = get_account(world.reader, caller.account)
-    records.replace(world.writer, msgspec.structs.replace(account, password_policy=policy))
+def _keep(policy: PasswordPolicy | None, caller: Caller, ctx: RequestContext) -> None:
+    account = get_account(ctx.reader, caller.account)
+    records.replace(ctx.writer, msgspec.structs.replace(account, password_policy=policy))
 
 
 OPERATIONS = (UpdateAccountPasswordPolicy(), GetAccountPasswordPolicy(), DeleteAccountPasswordPolicy())

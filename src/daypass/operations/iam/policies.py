@@ -21,14 +21,14 @@ from daypass.operations.iam.lookup import find_policy, get_own_policy, get_polic
 from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 # A list shows the account's own policies first, then AWS's: the first letter of a position distinguishes them.
 _OWN, _AWS = "0", "1"
 
 
-def show_policy(policy: ManagedPolicy, account: str, world: World) -> dict[str, Any]:
+def show_policy(policy: ManagedPolicy, account: str, ctx: RequestContext) -> dict[str, Any]:
     """Return a policy as lists show it, without its description and tags."""
     return {
         "PolicyName": policy.name,
@@ -36,8 +36,8 @@ def show_policy(policy: ManagedPolicy, account: str, world: World) -> dict[str, 
         "Arn": policy.arn,
         "Path": policy.path,
         "DefaultVersionId": policy.default,
-        "AttachmentCount": links.attachments(account).count(world.reader, policy.arn),
-        "PermissionsBoundaryUsageCount": links.boundaries(account).count(world.reader, policy.arn),
+        "AttachmentCount": links.attachments(account).count(ctx.reader, policy.arn),
+        "PermissionsBoundaryUsageCount": links.boundaries(account).count(ctx.reader, policy.arn),
         "IsAttachable": True,
         "CreateDate": policy.created,
         "UpdateDate": policy.updated,
@@ -58,13 +58,13 @@ class AboutPolicy(IamAction[Any]):
 
     takes: type[Asked] = PolicyNamed
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the policy's ARN."""
         return str(asked.policy_arn)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the policy's tags."""
-        found = find_policy(world.reader, caller.account, asked.policy_arn)
+        found = find_policy(ctx.reader, caller.account, asked.policy_arn)
         return {} if found is None else tagging.resource_tags(found.tags)
 
 
@@ -81,30 +81,30 @@ class CreatePolicy(CreateWithTags):
 
     action, takes, tag_action = "CreatePolicy", _Create, "iam:TagPolicy"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the policy will have."""
         return iam_arn(caller.account, "policy", asked.path, asked.policy_name)
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new policy."""
-        quotas = world.settings.quotas
+        quotas = ctx.settings.quotas
         check_managed(asked.policy_document, quotas.managed_policy_characters)
-        if world.reader.count("policy", caller.account) >= quotas.policies:
+        if ctx.reader.count("policy", caller.account) >= quotas.policies:
             raise LimitExceeded(f"Cannot exceed quota for PoliciesPerAccount: {quotas.policies}")
         policy = ManagedPolicy(
-            id=new_unique_id("ANPA", world.entropy),
+            id=new_unique_id("ANPA", ctx.entropy),
             account=caller.account,
             name=asked.policy_name,
             path=asked.path,
-            created=world.now,
-            updated=world.now,
+            created=ctx.now,
+            updated=ctx.now,
             description=asked.description,
             tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=tagging.EXACT),
-            versions=(PolicyVersion(id="v1", document=asked.policy_document, created=world.now),),
+            versions=(PolicyVersion(id="v1", document=asked.policy_document, created=ctx.now),),
             default="v1",
         )
-        insert_named(world.writer, policy)
-        return {"Policy": {**show_policy(policy, caller.account, world), **tagging.echoed(asked.tags)}}
+        insert_named(ctx.writer, policy)
+        return {"Policy": {**show_policy(policy, caller.account, ctx), **tagging.echoed(asked.tags)}}
 
 
 class GetPolicy(AboutPolicy):
@@ -112,12 +112,12 @@ class GetPolicy(AboutPolicy):
 
     action = "GetPolicy"
 
-    def perform(self, asked: PolicyNamed, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: PolicyNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy with its description and tags, even if empty."""
-        policy = get_policy(world.reader, caller.account, asked.policy_arn)
+        policy = get_policy(ctx.reader, caller.account, asked.policy_arn)
         described = {"Description": policy.description} if policy.description else {}
         tags = {"Tags": tagging.show_tags(policy.tags)}
-        return {"Policy": {**show_policy(policy, caller.account, world), **described, **tags}}
+        return {"Policy": {**show_policy(policy, caller.account, ctx), **described, **tags}}
 
 
 class _List(Paged, frozen=True, kw_only=True):
@@ -132,24 +132,24 @@ class ListPolicies(IamAction[_List]):
 
     action, takes = "ListPolicies", _List
 
-    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of policies."""
         after = read_marker(asked.marker)
         return page_of_stream(
             (
                 (place, policy)
-                for place, policy in _places(asked, caller.account, world, after)
-                if _is_wanted(policy, asked, caller.account, world)
+                for place, policy in _places(asked, caller.account, ctx, after)
+                if _is_wanted(policy, asked, caller.account, ctx)
             ),
             asked,
-            show=lambda policy: show_policy(policy, caller.account, world),
+            show=lambda policy: show_policy(policy, caller.account, ctx),
             name="Policies",
         )
 
 
-def _places(asked: _List, account: str, world: World, after: str) -> Iterator[tuple[str, ManagedPolicy]]:
+def _places(asked: _List, account: str, ctx: RequestContext, after: str) -> Iterator[tuple[str, ManagedPolicy]]:
     if asked.scope != "AWS" and after[:1] in {"", _OWN}:
-        own = each_by_path(world.reader, ManagedPolicy, account, asked.path_prefix, after[1:])
+        own = each_by_path(ctx.reader, ManagedPolicy, account, asked.path_prefix, after[1:])
         yield from ((_OWN + place, policy) for place, policy in own)
     if asked.scope != "Local":
         for place, policy in sorted((_AWS + policy.path + policy.name, policy) for policy in aws_policies().values()):
@@ -157,7 +157,7 @@ def _places(asked: _List, account: str, world: World, after: str) -> Iterator[tu
                 yield place, policy
 
 
-def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, world: World) -> bool:
+def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, ctx: RequestContext) -> bool:
     attached = links.attachments(account)
     bounding = links.boundaries(account)
     if asked.policy_usage_filter == "PermissionsPolicy":
@@ -168,7 +168,7 @@ def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, world: World) 
         uses = [attached]
     else:
         return True
-    return any(use.count(world.reader, policy.arn) for use in uses)
+    return any(use.count(ctx.reader, policy.arn) for use in uses)
 
 
 class DeletePolicy(AboutPolicy):
@@ -176,18 +176,18 @@ class DeletePolicy(AboutPolicy):
 
     action, reach = "DeletePolicy", Touches.WRITES
 
-    def perform(self, asked: PolicyNamed, caller: Caller, world: World) -> None:
+    def perform(self, asked: PolicyNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy, or raise DeleteConflict."""
-        policy = get_own_policy(world.reader, caller.account, asked.policy_arn)
+        policy = get_own_policy(ctx.reader, caller.account, asked.policy_arn)
         uses = (links.attachments(caller.account), links.boundaries(caller.account))
-        if any(use.count(world.reader, policy.arn) for use in uses):
+        if any(use.count(ctx.reader, policy.arn) for use in uses):
             raise DeleteConflict("Cannot delete a policy attached to entities.")
         if len(policy.versions) > 1:
             raise DeleteConflict(
                 "This policy has more than one version. Before you delete a policy, you must delete the policy's "
                 "versions. The default version is deleted with the policy."
             )
-        records.delete(world.writer, policy)
+        records.delete(ctx.writer, policy)
 
 
 OPERATIONS = (CreatePolicy(), GetPolicy(), ListPolicies(), DeletePolicy())

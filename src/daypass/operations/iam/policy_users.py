@@ -14,7 +14,7 @@ from daypass.operations.iam.holders import HolderEntity
 from daypass.operations.iam.lookup import get_policy
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.policies import AboutPolicy
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _WORDS: Mapping[type[Entity], str] = {User: "User", Group: "Group", Role: "Role"}
 _USES = {"PermissionsPolicy": (links.attachments,), "PermissionsBoundary": (links.boundaries,)}
@@ -36,12 +36,12 @@ class ListEntitiesForPolicy(AboutPolicy):
 
     action, takes = "ListEntitiesForPolicy", _List
 
-    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ids in three lists."""
-        policy = get_policy(world.reader, caller.account, asked.policy_arn)
+        policy = get_policy(ctx.reader, caller.account, asked.policy_arn)
         uses = _USES.get(asked.policy_usage_filter, _ANY_USE)
-        ids = {holder for use in uses for holder in use(caller.account).holders(world.reader, policy.arn)}
-        holders = [holder for holder in _found(world.reader, ids) if _is_wanted(holder, asked)]
+        ids = {holder for use in uses for holder in use(caller.account).holders(ctx.reader, policy.arn)}
+        holders = [holder for holder in _found(ctx.reader, ids) if _is_wanted(holder, asked)]
         page = page_of_values(holders, asked, key=lambda holder: holder.id, show=lambda holder: holder, name="Found")
         found = page.pop("Found")
         return {**{f"Policy{word}s": _shown(found, word) for word in _WORDS.values()}, **page}

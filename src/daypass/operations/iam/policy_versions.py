@@ -17,7 +17,7 @@ from daypass.operations.iam.lookup import find_policy, get_own_policy, get_polic
 from daypass.operations.iam.paging import Paged, page_of_stream, read_marker
 from daypass.operations.iam.policies import AboutPolicy
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 def show_version(policy: ManagedPolicy, version: PolicyVersion) -> dict[str, Any]:
@@ -40,10 +40,10 @@ class CreatePolicyVersion(AboutPolicy):
 
     action, takes, reach = "CreatePolicyVersion", _Create, Touches.WRITES
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new version. It is the default at once if requested."""
-        policy = get_own_policy(world.reader, caller.account, asked.policy_arn)
-        quotas = world.settings.quotas
+        policy = get_own_policy(ctx.reader, caller.account, asked.policy_arn)
+        quotas = ctx.settings.quotas
         check_managed(asked.policy_document, quotas.managed_policy_characters)
         if len(policy.versions) >= quotas.policy_versions:
             raise LimitExceeded(
@@ -51,15 +51,15 @@ class CreatePolicyVersion(AboutPolicy):
                 "version, you must delete an existing version."
             )
         number = policy.last_version + 1
-        version = PolicyVersion(id=f"v{number}", document=asked.policy_document, created=world.now)
+        version = PolicyVersion(id=f"v{number}", document=asked.policy_document, created=ctx.now)
         changed = msgspec.structs.replace(
             policy,
             versions=(*policy.versions, version),
             last_version=number,
             default=version.id if asked.set_as_default else policy.default,
-            updated=world.now,
+            updated=ctx.now,
         )
-        records.replace(world.writer, changed)
+        records.replace(ctx.writer, changed)
         return {"PolicyVersion": show_version(changed, version)}
 
 
@@ -73,9 +73,9 @@ class GetPolicyVersion(AboutPolicy):
 
     action, takes = "GetPolicyVersion", _Version
 
-    def perform(self, asked: _Version, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the version."""
-        policy, version = _get_version(asked, caller, world)
+        policy, version = _get_version(asked, caller, ctx)
         return {"PolicyVersion": {**show_version(policy, version), "Document": show_document(version.document)}}
 
 
@@ -88,9 +88,9 @@ class ListPolicyVersions(AboutPolicy):
 
     action, takes = "ListPolicyVersions", _List
 
-    def perform(self, asked: _List, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of versions."""
-        policy = get_policy(world.reader, caller.account, asked.policy_arn)
+        policy = get_policy(ctx.reader, caller.account, asked.policy_arn)
         after = read_marker(asked.marker)
         newest_first = [version for version in reversed(policy.versions) if not after or _is_older(version, after)]
         return page_of_stream(
@@ -106,13 +106,13 @@ class DeletePolicyVersion(AboutPolicy):
 
     action, takes, reach = "DeletePolicyVersion", _Version, Touches.WRITES
 
-    def perform(self, asked: _Version, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Delete the version."""
-        policy, version = _get_own_version(asked, caller, world)
+        policy, version = _get_own_version(asked, caller, ctx)
         if version.id == policy.default:
             raise DeleteConflict("Cannot delete the default version of a policy.")
         left = tuple(other for other in policy.versions if other.id != version.id)
-        records.replace(world.writer, msgspec.structs.replace(policy, versions=left))
+        records.replace(ctx.writer, msgspec.structs.replace(policy, versions=left))
 
 
 class SetDefaultPolicyVersion(AboutPolicy):
@@ -120,25 +120,25 @@ class SetDefaultPolicyVersion(AboutPolicy):
 
     action, takes, reach = "SetDefaultPolicyVersion", _Version, Touches.WRITES
 
-    def perform(self, asked: _Version, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Set the default version."""
-        policy, version = _get_own_version(asked, caller, world)
-        records.replace(world.writer, msgspec.structs.replace(policy, default=version.id))
+        policy, version = _get_own_version(asked, caller, ctx)
+        records.replace(ctx.writer, msgspec.structs.replace(policy, default=version.id))
 
 
-def _get_version(asked: _Version, caller: Caller, world: World) -> tuple[ManagedPolicy, PolicyVersion]:
+def _get_version(asked: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
     require_policy_arn(asked.policy_arn)
-    policy = find_policy(world.reader, caller.account, asked.policy_arn)
+    policy = find_policy(ctx.reader, caller.account, asked.policy_arn)
     for version in policy.versions if policy is not None else ():
         if policy is not None and version.id == asked.version_id:
             return policy, version
     raise NoSuchEntity(f"Policy {asked.policy_arn} version {asked.version_id} does not exist or is not attachable.")
 
 
-def _get_own_version(asked: _Version, caller: Caller, world: World) -> tuple[ManagedPolicy, PolicyVersion]:
-    policy, version = _get_version(asked, caller, world)
+def _get_own_version(asked: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
+    policy, version = _get_version(asked, caller, ctx)
     if policy.account == "aws":
-        get_own_policy(world.reader, caller.account, policy.arn)
+        get_own_policy(ctx.reader, caller.account, policy.arn)
     return policy, version
 
 

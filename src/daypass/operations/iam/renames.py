@@ -13,7 +13,7 @@ from daypass.directory import records
 from daypass.operations.iam.holders import GROUPS, USERS, AboutHolder, HolderEntity, HolderNamed
 from daypass.operations.iam.lookup import insert_named
 from daypass.operations.operation import Asking, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class _Rename(HolderNamed, frozen=True):
@@ -34,20 +34,20 @@ class Rename(AboutHolder):
         """Map the names to UserName and NewUserName, or to those of groups."""
         return {**super().spelled, "NewName": f"New{self.kind.name_member}"}
 
-    def question(self, asked: Any, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the permission for the present and for the new name."""
-        now = super().question(asked, caller, world)
-        found = self.kind.find(world, caller.account, asked.holder_name)
+        now = super().question(asked, caller, ctx)
+        found = self.kind.find(ctx, caller.account, asked.holder_name)
         if found is None:
             return now
         new = _renamed(found, asked)
         return now if new.arn == found.arn else (*now, msgspec.structs.replace(now[0], resource=new.arn))
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Rename the user or group."""
-        holder = self.holder(asked, caller, world)
-        records.delete(world.writer, holder)
-        insert_named(world.writer, _renamed(holder, asked))
+        holder = self.holder(asked, caller, ctx)
+        records.delete(ctx.writer, holder)
+        insert_named(ctx.writer, _renamed(holder, asked))
 
 
 def _renamed(holder: HolderEntity, asked: _Rename) -> HolderEntity:

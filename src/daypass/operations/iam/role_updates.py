@@ -15,7 +15,7 @@ from daypass.operations.iam.documents import read_trust
 from daypass.operations.iam.lookup import get_named, require_changeable
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class _Update(RoleNamed, frozen=True):
@@ -28,9 +28,9 @@ class UpdateRole(AboutRole):
 
     action, takes, reach = "UpdateRole", _Update, Touches.WRITES
 
-    def perform(self, asked: _Update, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> None:
         """Change the given parameters."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         if asked.max_session_duration is not None:
             # A caller can change only the description of a service-linked role.
             require_changeable(role)
@@ -38,7 +38,7 @@ class UpdateRole(AboutRole):
             role = msgspec.structs.replace(role, description=asked.description)
         if asked.max_session_duration is not None:
             role = msgspec.structs.replace(role, max_session_seconds=asked.max_session_duration)
-        records.replace(world.writer, role)
+        records.replace(ctx.writer, role)
 
 
 class _Describe(RoleNamed, frozen=True):
@@ -50,12 +50,12 @@ class UpdateRoleDescription(AboutRole):
 
     action, takes, reach = "UpdateRoleDescription", _Describe, Touches.WRITES
 
-    def perform(self, asked: _Describe, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Describe, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the changed role."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         role = msgspec.structs.replace(role, description=asked.description)
-        records.replace(world.writer, role)
-        return {"Role": {**show_role(world.reader, role), **show_description(role)}}
+        records.replace(ctx.writer, role)
+        return {"Role": {**show_role(ctx.reader, role), **show_description(role)}}
 
 
 class _Trust(RoleNamed, frozen=True):
@@ -67,13 +67,13 @@ class UpdateAssumeRolePolicy(AboutRole):
 
     action, takes, reach = "UpdateAssumeRolePolicy", _Trust, Touches.WRITES
 
-    def perform(self, asked: _Trust, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Trust, caller: Caller, ctx: RequestContext) -> None:
         """Replace the trust policy."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
-        trust = read_trust(world, role.account, asked.policy_document)
+        trust = read_trust(ctx, role.account, asked.policy_document)
         changed = msgspec.structs.replace(role, trust=trust.document, foreign=dict(trust.foreign))
-        records.replace(world.writer, changed)
+        records.replace(ctx.writer, changed)
 
 
 OPERATIONS = (UpdateRole(), UpdateRoleDescription(), UpdateAssumeRolePolicy())

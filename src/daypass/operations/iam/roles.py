@@ -25,7 +25,7 @@ from daypass.operations.iam.lookup import get_named, insert_named, require_chang
 from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _SERVICE_PATH = "/aws-service-role/"
@@ -75,30 +75,30 @@ class CreateRole(CreateWithTags):
 
     action, takes, tag_action = "CreateRole", _Create, "iam:TagRole"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role will have."""
         return iam_arn(caller.account, "role", asked.path, asked.role_name)
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags and the boundary that the role will have."""
-        return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
+        return {**super().context(asked, caller, ctx), **boundary_context(asked.permissions_boundary)}
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new role.
 
         As on AWS, the answer omits its description and maximum session duration.
         """
         if asked.path.startswith(_SERVICE_PATH):
             raise InvalidInput(f"Path prefix '{_SERVICE_PATH}' can only be used for AWS Service linked Roles")
-        quotas = world.settings.quotas
+        quotas = ctx.settings.quotas
         tags = tagging.read_tags(asked.tags, most=quotas.tags)
-        trust = read_trust(world, caller.account, asked.assume_role_policy_document)
+        trust = read_trust(ctx, caller.account, asked.assume_role_policy_document)
         role = Role(
-            id=new_unique_id("AROA", world.entropy),
+            id=new_unique_id("AROA", ctx.entropy),
             account=caller.account,
             name=asked.role_name,
             path=asked.path,
-            created=world.now,
+            created=ctx.now,
             tags=tags,
             trust=trust.document,
             foreign=dict(trust.foreign),
@@ -106,11 +106,11 @@ class CreateRole(CreateWithTags):
             description=asked.description,
             max_session_seconds=asked.max_session_duration,
         )
-        if world.reader.count("role", caller.account) >= quotas.roles:
+        if ctx.reader.count("role", caller.account) >= quotas.roles:
             raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {quotas.roles}")
-        insert_named(world.writer, role)
-        bind(world, role, "", role.boundary)
-        shown = {**show_role(world.reader, role), **show_boundary(role.boundary), **tagging.echoed(asked.tags)}
+        insert_named(ctx.writer, role)
+        bind(ctx, role, "", role.boundary)
+        shown = {**show_role(ctx.reader, role), **show_boundary(role.boundary), **tagging.echoed(asked.tags)}
         return {"Role": shown}
 
 
@@ -119,17 +119,17 @@ class GetRole(AboutRole):
 
     action = "GetRole"
 
-    def perform(self, asked: RoleNamed, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the role with all its members."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         return {
             "Role": {
-                **show_role(world.reader, role),
+                **show_role(ctx.reader, role),
                 **show_description(role),
                 "MaxSessionDuration": role.max_session_seconds,
                 **show_boundary(role.boundary),
                 **tagging.shown(role.tags),
-                "RoleLastUsed": show_role_use(world.reader, role),
+                "RoleLastUsed": show_role_use(ctx.reader, role),
             }
         }
 
@@ -139,10 +139,10 @@ class ListRoles(ListNamed):
 
     action, entity, name = "ListRoles", Role, "Roles"
 
-    def show(self, thing: Role, world: World) -> dict[str, Any]:
+    def show(self, thing: Role, ctx: RequestContext) -> dict[str, Any]:
         """Return a role without its boundary, tags and last use, as AWS does."""
         longest = {"MaxSessionDuration": thing.max_session_seconds}
-        return {**show_role(world.reader, thing), **show_description(thing), **longest}
+        return {**show_role(ctx.reader, thing), **show_description(thing), **longest}
 
 
 class DeleteRole(AboutRole):
@@ -150,19 +150,19 @@ class DeleteRole(AboutRole):
 
     action, reach = "DeleteRole", Touches.WRITES
 
-    def perform(self, asked: RoleNamed, caller: Caller, world: World) -> None:
+    def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the role, or raise DeleteConflict."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         require_changeable(role)
-        if world.reader.targets(links.IN_PROFILE, role.id, limit=1):
+        if ctx.reader.targets(links.IN_PROFILE, role.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
-        if world.reader.targets(links.ATTACHED, role.id, limit=1):
+        if ctx.reader.targets(links.ATTACHED, role.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must detach all policies first.")
         if role.inline:
             raise DeleteConflict("Cannot delete entity, must delete policies first.")
-        bind(world, role, role.boundary, "")
-        records.delete(world.writer, role)
-        forget_last_use(world.writer, role.account, role.id)
+        bind(ctx, role, role.boundary, "")
+        records.delete(ctx.writer, role)
+        forget_last_use(ctx.writer, role.account, role.id)
 
 
 OPERATIONS = (CreateRole(), GetRole(), ListRoles(), DeleteRole())

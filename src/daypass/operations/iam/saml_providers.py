@@ -31,8 +31,8 @@ from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Noth
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_summaries import summarize
-from daypass.operations.world import World
 from daypass.policy.question import ConditionKeys
 
 _MOST_KEYS = 2
@@ -66,20 +66,20 @@ class CreateSAMLProvider(CreateWithTags):
 
     action, takes, tag_action = "CreateSAMLProvider", _Create, "iam:TagSAMLProvider"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the provider will have."""
         return iam_arn(caller.account, "saml-provider", "/", asked.name)
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new provider's ARN."""
-        quotas = world.settings.quotas
-        _require_room(asked.saml_metadata_document, None, caller.account, world)
-        metadata = parse_metadata(asked.saml_metadata_document, now=world.now)
+        quotas = ctx.settings.quotas
+        _require_room(asked.saml_metadata_document, None, caller.account, ctx)
+        metadata = parse_metadata(asked.saml_metadata_document, now=ctx.now)
         provider = SamlProvider(
-            id="SAMLSP" + _random(world),
+            id="SAMLSP" + _random(ctx),
             account=caller.account,
             name=asked.name,
-            created=world.now,
+            created=ctx.now,
             tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=EXACT),
             metadata=asked.saml_metadata_document,
             entity_id=metadata.entity_id,
@@ -88,12 +88,12 @@ class CreateSAMLProvider(CreateWithTags):
             encryption=asked.assertion_encryption_mode,
         )
         if asked.add_private_key:
-            provider = _with_key(provider, asked.add_private_key, world)
+            provider = _with_key(provider, asked.add_private_key, ctx)
         _require_openable(provider)
-        if world.reader.count(records.kind_name(SamlProvider), caller.account) >= quotas.providers:
+        if ctx.reader.count(records.kind_name(SamlProvider), caller.account) >= quotas.providers:
             raise LimitExceeded(f"Cannot exceed quota for SAMLProvidersPerAccount: {quotas.providers}")
         try:
-            insert_provider(world.writer, provider)
+            insert_provider(ctx.writer, provider)
         except Exists as taken:
             raise EntityAlreadyExists(f"Provider with name {asked.name} already exists.") from taken
         return {"SAMLProviderArn": provider.arn, **tagging.echoed(asked.tags)}
@@ -111,13 +111,13 @@ class _AboutProvider(IamAction[Any]):
 
     takes: type[Asked] = _ProviderNamed
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the provider's ARN."""
         return str(asked.arn)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the provider's tags, except for a provider of another account."""
-        found = find_provider(world.reader, asked.arn)
+        found = find_provider(ctx.reader, asked.arn)
         return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}
 
 
@@ -126,9 +126,9 @@ class GetSAMLProvider(_AboutProvider):
 
     action = "GetSAMLProvider"
 
-    def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _ProviderNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider with its metadata and the ids of its private keys."""
-        provider = get_provider(world.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, asked.arn)
         return {
             "SAMLProviderUUID": provider.id,
             "SAMLMetadataDocument": provider.metadata,
@@ -156,13 +156,13 @@ class UpdateSAMLProvider(_AboutProvider):
 
     action, takes, reach = "UpdateSAMLProvider", _Update, Touches.WRITES
 
-    def perform(self, asked: _Update, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider's ARN."""
-        old = get_provider(world.reader, caller.account, asked.arn)
+        old = get_provider(ctx.reader, caller.account, asked.arn)
         new = old
         if asked.saml_metadata_document is not None:
-            _require_room(asked.saml_metadata_document, old, caller.account, world)
-            metadata = parse_metadata(asked.saml_metadata_document, now=world.now)
+            _require_room(asked.saml_metadata_document, old, caller.account, ctx)
+            metadata = parse_metadata(asked.saml_metadata_document, now=ctx.now)
             new = msgspec.structs.replace(
                 new,
                 metadata=asked.saml_metadata_document,
@@ -175,9 +175,9 @@ class UpdateSAMLProvider(_AboutProvider):
         if asked.remove_private_key:
             new = _without_key(new, asked.remove_private_key)
         if asked.add_private_key:
-            new = _with_key(new, asked.add_private_key, world)
+            new = _with_key(new, asked.add_private_key, ctx)
         _require_openable(new)
-        replace_provider(world.writer, old, new)
+        replace_provider(ctx.writer, old, new)
         return {"SAMLProviderArn": new.arn}
 
 
@@ -186,13 +186,13 @@ class ListSAMLProviders(IamAction[Nothing]):
 
     action, takes = "ListSAMLProviders", Nothing
 
-    def resource(self, asked: Nothing, caller: Caller, world: World) -> str:
+    def resource(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN pattern of all providers of the account."""
         return iam_arn(caller.account, "saml-provider", "/", "*")
 
-    def perform(self, asked: Nothing, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return all providers without their tags, as AWS does."""
-        found = records.each(world.reader, SamlProvider, caller.account, batch=_BATCH)
+        found = records.each(ctx.reader, SamlProvider, caller.account, batch=_BATCH)
         return {"SAMLProviderList": [_listed(provider) for provider in found]}
 
 
@@ -204,23 +204,23 @@ class DeleteSAMLProvider(_AboutProvider):
 
     action, reach = "DeleteSAMLProvider", Touches.WRITES
 
-    def perform(self, asked: _ProviderNamed, caller: Caller, world: World) -> None:
+    def perform(self, asked: _ProviderNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider."""
-        delete_provider(world.writer, get_provider(world.reader, caller.account, asked.arn))
+        delete_provider(ctx.writer, get_provider(ctx.reader, caller.account, asked.arn))
 
 
-def _require_room(document: str, old: SamlProvider | None, account: str, world: World) -> None:
+def _require_room(document: str, old: SamlProvider | None, account: str, ctx: RequestContext) -> None:
     """Refuse metadata that exceeds a quota.
 
     A document that does not grow is never refused.
     """
     if old is not None and len(document) <= len(old.metadata):
         return
-    quotas = world.settings.quotas
+    quotas = ctx.settings.quotas
     if len(document) > quotas.saml_metadata_characters:
         raise LimitExceeded(f"Cannot exceed quota for SAMLMetadataSize: {quotas.saml_metadata_characters}")
     left = quotas.saml_metadata_account_characters - len(document)
-    for other in records.each(world.reader, SamlProvider, account, batch=_BATCH):
+    for other in records.each(ctx.reader, SamlProvider, account, batch=_BATCH):
         if old is None or other.id != old.id:
             left -= len(other.metadata)
         if left < 0:
@@ -231,13 +231,13 @@ def _require_room(document: str, old: SamlProvider | None, account: str, world: 
         )
 
 
-def _with_key(provider: SamlProvider, pem: str, world: World) -> SamlProvider:
+def _with_key(provider: SamlProvider, pem: str, ctx: RequestContext) -> SamlProvider:
     parse_private_key(pem)
     if len(provider.keys) >= _MOST_KEYS:
         raise LimitExceeded(f"Cannot exceed quota for PrivateKeysPerSAMLProvider: {_MOST_KEYS}")
-    key_id = "SAMLPK" + _random(world)
-    sealed = world.vault.encrypt(pem.encode("ascii"), bound_to=provider.key_name(key_id))
-    key = ProviderKey(id=key_id, created=world.now, sealed=sealed)
+    key_id = "SAMLPK" + _random(ctx)
+    sealed = ctx.vault.encrypt(pem.encode("ascii"), bound_to=provider.key_name(key_id))
+    key = ProviderKey(id=key_id, created=ctx.now, sealed=sealed)
     return msgspec.structs.replace(provider, keys=(*provider.keys, key))
 
 
@@ -271,16 +271,16 @@ def _shown_end(provider: SamlProvider) -> datetime:
     return created.replace(year=created.year + _CENTURY)
 
 
-def _random(world: World) -> str:
-    return world.entropy(_ID_BYTES).hex().upper()
+def _random(ctx: RequestContext) -> str:
+    return ctx.entropy(_ID_BYTES).hex().upper()
 
 
 _TAGGED = TaggedKind(
     word="SAMLProvider",
     member="SAMLProviderArn",
     rule=EXACT,
-    get=lambda world, account, arn: get_provider(world.reader, account, arn),
-    arn=lambda _world, _account, arn: arn,
+    get=lambda ctx, account, arn: get_provider(ctx.reader, account, arn),
+    arn=lambda _context, _account, arn: arn,
 )
 
 OPERATIONS = (

@@ -15,7 +15,7 @@ from daypass.directory.entities import User
 from daypass.errors import ValidationError
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys, PrincipalKind
 
 
@@ -33,20 +33,20 @@ class Owner:
     user: User | None
 
 
-def owner_arn(name: str | None, caller: Caller, world: World) -> str:
+def owner_arn(name: str | None, caller: Caller, ctx: RequestContext) -> str:
     """Return the owner's ARN for a permission check."""
     if name is not None:
-        return arn_of(world.reader, User, caller.account, name)
-    user = find_owner(name, caller, world)
+        return arn_of(ctx.reader, User, caller.account, name)
+    user = find_owner(name, caller, ctx)
     return root_arn(caller.account) if user is None else user.arn
 
 
-def find_owner(name: str | None, caller: Caller, world: World) -> User | None:
+def find_owner(name: str | None, caller: Caller, ctx: RequestContext) -> User | None:
     """Return the user, or None for a missing user or the root user."""
     if name is not None:
-        return records.find(world.reader, User, caller.account, name)
+        return records.find(ctx.reader, User, caller.account, name)
     if caller.principal.kind is PrincipalKind.USER:
-        return records.find_by_id(world.reader, User, caller.principal.unique_id)
+        return records.find_by_id(ctx.reader, User, caller.principal.unique_id)
     return None
 
 
@@ -55,18 +55,18 @@ def owner_context(user: User | None) -> ConditionKeys:
     return {} if user is None else resource_tags(user.tags)
 
 
-def get_owner(name: str | None, caller: Caller, world: World) -> Owner:
+def get_owner(name: str | None, caller: Caller, ctx: RequestContext) -> Owner:
     """Return the owner.
 
     Raises NoSuchEntity if the user does not exist, or ValidationError if the request has no name and the caller is
     neither a user nor a root user.
     """
     if name is not None:
-        return _of_user(get_named(world.reader, User, caller.account, name))
+        return _of_user(get_named(ctx.reader, User, caller.account, name))
     if caller.is_root:
         return Owner(caller.account, caller.account, "", root_arn(caller.account), None)
     # By unique id: since the signature check, the user can have a new name, and another user its old name.
-    user = find_owner(name, caller, world)
+    user = find_owner(name, caller, ctx)
     if user is not None:
         return _of_user(user)
     raise ValidationError("Must specify userName when calling with non-User credentials")

@@ -17,7 +17,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.attachments import attached_to
 from daypass.operations.iam.holders import HolderEntity
 from daypass.operations.iam.memberships import groups_of
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.statement import Statement
 from daypass.policy.wildcard import compile_wildcard, tokens_of
@@ -36,17 +36,17 @@ class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
 
     action, takes = "ListPoliciesGrantingServiceAccess", _Asked
 
-    def resource(self, asked: _Asked, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Asked, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
         return asked.arn
 
-    def perform(self, asked: _Asked, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Asked, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policies of the entity and of a user's groups."""
         if asked.marker:
             raise ValidationError("Invalid Marker", detail="this list is never truncated")
-        entity = _get(asked.arn, caller, world)
-        owners = [entity, *(groups_of(world.reader, entity) if isinstance(entity, User) else ())]
-        policies = [found for owner in owners for found in _policies(owner, world)]
+        entity = _get(asked.arn, caller, ctx)
+        owners = [entity, *(groups_of(ctx.reader, entity) if isinstance(entity, User) else ())]
+        policies = [found for owner in owners for found in _policies(owner, ctx)]
         return {
             "PoliciesGrantingServiceAccess": [
                 {
@@ -59,24 +59,24 @@ class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
         }
 
 
-def _get(arn: str, caller: Caller, world: World) -> HolderEntity:
+def _get(arn: str, caller: Caller, ctx: RequestContext) -> HolderEntity:
     parts = Arn.find(arn)
     kind, _, name = ("", "", "") if parts is None else parts.resource.partition("/")
     if parts is None or parts.service != "iam" or kind not in _TYPES:
         raise InvalidInput(f"ARN {arn} is not valid.")
     if parts.account == caller.account:
-        found: HolderEntity | None = records.find(world.reader, _TYPES[kind], parts.account, name.rpartition("/")[2])
+        found: HolderEntity | None = records.find(ctx.reader, _TYPES[kind], parts.account, name.rpartition("/")[2])
         if found is not None and found.arn == arn:
             return found
     raise NoSuchEntity(f"ARN {arn} cannot be found.")
 
 
-def _policies(owner: HolderEntity, world: World) -> Iterator[tuple[dict[str, str], str]]:
+def _policies(owner: HolderEntity, ctx: RequestContext) -> Iterator[tuple[dict[str, str], str]]:
     """Yield each policy of a holder as the API shows it, with its document."""
     entity = {"EntityType": type(owner).__name__.upper(), "EntityName": owner.name}
     for name, text in sorted(owner.inline.items()):
         yield {"PolicyName": name, "PolicyType": "INLINE", **entity}, text
-    for policy in attached_to(world, owner):
+    for policy in attached_to(ctx, owner):
         yield {"PolicyName": policy.name, "PolicyType": "MANAGED", "PolicyArn": policy.arn}, policy.document
 
 

@@ -24,7 +24,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 _TRUST = (
@@ -86,36 +86,36 @@ class CreateServiceLinkedRole(IamAction[_Create]):
             raise InvalidInput(f"{asked.service} is not the name of a service, such as ecs.amazonaws.com.")
         return asked
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role will have."""
         return iam_arn(caller.account, "role", f"{_PATH}{asked.service}/", asked.role_name)
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the service's name."""
         return {"iam:awsservicename": asked.service}
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new role."""
         role = Role(
-            id=new_unique_id("AROA", world.entropy),
+            id=new_unique_id("AROA", ctx.entropy),
             account=caller.account,
             name=asked.role_name,
             path=f"{_PATH}{asked.service}/",
-            created=world.now,
+            created=ctx.now,
             trust=_TRUST.format(service=asked.service),
             description=asked.description,
             service_linked=True,
         )
-        most = world.settings.quotas.roles
-        if world.reader.count("role", caller.account) >= most:
+        most = ctx.settings.quotas.roles
+        if ctx.reader.count("role", caller.account) >= most:
             raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {most}")
         try:
-            records.insert(world.writer, role)
+            records.insert(ctx.writer, role)
         except Exists as taken:
             raise InvalidInput(
                 f"Service role name {role.name} has been taken in this account, please try a different suffix."
             ) from taken
-        return {"Role": {**show_role(world.reader, role), **show_description(role)}}
+        return {"Role": {**show_role(ctx.reader, role), **show_description(role)}}
 
 
 class DeleteServiceLinkedRole(AboutRole):
@@ -123,16 +123,16 @@ class DeleteServiceLinkedRole(AboutRole):
 
     action, reach = "DeleteServiceLinkedRole", Touches.WRITES
 
-    def perform(self, asked: RoleNamed, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the deletion task. The role is already deleted."""
-        role = get_named(world.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
         if not role.service_linked:
             raise InvalidInput(f"The role {role.name} is not a service-linked role.")
-        records.delete(world.writer, role)
-        forget_last_use(world.writer, role.account, role.id)
+        records.delete(ctx.writer, role)
+        forget_last_use(ctx.writer, role.account, role.id)
         service = role.path.removeprefix(_PATH).rstrip("/")
-        task = f"task{_PATH}{service}/{role.name}/{_uuid(world)}"
-        records.insert(world.writer, DeletionTask(id=task, account=role.account, role=role.name))
+        task = f"task{_PATH}{service}/{role.name}/{_uuid(ctx)}"
+        records.insert(ctx.writer, DeletionTask(id=task, account=role.account, role=role.name))
         return {"DeletionTaskId": task}
 
 
@@ -145,27 +145,27 @@ class GetServiceLinkedRoleDeletionStatus(IamAction[_Task]):
 
     action, takes = "GetServiceLinkedRoleDeletionStatus", _Task
 
-    def resource(self, asked: _Task, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Task, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role had."""
-        task = _find(asked, caller, world)
-        return "*" if task is None else arn_of(world.reader, Role, caller.account, task.role)
+        task = _find(asked, caller, ctx)
+        return "*" if task is None else arn_of(ctx.reader, Role, caller.account, task.role)
 
-    def perform(self, asked: _Task, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Task, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return that it succeeded.
 
         DeleteServiceLinkedRole itself refuses a deletion that cannot succeed.
         """
-        if _find(asked, caller, world) is None:
+        if _find(asked, caller, ctx) is None:
             raise NoSuchEntity(f"Deletion task {asked.deletion_task_id} cannot be found.")
         return {"Status": "SUCCEEDED"}
 
 
-def _find(asked: _Task, caller: Caller, world: World) -> DeletionTask | None:
-    return records.find(world.reader, DeletionTask, caller.account, asked.deletion_task_id)
+def _find(asked: _Task, caller: Caller, ctx: RequestContext) -> DeletionTask | None:
+    return records.find(ctx.reader, DeletionTask, caller.account, asked.deletion_task_id)
 
 
-def _uuid(world: World) -> str:
-    digits = world.entropy(16).hex()
+def _uuid(ctx: RequestContext) -> str:
+    digits = ctx.entropy(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

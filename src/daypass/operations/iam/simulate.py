@@ -29,7 +29,7 @@ from daypass.operations.iam.simulate_inputs import (
 )
 from daypass.operations.iam.simulate_results import Scene, check_names, evaluate, pose_pair, read_side
 from daypass.operations.iam.simulate_sources import PolicyHolder, find_caller, get_holder
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
@@ -67,7 +67,7 @@ class SimulateCustomPolicy(IamAction[_Custom]):
 
     action, takes = "SimulateCustomPolicy", _Custom
 
-    def perform(self, asked: _Custom, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of results."""
         if asked.resource_policy and not asked.caller_arn:
             raise InvalidInput("CallerArn is required if ResourcePolicy is given.")
@@ -83,7 +83,7 @@ class SimulateCustomPolicy(IamAction[_Custom]):
             organization=bool(levels),
             context={**named_keys(principal, None), **read_context(asked.context_entries)},
         )
-        return _page(asked, scene, caller.account, world)
+        return _page(asked, scene, caller.account, ctx)
 
 
 class SimulatePrincipalPolicy(IamAction[_Principal]):
@@ -94,25 +94,25 @@ class SimulatePrincipalPolicy(IamAction[_Principal]):
 
     action, takes = "SimulatePrincipalPolicy", _Principal
 
-    def resource(self, asked: _Principal, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
         return asked.policy_source_arn
 
-    def perform(self, asked: _Principal, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of results."""
-        holder = get_holder(asked.policy_source_arn, caller.account, world)
+        holder = get_holder(asked.policy_source_arn, caller.account, ctx)
         check_characters(_texts(asked))
         arn = asked.caller_arn or asked.policy_source_arn
-        identity = find_caller(arn, caller.account, world)
-        scene = _principal_scene(asked, holder, identity, world)
-        return _page(asked, scene, caller.account, world)
+        identity = find_caller(arn, caller.account, ctx)
+        scene = _principal_scene(asked, holder, identity, ctx)
+        return _page(asked, scene, caller.account, ctx)
 
 
-def _principal_scene(asked: _Principal, holder: PolicyHolder, identity: Identity | None, world: World) -> Scene:
+def _principal_scene(asked: _Principal, holder: PolicyHolder, identity: Identity | None, ctx: RequestContext) -> Scene:
     principal = read_caller(asked.caller_arn or asked.policy_source_arn, identity)
     kept = exclude(asked.policy_exclusion_list, holder.policies)
-    rails = world.views.get(load_guard_rails, holder.account)
-    place = world.views.get(load_place, holder.account)
+    rails = ctx.views.get(load_guard_rails, holder.account)
+    place = ctx.views.get(load_place, holder.account)
     return Scene(
         principal=principal,
         identity=compile_set((*kept.policies, *_given(asked).policies)),
@@ -151,7 +151,7 @@ def _level(level: _Level) -> PolicySet:
     )
 
 
-def _page(asked: _Simulation, scene: Scene, account: str, world: World) -> dict[str, Any]:
+def _page(asked: _Simulation, scene: Scene, account: str, ctx: RequestContext) -> dict[str, Any]:
     resources = asked.resource_arns or ("*",)
     check_names(asked.action_names, resources)
     pairs = list(product(asked.action_names, resources))
@@ -159,7 +159,7 @@ def _page(asked: _Simulation, scene: Scene, account: str, world: World) -> dict[
     side = read_side(asked.resource_policy, asked.resource_owner, resources)
     posed = [pose_pair(action, resource, scene, side) for action, resource in pairs[start : start + asked.max_items]]
     fitting, work = _fitting(posed)
-    with nullcontext() if work <= LIGHT_WORK else world.heavy_work(account):
+    with nullcontext() if work <= LIGHT_WORK else ctx.heavy_work(account):
         results = [evaluate(question, policies, scene) for question, policies in posed[:fitting]]
     stop = start + fitting
     return {"EvaluationResults": results, **truncation(str(stop) if stop < len(pairs) else None)}

@@ -12,7 +12,7 @@ from daypass.directory.entities import Group, Role, User
 from daypass.directory.identity import Identity, attached_policies, load_identity
 from daypass.errors import InvalidInput, NoSuchEntity
 from daypass.operations.iam.lookup import get_named
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.compiled import Policy, PolicySet
 
 
@@ -25,7 +25,7 @@ class PolicyHolder:
     boundary: PolicySet | None
 
 
-def get_holder(arn: str, account: str, world: World) -> PolicyHolder:
+def get_holder(arn: str, account: str, ctx: RequestContext) -> PolicyHolder:
     """Return the user, group or role with this ARN and its policies.
 
     Raises NoSuchEntity if it does not exist in the account.
@@ -36,37 +36,37 @@ def get_holder(arn: str, account: str, world: World) -> PolicyHolder:
         raise InvalidInput(f"{arn} is not the ARN of a user, group or role.")
     name = rest.rpartition("/")[2]
     if kind == "group":
-        group = get_named(world.reader, Group, account, name)
+        group = get_named(ctx.reader, Group, account, name)
         _require_arn(group.arn, arn)
-        return PolicyHolder(account, tuple(attached_policies(world.reader, group)), None)
-    unique_id = _user_id(arn, name, account, world) if kind == "user" else _role_id(arn, name, account, world)
-    identity = load_identity(world.reader, unique_id)
+        return PolicyHolder(account, tuple(attached_policies(ctx.reader, group)), None)
+    unique_id = _user_id(arn, name, account, ctx) if kind == "user" else _role_id(arn, name, account, ctx)
+    identity = load_identity(ctx.reader, unique_id)
     if identity is None:
         raise NoSuchEntity(f"{arn} cannot be found.")
     return PolicyHolder(account, identity.policies.policies, identity.boundary)
 
 
-def _user_id(arn: str, name: str, account: str, world: World) -> str:
-    user = get_named(world.reader, User, account, name)
+def _user_id(arn: str, name: str, account: str, ctx: RequestContext) -> str:
+    user = get_named(ctx.reader, User, account, name)
     _require_arn(user.arn, arn)
     return user.id
 
 
-def _role_id(arn: str, name: str, account: str, world: World) -> str:
-    role = get_named(world.reader, Role, account, name)
+def _role_id(arn: str, name: str, account: str, ctx: RequestContext) -> str:
+    role = get_named(ctx.reader, Role, account, name)
     _require_arn(role.arn, arn)
     return role.id
 
 
-def find_caller(arn: str, account: str, world: World) -> Identity | None:
+def find_caller(arn: str, account: str, ctx: RequestContext) -> Identity | None:
     """Return the user or role of this ARN in the account, or None."""
     parts = Arn.find(arn)
     if parts is None or parts.account != account:
         return None
     kind, _, rest = parts.resource.partition("/")
     type_: type[User | Role] | None = {"user": User, "role": Role}.get(kind)  # type: ignore[assignment] # two kinds
-    found = None if type_ is None else records.find(world.reader, type_, account, rest.rpartition("/")[2])
-    return None if found is None or found.arn != arn else load_identity(world.reader, found.id)
+    found = None if type_ is None else records.find(ctx.reader, type_, account, rest.rpartition("/")[2])
+    return None if found is None or found.arn != arn else load_identity(ctx.reader, found.id)
 
 
 def _require_arn(found: str, asked: str) -> None:

@@ -22,7 +22,7 @@ from daypass.operations.iam.mfa_owned import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -33,8 +33,8 @@ class TaggedKind:
     word: str
     member: str
     rule: TagRule
-    get: Callable[[World, str, str], Named | MfaDevice]
-    arn: Callable[[World, str, str], str]
+    get: Callable[[RequestContext, str, str], Named | MfaDevice]
+    arn: Callable[[RequestContext, str, str], str]
 
 
 def _named(type_: type[User | Role | InstanceProfile], rule: TagRule) -> TaggedKind:
@@ -42,8 +42,8 @@ def _named(type_: type[User | Role | InstanceProfile], rule: TagRule) -> TaggedK
         word=type_.__name__,
         member=f"{type_.__name__}Name",
         rule=rule,
-        get=lambda world, account, name: get_named(world.reader, type_, account, name),
-        arn=lambda world, account, name: arn_of(world.reader, type_, account, name),
+        get=lambda ctx, account, name: get_named(ctx.reader, type_, account, name),
+        arn=lambda ctx, account, name: arn_of(ctx.reader, type_, account, name),
     )
 
 
@@ -55,15 +55,15 @@ TAGGED = (
         word="Policy",
         member="PolicyArn",
         rule=EXACT,
-        get=lambda world, account, arn: get_own_policy(world.reader, account, arn),
-        arn=lambda _world, _account, arn: arn,
+        get=lambda ctx, account, arn: get_own_policy(ctx.reader, account, arn),
+        arn=lambda _context, _account, arn: arn,
     ),
     TaggedKind(
         word="MFADevice",
         member="SerialNumber",
         rule=FOLDED,
-        get=lambda world, account, serial: get_device(world.reader, account, serial),
-        arn=lambda _world, _account, serial: serial,
+        get=lambda ctx, account, serial: get_device(ctx.reader, account, serial),
+        arn=lambda _context, _account, serial: serial,
     ),
 )
 
@@ -96,25 +96,25 @@ class _AboutTags(IamAction[Any]):
         """Map the entity's name to UserName, PolicyArn or another member."""
         return {"Which": self.kind.member}
 
-    def resource(self, asked: Any, caller: Caller, world: World) -> str:
+    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the entity's ARN."""
-        return self.kind.arn(world, caller.account, asked.which)
+        return self.kind.arn(ctx, caller.account, asked.which)
 
-    def context(self, asked: Any, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags of the entity and those in the request."""
-        return {**tagging.resource_tags(self._present(asked, caller, world)), **self.in_request(asked)}
+        return {**tagging.resource_tags(self._present(asked, caller, ctx)), **self.in_request(asked)}
 
     def in_request(self, asked: Any) -> ConditionKeys:
         """Return the condition keys of the tags in the request."""
         return {}
 
-    def thing(self, asked: Any, caller: Caller, world: World) -> Named | MfaDevice:
+    def thing(self, asked: Any, caller: Caller, ctx: RequestContext) -> Named | MfaDevice:
         """Return the entity, or raise NoSuchEntity."""
-        return self.kind.get(world, caller.account, asked.which)
+        return self.kind.get(ctx, caller.account, asked.which)
 
-    def _present(self, asked: Any, caller: Caller, world: World) -> dict[str, str]:
+    def _present(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, str]:
         try:
-            return self.thing(asked, caller, world).tags
+            return self.thing(asked, caller, ctx).tags
         except Fault:
             return {}  # A missing entity has no tags. NoSuchEntity is raised after the authorization.
 
@@ -128,12 +128,12 @@ class TagThing(_AboutTags):
         """Return the tags in the request."""
         return tagging.request_tags(asked.tags)
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Add the tags."""
-        thing = self.thing(asked, caller, world)
-        most = world.settings.quotas.tags
+        thing = self.thing(asked, caller, ctx)
+        most = ctx.settings.quotas.tags
         tags = tagging.merge_tags(thing.tags, asked.tags, most=most, rule=self.kind.rule)
-        records.replace(world.writer, msgspec.structs.replace(thing, tags=tags))
+        records.replace(ctx.writer, msgspec.structs.replace(thing, tags=tags))
 
 
 class UntagThing(_AboutTags):
@@ -145,11 +145,11 @@ class UntagThing(_AboutTags):
         """Return the tag keys in the request."""
         return tagging.tag_keys(asked.tag_keys)
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> None:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Remove the tags."""
-        thing = self.thing(asked, caller, world)
+        thing = self.thing(asked, caller, ctx)
         tags = tagging.drop_tags(thing.tags, asked.tag_keys, rule=self.kind.rule)
-        records.replace(world.writer, msgspec.structs.replace(thing, tags=tags))
+        records.replace(ctx.writer, msgspec.structs.replace(thing, tags=tags))
 
 
 class ListTags(_AboutTags):
@@ -157,9 +157,9 @@ class ListTags(_AboutTags):
 
     verb, takes = "List{}Tags", _Listed
 
-    def perform(self, asked: Any, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of tags, sorted by key."""
-        shown = tagging.show_tags(self.thing(asked, caller, world).tags)
+        shown = tagging.show_tags(self.thing(asked, caller, ctx).tags)
         return page_of_values(shown, asked, key=lambda tag: tag["Key"], show=dict, name="Tags")
 
 

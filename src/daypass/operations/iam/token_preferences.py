@@ -16,7 +16,7 @@ from daypass.directory.entities import Account
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _VERSIONS: Mapping[str, Literal[1, 2]] = {"v1Token": 1, "v2Token": 2}
 
@@ -30,13 +30,13 @@ class SetSecurityTokenServicePreferences(IamAction[_Version]):
 
     action, takes, reach = "SetSecurityTokenServicePreferences", _Version, Touches.WRITES
 
-    def perform(self, asked: _Version, caller: Caller, world: World) -> None:
+    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Store the version in the account."""
-        account = records.find(world.reader, Account, "", caller.account)
+        account = records.find(ctx.reader, Account, "", caller.account)
         if account is None:
             raise NoSuchEntity(f"The account {caller.account} cannot be found.")
         version = _VERSIONS[asked.global_endpoint_token_version]
-        records.replace(world.writer, msgspec.structs.replace(account, token_version=version))
+        records.replace(ctx.writer, msgspec.structs.replace(account, token_version=version))
 
 
 OPERATIONS = (SetSecurityTokenServicePreferences(),)

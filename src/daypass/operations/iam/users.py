@@ -26,7 +26,7 @@ from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
 
@@ -65,30 +65,30 @@ class CreateUser(CreateWithTags):
 
     action, takes, tag_action = "CreateUser", _Create, "iam:TagUser"
 
-    def resource(self, asked: _Create, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the user will have."""
         return iam_arn(caller.account, "user", asked.path, asked.user_name)
 
-    def context(self, asked: _Create, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags and the boundary that the user will have."""
-        return {**super().context(asked, caller, world), **boundary_context(asked.permissions_boundary)}
+        return {**super().context(asked, caller, ctx), **boundary_context(asked.permissions_boundary)}
 
-    def perform(self, asked: _Create, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new user."""
-        quotas = world.settings.quotas
+        quotas = ctx.settings.quotas
         user = User(
-            id=new_unique_id("AIDA", world.entropy),
+            id=new_unique_id("AIDA", ctx.entropy),
             account=caller.account,
             name=asked.user_name,
             path=asked.path,
-            created=world.now,
+            created=ctx.now,
             tags=tagging.read_tags(asked.tags, most=quotas.tags),
             boundary=asked.permissions_boundary,
         )
-        if world.reader.count("user", caller.account) >= quotas.users:
+        if ctx.reader.count("user", caller.account) >= quotas.users:
             raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {quotas.users}")
-        insert_named(world.writer, user)
-        bind(world, user, "", user.boundary)
+        insert_named(ctx.writer, user)
+        bind(ctx, user, "", user.boundary)
         return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.echoed(asked.tags)}}
 
 
@@ -101,27 +101,27 @@ class GetUser(IamAction[_Whom]):
 
     action, takes = "GetUser", _Whom
 
-    def resource(self, asked: _Whom, caller: Caller, world: World) -> str:
+    def resource(self, asked: _Whom, caller: Caller, ctx: RequestContext) -> str:
         """Return the user's ARN."""
-        return owner_arn(asked.user_name, caller, world)
+        return owner_arn(asked.user_name, caller, ctx)
 
-    def context(self, asked: _Whom, caller: Caller, world: World) -> ConditionKeys:
+    def context(self, asked: _Whom, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the user's tags."""
-        return owner_context(find_owner(asked.user_name, caller, world))
+        return owner_context(find_owner(asked.user_name, caller, ctx))
 
-    def perform(self, asked: _Whom, caller: Caller, world: World) -> dict[str, Any]:
+    def perform(self, asked: _Whom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the user with its boundary and tags."""
-        owner = get_owner(asked.user_name, caller, world)
+        owner = get_owner(asked.user_name, caller, ctx)
         if owner.user is None:
-            return {"User": _show_root(caller.account, world)}
+            return {"User": _show_root(caller.account, ctx)}
         user = owner.user
         return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.shown(user.tags)}}
 
 
-def _show_root(account: str, world: World) -> dict[str, Any]:
+def _show_root(account: str, ctx: RequestContext) -> dict[str, Any]:
     """Return an account's root user, which does not have a path or a name."""
-    known = records.find(world.reader, Account, "", account)
-    created = world.now if known is None else known.created
+    known = records.find(ctx.reader, Account, "", account)
+    created = ctx.now if known is None else known.created
     return {"UserId": account, "Arn": f"arn:aws:iam::{account}:root", "CreateDate": created}
 
 
@@ -130,7 +130,7 @@ class ListUsers(ListNamed):
 
     action, entity, name = "ListUsers", User, "Users"
 
-    def show(self, thing: User, world: World) -> dict[str, Any]:
+    def show(self, thing: User, ctx: RequestContext) -> dict[str, Any]:
         """Return a user without tags and boundary, as AWS does."""
         return show_user(thing)
 
@@ -150,14 +150,14 @@ class DeleteUser(AboutUser):
 
     action, reach = "DeleteUser", Touches.WRITES
 
-    def perform(self, asked: UserNamed, caller: Caller, world: World) -> None:
+    def perform(self, asked: UserNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the user, or raise DeleteConflict."""
-        user = get_named(world.reader, User, caller.account, asked.user_name)
+        user = get_named(ctx.reader, User, caller.account, asked.user_name)
         for has_some, first in _PARTS:
-            if has_some(world.reader, user):
+            if has_some(ctx.reader, user):
                 raise DeleteConflict(f"Cannot delete entity, must {first} first.")
-        bind(world, user, user.boundary, "")
-        records.delete(world.writer, user)
+        bind(ctx, user, user.boundary, "")
+        records.delete(ctx.writer, user)
 
 
 OPERATIONS = (CreateUser(), GetUser(), ListUsers(), DeleteUser())

@@ -13,6 +13,7 @@ from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import prove_mfa
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
@@ -27,7 +28,6 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags, Tag, inherit_tags, read_tags
-from daypass.operations.world import World
 from daypass.policy.question import PrincipalKind
 
 
@@ -87,22 +87,22 @@ class AssumeRole(Signed[Asked]):
             tags=read_tags(given.tags, given.transitive_tag_keys),
         )
 
-    def prove(self, asked: Asked, signer: Caller | None, world: World) -> Caller:
+    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented.
 
         A root user may not assume roles.
         """
-        caller = super().prove(asked, signer, world)
+        caller = super().prove(asked, signer, ctx)
         if caller.is_root:
             raise AccessDenied("Roles may not be assumed by root accounts.")
-        return prove_mfa(asked.params.serial_number, asked.params.token_code, caller, world)
+        return prove_mfa(asked.params.serial_number, asked.params.token_code, caller, ctx)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require sts:AssumeRole, and the actions for tags and source identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.
         """
-        role = find_role(asked.role, world)
+        role = find_role(asked.role, ctx)
         context = {
             **session_context(asked.params.role_session_name, asked.tags),
             **resource_tags(role),
@@ -120,7 +120,7 @@ class AssumeRole(Signed[Asked]):
             actions.append("sts:SetSourceIdentity")
         return tuple(ask_for_role(action, asked.role, role, context) for action in actions)
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
         asked, caller = authorized.asked, authorized.caller
         role = get_role(authorized)
@@ -139,5 +139,5 @@ class AssumeRole(Signed[Asked]):
                 chained=chained,
                 token_size=asked.params.minimum_session_token_size,
             ),
-            world,
+            ctx,
         )

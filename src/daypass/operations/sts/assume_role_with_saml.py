@@ -18,6 +18,7 @@ from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
 from daypass.operations.operation import Asking, Authorized, Declares, Params, Result, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -32,7 +33,6 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
-from daypass.operations.world import World
 from daypass.policy.question import NewConditionKeys, Principal, PrincipalKind
 
 # AWS keeps these keys of an assertion for the session's own requests. Only the trust policy sees the others.
@@ -89,30 +89,30 @@ class AssumeRoleWithSAML(Declares):
             raise ValidationError(f"{given.principal_arn} is invalid")
         return Asked(role=role, params=given, policies=read_session_policies(given.policy, given.policy_arns))
 
-    def prove(self, asked: Asked, signer: Caller | None, world: World) -> SamlCaller:
+    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> SamlCaller:
         """Return the identity in a verified assertion that grants the role."""
         params = asked.params
-        trust = find_trust(params.principal_arn, world)
+        trust = find_trust(params.principal_arn, ctx)
         if trust is None:
             raise InvalidIdentityToken(_NO_PROVIDER, detail=f"provider {params.principal_arn} does not exist")
         # AWS passes on two answers of an inner service, which contain a request id of their own.
-        inner = str(uuid.UUID(bytes=world.entropy(16), version=4))
+        inner = str(uuid.UUID(bytes=ctx.entropy(16), version=4))
         identity = identify(
             params.unverified_assertion,
             trust=trust,
-            settings=world.settings.for_saml(),
-            now=world.now,
+            settings=ctx.settings.for_saml(),
+            now=ctx.now,
             request_id=inner,
         )
         require_role(identity, role=params.role_arn, provider=params.principal_arn)
         return saml_caller(identity, trust.account)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the action, and those for the assertion's tags and identity.
 
         The role's trust policy must allow all of them.
         """
-        role, claims = find_role(asked.role, world), _claims_of(caller)
+        role, claims = find_role(asked.role, ctx), _claims_of(caller)
         context: NewConditionKeys = {
             **claims.conditions,
             **session_context(claims.session_name, _session_tags(claims)),
@@ -129,13 +129,13 @@ class AssumeRoleWithSAML(Declares):
             for action in actions
         )
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session, and return the identity in the assertion."""
         params, role, claims = authorized.asked.params, get_role(authorized), _claims_of(authorized.caller)
         longest = role_duration(params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         grant = RoleGrant(
             session_name=claims.session_name,
-            seconds=session_seconds(claims, requested=longest, now=world.now),
+            seconds=session_seconds(claims, requested=longest, now=ctx.now),
             policies=authorized.asked.policies,
             tags=_session_tags(claims),
             source_identity=claims.source_identity or "",
@@ -143,10 +143,10 @@ class AssumeRoleWithSAML(Declares):
             provider=claims.provider,
             context={key: (str(claims.conditions[key]),) for key in SURVIVING},
         )
-        if claims.one_time_use or world.settings.saml.one_use:
-            _use_up(claims, world)
+        if claims.one_time_use or ctx.settings.saml.one_use:
+            _use_up(claims, ctx)
         return {
-            **grant_role(authorized, grant, world),
+            **grant_role(authorized, grant, ctx),
             "Subject": claims.subject,
             "SubjectType": claims.subject_type,
             "Issuer": claims.issuer,
@@ -181,14 +181,14 @@ def _session_tags(claims: SamlIdentity) -> SessionTags:
     return SessionTags(dict(claims.tags), claims.transitive_keys)
 
 
-def _use_up(claims: SamlIdentity, world: World) -> None:
+def _use_up(claims: SamlIdentity, ctx: RequestContext) -> None:
     """Use up an assertion that is valid for one session.
 
     Raises InvalidIdentityToken if any node has used it before.
     """
     # Issuer and identifier may be longer than a key of the store. A JSON list is unambiguous.
     name = msgspec.json.encode((claims.issuer, claims.assertion_id))
-    with world.apart() as writer:
+    with ctx.apart() as writer:
         is_ours = writer.claim(f"saml:{hashlib.sha256(name).hexdigest()}", until=claims.redeemable_until)
     if not is_ours:
         raise InvalidIdentityToken(_USED, detail=f"the assertion {claims.assertion_id} was redeemed before")

@@ -25,6 +25,7 @@ from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
 from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
 from daypass.operations.operation import Asking, Authorized, Declares, Params, ProvedApart, Result, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
@@ -38,7 +39,6 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
-from daypass.operations.world import World
 from daypass.policy.question import Principal, PrincipalKind
 
 
@@ -124,21 +124,21 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         """
         return Asked(*apart, read_token(proof))
 
-    def prove(self, asked: Asked, signer: Caller | None, world: World) -> Bearer:
+    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> Bearer:
         """Return the bearer of the token.
 
         Raises KeysNeeded if the issuer's keys have to be fetched first.
         """
-        web = identify_for(asked.role.account, asked.unverified_token, world)
-        chain = _chain_behind(web, asked.unverified_token.unverified_claims, world)
+        web = identify_for(asked.role.account, asked.unverified_token, ctx)
+        chain = _chain_behind(web, asked.unverified_token.unverified_claims, ctx)
         return bearer_of(web, asked.role.arn, chain)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the action, and those for the token's tags and identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.
         """
-        bearer, role = _get_bearer(caller), find_role(asked.role, world)
+        bearer, role = _get_bearer(caller), find_role(asked.role, ctx)
         context = {
             # The token's keys come first, so that a claim cannot override a key of another source.
             **bearer.web.condition_keys,
@@ -157,7 +157,7 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
             for action in actions
         )
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""
         asked, bearer, role = authorized.asked, _get_bearer(authorized.caller), get_role(authorized)
         seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
@@ -174,7 +174,7 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
                 provider=web.provider_arn,
                 context=_kept(web),
             ),
-            world,
+            ctx,
         )
         return {
             **granted,
@@ -184,36 +184,36 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         }
 
 
-def identify_for(account: str, unverified: UnverifiedToken, world: World) -> WebIdentity:
+def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext) -> WebIdentity:
     """Return the identity of a token for an account.
 
     Raises KeysNeeded if the issuer's keys have to be fetched first.
     """
-    terms = find_terms(world.views.get(load_issuers, account), unverified.unverified_issuer)
+    terms = find_terms(ctx.views.get(load_issuers, account), unverified.unverified_issuer)
     if terms is None:
         raise refuse_unknown_issuer(unverified.unverified_issuer)
-    found = identify(unverified, provider=terms, keys=world.issuer_keys, now=world.now)
+    found = identify(unverified, provider=terms, keys=ctx.issuer_keys, now=ctx.now)
     if isinstance(found, NeedsFetch):
         raise KeysNeeded(found.provider)
     return found
 
 
-def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], world: World) -> KeyChain:
+def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: RequestContext) -> KeyChain:
     """Return the access keys behind a token.
 
     GetWebIdentityToken wrote them into it. Raises InvalidIdentityToken if the claim does not open, or if one of the
     keys was revoked. A token of another issuer has no keys of ours behind it; one of our own from 0.1.0 does not name
     them.
     """
-    if not web.issuer.startswith(issuer_url(world.settings.public_url, "")):
+    if not web.issuer.startswith(issuer_url(ctx.settings.public_url, "")):
         return NO_KEYS
     if CLAIM not in verified_claims:
         return KeyChain(is_complete=False)
     try:
-        chain = open_chain(verified_claims[CLAIM], token_id=verified_claims.get("jti"), ring=world.ring)
+        chain = open_chain(verified_claims[CLAIM], token_id=verified_claims.get("jti"), ring=ctx.ring)
     except ChainBrokenError as error:
         raise InvalidIdentityToken(words.NOT_VALIDATED, detail="its chain of issuing keys does not open") from error
-    if is_chain_revoked(chain, world.views.get(load_revocations)):
+    if is_chain_revoked(chain, ctx.views.get(load_revocations)):
         raise InvalidIdentityToken(words.NOT_VALIDATED, detail="an access key behind the token was revoked")
     return chain
 

@@ -19,9 +19,9 @@ from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
-from daypass.operations.world import World
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
 
@@ -64,7 +64,7 @@ class AssumeRoot(Signed[Asked]):
             raise ValidationError(_NO_TASK)
         return Asked(account, task, given)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require sts:AssumeRoot on the member's root user.
 
         It trusts only the organization's administrators.
@@ -75,12 +75,12 @@ class AssumeRoot(Signed[Asked]):
                 resource=root_arn(asked.account),
                 account=asked.account,
                 context={"sts:taskpolicyarn": asked.task.arn},
-                resource_policy=_trusting(caller.account) if _is_trusted(asked, caller, world) else None,
+                resource_policy=_trusting(caller.account) if _is_trusted(asked, caller, ctx) else None,
                 trust=True,
             ),
         )
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
         asked, caller = authorized.asked, authorized.caller
         source_identity = "" if caller.session is None else caller.session.source_identity
@@ -96,7 +96,7 @@ class AssumeRoot(Signed[Asked]):
                 token_size=asked.params.minimum_session_token_size,
             ),
             authorized,
-            world,
+            ctx,
         )
         shown = {"SourceIdentity": source_identity} if source_identity else {}
         return {"Credentials": credentials, **shown, **token_size(credentials["SessionToken"])}
@@ -112,13 +112,13 @@ def _read_target(text: str) -> str:
     return account
 
 
-def _is_trusted(asked: Asked, caller: Caller, world: World) -> bool:
+def _is_trusted(asked: Asked, caller: Caller, ctx: RequestContext) -> bool:
     """Tell whether the caller's account may do this task in the target.
 
     The organization decides.
     """
-    organization = world.views.get(find_organization)
-    target = world.views.get(load_account, asked.account)
+    organization = ctx.views.get(find_organization)
+    target = ctx.views.get(load_account, asked.account)
     return (
         organization is not None
         and target is not None

@@ -19,7 +19,7 @@ from daypass.mint.purpose import Purpose
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import seal_session
 from daypass.operations.operation import Authorized
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _WHOLE = 100
 
@@ -52,12 +52,12 @@ class Grant(msgspec.Struct, frozen=True):
     approval: Approval | None = None
 
 
-def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) -> dict[str, Any]:
+def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestContext) -> dict[str, Any]:
     """Return the Credentials element of an answer.
 
     Raises AccessDenied if the chain of access keys gets too long.
     """
-    caller, now = authorized.caller, int(world.now.timestamp())
+    caller, now = authorized.caller, int(ctx.now.timestamp())
     chain, issued = caller.key_chain(now), now
     if grant.approval is not None:
         chain, issued = join_chains(grant.approval.chain, chain), grant.approval.at
@@ -69,8 +69,8 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
         principal_id=grant.principal_id,
         principal_name=grant.principal_name,
         session_name=grant.session_name,
-        access_key_id=new_access_key_id("ASIA", grant.account, world.entropy),
-        secret=new_secret(world.entropy),
+        access_key_id=new_access_key_id("ASIA", grant.account, ctx.entropy),
+        secret=new_secret(ctx.entropy),
         issued=issued,
         expires=expires,
         issuing_key=caller.access_key_id,
@@ -80,7 +80,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], world: World) ->
         has_all_keys=chain.is_complete,
         **grant.more,
     )
-    token = seal_session(session, ring=world.ring, now=now, entropy=world.entropy, at_least=grant.token_size)
+    token = seal_session(session, ring=ctx.ring, now=now, entropy=ctx.entropy, at_least=grant.token_size)
     return {
         "AccessKeyId": session.access_key_id,
         "SecretAccessKey": session.secret.text,

@@ -14,7 +14,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote, open_message
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):
@@ -33,14 +33,14 @@ class DecodeAuthorizationMessage(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require sts:DecodeAuthorizationMessage, which has no resource."""
         return (Asking("sts:DecodeAuthorizationMessage", "*", caller.account),)
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the message as JSON."""
         text = authorized.asked.encoded_message.strip()
-        note = open_message(text, account=authorized.caller.account, ring=world.ring)
+        note = open_message(text, account=authorized.caller.account, ring=ctx.ring)
         return {"DecodedMessage": msgspec.json.encode(show_note(note)).decode()}
 
 

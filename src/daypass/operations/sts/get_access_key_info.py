@@ -12,7 +12,7 @@ from daypass.directory.identity import load_access_key
 from daypass.errors import ValidationError
 from daypass.mint.access_keys import account_of
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):
@@ -31,14 +31,14 @@ class GetAccessKeyInfo(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require sts:GetAccessKeyInfo, which has no resource."""
         return (Asking("sts:GetAccessKeyInfo", "*", caller.account),)
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the account."""
         key_id = authorized.asked.access_key_id
-        key = world.views.get(load_access_key, key_id)
+        key = ctx.views.get(load_access_key, key_id)
         account = account_of(key_id) if key is None else key.account
         if account is None:
             raise ValidationError("Invalid access key ID")

@@ -5,7 +5,7 @@ Needs no permission, and no policy can deny it.
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.operation import Authorized, NoMembers, NoPermissionNeeded, Params, Result, Signed, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 
 _OPEN = NoPermissionNeeded("sts:GetCallerIdentity")
 
@@ -19,11 +19,11 @@ class GetCallerIdentity(Signed[None]):
     def parse(self, params: Params) -> None:
         """Return None, because the action has no parameters."""
 
-    def question(self, asked: None, caller: Caller, world: World) -> NoPermissionNeeded:
+    def question(self, asked: None, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 
-    def run(self, authorized: Authorized[None], world: World) -> Result:
+    def run(self, authorized: Authorized[None], ctx: RequestContext) -> Result:
         """Return the caller's identity."""
         caller = authorized.caller
         return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.arn}

@@ -17,9 +17,9 @@ from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterVa
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
-from daypass.operations.world import World
 
 _BROKEN = "The trade-in token is not valid for this account."
 _EXPIRED = "The trade-in token has expired."
@@ -43,14 +43,14 @@ class GetDelegatedAccessToken(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require sts:GetDelegatedAccessToken in the partner's own account."""
         return (Asking("sts:GetDelegatedAccessToken", "*", caller.account),)
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Redeem the token and mint the session, both or neither."""
         caller = authorized.caller
-        request, approver = _redeem(authorized.asked.trade_in_token, caller, world)
+        request, approver = _redeem(authorized.asked.trade_in_token, caller, ctx)
         percentage = packed_percentage(SessionPolicies(inline=request.policy), approver.tags)
         credentials = mint_credentials(
             Grant(
@@ -59,7 +59,7 @@ class GetDelegatedAccessToken(Signed[Asked]):
                 principal_id=approver.principal_id,
                 principal_name=approver.principal_name,
                 session_name=approver.session_name,
-                seconds=int(approved_end(world.reader, request).timestamp()) - int(world.now.timestamp()),
+                seconds=int(approved_end(ctx.reader, request).timestamp()) - int(ctx.now.timestamp()),
                 more={
                     "policy": request.policy,
                     "tags": approver.tags,
@@ -72,10 +72,10 @@ class GetDelegatedAccessToken(Signed[Asked]):
                 approval=Approval(int(request.accepted.timestamp()), approver.key_chain),
             ),
             authorized,
-            world,
+            ctx,
         )
         # `daypass sessions revoke --delegation` needs the key id to end the credentials and sessions made with them.
-        replace_request(world.writer, replace(request, redeemed_key=credentials["AccessKeyId"]))
+        replace_request(ctx.writer, replace(request, redeemed_key=credentials["AccessKeyId"]))
         return {
             "Credentials": credentials,
             "PackedPolicySize": percentage or 0,
@@ -83,26 +83,26 @@ class GetDelegatedAccessToken(Signed[Asked]):
         }
 
 
-def _redeem(text: str, caller: Caller, world: World) -> tuple[DelegationRequest, Approver]:
+def _redeem(text: str, caller: Caller, ctx: RequestContext) -> tuple[DelegationRequest, Approver]:
     """Return the request of a token, and mark the token as used.
 
     Raises a Fault.
     """
     try:
-        token = open_trade_in(text, account=caller.account, ring=world.ring)
+        token = open_trade_in(text, account=caller.account, ring=ctx.ring)
     except TradeInBrokenError as error:
         raise InvalidParameterValue(_BROKEN, detail="the token does not open for the caller's account") from error
-    request = find_request(world.reader, token.request)
-    if world.now.timestamp() >= token.expires or request is None:
+    request = find_request(ctx.reader, token.request)
+    if ctx.now.timestamp() >= token.expires or request is None:
         raise ExpiredTradeInToken(_EXPIRED)
-    if request.state(world.now) is not State.FINALIZED or request.approver is None:
-        raise ExpiredTradeInToken(_EXPIRED, detail=f"the request is {request.state(world.now).value}")
-    reason = find_withdrawal(world.reader, request, request.approver)
+    if request.state(ctx.now) is not State.FINALIZED or request.approver is None:
+        raise ExpiredTradeInToken(_EXPIRED, detail=f"the request is {request.state(ctx.now).value}")
+    reason = find_withdrawal(ctx.reader, request, request.approver)
     if reason:
         raise AccessDenied(_WITHDRAWN, detail=reason)
-    if world.now >= approved_end(world.reader, request):
+    if ctx.now >= approved_end(ctx.reader, request):
         raise ExpiredTradeInToken(_EXPIRED, detail="the approved time has passed")
     # The claim is part of this transaction: if minting fails, the token is not used up.
-    if not world.writer.claim(f"delegation:{request.id}", until=request.expires):
+    if not ctx.writer.claim(f"delegation:{request.id}", until=request.expires):
         raise ExpiredTradeInToken(_USED)
     return request, request.approver

@@ -12,6 +12,7 @@ from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import (
     PolicyArn,
@@ -20,7 +21,6 @@ from daypass.operations.sts.session_policies import (
     read_session_policies,
 )
 from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
-from daypass.operations.world import World
 
 
 class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
@@ -56,17 +56,17 @@ class GetFederationToken(Signed[Asked]):
         given = msgspec.convert(params, self.takes)
         return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require sts:GetFederationToken, and sts:TagSession if tags are given."""
         resource = federated_user_arn(caller.account, asked.params.name)
         actions = ("sts:GetFederationToken", "sts:TagSession") if asked.tags.tags else ("sts:GetFederationToken",)
         context = tags_context(asked.tags)
         return tuple(Asking(action, resource, caller.account, context) for action in actions)
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
         asked, caller = authorized.asked, authorized.caller
-        asked.policies.require_account(caller.account, world)
+        asked.policies.require_account(caller.account, ctx)
         percentage = packed_percentage(asked.policies, asked.tags.tags)
         duration = root_user_duration if caller.is_root else user_duration
         credentials = mint_credentials(
@@ -85,7 +85,7 @@ class GetFederationToken(Signed[Asked]):
                 token_size=asked.params.minimum_session_token_size,
             ),
             authorized,
-            world,
+            ctx,
         )
         return {
             "Credentials": credentials,

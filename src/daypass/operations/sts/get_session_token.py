@@ -12,8 +12,8 @@ from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.mfa import prove_mfa
 from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
-from daypass.operations.world import World
 
 _OPEN = NoPermissionNeeded("sts:GetSessionToken")
 
@@ -37,15 +37,15 @@ class GetSessionToken(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def prove(self, asked: Asked, signer: Caller | None, world: World) -> Caller:
+    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented."""
-        return prove_mfa(asked.serial_number, asked.token_code, super().prove(asked, signer, world), world)
+        return prove_mfa(asked.serial_number, asked.token_code, super().prove(asked, signer, ctx), ctx)
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> NoPermissionNeeded:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
         asked, caller = authorized.asked, authorized.caller
         duration = root_user_duration if caller.is_root else user_duration
@@ -61,6 +61,6 @@ class GetSessionToken(Signed[Asked]):
                 token_size=asked.minimum_session_token_size,
             ),
             authorized,
-            world,
+            ctx,
         )
         return {"Credentials": credentials, **token_size(credentials["SessionToken"])}

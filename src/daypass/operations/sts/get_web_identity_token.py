@@ -29,8 +29,8 @@ from daypass.mint.chain_claim import CLAIM, seal_chain
 from daypass.mint.key_chain import require_room
 from daypass.mint.web_identity import Algorithm
 from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
-from daypass.operations.world import World
 
 DEFAULT_SECONDS = 300
 # A token of this many bytes in clear is just below the 20,000 characters that AssumeRoleWithWebIdentity accepts.
@@ -94,7 +94,7 @@ class GetWebIdentityToken(Signed[Asked]):
             )
         return Asked(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
 
-    def question(self, asked: Asked, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the action on the caller itself.
 
         Tags require sts:TagGetWebIdentityToken too.
@@ -111,13 +111,13 @@ class GetWebIdentityToken(Signed[Asked]):
             Asking(action, resource, caller.account, context) for action in ("sts:GetWebIdentityToken", *tagging)
         )
 
-    def run(self, authorized: Authorized[Asked], world: World) -> Result:
+    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Sign the token."""
         asked, caller = authorized.asked, authorized.caller
-        account = world.views.get(load_account, caller.account)
+        account = ctx.views.get(load_account, caller.account)
         if account is None or not account.outbound_enabled:
             raise OutboundWebIdentityFederationDisabled(_DISABLED)
-        issued = int(world.now.timestamp())
+        issued = int(ctx.now.timestamp())
         chain = require_room(caller.key_chain(issued))
         # A session that begins with the token, here or at another server, knows neither the delegation nor its end.
         if caller.session is not None and chain.is_delegated:
@@ -125,35 +125,35 @@ class GetWebIdentityToken(Signed[Asked]):
         expires = issued + asked.params.duration_seconds
         if caller.session is not None and expires > caller.session.expires:
             raise SessionDurationEscalation(_ESCALATION)
-        token_id = str(UUID(bytes=world.entropy(16), version=4))
+        token_id = str(UUID(bytes=ctx.entropy(16), version=4))
         claims = {
-            "iss": issuer_url(world.settings.public_url, account.outbound_issuer),
+            "iss": issuer_url(ctx.settings.public_url, account.outbound_issuer),
             "aud": asked.params.audience[0] if len(asked.params.audience) == 1 else list(asked.params.audience),
             "sub": principal_keys(caller.principal, caller.identity)["aws:principalarn"],
             "iat": issued,
             "exp": expires,
             "jti": token_id,
-            NAMESPACE: _about_caller(caller, asked.tags.tags, world),
-            CLAIM: seal_chain(chain, token_id=token_id, ring=world.ring, now=issued, entropy=world.entropy),
+            NAMESPACE: _about_caller(caller, asked.tags.tags, ctx),
+            CLAIM: seal_chain(chain, token_id=token_id, ring=ctx.ring, now=issued, entropy=ctx.entropy),
         }
         if len(msgspec.json.encode(claims)) > LARGEST_PAYLOAD:
             raise JWTPayloadSizeExceeded(_TOO_LARGE)
-        rings = world.views.get(load_token_rings, caller.account, world.vault)
+        rings = ctx.views.get(load_token_rings, caller.account, ctx.vault)
         return {
             "WebIdentityToken": rings.sign(asked.algorithm, claims, now=issued),
             "Expiration": datetime.fromtimestamp(expires, UTC),
         }
 
 
-def _about_caller(caller: Caller, request_tags: Mapping[str, str], world: World) -> dict[str, Any]:
+def _about_caller(caller: Caller, request_tags: Mapping[str, str], ctx: RequestContext) -> dict[str, Any]:
     """Return AWS's own claims about the caller.
 
     They are account, region, organization, tags and session. Claims without a value are left out.
     """
-    place = world.views.get(load_place, caller.account)
+    place = ctx.views.get(load_place, caller.account)
     claims = {
         "aws_account": caller.account,
-        "source_region": world.region,
+        "source_region": ctx.region,
         "org_id": place.organization,
         "ou_path": place.path,
         "principal_tags": _principal_tags(caller),

@@ -11,7 +11,7 @@ from typing import NoReturn
 from daypass.authenticate.caller import Caller
 from daypass.errors import ServiceNotSupported
 from daypass.operations.operation import Asking, Authorized, NoMembers, Params, Signed, Touches
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.wire.supported import Declared
 
 # Actions and the reasons of the refusal.
@@ -37,11 +37,11 @@ class Refused(Signed[NoMembers]):
         """Return no parameters, because they have no effect."""
         return NoMembers()
 
-    def question(self, asked: NoMembers, caller: Caller, world: World) -> tuple[Asking, ...]:
+    def question(self, asked: NoMembers, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
         """Require the permission with the action's name."""
         return (Asking(f"sts:{self.action}", "*", caller.account),)
 
-    def run(self, authorized: Authorized[NoMembers], world: World) -> NoReturn:
+    def run(self, authorized: Authorized[NoMembers], ctx: RequestContext) -> NoReturn:
         """Raise ServiceNotSupported with the reason."""
         raise ServiceNotSupported(REFUSED[self.action])
 

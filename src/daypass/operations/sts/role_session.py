@@ -15,10 +15,10 @@ from daypass.directory.identity import AssumableRole, load_role
 from daypass.errors import Fault, ValidationError
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import Asking, Authorized
+from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
-from daypass.operations.world import World
 from daypass.policy.question import NewConditionKeys
 
 _FIXED = "The source identity is already set for this assume role session"
@@ -62,9 +62,9 @@ def read_role_arn(text: str) -> RoleName:
     return RoleName(text, arn.account, arn.resource.rpartition("/")[2])
 
 
-def find_role(name: RoleName, world: World) -> AssumableRole | None:
+def find_role(name: RoleName, ctx: RequestContext) -> AssumableRole | None:
     """Return the role, or None if no role has exactly this ARN."""
-    role = world.views.get(load_role, name.account, name.name)
+    role = ctx.views.get(load_role, name.account, name.name)
     return role if role is not None and role.arn == name.arn else None
 
 
@@ -122,13 +122,13 @@ def keep_source_identity(asked: str, calling: Session | None) -> str:
     return fixed or asked
 
 
-def grant_role(authorized: Authorized[Any], grant: RoleGrant, world: World) -> dict[str, Any]:
+def grant_role(authorized: Authorized[Any], grant: RoleGrant, ctx: RequestContext) -> dict[str, Any]:
     """Mint a session of the evaluated role.
 
     Returns the common part of the answers of all three actions.
     """
     role = get_role(authorized)
-    grant.policies.require_account(role.account, world)
+    grant.policies.require_account(role.account, ctx)
     percentage = packed_percentage(grant.policies, grant.tags.tags)
     credentials = mint_credentials(
         Grant(
@@ -152,7 +152,7 @@ def grant_role(authorized: Authorized[Any], grant: RoleGrant, world: World) -> d
             token_size=grant.token_size,
         ),
         authorized,
-        world,
+        ctx,
     )
     answer: dict[str, Any] = {
         "Credentials": credentials,

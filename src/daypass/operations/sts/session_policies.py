@@ -18,7 +18,7 @@ from daypass.errors import (
     PackedPolicyTooLarge,
     ValidationError,
 )
-from daypass.operations.world import World
+from daypass.operations.request_context import RequestContext
 from daypass.policy.document import DocumentKind, parse_document
 
 LONGEST_PLAIN = 2048  # characters, inline and managed together
@@ -42,7 +42,7 @@ class SessionPolicies(msgspec.Struct, frozen=True):
     inline: str = ""
     arns: tuple[str, ...] = ()
 
-    def require_account(self, account: str, world: World) -> None:
+    def require_account(self, account: str, ctx: RequestContext) -> None:
         """Verify that the account may use the managed policies.
 
         Raises a Fault unless each of them exists in `account` or is one of AWS's.
@@ -52,7 +52,7 @@ class SessionPolicies(msgspec.Struct, frozen=True):
             owner = "" if parts is None else parts.account
             if owner not in {account, "aws"}:
                 raise MalformedPolicyDocument(f"Policy {arn} does not belong to the account {account}.")
-            if world.views.get(exists, arn) is False:
+            if ctx.views.get(exists, arn) is False:
                 raise MalformedPolicyDocument(f"Policy {arn} does not exist or is not attachable.")
 
 

@@ -1,4 +1,4 @@
-"""The World of an operator's command.
+"""The RequestContext of an operator's command.
 
 It is one transaction without the server's cache. Owns the value alone. It neither keeps nor invalidates entries: a
 command ends with its transaction.
@@ -14,8 +14,8 @@ from daypass.directory.principals import store_known_principals
 from daypass.directory.ring import load_ring
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, WouldBlock, Writer
+from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.operations.world import World
 from daypass.ports import Entropy
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class DirectViews:
         return loader(self._reader, *args)
 
 
-def operator_world(
+def operator_context(
     transaction: Writer,
     *,
     now: datetime,
@@ -40,12 +40,12 @@ def operator_world(
     entropy: Entropy,
     vault: SecretBox,
     settings: ServiceSettings,
-) -> World:
-    """Return the World of a transaction.
+) -> RequestContext:
+    """Return the RequestContext of a transaction.
 
     It cannot open another transaction.
     """
-    return World(
+    return RequestContext(
         now=now,
         region=region,
         views=DirectViews(transaction),

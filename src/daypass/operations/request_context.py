@@ -25,7 +25,7 @@ def _alone(_account: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-class World(msgspec.Struct, frozen=True):
+class RequestContext(msgspec.Struct, frozen=True):
     """One request's access to everything outside it.
 
     `now` is the time of the request, the same for every stage, and `region` the one for which it was signed. `views`
