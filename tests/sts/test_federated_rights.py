@@ -15,7 +15,7 @@ from daypass.authorize.gather import gather
 from daypass.directory.identity import load_identity
 from daypass.directory.ring import load_ring
 from daypass.mint.tokens import open_session
-from daypass.operations.operation import Asking
+from daypass.operations.operation import PermissionCheck
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide
 from daypass.policy.question import Question
@@ -44,7 +44,7 @@ def caller_of(server: RunningServer, credentials: Any) -> Caller:
 
 def may(server: RunningServer, caller: Caller, action: str) -> bool:
     """Tell whether the engine allows an action of another service."""
-    asking = Asking(action, "arn:aws:s3:::bucket/key", caller.account)
+    asking = PermissionCheck(action, "arn:aws:s3:::bucket/key", caller.account)
     question = Question(asking.action, asking.resource, asking.account, caller.principal, {})
     return isinstance(decide(question, gather(asking, caller, Cache(server.there.store).loading)), Allowed)
 

@@ -13,7 +13,7 @@ from daypass.authorize.context import RequestInfo, build_context
 from daypass.authorize.pose import pose
 from daypass.authorize.refuse import encode_denial, refusal
 from daypass.errors import Throttling
-from daypass.operations.operation import AnyOperation, Asking, Authorized, NoPermissionNeeded
+from daypass.operations.operation import AnyOperation, Authorized, NoPermissionNeeded, PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide, is_light
@@ -28,17 +28,17 @@ def authorize(
 
     Raises AccessDenied, in AWS's words, if a permission is denied.
     """
-    questions = operation.question(asked, caller, ctx)
-    if isinstance(questions, NoPermissionNeeded):
-        return Authorized(asked, caller, questions)
+    checks = operation.permissions(asked, caller, ctx)
+    if isinstance(checks, NoPermissionNeeded):
+        return Authorized(asked, caller, checks)
     common = build_context(caller, request_info)
-    proof = tuple([_decide(asking, caller, common, ctx) for asking in questions])
-    return Authorized(asked, caller, proof, questions[0].role if questions else None)
+    proof = tuple([_decide(check, caller, common, ctx) for check in checks])
+    return Authorized(asked, caller, proof, checks[0].role if checks else None)
 
 
-def _decide(asking: Asking, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:
-    question, policies = pose(asking, caller, common, ctx.views)
-    payer = caller.account or asking.account
+def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:
+    question, policies = pose(check, caller, common, ctx.views)
+    payer = caller.account or check.account
     if is_light(question, policies):
         decision = decide(question, policies)
     else:
@@ -46,7 +46,7 @@ def _decide(asking: Asking, caller: Caller, common: NewConditionKeys, ctx: Reque
             decision = decide(question, policies)
     if isinstance(decision, Allowed):
         return decision
-    fault = refusal(asking, question, policies, decision, caller)
+    fault = refusal(check, question, policies, decision, caller)
     # A refusal is valid without its reasons. If the account has too many of them, the request is still refused.
     light = is_light_story(question, policies)
     with suppress(Throttling), nullcontext() if light else ctx.heavy_work(payer):

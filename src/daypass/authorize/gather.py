@@ -10,7 +10,7 @@ from daypass.directory.organization import load_guard_rails
 from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.mint.session import Session
-from daypass.operations.operation import Asking
+from daypass.operations.operation import PermissionCheck
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
@@ -25,11 +25,11 @@ _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"
 _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "root")),))
 
 
-def gather(asking: Asking, caller: Caller, views: Views) -> Policies:
+def gather(check: PermissionCheck, caller: Caller, views: Views) -> Policies:
     """Return every policy that applies to a permission check of `caller`."""
-    identity, account = caller.identity, asking.account
+    identity, account = caller.identity, check.account
     # AWS applies resource control policies to STS but not to IAM.
-    rails = None if asking.action.startswith("iam:") else views.get(load_guard_rails, account)
+    rails = None if check.action.startswith("iam:") else views.get(load_guard_rails, account)
     service_control: tuple[PolicySet, ...] = ()
     if not _is_exempt(caller):
         own = rails if rails is not None and caller.account == account else views.get(load_guard_rails, caller.account)
@@ -40,8 +40,8 @@ def gather(asking: Asking, caller: Caller, views: Views) -> Policies:
         None if caller.session is None else _session_policies(caller, caller.session, views),
         service_control,
         () if rails is None else rails.resource_control,
-        asking.resource_policy,
-        asking.trust,
+        check.resource_policy,
+        check.trust,
     )
 
 

@@ -20,7 +20,7 @@ from daypass.directory.entities import Role, User
 from daypass.directory.identity import Identity, load_account, load_identity, load_role
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
-from daypass.operations.operation import Asking
+from daypass.operations.operation import PermissionCheck
 from daypass.policy.evaluate import Policies
 from daypass.policy.question import ContextValue, NewConditionKeys, Question
 from daypass.wire.http import HttpRequest
@@ -123,15 +123,19 @@ def session_of(role: Identity, session_name: str, now: datetime) -> Caller:
     return role_caller(role, session)
 
 
-def pose_named(
-    caller: Caller, asking: Asking, given: Mapping[str, ContextValue | None], views: SnapshotViews, assumed: Assumed
+def build_named_request(
+    caller: Caller,
+    check: PermissionCheck,
+    given: Mapping[str, ContextValue | None],
+    views: SnapshotViews,
+    assumed: Assumed,
 ) -> tuple[Question, Policies]:
     """Return the request and its policies, with the keys in `given`.
 
     The value None removes a key.
     """
-    keys = {**asking.context, **{key: value for key, value in given.items() if value is not None}}
-    question, policies = pose(msgspec.structs.replace(asking, context=keys), caller, assumed.context(caller), views)
+    keys = {**check.context, **{key: value for key, value in given.items() if value is not None}}
+    question, policies = pose(msgspec.structs.replace(check, context=keys), caller, assumed.context(caller), views)
     absent = {key for key, value in given.items() if value is None}
     context = {key: value for key, value in question.context.items() if key not in absent}
     return Question(
@@ -139,7 +143,7 @@ def pose_named(
     ), policies
 
 
-def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> Asking:
+def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> PermissionCheck:
     """Return the permission check of an action on a resource.
 
     For a role it contains the role's tags and, for actions on trust, its trust policy.
@@ -147,7 +151,7 @@ def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) 
     arn = Arn.find(resource)
     account = arn.account if arn is not None and is_account_id(arn.account) else caller.account
     if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
-        return Asking(action, resource, account)
+        return PermissionCheck(action, resource, account)
     role = views.get(load_role, account, arn.resource.rpartition("/")[2])
     role = role if role is not None and role.arn == resource else None
     tags: dict[str, str] = {} if role is None else role.tags
@@ -156,8 +160,8 @@ def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) 
         context["aws:resourcetag/" + key.lower()] = value
         context["iam:resourcetag/" + key.lower()] = value
     if action.lower() not in _OF_TRUST:
-        return Asking(action, resource, account, context)
-    return Asking(
+        return PermissionCheck(action, resource, account, context)
+    return PermissionCheck(
         action,
         resource,
         account,

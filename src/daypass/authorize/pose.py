@@ -8,22 +8,22 @@ from daypass.authenticate.caller import Caller
 from daypass.authorize.gather import gather
 from daypass.authorize.organization_keys import organization_keys
 from daypass.directory.store import Views
-from daypass.operations.operation import Asking
+from daypass.operations.operation import PermissionCheck
 from daypass.policy.evaluate import Policies
 from daypass.policy.question import NewConditionKeys, Question
 
 
-def pose(asking: Asking, caller: Caller, common: NewConditionKeys, views: Views) -> tuple[Question, Policies]:
+def pose(check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views) -> tuple[Question, Policies]:
     """Return the request and its policies. `common` has the request's keys."""
     question = Question(
-        action=asking.action,
-        resource=asking.resource,
-        resource_account=asking.account,
+        action=check.action,
+        resource=check.resource,
+        resource_account=check.account,
         principal=caller.principal,
         context={
             **common,
-            **organization_keys(caller, asking.account, views),
-            **asking.context,
+            **organization_keys(caller, check.account, views),
+            **check.context,
         },
     )
-    return question, gather(asking, caller, views)
+    return question, gather(check, caller, views)

@@ -10,7 +10,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authorize.denial import describe_denial, is_own_side_only
 from daypass.errors import AccessDenied, Fault
 from daypass.operations.authorization_message import seal_message
-from daypass.operations.operation import Asking
+from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.decision import Denied
 from daypass.policy.evaluate import Policies
@@ -22,11 +22,11 @@ _WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceI
 _UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
 
 
-def refusal(asking: Asking, question: Question, policies: Policies, denied: Denied, caller: Caller) -> Fault:
+def refusal(check: PermissionCheck, question: Question, policies: Policies, denied: Denied, caller: Caller) -> Fault:
     """Return the Fault for the caller, without its encoded message."""
     detail = _detail(denied)
-    if asking.refusal is not None:
-        return type(asking.refusal)(asking.refusal.message, detail=detail)
+    if check.refusal is not None:
+        return type(check.refusal)(check.refusal.message, detail=detail)
     # The caller's ARN as GetCallerIdentity returns it; an unsigned caller does not have one.
     sentence = f"User: {caller.arn} is not authorized to perform: {question.action} on resource: {question.resource}"
     if question.action in _WITHOUT_REASON or policies.trust:

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
-from daypass.authorize.named import SESSION_NAME, Assumed, ask_named, pose_named, session_of
+from daypass.authorize.named import SESSION_NAME, Assumed, ask_named, build_named_request, session_of
 from daypass.authorize.readable import readable
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
@@ -179,8 +179,8 @@ def _sessions_named(other: Role, search: _Search) -> list[str]:
 
 
 def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
-    asking = ask_named(search.action, search.role.arn, caller, search.views)
-    question, policies = pose_named(caller, asking, {}, search.views, search.assumed)
+    check = ask_named(search.action, search.role.arn, caller, search.views)
+    question, policies = build_named_request(caller, check, {}, search.views, search.assumed)
     kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
     decision = decide(question, policies)
     if isinstance(decision, Allowed):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, get_caller, pose_named
+from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, build_named_request, get_caller
 from daypass.authorize.readable import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
@@ -131,8 +131,8 @@ def _answer_call(
 ) -> tuple[Iterable[str], dict[str, Any]]:
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
-    asking = ask_named(*asked, caller, views)
-    question, policies = pose_named(caller, asking, context, views, assumed)
+    check = ask_named(*asked, caller, views)
+    question, policies = build_named_request(caller, check, context, views, assumed)
     trace, remedy = explain(question, policies), find_remedy(question, policies)
     return trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy)
 

@@ -1,7 +1,7 @@
 """The interface of an operation, and the value that allows it to run.
 
 An operation declares the members of the service model that it reads (`declared`), parses them (`parse`), authenticates
-the caller (`prove`), names the required permissions (`question`) and performs the action (`run`). Only the pipeline
+the caller (`prove`), names the required permissions (`permissions`) and performs the action (`run`). Only the pipeline
 calls these methods, in that order, so an operation cannot skip a shared step. `run` takes an Authorized, which can only
 be built from the engine's Allowed: code that mints without a decision does not type-check. NEEDS_NO_PERMISSION lists
 the two actions without a required permission.
@@ -48,7 +48,7 @@ class Touches(Enum):
     WRITES = "writes"
 
 
-class Asking(msgspec.Struct, frozen=True):
+class PermissionCheck(msgspec.Struct, frozen=True):
     """One permission that is required before the operation runs.
 
     `context` contains the operation's own condition keys in lower case. `resource_policy` is the policy of the resource
@@ -80,7 +80,7 @@ class NoPermissionNeeded:
             raise ValueError(f"{self.action} needs a permission")
 
 
-Question = NoPermissionNeeded | tuple[Asking, ...]
+Permissions = NoPermissionNeeded | tuple[PermissionCheck, ...]
 
 A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
@@ -140,7 +140,7 @@ class Operation(Protocol[A]):
         """
         ...
 
-    def question(self, asked: A, caller: Caller, ctx: RequestContext) -> Question:
+    def permissions(self, asked: A, caller: Caller, ctx: RequestContext) -> Permissions:
         """Return the required permissions."""
         ...
 

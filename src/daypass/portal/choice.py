@@ -75,7 +75,7 @@ class Choice:
         values = {
             "it": document,
             "accounts": by_account(document["Roles"], wanted=handover.duration if handover else ""),
-            "handover": None if handover is None else asking_of(handover),
+            "handover": None if handover is None else sign_in_summary(handover),
             "seconds": _seconds_until(document["Expiration"], ctx.now),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
@@ -225,7 +225,7 @@ def _forms_to(handover: Handover | None) -> tuple[str, ...]:
     return (loopback_origin(handover.redirect_uri),) if handover is not None and handover.redirect_uri else ()
 
 
-def asking_of(handover: Handover) -> dict[str, str]:
+def sign_in_summary(handover: Handover) -> dict[str, str]:
     """Return the values that a page shows about a waiting command."""
     return {
         "machine": handover.machine,

@@ -15,7 +15,7 @@ from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailabl
 from daypass.federation.oidc.client import Client
 from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages
-from daypass.portal.choice import asking_of
+from daypass.portal.choice import sign_in_summary
 from daypass.portal.device import bound_handover
 from daypass.portal.doors import SamlDoor, SamlDoors
 from daypass.portal.handovers import Handover
@@ -74,7 +74,7 @@ class Login:
         """Return the page of identity providers."""
         asking = None
         if handover is not None:
-            asking = asking_of(handover)
+            asking = sign_in_summary(handover)
         doors = [
             *(_shown_client(client) for client in self.oidc.clients),
             *(_shown(door, ctx) for door in self.doors.listed(ctx.views)),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.iam.tags import request_tags
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
@@ -58,10 +58,10 @@ class IamAction(Signed[A], Generic[A]):
         """Return the condition keys of the action."""
         return {}
 
-    def question(self, asked: A, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: A, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require `iam:<action>` on the resource."""
         return (
-            Asking(
+            PermissionCheck(
                 action=f"iam:{self.action}",
                 resource=self.resource(asked, caller, ctx),
                 account=caller.account,
@@ -91,10 +91,10 @@ class CreateWithTags(IamAction[Any]):
         """Return the tags that the entity will have."""
         return request_tags(asked.tags)
 
-    def question(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the permission to tag as well if the request has tags.
 
         Source: IAM User Guide, "Tagging IAM resources".
         """
-        asking = super().question(asked, caller, ctx)
-        return (*asking, replace(asking[0], action=self.tag_action)) if asked.tags else asking
+        check = super().permissions(asked, caller, ctx)
+        return (*check, replace(check[0], action=self.tag_action)) if asked.tags else check

@@ -31,7 +31,7 @@ from daypass.operations.iam.delegation_rules import (
     notify,
     permissions_of,
 )
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import PermissionCheck, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.policy.question import PrincipalKind
 
@@ -115,14 +115,14 @@ class RejectDelegationRequest(_Decision):
 
     action, takes = "RejectDelegationRequest", _Noted
 
-    def question(self, asked: _Noted, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: _Noted, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action. The approver of the request is allowed by default."""
-        [question] = super().question(asked, caller, ctx)
+        [check] = super().permissions(asked, caller, ctx)
         request = find_visible(ctx.reader, caller, asked.delegation_request_id)
         if request is None or not is_approver(request, caller):
-            return (question,)
-        allowed = permissions_of(caller.arn, (question.action,), name="request-approver")
-        return (replace(question, resource_policy=allowed),)
+            return (check,)
+        allowed = permissions_of(caller.arn, (check.action,), name="request-approver")
+        return (replace(check, resource_policy=allowed),)
 
     def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, ctx: RequestContext) -> None:
         """Record the reason, or end the access."""

@@ -22,7 +22,7 @@ from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
-from daypass.operations.operation import Asking
+from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
@@ -174,13 +174,13 @@ class AboutRequest(IamAction[Any]):
         request = find_visible(ctx.reader, caller, self.request_id(asked))
         return {} if request is None else request_keys(request)
 
-    def question(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action. The owner of the request has default permissions."""
-        [question] = super().question(asked, caller, ctx)
+        [check] = super().permissions(asked, caller, ctx)
         request = find_visible(ctx.reader, caller, self.request_id(asked))
         if request is None or not is_owner(request, caller):
-            return (question,)
-        return (msgspec.structs.replace(question, resource_policy=permissions_of(caller.arn, _OWNERS)),)
+            return (check,)
+        return (msgspec.structs.replace(check, resource_policy=permissions_of(caller.arn, _OWNERS)),)
 
 
 def request_keys(request: DelegationRequest) -> ConditionKeys:

@@ -24,7 +24,7 @@ from daypass.operations.iam.lookup import arn_of, get_named, insert_named, requi
 from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
 from daypass.operations.iam.roles import AboutRole, show_role
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import PermissionCheck, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.policy.question import ConditionKeys
 
@@ -157,9 +157,9 @@ class AddRoleToInstanceProfile(_AboutProfile):
 
     action, takes, reach = "AddRoleToInstanceProfile", _WithRole, Touches.WRITES
 
-    def question(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require iam:PassRole as well: a user of the profile gets the role."""
-        passing = Asking(
+        passing = PermissionCheck(
             action="iam:PassRole",
             resource=arn_of(ctx.reader, Role, caller.account, asked.role_name),
             account=caller.account,
@@ -168,7 +168,7 @@ class AddRoleToInstanceProfile(_AboutProfile):
                 "iam:passedtoservice": "ec2.amazonaws.com",
             },
         )
-        return (*super().question(asked, caller, ctx), passing)
+        return (*super().permissions(asked, caller, ctx), passing)
 
     def _role_tags(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         found = records.find(ctx.reader, Role, caller.account, asked.role_name)

@@ -12,7 +12,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.operations.iam.holders import GROUPS, USERS, AboutHolder, HolderEntity, HolderNamed
 from daypass.operations.iam.lookup import insert_named
-from daypass.operations.operation import Asking, Touches
+from daypass.operations.operation import PermissionCheck, Touches
 from daypass.operations.request_context import RequestContext
 
 
@@ -34,9 +34,9 @@ class Rename(AboutHolder):
         """Map the names to UserName and NewUserName, or to those of groups."""
         return {**super().spelled, "NewName": f"New{self.kind.name_member}"}
 
-    def question(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the permission for the present and for the new name."""
-        now = super().question(asked, caller, ctx)
+        now = super().permissions(asked, caller, ctx)
         found = self.kind.find(ctx, caller.account, asked.holder_name)
         if found is None:
             return now

@@ -12,7 +12,7 @@ from daypass.authenticate.caller import Caller
 from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import prove_mfa
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -97,7 +97,7 @@ class AssumeRole(Signed[Asked]):
             raise AccessDenied("Roles may not be assumed by root accounts.")
         return prove_mfa(asked.params.serial_number, asked.params.token_code, caller, ctx)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRole, and the actions for tags and source identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.

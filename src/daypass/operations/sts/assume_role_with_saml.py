@@ -17,7 +17,7 @@ from daypass.directory.saml_providers import provider_name
 from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
-from daypass.operations.operation import Asking, Authorized, Declares, Params, Result, Touches
+from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, Result, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
@@ -107,7 +107,7 @@ class AssumeRoleWithSAML(Declares):
         require_role(identity, role=params.role_arn, provider=params.principal_arn)
         return saml_caller(identity, trust.account)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action, and those for the assertion's tags and identity.
 
         The role's trust policy must allow all of them.

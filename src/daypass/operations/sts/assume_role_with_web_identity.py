@@ -24,7 +24,7 @@ from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
 from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
-from daypass.operations.operation import Asking, Authorized, Declares, Params, ProvedApart, Result, Touches
+from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, ProvedApart, Result, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -133,7 +133,7 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         chain = _chain_behind(web, asked.unverified_token.unverified_claims, ctx)
         return bearer_of(web, asked.role.arn, chain)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action, and those for the token's tags and identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.

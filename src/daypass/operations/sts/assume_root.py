@@ -18,7 +18,7 @@ from daypass.directory.root_tasks import ROOT_TASKS, RootTask
 from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
@@ -64,13 +64,13 @@ class AssumeRoot(Signed[Asked]):
             raise ValidationError(_NO_TASK)
         return Asked(account, task, given)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRoot on the member's root user.
 
         It trusts only the organization's administrators.
         """
         return (
-            Asking(
+            PermissionCheck(
                 action="sts:AssumeRoot",
                 resource=root_arn(asked.account),
                 account=asked.account,

@@ -13,7 +13,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote, open_message
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 
 
@@ -33,9 +33,9 @@ class DecodeAuthorizationMessage(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:DecodeAuthorizationMessage, which has no resource."""
-        return (Asking("sts:DecodeAuthorizationMessage", "*", caller.account),)
+        return (PermissionCheck("sts:DecodeAuthorizationMessage", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the message as JSON."""

@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.identity import load_access_key
 from daypass.errors import ValidationError
 from daypass.mint.access_keys import account_of
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 
 
@@ -31,9 +31,9 @@ class GetAccessKeyInfo(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:GetAccessKeyInfo, which has no resource."""
-        return (Asking("sts:GetAccessKeyInfo", "*", caller.account),)
+        return (PermissionCheck("sts:GetAccessKeyInfo", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the account."""

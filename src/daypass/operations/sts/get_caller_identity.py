@@ -19,7 +19,7 @@ class GetCallerIdentity(Signed[None]):
     def parse(self, params: Params) -> None:
         """Return None, because the action has no parameters."""
 
-    def question(self, asked: None, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
+    def permissions(self, asked: None, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 

@@ -16,7 +16,7 @@ from daypass.directory.delegation_entities import Approver, DelegationRequest, S
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
@@ -43,9 +43,9 @@ class GetDelegatedAccessToken(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(params, self.takes)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:GetDelegatedAccessToken in the partner's own account."""
-        return (Asking("sts:GetDelegatedAccessToken", "*", caller.account),)
+        return (PermissionCheck("sts:GetDelegatedAccessToken", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Redeem the token and mint the session, both or neither."""

@@ -11,7 +11,7 @@ from daypass.arn import federated_user_arn
 from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import (
@@ -56,12 +56,12 @@ class GetFederationToken(Signed[Asked]):
         given = msgspec.convert(params, self.takes)
         return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:GetFederationToken, and sts:TagSession if tags are given."""
         resource = federated_user_arn(caller.account, asked.params.name)
         actions = ("sts:GetFederationToken", "sts:TagSession") if asked.tags.tags else ("sts:GetFederationToken",)
         context = tags_context(asked.tags)
-        return tuple(Asking(action, resource, caller.account, context) for action in actions)
+        return tuple(PermissionCheck(action, resource, caller.account, context) for action in actions)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""

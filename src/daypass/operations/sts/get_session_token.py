@@ -41,7 +41,7 @@ class GetSessionToken(Signed[Asked]):
         """Return the signer, with the MFA that it presented."""
         return prove_mfa(asked.serial_number, asked.token_code, super().prove(asked, signer, ctx), ctx)
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 

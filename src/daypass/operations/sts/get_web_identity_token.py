@@ -28,7 +28,7 @@ from daypass.errors import (
 from daypass.mint.chain_claim import CLAIM, seal_chain
 from daypass.mint.key_chain import require_room
 from daypass.mint.web_identity import Algorithm
-from daypass.operations.operation import Asking, Authorized, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
 
@@ -94,7 +94,7 @@ class GetWebIdentityToken(Signed[Asked]):
             )
         return Asked(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
 
-    def question(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action on the caller itself.
 
         Tags require sts:TagGetWebIdentityToken too.
@@ -108,7 +108,8 @@ class GetWebIdentityToken(Signed[Asked]):
         tagging = ("sts:TagGetWebIdentityToken",) if asked.tags.tags else ()
         resource = str(Arn("aws", "sts", "", caller.account, "self"))
         return tuple(
-            Asking(action, resource, caller.account, context) for action in ("sts:GetWebIdentityToken", *tagging)
+            PermissionCheck(action, resource, caller.account, context)
+            for action in ("sts:GetWebIdentityToken", *tagging)
         )
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:

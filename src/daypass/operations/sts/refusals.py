@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from daypass.authenticate.caller import Caller
 from daypass.errors import ServiceNotSupported
-from daypass.operations.operation import Asking, Authorized, NoMembers, Params, Signed, Touches
+from daypass.operations.operation import Authorized, NoMembers, Params, PermissionCheck, Signed, Touches
 from daypass.operations.request_context import RequestContext
 from daypass.wire.supported import Declared
 
@@ -37,9 +37,9 @@ class Refused(Signed[NoMembers]):
         """Return no parameters, because they have no effect."""
         return NoMembers()
 
-    def question(self, asked: NoMembers, caller: Caller, ctx: RequestContext) -> tuple[Asking, ...]:
+    def permissions(self, asked: NoMembers, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the permission with the action's name."""
-        return (Asking(f"sts:{self.action}", "*", caller.account),)
+        return (PermissionCheck(f"sts:{self.action}", "*", caller.account),)
 
     def run(self, authorized: Authorized[NoMembers], ctx: RequestContext) -> NoReturn:
         """Raise ServiceNotSupported with the reason."""

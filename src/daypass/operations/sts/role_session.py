@@ -14,7 +14,7 @@ from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.errors import Fault, ValidationError
 from daypass.mint.session import Session, SessionKind
-from daypass.operations.operation import Asking, Authorized
+from daypass.operations.operation import Authorized, PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
@@ -78,12 +78,12 @@ def get_role(authorized: Authorized[Any]) -> AssumableRole:
 
 def ask_for_role(
     action: str, name: RoleName, role: AssumableRole | None, context: NewConditionKeys, refusal: Fault | None = None
-) -> Asking:
+) -> PermissionCheck:
     """Return the check that `action` is allowed on a role.
 
     A missing role trusts no caller.
     """
-    return Asking(
+    return PermissionCheck(
         action=action,
         resource=name.arn,
         account=name.account,
