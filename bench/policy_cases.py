@@ -13,11 +13,11 @@ from typing import Any
 
 import cedarpy
 
+from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.decision import Allowed
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import Principal, PrincipalKind, Question
 
 ACCOUNT = "111122223333"
 VENDOR = "444455556666"
@@ -25,7 +25,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 ISSUER = "token.actions.githubusercontent.com"
 ROUND = 200
-Case = tuple[Question, Policies]
+Case = tuple[AuthorizationRequest, Policies]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def t1() -> Case:
         resource=policy_set(DocumentKind.TRUST, PolicyType.RESOURCE, trust),
         trust=True,
     )
-    return Question("sts:AssumeRole", ROLE, ACCOUNT, caller, context), policies
+    return AuthorizationRequest("sts:AssumeRole", ROLE, ACCOUNT, caller, context), policies
 
 
 def t2() -> Case:
@@ -115,7 +115,7 @@ def t2() -> Case:
         resource=policy_set(DocumentKind.TRUST, PolicyType.RESOURCE, trust),
         trust=True,
     )
-    return Question(action, ROLE, ACCOUNT, caller, context), policies
+    return AuthorizationRequest(action, ROLE, ACCOUNT, caller, context), policies
 
 
 def r() -> Case:
@@ -137,7 +137,9 @@ def r() -> Case:
     )
     context = {"aws:principaltag/team": "mail", "aws:sourceip": "198.51.100.7", "aws:securetransport": "true"}
     policies = Policies(identity=policy_set(DocumentKind.IDENTITY, PolicyType.IDENTITY, *documents))
-    return Question("s3:GetObject", "arn:aws:s3:::bucket-199/reports/2026.csv", ACCOUNT, caller, context), policies
+    return AuthorizationRequest(
+        "s3:GetObject", "arn:aws:s3:::bucket-199/reports/2026.csv", ACCOUNT, caller, context
+    ), policies
 
 
 def _r_statement(number: int) -> dict[str, Any]:

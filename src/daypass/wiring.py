@@ -50,7 +50,7 @@ from daypass.operations.registry import full_registry
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.pipeline import Pipeline
-from daypass.policy.question import PrincipalKind
+from daypass.policy.authorization_request import PrincipalKind
 from daypass.portal.app import Portal, build_portal
 from daypass.portal.site import Site
 from daypass.ports import Clock, Entropy

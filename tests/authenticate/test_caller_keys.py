@@ -10,8 +10,8 @@ from daypass.authenticate.caller import Caller, federated_caller, role_caller, r
 from daypass.authenticate.caller_keys import caller_keys
 from daypass.directory.identity import Identity
 from daypass.mint.session import SessionKind
+from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import compile_set
-from daypass.policy.question import Principal, PrincipalKind
 
 NOW = ENDS - 60
 NOTHING = compile_set(())

@@ -19,10 +19,10 @@ from daypass.directory.entities import Role
 from daypass.importing.bring import Imported, Wish, bring, roomy
 from daypass.importing.details import read_details
 from daypass.operations.settings import Quotas
+from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 from daypass.policy.compiled import compile_set
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import Principal, PrincipalKind, Question
 
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 HERE = "222233334444"
@@ -179,7 +179,7 @@ def _asks(directory: Directory, name: str, principal: Principal) -> object:
         target = load_role(reader, HERE, name)
     assert target is not None
     everything = compiled(json.dumps(allow("*")), DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "all"))
-    question = Question("sts:AssumeRole", target.arn, HERE, principal, {})
+    question = AuthorizationRequest("sts:AssumeRole", target.arn, HERE, principal, {})
     return decide(question, Policies(identity=compile_set((everything,)), resource=target.trust, trust=True))
 
 

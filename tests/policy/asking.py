@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from daypass.policy.authorization_request import AuthorizationRequest, ContextValue, Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import ContextValue, Principal, PrincipalKind, Question
 
 A, B = "111111111111", "222222222222"
 ROLE_ARN = f"arn:aws:iam::{A}:role/target"
@@ -121,17 +121,17 @@ def question(
     on: str = "arn:aws:s3:::b/k",
     context: Mapping[str, ContextValue] | None = None,
     account: str = A,
-) -> Question:
+) -> AuthorizationRequest:
     """Return a request."""
-    return Question(action, on, account, principal or user(), context or {})
+    return AuthorizationRequest(action, on, account, principal or user(), context or {})
 
 
-def is_allowed(asked: Question, given: Policies) -> bool:
+def is_allowed(asked: AuthorizationRequest, given: Policies) -> bool:
     """Return whether a request is allowed."""
     return isinstance(decide(asked, given), Allowed)
 
 
-def denial(asked: Question, given: Policies) -> Denied:
+def denial(asked: AuthorizationRequest, given: Policies) -> Denied:
     """Return the denial of a request."""
     decision = decide(asked, given)
     assert isinstance(decision, Denied)

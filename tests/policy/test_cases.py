@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from tests.policy.asking import ANONYMOUS, KINDS, NOTHING, SERVICE, WEB, A, B, federated_user, root, session, user
 
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.decision import Allowed
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import Question
 
 CALLERS = {
     "user": user(),
@@ -67,7 +67,7 @@ def test_case(case: dict[str, Any]) -> None:
         key.lower(): tuple(value) if isinstance(value, list) else value
         for key, value in case.get("context", {}).items()
     }
-    asked = Question(case["action"], case["on"], case.get("account", A), CALLERS[case["caller"]], context)
+    asked = AuthorizationRequest(case["action"], case["on"], case.get("account", A), CALLERS[case["caller"]], context)
     decision = decide(asked, policies_of(case))
     if isinstance(decision, Allowed):
         found = "allowed"

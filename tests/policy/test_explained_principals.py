@@ -21,6 +21,7 @@ from tests.policy.asking import (
     user,
 )
 
+from daypass.policy.authorization_request import Principal
 from daypass.policy.compiled import PolicySet, PolicyType
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
@@ -28,7 +29,6 @@ from daypass.policy.explain import Part, StatementTrace, explain
 from daypass.policy.keys import find_key
 from daypass.policy.lint import lint
 from daypass.policy.principal import Reach
-from daypass.policy.question import Principal
 from daypass.policy.story import describe, name_statement
 
 OF_OTHERS = {"AWS": f"arn:aws:iam::{B}:user/bob"}

@@ -26,9 +26,9 @@ from tests.policy.asking import (
     user,
 )
 
+from daypass.policy.authorization_request import Principal
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import Principal
 
 
 def boundary(*statements: dict[str, object]) -> PolicySet:

@@ -24,11 +24,11 @@ from tests.policy.asking import (
 )
 
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicyType, Source, compile_document, compile_set
 from daypass.policy.condition import UnknownOperatorError, compile_condition
 from daypass.policy.document import DocumentKind, check_size, parse_document, size_of
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import Question
 from daypass.policy.statement import ConditionTest
 from daypass.policy.template import parse_template
 
@@ -272,7 +272,7 @@ def test_trap_55_what_cannot_be_evaluated_refuses_the_whole_request() -> None:
     """
     broken = deny(Condition={"NumericEquals": {"x:y": "1"}})
     given = Policies(identity(allow(), broken))
-    asked = Question("s3:GetObject", "arn:aws:s3:::b/k", A, user(), Unreadable())
+    asked = AuthorizationRequest("s3:GetObject", "arn:aws:s3:::b/k", A, user(), Unreadable())
     found = denial(asked, given)
     assert not found.explicit
     assert found.failure == "LookupError"

@@ -22,11 +22,11 @@ from tests.policy.asking import (
     user,
 )
 
+from daypass.policy.authorization_request import MOST_WORK, AuthorizationRequest, ContextValue
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.decision import TOO_MUCH_WORK
 from daypass.policy.evaluate import Policies, is_light
 from daypass.policy.explain import explain
-from daypass.policy.question import MOST_WORK, ContextValue, Question
 from daypass.policy.words import because
 from daypass.policy.work import LIGHT_WORK, work_of_asking
 
@@ -81,7 +81,7 @@ def test_no_operator_is_without_a_bound(condition: dict[str, Any]) -> None:
     assert not denies_for_size(asked, Policies(half))
 
 
-def denies_for_size(asked: Question, given: Policies) -> bool:
+def denies_for_size(asked: AuthorizationRequest, given: Policies) -> bool:
     """Return whether a request is refused because of its size."""
     return not is_allowed(asked, given) and denial(asked, given).failure == TOO_MUCH_WORK
 

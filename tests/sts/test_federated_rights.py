@@ -16,9 +16,9 @@ from daypass.directory.identity import load_identity
 from daypass.directory.ring import load_ring
 from daypass.mint.tokens import open_session
 from daypass.operations.operation import PermissionCheck
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide
-from daypass.policy.question import Question
 from daypass.storage.cache import Cache
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
@@ -45,7 +45,7 @@ def caller_of(server: RunningServer, credentials: Any) -> Caller:
 def may(server: RunningServer, caller: Caller, action: str) -> bool:
     """Tell whether the engine allows an action of another service."""
     asking = PermissionCheck(action, "arn:aws:s3:::bucket/key", caller.account)
-    question = Question(asking.action, asking.resource, asking.account, caller.principal, {})
+    question = AuthorizationRequest(asking.action, asking.resource, asking.account, caller.principal, {})
     return isinstance(decide(question, gather(asking, caller, Cache(server.there.store).loading)), Allowed)
 
 

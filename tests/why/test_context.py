@@ -24,8 +24,8 @@ from daypass.directory.identity import Identity
 from daypass.http.peer import PeerRule
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
+from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import compile_set
-from daypass.policy.question import Principal, PrincipalKind
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.server import RunningServer, running_server
 

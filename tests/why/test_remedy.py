@@ -13,11 +13,11 @@ from tests.policy.oracle.engine import engine_policies
 from tests.policy.oracle.strategies import questions, situations
 
 from daypass.authorize.remedy import Remedy, closest_statements, find_remedy
+from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, explain
-from daypass.policy.question import ContextValue, Question
 from daypass.policy.source import PolicyType
 
 ALICE = user().arn
@@ -31,12 +31,12 @@ TRUSTED: dict[str, Any] = {"action": "sts:AssumeRole", "on": "arn:aws:iam::11111
 # The checks of a remedy --------------------------------------------------------------------------------------
 
 
-def is_allowed(asked: Question, given: Policies) -> bool:
+def is_allowed(asked: AuthorizationRequest, given: Policies) -> bool:
     """Return the engine's decision."""
     return isinstance(decide(asked, given), Allowed)
 
 
-def with_context(asked: Question, context: Mapping[str, ContextValue]) -> Question:
+def with_context(asked: AuthorizationRequest, context: Mapping[str, ContextValue]) -> AuthorizationRequest:
     """Return the request in another context."""
     return msgspec.structs.replace(asked, context=dict(context))
 
@@ -48,7 +48,7 @@ def remedied(given: Policies, remedy: Remedy) -> Policies:
     return given
 
 
-def nearest(asked: Question, given: Policies) -> list[tuple[bool, CompiledStatement]]:
+def nearest(asked: AuthorizationRequest, given: Policies) -> list[tuple[bool, CompiledStatement]]:
     """Return the closest statements, and whether only their conditions fail."""
     sets = (given.identity, given.boundary, given.session, given.resource)
     every = [one for one in (*given.service_control, *given.resource_control, *sets) if one is not None]
@@ -59,7 +59,7 @@ def nearest(asked: Question, given: Policies) -> list[tuple[bool, CompiledStatem
     ]
 
 
-def assert_helps(asked: Question, given: Policies, remedy: Remedy) -> None:
+def assert_helps(asked: AuthorizationRequest, given: Policies, remedy: Remedy) -> None:
     """Check that the whole remedy allows, and that each condition is needed."""
     after = remedied(given, remedy)
     assert is_allowed(with_context(asked, remedy.context), after)
@@ -72,7 +72,7 @@ def assert_helps(asked: Question, given: Policies, remedy: Remedy) -> None:
         assert not is_allowed(with_context(asked, without), after), need.words
 
 
-def assert_lets_no_condition_go(asked: Question, given: Policies, remedy: Remedy) -> None:
+def assert_lets_no_condition_go(asked: AuthorizationRequest, given: Policies, remedy: Remedy) -> None:
     """Check that no statement bypasses an Allow that fails only on conditions.
 
     A statement must have the conditions of the closest Allows.
@@ -153,7 +153,7 @@ def _set(draw: st.DrawFn, of_type: PolicyType) -> PolicySet:
 
 
 @st.composite
-def _conditional(draw: st.DrawFn) -> tuple[Question, Policies]:
+def _conditional(draw: st.DrawFn) -> tuple[AuthorizationRequest, Policies]:
     """Draw a request with small policies, mostly conditional statements about it."""
     trusting_it = draw(_statements(on_trust=True))
     limits = st.sampled_from((None, None, "drawn"))
@@ -172,7 +172,7 @@ def _conditional(draw: st.DrawFn) -> tuple[Question, Policies]:
 
 @settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=_conditional())
-def test_a_remedy_keeps_every_condition(drawn: tuple[Question, Policies]) -> None:
+def test_a_remedy_keeps_every_condition(drawn: tuple[AuthorizationRequest, Policies]) -> None:
     """Test small policies with common conditions, of every type."""
     asked, given = drawn
     remedy = find_remedy(asked, given)

@@ -11,9 +11,9 @@ from daypass.directory import records
 from daypass.directory.entities import Role, User
 from daypass.directory.identity import Identity, load_identity
 from daypass.directory.store import Reader
+from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import Principal, PrincipalKind, Question
 
 # The actions that an administrator can perform, with an MFA code if a policy requires one.
 _ACTIONS = (
@@ -45,7 +45,7 @@ def _administers(identity: Identity | None, kind: PrincipalKind) -> bool:
     return all(
         isinstance(
             decide(
-                Question(
+                AuthorizationRequest(
                     action=action,
                     resource=iam_arn(identity.account, noun, "/", "anybody"),
                     resource_account=identity.account,

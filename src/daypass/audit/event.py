@@ -15,7 +15,7 @@ import msgspec
 from daypass.audit.bounds import Bounds, cut_text, cut_value
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
-from daypass.policy.question import PrincipalKind
+from daypass.policy.authorization_request import PrincipalKind
 from daypass.wire.http import HttpRequest
 
 _TYPES: Mapping[PrincipalKind, str] = {

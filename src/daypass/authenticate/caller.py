@@ -11,7 +11,7 @@ from daypass.arn import assumed_role_arn, federated_user_arn, root_arn
 from daypass.directory.identity import Identity
 from daypass.mint.key_chain import NO_KEYS, KeyChain
 from daypass.mint.session import Session
-from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.authorization_request import Principal, PrincipalKind
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from functools import lru_cache
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import Identity
 from daypass.mint.session import Session
-from daypass.policy.question import NewConditionKeys, Principal, PrincipalKind
+from daypass.policy.authorization_request import NewConditionKeys, Principal, PrincipalKind
 
 _SECONDS = len("1970-01-01T00:00:00")
 

@@ -15,10 +15,10 @@ from daypass.authorize.refuse import encode_denial, refusal
 from daypass.errors import Throttling
 from daypass.operations.operation import AnyOperation, Authorized, NoPermissionNeeded, PermissionCheck
 from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import NewConditionKeys
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide, is_light
 from daypass.policy.explain import is_light_story
-from daypass.policy.question import NewConditionKeys
 
 
 def authorize(
@@ -37,18 +37,18 @@ def authorize(
 
 
 def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:
-    question, policies = pose(check, caller, common, ctx.views)
+    request, policies = pose(check, caller, common, ctx.views)
     payer = caller.account or check.account
-    if is_light(question, policies):
-        decision = decide(question, policies)
+    if is_light(request, policies):
+        decision = decide(request, policies)
     else:
         with ctx.heavy_work(payer):
-            decision = decide(question, policies)
+            decision = decide(request, policies)
     if isinstance(decision, Allowed):
         return decision
-    fault = refusal(check, question, policies, decision, caller)
+    fault = refusal(check, request, policies, decision, caller)
     # A refusal is valid without its reasons. If the account has too many of them, the request is still refused.
-    light = is_light_story(question, policies)
+    light = is_light_story(request, policies)
     with suppress(Throttling), nullcontext() if light else ctx.heavy_work(payer):
-        fault.encoded = encode_denial(question, policies, caller, ctx)
+        fault.encoded = encode_denial(request, policies, caller, ctx)
     raise fault

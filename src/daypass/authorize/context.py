@@ -12,8 +12,8 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import caller_keys, iso_of
+from daypass.policy.authorization_request import NewConditionKeys
 from daypass.policy.known_keys import find_key
-from daypass.policy.question import NewConditionKeys
 from daypass.wire.http import HttpRequest
 
 __all__ = ["RequestInfo", "as_written", "build_context"]

@@ -16,11 +16,11 @@ from daypass.authenticate.caller import Caller
 from daypass.authorize.context import as_written
 from daypass.authorize.remedy import closest_statements
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote
+from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies
 from daypass.policy.explain import StatementTrace, Trace, explain
-from daypass.policy.question import ContextValue, Question
 from daypass.policy.story import describe
 from daypass.policy.words import because
 
@@ -32,17 +32,17 @@ _OWN_SIDE_ALLOWS = (
 )
 
 
-def is_own_side_only(question: Question, policies: Policies) -> bool:
+def is_own_side_only(request: AuthorizationRequest, policies: Policies) -> bool:
     """Return whether the message must not contain the resource's side."""
-    return policies.trust or question.resource_account != question.principal.account
+    return policies.trust or request.resource_account != request.principal.account
 
 
-def describe_denial(question: Question, policies: Policies, caller: Caller, *, at: datetime) -> DenialNote:
+def describe_denial(request: AuthorizationRequest, policies: Policies, caller: Caller, *, at: datetime) -> DenialNote:
     """Return the facts about a denial that the message may contain."""
-    own = is_own_side_only(question, policies)
+    own = is_own_side_only(request, policies)
     if own:
-        question, policies = _own_side(question, policies)
-    trace = explain(question, policies)
+        request, policies = _own_side(request, policies)
+    trace = explain(request, policies)
     decision = trace.decision
     written = dict(_statements(policies))
     denied = decision if isinstance(decision, Denied) else None
@@ -53,8 +53,8 @@ def describe_denial(question: Question, policies: Policies, caller: Caller, *, a
         principal_id=caller.user_id,
         principal_name="" if caller.identity is None else caller.identity.name,
         principal_arn=caller.arn,
-        action=question.action,
-        resource=question.resource,
+        action=request.action,
+        resource=request.resource,
         explicit=explicit,
         reason=_OWN_SIDE_ALLOWS if denied is None else because(denied),
         own_side=own,
@@ -67,14 +67,14 @@ def describe_denial(question: Question, policies: Policies, caller: Caller, *, a
         matched=tuple(_note(one, written) for one in trace.matched) if explicit else (),
         closest=tuple(_note(one, written) for one in closest_statements(trace)),
         missing=trace.missing,
-        context=_in_order(question, trace),
+        context=_in_order(request, trace),
     )
 
 
-def _own_side(question: Question, policies: Policies) -> tuple[Question, Policies]:
+def _own_side(request: AuthorizationRequest, policies: Policies) -> tuple[AuthorizationRequest, Policies]:
     """Return the request for evaluation by the caller's account alone."""
-    context = {key: value for key, value in question.context.items() if not key.startswith(_OF_RESOURCE)}
-    alone = msgspec.structs.replace(question, resource_account=question.principal.account, context=context)
+    context = {key: value for key, value in request.context.items() if not key.startswith(_OF_RESOURCE)}
+    alone = msgspec.structs.replace(request, resource_account=request.principal.account, context=context)
     return alone, Policies(
         identity=policies.identity,
         boundary=policies.boundary,
@@ -115,7 +115,7 @@ def _marked(values: tuple[str, ...], *, inverted: bool) -> tuple[str, ...]:
     return tuple(f"not {value}" for value in values) if inverted else values
 
 
-def _in_order(question: Question, trace: Trace) -> tuple[Condition, ...]:
+def _in_order(request: AuthorizationRequest, trace: Trace) -> tuple[Condition, ...]:
     """Return the request's keys.
 
     Keys of conditions that failed are first, then the others by name.
@@ -127,8 +127,8 @@ def _in_order(question: Question, trace: Trace) -> tuple[Condition, ...]:
         for statement in policy.statements
         for reason in statement.reasons
     }
-    keys = sorted(question.context, key=lambda key: (key not in failed, key))
-    return tuple(Condition("", as_written(key), _values(question.context[key])) for key in keys)
+    keys = sorted(request.context, key=lambda key: (key not in failed, key))
+    return tuple(Condition("", as_written(key), _values(request.context[key])) for key in keys)
 
 
 def _values(value: ContextValue) -> tuple[str, ...]:

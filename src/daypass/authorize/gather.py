@@ -11,10 +11,10 @@ from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.mint.session import Session
 from daypass.operations.operation import PermissionCheck
+from daypass.policy.authorization_request import PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import PrincipalKind
 
 NOTHING = compile_set(())
 _OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)

@@ -12,10 +12,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from daypass.errors import MalformedPolicyDocument
+from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, Policy, PolicySet, Source, compile_document
 from daypass.policy.document import VARIABLES_SINCE, DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import PrincipalKind, Question
 from daypass.policy.source import PolicyType
 
 # The name of the policy that contains the statement.
@@ -66,7 +66,7 @@ class HelpfulStatement:
 
 
 def write_statement(
-    question: Question, by: PolicyType, level: int, nearest: Iterable[CompiledStatement], *, trust: bool
+    request: AuthorizationRequest, by: PolicyType, level: int, nearest: Iterable[CompiledStatement], *, trust: bool
 ) -> HelpfulStatement | None:
     """Return a statement that allows the request, or None.
 
@@ -77,10 +77,10 @@ def write_statement(
         return None
     statement: dict[str, Any] = {"Effect": "Allow"}
     if by is PolicyType.RESOURCE:
-        statement["Principal"] = _principal(question)
-    statement["Action"] = question.action
+        statement["Principal"] = _principal(request)
+    statement["Action"] = request.action
     if not trust:
-        statement["Resource"] = question.resource if question.resource == "*" else question.resource.translate(_WILD)
+        statement["Resource"] = request.resource if request.resource == "*" else request.resource.translate(_WILD)
     if conditions:
         statement["Condition"] = conditions
     compiled = _compile(statement, by, trust=trust)
@@ -110,8 +110,8 @@ def _compile(statement: Mapping[str, Any], by: PolicyType, *, trust: bool) -> Po
         return None  # A resource control policy can only deny, and not every string is a valid resource.
 
 
-def _principal(question: Question) -> dict[str, str]:
-    caller = question.principal
+def _principal(request: AuthorizationRequest) -> dict[str, str]:
+    caller = request.principal
     if caller.kind in {PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML}:
         return {"Federated": caller.federated}
     if caller.kind is PrincipalKind.SERVICE:

@@ -21,8 +21,8 @@ from daypass.directory.identity import Identity, load_account, load_identity, lo
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import PermissionCheck
+from daypass.policy.authorization_request import AuthorizationRequest, ContextValue, NewConditionKeys
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import ContextValue, NewConditionKeys, Question
 from daypass.wire.http import HttpRequest
 
 SESSION_NAME = "explain"
@@ -129,17 +129,17 @@ def build_named_request(
     given: Mapping[str, ContextValue | None],
     views: SnapshotViews,
     assumed: Assumed,
-) -> tuple[Question, Policies]:
+) -> tuple[AuthorizationRequest, Policies]:
     """Return the request and its policies, with the keys in `given`.
 
     The value None removes a key.
     """
     keys = {**check.context, **{key: value for key, value in given.items() if value is not None}}
-    question, policies = pose(msgspec.structs.replace(check, context=keys), caller, assumed.context(caller), views)
+    request, policies = pose(msgspec.structs.replace(check, context=keys), caller, assumed.context(caller), views)
     absent = {key for key, value in given.items() if value is None}
-    context = {key: value for key, value in question.context.items() if key not in absent}
-    return Question(
-        question.action, question.resource, question.resource_account, question.principal, context
+    context = {key: value for key, value in request.context.items() if key not in absent}
+    return AuthorizationRequest(
+        request.action, request.resource, request.resource_account, request.principal, context
     ), policies
 
 

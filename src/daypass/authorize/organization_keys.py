@@ -7,7 +7,7 @@ IAM User Guide, "AWS global condition context keys", aws:PrincipalOrgID to aws:R
 from daypass.authenticate.caller import Caller
 from daypass.directory.organization import load_place
 from daypass.directory.store import Views
-from daypass.policy.question import NewConditionKeys, PrincipalKind
+from daypass.policy.authorization_request import NewConditionKeys, PrincipalKind
 
 _UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 

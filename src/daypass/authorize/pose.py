@@ -9,13 +9,15 @@ from daypass.authorize.gather import gather
 from daypass.authorize.organization_keys import organization_keys
 from daypass.directory.store import Views
 from daypass.operations.operation import PermissionCheck
+from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import NewConditionKeys, Question
 
 
-def pose(check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views) -> tuple[Question, Policies]:
+def pose(
+    check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views
+) -> tuple[AuthorizationRequest, Policies]:
     """Return the request and its policies. `common` has the request's keys."""
-    question = Question(
+    request = AuthorizationRequest(
         action=check.action,
         resource=check.resource,
         resource_account=check.account,
@@ -26,4 +28,4 @@ def pose(check: PermissionCheck, caller: Caller, common: NewConditionKeys, views
             **check.context,
         },
     )
-    return question, gather(check, caller, views)
+    return request, gather(check, caller, views)

@@ -12,9 +12,9 @@ from daypass.errors import AccessDenied, Fault
 from daypass.operations.authorization_message import seal_message
 from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.decision import Denied
 from daypass.policy.evaluate import Policies
-from daypass.policy.question import PrincipalKind, Question
 from daypass.policy.story import name_statement
 from daypass.policy.words import because
 
@@ -22,28 +22,30 @@ _WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceI
 _UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
 
 
-def refusal(check: PermissionCheck, question: Question, policies: Policies, denied: Denied, caller: Caller) -> Fault:
+def refusal(
+    check: PermissionCheck, request: AuthorizationRequest, policies: Policies, denied: Denied, caller: Caller
+) -> Fault:
     """Return the Fault for the caller, without its encoded message."""
     detail = _detail(denied)
     if check.refusal is not None:
         return type(check.refusal)(check.refusal.message, detail=detail)
     # The caller's ARN as GetCallerIdentity returns it; an unsigned caller does not have one.
-    sentence = f"User: {caller.arn} is not authorized to perform: {question.action} on resource: {question.resource}"
-    if question.action in _WITHOUT_REASON or policies.trust:
+    sentence = f"User: {caller.arn} is not authorized to perform: {request.action} on resource: {request.resource}"
+    if request.action in _WITHOUT_REASON or policies.trust:
         return AccessDenied(sentence, detail=detail)
     return AccessDenied(f"{sentence} {because(denied)}", detail=detail)
 
 
-def encode_denial(question: Question, policies: Policies, caller: Caller, ctx: RequestContext) -> str | None:
+def encode_denial(request: AuthorizationRequest, policies: Policies, caller: Caller, ctx: RequestContext) -> str | None:
     """Return the encoded authorization message of a denial.
 
     Return None for an unsigned call: its caller could not decode the message.
     """
-    if question.principal.kind in _UNSIGNED:
+    if request.principal.kind in _UNSIGNED:
         return None
     return seal_message(
-        describe_denial(question, policies, caller, at=ctx.now),
-        one_size=is_own_side_only(question, policies),
+        describe_denial(request, policies, caller, at=ctx.now),
+        one_size=is_own_side_only(request, policies),
         ring=ctx.ring,
         now=int(ctx.now.timestamp()),
         entropy=ctx.entropy,

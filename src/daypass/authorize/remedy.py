@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 
 from daypass.authorize.helpful_statement import HelpfulStatement, write_statement
 from daypass.authorize.remedy_plan import Need, Plan, is_safe, without_needless
+from daypass.policy.authorization_request import AuthorizationRequest, ConditionKeys
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, StatementTrace, Trace, TypeTrace
 from daypass.policy.principal import Reach
-from daypass.policy.question import ConditionKeys, Question
 from daypass.policy.source import PolicyType
 from daypass.policy.witness import Requirement
 
@@ -95,15 +95,15 @@ def _distance(statement: StatementTrace) -> int:
     return sum(_WEIGHT[reason.part] for reason in statement.reasons)
 
 
-def find_remedy(question: Question, policies: Policies) -> Remedy | None:
+def find_remedy(request: AuthorizationRequest, policies: Policies) -> Remedy | None:
     """Return a remedy for a denial, or None if no safe remedy is known."""
-    if isinstance(decide(question, policies), Allowed):
+    if isinstance(decide(request, policies), Allowed):
         return None
-    found = _search(Plan(question, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
+    found = _search(Plan(request, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
     if found is None:
         return None
     plan = _with_conditions_on_changed_keys(without_needless(found), found.needs)
-    return Remedy(plan.needs, plan.statements, plan.asked.context) if is_safe(plan) else None
+    return Remedy(plan.needs, plan.statements, plan.changed_request.context) if is_safe(plan) else None
 
 
 def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
@@ -116,7 +116,7 @@ def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
     told = (
         need
         for need in every
-        if id(need) in missed or (need.requirement.key in changed and need.requirement.is_met(plan.question.context))
+        if id(need) in missed or (need.requirement.key in changed and need.requirement.is_met(plan.request.context))
     )
     return replace(plan, needs=tuple(told))
 
@@ -125,7 +125,7 @@ def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
     """Return the first plan that works. `tries` limits the number of plans."""
     if not plan.possible or next(tries, None) is None:
         return None
-    decision = decide(plan.asked, plan.changed)
+    decision = decide(plan.changed_request, plan.changed)
     if isinstance(decision, Allowed):
         return plan
     if not steps or decision.failure:
@@ -158,9 +158,9 @@ def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
     If no Allow is that close, yield a plan with an additional statement.
     """
     sets, level = _lacking_sets(plan, decision)
-    speaking = [_speaking(policy_set, plan.asked) for policy_set in sets]
-    near = [one for allows in speaking for one in allows if _fails_on_conditions(one, plan.asked, decision)]
-    for allow in sorted(near, key=lambda one: len(_missed(one, plan.asked))):
+    speaking = [_speaking(policy_set, plan.changed_request) for policy_set in sets]
+    near = [one for allows in speaking for one in allows if _fails_on_conditions(one, plan.changed_request, decision)]
+    for allow in sorted(near, key=lambda one: len(_missed(one, plan.changed_request))):
         needs = (Need(allow.ref, requirement) for requirement in _requirements(allow, plan, wanted=True))
         yield replace(plan, needs=(*plan.needs, *needs))
     if not near:
@@ -169,15 +169,15 @@ def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
         # A string that is literal in an old policy would be a variable in the new statement.
         if any("${" in value and not _has_variables(one, plan) for one in nearest for value in _values(one)):
             return
-        written = write_statement(plan.asked, decision.by, level, nearest, trust=trust)
+        written = write_statement(plan.changed_request, decision.by, level, nearest, trust=trust)
         if written is not None:
             yield replace(plan, statements=(*plan.statements, written))
 
 
-def _speaking(policy_set: PolicySet, asked: Question) -> list[CompiledStatement]:
+def _speaking(policy_set: PolicySet, request: AuthorizationRequest) -> list[CompiledStatement]:
     """Return the Allows about the action that do not apply, closest first."""
-    allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(asked.action))
-    return sorted((one for one in allows if _away(one, asked)), key=lambda one: _away(one, asked))
+    allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(request.action))
+    return sorted((one for one in allows if _away(one, request)), key=lambda one: _away(one, request))
 
 
 def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
@@ -185,14 +185,14 @@ def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
 
     For control policies, return also the level without an Allow.
     """
-    policies, asked = plan.changed, plan.asked
+    policies, request = plan.changed, plan.changed_request
     levels = {
         PolicyType.SERVICE_CONTROL: policies.service_control,
         PolicyType.RESOURCE_CONTROL: policies.resource_control,
     }
     for level, policy_set in enumerate(levels.get(decision.by, ())):
-        allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(asked.action))
-        if not any(one.applies(asked) for one in allows):
+        allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(request.action))
+        if not any(one.applies(request) for one in allows):
             return [policy_set], level
     own: dict[PolicyType, PolicySet | None] = {
         PolicyType.IDENTITY: policies.identity,
@@ -201,31 +201,31 @@ def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
         PolicyType.RESOURCE: policies.resource,
     }
     sets = [own.get(decision.by)]
-    if decision.by in _OWN_SIDE and asked.principal.account == asked.resource_account:
+    if decision.by in _OWN_SIDE and request.principal.account == request.resource_account:
         # In the same account, the resource policy can be sufficient without the caller's policies.
         sets.append(policies.resource)
     return [policy_set for policy_set in sets if policy_set is not None], 0
 
 
-def _fails_on_conditions(allow: CompiledStatement, asked: Question, decision: Denied) -> bool:
+def _fails_on_conditions(allow: CompiledStatement, request: AuthorizationRequest, decision: Denied) -> bool:
     if allow.principal is not None and allow.ref.source.type is PolicyType.RESOURCE:
         least = _OWN_SIDE.get(decision.by, Reach.DELEGATED)
-        if allow.principal.reach(asked.principal) < least:
+        if allow.principal.reach(request.principal) < least:
             return False
-    if allow.resource is not None and not allow.resource(asked.resource, asked.context):
+    if allow.resource is not None and not allow.resource(request.resource, request.context):
         return False
-    return bool(_missed(allow, asked))
+    return bool(_missed(allow, request))
 
 
-def _missed(allow: CompiledStatement, asked: Question) -> list[int]:
-    return [at for at, holds in enumerate(allow.conditions) if not holds(asked.context)]
+def _missed(allow: CompiledStatement, request: AuthorizationRequest) -> list[int]:
+    return [at for at, holds in enumerate(allow.conditions) if not holds(request.context)]
 
 
-def _away(allow: CompiledStatement, asked: Question) -> int:
-    is_meant = allow.principal is None or allow.principal.reach(asked.principal) > Reach.NOTHING
-    is_there = allow.resource is None or allow.resource(asked.resource, asked.context)
+def _away(allow: CompiledStatement, request: AuthorizationRequest) -> int:
+    is_meant = allow.principal is None or allow.principal.reach(request.principal) > Reach.NOTHING
+    is_there = allow.resource is None or allow.resource(request.resource, request.context)
     far = (0 if is_meant else _WEIGHT[Part.PRINCIPAL]) + (0 if is_there else _WEIGHT[Part.RESOURCE])
-    return far + len(_missed(allow, asked))
+    return far + len(_missed(allow, request))
 
 
 def _requirements(statement: CompiledStatement, plan: Plan, *, wanted: bool) -> Iterator[Requirement]:

@@ -11,9 +11,9 @@ import msgspec
 
 from daypass.authorize.condition_words import say_requirement
 from daypass.authorize.helpful_statement import HelpfulStatement
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed, StatementRef
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import Question
 from daypass.policy.witness import Requirement, find_context
 
 
@@ -37,27 +37,27 @@ class Plan:
     `needs` contains also the conditions that hold already, because a change for one condition must not break another.
     """
 
-    question: Question
+    request: AuthorizationRequest
     policies: Policies
     needs: tuple[Need, ...] = ()
     statements: tuple[HelpfulStatement, ...] = ()
-    asked: Question = field(init=False)
+    changed_request: AuthorizationRequest = field(init=False)
     changed: Policies = field(init=False)
     possible: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        context = find_context((need.requirement for need in self.needs), self.question.context)
+        context = find_context((need.requirement for need in self.needs), self.request.context)
         changed = self.policies
         for one in self.statements:
             changed = one.added_to(changed)
         object.__setattr__(self, "possible", context is not None)
-        asked = self.question if context is None else msgspec.structs.replace(self.question, context=context)
-        object.__setattr__(self, "asked", asked)
+        changed_request = self.request if context is None else msgspec.structs.replace(self.request, context=context)
+        object.__setattr__(self, "changed_request", changed_request)
         object.__setattr__(self, "changed", changed)
 
     def works(self) -> bool:
         """Return whether the request is allowed with all changes of the plan."""
-        return self.possible and isinstance(decide(self.asked, self.changed), Allowed)
+        return self.possible and isinstance(decide(self.changed_request, self.changed), Allowed)
 
 
 def without_needless(plan: Plan) -> Plan:
@@ -86,25 +86,27 @@ def is_safe(plan: Plan) -> bool:
     return all(_keeps_conditions(one, plan) for one in plan.statements)
 
 
-def _missing_one(plan: Plan) -> Iterator[Question]:
+def _missing_one(plan: Plan) -> Iterator[AuthorizationRequest]:
     """Yield the request with one changed key reset, for each such key."""
-    before = plan.question.context
+    before = plan.request.context
     for key in {need.requirement.key for need in plan.needs}:
-        context = {name: value for name, value in plan.asked.context.items() if name != key}
+        context = {name: value for name, value in plan.changed_request.context.items() if name != key}
         if key in before:
             context[key] = before[key]
-        if context != plan.asked.context:
-            yield msgspec.structs.replace(plan.asked, context=context)
+        if context != plan.changed_request.context:
+            yield msgspec.structs.replace(plan.changed_request, context=context)
 
 
 def _keeps_conditions(added: HelpfulStatement, plan: Plan) -> bool:
     before = replace(plan, statements=tuple(one for one in plan.statements if one is not added)).changed
     (statement,) = added.compiled.statements
     for test, holds in zip(statement.statement.conditions, statement.conditions, strict=True):
-        without = find_context([Requirement(test, holds, wanted=False, variables=True)], plan.asked.context)
+        without = find_context([Requirement(test, holds, wanted=False, variables=True)], plan.changed_request.context)
         if without is None:
             continue  # Every request meets this condition.
-        asked = msgspec.structs.replace(plan.asked, context=without)
-        if isinstance(decide(asked, plan.changed), Allowed) and not isinstance(decide(asked, before), Allowed):
+        changed_request = msgspec.structs.replace(plan.changed_request, context=without)
+        if isinstance(decide(changed_request, plan.changed), Allowed) and not isinstance(
+            decide(changed_request, before), Allowed
+        ):
             return False
     return True

@@ -25,12 +25,12 @@ from daypass.directory.identity import AssumableRole, load_account, load_identit
 from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import is_unresolved, unresolved_of
 from daypass.operations.iam.paging import each_by_path
+from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, Trace, explain
 from daypass.policy.principal import Reach
-from daypass.policy.question import Principal, PrincipalKind
 from daypass.policy.source import PolicyType
 from daypass.policy.statement import PrincipalName
 from daypass.policy.story import describe
@@ -180,17 +180,17 @@ def _sessions_named(other: Role, search: _Search) -> list[str]:
 
 def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     check = ask_named(search.action, search.role.arn, caller, search.views)
-    question, policies = build_named_request(caller, check, {}, search.views, search.assumed)
+    request, policies = build_named_request(caller, check, {}, search.views, search.assumed)
     kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
-    decision = decide(question, policies)
+    decision = decide(request, policies)
     if isinstance(decision, Allowed):
         yield _way(shown, kind, caller, decision.statements, policies, search)
         return
     # The second decision is only information: no access depends on it.
-    possible = decide(question, _without_conditions(policies))
+    possible = decide(request, _without_conditions(policies))
     if isinstance(possible, Denied):
         return
-    trace = explain(question, policies)
+    trace = explain(request, policies)
     conditions = tuple(dict.fromkeys(_conditions(trace, possible.statements, search)))
     if conditions:
         yield replace(_way(shown, kind, caller, possible.statements, policies, search), conditions=conditions)

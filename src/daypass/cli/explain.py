@@ -27,9 +27,9 @@ from daypass.errors import Fault, InvalidAuthorizationMessage
 from daypass.operations.authorization_message import DenialNote, open_message
 from daypass.operations.sts.decode_authorization_message import show_note
 from daypass.operations.sts.role_session import read_role_arn
+from daypass.policy.authorization_request import ContextValue
 from daypass.policy.explain import explain
 from daypass.policy.known_keys import find_key
-from daypass.policy.question import ContextValue
 
 if TYPE_CHECKING:
     from daypass.wiring import OpenedStore
@@ -132,8 +132,8 @@ def _answer_call(
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
     check = ask_named(*asked, caller, views)
-    question, policies = build_named_request(caller, check, context, views, assumed)
-    trace, remedy = explain(question, policies), find_remedy(question, policies)
+    request, policies = build_named_request(caller, check, context, views, assumed)
+    trace, remedy = explain(request, policies), find_remedy(request, policies)
     return trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy)
 
 

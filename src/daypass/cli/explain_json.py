@@ -29,12 +29,12 @@ def show_trace(trace: Trace, caller: Caller, remedy: Remedy | None) -> dict[str,
 
     `remedy` is None if no safe remedy is known.
     """
-    decision, question = trace.decision, trace.question
+    decision, request = trace.decision, trace.request
     shown: dict[str, Any] = {
         "Decision": _decision(trace),
         "Principal": caller.arn,
-        "Action": question.action,
-        "Resource": question.resource,
+        "Action": request.action,
+        "Resource": request.resource,
         "DecidingStatements": [_ref(ref) for ref in decision.statements],
         "Policies": [
             {
@@ -53,7 +53,7 @@ def show_trace(trace: Trace, caller: Caller, remedy: Remedy | None) -> dict[str,
             for of_type in trace.types
         ],
         "MissingContextKeys": list(trace.missing),
-        "Context": {as_written(key): value for key, value in sorted(question.context.items())},
+        "Context": {as_written(key): value for key, value in sorted(request.context.items())},
     }
     if not isinstance(decision, Allowed):
         shown["Reason"] = because(decision)

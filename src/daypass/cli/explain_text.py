@@ -41,8 +41,8 @@ def trace_lines(trace: Trace, caller: Caller, remedy: Remedy | None) -> Iterator
 
     `remedy` is None if no safe remedy is known.
     """
-    decision, question = trace.decision, trace.question
-    yield f"{'ALLOWED' if isinstance(decision, Allowed) else 'DENIED'}: {question.action} on {question.resource}"
+    decision, request = trace.decision, trace.request
+    yield f"{'ALLOWED' if isinstance(decision, Allowed) else 'DENIED'}: {request.action} on {request.resource}"
     yield f"  by {caller.arn}"
     if isinstance(decision, Denied):
         yield f"  {because(decision)}"

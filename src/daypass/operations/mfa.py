@@ -14,7 +14,7 @@ from daypass.directory.mfa_devices import find_device
 from daypass.errors import AccessDenied, ValidationError
 from daypass.operations.mfa_codes import Verdict, present_code
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import PrincipalKind
+from daypass.policy.authorization_request import PrincipalKind
 
 _NO_DEVICE = (
     "MultiFactorAuthentication failed, unable to validate MFA code.  "

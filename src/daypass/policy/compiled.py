@@ -7,12 +7,12 @@ tests whether a statement applies.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.condition import Holds, compile_condition
 from daypass.policy.decision import DECIDED, Allowed, StatementRef
 from daypass.policy.document import Document, DocumentKind
 from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import PrincipalMatch
-from daypass.policy.question import Question
 from daypass.policy.resource import ResourceMatch, compile_resources, literal_heads
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
@@ -67,13 +67,13 @@ class CompiledStatement:
     allowed: Allowed
     """The decision if this statement alone decides, built in advance. Only evaluate.py returns it."""
 
-    def applies(self, question: Question) -> bool:
+    def applies(self, request: AuthorizationRequest) -> bool:
         """Return whether the resource and the conditions match.
 
         The caller tests the action and the principal.
         """
-        context = question.context
-        if self.resource is not None and not self.resource(question.resource, context):
+        context = request.context
+        if self.resource is not None and not self.resource(request.resource, context):
             return False
         for holds in self.conditions:  # noqa: SIM110 - the hot path; a generator costs more than the test
             if not holds(context):

@@ -14,6 +14,7 @@ The rules:
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.operators.quantity import find_bytes, find_instant, find_number, in_networks, ordered
 from daypass.policy.operators.table import Family, Operator, OperatorUse, Quantifier, find_operator
 from daypass.policy.operators.text import (
@@ -26,7 +27,6 @@ from daypass.policy.operators.text import (
     string_equals_ignoring_case,
     string_like,
 )
-from daypass.policy.question import ConditionKeys
 from daypass.policy.statement import ConditionTest
 
 Holds = Callable[[ConditionKeys], bool]

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from daypass.policy.authorization_request import MOST_WORK, AuthorizationRequest, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import DECIDED, TOO_MUCH_WORK, Allowed, Denied
 from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import Reach
-from daypass.policy.question import MOST_WORK, PrincipalKind, Question
 from daypass.policy.source import PolicyType
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, work_of_asking
 
@@ -56,11 +56,11 @@ class Policies(msgspec.Struct, frozen=True):
 Decision = Allowed | Denied
 
 
-def is_light(question: Question, policies: Policies) -> bool:
+def is_light(request: AuthorizationRequest, policies: Policies) -> bool:
     """Return whether the event loop may make the decision itself."""
-    if policies.characters <= question.affordable // LIGHT_PART:
+    if policies.characters <= request.affordable // LIGHT_PART:
         return True
-    return work_of_asking(question, policies.sets(), LIGHT_WORK) <= LIGHT_WORK
+    return work_of_asking(request, policies.sets(), LIGHT_WORK) <= LIGHT_WORK
 
 
 _WITHOUT_OWN_SIDE = frozenset(
@@ -68,27 +68,27 @@ _WITHOUT_OWN_SIDE = frozenset(
 )
 
 
-def decide(question: Question, policies: Policies) -> Decision:
+def decide(request: AuthorizationRequest, policies: Policies) -> Decision:
     """Return Allowed or Denied.
 
     The request is refused if a statement cannot be evaluated, or if the policies are too much work.
     """
     try:
-        if policies.characters > question.affordable and (
-            work_of_asking(question, policies.sets(), MOST_WORK) > MOST_WORK
+        if policies.characters > request.affordable and (
+            work_of_asking(request, policies.sets(), MOST_WORK) > MOST_WORK
         ):
-            return _closed(TOO_MUCH_WORK, question, policies)
-        return _denied_anywhere(question, policies) or _decide_allow(question, policies)
+            return _closed(TOO_MUCH_WORK, request, policies)
+        return _denied_anywhere(request, policies) or _decide_allow(request, policies)
     except Exception as problem:  # noqa: BLE001 - AWS: "generates an exception and closes"
-        return _closed(type(problem).__name__, question, policies)
+        return _closed(type(problem).__name__, request, policies)
 
 
-def _closed(failure: str, question: Question, policies: Policies) -> Denied:
+def _closed(failure: str, request: AuthorizationRequest, policies: Policies) -> Denied:
     return Denied(
         explicit=False,
         by=PolicyType.IDENTITY,
         statements=(),
-        action=question.action,
+        action=request.action,
         trust=policies.trust,
         failure=failure,
     )
@@ -97,24 +97,24 @@ def _closed(failure: str, question: Question, policies: Policies) -> Denied:
 # Explicit denies --------------------------------------------------------------------------------------------
 
 
-def _denied_anywhere(question: Question, policies: Policies) -> Denied | None:
+def _denied_anywhere(request: AuthorizationRequest, policies: Policies) -> Denied | None:
     """Return the first explicit deny, in AWS's order of policy types."""
     for level in policies.resource_control:
-        found = _find_deny_to_caller(level, question)
+        found = _find_deny_to_caller(level, request)
         if found is not None:
-            return _explicit(found, PolicyType.RESOURCE_CONTROL, question, policies)
+            return _explicit(found, PolicyType.RESOURCE_CONTROL, request, policies)
     for level in policies.service_control:
-        found = _find(level.candidates(question.action)[0], question)
+        found = _find(level.candidates(request.action)[0], request)
         if found is not None:
-            return _explicit(found, PolicyType.SERVICE_CONTROL, question, policies)
+            return _explicit(found, PolicyType.SERVICE_CONTROL, request, policies)
     if policies.resource is not None:
-        found = _find_deny_to_caller(policies.resource, question)
+        found = _find_deny_to_caller(policies.resource, request)
         if found is not None:
-            return _explicit(found, PolicyType.RESOURCE, question, policies)
-    return _denied_on_own_side(question, policies)
+            return _explicit(found, PolicyType.RESOURCE, request, policies)
+    return _denied_on_own_side(request, policies)
 
 
-def _denied_on_own_side(question: Question, policies: Policies) -> Denied | None:
+def _denied_on_own_side(request: AuthorizationRequest, policies: Policies) -> Denied | None:
     own = (
         (policies.identity, PolicyType.IDENTITY),
         (policies.boundary, PolicyType.BOUNDARY),
@@ -122,29 +122,29 @@ def _denied_on_own_side(question: Question, policies: Policies) -> Denied | None
     )
     for policy_set, by in own:
         if policy_set is not None:
-            found = _find(policy_set.candidates(question.action)[0], question)
+            found = _find(policy_set.candidates(request.action)[0], request)
             if found is not None:
-                return _explicit(found, by, question, policies)
+                return _explicit(found, by, request, policies)
     return None
 
 
-def _explicit(found: CompiledStatement, by: PolicyType, question: Question, policies: Policies) -> Denied:
-    return Denied(explicit=True, by=by, statements=(found.ref,), action=question.action, trust=policies.trust)
+def _explicit(found: CompiledStatement, by: PolicyType, request: AuthorizationRequest, policies: Policies) -> Denied:
+    return Denied(explicit=True, by=by, statements=(found.ref,), action=request.action, trust=policies.trust)
 
 
-def _find(statements: ResourceIndex[CompiledStatement], question: Question) -> CompiledStatement | None:
+def _find(statements: ResourceIndex[CompiledStatement], request: AuthorizationRequest) -> CompiledStatement | None:
     """Return a statement that applies, in policies without a Principal."""
-    for statement in statements.speaking_of(question.resource):
-        if statement.applies(question):
+    for statement in statements.speaking_of(request.resource):
+        if statement.applies(request):
             return statement
     return None
 
 
-def _find_deny_to_caller(policy_set: PolicySet, question: Question) -> CompiledStatement | None:
-    for statement in policy_set.candidates(question.action)[0].speaking_of(question.resource):
+def _find_deny_to_caller(policy_set: PolicySet, request: AuthorizationRequest) -> CompiledStatement | None:
+    for statement in policy_set.candidates(request.action)[0].speaking_of(request.resource):
         # The parser refuses a resource policy without Principal. If one exists, its Deny applies to every principal.
-        meant = statement.principal is None or statement.principal.denies(question.principal)
-        if meant and statement.applies(question):
+        meant = statement.principal is None or statement.principal.denies(request.principal)
+        if meant and statement.applies(request):
             return statement
     return None
 
@@ -152,37 +152,39 @@ def _find_deny_to_caller(policy_set: PolicySet, question: Question) -> CompiledS
 # Allows -----------------------------------------------------------------------------------------------------
 
 
-def _decide_allow(question: Question, policies: Policies) -> Decision:
-    controls = _lacks_control(question, policies)
+def _decide_allow(request: AuthorizationRequest, policies: Policies) -> Decision:
+    controls = _lacks_control(request, policies)
     if controls is not None:
         return controls
-    named, reach = _find_grant(question, policies)
-    if question.principal.kind in _WITHOUT_OWN_SIDE:
+    named, reach = _find_grant(request, policies)
+    if request.principal.kind in _WITHOUT_OWN_SIDE:
         if named is not None and reach >= Reach.PAST_IDENTITY:
             return named.allowed
-        return _implicit(PolicyType.RESOURCE, question, policies)
-    same_account = bool(question.resource_account) and question.principal.account == question.resource_account
+        return _implicit(PolicyType.RESOURCE, request, policies)
+    same_account = bool(request.resource_account) and request.principal.account == request.resource_account
     if not same_account:
-        return _decide_across(question, policies, named)
+        return _decide_across(request, policies, named)
     if named is None and policies.trust:
-        return _implicit(PolicyType.RESOURCE, question, policies)
-    return _decide_own_side(question, policies, named, reach)
+        return _implicit(PolicyType.RESOURCE, request, policies)
+    return _decide_own_side(request, policies, named, reach)
 
 
-def _decide_across(question: Question, policies: Policies, named: CompiledStatement | None) -> Decision:
+def _decide_across(request: AuthorizationRequest, policies: Policies, named: CompiledStatement | None) -> Decision:
     """Require an Allow of both accounts.
 
     The caller's own account is evaluated first, because the caller may see its own account's refusals.
     """
-    own = _decide_own_side(question, policies, None, Reach.DELEGATED)
+    own = _decide_own_side(request, policies, None, Reach.DELEGATED)
     if isinstance(own, Denied):
         return own
     if named is None:
-        return _implicit(PolicyType.RESOURCE, question, policies)
+        return _implicit(PolicyType.RESOURCE, request, policies)
     return Allowed((*own.statements, named.ref), DECIDED)
 
 
-def _decide_own_side(question: Question, policies: Policies, named: CompiledStatement | None, reach: Reach) -> Decision:
+def _decide_own_side(
+    request: AuthorizationRequest, policies: Policies, named: CompiledStatement | None, reach: Reach
+) -> Decision:
     """Evaluate the caller's own policies.
 
     Policies that are not needed because of the resource policy's Allow (`reach`) are skipped.
@@ -194,58 +196,58 @@ def _decide_own_side(question: Question, policies: Policies, named: CompiledStat
         (Reach.PAST_ALL, PolicyType.SESSION, policies.session),
     )
     for skipped_from, policy_type, policy_set in own:
-        if reach >= skipped_from or _is_free(policy_type, policy_set, question):
+        if reach >= skipped_from or _is_free(policy_type, policy_set, request):
             continue
-        found = None if policy_set is None else _find(policy_set.candidates(question.action)[1], question)
+        found = None if policy_set is None else _find(policy_set.candidates(request.action)[1], request)
         if found is None:
-            return _implicit(policy_type, question, policies)
+            return _implicit(policy_type, request, policies)
         by.append(found)
     if named is not None:
         by.append(named)
     return by[0].allowed if len(by) == 1 else Allowed(tuple(one.ref for one in by), DECIDED)
 
 
-def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, question: Question) -> bool:
+def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, request: AuthorizationRequest) -> bool:
     """Return whether this caller needs no Allow of a type of policy.
 
     The root user does not have identity policies and does not need them. A federated user has the permissions of its
     session policy: without a session policy it has no permissions.
     """
     if policy_type is PolicyType.IDENTITY:
-        return question.principal.kind is PrincipalKind.ROOT
-    if policy_type is PolicyType.SESSION and question.principal.kind is PrincipalKind.FEDERATED_USER:
+        return request.principal.kind is PrincipalKind.ROOT
+    if policy_type is PolicyType.SESSION and request.principal.kind is PrincipalKind.FEDERATED_USER:
         return False
     return policy_set is None
 
 
-def _lacks_control(question: Question, policies: Policies) -> Denied | None:
+def _lacks_control(request: AuthorizationRequest, policies: Policies) -> Denied | None:
     """Return a denial if a level of control policies has no Allow.
 
     Levels are never merged.
     """
     for level in policies.resource_control:
-        allows = level.candidates(question.action)[1].speaking_of(question.resource)
-        if not any(statement.applies(question) for statement in allows):
-            return _implicit(PolicyType.RESOURCE_CONTROL, question, policies)
+        allows = level.candidates(request.action)[1].speaking_of(request.resource)
+        if not any(statement.applies(request) for statement in allows):
+            return _implicit(PolicyType.RESOURCE_CONTROL, request, policies)
     for level in policies.service_control:
-        if _find(level.candidates(question.action)[1], question) is None:
-            return _implicit(PolicyType.SERVICE_CONTROL, question, policies)
+        if _find(level.candidates(request.action)[1], request) is None:
+            return _implicit(PolicyType.SERVICE_CONTROL, request, policies)
     return None
 
 
-def _find_grant(question: Question, policies: Policies) -> tuple[CompiledStatement | None, Reach]:
+def _find_grant(request: AuthorizationRequest, policies: Policies) -> tuple[CompiledStatement | None, Reach]:
     """Return the resource policy's Allow with the largest reach, and the reach."""
     best, furthest = None, Reach.NOTHING
     if policies.resource is None:
         return best, furthest
-    for statement in policies.resource.candidates(question.action)[1].speaking_of(question.resource):
+    for statement in policies.resource.candidates(request.action)[1].speaking_of(request.resource):
         if statement.principal is None:
             continue
-        reach = statement.principal.reach(question.principal)
-        if reach > furthest and statement.applies(question):
+        reach = statement.principal.reach(request.principal)
+        if reach > furthest and statement.applies(request):
             best, furthest = statement, reach
     return best, furthest
 
 
-def _implicit(by: PolicyType, question: Question, policies: Policies) -> Denied:
-    return Denied(explicit=False, by=by, statements=(), action=question.action, trust=policies.trust)
+def _implicit(by: PolicyType, request: AuthorizationRequest, policies: Policies) -> Denied:
+    return Denied(explicit=False, by=by, statements=(), action=request.action, trust=policies.trust)

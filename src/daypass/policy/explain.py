@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
 from daypass.policy.compiled import CompiledStatement, Policy, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.keys import keys_of
 from daypass.policy.principal import Reach
-from daypass.policy.question import ContextValue, Question
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
@@ -108,7 +108,7 @@ class Trace:
     this principal, action and resource test.
     """
 
-    question: Question
+    request: AuthorizationRequest
     decision: Allowed | Denied
     types: tuple[TypeTrace, ...]
     missing: tuple[str, ...]
@@ -126,39 +126,39 @@ class Trace:
         return denies or tuple(applying)
 
 
-def explain(question: Question, policies: Policies) -> Trace:
+def explain(request: AuthorizationRequest, policies: Policies) -> Trace:
     """Return the decision with every reason.
 
     If the reasons are too much work to find, return the decision alone.
     """
-    decision = decide(question, policies)
+    decision = decide(request, policies)
     if isinstance(decision, Denied) and decision.failure:
-        return Trace(question, decision, (), ())  # a decision that failed cannot be explained either
-    if policies.characters > question.affordable and (work_of_story(question, policies) > MOST_STORY_WORK):
-        return Trace(question, decision, (), ())
+        return Trace(request, decision, (), ())  # a decision that failed cannot be explained either
+    if policies.characters > request.affordable and (work_of_story(request, policies) > MOST_STORY_WORK):
+        return Trace(request, decision, (), ())
     types: list[TypeTrace] = []
     missing: dict[str, str] = {}
     for policy_type, level, policy_set in _sets(policies):
-        traced = tuple(_trace_policy(policy, question) for policy in policy_set.policies)
+        traced = tuple(_trace_policy(policy, request) for policy in policy_set.policies)
         types.append(TypeTrace(policy_type, level, _outcome(traced), traced))
-        for key in _missing(policy_set, question):
+        for key in _missing(policy_set, request):
             missing.setdefault(key.lower(), key)
-    return Trace(question, decision, tuple(types), tuple(missing.values()))
+    return Trace(request, decision, tuple(types), tuple(missing.values()))
 
 
-def is_light_story(question: Question, policies: Policies) -> bool:
+def is_light_story(request: AuthorizationRequest, policies: Policies) -> bool:
     """Return whether the event loop may explain the decision itself."""
-    if TELLING * policies.characters <= question.affordable // LIGHT_PART:
+    if TELLING * policies.characters <= request.affordable // LIGHT_PART:
         return True
-    return work_of_story(question, policies, enough=LIGHT_WORK) <= LIGHT_WORK
+    return work_of_story(request, policies, enough=LIGHT_WORK) <= LIGHT_WORK
 
 
-def work_of_story(question: Question, policies: Policies, *, enough: int = MOST_STORY_WORK) -> int:
+def work_of_story(request: AuthorizationRequest, policies: Policies, *, enough: int = MOST_STORY_WORK) -> int:
     """Return an upper bound of the work to explain a decision.
 
     Counting stops once the work is more than `enough`.
     """
-    return work_of_telling(question, policies.sets(), enough)
+    return work_of_telling(request, policies.sets(), enough)
 
 
 def _sets(policies: Policies) -> Iterator[tuple[PolicyType, int | None, PolicySet]]:
@@ -183,69 +183,69 @@ def _outcome(policies: tuple[PolicyTrace, ...]) -> Outcome:
     return Outcome.ALLOWED if applying else Outcome.IMPLICIT_DENY
 
 
-def _trace_policy(policy: Policy, question: Question) -> PolicyTrace:
+def _trace_policy(policy: Policy, request: AuthorizationRequest) -> PolicyTrace:
     spans = _spans(policy.document.text)
     whole = len(spans) == len(policy.statements)
     traced = (
-        _trace_statement(statement, question, spans[place] if whole else None)
+        _trace_statement(statement, request, spans[place] if whole else None)
         for place, statement in enumerate(policy.statements)
     )
     return PolicyTrace(policy.source, tuple(traced))
 
 
-def _trace_statement(compiled: CompiledStatement, question: Question, span: Span | None) -> StatementTrace:
-    reasons = tuple(_about_target(compiled, question)) + tuple(_about_conditions(compiled, question))
+def _trace_statement(compiled: CompiledStatement, request: AuthorizationRequest, span: Span | None) -> StatementTrace:
+    reasons = tuple(_about_target(compiled, request)) + tuple(_about_conditions(compiled, request))
     reach = None
     if compiled.principal is not None and compiled.statement.allow and not reasons:
-        reach = compiled.principal.reach(question.principal)
+        reach = compiled.principal.reach(request.principal)
     return StatementTrace(compiled.ref, compiled.statement.allow, not reasons, reasons, span, reach)
 
 
-def _about_target(compiled: CompiledStatement, question: Question) -> Iterator[Reason]:
+def _about_target(compiled: CompiledStatement, request: AuthorizationRequest) -> Iterator[Reason]:
     """Yield the mismatches of principal, action and resource."""
     statement = compiled.statement
-    if not _means(compiled, question):
+    if not _means(compiled, request):
         names = tuple(f"{name.type}:{name.value}" for name in statement.principals or ())
-        yield Reason(Part.PRINCIPAL, names, _name(question), inverted=statement.not_principal)
-    if not compiled.action.covers(question.action):
-        yield Reason(Part.ACTION, statement.actions, question.action, inverted=statement.not_action)
-    if compiled.resource is not None and not compiled.resource(question.resource, question.context):
+        yield Reason(Part.PRINCIPAL, names, _name(request), inverted=statement.not_principal)
+    if not compiled.action.covers(request.action):
+        yield Reason(Part.ACTION, statement.actions, request.action, inverted=statement.not_action)
+    if compiled.resource is not None and not compiled.resource(request.resource, request.context):
         wanted = statement.resources or ()
-        yield Reason(Part.RESOURCE, wanted, question.resource, inverted=statement.not_resource)
+        yield Reason(Part.RESOURCE, wanted, request.resource, inverted=statement.not_resource)
 
 
-def _about_conditions(compiled: CompiledStatement, question: Question) -> Iterator[Reason]:
+def _about_conditions(compiled: CompiledStatement, request: AuthorizationRequest) -> Iterator[Reason]:
     for test, holds in zip(compiled.statement.conditions, compiled.conditions, strict=True):
-        if not holds(question.context):
-            had = question.context.get(test.key.lower())
+        if not holds(request.context):
+            had = request.context.get(test.key.lower())
             yield Reason(Part.CONDITION, test.values, had, operator=test.operator, key=test.key)
 
 
-def _means(compiled: CompiledStatement, question: Question) -> bool:
+def _means(compiled: CompiledStatement, request: AuthorizationRequest) -> bool:
     if compiled.principal is None:
         return True
     if not compiled.statement.allow or compiled.ref.source.type is PolicyType.RESOURCE_CONTROL:
-        return compiled.principal.denies(question.principal)
-    return compiled.principal.reach(question.principal) > Reach.NOTHING
+        return compiled.principal.denies(request.principal)
+    return compiled.principal.reach(request.principal) > Reach.NOTHING
 
 
-def _name(question: Question) -> str:
-    caller = question.principal
+def _name(request: AuthorizationRequest) -> str:
+    caller = request.principal
     return caller.arn or caller.federated or caller.service or caller.kind.value
 
 
-def _missing(policy_set: PolicySet, question: Question) -> Iterator[str]:
+def _missing(policy_set: PolicySet, request: AuthorizationRequest) -> Iterator[str]:
     for policy in policy_set.policies:
         for compiled in policy.statements:
-            if _concerns(compiled, question):
-                yield from _absent(compiled.statement, question, variables=policy.document.variables)
+            if _concerns(compiled, request):
+                yield from _absent(compiled.statement, request, variables=policy.document.variables)
 
 
-def _concerns(compiled: CompiledStatement, question: Question) -> bool:
+def _concerns(compiled: CompiledStatement, request: AuthorizationRequest) -> bool:
     """Return whether the statement could apply if the missing keys were present."""
-    reasons = tuple(_about_target(compiled, question))
+    reasons = tuple(_about_target(compiled, request))
     return all(reason.part is Part.RESOURCE and any("${" in text for text in reason.wanted) for reason in reasons)
 
 
-def _absent(statement: Statement, question: Question, *, variables: bool) -> Iterator[str]:
-    return (key for key in keys_of(statement, variables=variables) if key.lower() not in question.context)
+def _absent(statement: Statement, request: AuthorizationRequest, *, variables: bool) -> Iterator[str]:
+    return (key for key in keys_of(statement, variables=variables) if key.lower() not in request.context)

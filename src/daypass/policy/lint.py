@@ -100,12 +100,12 @@ def _unknown_key(_: Document, statement: Statement) -> Iterator[tuple[str, str]]
 
 
 def _key_of_other_action(_: Document, statement: Statement) -> Iterator[tuple[str, str]]:
-    asked = {action.lower() for action in statement.actions}
-    if statement.not_action or any("*" in action or "?" in action for action in asked):
+    listed = {action.lower() for action in statement.actions}
+    if statement.not_action or any("*" in action or "?" in action for action in listed):
         return
     for path, test, _use in _uses(statement):
         actions = _KEY_ACTIONS.get(test.key.lower())
-        if actions is not None and not asked & actions:
+        if actions is not None and not listed & actions:
             yield path, f"{test.key} is not part of a request for {', '.join(statement.actions)}"
 
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Self
 
 from daypass.arn import is_account_id, root_arn
-from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.statement import ConditionTest, PrincipalName, Statement
 
 

@@ -10,7 +10,7 @@ elements: Resource". The rules:
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.template import (
     Part,
     PatternToken,

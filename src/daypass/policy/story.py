@@ -5,9 +5,9 @@ Owns the wording of explanations on the command line and in the portal. Leaves A
 
 from collections.abc import Iterator
 
+from daypass.policy.authorization_request import ContextValue
 from daypass.policy.decision import Allowed, StatementRef
 from daypass.policy.explain import Outcome, Part, PolicyTrace, Reason, StatementTrace, Trace, TypeTrace
-from daypass.policy.question import ContextValue
 from daypass.policy.words import because
 
 _SAYS = {
@@ -25,7 +25,7 @@ def tell(trace: Trace) -> tuple[str, ...]:
 def _lines(trace: Trace) -> Iterator[str]:
     decision = trace.decision
     verdict = "ALLOWED" if isinstance(decision, Allowed) else f"DENIED {because(decision)}"
-    yield f"{trace.question.action} on {trace.question.resource}: {verdict}"
+    yield f"{trace.request.action} on {trace.request.resource}: {verdict}"
     for ref in decision.statements:
         yield f"  decided by {name_statement(ref)}"
     for of_type in trace.types:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.wildcard import Token, Wild, tokens_of
 
 _VARIABLE = re.compile(r"\$\{(?:([*?$])|([^{}',]+)(?:, ?'([^']*)')?)\}")

@@ -7,9 +7,9 @@ what that costs: docs/decisions/0012-decision-budget.md.
 
 from collections.abc import Iterable
 
+from daypass.policy.authorization_request import MOST_WORK, AuthorizationRequest, span
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.index import ResourceIndex
-from daypass.policy.question import MOST_WORK, Question, span
 
 TELLING = 4
 """An explanation evaluates each statement twice, and creates a value for each result."""
@@ -22,7 +22,7 @@ LIGHT_WORK = MOST_WORK // LIGHT_PART
 """The limit of work in the event loop: about a millisecond."""
 
 
-def work_of_asking(question: Question, sets: Iterable[PolicySet], enough: int) -> int:
+def work_of_asking(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
     """Return an upper bound of the work to evaluate the relevant statements.
 
     Each condition counts with the value of its own key. Counting stops once the work is more than `enough`.
@@ -30,37 +30,37 @@ def work_of_asking(question: Question, sets: Iterable[PolicySet], enough: int) -
     work = 0
     for policy_set in sets:
         # Counted also if the candidates are cached: the same request has the same work at any time.
-        work += policy_set.action_characters * span(question.action)
+        work += policy_set.action_characters * span(request.action)
         if work > enough:
             return work
-        for index in policy_set.candidates(question.action):
-            work += _asked(index, question, enough - work)
+        for index in policy_set.candidates(request.action):
+            work += _asked(index, request, enough - work)
     return work
 
 
-def work_of_telling(question: Question, sets: Iterable[PolicySet], enough: int) -> int:
+def work_of_telling(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
     """Return an upper bound of the work to explain a decision.
 
     An explanation looks at every statement.
     """
-    work, reach = 0, span(question.resource)
+    work, reach = 0, span(request.resource)
     for policy_set in sets:
-        work += TELLING * policy_set.action_characters * span(question.action)
+        work += TELLING * policy_set.action_characters * span(request.action)
         for policy in policy_set.policies:
             for statement in policy.statements:
                 if work > enough:
                     return work
-                work += TELLING * statement.weight.work(question.context, reach)
+                work += TELLING * statement.weight.work(request.context, reach)
     return work
 
 
-def _asked(index: ResourceIndex[CompiledStatement], question: Question, enough: int) -> int:
-    reach = span(question.resource)
+def _asked(index: ResourceIndex[CompiledStatement], request: AuthorizationRequest, enough: int) -> int:
+    reach = span(request.resource)
     work = len(index.by_length) * reach
     if work > enough:
         return work
-    for statement in index.speaking_of(question.resource):
-        work += statement.weight.work(question.context, reach)
+    for statement in index.speaking_of(request.resource):
+        work += statement.weight.work(request.context, reach)
         if work > enough:
             break
     return work

@@ -10,11 +10,11 @@ from tests.fuzz.choices import Choices
 from tests.policy.asking import ALL, NOTHING, federated_user, question, root, session, user
 
 from daypass.errors import Fault
+from daypass.policy.authorization_request import ContextValue
 from daypass.policy.compiled import PolicySet, compile_document, compile_set
 from daypass.policy.decision import Denied
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import ContextValue
 from daypass.policy.source import PolicyType, Source
 
 _TYPES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.authorization_request import Principal, PrincipalKind
 
 HERE, THERE = "111111111111", "222222222222"
 

@@ -5,11 +5,11 @@ import json
 from tests.policy.oracle.reference import Situation, Verdict
 from tests.policy.oracle.reference_values import Document
 
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.decision import Denied
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.question import Question
 
 KINDS = {
     PolicyType.IDENTITY: DocumentKind.IDENTITY,
@@ -51,7 +51,7 @@ def engine_policies(situation: Situation) -> Policies:
     )
 
 
-def engine_verdict(question: Question, situation: Situation) -> Verdict:
+def engine_verdict(question: AuthorizationRequest, situation: Situation) -> Verdict:
     """Return the engine's decision."""
     decision = decide(question, engine_policies(situation))
     if isinstance(decision, Denied):

@@ -13,7 +13,7 @@ from typing import Any
 from tests.policy.oracle.reference_conditions import PATTERNED, holds
 from tests.policy.oracle.reference_values import Document, globs, globs_resource, pieces
 
-from daypass.policy.question import Principal, PrincipalKind, Question
+from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 
 Waiver = frozenset[str]
 
@@ -56,7 +56,7 @@ class Verdict:
     explicit: bool
 
 
-def judge(question: Question, situation: Situation) -> Verdict:
+def judge(question: AuthorizationRequest, situation: Situation) -> Verdict:
     """Decide as "Policy evaluation logic" says.
 
     A Deny anywhere refuses; then every limit and a grant must allow.
@@ -81,7 +81,7 @@ def judge(question: Question, situation: Situation) -> Verdict:
     return Verdict(allowed=_is_granted(question, situation), explicit=False)
 
 
-def _is_granted(question: Question, situation: Situation) -> bool:
+def _is_granted(question: AuthorizationRequest, situation: Situation) -> bool:
     who = question.principal
     waivers = list(_matching(situation.resource or (), "Allow", question))
     if who.kind not in _ACCOUNT_HOLDERS:
@@ -106,12 +106,12 @@ def _is_granted(question: Question, situation: Situation) -> bool:
     return any(all(allowed[limit] for limit in EVERY_LIMIT - waiver) for waiver in waivers)
 
 
-def _allows(documents: Iterable[Document], question: Question) -> bool:
+def _allows(documents: Iterable[Document], question: AuthorizationRequest) -> bool:
     return bool(list(_matching(documents, "Allow", question)))
 
 
 def _matching(
-    documents: Iterable[Document], effect: str, question: Question, *, everyone: bool = False
+    documents: Iterable[Document], effect: str, question: AuthorizationRequest, *, everyone: bool = False
 ) -> Iterable[Waiver]:
     """Yield the denies that each matching statement of `effect` may skip."""
     for document in documents:
@@ -230,7 +230,7 @@ def _is_excepted(named: list[tuple[str, str]], who: Principal, *, deny: bool) ->
 # Action, Resource -------------------------------------------------------------------------------------------
 
 
-def _is_about(statement: Document, question: Question, *, variables: bool) -> bool:
+def _is_about(statement: Document, question: AuthorizationRequest, *, variables: bool) -> bool:
     return (
         _is_action(statement, question.action)
         and _is_resource(statement, question, variables=variables)
@@ -247,7 +247,7 @@ def _is_action(statement: Document, action: str) -> bool:
     return named == ("Action" in statement)
 
 
-def _is_resource(statement: Document, question: Question, *, variables: bool) -> bool:
+def _is_resource(statement: Document, question: AuthorizationRequest, *, variables: bool) -> bool:
     """Match the resource, with case. A trust policy always means its role."""
     if "Resource" not in statement and "NotResource" not in statement:
         return True
@@ -264,7 +264,7 @@ def _is_resource(statement: Document, question: Question, *, variables: bool) ->
     return True not in hits
 
 
-def _names_resource(name: str, question: Question, *, variables: bool) -> bool | None:
+def _names_resource(name: str, question: AuthorizationRequest, *, variables: bool) -> bool | None:
     """Match one Resource. None means that one of its variables has no value."""
     # Variables exist only after the fifth colon.
     head, tail = (":".join(name.split(":")[:5]), name.split(":", 5)[5:])

@@ -11,7 +11,7 @@ from tests.policy.oracle.callers import ALICE, CALLERS, HERE, ROLE, THERE, one_o
 from tests.policy.oracle.reference import Situation
 from tests.policy.oracle.reference_values import Document
 
-from daypass.policy.question import Principal, Question
+from daypass.policy.authorization_request import AuthorizationRequest, Principal
 
 # Actions and resources --------------------------------------------------------------------------------------
 
@@ -340,9 +340,11 @@ def situations(draw: st.DrawFn, *, trust: bool) -> Situation:
 
 
 @st.composite
-def questions(draw: st.DrawFn, *, trust: bool = False, callers: tuple[Principal, ...] = CALLERS) -> Question:
+def questions(
+    draw: st.DrawFn, *, trust: bool = False, callers: tuple[Principal, ...] = CALLERS
+) -> AuthorizationRequest:
     """Draw a caller, action, resource and context."""
-    return Question(
+    return AuthorizationRequest(
         action=draw(st.sampled_from(TRUST_ACTIONS if trust else ACTIONS)),
         resource=f"arn:aws:iam::{HERE}:role/target" if trust else draw(st.sampled_from(RESOURCES)),
         resource_account=HERE if trust else draw(st.sampled_from((HERE, HERE, HERE, HERE, THERE, THERE, ""))),

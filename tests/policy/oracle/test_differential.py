@@ -31,8 +31,8 @@ from tests.policy.oracle.strategies import (
 )
 
 from daypass.errors import MalformedPolicyDocument
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.document import DocumentKind, parse_document
-from daypass.policy.question import Question
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 _MORE = int(os.environ.get("DAYPASS_ORACLE_EXAMPLES", "0"))
@@ -51,7 +51,7 @@ def examples(count: int) -> Callable[[Test], Test]:
     )
 
 
-def assert_same_answer(question: Question, situation: Situation) -> None:
+def assert_same_answer(question: AuthorizationRequest, situation: Situation) -> None:
     """Evaluate with both, and compare."""
     expected = judge(question, situation)
     found = engine_verdict(question, situation)
@@ -68,7 +68,7 @@ def test_one_condition(block: Document, context: dict[str, Any], version: str | 
     """
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": block}
     document = {"Statement": statement} if version is None else {"Version": version, "Statement": statement}
-    question = Question(
+    question = AuthorizationRequest(
         action=ACTIONS[0],
         resource="arn:aws:s3:::b/k",
         resource_account=HERE,
@@ -93,13 +93,13 @@ def test_one_text(*, comparison: tuple[str, str, str], effect: str, username: st
     with contextlib.suppress(MalformedPolicyDocument):
         parse_document(json.dumps(document), DocumentKind.IDENTITY)
         context = {"ex:key": given_text, **({} if username is None else {"aws:username": username})}
-        question = Question("s3:GetObject", "arn:aws:s3:::b/k", HERE, _USER, context)
+        question = AuthorizationRequest("s3:GetObject", "arn:aws:s3:::b/k", HERE, _USER, context)
         assert_same_answer(question, Situation(identity=(FULL_ACCESS, document) if effect == "Deny" else (document,)))
 
 
 @given(document=documents(conditions=0), question=questions(callers=(_USER,)))
 @examples(200)
-def test_actions_and_resources(document: Document, question: Question) -> None:
+def test_actions_and_resources(document: Document, question: AuthorizationRequest) -> None:
     """Test patterns, case and variables of actions and resources."""
     assert_same_answer(question, Situation(identity=(document,)))
 
@@ -112,7 +112,9 @@ def test_actions_and_resources(document: Document, question: Question) -> None:
     question=questions(),
 )
 @examples(200)
-def test_one_principal(*, named: Any, effect: str, element: str, open_handed: bool, question: Question) -> None:
+def test_one_principal(
+    *, named: Any, effect: str, element: str, open_handed: bool, question: AuthorizationRequest
+) -> None:
     """Test every name of a caller, for every kind of caller.
 
     The caller has permissions of its own, or not.
@@ -126,13 +128,13 @@ def test_one_principal(*, named: Any, effect: str, element: str, open_handed: bo
 
 @given(situation=situations(trust=False), question=questions())
 @examples(250)
-def test_every_policy_type(situation: Situation, question: Question) -> None:
+def test_every_policy_type(situation: Situation, question: AuthorizationRequest) -> None:
     """Test all policy types together, in one account and across two."""
     assert_same_answer(question, situation)
 
 
 @given(situation=situations(trust=True), question=questions(trust=True))
 @examples(150)
-def test_trust_policies(situation: Situation, question: Question) -> None:
+def test_trust_policies(situation: Situation, question: AuthorizationRequest) -> None:
     """Test trust policies, which must allow by themselves."""
     assert_same_answer(question, situation)

@@ -23,9 +23,9 @@ from tests.policy.oracle.strategies import questions, situations, statements
 from tests.policy.oracle.test_differential import examples
 
 from daypass.errors import MalformedPolicyDocument
+from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.compiled import PolicyType, Source, compile_document
 from daypass.policy.document import DocumentKind, parse_document
-from daypass.policy.question import PrincipalKind, Question
 
 _USER = CALLERS[1]
 _SETS = ("identity", "boundary", "session", "resource")
@@ -55,7 +55,9 @@ def _statements(document: Document) -> list[Document]:
     where=st.sampled_from(_SETS),
 )
 @examples(80)
-def test_a_deny_never_adds_access(situation: Situation, question: Question, statement: Document, where: str) -> None:
+def test_a_deny_never_adds_access(
+    situation: Situation, question: AuthorizationRequest, statement: Document, where: str
+) -> None:
     """A Deny that is added to any policy can only remove access."""
     denial = {**statement, "Principal": "*"} if where == "resource" else statement
     after = _added(situation, where, {"Version": "2012-10-17", "Statement": [denial]})
@@ -66,7 +68,7 @@ def test_a_deny_never_adds_access(situation: Situation, question: Question, stat
 @given(situation=situations(trust=False), question=questions(), where=st.sampled_from(_SETS), pick=st.randoms())
 @examples(80)
 def test_an_allow_taken_away_never_adds_access(
-    situation: Situation, question: Question, where: str, pick: random.Random
+    situation: Situation, question: AuthorizationRequest, where: str, pick: random.Random
 ) -> None:
     """A removed Allow never adds access."""
     before: tuple[Document, ...] = getattr(situation, where) or ()
@@ -82,7 +84,7 @@ def test_an_allow_taken_away_never_adds_access(
 
 @given(situation=situations(trust=False), question=questions(), limit=st.sampled_from(("boundary", "session")))
 @examples(80)
-def test_a_limit_never_widens(situation: Situation, question: Question, limit: str) -> None:
+def test_a_limit_never_widens(situation: Situation, question: AuthorizationRequest, limit: str) -> None:
     """A boundary or a session policy never adds access.
 
     The one exception is AWS's: a federated user without a session policy has no permissions to limit.
@@ -94,7 +96,7 @@ def test_a_limit_never_widens(situation: Situation, question: Question, limit: s
 
 @given(situation=situations(trust=False), question=questions(), which=st.sampled_from(("service", "resource")))
 @examples(60)
-def test_an_organization_never_widens(situation: Situation, question: Question, which: str) -> None:
+def test_an_organization_never_widens(situation: Situation, question: AuthorizationRequest, which: str) -> None:
     """A level of control policies never adds access."""
     levels = getattr(situation, f"{which}_control")
     assume(levels)
@@ -126,7 +128,7 @@ def test_order_means_nothing(*, trust: bool, data: st.DataObject, pick: random.R
 
 @given(situation=situations(trust=False), question=questions())
 @examples(50)
-def test_a_key_that_nobody_asks_for_means_nothing(situation: Situation, question: Question) -> None:
+def test_a_key_that_nobody_asks_for_means_nothing(situation: Situation, question: AuthorizationRequest) -> None:
     """Context keys that policies do not test have no effect."""
     richer = msgspec.structs.replace(question, context={**question.context, "ex:unheard": "a", "ex:unseen": ("a", "b")})
     assert engine_verdict(richer, situation) == engine_verdict(question, situation)
@@ -139,7 +141,7 @@ def _like(pattern: str, value: str) -> bool:
     """Match one pattern with the engine's public interface."""
     condition = {"StringLike": {"ex:key": pattern}}
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
-    question = Question(
+    question = AuthorizationRequest(
         action="s3:GetObject",
         resource="arn:aws:s3:::b/k",
         resource_account=HERE,
@@ -222,7 +224,7 @@ def test_hostile_texts_are_refused(name: str, kind: DocumentKind) -> None:
 
 @given(text=documents_nearly(), question=questions())
 @examples(150)
-def test_whatever_is_parsed_can_be_decided(text: str, question: Question) -> None:
+def test_whatever_is_parsed_can_be_decided(text: str, question: AuthorizationRequest) -> None:
     """A parsed document never breaks a decision.
 
     Alone it never allows an unrelated caller.

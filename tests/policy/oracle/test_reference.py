@@ -12,7 +12,7 @@ from tests.policy.oracle.reference import Situation, Verdict, judge
 from tests.policy.oracle.reference_values import Document, globs, instant, number, pieces
 from tests.policy.oracle.strategies import FULL_ACCESS
 
-from daypass.policy.question import Principal, PrincipalKind, Question
+from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 
 ROOT, ALICE, _, STRANGER, SESSION, _, FEDERATED, _, GOOGLE, _, _, EC2, NOBODY = CALLERS[:13]
 ALLOWED, DENIED, FORBIDDEN = Verdict(True, False), Verdict(False, False), Verdict(False, True)
@@ -35,9 +35,11 @@ def ask(
     resource: str = "arn:aws:s3:::b/k",
     account: str = HERE,
     context: Mapping[str, str | tuple[str, ...]] | None = None,
-) -> Question:
+) -> AuthorizationRequest:
     """Return a request."""
-    return Question(action=action, resource=resource, resource_account=account, principal=who, context=context or {})
+    return AuthorizationRequest(
+        action=action, resource=resource, resource_account=account, principal=who, context=context or {}
+    )
 
 
 def judged(
@@ -178,7 +180,7 @@ def test_an_older_version_has_no_variables(version: str | None) -> None:
 TRUST: dict[str, Any] = {"Action": "sts:AssumeRole", "resources": False}
 NAMED = {"AWS": ROLE_ARN}
 NOTHING: tuple[Document, ...] = ()
-COMBINATIONS: tuple[tuple[str, Question, Situation, Verdict], ...] = (
+COMBINATIONS: tuple[tuple[str, AuthorizationRequest, Situation, Verdict], ...] = (
     ("nothing said, nothing allowed", ask(), Situation(), DENIED),
     ("root needs no policy", ask(ROOT), Situation(), ALLOWED),
     ("a service control policy binds root", ask(ROOT), Situation(service_control=(NOTHING,)), DENIED),
@@ -334,7 +336,7 @@ COMBINATIONS: tuple[tuple[str, Question, Situation, Verdict], ...] = (
     [case[1:] for case in COMBINATIONS],
     ids=[c[0] for c in COMBINATIONS],
 )
-def test_combinations(question: Question, situation: Situation, expected: Verdict) -> None:
+def test_combinations(question: AuthorizationRequest, situation: Situation, expected: Verdict) -> None:
     """Each combination of policies has the result of its sentence."""
     assert judge(question, situation) == expected
 

@@ -21,7 +21,7 @@ from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _MOST = 1000
 

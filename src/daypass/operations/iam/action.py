@@ -14,7 +14,7 @@ from daypass.authenticate.caller import Caller
 from daypass.operations.iam.tags import request_tags
 from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 class Asked(msgspec.Struct, frozen=True, rename="pascal"):

@@ -17,7 +17,7 @@ from daypass.operations.iam.lookup import find_policy, is_policy_arn, require_ch
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _SERVICE_PATH = "/aws-service-role/"
 

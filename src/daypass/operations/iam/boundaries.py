@@ -10,7 +10,7 @@ from daypass.directory.entities import Role, User
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.lookup import find_policy, require_policy_arn
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 def show_boundary(arn: str) -> dict[str, Any]:

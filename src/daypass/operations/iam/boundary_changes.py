@@ -17,7 +17,7 @@ from daypass.operations.iam.holders import ROLES, USERS, AboutHolder, HolderName
 from daypass.operations.iam.lookup import require_changeable
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 class _Put(Asked, frozen=True):

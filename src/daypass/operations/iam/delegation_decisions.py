@@ -33,7 +33,7 @@ from daypass.operations.iam.delegation_rules import (
 )
 from daypass.operations.operation import PermissionCheck, Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import PrincipalKind
+from daypass.policy.authorization_request import PrincipalKind
 
 # A root user can delegate for at most four hours.
 LONGEST_OF_ROOT = 14_400

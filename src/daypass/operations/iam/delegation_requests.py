@@ -24,7 +24,7 @@ from daypass.operations.iam.delegation_rules import AboutRequest, OneRequest, fi
 from daypass.operations.iam.paging import Paged, make_marker, read_marker
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _REQUEST = ":delegation-request/"
 _LONGEST_NAME = 30

@@ -24,9 +24,9 @@ from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.document import DocumentKind
-from daypass.policy.question import ConditionKeys
 
 # For each action: the states in which it is valid, and the new state.
 TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {

@@ -17,7 +17,7 @@ from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import Quotas
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 HolderEntity = User | Group | Role
 

@@ -26,7 +26,7 @@ from daypass.operations.iam.roles import AboutRole, show_role
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import PermissionCheck, Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:

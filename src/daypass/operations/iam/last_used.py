@@ -14,7 +14,7 @@ from daypass.errors import AccessDenied
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import owner_context
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _NEVER = {"Region": "N/A", "ServiceName": "N/A"}
 

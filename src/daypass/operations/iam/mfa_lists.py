@@ -21,7 +21,7 @@ from daypass.operations.iam.self_service import get_owner, owner_context
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.iam.users import show_user
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 class _Devices(Paged, frozen=True):

@@ -15,7 +15,7 @@ from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _ROOT = "root"
 

@@ -24,8 +24,8 @@ from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, U
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.known_keys import is_foreign
-from daypass.policy.question import ConditionKeys
 
 MOST_CLIENT_IDS = 100
 MOST_THUMBPRINTS = 5

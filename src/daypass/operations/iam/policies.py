@@ -22,7 +22,7 @@ from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, r
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 # A list shows the account's own policies first, then AWS's: the first letter of a position distinguishes them.
 _OWN, _AWS = "0", "1"

@@ -16,7 +16,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Params
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.wire.supported import Declared
 
 PASSWORDS = "Daypass has no passwords: people sign in through an identity provider, or with access keys."

@@ -26,7 +26,7 @@ from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _SERVICE_PATH = "/aws-service-role/"
 

@@ -33,7 +33,7 @@ from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_summaries import summarize
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _MOST_KEYS = 2
 _ID_BYTES = 13

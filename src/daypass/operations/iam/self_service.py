@@ -16,7 +16,7 @@ from daypass.errors import ValidationError
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys, PrincipalKind
+from daypass.policy.authorization_request import ConditionKeys, PrincipalKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 _TRUST = (
     '{{"Version":"2012-10-17","Statement":[{{"Action":["sts:AssumeRole"],"Effect":"Allow",'

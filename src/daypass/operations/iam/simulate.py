@@ -30,11 +30,11 @@ from daypass.operations.iam.simulate_inputs import (
 from daypass.operations.iam.simulate_results import Scene, check_names, evaluate, pose_pair, read_side
 from daypass.operations.iam.simulate_sources import PolicyHolder, find_caller, get_holder
 from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
 from daypass.policy.explain import work_of_story
-from daypass.policy.question import Question
 from daypass.policy.work import LIGHT_WORK, MOST_STORY_WORK
 
 
@@ -160,19 +160,19 @@ def _page(asked: _Simulation, scene: Scene, account: str, ctx: RequestContext) -
     posed = [pose_pair(action, resource, scene, side) for action, resource in pairs[start : start + asked.max_items]]
     fitting, work = _fitting(posed)
     with nullcontext() if work <= LIGHT_WORK else ctx.heavy_work(account):
-        results = [evaluate(question, policies, scene) for question, policies in posed[:fitting]]
+        results = [evaluate(request, policies, scene) for request, policies in posed[:fitting]]
     stop = start + fitting
     return {"EvaluationResults": results, **truncation(str(stop) if stop < len(pairs) else None)}
 
 
-def _fitting(posed: list[tuple[Question, Policies]]) -> tuple[int, int]:
+def _fitting(posed: list[tuple[AuthorizationRequest, Policies]]) -> tuple[int, int]:
     """Return how many pairs fit on one page, and their work.
 
     A page must not cost more work than one explanation.
     """
     total = 0
-    for place, (question, policies) in enumerate(posed):
-        work = work_of_story(question, policies)
+    for place, (request, policies) in enumerate(posed):
+        work = work_of_story(request, policies)
         if work > MOST_STORY_WORK and not place:
             raise InvalidInput(
                 "The policies are too long to be compared with strings of this length. Simulate fewer policies."

@@ -13,10 +13,10 @@ from daypass.arn import Arn, is_account_id
 from daypass.authenticate.caller_keys import principal_keys
 from daypass.directory.identity import Identity
 from daypass.errors import InvalidInput, MalformedPolicyDocument
+from daypass.policy.authorization_request import ContextValue, NewConditionKeys, Principal, PrincipalKind
 from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.known_keys import find_key
-from daypass.policy.question import ContextValue, NewConditionKeys, Principal, PrincipalKind
 
 # The maximum for all policies of one call together: the server must be able to read them quickly.
 MOST_CHARACTERS = 1_000_000

@@ -11,12 +11,12 @@ from typing import Any
 from daypass.arn import Arn, is_account_id
 from daypass.errors import InvalidInput
 from daypass.operations.iam.simulate_inputs import read_policy
+from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys, Principal
 from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
 from daypass.policy.explain import Outcome, StatementTrace, Trace, explain
-from daypass.policy.question import NewConditionKeys, Principal, Question
 
 ALLOWED, EXPLICIT, IMPLICIT = (outcome.value for outcome in Outcome)
 _SHOWN = frozenset({PolicyType.IDENTITY, PolicyType.RESOURCE})
@@ -105,11 +105,11 @@ def check_names(actions: tuple[str, ...], resources: tuple[str, ...]) -> None:
             raise InvalidInput(f'{resource} is not an ARN or "*".')
 
 
-def pose_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[Question, Policies]:
+def pose_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[AuthorizationRequest, Policies]:
     """Return the request for one action on one resource, and its policies."""
     trust = side.trust is not None and _is_role(resource)
     owner = side.owner_of(resource, scene.principal.account)
-    return Question(action, resource, owner, scene.principal, scene.context), Policies(
+    return AuthorizationRequest(action, resource, owner, scene.principal, scene.context), Policies(
         identity=scene.identity,
         boundary=scene.boundary,
         service_control=scene.service_control,
@@ -118,10 +118,10 @@ def pose_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[Que
     )
 
 
-def evaluate(question: Question, policies: Policies, scene: Scene) -> dict[str, Any]:
+def evaluate(request: AuthorizationRequest, policies: Policies, scene: Scene) -> dict[str, Any]:
     """Return the result for one action on one resource."""
-    action, resource, trace = question.action, question.resource, explain(question, policies)
-    across = question.resource_account != scene.principal.account
+    action, resource, trace = request.action, request.resource, explain(request, policies)
+    across = request.resource_account != scene.principal.account
     decision, more = _decision(trace), _shared(trace, scene, across=across)
     result = {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision, **more}
     organizations = _organizations(trace, scene)

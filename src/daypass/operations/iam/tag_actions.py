@@ -23,7 +23,7 @@ from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from daypass.errors import InvalidInput, LimitExceeded
-from daypass.policy.question import NewConditionKeys
+from daypass.policy.authorization_request import NewConditionKeys
 
 _RESERVED = "aws: prefixed tag key names are not allowed for external use."
 

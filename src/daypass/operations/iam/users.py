@@ -27,7 +27,7 @@ from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import Touches
 from daypass.operations.request_context import RequestContext
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 
 
 def show_user(user: User) -> dict[str, Any]:

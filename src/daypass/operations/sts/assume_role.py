@@ -28,7 +28,7 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags, Tag, inherit_tags, read_tags
-from daypass.policy.question import PrincipalKind
+from daypass.policy.authorization_request import PrincipalKind
 
 
 class ProvidedContext(msgspec.Struct, frozen=True, rename="pascal"):

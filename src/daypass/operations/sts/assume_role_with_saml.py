@@ -33,7 +33,7 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
-from daypass.policy.question import NewConditionKeys, Principal, PrincipalKind
+from daypass.policy.authorization_request import NewConditionKeys, Principal, PrincipalKind
 
 # AWS keeps these keys of an assertion for the session's own requests. Only the trust policy sees the others.
 SURVIVING = ("saml:namequalifier", "saml:sub", "saml:sub_type")

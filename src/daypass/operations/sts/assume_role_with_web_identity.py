@@ -39,7 +39,7 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
-from daypass.policy.question import Principal, PrincipalKind
+from daypass.policy.authorization_request import Principal, PrincipalKind
 
 
 class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):

@@ -19,7 +19,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
-from daypass.policy.question import NewConditionKeys
+from daypass.policy.authorization_request import NewConditionKeys
 
 _FIXED = "The source identity is already set for this assume role session"
 

@@ -17,9 +17,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import MappingProxyType
 from typing import Any
 
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.operators.table import Relation
 from daypass.policy.operators.text import Fits
-from daypass.policy.question import ConditionKeys
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _EPOCH = re.compile(r"(?![0-9]{4}\Z)[0-9]{1,15}(?:\.[0-9]{1,9})?")

@@ -8,7 +8,7 @@ ARN.
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from daypass.policy.question import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.template import (
     Part,
     PatternToken,

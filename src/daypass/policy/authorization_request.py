@@ -58,7 +58,7 @@ class Principal(msgspec.Struct, frozen=True):
     delegated: bool = False
 
 
-class Question(msgspec.Struct, frozen=True):
+class AuthorizationRequest(msgspec.Struct, frozen=True):
     """One request to evaluate.
 
     Context keys are lower case. A string is the value of a single-valued key, a tuple of a multivalued key. All values
@@ -89,10 +89,10 @@ def _span(length: int) -> int:
     return length + CALL if length <= LONGEST_VALUE else length * _FORGOTTEN
 
 
-def _affordable(question: Question) -> int:
-    longest = max(len(question.resource), len(question.action))
+def _affordable(request: AuthorizationRequest) -> int:
+    longest = max(len(request.resource), len(request.action))
     try:
-        for value in question.context.values():
+        for value in request.context.values():
             length = len(value) if isinstance(value, str) else span(value)
             if length > longest:  # noqa: PLR1730 - every request comes here, and max() costs more than the test
                 longest = length
