@@ -28,7 +28,7 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.explain import Part, StatementTrace, explain
 from daypass.policy.keys import find_key
 from daypass.policy.lint import lint
-from daypass.policy.principal import Reach
+from daypass.policy.principal import PolicyBypass
 from daypass.policy.story import describe, name_statement
 
 OF_OTHERS = {"AWS": f"arn:aws:iam::{B}:user/bob"}
@@ -46,22 +46,22 @@ def traced(caller: Principal, given: PolicySet, *, kind: PolicyType = PolicyType
 
 
 @pytest.mark.parametrize(
-    ("caller", "principal", "reach"),
+    ("caller", "principal", "bypass"),
     [
-        (user(), {"AWS": A}, Reach.DELEGATED),
-        (user(), {"AWS": user().arn}, Reach.PAST_BOUNDARY),
-        (user(), "*", Reach.PAST_IDENTITY),
-        (root(), {"AWS": A}, Reach.DELEGATED),
-        (WEB, {"Federated": WEB.federated}, Reach.PAST_ALL),
-        (SERVICE, {"Service": SERVICE.service}, Reach.PAST_ALL),
+        (user(), {"AWS": A}, PolicyBypass.DELEGATED),
+        (user(), {"AWS": user().arn}, PolicyBypass.BYPASS_BOUNDARY),
+        (user(), "*", PolicyBypass.BYPASS_IDENTITY),
+        (root(), {"AWS": A}, PolicyBypass.DELEGATED),
+        (WEB, {"Federated": WEB.federated}, PolicyBypass.BYPASS_ALL),
+        (SERVICE, {"Service": SERVICE.service}, PolicyBypass.BYPASS_ALL),
     ],
 )
 def test_an_allow_that_means_the_caller_says_how_far_it_carries(
-    caller: Principal, principal: Any, reach: Reach
+    caller: Principal, principal: Any, bypass: PolicyBypass
 ) -> None:
     """An Allow for the caller has its reach, and no mismatch."""
     found = traced(caller, resource(trusting(principal, "s3:*", Resource="*")))
-    assert (found.applies, found.reasons, found.reach) == (True, (), reach)
+    assert (found.applies, found.reasons, found.bypass) == (True, (), bypass)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_statement_about_others_says_who_asked(caller: Principal, name: str, e
     """A statement about others shows the caller's best name, and no reach."""
     statement = {**trusting(OF_OTHERS, "s3:*", Resource="*"), "Effect": effect}
     found = traced(caller, resource(statement))
-    assert (found.applies, found.reach) == (False, None)
+    assert (found.applies, found.bypass) == (False, None)
     (reason,) = found.reasons
     assert (reason.part, reason.had, reason.wanted) == (Part.PRINCIPAL, name, (f"AWS:{OF_OTHERS['AWS']}",))
 
@@ -87,13 +87,13 @@ def test_a_statement_about_others_says_who_asked(caller: Principal, name: str, e
 def test_an_allow_that_does_not_apply_carries_nowhere() -> None:
     """An Allow for the caller that does not apply has no reach."""
     found = traced(user(), resource(trusting({"AWS": A}, "ec2:*", Resource="*")))
-    assert (found.applies, found.reach, [reason.part for reason in found.reasons]) == (False, None, [Part.ACTION])
+    assert (found.applies, found.bypass, [reason.part for reason in found.reasons]) == (False, None, [Part.ACTION])
 
 
 def test_a_deny_carries_nowhere() -> None:
     """Only an Allow has a reach."""
     found = traced(user(), resource(deny(Principal={"AWS": A})))
-    assert (found.applies, found.reach) == (True, None)
+    assert (found.applies, found.bypass) == (True, None)
 
 
 def test_the_allow_of_a_control_policy_means_everybody() -> None:

@@ -25,7 +25,7 @@ from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, StatementTrace, Trace, TypeTrace
-from daypass.policy.principal import Reach
+from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
 from daypass.policy.witness import Requirement
 
@@ -45,10 +45,10 @@ _EASY = (
     "aws:sourceip",
 )
 
-_OWN_SIDE: Mapping[PolicyType, Reach] = {
-    PolicyType.IDENTITY: Reach.PAST_IDENTITY,
-    PolicyType.BOUNDARY: Reach.PAST_BOUNDARY,
-    PolicyType.SESSION: Reach.PAST_ALL,
+_OWN_SIDE: Mapping[PolicyType, PolicyBypass] = {
+    PolicyType.IDENTITY: PolicyBypass.BYPASS_IDENTITY,
+    PolicyType.BOUNDARY: PolicyBypass.BYPASS_BOUNDARY,
+    PolicyType.SESSION: PolicyBypass.BYPASS_ALL,
 }
 
 
@@ -209,8 +209,8 @@ def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
 
 def _fails_on_conditions(allow: CompiledStatement, request: AuthorizationRequest, decision: Denied) -> bool:
     if allow.principal is not None and allow.ref.source.type is PolicyType.RESOURCE:
-        least = _OWN_SIDE.get(decision.by, Reach.DELEGATED)
-        if allow.principal.reach(request.principal) < least:
+        least = _OWN_SIDE.get(decision.by, PolicyBypass.DELEGATED)
+        if allow.principal.bypass(request.principal) < least:
             return False
     if allow.resource is not None and not allow.resource(request.resource, request.context):
         return False
@@ -222,7 +222,7 @@ def _missed(allow: CompiledStatement, request: AuthorizationRequest) -> list[int
 
 
 def _away(allow: CompiledStatement, request: AuthorizationRequest) -> int:
-    is_meant = allow.principal is None or allow.principal.reach(request.principal) > Reach.NOTHING
+    is_meant = allow.principal is None or allow.principal.bypass(request.principal) > PolicyBypass.NO_MATCH
     is_there = allow.resource is None or allow.resource(request.resource, request.context)
     far = (0 if is_meant else _WEIGHT[Part.PRINCIPAL]) + (0 if is_there else _WEIGHT[Part.RESOURCE])
     return far + len(_missed(allow, request))

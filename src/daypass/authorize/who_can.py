@@ -30,7 +30,7 @@ from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, Trace, explain
-from daypass.policy.principal import Reach
+from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
 from daypass.policy.statement import PrincipalName
 from daypass.policy.story import describe
@@ -98,7 +98,7 @@ class _Search:
         A principal without such an Allow need not be evaluated.
         """
         return any(
-            statement.principal is not None and statement.principal.reach(principal) > Reach.NOTHING
+            statement.principal is not None and statement.principal.bypass(principal) > PolicyBypass.NO_MATCH
             for statement in self.allows
         )
 

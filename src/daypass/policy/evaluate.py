@@ -18,7 +18,7 @@ from daypass.policy.authorization_request import MOST_WORK, AuthorizationRequest
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import DECIDED, TOO_MUCH_WORK, Allowed, Denied
 from daypass.policy.index import ResourceIndex
-from daypass.policy.principal import Reach
+from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, work_of_asking
 
@@ -156,9 +156,9 @@ def _decide_allow(request: AuthorizationRequest, policies: Policies) -> Decision
     controls = _lacks_control(request, policies)
     if controls is not None:
         return controls
-    named, reach = _find_grant(request, policies)
+    named, bypass = _find_grant(request, policies)
     if request.principal.kind in _WITHOUT_OWN_SIDE:
-        if named is not None and reach >= Reach.PAST_IDENTITY:
+        if named is not None and bypass >= PolicyBypass.BYPASS_IDENTITY:
             return named.allowed
         return _implicit(PolicyType.RESOURCE, request, policies)
     same_account = bool(request.resource_account) and request.principal.account == request.resource_account
@@ -166,7 +166,7 @@ def _decide_allow(request: AuthorizationRequest, policies: Policies) -> Decision
         return _decide_across(request, policies, named)
     if named is None and policies.trust:
         return _implicit(PolicyType.RESOURCE, request, policies)
-    return _decide_own_side(request, policies, named, reach)
+    return _decide_own_side(request, policies, named, bypass)
 
 
 def _decide_across(request: AuthorizationRequest, policies: Policies, named: CompiledStatement | None) -> Decision:
@@ -174,7 +174,7 @@ def _decide_across(request: AuthorizationRequest, policies: Policies, named: Com
 
     The caller's own account is evaluated first, because the caller may see its own account's refusals.
     """
-    own = _decide_own_side(request, policies, None, Reach.DELEGATED)
+    own = _decide_own_side(request, policies, None, PolicyBypass.DELEGATED)
     if isinstance(own, Denied):
         return own
     if named is None:
@@ -183,20 +183,20 @@ def _decide_across(request: AuthorizationRequest, policies: Policies, named: Com
 
 
 def _decide_own_side(
-    request: AuthorizationRequest, policies: Policies, named: CompiledStatement | None, reach: Reach
+    request: AuthorizationRequest, policies: Policies, named: CompiledStatement | None, bypass: PolicyBypass
 ) -> Decision:
     """Evaluate the caller's own policies.
 
-    Policies that are not needed because of the resource policy's Allow (`reach`) are skipped.
+    Policies that are not needed because of the resource policy's Allow (`bypass`) are skipped.
     """
     by: list[CompiledStatement] = []
     own = (
-        (Reach.PAST_IDENTITY, PolicyType.IDENTITY, policies.identity),
-        (Reach.PAST_BOUNDARY, PolicyType.BOUNDARY, policies.boundary),
-        (Reach.PAST_ALL, PolicyType.SESSION, policies.session),
+        (PolicyBypass.BYPASS_IDENTITY, PolicyType.IDENTITY, policies.identity),
+        (PolicyBypass.BYPASS_BOUNDARY, PolicyType.BOUNDARY, policies.boundary),
+        (PolicyBypass.BYPASS_ALL, PolicyType.SESSION, policies.session),
     )
     for skipped_from, policy_type, policy_set in own:
-        if reach >= skipped_from or _is_free(policy_type, policy_set, request):
+        if bypass >= skipped_from or _is_free(policy_type, policy_set, request):
             continue
         found = None if policy_set is None else _find(policy_set.candidates(request.action)[1], request)
         if found is None:
@@ -235,17 +235,17 @@ def _lacks_control(request: AuthorizationRequest, policies: Policies) -> Denied 
     return None
 
 
-def _find_grant(request: AuthorizationRequest, policies: Policies) -> tuple[CompiledStatement | None, Reach]:
+def _find_grant(request: AuthorizationRequest, policies: Policies) -> tuple[CompiledStatement | None, PolicyBypass]:
     """Return the resource policy's Allow with the largest reach, and the reach."""
-    best, furthest = None, Reach.NOTHING
+    best, furthest = None, PolicyBypass.NO_MATCH
     if policies.resource is None:
         return best, furthest
     for statement in policies.resource.candidates(request.action)[1].speaking_of(request.resource):
         if statement.principal is None:
             continue
-        reach = statement.principal.reach(request.principal)
-        if reach > furthest and statement.applies(request):
-            best, furthest = statement, reach
+        bypass = statement.principal.bypass(request.principal)
+        if bypass > furthest and statement.applies(request):
+            best, furthest = statement, bypass
     return best, furthest
 
 

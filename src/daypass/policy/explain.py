@@ -15,7 +15,7 @@ from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.keys import keys_of
-from daypass.policy.principal import Reach
+from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType, Source
 from daypass.policy.statement import Statement
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
@@ -65,7 +65,7 @@ class StatementTrace:
     applies: bool
     reasons: tuple[Reason, ...]
     span: Span | None
-    reach: Reach | None
+    bypass: PolicyBypass | None
     """For an Allow of a resource policy: the policies that are not needed, by the principal it names."""
 
 
@@ -195,10 +195,10 @@ def _trace_policy(policy: Policy, request: AuthorizationRequest) -> PolicyTrace:
 
 def _trace_statement(compiled: CompiledStatement, request: AuthorizationRequest, span: Span | None) -> StatementTrace:
     reasons = tuple(_about_target(compiled, request)) + tuple(_about_conditions(compiled, request))
-    reach = None
+    bypass = None
     if compiled.principal is not None and compiled.statement.allow and not reasons:
-        reach = compiled.principal.reach(request.principal)
-    return StatementTrace(compiled.ref, compiled.statement.allow, not reasons, reasons, span, reach)
+        bypass = compiled.principal.bypass(request.principal)
+    return StatementTrace(compiled.ref, compiled.statement.allow, not reasons, reasons, span, bypass)
 
 
 def _about_target(compiled: CompiledStatement, request: AuthorizationRequest) -> Iterator[Reason]:
@@ -226,7 +226,7 @@ def _means(compiled: CompiledStatement, request: AuthorizationRequest) -> bool:
         return True
     if not compiled.statement.allow or compiled.ref.source.type is PolicyType.RESOURCE_CONTROL:
         return compiled.principal.denies(request.principal)
-    return compiled.principal.reach(request.principal) > Reach.NOTHING
+    return compiled.principal.bypass(request.principal) > PolicyBypass.NO_MATCH
 
 
 def _name(request: AuthorizationRequest) -> str:

@@ -15,21 +15,21 @@ from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.statement import ConditionTest, PrincipalName, Statement
 
 
-class Reach(IntEnum):
+class PolicyBypass(IntEnum):
     """The policies that are not needed beside a resource policy's Allow.
 
     The values are in ascending order.
     """
 
-    NOTHING = 0
+    NO_MATCH = 0
     """The Allow does not match the caller."""
     DELEGATED = 1
     """The Allow matches the caller's account: the account's own policies must allow."""
-    PAST_IDENTITY = 2
+    BYPASS_IDENTITY = 2
     """No identity policy is needed; boundary and session policies limit."""
-    PAST_BOUNDARY = 3
+    BYPASS_BOUNDARY = 3
     """Neither identity policy nor boundary is needed; session policies limit."""
-    PAST_ALL = 4
+    BYPASS_ALL = 4
     """This Allow alone is sufficient."""
 
 
@@ -87,17 +87,17 @@ class PrincipalMatch:
         # AWS: Allows to `*` with a condition on aws:PrincipalArn are not limited by implicit denies of boundary or
         # session.
         named = _names_principal_arn(statement.conditions)
-        self._past_everyone = Reach.PAST_ALL if named else Reach.PAST_IDENTITY
+        self._past_everyone = PolicyBypass.BYPASS_ALL if named else PolicyBypass.BYPASS_IDENTITY
 
-    def reach(self, caller: Principal) -> Reach:
+    def bypass(self, caller: Principal) -> PolicyBypass:
         """Return the reach of an Allow with this element for `caller`."""
         if self._inverted:
-            return self._reach_of_others(caller)
+            return self._bypass_of_others(caller)
         if caller.kind not in _SIGNED:
-            return self._reach_unsigned(caller)
-        best = self._past_everyone if self._names.everyone else Reach.NOTHING
-        best = max(best, self._reach_by_name(caller))
-        return min(best, Reach.PAST_BOUNDARY) if caller.delegated else best
+            return self._bypass_unsigned(caller)
+        best = self._past_everyone if self._names.everyone else PolicyBypass.NO_MATCH
+        best = max(best, self._bypass_by_name(caller))
+        return min(best, PolicyBypass.BYPASS_BOUNDARY) if caller.delegated else best
 
     def denies(self, caller: Principal) -> bool:
         """Return whether a Deny with this element applies to `caller`.
@@ -109,39 +109,39 @@ class PrincipalMatch:
         if self._names.everyone:
             return True
         if caller.kind in _SIGNED:
-            return self._reach_by_name(caller) > Reach.NOTHING
-        return self._reach_unsigned(caller) > Reach.NOTHING
+            return self._bypass_by_name(caller) > PolicyBypass.NO_MATCH
+        return self._bypass_unsigned(caller) > PolicyBypass.NO_MATCH
 
-    def _reach_by_name(self, caller: Principal) -> Reach:
+    def _bypass_by_name(self, caller: Principal) -> PolicyBypass:
         exact, kind = self._names.exact, caller.kind
         if exact and kind is not PrincipalKind.ROOT:
             if caller.arn in exact or (caller.session_id and caller.session_id in exact):
-                return Reach.PAST_BOUNDARY if kind is PrincipalKind.USER else Reach.PAST_ALL
+                return PolicyBypass.BYPASS_BOUNDARY if kind is PrincipalKind.USER else PolicyBypass.BYPASS_ALL
             if caller.unique_id and caller.unique_id in exact:
-                return Reach.PAST_BOUNDARY if kind is PrincipalKind.USER else Reach.PAST_IDENTITY
+                return PolicyBypass.BYPASS_BOUNDARY if kind is PrincipalKind.USER else PolicyBypass.BYPASS_IDENTITY
             if caller.issuer_arn and caller.issuer_arn in exact:
-                return Reach.PAST_IDENTITY
-        return Reach.DELEGATED if caller.account in self._names.accounts else Reach.NOTHING
+                return PolicyBypass.BYPASS_IDENTITY
+        return PolicyBypass.DELEGATED if caller.account in self._names.accounts else PolicyBypass.NO_MATCH
 
-    def _reach_unsigned(self, caller: Principal) -> Reach:
+    def _bypass_unsigned(self, caller: Principal) -> PolicyBypass:
         if caller.kind is PrincipalKind.SERVICE:
             meant = caller.service in self._names.services
         elif caller.kind in _FEDERATED:
             meant = caller.federated in self._names.federated
         else:
             meant = self._names.everyone and self._open
-        return Reach.PAST_ALL if meant else Reach.NOTHING
+        return PolicyBypass.BYPASS_ALL if meant else PolicyBypass.NO_MATCH
 
-    def _reach_of_others(self, caller: Principal) -> Reach:
+    def _bypass_of_others(self, caller: Principal) -> PolicyBypass:
         """Return the reach of NotPrincipal with Allow.
 
         A caller that is listed by any name is not allowed. For other callers, their own account must allow.
         """
         if caller.kind is PrincipalKind.ANONYMOUS:
-            return Reach.PAST_ALL if self._open and not self._names.everyone else Reach.NOTHING
+            return PolicyBypass.BYPASS_ALL if self._open and not self._names.everyone else PolicyBypass.NO_MATCH
         if caller.kind not in _SIGNED or self._names.everyone:
-            return Reach.NOTHING
-        return Reach.NOTHING if self._reach_by_name(caller) else Reach.DELEGATED
+            return PolicyBypass.NO_MATCH
+        return PolicyBypass.NO_MATCH if self._bypass_by_name(caller) else PolicyBypass.DELEGATED
 
     def _is_excepted(self, caller: Principal) -> bool:
         """Return whether NotPrincipal with Deny exempts the caller.

@@ -43,24 +43,24 @@ def work_of_telling(request: AuthorizationRequest, sets: Iterable[PolicySet], en
 
     An explanation looks at every statement.
     """
-    work, reach = 0, span(request.resource)
+    work, length = 0, span(request.resource)
     for policy_set in sets:
         work += TELLING * policy_set.action_characters * span(request.action)
         for policy in policy_set.policies:
             for statement in policy.statements:
                 if work > enough:
                     return work
-                work += TELLING * statement.weight.work(request.context, reach)
+                work += TELLING * statement.weight.work(request.context, length)
     return work
 
 
 def _asked(index: ResourceIndex[CompiledStatement], request: AuthorizationRequest, enough: int) -> int:
-    reach = span(request.resource)
-    work = len(index.by_length) * reach
+    length = span(request.resource)
+    work = len(index.by_length) * length
     if work > enough:
         return work
     for statement in index.speaking_of(request.resource):
-        work += statement.weight.work(request.context, reach)
+        work += statement.weight.work(request.context, length)
         if work > enough:
             break
     return work
