@@ -38,7 +38,7 @@ from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.mint.keyring import SealingRing
-from daypass.operations.operation import AnyOperation, Touches, is_read_only
+from daypass.operations.operation import AnyOperation, StoreAccess, is_read_only
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
@@ -77,7 +77,7 @@ class StoreView(Protocol):
         ...
 
     def open(
-        self, touches: Touches, now: datetime, region: str, account: str = ""
+        self, access: StoreAccess, now: datetime, region: str, account: str = ""
     ) -> AbstractContextManager[RequestContext]:
         """Open the data that an operation accesses, for a signer's account.
 
@@ -193,13 +193,13 @@ class Pipeline:
             trace.parameters = known.parameters
             asked = known.typed_params()
         region = signer.region if signer else self.home_region
-        touches = operation.touches(asked)
-        required = None if self.required_log is None or is_read_only(operation, touches) else self.required_log
+        access = operation.store_access(asked)
+        required = None if self.required_log is None or is_read_only(operation, access) else self.required_log
         if required is not None:
             store_view.wait()
             required.require()
         account = signer.caller.account if signer else ""
-        with store_view.open(touches, now, region, account) as ctx:
+        with store_view.open(access, now, region, account) as ctx:
             trace.caller = signer.caller if signer else None
             # 5. verify identity
             caller = trace.caller = operation.prove(asked, trace.caller, ctx)

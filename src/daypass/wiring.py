@@ -45,7 +45,7 @@ from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhook_sender import WebhookSender
 from daypass.http.work_shares import WorkShares
 from daypass.mint.keyring import SealingRing, first_ring
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.registry import full_registry
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import SamlRules, ServiceSettings
@@ -188,14 +188,14 @@ class NonBlockingView:
         raise WouldBlock
 
     def open(
-        self, touches: Touches, now: datetime, region: str, account: str = ""
+        self, access: StoreAccess, now: datetime, region: str, account: str = ""
     ) -> AbstractContextManager[RequestContext]:
         """Return access to the cache alone.
 
         Raises WouldBlock for any other access.
         """
         del account  # the event loop never waits
-        if touches is not Touches.CACHE:
+        if access is not StoreAccess.CACHE:
             raise WouldBlock
         return _Open(self._context(now, region, None))
 
@@ -247,11 +247,11 @@ class BlockingView(NonBlockingView):
         """Return: a worker thread may wait."""
 
     @contextmanager
-    def open(self, touches: Touches, now: datetime, region: str, account: str = "") -> Iterator[RequestContext]:
+    def open(self, access: StoreAccess, now: datetime, region: str, account: str = "") -> Iterator[RequestContext]:
         """Open the cache, one snapshot or one transaction."""
-        if touches in {Touches.CACHE, Touches.WAITS}:
+        if access in {StoreAccess.CACHE, StoreAccess.BLOCKING}:
             yield self._context(now, region, None)
-        elif touches is Touches.READS:
+        elif access is StoreAccess.READ:
             with self._opened.store.read() as reader:
                 yield self._context(now, region, reader)
         else:

@@ -16,7 +16,7 @@ from daypass.audit.sinks import LineSink, NotRecordedError, open_sink
 from daypass.config import Config, ConfigurationError, load_config
 from daypass.errors import ServiceUnavailable
 from daypass.operations.iam.refusals import Unperformed
-from daypass.operations.operation import Touches, is_read_only
+from daypass.operations.operation import StoreAccess, is_read_only
 from daypass.operations.registry import full_registry
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
@@ -45,7 +45,7 @@ def test_only_what_is_known_to_read_is_answered_without_its_record() -> None:
         service, _, action = name.partition(":")
         operation: Any = registry.find(service, action)
         if not isinstance(operation, Unperformed) and is_read_only(
-            operation, getattr(operation, "reach", Touches.WAITS)
+            operation, getattr(operation, "reach", StoreAccess.BLOCKING)
         ):
             reading.add(name)
     assert {name for name in reading if name.startswith("sts:")} == {

@@ -20,7 +20,7 @@ from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.token import read_token
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.settings import ServiceSettings
 from daypass.portal.web_offer import WebOffer, offer_roles
 from daypass.storage.cache import Cache
@@ -331,7 +331,7 @@ def test_google_needs_no_provider_in_the_account() -> None:
         claims |= {"email": "alice@example.org", "email_verified": True, "hd": "example.org"}
         token = compact({"alg": "RS256", "kid": "k"}, claims, key)
         request = HttpRequest("GET", b"/", b"", (), b"", "127.0.0.1", secure=True)
-        with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as world:
+        with store_view.open(StoreAccess.BLOCKING, server.clock.now(), "us-east-1") as world:
             request_info = RequestInfo(world.now, request, "us-east-1")
             found = offer_roles(read_token(token), "alice@example.org", request_info, world)
     assert _names(found) == ["ours"]

@@ -18,7 +18,7 @@ from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import read_token
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.portal import web_offer
@@ -88,7 +88,7 @@ def a_world(server: RunningServer, keys: Keys) -> Iterator[RequestContext]:
     settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
     views = Cache(server.there.store).loading
     store_view = BlockingView(server.there, views, Keychain(server.there.vault), settings, keys, lambda _: True)
-    with store_view.open(Touches.WAITS, server.clock.now(), "us-east-1") as ctx:
+    with store_view.open(StoreAccess.BLOCKING, server.clock.now(), "us-east-1") as ctx:
         yield ctx
 
 

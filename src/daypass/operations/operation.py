@@ -35,17 +35,17 @@ NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"}
 _ISSUES_NOTHING = frozenset({"sts:GetCallerIdentity", "sts:GetAccessKeyInfo", "sts:DecodeAuthorizationMessage"})
 
 
-class Touches(Enum):
+class StoreAccess(Enum):
     """How an operation uses the store beyond the cache.
 
-    An operation that WAITS opens no transaction, but runs where it may block: it needs too much processor time for the
-    event loop, contacts another server, or writes in a transaction of its own.
+    An operation that BLOCKING opens no transaction, but runs where it may block: it needs too much processor time for
+    the event loop, contacts another server, or writes in a transaction of its own.
     """
 
     CACHE = "cache"
-    WAITS = "waits"
-    READS = "reads"
-    WRITES = "writes"
+    BLOCKING = "waits"
+    READ = "reads"
+    WRITE = "writes"
 
 
 class PermissionCheck(msgspec.Struct, frozen=True):
@@ -119,7 +119,7 @@ class Operation(Protocol[A]):
         """
         ...
 
-    def touches(self, asked: A) -> Touches:
+    def store_access(self, asked: A) -> StoreAccess:
         """Return how the operation will use the store.
 
         The parameters alone decide.
@@ -179,11 +179,11 @@ class Signed(Declares, Generic[A]):
 
     service = "iam"
     signed = True
-    reach = Touches.READS
+    access = StoreAccess.READ
 
-    def touches(self, asked: A) -> Touches:
+    def store_access(self, asked: A) -> StoreAccess:
         """Return the same for every call."""
-        return self.reach
+        return self.access
 
     def prove(self, asked: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer."""
@@ -213,11 +213,11 @@ class ProvedApart(ABC):
 AnyOperation = Operation[Any]
 
 
-def is_read_only(operation: AnyOperation, touches: Touches) -> bool:
+def is_read_only(operation: AnyOperation, access: StoreAccess) -> bool:
     """Tell whether a call neither issues credentials nor changes the store.
 
     Returns False for an unknown action.
     """
     if operation.service == "iam":
-        return touches is Touches.READS
+        return access is StoreAccess.READ
     return f"{operation.service}:{operation.action}" in _ISSUES_NOTHING

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from daypass.bounded_memory import BoundedMemory
-from daypass.operations.operation import AnyOperation, ProvedApart, Touches
+from daypass.operations.operation import AnyOperation, ProvedApart, StoreAccess
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
 
@@ -77,7 +77,7 @@ class ParsedRequestCache:
         """Cache a request if it is small, has no secret and uses only the cache."""
         if request.method != "POST" or request.query or request.truncated:
             return
-        if parsed.operation.touches(parsed.asked) is not Touches.CACHE:
+        if parsed.operation.store_access(parsed.asked) is not StoreAccess.CACHE:
             return
         body, proof = _part(request.body)
         kept = _without(parsed, body, proof.decode("ascii")) if proof else parsed

@@ -18,7 +18,7 @@ from daypass.authorize.named import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
 from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.portal import pages
 from daypass.portal.credentials import Credentials
 from daypass.portal.operator_graph import read_wanted, to_values
@@ -86,7 +86,7 @@ class OperatorPages:
         """GET /operator/keys: show the keys and their rotation."""
         held = self.sessions.require(request, request_id)
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
-        with self.site.store_view.open(Touches.READS, now, region) as ctx:
+        with self.site.store_view.open(StoreAccess.READ, now, region) as ctx:
             rings = list(shown_rings(ctx, ctx.reader, held.account, self.rotate_days))
         return self._page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
 
@@ -115,7 +115,7 @@ class OperatorPages:
     def _make_graph(self, account: str) -> Graph:
         ends = time.monotonic() + _PATIENCE
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
-        with self.site.store_view.open(Touches.READS, now, region) as ctx:
+        with self.site.store_view.open(StoreAccess.READ, now, region) as ctx:
             views = SnapshotViews(ctx.reader)
             try:
                 return account_graph(views, Assumed(now), account, is_over=lambda: time.monotonic() > ends)

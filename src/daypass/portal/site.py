@@ -17,7 +17,7 @@ from starlette.requests import Request
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline, StoreView
@@ -37,7 +37,7 @@ class Site:
 
     def ctx(self) -> AbstractContextManager[RequestContext]:
         """Open the request context of a step."""
-        return self.store_view.open(Touches.WAITS, self.pipeline.now(), self.pipeline.home_region)
+        return self.store_view.open(StoreAccess.BLOCKING, self.pipeline.now(), self.pipeline.home_region)
 
     @property
     def region(self) -> str:

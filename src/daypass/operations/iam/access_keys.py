@@ -19,7 +19,7 @@ from daypass.mint.access_keys import new_access_key_id, new_secret
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -65,7 +65,7 @@ class _AboutKeys(IamAction[Any]):
 class CreateAccessKey(_AboutKeys):
     """Creates an access key. An owner has at most two."""
 
-    action, reach = "CreateAccessKey", Touches.WRITES
+    action, access = "CreateAccessKey", StoreAccess.WRITE
 
     def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the key with its secret."""
@@ -105,7 +105,7 @@ class ListAccessKeys(_AboutKeys):
 class UpdateAccessKey(_AboutKeys):
     """Activates or deactivates a key."""
 
-    action, takes, reach = "UpdateAccessKey", _Status, Touches.WRITES
+    action, takes, access = "UpdateAccessKey", _Status, StoreAccess.WRITE
 
     def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Change the status. Sessions that the key created stay valid, as on AWS."""
@@ -118,7 +118,7 @@ class UpdateAccessKey(_AboutKeys):
 class DeleteAccessKey(_AboutKeys):
     """Deletes a key."""
 
-    action, takes, reach = "DeleteAccessKey", _OneKey, Touches.WRITES
+    action, takes, access = "DeleteAccessKey", _OneKey, StoreAccess.WRITE
 
     def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the key and the record of its last use."""

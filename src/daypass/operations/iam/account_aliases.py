@@ -16,7 +16,7 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.iam.paging import Paged, page_of_values
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -27,7 +27,7 @@ class _Alias(Asked, frozen=True):
 class CreateAccountAlias(IamAction[_Alias]):
     """Sets the alias of the account. It replaces the previous alias."""
 
-    action, takes, reach = "CreateAccountAlias", _Alias, Touches.WRITES
+    action, takes, access = "CreateAccountAlias", _Alias, StoreAccess.WRITE
 
     def perform(self, asked: _Alias, caller: Caller, ctx: RequestContext) -> None:
         """Set the alias. Raises EntityAlreadyExists if another account has it."""
@@ -50,7 +50,7 @@ class ListAccountAliases(IamAction[Paged]):
 class DeleteAccountAlias(IamAction[_Alias]):
     """Deletes the alias of the account."""
 
-    action, takes, reach = "DeleteAccountAlias", _Alias, Touches.WRITES
+    action, takes, access = "DeleteAccountAlias", _Alias, StoreAccess.WRITE
 
     def perform(self, asked: _Alias, caller: Caller, ctx: RequestContext) -> None:
         """Delete the alias, or raise NoSuchEntity if the account does not have it."""

@@ -12,7 +12,7 @@ from daypass.directory.store import Reader
 from daypass.operations.iam.access_keys import keys_of
 from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.iam.paging import each_by_path
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import Quotas
 
@@ -22,7 +22,7 @@ _MOST_DEVICES = 100_000
 class GetAccountSummary(IamAction[Nothing]):
     """Shows the entity counts and quotas of the account."""
 
-    action, takes, reach = "GetAccountSummary", Nothing, Touches.READS
+    action, takes, access = "GetAccountSummary", Nothing, StoreAccess.READ
 
     def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the numbers."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.iam.tags import request_tags
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -34,13 +34,13 @@ A = TypeVar("A", bound=Asked)
 class IamAction(Signed[A], Generic[A]):
     """One action of IAM.
 
-    A subclass sets `action` and `takes`. If it changes entities, it sets `reach` to WRITES.
+    A subclass sets `action` and `takes`. If it changes entities, it sets `access` to WRITE.
     """
 
     service = "iam"
     action: str
     takes: type[A]
-    reach = Touches.READS
+    access = StoreAccess.READ
 
     def parse(self, params: Params) -> A:
         """Return the typed parameters.
@@ -84,7 +84,7 @@ class CreateWithTags(IamAction[Any]):
     A subclass sets `tag_action`, such as `iam:TagUser`.
     """
 
-    reach = Touches.WRITES
+    access = StoreAccess.WRITE
     tag_action: str
 
     def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:

@@ -15,7 +15,7 @@ from daypass.operations.iam.action import Asked
 from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import find_policy, is_policy_arn, require_changeable
 from daypass.operations.iam.paging import Paged, page_of_values
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -33,7 +33,7 @@ class _Listed(Paged, frozen=True, kw_only=True):
 
 
 class _ChangesAttachment(AboutHolder):
-    takes, reach = _Attached, Touches.WRITES
+    takes, access = _Attached, StoreAccess.WRITE
 
     def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the holder, and the policy's ARN."""

@@ -15,7 +15,7 @@ from daypass.operations.iam.action import Asked
 from daypass.operations.iam.boundaries import bind, boundary_context
 from daypass.operations.iam.holders import ROLES, USERS, AboutHolder, HolderNamed
 from daypass.operations.iam.lookup import require_changeable
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -26,7 +26,7 @@ class _Put(Asked, frozen=True):
 
 
 class _Change(AboutHolder):
-    reach = Touches.WRITES
+    access = StoreAccess.WRITE
 
     def rebind(self, asked: Any, boundary: str, caller: Caller, ctx: RequestContext) -> None:
         """Set another boundary. An empty string removes the boundary."""

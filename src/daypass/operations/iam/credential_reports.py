@@ -22,7 +22,7 @@ from daypass.operations.iam.access_keys import keys_of
 from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.iam.paging import each_by_path
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 _FRESH = timedelta(hours=4)
@@ -46,7 +46,7 @@ COLUMNS = (
 class GenerateCredentialReport(IamAction[Nothing]):
     """Creates a report, unless the last one is less than four hours old."""
 
-    action, takes, reach = "GenerateCredentialReport", Nothing, Touches.WRITES
+    action, takes, access = "GenerateCredentialReport", Nothing, StoreAccess.WRITE
 
     def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return COMPLETE for an existing report, STARTED for a new one.

@@ -31,7 +31,7 @@ from daypass.operations.iam.delegation_rules import (
     notify,
     permissions_of,
 )
-from daypass.operations.operation import PermissionCheck, Touches
+from daypass.operations.operation import PermissionCheck, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import PrincipalKind
 
@@ -52,7 +52,7 @@ class _Noted(OneRequest, frozen=True):
 class _Decision(AboutRequest):
     """The base class of the decisions: only the owner's account can decide."""
 
-    reach = Touches.WRITES
+    access = StoreAccess.WRITE
 
     def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Decide, and notify the partner."""

@@ -22,7 +22,7 @@ from daypass.federation.oidc.provider import is_keys_url
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.delegation_rules import AboutRequest, OneRequest, find_visible, missing
 from daypass.operations.iam.paging import Paged, make_marker, read_marker
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -56,7 +56,7 @@ class _Create(Asked, frozen=True):
 class CreateDelegationRequest(IamAction[_Create]):
     """Requests a part of another account's permissions for a limited time."""
 
-    action, takes, reach = "CreateDelegationRequest", _Create, Touches.WRITES
+    action, takes, access = "CreateDelegationRequest", _Create, StoreAccess.WRITE
 
     def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the request."""

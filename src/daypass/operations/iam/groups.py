@@ -15,7 +15,7 @@ from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import get_named, insert_named
 from daypass.operations.iam.paging import ListNamed
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -50,7 +50,7 @@ class _Create(GroupNamed, frozen=True):
 class CreateGroup(IamAction[_Create]):
     """Creates a group."""
 
-    action, takes, reach = "CreateGroup", _Create, Touches.WRITES
+    action, takes, access = "CreateGroup", _Create, StoreAccess.WRITE
 
     def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the group will have."""
@@ -85,7 +85,7 @@ class ListGroups(ListNamed):
 class DeleteGroup(AboutGroup):
     """Deletes a group. It must not have members or policies."""
 
-    action, reach = "DeleteGroup", Touches.WRITES
+    action, access = "DeleteGroup", StoreAccess.WRITE
 
     def perform(self, asked: GroupNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the group, or raise DeleteConflict."""

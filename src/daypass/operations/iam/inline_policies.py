@@ -16,7 +16,7 @@ from daypass.operations.iam.documents import check_inline, show_document
 from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import require_changeable
 from daypass.operations.iam.paging import Paged, page_of_values
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.document import size_of
 
@@ -37,7 +37,7 @@ class _Listed(Paged, frozen=True, kw_only=True):
 class Put(AboutHolder):
     """Stores an inline policy. It replaces a policy of the same name."""
 
-    verb, takes, reach = "Put{}Policy", _Put, Touches.WRITES
+    verb, takes, access = "Put{}Policy", _Put, StoreAccess.WRITE
 
     def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Store the policy, or raise LimitExceeded if all of them are too large."""
@@ -84,7 +84,7 @@ class List(AboutHolder):
 class Delete(AboutHolder):
     """Deletes an inline policy."""
 
-    verb, takes, reach = "Delete{}Policy", _Named, Touches.WRITES
+    verb, takes, access = "Delete{}Policy", _Named, StoreAccess.WRITE
 
     def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""

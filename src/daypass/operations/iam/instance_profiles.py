@@ -24,7 +24,7 @@ from daypass.operations.iam.lookup import arn_of, get_named, insert_named, requi
 from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
 from daypass.operations.iam.roles import AboutRole, show_role
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import PermissionCheck, Touches
+from daypass.operations.operation import PermissionCheck, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -138,7 +138,7 @@ class ListInstanceProfilesForRole(AboutRole):
 class DeleteInstanceProfile(_AboutProfile):
     """Deletes a profile. It must not contain a role."""
 
-    action, reach = "DeleteInstanceProfile", Touches.WRITES
+    action, access = "DeleteInstanceProfile", StoreAccess.WRITE
 
     def perform(self, asked: _Named, caller: Caller, ctx: RequestContext) -> None:
         """Delete the profile."""
@@ -155,7 +155,7 @@ class _WithRole(_Named, frozen=True):
 class AddRoleToInstanceProfile(_AboutProfile):
     """Adds a role to a profile. A profile contains at most one role."""
 
-    action, takes, reach = "AddRoleToInstanceProfile", _WithRole, Touches.WRITES
+    action, takes, access = "AddRoleToInstanceProfile", _WithRole, StoreAccess.WRITE
 
     def permissions(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require iam:PassRole as well: a user of the profile gets the role."""
@@ -188,7 +188,7 @@ class AddRoleToInstanceProfile(_AboutProfile):
 class RemoveRoleFromInstanceProfile(_AboutProfile):
     """Removes the role from a profile."""
 
-    action, takes, reach = "RemoveRoleFromInstanceProfile", _WithRole, Touches.WRITES
+    action, takes, access = "RemoveRoleFromInstanceProfile", _WithRole, StoreAccess.WRITE
 
     def perform(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> None:
         """Remove the role."""

@@ -15,7 +15,7 @@ from daypass.operations.iam.groups import AboutGroup, GroupNamed, show_group
 from daypass.operations.iam.lookup import get_named
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.users import AboutUser, show_user
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -26,7 +26,7 @@ class _Member(GroupNamed, frozen=True):
 class AddUserToGroup(AboutGroup):
     """Adds a user to a group. A user that is a member already stays a member."""
 
-    action, takes, reach = "AddUserToGroup", _Member, Touches.WRITES
+    action, takes, access = "AddUserToGroup", _Member, StoreAccess.WRITE
 
     def perform(self, asked: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Add the user, or raise LimitExceeded if it is in too many groups."""
@@ -42,7 +42,7 @@ class AddUserToGroup(AboutGroup):
 class RemoveUserFromGroup(AboutGroup):
     """Removes a user from a group. A user that is not a member is accepted."""
 
-    action, takes, reach = "RemoveUserFromGroup", _Member, Touches.WRITES
+    action, takes, access = "RemoveUserFromGroup", _Member, StoreAccess.WRITE
 
     def perform(self, asked: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Remove the user."""

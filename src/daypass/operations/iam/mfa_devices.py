@@ -31,7 +31,7 @@ from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, get_device, g
 from daypass.operations.iam.self_service import get_owner
 from daypass.operations.iam.tags import Tag
 from daypass.operations.mfa_codes import synchronize
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 _WRONG_CODES = "Authentication code for device is not valid."
@@ -90,7 +90,7 @@ class CreateVirtualMFADevice(CreateWithTags):
 class EnableMFADevice(OfAnOwner):
     """Assigns a device to a user whose two codes prove possession of it."""
 
-    action, takes, reach = "EnableMFADevice", _Codes, Touches.WRITES
+    action, takes, access = "EnableMFADevice", _Codes, StoreAccess.WRITE
 
     def perform(self, asked: _Codes, caller: Caller, ctx: RequestContext) -> None:
         """Enable the device. The two codes must be consecutive and are used up."""
@@ -108,7 +108,7 @@ class EnableMFADevice(OfAnOwner):
 class ResyncMFADevice(OfAnOwner):
     """Sets a device's clock by two consecutive codes, and unlocks the device."""
 
-    action, takes, reach = "ResyncMFADevice", _Codes, Touches.WRITES
+    action, takes, access = "ResyncMFADevice", _Codes, StoreAccess.WRITE
 
     def perform(self, asked: _Codes, caller: Caller, ctx: RequestContext) -> None:
         """Synchronize the device."""
@@ -119,7 +119,7 @@ class ResyncMFADevice(OfAnOwner):
 class DeactivateMFADevice(OfAnOwner):
     """Removes the owner of a device."""
 
-    action, reach = "DeactivateMFADevice", Touches.WRITES
+    action, access = "DeactivateMFADevice", StoreAccess.WRITE
 
     def perform(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> None:
         """Remove the owner."""
@@ -133,7 +133,7 @@ class _Serial(Asked, frozen=True):
 class DeleteVirtualMFADevice(IamAction[_Serial]):
     """Deletes a virtual device that does not have an owner."""
 
-    action, takes, reach = "DeleteVirtualMFADevice", _Serial, Touches.WRITES
+    action, takes, access = "DeleteVirtualMFADevice", _Serial, StoreAccess.WRITE
 
     def resource(self, asked: _Serial, caller: Caller, ctx: RequestContext) -> str:
         """Return the serial number, which is the device's ARN."""

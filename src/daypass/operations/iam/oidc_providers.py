@@ -22,7 +22,7 @@ from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.known_keys import is_foreign
@@ -149,7 +149,7 @@ class DeleteOpenIDConnectProvider(_AboutProvider):
     Roles that name it stay, but they no longer trust any of its tokens.
     """
 
-    action, reach = "DeleteOpenIDConnectProvider", Touches.WRITES
+    action, access = "DeleteOpenIDConnectProvider", StoreAccess.WRITE
 
     def perform(self, asked: _Which, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider. A missing provider is not an error."""
@@ -165,7 +165,7 @@ class _Client(_Which, frozen=True, kw_only=True):
 class AddClientIDToOpenIDConnectProvider(_AboutProvider):
     """Adds an audience. An audience that exists already is not an error."""
 
-    action, takes, reach = "AddClientIDToOpenIDConnectProvider", _Client, Touches.WRITES
+    action, takes, access = "AddClientIDToOpenIDConnectProvider", _Client, StoreAccess.WRITE
 
     def perform(self, asked: _Client, caller: Caller, ctx: RequestContext) -> None:
         """Add the audience."""
@@ -178,7 +178,7 @@ class AddClientIDToOpenIDConnectProvider(_AboutProvider):
 class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
     """Removes an audience. A missing audience is not an error."""
 
-    action, takes, reach = "RemoveClientIDFromOpenIDConnectProvider", _Client, Touches.WRITES
+    action, takes, access = "RemoveClientIDFromOpenIDConnectProvider", _Client, StoreAccess.WRITE
 
     def perform(self, asked: _Client, caller: Caller, ctx: RequestContext) -> None:
         """Remove the audience. A provider without audiences accepts no token."""
@@ -194,7 +194,7 @@ class _Thumbprints(_Which, frozen=True, kw_only=True):
 class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
     """Replaces a provider's thumbprints."""
 
-    action, takes, reach = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, Touches.WRITES
+    action, takes, access = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, StoreAccess.WRITE
 
     def perform(self, asked: _Thumbprints, caller: Caller, ctx: RequestContext) -> None:
         """Replace the thumbprints."""

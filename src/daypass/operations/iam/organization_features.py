@@ -19,7 +19,7 @@ from daypass.errors import (
     OrganizationNotFound,
 )
 from daypass.operations.iam.action import IamAction, Nothing
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -56,7 +56,7 @@ class ListOrganizationsFeatures(IamAction[Nothing]):
 class _Switch(IamAction[Nothing]):
     """The base class of the actions that enable or disable a feature."""
 
-    takes, reach = Nothing, Touches.WRITES
+    takes, access = Nothing, StoreAccess.WRITE
     feature: RootFeature
 
     def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from daypass.directory.identity import load_account
 from daypass.directory.outbound import create_issuer, issuer_url
 from daypass.errors import FeatureDisabled, FeatureEnabled, NoSuchEntity
 from daypass.operations.iam.action import IamAction, Nothing
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -38,7 +38,7 @@ def _enabled_account(caller: Caller, ctx: RequestContext) -> Account:
 class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
     """Enables outbound web identity federation."""
 
-    action, takes, reach = "EnableOutboundWebIdentityFederation", Nothing, Touches.WRITES
+    action, takes, access = "EnableOutboundWebIdentityFederation", Nothing, StoreAccess.WRITE
 
     def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL."""
@@ -60,7 +60,7 @@ class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
 class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
     """Disables it. Issued tokens stay valid until they expire."""
 
-    action, takes, reach = "DisableOutboundWebIdentityFederation", Nothing, Touches.WRITES
+    action, takes, access = "DisableOutboundWebIdentityFederation", Nothing, StoreAccess.WRITE
 
     def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> None:
         """Disable it, or raise FeatureDisabled."""

@@ -15,7 +15,7 @@ from daypass.directory.entities import PasswordPolicy
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction, Nothing
 from daypass.operations.iam.lookup import get_account
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -34,7 +34,7 @@ class _Update(Asked, frozen=True):
 class UpdateAccountPasswordPolicy(IamAction[_Update]):
     """Replaces the password policy."""
 
-    action, takes, reach = "UpdateAccountPasswordPolicy", _Update, Touches.WRITES
+    action, takes, access = "UpdateAccountPasswordPolicy", _Update, StoreAccess.WRITE
 
     def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> None:
         """Replace the policy."""
@@ -81,7 +81,7 @@ class GetAccountPasswordPolicy(IamAction[Nothing]):
 class DeleteAccountPasswordPolicy(IamAction[Nothing]):
     """Deletes the password policy."""
 
-    action, takes, reach = "DeleteAccountPasswordPolicy", Nothing, Touches.WRITES
+    action, takes, access = "DeleteAccountPasswordPolicy", Nothing, StoreAccess.WRITE
 
     def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""

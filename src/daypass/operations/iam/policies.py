@@ -20,7 +20,7 @@ from daypass.operations.iam.documents import check_managed
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
 from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -174,7 +174,7 @@ def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, ctx: RequestCo
 class DeletePolicy(AboutPolicy):
     """Deletes an unused policy that has only one version."""
 
-    action, reach = "DeletePolicy", Touches.WRITES
+    action, access = "DeletePolicy", StoreAccess.WRITE
 
     def perform(self, asked: PolicyNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy, or raise DeleteConflict."""

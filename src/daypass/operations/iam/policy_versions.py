@@ -16,7 +16,7 @@ from daypass.operations.iam.documents import check_managed, show_document
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, require_policy_arn
 from daypass.operations.iam.paging import Paged, page_of_stream, read_marker
 from daypass.operations.iam.policies import AboutPolicy
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -38,7 +38,7 @@ class _Create(Asked, frozen=True):
 class CreatePolicyVersion(AboutPolicy):
     """Adds a version. Version numbers are never used again."""
 
-    action, takes, reach = "CreatePolicyVersion", _Create, Touches.WRITES
+    action, takes, access = "CreatePolicyVersion", _Create, StoreAccess.WRITE
 
     def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new version. It is the default at once if requested."""
@@ -104,7 +104,7 @@ class ListPolicyVersions(AboutPolicy):
 class DeletePolicyVersion(AboutPolicy):
     """Deletes a version that is not the default."""
 
-    action, takes, reach = "DeletePolicyVersion", _Version, Touches.WRITES
+    action, takes, access = "DeletePolicyVersion", _Version, StoreAccess.WRITE
 
     def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Delete the version."""
@@ -118,7 +118,7 @@ class DeletePolicyVersion(AboutPolicy):
 class SetDefaultPolicyVersion(AboutPolicy):
     """Makes another version the default."""
 
-    action, takes, reach = "SetDefaultPolicyVersion", _Version, Touches.WRITES
+    action, takes, access = "SetDefaultPolicyVersion", _Version, StoreAccess.WRITE
 
     def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Set the default version."""

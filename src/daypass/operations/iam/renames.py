@@ -12,7 +12,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.operations.iam.holders import GROUPS, USERS, AboutHolder, HolderEntity, HolderNamed
 from daypass.operations.iam.lookup import insert_named
-from daypass.operations.operation import PermissionCheck, Touches
+from daypass.operations.operation import PermissionCheck, StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -27,7 +27,7 @@ class Rename(AboutHolder):
     It keeps its unique id, its members, its policies, and all references by id.
     """
 
-    verb, takes, reach = "Update{}", _Rename, Touches.WRITES
+    verb, takes, access = "Update{}", _Rename, StoreAccess.WRITE
 
     @property
     def spelled(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from daypass.directory.entities import Role
 from daypass.operations.iam.documents import read_trust
 from daypass.operations.iam.lookup import get_named, require_changeable
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -26,7 +26,7 @@ class _Update(RoleNamed, frozen=True):
 class UpdateRole(AboutRole):
     """Changes a role's description and maximum session duration."""
 
-    action, takes, reach = "UpdateRole", _Update, Touches.WRITES
+    action, takes, access = "UpdateRole", _Update, StoreAccess.WRITE
 
     def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> None:
         """Change the given parameters."""
@@ -48,7 +48,7 @@ class _Describe(RoleNamed, frozen=True):
 class UpdateRoleDescription(AboutRole):
     """Changes a role's description."""
 
-    action, takes, reach = "UpdateRoleDescription", _Describe, Touches.WRITES
+    action, takes, access = "UpdateRoleDescription", _Describe, StoreAccess.WRITE
 
     def perform(self, asked: _Describe, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the changed role."""
@@ -65,7 +65,7 @@ class _Trust(RoleNamed, frozen=True):
 class UpdateAssumeRolePolicy(AboutRole):
     """Replaces a role's trust policy. Existing sessions stay valid."""
 
-    action, takes, reach = "UpdateAssumeRolePolicy", _Trust, Touches.WRITES
+    action, takes, access = "UpdateAssumeRolePolicy", _Trust, StoreAccess.WRITE
 
     def perform(self, asked: _Trust, caller: Caller, ctx: RequestContext) -> None:
         """Replace the trust policy."""

@@ -24,7 +24,7 @@ from daypass.operations.iam.last_used import show_role_use
 from daypass.operations.iam.lookup import get_named, insert_named, require_changeable
 from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -148,7 +148,7 @@ class ListRoles(ListNamed):
 class DeleteRole(AboutRole):
     """Deletes a role. It must not have policies or instance profiles."""
 
-    action, reach = "DeleteRole", Touches.WRITES
+    action, access = "DeleteRole", StoreAccess.WRITE
 
     def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the role, or raise DeleteConflict."""

@@ -30,7 +30,7 @@ from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_summaries import summarize
 from daypass.policy.authorization_request import ConditionKeys
@@ -154,7 +154,7 @@ class UpdateSAMLProvider(_AboutProvider):
     an identity provider lists the old and the new one for a time.
     """
 
-    action, takes, reach = "UpdateSAMLProvider", _Update, Touches.WRITES
+    action, takes, access = "UpdateSAMLProvider", _Update, StoreAccess.WRITE
 
     def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider's ARN."""
@@ -202,7 +202,7 @@ class DeleteSAMLProvider(_AboutProvider):
     Roles that name it stay, but they no longer trust any of its assertions.
     """
 
-    action, reach = "DeleteSAMLProvider", Touches.WRITES
+    action, access = "DeleteSAMLProvider", StoreAccess.WRITE
 
     def perform(self, asked: _ProviderNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider."""

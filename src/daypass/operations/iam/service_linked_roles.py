@@ -23,7 +23,7 @@ from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -74,7 +74,7 @@ class _Create(Asked, frozen=True):
 class CreateServiceLinkedRole(IamAction[_Create]):
     """Creates the role of a service."""
 
-    action, takes, reach = "CreateServiceLinkedRole", _Create, Touches.WRITES
+    action, takes, access = "CreateServiceLinkedRole", _Create, StoreAccess.WRITE
 
     def parse(self, params: Mapping[str, Any]) -> _Create:
         """Return the parameters.
@@ -121,7 +121,7 @@ class CreateServiceLinkedRole(IamAction[_Create]):
 class DeleteServiceLinkedRole(AboutRole):
     """Deletes the role of a service."""
 
-    action, reach = "DeleteServiceLinkedRole", Touches.WRITES
+    action, access = "DeleteServiceLinkedRole", StoreAccess.WRITE
 
     def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the deletion task. The role is already deleted."""

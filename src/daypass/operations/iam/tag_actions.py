@@ -21,7 +21,7 @@ from daypass.operations.iam.lookup import arn_of, get_named, get_own_policy
 from daypass.operations.iam.mfa_owned import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -122,7 +122,7 @@ class _AboutTags(IamAction[Any]):
 class TagThing(_AboutTags):
     """Adds tags."""
 
-    verb, takes, reach = "Tag{}", _Tags, Touches.WRITES
+    verb, takes, access = "Tag{}", _Tags, StoreAccess.WRITE
 
     def in_request(self, asked: Any) -> ConditionKeys:
         """Return the tags in the request."""
@@ -139,7 +139,7 @@ class TagThing(_AboutTags):
 class UntagThing(_AboutTags):
     """Removes tags. A missing key is not an error."""
 
-    verb, takes, reach = "Untag{}", _Keys, Touches.WRITES
+    verb, takes, access = "Untag{}", _Keys, StoreAccess.WRITE
 
     def in_request(self, asked: Any) -> ConditionKeys:
         """Return the tag keys in the request."""

@@ -15,7 +15,7 @@ from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.action import Asked, IamAction
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 _VERSIONS: Mapping[str, Literal[1, 2]] = {"v1Token": 1, "v2Token": 2}
@@ -28,7 +28,7 @@ class _Version(Asked, frozen=True):
 class SetSecurityTokenServicePreferences(IamAction[_Version]):
     """Sets the token version of the global endpoint."""
 
-    action, takes, reach = "SetSecurityTokenServicePreferences", _Version, Touches.WRITES
+    action, takes, access = "SetSecurityTokenServicePreferences", _Version, StoreAccess.WRITE
 
     def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Store the version in the account."""

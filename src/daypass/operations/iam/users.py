@@ -25,7 +25,7 @@ from daypass.operations.iam.lookup import get_named, insert_named
 from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.iam.tags import Tag
-from daypass.operations.operation import Touches
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -148,7 +148,7 @@ _PARTS: tuple[tuple[Callable[[Reader, User], object], str], ...] = (
 class DeleteUser(AboutUser):
     """Deletes a user. It must not have keys, devices, policies or groups."""
 
-    action, reach = "DeleteUser", Touches.WRITES
+    action, access = "DeleteUser", StoreAccess.WRITE
 
     def perform(self, asked: UserNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the user, or raise DeleteConflict."""

@@ -12,7 +12,7 @@ from daypass.authenticate.caller import Caller
 from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import prove_mfa
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -68,7 +68,7 @@ class Asked(msgspec.Struct, frozen=True):
 class AssumeRole(Signed[Asked]):
     """Mints a role session."""
 
-    service, action, reach = "sts", "AssumeRole", Touches.CACHE
+    service, action, access = "sts", "AssumeRole", StoreAccess.CACHE
     takes = AskedRole
 
     def parse(self, params: Params) -> Asked:

@@ -17,7 +17,7 @@ from daypass.directory.saml_providers import provider_name
 from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
-from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, Result, Touches
+from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, Result, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
@@ -74,9 +74,9 @@ class AssumeRoleWithSAML(Declares):
     service, action, signed = "sts", "AssumeRoleWithSAML", False
     takes = AskedRole
 
-    def touches(self, asked: Asked) -> Touches:
-        """Return WAITS: verifying an XML signature is too slow for the event loop."""
-        return Touches.WAITS
+    def store_access(self, asked: Asked) -> StoreAccess:
+        """Return BLOCKING: verifying an XML signature is too slow for the event loop."""
+        return StoreAccess.BLOCKING
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters.

@@ -24,7 +24,7 @@ from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
 from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
-from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, ProvedApart, Result, Touches
+from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, ProvedApart, Result, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -95,9 +95,9 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
     takes = AskedByBearer
 
-    def touches(self, asked: Asked) -> Touches:
+    def store_access(self, asked: Asked) -> StoreAccess:
         """Return CACHE for every call: the cache has all data of the hot path."""
-        return Touches.CACHE
+        return StoreAccess.CACHE
 
     def parse(self, params: Params) -> Asked:
         """Return the parameters.

@@ -18,7 +18,7 @@ from daypass.directory.root_tasks import ROOT_TASKS, RootTask
 from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
@@ -49,7 +49,7 @@ class Asked(msgspec.Struct, frozen=True):
 class AssumeRoot(Signed[Asked]):
     """Mints a session of a member's root user that can do one task."""
 
-    service, action, reach = "sts", "AssumeRoot", Touches.CACHE
+    service, action, access = "sts", "AssumeRoot", StoreAccess.CACHE
     takes = AskedRoot
 
     def parse(self, params: Params) -> Asked:

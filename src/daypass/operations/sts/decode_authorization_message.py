@@ -13,7 +13,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote, open_message
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -26,7 +26,7 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
 class DecodeAuthorizationMessage(Signed[Asked]):
     """Shows the details of a denial."""
 
-    service, action, reach = "sts", "DecodeAuthorizationMessage", Touches.CACHE
+    service, action, access = "sts", "DecodeAuthorizationMessage", StoreAccess.CACHE
     takes = Asked
 
     def parse(self, params: Params) -> Asked:

@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.identity import load_access_key
 from daypass.errors import ValidationError
 from daypass.mint.access_keys import account_of
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -24,7 +24,7 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
 class GetAccessKeyInfo(Signed[Asked]):
     """Answers with an account id."""
 
-    service, action, reach = "sts", "GetAccessKeyInfo", Touches.CACHE
+    service, action, access = "sts", "GetAccessKeyInfo", StoreAccess.CACHE
     takes = Asked
 
     def parse(self, params: Params) -> Asked:

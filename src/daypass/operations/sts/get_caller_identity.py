@@ -4,7 +4,7 @@ Needs no permission, and no policy can deny it.
 """
 
 from daypass.authenticate.caller import Caller
-from daypass.operations.operation import Authorized, NoMembers, NoPermissionNeeded, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, NoMembers, NoPermissionNeeded, Params, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 
 _OPEN = NoPermissionNeeded("sts:GetCallerIdentity")
@@ -13,7 +13,7 @@ _OPEN = NoPermissionNeeded("sts:GetCallerIdentity")
 class GetCallerIdentity(Signed[None]):
     """Answers with the signer's account, ARN and unique id."""
 
-    service, action, reach = "sts", "GetCallerIdentity", Touches.CACHE
+    service, action, access = "sts", "GetCallerIdentity", StoreAccess.CACHE
     takes = NoMembers
 
     def parse(self, params: Params) -> None:

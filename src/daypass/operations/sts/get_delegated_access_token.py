@@ -16,7 +16,7 @@ from daypass.directory.delegation_entities import Approver, DelegationRequest, S
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
@@ -36,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
 class GetDelegatedAccessToken(Signed[Asked]):
     """Mints a session of the user who accepted the request."""
 
-    service, action, reach = "sts", "GetDelegatedAccessToken", Touches.WRITES
+    service, action, access = "sts", "GetDelegatedAccessToken", StoreAccess.WRITE
     takes = Asked
 
     def parse(self, params: Params) -> Asked:

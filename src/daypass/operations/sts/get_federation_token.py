@@ -11,7 +11,7 @@ from daypass.arn import federated_user_arn
 from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import (
@@ -45,7 +45,7 @@ class Asked(msgspec.Struct, frozen=True):
 class GetFederationToken(Signed[Asked]):
     """Mints a session of a federated user."""
 
-    service, action, reach = "sts", "GetFederationToken", Touches.CACHE
+    service, action, access = "sts", "GetFederationToken", StoreAccess.CACHE
     takes = AskedToken
 
     def parse(self, params: Params) -> Asked:

@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.mfa import prove_mfa
-from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, Touches
+from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 
@@ -30,7 +30,7 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
 class GetSessionToken(Signed[Asked]):
     """Mints a session of the caller itself."""
 
-    service, action, reach = "sts", "GetSessionToken", Touches.CACHE
+    service, action, access = "sts", "GetSessionToken", StoreAccess.CACHE
     takes = Asked
 
     def parse(self, params: Params) -> Asked:

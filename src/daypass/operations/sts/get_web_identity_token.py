@@ -28,7 +28,7 @@ from daypass.errors import (
 from daypass.mint.chain_claim import CLAIM, seal_chain
 from daypass.mint.key_chain import require_room
 from daypass.mint.web_identity import Algorithm
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, Touches
+from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
 
@@ -77,7 +77,7 @@ class GetWebIdentityToken(Signed[Asked]):
     It reads the store, so that signing never blocks the event loop.
     """
 
-    service, action, reach = "sts", "GetWebIdentityToken", Touches.READS
+    service, action, access = "sts", "GetWebIdentityToken", StoreAccess.READ
     takes = AskedToken
 
     def parse(self, params: Params) -> Asked:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from daypass.authenticate.caller import Caller
 from daypass.errors import ServiceNotSupported
-from daypass.operations.operation import Authorized, NoMembers, Params, PermissionCheck, Signed, Touches
+from daypass.operations.operation import Authorized, NoMembers, Params, PermissionCheck, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.wire.supported import Declared
 
@@ -23,7 +23,7 @@ REFUSED: Mapping[str, str] = {
 class Refused(Signed[NoMembers]):
     """Would issue credentials of a kind that is not implemented."""
 
-    service, reach = "sts", Touches.CACHE
+    service, access = "sts", StoreAccess.CACHE
 
     def __init__(self, action: str) -> None:
         self.action = action
