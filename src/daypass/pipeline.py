@@ -185,15 +185,15 @@ class Pipeline:
                 raise Throttling("Rate exceeded")
         # 4. parse
         if known is None:
-            self.registry.require_supported(call.operation, call.params)
-            parameters = trace.parameters = call.operation.parse(call.params)
-            asked = operation.parse(parameters)
-            self.parsed_requests.keep(request, ParsedRequest(call, operation, parameters, asked))
+            self.registry.require_supported(call.operation, call.form_params)
+            parameters = trace.parameters = call.operation.parse(call.form_params)
+            params = operation.parse(parameters)
+            self.parsed_requests.keep(request, ParsedRequest(call, operation, parameters, params))
         else:
             trace.parameters = known.parameters
-            asked = known.typed_params()
+            params = known.typed_params()
         region = signer.region if signer else self.home_region
-        access = operation.store_access(asked)
+        access = operation.store_access(params)
         required = None if self.required_log is None or is_read_only(operation, access) else self.required_log
         if required is not None:
             store_view.wait()
@@ -202,10 +202,10 @@ class Pipeline:
         with store_view.open(access, now, region, account) as ctx:
             trace.caller = signer.caller if signer else None
             # 5. verify identity
-            caller = trace.caller = operation.prove(asked, trace.caller, ctx)
+            caller = trace.caller = operation.prove(params, trace.caller, ctx)
             # 6. authorize
             request_info = RequestInfo(now, request, region)
-            authorized = authorize(operation, asked, caller, request_info, ctx)
+            authorized = authorize(operation, params, caller, request_info, ctx)
             # 7. run
             result = operation.run(authorized, ctx)
             if required is not None:
@@ -226,7 +226,7 @@ class Pipeline:
     ) -> Signer | None:
         if not operation.signed:
             return None
-        unverified = find_signature(request, form_params=call.params)
+        unverified = find_signature(request, form_params=call.form_params)
         trace.access_key_id = unverified.access_key_id
         lookup = Lookup(store_view.views, self.keychain, store_view.ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)

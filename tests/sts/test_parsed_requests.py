@@ -33,7 +33,7 @@ def _request(body: bytes, *headers: tuple[bytes, bytes], **more: Any) -> HttpReq
 def _keep(parsed_requests: ParsedRequestCache, request: HttpRequest) -> ParsedRequest:
     call = decode(request, _CATALOG)
     operation = _REGISTRY.find(call.service, call.action)
-    parameters = call.operation.parse(call.params)
+    parameters = call.operation.parse(call.form_params)
     parsed = ParsedRequest(call, operation, parameters, operation.parse(parameters))
     parsed_requests.keep(request, parsed)
     return parsed
@@ -163,6 +163,6 @@ def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: byt
                     found.typed_params()
             continue
         if found is not None:
-            assert found.typed_params() == fresh.asked
+            assert found.typed_params() == fresh.params
             assert found.parameters == fresh.parameters
         _keep(parsed_requests, request)

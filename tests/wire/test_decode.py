@@ -35,7 +35,7 @@ def test_a_posted_form_is_a_call(catalog: Catalog) -> None:
     call = decode(post("Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam&x=a+b"), catalog)
     assert (call.service, call.action, call.version) == ("sts", "AssumeRole", "2011-06-15")
     assert call.operation.name == "AssumeRole"
-    assert (call.params["RoleArn"], call.params["x"]) == ("arn:aws:iam", "a b")
+    assert (call.form_params["RoleArn"], call.form_params["x"]) == ("arn:aws:iam", "a b")
     assert not call.wants_json
 
 
@@ -48,7 +48,7 @@ def test_a_query_is_a_call(catalog: Catalog) -> None:
 def test_a_post_may_carry_its_parameters_in_the_query(catalog: Catalog) -> None:
     """A POST may have parameters in the query, as on AWS."""
     assert decode(post("", query=WHOAMI.encode()), catalog).action == "GetCallerIdentity"
-    assert decode(post("b=2", query=WHOAMI.encode() + b"&a=1"), catalog).params["b"] == "2"
+    assert decode(post("b=2", query=WHOAMI.encode() + b"&a=1"), catalog).form_params["b"] == "2"
 
 
 @pytest.mark.parametrize("content_type", [None, b"text/plain", b"application/json", b"multipart/form-data; boundary=x"])

@@ -25,7 +25,7 @@ ASSUMED = {
 def test_get_caller_identity_is_answered(catalog: Catalog) -> None:
     """The response equals AWS's, element by element."""
     call = decode(post(f"Action=GetCallerIdentity&Version={STS}"), catalog)
-    assert call.operation.parse(call.params) == {}
+    assert call.operation.parse(call.form_params) == {}
     result = {"UserId": "AIDA", "Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a&b"}
     assert call.operation.render(result, "id-1").decode() == (
         '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
@@ -45,7 +45,7 @@ def test_assume_role_is_parsed_and_answered(catalog: Catalog) -> None:
         ),
         catalog,
     )
-    assert call.operation.parse(call.params) == {
+    assert call.operation.parse(call.form_params) == {
         "RoleArn": "arn:aws:iam::123456789012:role/r",
         "RoleSessionName": "me",
         "DurationSeconds": 900,

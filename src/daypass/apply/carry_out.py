@@ -109,7 +109,7 @@ class Carrier:
 
     def _account(self, thing: Thing, wanted: Mapping[str, NewAccount]) -> RootKey:
         new = wanted[thing.account]
-        asked = Wanted(
+        new_account = Wanted(
             account=thing.account,
             name=thing.value("name"),
             access_key_id=new.root_key_id,
@@ -118,7 +118,7 @@ class Carrier:
         )
         ctx = self.api.ctx
         try:
-            key = create_account(ctx.writer, asked, now=ctx.now, entropy=ctx.entropy, vault=ctx.vault)
+            key = create_account(ctx.writer, new_account, now=ctx.now, entropy=ctx.entropy, vault=ctx.vault)
         except CannotCreate as error:
             raise Mistake(thing.place, str(error), refused=True) from error
         self.api.note(thing.account, "CreateAccount", {"AccountName": thing.value("name")})

@@ -22,18 +22,18 @@ from daypass.policy.explain import is_light_story
 
 
 def authorize(
-    operation: AnyOperation, asked: Any, caller: Caller, request_info: RequestInfo, ctx: RequestContext
+    operation: AnyOperation, params: Any, caller: Caller, request_info: RequestInfo, ctx: RequestContext
 ) -> Authorized[Any]:
     """Return the parameters as authorized.
 
     Raises AccessDenied, in AWS's words, if a permission is denied.
     """
-    checks = operation.permissions(asked, caller, ctx)
+    checks = operation.permissions(params, caller, ctx)
     if isinstance(checks, NoPermissionNeeded):
-        return Authorized(asked, caller, checks)
+        return Authorized(params, caller, checks)
     common = build_context(caller, request_info)
     proof = tuple([_decide(check, caller, common, ctx) for check in checks])
-    return Authorized(asked, caller, proof, checks[0].role if checks else None)
+    return Authorized(params, caller, proof, checks[0].role if checks else None)
 
 
 def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:

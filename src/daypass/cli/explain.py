@@ -124,14 +124,14 @@ def _choose(subject: str | None, principal: str | None, action: str | None, reve
 
 def _answer_call(
     arn: str,
-    asked: tuple[str, str],
+    action_and_resource: tuple[str, str],
     context: dict[str, ContextValue | None],
     views: SnapshotViews,
     there: "OpenedStore",
 ) -> tuple[Iterable[str], dict[str, Any]]:
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
-    check = ask_named(*asked, caller, views)
+    check = ask_named(*action_and_resource, caller, views)
     request, policies = build_named_request(caller, check, context, views, assumed)
     trace, remedy = explain(request, policies), find_remedy(request, policies)
     return trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy)

@@ -15,36 +15,36 @@ _OVER_ROLE_MAXIMUM = "The requested DurationSeconds exceeds the MaxSessionDurati
 _OVER_CHAINING = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
 
 
-def role_duration(asked: int | None, *, role_maximum: int, chained: bool) -> int:
+def role_duration(requested_seconds: int | None, *, role_maximum: int, chained: bool) -> int:
     """Return the duration of a role session.
 
     The default is an hour; for a chained session an hour is also the maximum.
     """
-    if asked is None:
+    if requested_seconds is None:
         return min(HOUR, role_maximum)
-    if asked > role_maximum:
+    if requested_seconds > role_maximum:
         raise ValidationError(_OVER_ROLE_MAXIMUM)
-    if chained and asked > HOUR:
+    if chained and requested_seconds > HOUR:
         raise ValidationError(_OVER_CHAINING)
-    return asked
+    return requested_seconds
 
 
-def user_duration(asked: int | None) -> int:
+def user_duration(requested_seconds: int | None) -> int:
     """Return the duration of a user's GetSessionToken or GetFederationToken."""
-    return DEFAULT if asked is None else min(asked, LONGEST)
+    return DEFAULT if requested_seconds is None else min(requested_seconds, LONGEST)
 
 
-def root_user_duration(asked: int | None) -> int:
+def root_user_duration(requested_seconds: int | None) -> int:
     """Return the duration of such a session of a root user, at most an hour.
 
     A longer requested duration is reduced to an hour.
     """
-    return HOUR if asked is None else min(asked, HOUR)
+    return HOUR if requested_seconds is None else min(requested_seconds, HOUR)
 
 
-def root_task_duration(asked: int | None) -> int:
+def root_task_duration(requested_seconds: int | None) -> int:
     """Return the duration of an AssumeRoot session.
 
     Zero is valid and requests a session that has expired already when it is issued.
     """
-    return ROOT_TASK if asked is None else min(asked, ROOT_TASK)
+    return ROOT_TASK if requested_seconds is None else min(requested_seconds, ROOT_TASK)

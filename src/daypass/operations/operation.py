@@ -24,7 +24,7 @@ from daypass.policy.compiled import PolicySet
 from daypass.policy.decision import Allowed
 from daypass.wire.supported import Declared
 
-Params = Mapping[str, Any]
+Parameters = Mapping[str, Any]
 Result = Mapping[str, Any]
 
 # IAM User Guide: "No permissions are required to perform this operation", even under an explicit deny.
@@ -94,7 +94,7 @@ class Authorized(msgspec.Struct, Generic[A], frozen=True):
     trust policy of another.
     """
 
-    asked: A
+    params: A
     caller: Caller
     proof: NoPermissionNeeded | tuple[Allowed, ...]
     role: AssumableRole | None = None
@@ -119,28 +119,28 @@ class Operation(Protocol[A]):
         """
         ...
 
-    def store_access(self, asked: A) -> StoreAccess:
+    def store_access(self, params: A) -> StoreAccess:
         """Return how the operation will use the store.
 
         The parameters alone decide.
         """
         ...
 
-    def parse(self, params: Params) -> A:
+    def parse(self, parameters: Parameters) -> A:
         """Return the typed parameters. Pure.
 
         Raises a Fault for values that the service model cannot rule out.
         """
         ...
 
-    def prove(self, asked: A, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def prove(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the caller: the signer, or the subject of a token.
 
         The subject of a SAML assertion is another possible caller.
         """
         ...
 
-    def permissions(self, asked: A, caller: Caller, ctx: RequestContext) -> Permissions:
+    def permissions(self, params: A, caller: Caller, ctx: RequestContext) -> Permissions:
         """Return the required permissions."""
         ...
 
@@ -181,11 +181,11 @@ class Signed(Declares, Generic[A]):
     signed = True
     access = StoreAccess.READ
 
-    def store_access(self, asked: A) -> StoreAccess:
+    def store_access(self, params: A) -> StoreAccess:
         """Return the same for every call."""
         return self.access
 
-    def prove(self, asked: A, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def prove(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer."""
         if signer is None:
             raise ValueError("a signed operation without a signer")
@@ -199,7 +199,7 @@ class ProvedApart(ABC):
     """
 
     @abstractmethod
-    def apart(self, asked: Any) -> Any:
+    def apart(self, params: Any) -> Any:
         """Return the parameters without any part of the proof."""
 
     @abstractmethod

@@ -33,20 +33,20 @@ _Key = tuple[bytes, bool, bytes | None, bytes | None]
 class ParsedRequest(msgspec.Struct, frozen=True):
     """A request's body as its operation parsed it.
 
-    `proof` is the token that was left out of `asked`, if there was one.
+    `proof` is the token that was left out of `params`, if there was one.
     """
 
     call: Call
     operation: AnyOperation
     parameters: Mapping[str, Any]
-    asked: Any
+    params: Any
     proof: str = ""
 
     def typed_params(self) -> Any:
         """Return the parameters. Raises a Fault if the proof is not valid."""
         if self.proof and isinstance(self.operation, ProvedApart):
-            return self.operation.together(self.asked, self.proof)
-        return self.asked
+            return self.operation.together(self.params, self.proof)
+        return self.params
 
 
 class ParsedRequestCache:
@@ -71,13 +71,13 @@ class ParsedRequestCache:
         if known is None or not proof:
             return known
         text = proof.decode("ascii")
-        return ParsedRequest(known.call, known.operation, {**known.parameters, _PROOF: text}, known.asked, text)
+        return ParsedRequest(known.call, known.operation, {**known.parameters, _PROOF: text}, known.params, text)
 
     def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
         """Cache a request if it is small, has no secret and uses only the cache."""
         if request.method != "POST" or request.query or request.truncated:
             return
-        if parsed.operation.store_access(parsed.asked) is not StoreAccess.CACHE:
+        if parsed.operation.store_access(parsed.params) is not StoreAccess.CACHE:
             return
         body, proof = _part(request.body)
         kept = _without(parsed, body, proof.decode("ascii")) if proof else parsed
@@ -106,18 +106,18 @@ def _without(parsed: ParsedRequest, body: bytes, proof: str) -> ParsedRequest | 
 
     Returns None if the operation used another value than the cut one as the proof.
     """
-    operation, params = parsed.operation, parsed.call.params
-    if not isinstance(operation, ProvedApart) or params.get(_PROOF) != proof:
+    operation, form_params = parsed.operation, parsed.call.form_params
+    if not isinstance(operation, ProvedApart) or form_params.get(_PROOF) != proof:
         return None
     # An escaped form of the name may come before it, and the first of two counts: the form must not have an earlier
     # one.
-    if list(params).index(_PROOF) != body.count(b"&", 0, body.index(_MARK)) + 1:
+    if list(form_params).index(_PROOF) != body.count(b"&", 0, body.index(_MARK)) + 1:
         return None
     return ParsedRequest(
-        msgspec.structs.replace(parsed.call, params={}),
+        msgspec.structs.replace(parsed.call, form_params={}),
         operation,
         {name: value for name, value in parsed.parameters.items() if name != _PROOF},
-        operation.apart(parsed.asked),
+        operation.apart(parsed.params),
     )
 
 

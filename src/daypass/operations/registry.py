@@ -29,7 +29,7 @@ class Registry:
             raise InvalidAction(f"Daypass does not perform {service}:{action}.")
         return operation
 
-    def require_supported(self, model: OperationModel, params: dict[str, str]) -> None:
+    def require_supported(self, model: OperationModel, form_params: dict[str, str]) -> None:
         """Refuse a parameter that the operation does not read.
 
         Raises ValidationError if the request has one.
@@ -38,7 +38,7 @@ class Registry:
         if check is None:
             # Two threads may both compile it; the results are equal, and either may stay.
             check = self._checks[model] = model.compile_supported(self.find(model.service, model.name).declared)
-        check(params)
+        check(form_params)
 
     def names(self) -> list[str]:
         """Return the actions performed, such as `sts:AssumeRole`, in order."""

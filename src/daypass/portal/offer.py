@@ -217,9 +217,9 @@ def _is_open(
     pair: RolePair, identity: SamlIdentity, trust: Trust, request_info: RequestInfo, ctx: RequestContext
 ) -> bool:
     role = read_role_arn(pair.role)
-    asked = Asked(role, AskedRole(pair.role, pair.provider, ""), SessionPolicies())
+    params = Asked(role, AskedRole(pair.role, pair.provider, ""), SessionPolicies())
     try:
-        authorize(_OPERATION, asked, saml_caller(identity, trust.account), request_info, ctx)
+        authorize(_OPERATION, params, saml_caller(identity, trust.account), request_info, ctx)
     except AccessDenied:
         return False
     return True

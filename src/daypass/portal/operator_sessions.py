@@ -95,8 +95,8 @@ class OperatorSessions:
         return held
 
     def _require_may(self, request: Request, held: Held, request_id: str) -> None:
-        asked = {"Action": "GetAccountAuthorizationDetails", "Version": "2010-05-08", "MaxItems": "1"}
-        self._call(request, held, "iam", asked, request_id)
+        form = {"Action": "GetAccountAuthorizationDetails", "Version": "2010-05-08", "MaxItems": "1"}
+        self._call(request, held, "iam", form, request_id)
 
     def _call(
         self, request: Request, held: Held, service: str, parameters: Mapping[str, str], request_id: str

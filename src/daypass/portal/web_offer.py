@@ -96,8 +96,8 @@ def offer_roles(
     opened: list[tuple[Candidate, str]] = []
     in_turns = _in_turns([by_account[account] for account in identities])
     first = (each for candidates in by_account.values() for each in candidates if each.arn == wanted)
-    asked = dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_ASKED)))
-    for candidate in asked:
+    chosen = dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_ASKED)))
+    for candidate in chosen:
         web = identities.get(candidate.arn.split(":")[4])
         try:
             if web is not None:
@@ -164,8 +164,8 @@ def _ask(
 ) -> Bearer:
     """Return the caller for one role. Raises the refusal of its trust policy."""
     bearer = bearer_of(web, arn)
-    asked = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
-    authorize(_OPERATION, asked, bearer, request_info, ctx)
+    params = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
+    authorize(_OPERATION, params, bearer, request_info, ctx)
     return bearer
 
 
@@ -174,8 +174,8 @@ def prove_token(unverified_token: str, role: str, name: str, ctx: RequestContext
 
     Raises KeysNeeded if the keys of its issuer must be fetched first.
     """
-    asked = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
-    return _OPERATION.prove(asked, None, ctx)
+    params = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
+    return _OPERATION.prove(params, None, ctx)
 
 
 def session_name(claims: Mapping[str, Any]) -> str:

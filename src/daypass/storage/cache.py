@@ -191,7 +191,7 @@ class Cache:
         texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
         read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
         owner = _owner_of(loader, args, recording.accounts)
-        loaded = Entry(value, recording.asked, read_bytes + _TEXT_WEIGHT * texts, owner)
+        loaded = Entry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
         with self._changing:
             if revision >= self._revision:
                 self._entries.put((loader, args), loaded)

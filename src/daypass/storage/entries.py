@@ -27,14 +27,14 @@ class Entry:
     Every reader sets `used`, and eviction clears it. `owner` is the account whose share the entry counts against.
     """
 
-    __slots__ = ("asked", "owner", "used", "value", "weight")
+    __slots__ = ("dependencies", "owner", "used", "value", "weight")
 
-    def __init__(self, value: Any, asked: Iterable[Dependency], read_bytes: int, owner: str = "") -> None:
+    def __init__(self, value: Any, dependencies: Iterable[Dependency], read_bytes: int, owner: str = "") -> None:
         self.value = value
-        self.asked = tuple(asked)
+        self.dependencies = tuple(dependencies)
         self.owner = owner
         self.used = False
-        self.weight = _OVERHEAD_BYTES * (1 + len(self.asked) // 4) + _BYTES_PER_BODY_BYTE * read_bytes
+        self.weight = _OVERHEAD_BYTES * (1 + len(self.dependencies) // 4) + _BYTES_PER_BODY_BYTE * read_bytes
 
 
 class _Share:
@@ -118,7 +118,7 @@ class Entries:
         self._entries[key] = entry
         self._shares.add(key, entry)
         self._weight += entry.weight
-        for dependency in entry.asked:
+        for dependency in entry.dependencies:
             self._dependents.setdefault(dependency, set()).add(key)
         while len(self._entries) > self._max_entries or self._weight > self._max_bytes:
             self._let_one_go()
@@ -130,7 +130,7 @@ class Entries:
             return
         self._shares.remove(key, entry)
         self._weight -= entry.weight
-        for dependency in entry.asked:
+        for dependency in entry.dependencies:
             keys = self._dependents[dependency]
             keys.discard(key)
             if not keys:

@@ -23,7 +23,7 @@ class RecordingReader:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self.asked: set[Dependency] = set()
+        self.dependencies: set[Dependency] = set()
         self.read_bytes = 0
         self.accounts: set[str] = set()
 
@@ -32,36 +32,36 @@ class RecordingReader:
         raise TypeError("a cached value must not depend on the revision")
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
-        self.asked.add(touched.on_key(kind, account, key))
+        self.dependencies.add(touched.on_key(kind, account, key))
         return self._counted(self._reader.find(kind, account, key))
 
     def find_by_id(self, unique_id: str) -> Record | None:
-        self.asked.add(touched.on_id(unique_id))
+        self.dependencies.add(touched.on_id(unique_id))
         return self._counted(self._reader.find_by_id(unique_id))
 
     def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
-        self.asked.add(touched.on_page(kind, account, prefix))
+        self.dependencies.add(touched.on_page(kind, account, prefix))
         found = self._reader.page(kind, account, after=after, limit=limit, prefix=prefix)
         return self._all_counted(found)
 
     def count(self, kind: str, account: str) -> int:
-        self.asked.add(touched.on_count(kind, account))
+        self.dependencies.add(touched.on_count(kind, account))
         return self._reader.count(kind, account)
 
     def find_link(self, kind: str, source: str, target: str) -> Link | None:
-        self.asked.add(touched.on_targets(kind, source))
+        self.dependencies.add(touched.on_targets(kind, source))
         return self._counted(self._reader.find_link(kind, source, target))
 
     def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        self.asked.add(touched.on_targets(kind, source))
+        self.dependencies.add(touched.on_targets(kind, source))
         return self._all_counted(self._reader.targets(kind, source, after=after, limit=limit))
 
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        self.asked.add(touched.on_sources(kind, target))
+        self.dependencies.add(touched.on_sources(kind, target))
         return self._all_counted(self._reader.sources(kind, target, after=after, limit=limit))
 
     def count_sources(self, kind: str, target: str) -> int:
-        self.asked.add(touched.on_sources(kind, target))
+        self.dependencies.add(touched.on_sources(kind, target))
         return self._reader.count_sources(kind, target)
 
     def _counted(self, found: F | None) -> F | None:

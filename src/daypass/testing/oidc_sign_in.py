@@ -49,17 +49,17 @@ class SignInPages:
 
         Returns None if the request is not valid.
         """
-        asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
-        if (asked.get("client_id"), asked.get("redirect_uri")) != (self.client_id, self.redirect_uri):
+        query = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        if (query.get("client_id"), query.get("redirect_uri")) != (self.client_id, self.redirect_uri):
             return None
-        if asked.get("response_type") != "code" or asked.get("code_challenge_method") != "S256":
+        if query.get("response_type") != "code" or query.get("code_challenge_method") != "S256":
             return None
-        answer = {"state": asked.get("state", "")} | ({"iss": issuer} if self.names_itself else {})
+        answer = {"state": query.get("state", "")} | ({"iss": issuer} if self.names_itself else {})
         if self.error:
             said = {"error": self.error, "error_description": self.description}
             return f"{self.redirect_uri}?{urlencode({**answer, **said})}"
         code = secrets.token_urlsafe(24)
-        self.codes[code] = asked
+        self.codes[code] = query
         return f"{self.redirect_uri}?{urlencode({**answer, 'code': code})}"
 
     def redeem(self, body: str, authorization: str, sign: Callable[[Claims], str]) -> tuple[int, Claims]:
@@ -67,14 +67,14 @@ class SignInPages:
         form = {name: values[0] for name, values in parse_qs(body).items()}
         if not self._is_client(form, authorization):
             return 401, {"error": "invalid_client"}
-        asked = self.codes.pop(form.get("code", ""), None)
+        query = self.codes.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if asked is None or form.get("redirect_uri") != self.redirect_uri:
+        if query is None or form.get("redirect_uri") != self.redirect_uri:
             return 400, {"error": "invalid_grant"}
-        if self.checks_verifier and asked["code_challenge"] != challenge:
+        if self.checks_verifier and query["code_challenge"] != challenge:
             return 400, {"error": "invalid_grant"}
-        claims = {"aud": self.client_id, "nonce": asked.get("nonce"), **self.claims}
+        claims = {"aud": self.client_id, "nonce": query.get("nonce"), **self.claims}
         return 200, {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": sign(claims)}
 
     def _is_client(self, form: dict[str, str], authorization: str) -> bool:

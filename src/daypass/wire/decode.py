@@ -28,11 +28,11 @@ _UNREAD = (
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A called action. `params` is flat and contains unverified input."""
+    """A called action. `form_params` is flat and contains unverified input."""
 
     service: str
     operation: OperationModel
-    params: dict[str, str]
+    form_params: dict[str, str]
     wants_json: bool
     action: str
     version: str
@@ -43,9 +43,9 @@ def decode(request: HttpRequest, catalog: Catalog) -> Call:
 
     Raises a Fault if the request is too large, malformed or unknown.
     """
-    params = _read_params(request)
-    action = params.get("Action")
-    version = params.get("Version", "NO_VERSION_SPECIFIED")
+    form_params = _read_params(request)
+    action = form_params.get("Action")
+    version = form_params.get("Version", "NO_VERSION_SPECIFIED")
     if action is None:
         if not _is_form(request):
             raise NoActionGiven
@@ -53,7 +53,7 @@ def decode(request: HttpRequest, catalog: Catalog) -> Call:
     elif request.body and not _has_form(request):
         raise ValidationError(_UNREAD)
     operation = catalog.find(action, version)
-    return Call(operation.service, operation, params, is_json_wanted(request), action, version)
+    return Call(operation.service, operation, form_params, is_json_wanted(request), action, version)
 
 
 def is_json_wanted(request: HttpRequest) -> bool:

@@ -53,13 +53,13 @@ class _AboutKeys(IamAction[Any]):
 
     takes: type[Asked] = _Owned
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the owner's ARN."""
-        return owner_arn(asked.user_name, caller, ctx)
+        return owner_arn(params.user_name, caller, ctx)
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the owner's tags."""
-        return owner_context(find_owner(asked.user_name, caller, ctx))
+        return owner_context(find_owner(params.user_name, caller, ctx))
 
 
 class CreateAccessKey(_AboutKeys):
@@ -67,9 +67,9 @@ class CreateAccessKey(_AboutKeys):
 
     action, access = "CreateAccessKey", StoreAccess.WRITE
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the key with its secret."""
-        owner = get_owner(asked.user_name, caller, ctx)
+        owner = get_owner(params.user_name, caller, ctx)
         most = ctx.settings.quotas.access_keys_per_user
         if len(keys_of(ctx.reader, owner.account, owner.id)) >= most:
             raise LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {most}")
@@ -90,12 +90,12 @@ class ListAccessKeys(_AboutKeys):
 
     action, takes = "ListAccessKeys", _Keys
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of keys."""
-        owner = get_owner(asked.user_name, caller, ctx)
+        owner = get_owner(params.user_name, caller, ctx)
         return page_of_values(
             keys_of(ctx.reader, owner.account, owner.id),
-            asked,
+            params,
             key=lambda key: key.id,
             show=lambda key: _show(key, owner),
             name="AccessKeyMetadata",
@@ -107,12 +107,12 @@ class UpdateAccessKey(_AboutKeys):
 
     action, takes, access = "UpdateAccessKey", _Status, StoreAccess.WRITE
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Change the status. Sessions that the key created stay valid, as on AWS."""
-        if asked.status not in {"Active", "Inactive"}:
+        if params.status not in {"Active", "Inactive"}:
             raise ValidationError("The status of an access key is Active or Inactive.")
-        key = _get_key(asked, caller, ctx)
-        records.replace(ctx.writer, msgspec.structs.replace(key, active=asked.status == "Active"))
+        key = _get_key(params, caller, ctx)
+        records.replace(ctx.writer, msgspec.structs.replace(key, active=params.status == "Active"))
 
 
 class DeleteAccessKey(_AboutKeys):
@@ -120,18 +120,18 @@ class DeleteAccessKey(_AboutKeys):
 
     action, takes, access = "DeleteAccessKey", _OneKey, StoreAccess.WRITE
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the key and the record of its last use."""
-        key = _get_key(asked, caller, ctx)
+        key = _get_key(params, caller, ctx)
         records.delete(ctx.writer, key)
         forget_last_use(ctx.writer, key.account, key.id)
 
 
-def _get_key(asked: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey:
-    owner = get_owner(asked.user_name, caller, ctx)
-    key = records.find_by_id(ctx.reader, AccessKey, asked.access_key_id)
+def _get_key(params: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey:
+    owner = get_owner(params.user_name, caller, ctx)
+    key = records.find_by_id(ctx.reader, AccessKey, params.access_key_id)
     if key is None or key.owner != owner.id:
-        raise NoSuchEntity(f"The Access Key with id {asked.access_key_id} cannot be found.")
+        raise NoSuchEntity(f"The Access Key with id {params.access_key_id} cannot be found.")
     return key
 
 

@@ -29,11 +29,11 @@ class CreateAccountAlias(IamAction[_Alias]):
 
     action, takes, access = "CreateAccountAlias", _Alias, StoreAccess.WRITE
 
-    def perform(self, asked: _Alias, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Alias, caller: Caller, ctx: RequestContext) -> None:
         """Set the alias. Raises EntityAlreadyExists if another account has it."""
-        if asked.account_alias.isdigit():
+        if params.account_alias.isdigit():
             raise InvalidInput("An account alias cannot be all digits: it would read as an account id.")
-        set_alias(ctx.writer, get_account(ctx.reader, caller.account), asked.account_alias)
+        set_alias(ctx.writer, get_account(ctx.reader, caller.account), params.account_alias)
 
 
 class ListAccountAliases(IamAction[Paged]):
@@ -41,10 +41,10 @@ class ListAccountAliases(IamAction[Paged]):
 
     action, takes = "ListAccountAliases", Paged
 
-    def perform(self, asked: Paged, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Paged, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page with the alias, or an empty page."""
         alias = get_account(ctx.reader, caller.account).alias
-        return page_of_values([alias] if alias else [], asked, key=str, show=str, name="AccountAliases")
+        return page_of_values([alias] if alias else [], params, key=str, show=str, name="AccountAliases")
 
 
 class DeleteAccountAlias(IamAction[_Alias]):
@@ -52,11 +52,11 @@ class DeleteAccountAlias(IamAction[_Alias]):
 
     action, takes, access = "DeleteAccountAlias", _Alias, StoreAccess.WRITE
 
-    def perform(self, asked: _Alias, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Alias, caller: Caller, ctx: RequestContext) -> None:
         """Delete the alias, or raise NoSuchEntity if the account does not have it."""
         account = get_account(ctx.reader, caller.account)
-        if account.alias != asked.account_alias:
-            raise NoSuchEntity(f"The account alias {asked.account_alias} cannot be found.")
+        if account.alias != params.account_alias:
+            raise NoSuchEntity(f"The account alias {params.account_alias} cannot be found.")
         set_alias(ctx.writer, account, "")
 
 

@@ -124,21 +124,21 @@ class GetAccountAuthorizationDetails(IamAction[_Details]):
 
     action, takes = "GetAccountAuthorizationDetails", _Details
 
-    def perform(self, asked: _Details, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Details, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return one page. A page can span several sections."""
-        after = read_marker(asked.marker)
-        found = list(islice(_places(asked, caller.account, ctx, after), asked.max_items + 1))
+        after = read_marker(params.marker)
+        found = list(islice(_places(params, caller.account, ctx, after), params.max_items + 1))
         answer: dict[str, Any] = {name: [] for name in _LISTS.values()}
         show = {"0": _user, "1": _group, "2": _role, "3": _policy(caller.account), "4": _policy(caller.account)}
-        for place, thing in found[: asked.max_items]:
+        for place, thing in found[: params.max_items]:
             answer[_LISTS[place[0]]].append(show[place[0]](ctx, thing))
-        last = found[asked.max_items - 1][0] if len(found) > asked.max_items else None
+        last = found[params.max_items - 1][0] if len(found) > params.max_items else None
         return {**answer, **truncation(last)}
 
 
-def _places(asked: _Details, account: str, ctx: RequestContext, after: str) -> Iterator[Place]:
+def _places(params: _Details, account: str, ctx: RequestContext, after: str) -> Iterator[Place]:
     for letter, name, things in _SECTIONS:
-        if (asked.filter and name not in asked.filter) or letter < after[:1]:
+        if (params.filter and name not in params.filter) or letter < after[:1]:
             continue
         start = after[1:] if after[:1] == letter else ""
         for place, thing in things(ctx, account, start):

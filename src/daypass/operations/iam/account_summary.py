@@ -24,7 +24,7 @@ class GetAccountSummary(IamAction[Nothing]):
 
     action, takes, access = "GetAccountSummary", Nothing, StoreAccess.READ
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the numbers."""
         return {"SummaryMap": {**_used(ctx.reader, caller.account), **_quotas(ctx.settings.quotas)}}
 

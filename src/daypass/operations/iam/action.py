@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.iam.tags import request_tags
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -42,38 +42,38 @@ class IamAction(Signed[A], Generic[A]):
     takes: type[A]
     access = StoreAccess.READ
 
-    def parse(self, params: Params) -> A:
+    def parse(self, parameters: Parameters) -> A:
         """Return the typed parameters.
 
         `spelled` maps the parameters whose name is different in each action.
         """
-        renamed = {name: params[member] for name, member in self.spelled.items() if member in params}
-        return msgspec.convert({**params, **renamed}, self.takes)
+        renamed = {name: parameters[member] for name, member in self.spelled.items() if member in parameters}
+        return msgspec.convert({**parameters, **renamed}, self.takes)
 
-    def resource(self, asked: A, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: A, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the resource, or `*` if the action has no resource."""
         return "*"
 
-    def context(self, asked: A, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: A, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the action."""
         return {}
 
-    def permissions(self, asked: A, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: A, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require `iam:<action>` on the resource."""
         return (
             PermissionCheck(
                 action=f"iam:{self.action}",
-                resource=self.resource(asked, caller, ctx),
+                resource=self.resource(params, caller, ctx),
                 account=caller.account,
-                context=self.context(asked, caller, ctx),
+                context=self.context(params, caller, ctx),
             ),
         )
 
     def run(self, authorized: Authorized[A], ctx: RequestContext) -> Result:
         """Perform the action and return its result."""
-        return self.perform(authorized.asked, authorized.caller, ctx) or {}
+        return self.perform(authorized.params, authorized.caller, ctx) or {}
 
-    def perform(self, asked: A, caller: Caller, ctx: RequestContext) -> dict[str, Any] | None:
+    def perform(self, params: A, caller: Caller, ctx: RequestContext) -> dict[str, Any] | None:
         """Perform the action in the caller's account and return the members."""
         raise AssertionError(f"{self.action} has no body")
 
@@ -87,14 +87,14 @@ class CreateWithTags(IamAction[Any]):
     access = StoreAccess.WRITE
     tag_action: str
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags that the entity will have."""
-        return request_tags(asked.tags)
+        return request_tags(params.tags)
 
-    def permissions(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the permission to tag as well if the request has tags.
 
         Source: IAM User Guide, "Tagging IAM resources".
         """
-        check = super().permissions(asked, caller, ctx)
-        return (*check, replace(check[0], action=self.tag_action)) if asked.tags else check
+        check = super().permissions(params, caller, ctx)
+        return (*check, replace(check[0], action=self.tag_action)) if params.tags else check

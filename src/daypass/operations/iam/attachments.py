@@ -35,9 +35,9 @@ class _Listed(Paged, frozen=True, kw_only=True):
 class _ChangesAttachment(AboutHolder):
     takes, access = _Attached, StoreAccess.WRITE
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the holder, and the policy's ARN."""
-        return {**super().context(asked, caller, ctx), "iam:policyarn": asked.policy_arn}
+        return {**super().context(params, caller, ctx), "iam:policyarn": params.policy_arn}
 
 
 class Attach(_ChangesAttachment):
@@ -45,11 +45,11 @@ class Attach(_ChangesAttachment):
 
     verb = "Attach{}Policy"
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Attach the policy, or raise LimitExceeded if the holder has too many."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         require_changeable(holder)
-        policy = _get_attachable(ctx, caller.account, asked.policy_arn)
+        policy = _get_attachable(ctx, caller.account, params.policy_arn)
         if ctx.reader.find_link(links.ATTACHED, holder.id, policy.arn) is not None:
             return
         self._require_room(holder, ctx)
@@ -66,15 +66,15 @@ class Detach(_ChangesAttachment):
 
     verb = "Detach{}Policy"
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Detach the policy, or raise NoSuchEntity if it is not attached."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         require_changeable(holder)
-        _require_arn(asked.policy_arn)
+        _require_arn(params.policy_arn)
         try:
-            links.attachments(holder.account).remove(ctx.writer, holder.id, asked.policy_arn)
+            links.attachments(holder.account).remove(ctx.writer, holder.id, params.policy_arn)
         except Missing as missing:
-            raise NoSuchEntity(f"Policy {asked.policy_arn} was not found.") from missing
+            raise NoSuchEntity(f"Policy {params.policy_arn} was not found.") from missing
 
 
 class ListAttached(AboutHolder):
@@ -82,13 +82,13 @@ class ListAttached(AboutHolder):
 
     verb, takes = "ListAttached{}Policies", _Listed
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ARNs."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         policies = attached_to(ctx, holder)
         return page_of_values(
-            [policy for policy in policies if policy.path.startswith(asked.path_prefix)],
-            asked,
+            [policy for policy in policies if policy.path.startswith(params.path_prefix)],
+            params,
             key=lambda policy: policy.arn,
             show=show_attached,
             name="AttachedPolicies",

@@ -28,9 +28,9 @@ class _Put(Asked, frozen=True):
 class _Change(AboutHolder):
     access = StoreAccess.WRITE
 
-    def rebind(self, asked: Any, boundary: str, caller: Caller, ctx: RequestContext) -> None:
+    def rebind(self, params: Any, boundary: str, caller: Caller, ctx: RequestContext) -> None:
         """Set another boundary. An empty string removes the boundary."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         require_changeable(holder)
         if not isinstance(holder, User | Role):
             raise TypeError("a group has no boundary")
@@ -43,13 +43,13 @@ class PutBoundary(_Change):
 
     verb, takes = "Put{}PermissionsBoundary", _Put
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the requested boundary as a condition key."""
-        return {**super().context(asked, caller, ctx), **boundary_context(asked.permissions_boundary)}
+        return {**super().context(params, caller, ctx), **boundary_context(params.permissions_boundary)}
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Set the boundary."""
-        self.rebind(asked, asked.permissions_boundary, caller, ctx)
+        self.rebind(params, params.permissions_boundary, caller, ctx)
 
 
 class DeleteBoundary(_Change):
@@ -57,9 +57,9 @@ class DeleteBoundary(_Change):
 
     verb, takes = "Delete{}PermissionsBoundary", HolderNamed
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Remove the boundary."""
-        self.rebind(asked, "", caller, ctx)
+        self.rebind(params, "", caller, ctx)
 
 
 OPERATIONS = tuple(action(kind) for action in (PutBoundary, DeleteBoundary) for kind in (USERS, ROLES))

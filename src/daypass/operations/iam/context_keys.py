@@ -32,9 +32,9 @@ class GetContextKeysForCustomPolicy(IamAction[_Custom]):
 
     action, takes = "GetContextKeysForCustomPolicy", _Custom
 
-    def perform(self, asked: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the keys."""
-        return _show(_read(asked.policy_input_list))
+        return _show(_read(params.policy_input_list))
 
 
 class GetContextKeysForPrincipalPolicy(IamAction[_Principal]):
@@ -45,14 +45,14 @@ class GetContextKeysForPrincipalPolicy(IamAction[_Principal]):
 
     action, takes = "GetContextKeysForPrincipalPolicy", _Principal
 
-    def resource(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Principal, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
-        return asked.policy_source_arn
+        return params.policy_source_arn
 
-    def perform(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the keys."""
-        holder = get_holder(asked.policy_source_arn, caller.account, ctx)
-        return _show([*(policy.document for policy in holder.policies), *_read(asked.policy_input_list)])
+        holder = get_holder(params.policy_source_arn, caller.account, ctx)
+        return _show([*(policy.document for policy in holder.policies), *_read(params.policy_input_list)])
 
 
 def _read(texts: tuple[str, ...]) -> list[Document]:

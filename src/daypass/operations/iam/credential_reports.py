@@ -48,7 +48,7 @@ class GenerateCredentialReport(IamAction[Nothing]):
 
     action, takes, access = "GenerateCredentialReport", Nothing, StoreAccess.WRITE
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return COMPLETE for an existing report, STARTED for a new one.
 
         AWS returns the same states.
@@ -70,7 +70,7 @@ class GetCredentialReport(IamAction[Nothing]):
 
     action, takes = "GetCredentialReport", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the CSV.
 
         Raises ReportNotPresent (AWS has a code but no message for it) or ReportExpired.

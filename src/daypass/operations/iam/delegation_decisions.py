@@ -54,12 +54,12 @@ class _Decision(AboutRequest):
 
     access = StoreAccess.WRITE
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Decide, and notify the partner."""
-        request = get_owned(ctx.reader, caller, asked.delegation_request_id)
-        self.decide(request, asked, caller, ctx)
+        request = get_owned(ctx.reader, caller, params.delegation_request_id)
+        self.decide(request, params, caller, ctx)
 
-    def decide(self, request: DelegationRequest, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def decide(self, request: DelegationRequest, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Store the decision."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class AssociateDelegationRequest(_Decision):
 
     action = "AssociateDelegationRequest"
 
-    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, ctx: RequestContext) -> None:
+    def decide(self, request: DelegationRequest, params: OneRequest, caller: Caller, ctx: RequestContext) -> None:
         """Make the caller the owner."""
         if is_restricted(caller):
             raise InvalidInput("A session with session policies cannot own a delegation request.")
@@ -82,10 +82,10 @@ class UpdateDelegationRequest(_Decision):
 
     action, takes = "UpdateDelegationRequest", _Noted
 
-    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, ctx: RequestContext) -> None:
+    def decide(self, request: DelegationRequest, params: _Noted, caller: Caller, ctx: RequestContext) -> None:
         """Store the notes. The partner is notified only if the state changes."""
         state = request.state(ctx.now)
-        moved = move(request, self.action, ctx, notes=asked.notes or request.notes)
+        moved = move(request, self.action, ctx, notes=params.notes or request.notes)
         if moved.state(ctx.now) is not state:
             notify(moved, ctx)
 
@@ -95,7 +95,7 @@ class AcceptDelegationRequest(_Decision):
 
     action = "AcceptDelegationRequest"
 
-    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, ctx: RequestContext) -> None:
+    def decide(self, request: DelegationRequest, params: OneRequest, caller: Caller, ctx: RequestContext) -> None:
         """Record the approver."""
         if caller.principal.kind not in _KINDS or is_restricted(caller):
             # Such a session has only a part of its identity's permissions, but the record can only name the identity.
@@ -115,22 +115,22 @@ class RejectDelegationRequest(_Decision):
 
     action, takes = "RejectDelegationRequest", _Noted
 
-    def permissions(self, asked: _Noted, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: _Noted, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action. The approver of the request is allowed by default."""
-        [check] = super().permissions(asked, caller, ctx)
-        request = find_visible(ctx.reader, caller, asked.delegation_request_id)
+        [check] = super().permissions(params, caller, ctx)
+        request = find_visible(ctx.reader, caller, params.delegation_request_id)
         if request is None or not is_approver(request, caller):
             return (check,)
         allowed = permissions_of(caller.arn, (check.action,), name="request-approver")
         return (replace(check, resource_policy=allowed),)
 
-    def decide(self, request: DelegationRequest, asked: _Noted, caller: Caller, ctx: RequestContext) -> None:
+    def decide(self, request: DelegationRequest, params: _Noted, caller: Caller, ctx: RequestContext) -> None:
         """Record the reason, or end the access."""
         if request.state(ctx.now) is State.FINALIZED:
-            replace_request(ctx.writer, replace(request, rejection=asked.notes, updated=ctx.now))
+            replace_request(ctx.writer, replace(request, rejection=params.notes, updated=ctx.now))
             revoke_delegation(ctx.writer, request, now=int(ctx.now.timestamp()))
             return
-        notify(move(request, self.action, ctx, rejection=asked.notes), ctx)
+        notify(move(request, self.action, ctx, rejection=params.notes), ctx)
 
 
 class SendDelegationToken(_Decision):
@@ -141,7 +141,7 @@ class SendDelegationToken(_Decision):
 
     action = "SendDelegationToken"
 
-    def decide(self, request: DelegationRequest, asked: OneRequest, caller: Caller, ctx: RequestContext) -> None:
+    def decide(self, request: DelegationRequest, params: OneRequest, caller: Caller, ctx: RequestContext) -> None:
         """Seal the token for the partner's account and add it to the queue."""
         if request.only_owner_sends and not is_owner(request, caller):
             raise InvalidInput("Only the owner of this delegation request can send its token.")

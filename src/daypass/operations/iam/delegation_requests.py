@@ -58,25 +58,25 @@ class CreateDelegationRequest(IamAction[_Create]):
 
     action, takes, access = "CreateDelegationRequest", _Create, StoreAccess.WRITE
 
-    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the request."""
         return {
-            "iam:templatearn": asked.permissions.policy_template_arn,
-            "iam:delegationduration": str(asked.session_duration),
-            "iam:notificationchannel": asked.notification_channel,
+            "iam:templatearn": params.permissions.policy_template_arn,
+            "iam:delegationduration": str(params.session_duration),
+            "iam:notificationchannel": params.notification_channel,
         }
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Store the request, and return its id and the URL of its help page."""
-        if not is_keys_url(asked.notification_channel):
+        if not is_keys_url(params.notification_channel):
             raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
         # A request to an account that does not exist expires. A refusal would disclose which accounts exist.
         delegation.sweep_requests(ctx.writer, caller.account, ctx.now)
-        if delegation.has_workflow(ctx.reader, caller.account, asked.requestor_workflow_id):
+        if delegation.has_workflow(ctx.reader, caller.account, params.requestor_workflow_id):
             raise EntityAlreadyExists("A delegation request with this RequestorWorkflowId already exists.")
         if delegation.count_requests(ctx.reader, caller.account) >= delegation.MOST_REQUESTS:
             raise LimitExceeded(f"Cannot exceed quota for DelegationRequestsPerAccount: {delegation.MOST_REQUESTS}")
-        request = _request(asked, caller, ctx)
+        request = _request(params, caller, ctx)
         delegation.insert_request(ctx.writer, request)
         if records.find(ctx.reader, Issuer, "", NOTIFICATIONS) is None:
             create_notifications_issuer(ctx.writer, now=int(ctx.now.timestamp()), vault=ctx.vault)
@@ -84,34 +84,34 @@ class CreateDelegationRequest(IamAction[_Create]):
         return {"DelegationRequestId": request.id, "ConsoleDeepLink": link}
 
 
-def _request(asked: _Create, caller: Caller, ctx: RequestContext) -> DelegationRequest:
+def _request(params: _Create, caller: Caller, ctx: RequestContext) -> DelegationRequest:
     parameters = tuple(
-        Parameter(name=one.name, values=one.values, type=one.type) for one in asked.permissions.parameters
+        Parameter(name=one.name, values=one.values, type=one.type) for one in params.permissions.parameters
     )
     account = load_account(ctx.reader, caller.account)
     return DelegationRequest(
         id=delegation.new_request_id(ctx.now, ctx.entropy),
         requestor=caller.account,
         requestor_name="" if account is None else account.name[:_LONGEST_NAME],
-        workflow=asked.requestor_workflow_id,
-        description=asked.description,
-        message=asked.request_message,
-        template=asked.permissions.policy_template_arn,
+        workflow=params.requestor_workflow_id,
+        description=params.description,
+        message=params.request_message,
+        template=params.permissions.policy_template_arn,
         parameters=parameters,
-        policy=render_template(_template(asked, caller, ctx), parameters),
-        channel=asked.notification_channel,
-        redirect=asked.redirect_url,
-        seconds=asked.session_duration,
-        only_owner_sends=asked.only_send_by_owner,
-        owner_account=asked.owner_account_id,
+        policy=render_template(_template(params, caller, ctx), parameters),
+        channel=params.notification_channel,
+        redirect=params.redirect_url,
+        seconds=params.session_duration,
+        only_owner_sends=params.only_send_by_owner,
+        owner_account=params.owner_account_id,
         since=ctx.now,
         created=ctx.now,
         updated=ctx.now,
     )
 
 
-def _template(asked: _Create, caller: Caller, ctx: RequestContext) -> str:
-    arn = asked.permissions.policy_template_arn
+def _template(params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    arn = params.permissions.policy_template_arn
     policy = find_managed(ctx.reader, arn) if arn else None
     if policy is None or policy.account != caller.account:
         raise InvalidInput(
@@ -129,13 +129,13 @@ class GetDelegationRequest(AboutRequest):
 
     action, takes = "GetDelegationRequest", _Get
 
-    def perform(self, asked: _Get, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Get, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the request, or raise NoSuchEntity."""
-        request = find_visible(ctx.reader, caller, asked.delegation_request_id)
+        request = find_visible(ctx.reader, caller, params.delegation_request_id)
         if request is None:
-            raise missing(asked.delegation_request_id)
+            raise missing(params.delegation_request_id)
         answer: dict[str, Any] = {"DelegationRequest": show_request(request, ctx)}
-        if asked.delegation_permission_check:
+        if params.delegation_permission_check:
             # An approver cannot delegate permissions that it does not have, thus the check decides about no access.
             # AWS's own check is approximate too.
             answer |= {"PermissionCheckStatus": "COMPLETE", "PermissionCheckResult": "UNSURE"}
@@ -151,16 +151,16 @@ class ListDelegationRequests(IamAction[_List]):
 
     action, takes = "ListDelegationRequests", _List
 
-    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of requests."""
-        after, found = read_marker(asked.marker), list[DelegationRequest]()
-        while len(found) <= asked.max_items:
-            batch = delegation.requests_of_owner(ctx.reader, caller.account, after=after, limit=asked.max_items + 1)
-            found += [request for request in batch if asked.owner_id in {"", request.owner}]
-            if len(batch) <= asked.max_items:
+        after, found = read_marker(params.marker), list[DelegationRequest]()
+        while len(found) <= params.max_items:
+            batch = delegation.requests_of_owner(ctx.reader, caller.account, after=after, limit=params.max_items + 1)
+            found += [request for request in batch if params.owner_id in {"", request.owner}]
+            if len(batch) <= params.max_items:
                 break
             after = batch[-1].id
-        shown = found[: asked.max_items]
+        shown = found[: params.max_items]
         answer: dict[str, Any] = {
             "DelegationRequests": [show_request(request, ctx) for request in shown],
             "isTruncated": len(found) > len(shown),
@@ -178,20 +178,20 @@ class GetHumanReadableSummary(AboutRequest):
 
     action, takes = "GetHumanReadableSummary", _Summary
 
-    def request_id(self, asked: _Summary) -> str:
+    def request_id(self, params: _Summary) -> str:
         """Return the id of the request in the ARN."""
-        return asked.entity_arn.rpartition(_REQUEST)[2] if _REQUEST in asked.entity_arn else ""
+        return params.entity_arn.rpartition(_REQUEST)[2] if _REQUEST in params.entity_arn else ""
 
-    def perform(self, asked: _Summary, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Summary, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return only the state.
 
         Raises a Fault if the ARN is not that of a request that the caller can see.
         """
-        if _REQUEST not in asked.entity_arn:
-            raise InvalidInput(f"{asked.entity_arn} is not the ARN of a delegation request.")
-        if find_visible(ctx.reader, caller, self.request_id(asked)) is None:
-            raise missing(self.request_id(asked))
-        return {"SummaryState": "NOT_SUPPORTED", "Locale": asked.locale}
+        if _REQUEST not in params.entity_arn:
+            raise InvalidInput(f"{params.entity_arn} is not the ARN of a delegation request.")
+        if find_visible(ctx.reader, caller, self.request_id(params)) is None:
+            raise missing(self.request_id(params))
+        return {"SummaryState": "NOT_SUPPORTED", "Locale": params.locale}
 
 
 def show_request(request: DelegationRequest, ctx: RequestContext) -> dict[str, Any]:

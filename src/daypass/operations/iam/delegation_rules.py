@@ -160,24 +160,24 @@ class AboutRequest(IamAction[Any]):
 
     takes: type[Asked] = OneRequest
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the request's ARN in the caller's account."""
-        return iam_arn(caller.account, "delegation-request", "/", self.request_id(asked))
+        return iam_arn(caller.account, "delegation-request", "/", self.request_id(params))
 
-    def request_id(self, asked: Any) -> str:
+    def request_id(self, params: Any) -> str:
         """Return the id of the request."""
-        named: str = asked.delegation_request_id
+        named: str = params.delegation_request_id
         return named
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the request."""
-        request = find_visible(ctx.reader, caller, self.request_id(asked))
+        request = find_visible(ctx.reader, caller, self.request_id(params))
         return {} if request is None else request_keys(request)
 
-    def permissions(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action. The owner of the request has default permissions."""
-        [check] = super().permissions(asked, caller, ctx)
-        request = find_visible(ctx.reader, caller, self.request_id(asked))
+        [check] = super().permissions(params, caller, ctx)
+        request = find_visible(ctx.reader, caller, self.request_id(params))
         if request is None or not is_owner(request, caller):
             return (check,)
         return (msgspec.structs.replace(check, resource_policy=permissions_of(caller.arn, _OWNERS)),)

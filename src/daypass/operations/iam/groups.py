@@ -52,11 +52,11 @@ class CreateGroup(IamAction[_Create]):
 
     action, takes, access = "CreateGroup", _Create, StoreAccess.WRITE
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the group will have."""
-        return iam_arn(caller.account, "group", asked.path, asked.group_name)
+        return iam_arn(caller.account, "group", params.path, params.group_name)
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new group."""
         most = ctx.settings.quotas.groups
         if ctx.reader.count("group", caller.account) >= most:
@@ -64,8 +64,8 @@ class CreateGroup(IamAction[_Create]):
         group = Group(
             id=new_unique_id("AGPA", ctx.entropy),
             account=caller.account,
-            name=asked.group_name,
-            path=asked.path,
+            name=params.group_name,
+            path=params.path,
             created=ctx.now,
         )
         insert_named(ctx.writer, group)
@@ -87,9 +87,9 @@ class DeleteGroup(AboutGroup):
 
     action, access = "DeleteGroup", StoreAccess.WRITE
 
-    def perform(self, asked: GroupNamed, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: GroupNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the group, or raise DeleteConflict."""
-        group = get_named(ctx.reader, Group, caller.account, asked.group_name)
+        group = get_named(ctx.reader, Group, caller.account, params.group_name)
         if ctx.reader.sources(links.MEMBER, group.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove users from group first.")
         if ctx.reader.targets(links.ATTACHED, group.id, limit=1):

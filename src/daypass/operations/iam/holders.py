@@ -82,13 +82,13 @@ class AboutNamed(IamAction[Any]):
     entity: type[HolderEntity] | type[InstanceProfile]
     named: str
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the entity's ARN."""
-        return arn_of(ctx.reader, self.entity, caller.account, getattr(asked, self.named))
+        return arn_of(ctx.reader, self.entity, caller.account, getattr(params, self.named))
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the entity's tags and boundary."""
-        found = records.find(ctx.reader, self.entity, caller.account, getattr(asked, self.named))
+        found = records.find(ctx.reader, self.entity, caller.account, getattr(params, self.named))
         if found is None:
             return {}
         return {**resource_tags(found.tags), **boundary_context(boundary_of(found))}
@@ -111,6 +111,6 @@ class AboutHolder(AboutNamed):
         """Map the holder's name to UserName, GroupName or RoleName."""
         return {"HolderName": self.kind.name_member}
 
-    def holder(self, asked: Any, caller: Caller, ctx: RequestContext) -> HolderEntity:
+    def holder(self, params: Any, caller: Caller, ctx: RequestContext) -> HolderEntity:
         """Return the holder, or raise NoSuchEntity."""
-        return self.kind.get(ctx, caller.account, asked.holder_name)
+        return self.kind.get(ctx, caller.account, params.holder_name)

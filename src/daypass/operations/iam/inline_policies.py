@@ -39,16 +39,16 @@ class Put(AboutHolder):
 
     verb, takes, access = "Put{}Policy", _Put, StoreAccess.WRITE
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Store the policy, or raise LimitExceeded if all of them are too large."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         require_changeable(holder)
-        size = check_inline(asked.policy_document)
-        others = {name: text for name, text in holder.inline.items() if name != asked.policy_name}
+        size = check_inline(params.policy_document)
+        others = {name: text for name, text in holder.inline.items() if name != params.policy_name}
         most = self.kind.inline_most(ctx.settings.quotas)
         if size + sum(size_of(text, count_white_space=False) for text in others.values()) > most:
             raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {self.kind.noun} {holder.name}")
-        _keep(ctx, holder, {**others, asked.policy_name: asked.policy_document})
+        _keep(ctx, holder, {**others, params.policy_name: params.policy_document})
 
 
 class Get(AboutHolder):
@@ -56,13 +56,13 @@ class Get(AboutHolder):
 
     verb, takes = "Get{}Policy", _Named
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy document."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         return {
             self.kind.name_member: holder.name,
-            "PolicyName": asked.policy_name,
-            "PolicyDocument": show_document(self._text(holder, asked.policy_name)),
+            "PolicyName": params.policy_name,
+            "PolicyDocument": show_document(self._text(holder, params.policy_name)),
         }
 
     def _text(self, holder: HolderEntity, name: str) -> str:
@@ -75,10 +75,10 @@ class List(AboutHolder):
 
     verb, takes = "List{}Policies", _Listed
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names."""
-        holder = self.holder(asked, caller, ctx)
-        return page_of_values(list(holder.inline), asked, key=str, show=str, name="PolicyNames")
+        holder = self.holder(params, caller, ctx)
+        return page_of_values(list(holder.inline), params, key=str, show=str, name="PolicyNames")
 
 
 class Delete(AboutHolder):
@@ -86,12 +86,12 @@ class Delete(AboutHolder):
 
     verb, takes, access = "Delete{}Policy", _Named, StoreAccess.WRITE
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         require_changeable(holder)
-        require_inline(holder, self.kind.noun, asked.policy_name)
-        _keep(ctx, holder, {name: text for name, text in holder.inline.items() if name != asked.policy_name})
+        require_inline(holder, self.kind.noun, params.policy_name)
+        _keep(ctx, holder, {name: text for name, text in holder.inline.items() if name != params.policy_name})
 
 
 def require_inline(holder: HolderEntity, noun: str, name: str) -> None:

@@ -56,9 +56,9 @@ class _AboutProfile(AboutNamed):
     entity, named = InstanceProfile, "instance_profile_name"
     takes: type[Asked] = _Named
 
-    def profile(self, asked: Any, caller: Caller, ctx: RequestContext) -> InstanceProfile:
+    def profile(self, params: Any, caller: Caller, ctx: RequestContext) -> InstanceProfile:
         """Return the profile, or raise NoSuchEntity."""
-        return get_named(ctx.reader, InstanceProfile, caller.account, asked.instance_profile_name)
+        return get_named(ctx.reader, InstanceProfile, caller.account, params.instance_profile_name)
 
 
 class _Create(_Named, frozen=True):
@@ -71,11 +71,11 @@ class CreateInstanceProfile(CreateWithTags):
 
     action, takes, tag_action = "CreateInstanceProfile", _Create, "iam:TagInstanceProfile"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the profile will have."""
-        return iam_arn(caller.account, "instance-profile", asked.path, asked.instance_profile_name)
+        return iam_arn(caller.account, "instance-profile", params.path, params.instance_profile_name)
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new profile."""
         quotas = ctx.settings.quotas
         if ctx.reader.count("instance_profile", caller.account) >= quotas.instance_profiles:
@@ -83,13 +83,13 @@ class CreateInstanceProfile(CreateWithTags):
         profile = InstanceProfile(
             id=new_unique_id("AIPA", ctx.entropy),
             account=caller.account,
-            name=asked.instance_profile_name,
-            path=asked.path,
+            name=params.instance_profile_name,
+            path=params.path,
             created=ctx.now,
-            tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=tagging.EXACT),
+            tags=tagging.read_tags(params.tags, most=quotas.tags, rule=tagging.EXACT),
         )
         insert_named(ctx.writer, profile)
-        return {"InstanceProfile": {**show_profile(ctx.reader, profile), **tagging.echoed(asked.tags)}}
+        return {"InstanceProfile": {**show_profile(ctx.reader, profile), **tagging.echoed(params.tags)}}
 
 
 class GetInstanceProfile(_AboutProfile):
@@ -97,9 +97,9 @@ class GetInstanceProfile(_AboutProfile):
 
     action = "GetInstanceProfile"
 
-    def perform(self, asked: _Named, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Named, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the profile with its tags, even if there are no tags."""
-        profile = self.profile(asked, caller, ctx)
+        profile = self.profile(params, caller, ctx)
         shown = {**show_profile(ctx.reader, profile), "Tags": tagging.show_tags(profile.tags)}
         return {"InstanceProfile": shown}
 
@@ -123,12 +123,12 @@ class ListInstanceProfilesForRole(AboutRole):
 
     action, takes = "ListInstanceProfilesForRole", _RolePage
 
-    def perform(self, asked: _RolePage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _RolePage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of profiles."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         return page_of_values(
             profiles_of(ctx.reader, role),
-            asked,
+            params,
             key=lambda profile: profile.path + profile.name,
             show=lambda profile: show_profile(ctx.reader, profile),
             name="InstanceProfiles",
@@ -140,9 +140,9 @@ class DeleteInstanceProfile(_AboutProfile):
 
     action, access = "DeleteInstanceProfile", StoreAccess.WRITE
 
-    def perform(self, asked: _Named, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Named, caller: Caller, ctx: RequestContext) -> None:
         """Delete the profile."""
-        profile = self.profile(asked, caller, ctx)
+        profile = self.profile(params, caller, ctx)
         if profile.role:
             raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
         records.delete(ctx.writer, profile)
@@ -157,27 +157,27 @@ class AddRoleToInstanceProfile(_AboutProfile):
 
     action, takes, access = "AddRoleToInstanceProfile", _WithRole, StoreAccess.WRITE
 
-    def permissions(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: _WithRole, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require iam:PassRole as well: a user of the profile gets the role."""
         passing = PermissionCheck(
             action="iam:PassRole",
-            resource=arn_of(ctx.reader, Role, caller.account, asked.role_name),
+            resource=arn_of(ctx.reader, Role, caller.account, params.role_name),
             account=caller.account,
             context={
-                **self._role_tags(asked, caller, ctx),
+                **self._role_tags(params, caller, ctx),
                 "iam:passedtoservice": "ec2.amazonaws.com",
             },
         )
-        return (*super().permissions(asked, caller, ctx), passing)
+        return (*super().permissions(params, caller, ctx), passing)
 
-    def _role_tags(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        found = records.find(ctx.reader, Role, caller.account, asked.role_name)
+    def _role_tags(self, params: _WithRole, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        found = records.find(ctx.reader, Role, caller.account, params.role_name)
         return {} if found is None else tagging.resource_tags(found.tags)
 
-    def perform(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _WithRole, caller: Caller, ctx: RequestContext) -> None:
         """Add the role."""
-        profile = self.profile(asked, caller, ctx)
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        profile = self.profile(params, caller, ctx)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         require_changeable(role)
         if profile.role:
             raise LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
@@ -190,10 +190,10 @@ class RemoveRoleFromInstanceProfile(_AboutProfile):
 
     action, takes, access = "RemoveRoleFromInstanceProfile", _WithRole, StoreAccess.WRITE
 
-    def perform(self, asked: _WithRole, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _WithRole, caller: Caller, ctx: RequestContext) -> None:
         """Remove the role."""
-        profile = self.profile(asked, caller, ctx)
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        profile = self.profile(params, caller, ctx)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         if profile.role != role.id:
             raise NoSuchEntity(f"Role {role.name} in Instance Profile {profile.name} cannot be found.")
         records.replace(ctx.writer, msgspec.structs.replace(profile, role=""))

@@ -40,38 +40,38 @@ class GetAccessKeyLastUsed(IamAction[_OneKey]):
 
     action, takes = "GetAccessKeyLastUsed", _OneKey
 
-    def resource(self, asked: _OneKey, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _OneKey, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the key's user, or `*` if the account has no such key."""
-        owner = _owner(asked, caller, ctx)
+        owner = _owner(params, caller, ctx)
         return "*" if owner is None else owner.arn
 
-    def context(self, asked: _OneKey, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _OneKey, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the user's tags."""
-        return owner_context(_owner(asked, caller, ctx))
+        return owner_context(_owner(params, caller, ctx))
 
-    def perform(self, asked: _OneKey, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _OneKey, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the last use.
 
         For a key of another account AWS returns AccessDenied and discloses no details.
         """
-        key = _key(asked, caller, ctx)
+        key = _key(params, caller, ctx)
         if key is None:
             raise AccessDenied(
                 f"User: {caller.arn} is not authorized to perform iam:GetAccessKeyLastUsed "
-                f"on resource: access key {asked.access_key_id}"
+                f"on resource: access key {params.access_key_id}"
             )
-        owner = _owner(asked, caller, ctx)
+        owner = _owner(params, caller, ctx)
         named = {} if owner is None else {"UserName": owner.name}
         return {**named, "AccessKeyLastUsed": show_key_use(ctx.reader, key)}
 
 
-def _key(asked: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey | None:
-    key = records.find_by_id(ctx.reader, AccessKey, asked.access_key_id)
+def _key(params: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey | None:
+    key = records.find_by_id(ctx.reader, AccessKey, params.access_key_id)
     return key if key is not None and key.account == caller.account else None
 
 
-def _owner(asked: _OneKey, caller: Caller, ctx: RequestContext) -> User | None:
-    key = _key(asked, caller, ctx)
+def _owner(params: _OneKey, caller: Caller, ctx: RequestContext) -> User | None:
+    key = _key(params, caller, ctx)
     return None if key is None else records.find_by_id(ctx.reader, User, key.owner)
 
 

@@ -28,9 +28,9 @@ class AddUserToGroup(AboutGroup):
 
     action, takes, access = "AddUserToGroup", _Member, StoreAccess.WRITE
 
-    def perform(self, asked: _Member, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Add the user, or raise LimitExceeded if it is in too many groups."""
-        group, user = _both(asked, caller, ctx)
+        group, user = _both(params, caller, ctx)
         if ctx.reader.find_link(MEMBER, user.id, group.id) is not None:
             return
         most = ctx.settings.quotas.groups_per_user
@@ -44,9 +44,9 @@ class RemoveUserFromGroup(AboutGroup):
 
     action, takes, access = "RemoveUserFromGroup", _Member, StoreAccess.WRITE
 
-    def perform(self, asked: _Member, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Remove the user."""
-        group, user = _both(asked, caller, ctx)
+        group, user = _both(params, caller, ctx)
         if ctx.reader.find_link(MEMBER, user.id, group.id) is not None:
             ctx.writer.unlink(MEMBER, user.id, group.id)
 
@@ -60,11 +60,11 @@ class GetGroup(AboutGroup):
 
     action, takes = "GetGroup", _GroupPage
 
-    def perform(self, asked: _GroupPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _GroupPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the group and a page of its users."""
-        group = get_named(ctx.reader, Group, caller.account, asked.group_name)
+        group = get_named(ctx.reader, Group, caller.account, params.group_name)
         users = page_of_values(
-            users_in(ctx.reader, group), asked, key=lambda user: user.path + user.name, show=show_user, name="Users"
+            users_in(ctx.reader, group), params, key=lambda user: user.path + user.name, show=show_user, name="Users"
         )
         return {"Group": show_group(group), **users}
 
@@ -78,12 +78,12 @@ class ListGroupsForUser(AboutUser):
 
     action, takes = "ListGroupsForUser", _UserPage
 
-    def perform(self, asked: _UserPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _UserPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of groups."""
-        user = get_named(ctx.reader, User, caller.account, asked.user_name)
+        user = get_named(ctx.reader, User, caller.account, params.user_name)
         return page_of_values(
             groups_of(ctx.reader, user),
-            asked,
+            params,
             key=lambda group: group.path + group.name,
             show=show_group,
             name="Groups",
@@ -102,10 +102,10 @@ def groups_of(reader: Reader, user: User) -> list[Group]:
     return [group for group in found if group is not None]
 
 
-def _both(asked: _Member, caller: Caller, ctx: RequestContext) -> tuple[Group, User]:
+def _both(params: _Member, caller: Caller, ctx: RequestContext) -> tuple[Group, User]:
     # If both are missing, AWS's error names the user.
-    user = get_named(ctx.reader, User, caller.account, asked.user_name)
-    return get_named(ctx.reader, Group, caller.account, asked.group_name), user
+    user = get_named(ctx.reader, User, caller.account, params.user_name)
+    return get_named(ctx.reader, Group, caller.account, params.group_name), user
 
 
 OPERATIONS = (AddUserToGroup(), RemoveUserFromGroup(), GetGroup(), ListGroupsForUser())

@@ -53,11 +53,11 @@ class CreateVirtualMFADevice(CreateWithTags):
 
     action, takes, tag_action = "CreateVirtualMFADevice", _Create, "iam:TagMFADevice"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the device will have."""
-        return iam_arn(caller.account, "mfa", asked.path, asked.virtual_mfa_device_name)
+        return iam_arn(caller.account, "mfa", params.path, params.virtual_mfa_device_name)
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the device with its seed, as a string and as a QR code."""
         quotas = ctx.settings.quotas
         # AWS: the quota of virtual devices, enabled or not, is the quota of users.
@@ -65,24 +65,24 @@ class CreateVirtualMFADevice(CreateWithTags):
             raise LimitExceeded(f"Cannot exceed quota for VirtualMFADevicesPerAccount: {quotas.users}")
         seed = new_seed(ctx.entropy)
         device = MfaDevice(
-            serial=self.resource(asked, caller, ctx),
+            serial=self.resource(params, caller, ctx),
             account=caller.account,
             created=ctx.now,
             sealed_seed=b"",
-            tags=tagging.read_tags(asked.tags, most=quotas.tags),
+            tags=tagging.read_tags(params.tags, most=quotas.tags),
         )
         sealed = ctx.vault.encrypt(seed, bound_to=device.seed_name)
         try:
             records.insert(ctx.writer, msgspec.structs.replace(device, sealed_seed=sealed))
         except Exists as taken:
             raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.") from taken
-        uri = otpauth_uri(seed, device=asked.virtual_mfa_device_name, account=_account_name(caller.account, ctx))
+        uri = otpauth_uri(seed, device=params.virtual_mfa_device_name, account=_account_name(caller.account, ctx))
         return {
             "VirtualMFADevice": {
                 "SerialNumber": device.serial,
                 "Base32StringSeed": base32(seed),
                 "QRCodePNG": qr_code(uri),
-                **tagging.echoed(asked.tags),
+                **tagging.echoed(params.tags),
             }
         }
 
@@ -92,16 +92,16 @@ class EnableMFADevice(OfAnOwner):
 
     action, takes, access = "EnableMFADevice", _Codes, StoreAccess.WRITE
 
-    def perform(self, asked: _Codes, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Codes, caller: Caller, ctx: RequestContext) -> None:
         """Enable the device. The two codes must be consecutive and are used up."""
-        owner = get_owner(named_user(asked, caller), caller, ctx)
-        device = get_device(ctx.reader, caller.account, asked.serial_number)
+        owner = get_owner(named_user(params, caller), caller, ctx)
+        device = get_device(ctx.reader, caller.account, params.serial_number)
         if device.owner:
             raise EntityAlreadyExists("MFA Device is already in use.")
         most = ctx.settings.quotas.mfa_devices_per_user
         if len(devices_of(ctx.reader, owner.account, owner.id)) >= most:
             raise LimitExceeded(f"Cannot exceed quota for MFADevicesPerUser: {most}")
-        synchronized = _synchronize(device, asked, ctx)
+        synchronized = _synchronize(device, params, ctx)
         records.replace(ctx.writer, msgspec.structs.replace(synchronized, owner=owner.id, enabled=ctx.now))
 
 
@@ -110,10 +110,10 @@ class ResyncMFADevice(OfAnOwner):
 
     action, takes, access = "ResyncMFADevice", _Codes, StoreAccess.WRITE
 
-    def perform(self, asked: _Codes, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Codes, caller: Caller, ctx: RequestContext) -> None:
         """Synchronize the device."""
-        device = get_owned(asked, caller, ctx)
-        records.replace(ctx.writer, _synchronize(device, asked, ctx))
+        device = get_owned(params, caller, ctx)
+        records.replace(ctx.writer, _synchronize(device, params, ctx))
 
 
 class DeactivateMFADevice(OfAnOwner):
@@ -121,9 +121,9 @@ class DeactivateMFADevice(OfAnOwner):
 
     action, access = "DeactivateMFADevice", StoreAccess.WRITE
 
-    def perform(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: OneDevice, caller: Caller, ctx: RequestContext) -> None:
         """Remove the owner."""
-        records.replace(ctx.writer, unassigned(get_owned(asked, caller, ctx)))
+        records.replace(ctx.writer, unassigned(get_owned(params, caller, ctx)))
 
 
 class _Serial(Asked, frozen=True):
@@ -135,23 +135,23 @@ class DeleteVirtualMFADevice(IamAction[_Serial]):
 
     action, takes, access = "DeleteVirtualMFADevice", _Serial, StoreAccess.WRITE
 
-    def resource(self, asked: _Serial, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Serial, caller: Caller, ctx: RequestContext) -> str:
         """Return the serial number, which is the device's ARN."""
-        return asked.serial_number
+        return params.serial_number
 
-    def perform(self, asked: _Serial, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Serial, caller: Caller, ctx: RequestContext) -> None:
         """Delete the device."""
-        device = get_device(ctx.reader, caller.account, asked.serial_number)
+        device = get_device(ctx.reader, caller.account, params.serial_number)
         if device.kind != VIRTUAL:
-            raise NoSuchEntity(f"VirtualMFADevice with serial number {asked.serial_number} doesn't exist.")
+            raise NoSuchEntity(f"VirtualMFADevice with serial number {params.serial_number} doesn't exist.")
         if device.owner:
             raise DeleteConflict("MFA VirtualDevice in use. Must deactivate first.")
         records.delete(ctx.writer, device)
 
 
-def _synchronize(device: MfaDevice, asked: _Codes, ctx: RequestContext) -> MfaDevice:
+def _synchronize(device: MfaDevice, params: _Codes, ctx: RequestContext) -> MfaDevice:
     seed = ctx.vault.decrypt(device.sealed_seed, bound_to=device.seed_name)
-    codes = asked.authentication_code1, asked.authentication_code2
+    codes = params.authentication_code1, params.authentication_code2
     synchronized = synchronize(device, seed, codes, now=int(ctx.now.timestamp()))
     if synchronized is None:
         raise InvalidAuthenticationCode(_WRONG_CODES)

@@ -33,12 +33,12 @@ class ListMFADevices(OfAnOwner):
 
     action, takes = "ListMFADevices", _Devices
 
-    def perform(self, asked: _Devices, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Devices, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of devices."""
-        owner = get_owner(named_user(asked, caller), caller, ctx)
+        owner = get_owner(named_user(params, caller), caller, ctx)
         return page_of_values(
             devices_of(ctx.reader, owner.account, owner.id),
-            asked,
+            params,
             key=lambda device: device.serial,
             show=lambda device: _show_owned(device, owner.name),
             name="MFADevices",
@@ -50,37 +50,37 @@ class GetMFADevice(OfAnOwner):
 
     action = "GetMFADevice"
 
-    def resource(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: OneDevice, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the device's owner, or of a device without a user.
 
         Without a UserName, the serial number alone determines the device. The caller is never the default user:
         otherwise a caller with permissions only on itself could see the devices of the root user and devices without an
         owner.
         """
-        if asked.user_name is not None:
-            return super().resource(asked, caller, ctx)
-        device = find_device(ctx.reader, caller.account, asked.serial_number)
+        if params.user_name is not None:
+            return super().resource(params, caller, ctx)
+        device = find_device(ctx.reader, caller.account, params.serial_number)
         if device is not None and device.owner == device.account:
             return root_arn(device.account)
         user = _owner_of(device, ctx.reader)
-        return device_arn(caller.account, asked.serial_number) if user is None else user.arn
+        return device_arn(caller.account, params.serial_number) if user is None else user.arn
 
-    def context(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: OneDevice, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags of the resource: the owner, or an unowned device."""
-        if asked.user_name is not None:
-            return super().context(asked, caller, ctx)
-        device = find_device(ctx.reader, caller.account, asked.serial_number)
+        if params.user_name is not None:
+            return super().context(params, caller, ctx)
+        device = find_device(ctx.reader, caller.account, params.serial_number)
         user = _owner_of(device, ctx.reader)
         if user is not None:
             return owner_context(user)
         return {} if device is None or device.owner else resource_tags(device.tags)
 
-    def perform(self, asked: OneDevice, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: OneDevice, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the device."""
-        if asked.user_name is not None:
-            owner = get_owner(named_user(asked, caller), caller, ctx)
-            return _show_owned(get_owned(asked, caller, ctx), owner.name)
-        device = get_device(ctx.reader, caller.account, asked.serial_number)
+        if params.user_name is not None:
+            owner = get_owner(named_user(params, caller), caller, ctx)
+            return _show_owned(get_owned(params, caller, ctx), owner.name)
+        device = get_device(ctx.reader, caller.account, params.serial_number)
         user = _owner_of(device, ctx.reader)
         return _show_owned(device, "" if user is None else user.name)
 
@@ -94,14 +94,14 @@ class ListVirtualMFADevices(IamAction[_ListVirtual]):
 
     action, takes = "ListVirtualMFADevices", _ListVirtual
 
-    def perform(self, asked: _ListVirtual, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _ListVirtual, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of devices, without their seeds."""
-        skipped = "Unassigned" if asked.assignment_status == "Assigned" else "Assigned"
-        devices = _virtual_devices(ctx.reader, caller.account, read_marker(asked.marker))
-        if asked.assignment_status != "Any":
+        skipped = "Unassigned" if params.assignment_status == "Assigned" else "Assigned"
+        devices = _virtual_devices(ctx.reader, caller.account, read_marker(params.marker))
+        if params.assignment_status != "Any":
             devices = (place for place in devices if _status(place[1]) != skipped)
         return page_of_stream(
-            devices, asked, show=lambda device: _show_virtual(device, ctx.reader), name="VirtualMFADevices"
+            devices, params, show=lambda device: _show_virtual(device, ctx.reader), name="VirtualMFADevices"
         )
 
 

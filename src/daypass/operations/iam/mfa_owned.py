@@ -58,28 +58,28 @@ class OfAnOwner(IamAction[Any]):
 
     takes: type[Asked] = OneDevice
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the owner's ARN."""
-        return owner_arn(named_user(asked, caller), caller, ctx)
+        return owner_arn(named_user(params, caller), caller, ctx)
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the owner's tags."""
-        return owner_context(find_owner(named_user(asked, caller), caller, ctx))
+        return owner_context(find_owner(named_user(params, caller), caller, ctx))
 
 
-def named_user(asked: Any, caller: Caller) -> str | None:
+def named_user(params: Any, caller: Caller) -> str | None:
     """Return the user name of the request, or None for the caller.
 
     A root user does not have a name. It can pass `root` if a name is required.
     """
-    name: str | None = asked.user_name
+    name: str | None = params.user_name
     return None if name == _ROOT and caller.is_root else name
 
 
-def get_owned(asked: OneDevice, caller: Caller, ctx: RequestContext) -> MfaDevice:
+def get_owned(params: OneDevice, caller: Caller, ctx: RequestContext) -> MfaDevice:
     """Return the owner's device. Raises NoSuchEntity if the owner differs."""
-    owner = get_owner(named_user(asked, caller), caller, ctx)
-    device = find_device(ctx.reader, caller.account, asked.serial_number)
+    owner = get_owner(named_user(params, caller), caller, ctx)
+    device = find_device(ctx.reader, caller.account, params.serial_number)
     if device is None or device.owner != owner.id:
         raise NoSuchEntity("MFA Device invalid for user.")
     return device

@@ -61,32 +61,32 @@ class CreateOpenIDConnectProvider(CreateWithTags):
 
     action, takes, tag_action = "CreateOpenIDConnectProvider", _Create, "iam:TagOpenIDConnectProvider"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the provider will have."""
-        return provider_arn(caller.account, asked.url.removeprefix(SCHEME))
+        return provider_arn(caller.account, params.url.removeprefix(SCHEME))
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new provider's ARN."""
-        _check_url(asked.url)
-        _check_thumbprints(asked.thumbprint_list)
-        _check_client_ids(asked.client_ids)
+        _check_url(params.url)
+        _check_thumbprints(params.thumbprint_list)
+        _check_client_ids(params.client_ids)
         most = ctx.settings.quotas.providers
         if ctx.reader.count(records.kind_name(OidcProvider), caller.account) >= most:
             raise LimitExceeded(f"Cannot exceed quota for OpenIdConnectProvidersPerAccount: {most}")
         provider = OidcProvider(
             id="OIDCPR" + ctx.entropy(_ID_BYTES).hex().upper(),
             account=caller.account,
-            name=asked.url.removeprefix(SCHEME),
+            name=params.url.removeprefix(SCHEME),
             created=ctx.now,
-            client_ids=tuple(dict.fromkeys(asked.client_ids)),
-            thumbprints=_lowered(asked.thumbprint_list),
-            tags=tagging.read_tags(asked.tags, most=ctx.settings.quotas.tags, rule=EXACT),
+            client_ids=tuple(dict.fromkeys(params.client_ids)),
+            thumbprints=_lowered(params.thumbprint_list),
+            tags=tagging.read_tags(params.tags, most=ctx.settings.quotas.tags, rule=EXACT),
         )
         try:
             records.insert(ctx.writer, provider)
         except Exists as taken:
-            raise EntityAlreadyExists(f"Provider with url {asked.url} already exists.") from taken
-        return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(asked.tags)}
+            raise EntityAlreadyExists(f"Provider with url {params.url} already exists.") from taken
+        return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
 
 class _Which(Asked, frozen=True):
@@ -101,13 +101,13 @@ class _AboutProvider(IamAction[Any]):
 
     takes: type[Asked] = _Which
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the provider's ARN."""
-        return str(asked.arn)
+        return str(params.arn)
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the provider's tags, except for a provider of another account."""
-        found = find_provider(ctx.reader, caller.account, asked.arn)
+        found = find_provider(ctx.reader, caller.account, params.arn)
         return {} if found is None else tagging.resource_tags(found.tags)
 
 
@@ -116,9 +116,9 @@ class GetOpenIDConnectProvider(_AboutProvider):
 
     action = "GetOpenIDConnectProvider"
 
-    def perform(self, asked: _Which, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Which, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider. Its URL does not have https://, as on AWS."""
-        provider = get_provider(ctx.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, params.arn)
         return {
             "Url": provider.name,
             "ClientIDList": list(provider.client_ids),
@@ -133,11 +133,11 @@ class ListOpenIDConnectProviders(IamAction[Nothing]):
 
     action, takes = "ListOpenIDConnectProviders", Nothing
 
-    def resource(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Nothing, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN pattern of all providers of the account."""
         return provider_arn(caller.account, "*")
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return their ARNs."""
         found = providers_of(ctx.reader, caller.account)
         return {"OpenIDConnectProviderList": [{"Arn": provider.arn} for provider in found]}
@@ -151,9 +151,9 @@ class DeleteOpenIDConnectProvider(_AboutProvider):
 
     action, access = "DeleteOpenIDConnectProvider", StoreAccess.WRITE
 
-    def perform(self, asked: _Which, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Which, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider. A missing provider is not an error."""
-        found = find_provider(ctx.writer, caller.account, asked.arn)
+        found = find_provider(ctx.writer, caller.account, params.arn)
         if found is not None:
             records.delete(ctx.writer, found)
 
@@ -167,10 +167,10 @@ class AddClientIDToOpenIDConnectProvider(_AboutProvider):
 
     action, takes, access = "AddClientIDToOpenIDConnectProvider", _Client, StoreAccess.WRITE
 
-    def perform(self, asked: _Client, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Client, caller: Caller, ctx: RequestContext) -> None:
         """Add the audience."""
-        provider = get_provider(ctx.reader, caller.account, asked.arn)
-        client_ids = tuple(dict.fromkeys((*provider.client_ids, asked.client_id)))
+        provider = get_provider(ctx.reader, caller.account, params.arn)
+        client_ids = tuple(dict.fromkeys((*provider.client_ids, params.client_id)))
         _check_client_ids(client_ids)
         records.replace(ctx.writer, msgspec.structs.replace(provider, client_ids=client_ids))
 
@@ -180,10 +180,10 @@ class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
 
     action, takes, access = "RemoveClientIDFromOpenIDConnectProvider", _Client, StoreAccess.WRITE
 
-    def perform(self, asked: _Client, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Client, caller: Caller, ctx: RequestContext) -> None:
         """Remove the audience. A provider without audiences accepts no token."""
-        provider = get_provider(ctx.reader, caller.account, asked.arn)
-        kept = tuple(one for one in provider.client_ids if one != asked.client_id)
+        provider = get_provider(ctx.reader, caller.account, params.arn)
+        kept = tuple(one for one in provider.client_ids if one != params.client_id)
         records.replace(ctx.writer, msgspec.structs.replace(provider, client_ids=kept))
 
 
@@ -196,11 +196,11 @@ class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
 
     action, takes, access = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, StoreAccess.WRITE
 
-    def perform(self, asked: _Thumbprints, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Thumbprints, caller: Caller, ctx: RequestContext) -> None:
         """Replace the thumbprints."""
-        provider = get_provider(ctx.reader, caller.account, asked.arn)
-        _check_thumbprints(asked.thumbprint_list)
-        thumbprints = _lowered(asked.thumbprint_list)
+        provider = get_provider(ctx.reader, caller.account, params.arn)
+        _check_thumbprints(params.thumbprint_list)
+        thumbprints = _lowered(params.thumbprint_list)
         records.replace(ctx.writer, msgspec.structs.replace(provider, thumbprints=thumbprints))
 
 

@@ -48,7 +48,7 @@ class ListOrganizationsFeatures(IamAction[Nothing]):
 
     action, takes = "ListOrganizationsFeatures", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the enabled features."""
         return _show(_administered(caller, ctx))
 
@@ -59,7 +59,7 @@ class _Switch(IamAction[Nothing]):
     takes, access = Nothing, StoreAccess.WRITE
     feature: RootFeature
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Set the features, and return the enabled features."""
         organization = _administered(caller, ctx)
         self.admit(caller, organization)

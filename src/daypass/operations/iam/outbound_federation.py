@@ -40,7 +40,7 @@ class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
 
     action, takes, access = "EnableOutboundWebIdentityFederation", Nothing, StoreAccess.WRITE
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL."""
         account = _account_of(caller, ctx)
         if account.outbound_enabled:
@@ -62,7 +62,7 @@ class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
 
     action, takes, access = "DisableOutboundWebIdentityFederation", Nothing, StoreAccess.WRITE
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> None:
         """Disable it, or raise FeatureDisabled."""
         account = _enabled_account(caller, ctx)
         records.replace(ctx.writer, msgspec.structs.replace(account, outbound_enabled=False))
@@ -73,7 +73,7 @@ class GetOutboundWebIdentityFederationInfo(IamAction[Nothing]):
 
     action, takes = "GetOutboundWebIdentityFederationInfo", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL, or raise FeatureDisabled."""
         account = _enabled_account(caller, ctx)
         url = issuer_url(ctx.settings.public_url, account.outbound_issuer)

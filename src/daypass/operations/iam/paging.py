@@ -70,15 +70,15 @@ def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, afte
 
 
 def page_of_stream(
-    places: Iterable[tuple[str, T]], asked: Paged, *, show: Callable[[T], Any], name: str
+    places: Iterable[tuple[str, T]], params: Paged, *, show: Callable[[T], Any], name: str
 ) -> dict[str, Any]:
     """Return the first items of a stream as the members of an answer.
 
     The stream begins after the request's marker.
     """
-    found = list(islice(places, asked.max_items + 1))
-    last = found[asked.max_items - 1][0] if len(found) > asked.max_items else None
-    return {name: [show(item) for _, item in found[: asked.max_items]]} | truncation(last)
+    found = list(islice(places, params.max_items + 1))
+    last = found[params.max_items - 1][0] if len(found) > params.max_items else None
+    return {name: [show(item) for _, item in found[: params.max_items]]} | truncation(last)
 
 
 class ListNamed(IamAction[PagedByPath]):
@@ -91,15 +91,15 @@ class ListNamed(IamAction[PagedByPath]):
     entity: type[User] | type[Group] | type[Role] | type[InstanceProfile]
     name: str
 
-    def resource(self, asked: PagedByPath, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: PagedByPath, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the entities below the path."""
-        return iam_arn(caller.account, KINDS[self.entity], asked.path_prefix, "")
+        return iam_arn(caller.account, KINDS[self.entity], params.path_prefix, "")
 
-    def perform(self, asked: PagedByPath, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: PagedByPath, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of entities."""
-        after = read_marker(asked.marker)
-        places = each_by_path(ctx.reader, self.entity, caller.account, asked.path_prefix, after)
-        return page_of_stream(places, asked, show=lambda thing: self.show(thing, ctx), name=self.name)
+        after = read_marker(params.marker)
+        places = each_by_path(ctx.reader, self.entity, caller.account, params.path_prefix, after)
+        return page_of_stream(places, params, show=lambda thing: self.show(thing, ctx), name=self.name)
 
     def show(self, thing: Any, ctx: RequestContext) -> dict[str, Any]:
         """Return an entity as the list shows it."""
@@ -107,12 +107,12 @@ class ListNamed(IamAction[PagedByPath]):
 
 
 def page_of_values(
-    values: Sequence[T], asked: Paged, *, key: Callable[[T], str], show: Callable[[T], Any], name: str
+    values: Sequence[T], params: Paged, *, key: Callable[[T], str], show: Callable[[T], Any], name: str
 ) -> dict[str, Any]:
     """Return one page of `values`, sorted by `key`, as members of an answer."""
-    after = read_marker(asked.marker)
+    after = read_marker(params.marker)
     places = sorted(((key(value), value) for value in values), key=lambda place: place[0])
-    return page_of_stream((place for place in places if place[0] > after), asked, show=show, name=name)
+    return page_of_stream((place for place in places if place[0] > after), params, show=show, name=name)
 
 
 def truncation(last: str | None) -> dict[str, Any]:

@@ -36,18 +36,18 @@ class UpdateAccountPasswordPolicy(IamAction[_Update]):
 
     action, takes, access = "UpdateAccountPasswordPolicy", _Update, StoreAccess.WRITE
 
-    def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Update, caller: Caller, ctx: RequestContext) -> None:
         """Replace the policy."""
         policy = PasswordPolicy(
-            minimum_length=asked.minimum_password_length,
-            require_symbols=asked.require_symbols,
-            require_numbers=asked.require_numbers,
-            require_uppercase=asked.require_uppercase_characters,
-            require_lowercase=asked.require_lowercase_characters,
-            allow_change=asked.allow_users_to_change_password,
-            max_age_days=asked.max_password_age or None,
-            reuse_prevention=asked.password_reuse_prevention,
-            hard_expiry=asked.hard_expiry,
+            minimum_length=params.minimum_password_length,
+            require_symbols=params.require_symbols,
+            require_numbers=params.require_numbers,
+            require_uppercase=params.require_uppercase_characters,
+            require_lowercase=params.require_lowercase_characters,
+            allow_change=params.allow_users_to_change_password,
+            max_age_days=params.max_password_age or None,
+            reuse_prevention=params.password_reuse_prevention,
+            hard_expiry=params.hard_expiry,
         )
         _keep(policy, caller, ctx)
 
@@ -57,7 +57,7 @@ class GetAccountPasswordPolicy(IamAction[Nothing]):
 
     action, takes = "GetAccountPasswordPolicy", Nothing
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy, or raise NoSuchEntity if it was never set."""
         policy = get_account(ctx.reader, caller.account).password_policy
         if policy is None:
@@ -83,7 +83,7 @@ class DeleteAccountPasswordPolicy(IamAction[Nothing]):
 
     action, takes, access = "DeleteAccountPasswordPolicy", Nothing, StoreAccess.WRITE
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""
         if get_account(ctx.reader, caller.account).password_policy is None:
             raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.")

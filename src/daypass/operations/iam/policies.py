@@ -58,13 +58,13 @@ class AboutPolicy(IamAction[Any]):
 
     takes: type[Asked] = PolicyNamed
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the policy's ARN."""
-        return str(asked.policy_arn)
+        return str(params.policy_arn)
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the policy's tags."""
-        found = find_policy(ctx.reader, caller.account, asked.policy_arn)
+        found = find_policy(ctx.reader, caller.account, params.policy_arn)
         return {} if found is None else tagging.resource_tags(found.tags)
 
 
@@ -81,30 +81,30 @@ class CreatePolicy(CreateWithTags):
 
     action, takes, tag_action = "CreatePolicy", _Create, "iam:TagPolicy"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the policy will have."""
-        return iam_arn(caller.account, "policy", asked.path, asked.policy_name)
+        return iam_arn(caller.account, "policy", params.path, params.policy_name)
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new policy."""
         quotas = ctx.settings.quotas
-        check_managed(asked.policy_document, quotas.managed_policy_characters)
+        check_managed(params.policy_document, quotas.managed_policy_characters)
         if ctx.reader.count("policy", caller.account) >= quotas.policies:
             raise LimitExceeded(f"Cannot exceed quota for PoliciesPerAccount: {quotas.policies}")
         policy = ManagedPolicy(
             id=new_unique_id("ANPA", ctx.entropy),
             account=caller.account,
-            name=asked.policy_name,
-            path=asked.path,
+            name=params.policy_name,
+            path=params.path,
             created=ctx.now,
             updated=ctx.now,
-            description=asked.description,
-            tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=tagging.EXACT),
-            versions=(PolicyVersion(id="v1", document=asked.policy_document, created=ctx.now),),
+            description=params.description,
+            tags=tagging.read_tags(params.tags, most=quotas.tags, rule=tagging.EXACT),
+            versions=(PolicyVersion(id="v1", document=params.policy_document, created=ctx.now),),
             default="v1",
         )
         insert_named(ctx.writer, policy)
-        return {"Policy": {**show_policy(policy, caller.account, ctx), **tagging.echoed(asked.tags)}}
+        return {"Policy": {**show_policy(policy, caller.account, ctx), **tagging.echoed(params.tags)}}
 
 
 class GetPolicy(AboutPolicy):
@@ -112,9 +112,9 @@ class GetPolicy(AboutPolicy):
 
     action = "GetPolicy"
 
-    def perform(self, asked: PolicyNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: PolicyNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy with its description and tags, even if empty."""
-        policy = get_policy(ctx.reader, caller.account, asked.policy_arn)
+        policy = get_policy(ctx.reader, caller.account, params.policy_arn)
         described = {"Description": policy.description} if policy.description else {}
         tags = {"Tags": tagging.show_tags(policy.tags)}
         return {"Policy": {**show_policy(policy, caller.account, ctx), **described, **tags}}
@@ -132,39 +132,39 @@ class ListPolicies(IamAction[_List]):
 
     action, takes = "ListPolicies", _List
 
-    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of policies."""
-        after = read_marker(asked.marker)
+        after = read_marker(params.marker)
         return page_of_stream(
             (
                 (place, policy)
-                for place, policy in _places(asked, caller.account, ctx, after)
-                if _is_wanted(policy, asked, caller.account, ctx)
+                for place, policy in _places(params, caller.account, ctx, after)
+                if _is_wanted(policy, params, caller.account, ctx)
             ),
-            asked,
+            params,
             show=lambda policy: show_policy(policy, caller.account, ctx),
             name="Policies",
         )
 
 
-def _places(asked: _List, account: str, ctx: RequestContext, after: str) -> Iterator[tuple[str, ManagedPolicy]]:
-    if asked.scope != "AWS" and after[:1] in {"", _OWN}:
-        own = each_by_path(ctx.reader, ManagedPolicy, account, asked.path_prefix, after[1:])
+def _places(params: _List, account: str, ctx: RequestContext, after: str) -> Iterator[tuple[str, ManagedPolicy]]:
+    if params.scope != "AWS" and after[:1] in {"", _OWN}:
+        own = each_by_path(ctx.reader, ManagedPolicy, account, params.path_prefix, after[1:])
         yield from ((_OWN + place, policy) for place, policy in own)
-    if asked.scope != "Local":
+    if params.scope != "Local":
         for place, policy in sorted((_AWS + policy.path + policy.name, policy) for policy in aws_policies().values()):
-            if place > after and policy.path.startswith(asked.path_prefix):
+            if place > after and policy.path.startswith(params.path_prefix):
                 yield place, policy
 
 
-def _is_wanted(policy: ManagedPolicy, asked: _List, account: str, ctx: RequestContext) -> bool:
+def _is_wanted(policy: ManagedPolicy, params: _List, account: str, ctx: RequestContext) -> bool:
     attached = links.attachments(account)
     bounding = links.boundaries(account)
-    if asked.policy_usage_filter == "PermissionsPolicy":
+    if params.policy_usage_filter == "PermissionsPolicy":
         uses = [attached]
-    elif asked.policy_usage_filter == "PermissionsBoundary":
+    elif params.policy_usage_filter == "PermissionsBoundary":
         uses = [bounding]
-    elif asked.only_attached:
+    elif params.only_attached:
         uses = [attached]
     else:
         return True
@@ -176,9 +176,9 @@ class DeletePolicy(AboutPolicy):
 
     action, access = "DeletePolicy", StoreAccess.WRITE
 
-    def perform(self, asked: PolicyNamed, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: PolicyNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy, or raise DeleteConflict."""
-        policy = get_own_policy(ctx.reader, caller.account, asked.policy_arn)
+        policy = get_own_policy(ctx.reader, caller.account, params.policy_arn)
         uses = (links.attachments(caller.account), links.boundaries(caller.account))
         if any(use.count(ctx.reader, policy.arn) for use in uses):
             raise DeleteConflict("Cannot delete a policy attached to entities.")

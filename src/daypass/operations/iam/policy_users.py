@@ -36,13 +36,13 @@ class ListEntitiesForPolicy(AboutPolicy):
 
     action, takes = "ListEntitiesForPolicy", _List
 
-    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ids in three lists."""
-        policy = get_policy(ctx.reader, caller.account, asked.policy_arn)
-        uses = _USES.get(asked.policy_usage_filter, _ANY_USE)
+        policy = get_policy(ctx.reader, caller.account, params.policy_arn)
+        uses = _USES.get(params.policy_usage_filter, _ANY_USE)
         ids = {holder for use in uses for holder in use(caller.account).holders(ctx.reader, policy.arn)}
-        holders = [holder for holder in _found(ctx.reader, ids) if _is_wanted(holder, asked)]
-        page = page_of_values(holders, asked, key=lambda holder: holder.id, show=lambda holder: holder, name="Found")
+        holders = [holder for holder in _found(ctx.reader, ids) if _is_wanted(holder, params)]
+        page = page_of_values(holders, params, key=lambda holder: holder.id, show=lambda holder: holder, name="Found")
         found = page.pop("Found")
         return {**{f"Policy{word}s": _shown(found, word) for word in _WORDS.values()}, **page}
 
@@ -60,9 +60,9 @@ def _find(reader: Reader, unique_id: str) -> HolderEntity | None:
     )
 
 
-def _is_wanted(holder: HolderEntity, asked: _List) -> bool:
-    is_kind = not asked.entity_filter or _WORDS[type(holder)] == asked.entity_filter
-    return is_kind and holder.path.startswith(asked.path_prefix)
+def _is_wanted(holder: HolderEntity, params: _List) -> bool:
+    is_kind = not params.entity_filter or _WORDS[type(holder)] == params.entity_filter
+    return is_kind and holder.path.startswith(params.path_prefix)
 
 
 def _shown(holders: list[HolderEntity], word: str) -> list[dict[str, str]]:

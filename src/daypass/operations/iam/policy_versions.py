@@ -40,23 +40,23 @@ class CreatePolicyVersion(AboutPolicy):
 
     action, takes, access = "CreatePolicyVersion", _Create, StoreAccess.WRITE
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new version. It is the default at once if requested."""
-        policy = get_own_policy(ctx.reader, caller.account, asked.policy_arn)
+        policy = get_own_policy(ctx.reader, caller.account, params.policy_arn)
         quotas = ctx.settings.quotas
-        check_managed(asked.policy_document, quotas.managed_policy_characters)
+        check_managed(params.policy_document, quotas.managed_policy_characters)
         if len(policy.versions) >= quotas.policy_versions:
             raise LimitExceeded(
                 f"A managed policy can have up to {quotas.policy_versions} versions. Before you create a new "
                 "version, you must delete an existing version."
             )
         number = policy.last_version + 1
-        version = PolicyVersion(id=f"v{number}", document=asked.policy_document, created=ctx.now)
+        version = PolicyVersion(id=f"v{number}", document=params.policy_document, created=ctx.now)
         changed = msgspec.structs.replace(
             policy,
             versions=(*policy.versions, version),
             last_version=number,
-            default=version.id if asked.set_as_default else policy.default,
+            default=version.id if params.set_as_default else policy.default,
             updated=ctx.now,
         )
         records.replace(ctx.writer, changed)
@@ -73,9 +73,9 @@ class GetPolicyVersion(AboutPolicy):
 
     action, takes = "GetPolicyVersion", _Version
 
-    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the version."""
-        policy, version = _get_version(asked, caller, ctx)
+        policy, version = _get_version(params, caller, ctx)
         return {"PolicyVersion": {**show_version(policy, version), "Document": show_document(version.document)}}
 
 
@@ -88,14 +88,14 @@ class ListPolicyVersions(AboutPolicy):
 
     action, takes = "ListPolicyVersions", _List
 
-    def perform(self, asked: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of versions."""
-        policy = get_policy(ctx.reader, caller.account, asked.policy_arn)
-        after = read_marker(asked.marker)
+        policy = get_policy(ctx.reader, caller.account, params.policy_arn)
+        after = read_marker(params.marker)
         newest_first = [version for version in reversed(policy.versions) if not after or _is_older(version, after)]
         return page_of_stream(
             ((version.id, version) for version in newest_first),
-            asked,
+            params,
             show=lambda version: show_version(policy, version),
             name="Versions",
         )
@@ -106,9 +106,9 @@ class DeletePolicyVersion(AboutPolicy):
 
     action, takes, access = "DeletePolicyVersion", _Version, StoreAccess.WRITE
 
-    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Delete the version."""
-        policy, version = _get_own_version(asked, caller, ctx)
+        policy, version = _get_own_version(params, caller, ctx)
         if version.id == policy.default:
             raise DeleteConflict("Cannot delete the default version of a policy.")
         left = tuple(other for other in policy.versions if other.id != version.id)
@@ -120,23 +120,23 @@ class SetDefaultPolicyVersion(AboutPolicy):
 
     action, takes, access = "SetDefaultPolicyVersion", _Version, StoreAccess.WRITE
 
-    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Set the default version."""
-        policy, version = _get_own_version(asked, caller, ctx)
+        policy, version = _get_own_version(params, caller, ctx)
         records.replace(ctx.writer, msgspec.structs.replace(policy, default=version.id))
 
 
-def _get_version(asked: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
-    require_policy_arn(asked.policy_arn)
-    policy = find_policy(ctx.reader, caller.account, asked.policy_arn)
+def _get_version(params: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
+    require_policy_arn(params.policy_arn)
+    policy = find_policy(ctx.reader, caller.account, params.policy_arn)
     for version in policy.versions if policy is not None else ():
-        if policy is not None and version.id == asked.version_id:
+        if policy is not None and version.id == params.version_id:
             return policy, version
-    raise NoSuchEntity(f"Policy {asked.policy_arn} version {asked.version_id} does not exist or is not attachable.")
+    raise NoSuchEntity(f"Policy {params.policy_arn} version {params.version_id} does not exist or is not attachable.")
 
 
-def _get_own_version(asked: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
-    policy, version = _get_version(asked, caller, ctx)
+def _get_own_version(params: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
+    policy, version = _get_version(params, caller, ctx)
     if policy.account == "aws":
         get_own_policy(ctx.reader, caller.account, policy.arn)
     return policy, version

@@ -14,7 +14,7 @@ from daypass.authenticate.caller import Caller
 from daypass.errors import NoSuchEntity, ServiceNotSupported
 from daypass.operations.iam.action import Asked, IamAction
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
-from daypass.operations.operation import Params
+from daypass.operations.operation import Parameters
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 from daypass.wire.supported import Declared
@@ -105,56 +105,56 @@ class Unperformed(IamAction[_Unperformed]):
         """None: every member is accepted, because the action has no effect."""
         return None
 
-    def parse(self, params: Params) -> _Unperformed:
+    def parse(self, parameters: Parameters) -> _Unperformed:
         """Return the parameters without checks."""
-        return _Unperformed(dict(params))
+        return _Unperformed(dict(parameters))
 
-    def resource(self, asked: _Unperformed, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the action's user or resource."""
         if self._about_user:
-            return owner_arn(asked.user_name, caller, ctx)
-        certificate = asked.members.get("ServerCertificateName")
+            return owner_arn(params.user_name, caller, ctx)
+        certificate = params.members.get("ServerCertificateName")
         if certificate:
-            path = asked.members.get("Path", "/")
+            path = params.members.get("Path", "/")
             return iam_arn(caller.account, "server-certificate", path, certificate)
-        return str(asked.members.get("Arn", "*"))
+        return str(params.members.get("Arn", "*"))
 
-    def context(self, asked: _Unperformed, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags of the action's user."""
-        return owner_context(find_owner(asked.user_name, caller, ctx)) if self._about_user else {}
+        return owner_context(find_owner(params.user_name, caller, ctx)) if self._about_user else {}
 
-    def require_user(self, asked: _Unperformed, caller: Caller, ctx: RequestContext) -> None:
+    def require_user(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> None:
         """Refuse a user that does not exist, with AWS's message."""
-        if asked.user_name is not None:
-            get_owner(asked.user_name, caller, ctx)
+        if params.user_name is not None:
+            get_owner(params.user_name, caller, ctx)
 
 
 class Refused(Unperformed):
     """A create or update action, which is refused."""
 
-    def perform(self, asked: _Unperformed, caller: Caller, ctx: RequestContext) -> NoReturn:
+    def perform(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> NoReturn:
         """Raise ServiceNotSupported with the reason."""
-        self.require_user(asked, caller, ctx)
+        self.require_user(params, caller, ctx)
         raise ServiceNotSupported(REFUSED[self.action])
 
 
 class Absent(Unperformed):
     """An action about one entity, which cannot exist here."""
 
-    def perform(self, asked: _Unperformed, caller: Caller, ctx: RequestContext) -> NoReturn:
+    def perform(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> NoReturn:
         """Raise NoSuchEntity with the reason."""
-        self.require_user(asked, caller, ctx)
+        self.require_user(params, caller, ctx)
         noun, reason = ABSENT[self.action]
-        named = noun.format_map({"UserName": "", **asked.members})
+        named = noun.format_map({"UserName": "", **params.members})
         raise NoSuchEntity(f"{named} cannot be found. {reason}")
 
 
 class Empty(Unperformed):
     """A list action, whose list is always empty."""
 
-    def perform(self, asked: _Unperformed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the empty list."""
-        self.require_user(asked, caller, ctx)
+        self.require_user(params, caller, ctx)
         return {EMPTY[self.action]: [], "IsTruncated": False}
 
 

@@ -34,25 +34,25 @@ class Rename(AboutHolder):
         """Map the names to UserName and NewUserName, or to those of groups."""
         return {**super().spelled, "NewName": f"New{self.kind.name_member}"}
 
-    def permissions(self, asked: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the permission for the present and for the new name."""
-        now = super().permissions(asked, caller, ctx)
-        found = self.kind.find(ctx, caller.account, asked.holder_name)
+        now = super().permissions(params, caller, ctx)
+        found = self.kind.find(ctx, caller.account, params.holder_name)
         if found is None:
             return now
-        new = _renamed(found, asked)
+        new = _renamed(found, params)
         return now if new.arn == found.arn else (*now, msgspec.structs.replace(now[0], resource=new.arn))
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Rename the user or group."""
-        holder = self.holder(asked, caller, ctx)
+        holder = self.holder(params, caller, ctx)
         records.delete(ctx.writer, holder)
-        insert_named(ctx.writer, _renamed(holder, asked))
+        insert_named(ctx.writer, _renamed(holder, params))
 
 
-def _renamed(holder: HolderEntity, asked: _Rename) -> HolderEntity:
-    name = holder.name if asked.new_name is None else asked.new_name
-    path = holder.path if asked.new_path is None else asked.new_path
+def _renamed(holder: HolderEntity, params: _Rename) -> HolderEntity:
+    name = holder.name if params.new_name is None else params.new_name
+    path = holder.path if params.new_path is None else params.new_path
     return msgspec.structs.replace(holder, name=name, path=path)
 
 

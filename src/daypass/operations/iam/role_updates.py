@@ -28,16 +28,16 @@ class UpdateRole(AboutRole):
 
     action, takes, access = "UpdateRole", _Update, StoreAccess.WRITE
 
-    def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Update, caller: Caller, ctx: RequestContext) -> None:
         """Change the given parameters."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
-        if asked.max_session_duration is not None:
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
+        if params.max_session_duration is not None:
             # A caller can change only the description of a service-linked role.
             require_changeable(role)
-        if asked.description is not None:
-            role = msgspec.structs.replace(role, description=asked.description)
-        if asked.max_session_duration is not None:
-            role = msgspec.structs.replace(role, max_session_seconds=asked.max_session_duration)
+        if params.description is not None:
+            role = msgspec.structs.replace(role, description=params.description)
+        if params.max_session_duration is not None:
+            role = msgspec.structs.replace(role, max_session_seconds=params.max_session_duration)
         records.replace(ctx.writer, role)
 
 
@@ -50,10 +50,10 @@ class UpdateRoleDescription(AboutRole):
 
     action, takes, access = "UpdateRoleDescription", _Describe, StoreAccess.WRITE
 
-    def perform(self, asked: _Describe, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Describe, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the changed role."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
-        role = msgspec.structs.replace(role, description=asked.description)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
+        role = msgspec.structs.replace(role, description=params.description)
         records.replace(ctx.writer, role)
         return {"Role": {**show_role(ctx.reader, role), **show_description(role)}}
 
@@ -67,11 +67,11 @@ class UpdateAssumeRolePolicy(AboutRole):
 
     action, takes, access = "UpdateAssumeRolePolicy", _Trust, StoreAccess.WRITE
 
-    def perform(self, asked: _Trust, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Trust, caller: Caller, ctx: RequestContext) -> None:
         """Replace the trust policy."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         require_changeable(role)
-        trust = read_trust(ctx, role.account, asked.policy_document)
+        trust = read_trust(ctx, role.account, params.policy_document)
         changed = msgspec.structs.replace(role, trust=trust.document, foreign=dict(trust.foreign))
         records.replace(ctx.writer, changed)
 

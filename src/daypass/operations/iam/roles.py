@@ -75,42 +75,42 @@ class CreateRole(CreateWithTags):
 
     action, takes, tag_action = "CreateRole", _Create, "iam:TagRole"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role will have."""
-        return iam_arn(caller.account, "role", asked.path, asked.role_name)
+        return iam_arn(caller.account, "role", params.path, params.role_name)
 
-    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags and the boundary that the role will have."""
-        return {**super().context(asked, caller, ctx), **boundary_context(asked.permissions_boundary)}
+        return {**super().context(params, caller, ctx), **boundary_context(params.permissions_boundary)}
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new role.
 
         As on AWS, the answer omits its description and maximum session duration.
         """
-        if asked.path.startswith(_SERVICE_PATH):
+        if params.path.startswith(_SERVICE_PATH):
             raise InvalidInput(f"Path prefix '{_SERVICE_PATH}' can only be used for AWS Service linked Roles")
         quotas = ctx.settings.quotas
-        tags = tagging.read_tags(asked.tags, most=quotas.tags)
-        trust = read_trust(ctx, caller.account, asked.assume_role_policy_document)
+        tags = tagging.read_tags(params.tags, most=quotas.tags)
+        trust = read_trust(ctx, caller.account, params.assume_role_policy_document)
         role = Role(
             id=new_unique_id("AROA", ctx.entropy),
             account=caller.account,
-            name=asked.role_name,
-            path=asked.path,
+            name=params.role_name,
+            path=params.path,
             created=ctx.now,
             tags=tags,
             trust=trust.document,
             foreign=dict(trust.foreign),
-            boundary=asked.permissions_boundary,
-            description=asked.description,
-            max_session_seconds=asked.max_session_duration,
+            boundary=params.permissions_boundary,
+            description=params.description,
+            max_session_seconds=params.max_session_duration,
         )
         if ctx.reader.count("role", caller.account) >= quotas.roles:
             raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {quotas.roles}")
         insert_named(ctx.writer, role)
         bind(ctx, role, "", role.boundary)
-        shown = {**show_role(ctx.reader, role), **show_boundary(role.boundary), **tagging.echoed(asked.tags)}
+        shown = {**show_role(ctx.reader, role), **show_boundary(role.boundary), **tagging.echoed(params.tags)}
         return {"Role": shown}
 
 
@@ -119,9 +119,9 @@ class GetRole(AboutRole):
 
     action = "GetRole"
 
-    def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the role with all its members."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         return {
             "Role": {
                 **show_role(ctx.reader, role),
@@ -150,9 +150,9 @@ class DeleteRole(AboutRole):
 
     action, access = "DeleteRole", StoreAccess.WRITE
 
-    def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: RoleNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the role, or raise DeleteConflict."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         require_changeable(role)
         if ctx.reader.targets(links.IN_PROFILE, role.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")

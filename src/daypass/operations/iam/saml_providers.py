@@ -66,37 +66,37 @@ class CreateSAMLProvider(CreateWithTags):
 
     action, takes, tag_action = "CreateSAMLProvider", _Create, "iam:TagSAMLProvider"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the provider will have."""
-        return iam_arn(caller.account, "saml-provider", "/", asked.name)
+        return iam_arn(caller.account, "saml-provider", "/", params.name)
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new provider's ARN."""
         quotas = ctx.settings.quotas
-        _require_room(asked.saml_metadata_document, None, caller.account, ctx)
-        metadata = parse_metadata(asked.saml_metadata_document, now=ctx.now)
+        _require_room(params.saml_metadata_document, None, caller.account, ctx)
+        metadata = parse_metadata(params.saml_metadata_document, now=ctx.now)
         provider = SamlProvider(
             id="SAMLSP" + _random(ctx),
             account=caller.account,
-            name=asked.name,
+            name=params.name,
             created=ctx.now,
-            tags=tagging.read_tags(asked.tags, most=quotas.tags, rule=EXACT),
-            metadata=asked.saml_metadata_document,
+            tags=tagging.read_tags(params.tags, most=quotas.tags, rule=EXACT),
+            metadata=params.saml_metadata_document,
             entity_id=metadata.entity_id,
             valid_until=metadata.valid_until,
-            summary=summarize(metadata, asked.saml_metadata_document),
-            encryption=asked.assertion_encryption_mode,
+            summary=summarize(metadata, params.saml_metadata_document),
+            encryption=params.assertion_encryption_mode,
         )
-        if asked.add_private_key:
-            provider = _with_key(provider, asked.add_private_key, ctx)
+        if params.add_private_key:
+            provider = _with_key(provider, params.add_private_key, ctx)
         _require_openable(provider)
         if ctx.reader.count(records.kind_name(SamlProvider), caller.account) >= quotas.providers:
             raise LimitExceeded(f"Cannot exceed quota for SAMLProvidersPerAccount: {quotas.providers}")
         try:
             insert_provider(ctx.writer, provider)
         except Exists as taken:
-            raise EntityAlreadyExists(f"Provider with name {asked.name} already exists.") from taken
-        return {"SAMLProviderArn": provider.arn, **tagging.echoed(asked.tags)}
+            raise EntityAlreadyExists(f"Provider with name {params.name} already exists.") from taken
+        return {"SAMLProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
 
 class _ProviderNamed(Asked, frozen=True):
@@ -111,13 +111,13 @@ class _AboutProvider(IamAction[Any]):
 
     takes: type[Asked] = _ProviderNamed
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the provider's ARN."""
-        return str(asked.arn)
+        return str(params.arn)
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the provider's tags, except for a provider of another account."""
-        found = find_provider(ctx.reader, asked.arn)
+        found = find_provider(ctx.reader, params.arn)
         return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}
 
 
@@ -126,9 +126,9 @@ class GetSAMLProvider(_AboutProvider):
 
     action = "GetSAMLProvider"
 
-    def perform(self, asked: _ProviderNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _ProviderNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider with its metadata and the ids of its private keys."""
-        provider = get_provider(ctx.reader, caller.account, asked.arn)
+        provider = get_provider(ctx.reader, caller.account, params.arn)
         return {
             "SAMLProviderUUID": provider.id,
             "SAMLMetadataDocument": provider.metadata,
@@ -156,26 +156,26 @@ class UpdateSAMLProvider(_AboutProvider):
 
     action, takes, access = "UpdateSAMLProvider", _Update, StoreAccess.WRITE
 
-    def perform(self, asked: _Update, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Update, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider's ARN."""
-        old = get_provider(ctx.reader, caller.account, asked.arn)
+        old = get_provider(ctx.reader, caller.account, params.arn)
         new = old
-        if asked.saml_metadata_document is not None:
-            _require_room(asked.saml_metadata_document, old, caller.account, ctx)
-            metadata = parse_metadata(asked.saml_metadata_document, now=ctx.now)
+        if params.saml_metadata_document is not None:
+            _require_room(params.saml_metadata_document, old, caller.account, ctx)
+            metadata = parse_metadata(params.saml_metadata_document, now=ctx.now)
             new = msgspec.structs.replace(
                 new,
-                metadata=asked.saml_metadata_document,
+                metadata=params.saml_metadata_document,
                 entity_id=metadata.entity_id,
                 valid_until=metadata.valid_until,
-                summary=summarize(metadata, asked.saml_metadata_document),
+                summary=summarize(metadata, params.saml_metadata_document),
             )
-        if asked.assertion_encryption_mode is not None:
-            new = msgspec.structs.replace(new, encryption=asked.assertion_encryption_mode)
-        if asked.remove_private_key:
-            new = _without_key(new, asked.remove_private_key)
-        if asked.add_private_key:
-            new = _with_key(new, asked.add_private_key, ctx)
+        if params.assertion_encryption_mode is not None:
+            new = msgspec.structs.replace(new, encryption=params.assertion_encryption_mode)
+        if params.remove_private_key:
+            new = _without_key(new, params.remove_private_key)
+        if params.add_private_key:
+            new = _with_key(new, params.add_private_key, ctx)
         _require_openable(new)
         replace_provider(ctx.writer, old, new)
         return {"SAMLProviderArn": new.arn}
@@ -186,11 +186,11 @@ class ListSAMLProviders(IamAction[Nothing]):
 
     action, takes = "ListSAMLProviders", Nothing
 
-    def resource(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Nothing, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN pattern of all providers of the account."""
         return iam_arn(caller.account, "saml-provider", "/", "*")
 
-    def perform(self, asked: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return all providers without their tags, as AWS does."""
         found = records.each(ctx.reader, SamlProvider, caller.account, batch=_BATCH)
         return {"SAMLProviderList": [_listed(provider) for provider in found]}
@@ -204,9 +204,9 @@ class DeleteSAMLProvider(_AboutProvider):
 
     action, access = "DeleteSAMLProvider", StoreAccess.WRITE
 
-    def perform(self, asked: _ProviderNamed, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _ProviderNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider."""
-        delete_provider(ctx.writer, get_provider(ctx.reader, caller.account, asked.arn))
+        delete_provider(ctx.writer, get_provider(ctx.reader, caller.account, params.arn))
 
 
 def _require_room(document: str, old: SamlProvider | None, account: str, ctx: RequestContext) -> None:

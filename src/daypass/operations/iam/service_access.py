@@ -36,15 +36,15 @@ class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
 
     action, takes = "ListPoliciesGrantingServiceAccess", _Asked
 
-    def resource(self, asked: _Asked, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Asked, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
-        return asked.arn
+        return params.arn
 
-    def perform(self, asked: _Asked, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Asked, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policies of the entity and of a user's groups."""
-        if asked.marker:
+        if params.marker:
             raise ValidationError("Invalid Marker", detail="this list is never truncated")
-        entity = _get(asked.arn, caller, ctx)
+        entity = _get(params.arn, caller, ctx)
         owners = [entity, *(groups_of(ctx.reader, entity) if isinstance(entity, User) else ())]
         policies = [found for owner in owners for found in _policies(owner, ctx)]
         return {
@@ -53,7 +53,7 @@ class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
                     "ServiceNamespace": service,
                     "Policies": [shown for shown, text in policies if _lets_into(text, service.lower())],
                 }
-                for service in asked.service_namespaces
+                for service in params.service_namespaces
             ],
             "IsTruncated": False,
         }

@@ -76,34 +76,34 @@ class CreateServiceLinkedRole(IamAction[_Create]):
 
     action, takes, access = "CreateServiceLinkedRole", _Create, StoreAccess.WRITE
 
-    def parse(self, params: Mapping[str, Any]) -> _Create:
+    def parse(self, parameters: Mapping[str, Any]) -> _Create:
         """Return the parameters.
 
         Raises InvalidInput for a string that is not the name of a service.
         """
-        asked = super().parse(params)
-        if not _SERVICE.fullmatch(asked.service):
-            raise InvalidInput(f"{asked.service} is not the name of a service, such as ecs.amazonaws.com.")
-        return asked
+        params = super().parse(parameters)
+        if not _SERVICE.fullmatch(params.service):
+            raise InvalidInput(f"{params.service} is not the name of a service, such as ecs.amazonaws.com.")
+        return params
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role will have."""
-        return iam_arn(caller.account, "role", f"{_PATH}{asked.service}/", asked.role_name)
+        return iam_arn(caller.account, "role", f"{_PATH}{params.service}/", params.role_name)
 
-    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the service's name."""
-        return {"iam:awsservicename": asked.service}
+        return {"iam:awsservicename": params.service}
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new role."""
         role = Role(
             id=new_unique_id("AROA", ctx.entropy),
             account=caller.account,
-            name=asked.role_name,
-            path=f"{_PATH}{asked.service}/",
+            name=params.role_name,
+            path=f"{_PATH}{params.service}/",
             created=ctx.now,
-            trust=_TRUST.format(service=asked.service),
-            description=asked.description,
+            trust=_TRUST.format(service=params.service),
+            description=params.description,
             service_linked=True,
         )
         most = ctx.settings.quotas.roles
@@ -123,9 +123,9 @@ class DeleteServiceLinkedRole(AboutRole):
 
     action, access = "DeleteServiceLinkedRole", StoreAccess.WRITE
 
-    def perform(self, asked: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the deletion task. The role is already deleted."""
-        role = get_named(ctx.reader, Role, caller.account, asked.role_name)
+        role = get_named(ctx.reader, Role, caller.account, params.role_name)
         if not role.service_linked:
             raise InvalidInput(f"The role {role.name} is not a service-linked role.")
         records.delete(ctx.writer, role)
@@ -145,23 +145,23 @@ class GetServiceLinkedRoleDeletionStatus(IamAction[_Task]):
 
     action, takes = "GetServiceLinkedRoleDeletionStatus", _Task
 
-    def resource(self, asked: _Task, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Task, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role had."""
-        task = _find(asked, caller, ctx)
+        task = _find(params, caller, ctx)
         return "*" if task is None else arn_of(ctx.reader, Role, caller.account, task.role)
 
-    def perform(self, asked: _Task, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Task, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return that it succeeded.
 
         DeleteServiceLinkedRole itself refuses a deletion that cannot succeed.
         """
-        if _find(asked, caller, ctx) is None:
-            raise NoSuchEntity(f"Deletion task {asked.deletion_task_id} cannot be found.")
+        if _find(params, caller, ctx) is None:
+            raise NoSuchEntity(f"Deletion task {params.deletion_task_id} cannot be found.")
         return {"Status": "SUCCEEDED"}
 
 
-def _find(asked: _Task, caller: Caller, ctx: RequestContext) -> DeletionTask | None:
-    return records.find(ctx.reader, DeletionTask, caller.account, asked.deletion_task_id)
+def _find(params: _Task, caller: Caller, ctx: RequestContext) -> DeletionTask | None:
+    return records.find(ctx.reader, DeletionTask, caller.account, params.deletion_task_id)
 
 
 def _uuid(ctx: RequestContext) -> str:

@@ -67,23 +67,23 @@ class SimulateCustomPolicy(IamAction[_Custom]):
 
     action, takes = "SimulateCustomPolicy", _Custom
 
-    def perform(self, asked: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of results."""
-        if asked.resource_policy and not asked.caller_arn:
+        if params.resource_policy and not params.caller_arn:
             raise InvalidInput("CallerArn is required if ResourcePolicy is given.")
-        levels = asked.ordered_organization_policy_input_list
+        levels = params.ordered_organization_policy_input_list
         controls = [text for level in levels for text in level.service_control_policy_input_list]
-        check_characters([*_texts(asked), *controls])
-        principal = read_caller(asked.caller_arn, None) if asked.caller_arn else nobody(caller.account)
+        check_characters([*_texts(params), *controls])
+        principal = read_caller(params.caller_arn, None) if params.caller_arn else nobody(caller.account)
         scene = Scene(
             principal=principal,
-            identity=_given(asked),
-            boundary=_given_boundary(asked),
+            identity=_given(params),
+            boundary=_given_boundary(params),
             service_control=tuple(map(_level, levels)),
             organization=bool(levels),
-            context={**named_keys(principal, None), **read_context(asked.context_entries)},
+            context={**named_keys(principal, None), **read_context(params.context_entries)},
         )
-        return _page(asked, scene, caller.account, ctx)
+        return _page(params, scene, caller.account, ctx)
 
 
 class SimulatePrincipalPolicy(IamAction[_Principal]):
@@ -94,49 +94,49 @@ class SimulatePrincipalPolicy(IamAction[_Principal]):
 
     action, takes = "SimulatePrincipalPolicy", _Principal
 
-    def resource(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Principal, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
-        return asked.policy_source_arn
+        return params.policy_source_arn
 
-    def perform(self, asked: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of results."""
-        holder = get_holder(asked.policy_source_arn, caller.account, ctx)
-        check_characters(_texts(asked))
-        arn = asked.caller_arn or asked.policy_source_arn
+        holder = get_holder(params.policy_source_arn, caller.account, ctx)
+        check_characters(_texts(params))
+        arn = params.caller_arn or params.policy_source_arn
         identity = find_caller(arn, caller.account, ctx)
-        scene = _principal_scene(asked, holder, identity, ctx)
-        return _page(asked, scene, caller.account, ctx)
+        scene = _principal_scene(params, holder, identity, ctx)
+        return _page(params, scene, caller.account, ctx)
 
 
-def _principal_scene(asked: _Principal, holder: PolicyHolder, identity: Identity | None, ctx: RequestContext) -> Scene:
-    principal = read_caller(asked.caller_arn or asked.policy_source_arn, identity)
-    kept = exclude(asked.policy_exclusion_list, holder.policies)
+def _principal_scene(params: _Principal, holder: PolicyHolder, identity: Identity | None, ctx: RequestContext) -> Scene:
+    principal = read_caller(params.caller_arn or params.policy_source_arn, identity)
+    kept = exclude(params.policy_exclusion_list, holder.policies)
     rails = ctx.views.get(load_guard_rails, holder.account)
     place = ctx.views.get(load_place, holder.account)
     return Scene(
         principal=principal,
-        identity=compile_set((*kept.policies, *_given(asked).policies)),
-        boundary=_given_boundary(asked) or (holder.boundary if kept.boundary else None),
+        identity=compile_set((*kept.policies, *_given(params).policies)),
+        boundary=_given_boundary(params) or (holder.boundary if kept.boundary else None),
         service_control=rails.service_control if kept.service_control else (),
         organization=bool(place.organization),
         context={
             **place.as_principal,
             **named_keys(principal, identity),
-            **read_context(asked.context_entries),
+            **read_context(params.context_entries),
         },
     )
 
 
-def _texts(asked: _Simulation) -> list[str]:
-    return [*asked.policy_input_list, *asked.permissions_boundary_policy_input_list, asked.resource_policy]
+def _texts(params: _Simulation) -> list[str]:
+    return [*params.policy_input_list, *params.permissions_boundary_policy_input_list, params.resource_policy]
 
 
-def _given(asked: _Simulation) -> PolicySet:
-    return read_policies(asked.policy_input_list, DocumentKind.IDENTITY, PolicyType.IDENTITY, "PolicyInputList")
+def _given(params: _Simulation) -> PolicySet:
+    return read_policies(params.policy_input_list, DocumentKind.IDENTITY, PolicyType.IDENTITY, "PolicyInputList")
 
 
-def _given_boundary(asked: _Simulation) -> PolicySet | None:
-    name, given = "PermissionsBoundaryPolicyInputList", asked.permissions_boundary_policy_input_list
+def _given_boundary(params: _Simulation) -> PolicySet | None:
+    name, given = "PermissionsBoundaryPolicyInputList", params.permissions_boundary_policy_input_list
     if len(given) > 1:
         raise InvalidInput("Only one permissions boundary can be simulated at a time.")
     return read_policies(given, DocumentKind.IDENTITY, PolicyType.BOUNDARY, name) if given else None
@@ -151,13 +151,13 @@ def _level(level: _Level) -> PolicySet:
     )
 
 
-def _page(asked: _Simulation, scene: Scene, account: str, ctx: RequestContext) -> dict[str, Any]:
-    resources = asked.resource_arns or ("*",)
-    check_names(asked.action_names, resources)
-    pairs = list(product(asked.action_names, resources))
-    start = _read_place(asked.marker, len(pairs))
-    side = read_side(asked.resource_policy, asked.resource_owner, resources)
-    posed = [pose_pair(action, resource, scene, side) for action, resource in pairs[start : start + asked.max_items]]
+def _page(params: _Simulation, scene: Scene, account: str, ctx: RequestContext) -> dict[str, Any]:
+    resources = params.resource_arns or ("*",)
+    check_names(params.action_names, resources)
+    pairs = list(product(params.action_names, resources))
+    start = _read_place(params.marker, len(pairs))
+    side = read_side(params.resource_policy, params.resource_owner, resources)
+    posed = [pose_pair(action, resource, scene, side) for action, resource in pairs[start : start + params.max_items]]
     fitting, work = _fitting(posed)
     with nullcontext() if work <= LIGHT_WORK else ctx.heavy_work(account):
         results = [evaluate(request, policies, scene) for request, policies in posed[:fitting]]

@@ -69,7 +69,7 @@ def find_caller(arn: str, account: str, ctx: RequestContext) -> Identity | None:
     return None if found is None or found.arn != arn else load_identity(ctx.reader, found.id)
 
 
-def _require_arn(found: str, asked: str) -> None:
+def _require_arn(found: str, params: str) -> None:
     # The account and the path of the ARN must match too.
-    if found != asked:
-        raise NoSuchEntity(f"{asked} cannot be found.")
+    if found != params:
+        raise NoSuchEntity(f"{params} cannot be found.")

@@ -96,25 +96,25 @@ class _AboutTags(IamAction[Any]):
         """Map the entity's name to UserName, PolicyArn or another member."""
         return {"Which": self.kind.member}
 
-    def resource(self, asked: Any, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the entity's ARN."""
-        return self.kind.arn(ctx, caller.account, asked.which)
+        return self.kind.arn(ctx, caller.account, params.which)
 
-    def context(self, asked: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags of the entity and those in the request."""
-        return {**tagging.resource_tags(self._present(asked, caller, ctx)), **self.in_request(asked)}
+        return {**tagging.resource_tags(self._present(params, caller, ctx)), **self.in_request(params)}
 
-    def in_request(self, asked: Any) -> ConditionKeys:
+    def in_request(self, params: Any) -> ConditionKeys:
         """Return the condition keys of the tags in the request."""
         return {}
 
-    def thing(self, asked: Any, caller: Caller, ctx: RequestContext) -> Named | MfaDevice:
+    def thing(self, params: Any, caller: Caller, ctx: RequestContext) -> Named | MfaDevice:
         """Return the entity, or raise NoSuchEntity."""
-        return self.kind.get(ctx, caller.account, asked.which)
+        return self.kind.get(ctx, caller.account, params.which)
 
-    def _present(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, str]:
+    def _present(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, str]:
         try:
-            return self.thing(asked, caller, ctx).tags
+            return self.thing(params, caller, ctx).tags
         except Fault:
             return {}  # A missing entity has no tags. NoSuchEntity is raised after the authorization.
 
@@ -124,15 +124,15 @@ class TagThing(_AboutTags):
 
     verb, takes, access = "Tag{}", _Tags, StoreAccess.WRITE
 
-    def in_request(self, asked: Any) -> ConditionKeys:
+    def in_request(self, params: Any) -> ConditionKeys:
         """Return the tags in the request."""
-        return tagging.request_tags(asked.tags)
+        return tagging.request_tags(params.tags)
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Add the tags."""
-        thing = self.thing(asked, caller, ctx)
+        thing = self.thing(params, caller, ctx)
         most = ctx.settings.quotas.tags
-        tags = tagging.merge_tags(thing.tags, asked.tags, most=most, rule=self.kind.rule)
+        tags = tagging.merge_tags(thing.tags, params.tags, most=most, rule=self.kind.rule)
         records.replace(ctx.writer, msgspec.structs.replace(thing, tags=tags))
 
 
@@ -141,14 +141,14 @@ class UntagThing(_AboutTags):
 
     verb, takes, access = "Untag{}", _Keys, StoreAccess.WRITE
 
-    def in_request(self, asked: Any) -> ConditionKeys:
+    def in_request(self, params: Any) -> ConditionKeys:
         """Return the tag keys in the request."""
-        return tagging.tag_keys(asked.tag_keys)
+        return tagging.tag_keys(params.tag_keys)
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Remove the tags."""
-        thing = self.thing(asked, caller, ctx)
-        tags = tagging.drop_tags(thing.tags, asked.tag_keys, rule=self.kind.rule)
+        thing = self.thing(params, caller, ctx)
+        tags = tagging.drop_tags(thing.tags, params.tag_keys, rule=self.kind.rule)
         records.replace(ctx.writer, msgspec.structs.replace(thing, tags=tags))
 
 
@@ -157,10 +157,10 @@ class ListTags(_AboutTags):
 
     verb, takes = "List{}Tags", _Listed
 
-    def perform(self, asked: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of tags, sorted by key."""
-        shown = tagging.show_tags(self.thing(asked, caller, ctx).tags)
-        return page_of_values(shown, asked, key=lambda tag: tag["Key"], show=dict, name="Tags")
+        shown = tagging.show_tags(self.thing(params, caller, ctx).tags)
+        return page_of_values(shown, params, key=lambda tag: tag["Key"], show=dict, name="Tags")
 
 
 OPERATIONS = tuple(action(kind) for action in (TagThing, UntagThing, ListTags) for kind in TAGGED)

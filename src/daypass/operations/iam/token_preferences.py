@@ -30,12 +30,12 @@ class SetSecurityTokenServicePreferences(IamAction[_Version]):
 
     action, takes, access = "SetSecurityTokenServicePreferences", _Version, StoreAccess.WRITE
 
-    def perform(self, asked: _Version, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> None:
         """Store the version in the account."""
         account = records.find(ctx.reader, Account, "", caller.account)
         if account is None:
             raise NoSuchEntity(f"The account {caller.account} cannot be found.")
-        version = _VERSIONS[asked.global_endpoint_token_version]
+        version = _VERSIONS[params.global_endpoint_token_version]
         records.replace(ctx.writer, msgspec.structs.replace(account, token_version=version))
 
 

@@ -65,31 +65,31 @@ class CreateUser(CreateWithTags):
 
     action, takes, tag_action = "CreateUser", _Create, "iam:TagUser"
 
-    def resource(self, asked: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the user will have."""
-        return iam_arn(caller.account, "user", asked.path, asked.user_name)
+        return iam_arn(caller.account, "user", params.path, params.user_name)
 
-    def context(self, asked: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags and the boundary that the user will have."""
-        return {**super().context(asked, caller, ctx), **boundary_context(asked.permissions_boundary)}
+        return {**super().context(params, caller, ctx), **boundary_context(params.permissions_boundary)}
 
-    def perform(self, asked: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new user."""
         quotas = ctx.settings.quotas
         user = User(
             id=new_unique_id("AIDA", ctx.entropy),
             account=caller.account,
-            name=asked.user_name,
-            path=asked.path,
+            name=params.user_name,
+            path=params.path,
             created=ctx.now,
-            tags=tagging.read_tags(asked.tags, most=quotas.tags),
-            boundary=asked.permissions_boundary,
+            tags=tagging.read_tags(params.tags, most=quotas.tags),
+            boundary=params.permissions_boundary,
         )
         if ctx.reader.count("user", caller.account) >= quotas.users:
             raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {quotas.users}")
         insert_named(ctx.writer, user)
         bind(ctx, user, "", user.boundary)
-        return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.echoed(asked.tags)}}
+        return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.echoed(params.tags)}}
 
 
 class _Whom(Asked, frozen=True):
@@ -101,17 +101,17 @@ class GetUser(IamAction[_Whom]):
 
     action, takes = "GetUser", _Whom
 
-    def resource(self, asked: _Whom, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _Whom, caller: Caller, ctx: RequestContext) -> str:
         """Return the user's ARN."""
-        return owner_arn(asked.user_name, caller, ctx)
+        return owner_arn(params.user_name, caller, ctx)
 
-    def context(self, asked: _Whom, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _Whom, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the user's tags."""
-        return owner_context(find_owner(asked.user_name, caller, ctx))
+        return owner_context(find_owner(params.user_name, caller, ctx))
 
-    def perform(self, asked: _Whom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _Whom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the user with its boundary and tags."""
-        owner = get_owner(asked.user_name, caller, ctx)
+        owner = get_owner(params.user_name, caller, ctx)
         if owner.user is None:
             return {"User": _show_root(caller.account, ctx)}
         user = owner.user
@@ -150,9 +150,9 @@ class DeleteUser(AboutUser):
 
     action, access = "DeleteUser", StoreAccess.WRITE
 
-    def perform(self, asked: UserNamed, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: UserNamed, caller: Caller, ctx: RequestContext) -> None:
         """Delete the user, or raise DeleteConflict."""
-        user = get_named(ctx.reader, User, caller.account, asked.user_name)
+        user = get_named(ctx.reader, User, caller.account, params.user_name)
         for has_some, first in _PARTS:
             if has_some(ctx.reader, user):
                 raise DeleteConflict(f"Cannot delete entity, must {first} first.")

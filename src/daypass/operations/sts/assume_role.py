@@ -12,7 +12,7 @@ from daypass.authenticate.caller import Caller
 from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import prove_mfa
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -60,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     role: RoleName
-    params: AskedRole
+    members: AskedRole
     policies: SessionPolicies
     tags: SessionTags
 
@@ -71,46 +71,46 @@ class AssumeRole(Signed[Asked]):
     service, action, access = "sts", "AssumeRole", StoreAccess.CACHE
     takes = AskedRole
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters.
 
         Raises a Fault if an ARN, a policy or the tags are not valid.
         """
-        given = msgspec.convert(params, self.takes)
+        given = msgspec.convert(parameters, self.takes)
         if given.provided_contexts:
             provider = given.provided_contexts[0].provider_arn
             raise ValidationError(f"The context provider {provider} is not trusted by this server.")
         return Asked(
             role=read_role_arn(given.role_arn),
-            params=given,
+            members=given,
             policies=read_session_policies(given.policy, given.policy_arns),
             tags=read_tags(given.tags, given.transitive_tag_keys),
         )
 
-    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented.
 
         A root user may not assume roles.
         """
-        caller = super().prove(asked, signer, ctx)
+        caller = super().prove(params, signer, ctx)
         if caller.is_root:
             raise AccessDenied("Roles may not be assumed by root accounts.")
-        return prove_mfa(asked.params.serial_number, asked.params.token_code, caller, ctx)
+        return prove_mfa(params.members.serial_number, params.members.token_code, caller, ctx)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRole, and the actions for tags and source identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.
         """
-        role = find_role(asked.role, ctx)
+        role = find_role(params.role, ctx)
         context = {
-            **session_context(asked.params.role_session_name, asked.tags),
+            **session_context(params.members.role_session_name, params.tags),
             **resource_tags(role),
         }
-        if asked.params.external_id is not None:
-            context["sts:externalid"] = asked.params.external_id
-        inherited = inherit_tags(asked.tags, caller.session)
-        source_identity = keep_source_identity(asked.params.source_identity, caller.session)
+        if params.members.external_id is not None:
+            context["sts:externalid"] = params.members.external_id
+        inherited = inherit_tags(params.tags, caller.session)
+        source_identity = keep_source_identity(params.members.source_identity, caller.session)
         if source_identity:
             context["sts:sourceidentity"] = source_identity
         actions = ["sts:AssumeRole"]
@@ -118,26 +118,26 @@ class AssumeRole(Signed[Asked]):
             actions.append("sts:TagSession")
         if source_identity:
             actions.append("sts:SetSourceIdentity")
-        return tuple(ask_for_role(action, asked.role, role, context) for action in actions)
+        return tuple(ask_for_role(action, params.role, role, context) for action in actions)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
-        asked, caller = authorized.asked, authorized.caller
+        params, caller = authorized.params, authorized.caller
         role = get_role(authorized)
         chained = caller.principal.kind is PrincipalKind.ROLE_SESSION
-        seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
-        tags = inherit_tags(asked.tags, caller.session)
+        seconds = role_duration(params.members.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
+        tags = inherit_tags(params.tags, caller.session)
         return grant_role(
             authorized,
             RoleGrant(
-                session_name=asked.params.role_session_name,
+                session_name=params.members.role_session_name,
                 seconds=seconds,
-                policies=asked.policies,
+                policies=params.policies,
                 tags=tags,
-                source_identity=keep_source_identity(asked.params.source_identity, caller.session),
+                source_identity=keep_source_identity(params.members.source_identity, caller.session),
                 mfa_time=caller.mfa_at,
                 chained=chained,
-                token_size=asked.params.minimum_session_token_size,
+                token_size=params.members.minimum_session_token_size,
             ),
             ctx,
         )

@@ -17,7 +17,7 @@ from daypass.directory.saml_providers import provider_name
 from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
-from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, Result, StoreAccess
+from daypass.operations.operation import Authorized, Declares, Parameters, PermissionCheck, Result, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
@@ -58,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     role: RoleName
-    params: AskedRole
+    members: AskedRole
     policies: SessionPolicies
 
 
@@ -74,45 +74,45 @@ class AssumeRoleWithSAML(Declares):
     service, action, signed = "sts", "AssumeRoleWithSAML", False
     takes = AskedRole
 
-    def store_access(self, asked: Asked) -> StoreAccess:
+    def store_access(self, params: Asked) -> StoreAccess:
         """Return BLOCKING: verifying an XML signature is too slow for the event loop."""
         return StoreAccess.BLOCKING
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters.
 
         Raises a Fault if an ARN or a policy is not valid.
         """
-        given = msgspec.convert(params, self.takes)
+        given = msgspec.convert(parameters, self.takes)
         role = read_role_arn(given.role_arn)
         if provider_name(given.principal_arn) is None:
             raise ValidationError(f"{given.principal_arn} is invalid")
-        return Asked(role=role, params=given, policies=read_session_policies(given.policy, given.policy_arns))
+        return Asked(role=role, members=given, policies=read_session_policies(given.policy, given.policy_arns))
 
-    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> SamlCaller:
+    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> SamlCaller:
         """Return the identity in a verified assertion that grants the role."""
-        params = asked.params
-        trust = find_trust(params.principal_arn, ctx)
+        members = params.members
+        trust = find_trust(members.principal_arn, ctx)
         if trust is None:
-            raise InvalidIdentityToken(_NO_PROVIDER, detail=f"provider {params.principal_arn} does not exist")
+            raise InvalidIdentityToken(_NO_PROVIDER, detail=f"provider {members.principal_arn} does not exist")
         # AWS passes on two answers of an inner service, which contain a request id of their own.
         inner = str(uuid.UUID(bytes=ctx.entropy(16), version=4))
         identity = identify(
-            params.unverified_assertion,
+            members.unverified_assertion,
             trust=trust,
             settings=ctx.settings.for_saml(),
             now=ctx.now,
             request_id=inner,
         )
-        require_role(identity, role=params.role_arn, provider=params.principal_arn)
+        require_role(identity, role=members.role_arn, provider=members.principal_arn)
         return saml_caller(identity, trust.account)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action, and those for the assertion's tags and identity.
 
         The role's trust policy must allow all of them.
         """
-        role, claims = find_role(asked.role, ctx), _claims_of(caller)
+        role, claims = find_role(params.role, ctx), _claims_of(caller)
         context: NewConditionKeys = {
             **claims.conditions,
             **session_context(claims.session_name, _session_tags(claims)),
@@ -125,21 +125,21 @@ class AssumeRoleWithSAML(Declares):
             context["sts:sourceidentity"] = claims.source_identity
             actions.append("sts:SetSourceIdentity")
         return tuple(
-            ask_for_role(action, asked.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
+            ask_for_role(action, params.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
             for action in actions
         )
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session, and return the identity in the assertion."""
-        params, role, claims = authorized.asked.params, get_role(authorized), _claims_of(authorized.caller)
-        longest = role_duration(params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
+        members, role, claims = authorized.params.members, get_role(authorized), _claims_of(authorized.caller)
+        longest = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         grant = RoleGrant(
             session_name=claims.session_name,
             seconds=session_seconds(claims, requested=longest, now=ctx.now),
-            policies=authorized.asked.policies,
+            policies=authorized.params.policies,
             tags=_session_tags(claims),
             source_identity=claims.source_identity or "",
-            token_size=params.minimum_session_token_size,
+            token_size=members.minimum_session_token_size,
             provider=claims.provider,
             context={key: (str(claims.conditions[key]),) for key in SURVIVING},
         )

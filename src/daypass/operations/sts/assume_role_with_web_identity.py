@@ -24,7 +24,15 @@ from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
 from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
-from daypass.operations.operation import Authorized, Declares, Params, PermissionCheck, ProvedApart, Result, StoreAccess
+from daypass.operations.operation import (
+    Authorized,
+    Declares,
+    Parameters,
+    PermissionCheck,
+    ProvedApart,
+    Result,
+    StoreAccess,
+)
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -64,7 +72,7 @@ class Asked(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     role: RoleName
-    params: AskedRole
+    members: AskedRole
     policies: SessionPolicies
     unverified_token: UnverifiedToken
 
@@ -95,27 +103,27 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
     takes = AskedByBearer
 
-    def store_access(self, asked: Asked) -> StoreAccess:
+    def store_access(self, params: Asked) -> StoreAccess:
         """Return CACHE for every call: the cache has all data of the hot path."""
         return StoreAccess.CACHE
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters.
 
         Raises a Fault if an ARN, a policy or the token is malformed.
         """
-        given = msgspec.convert(params, AskedRole)
+        given = msgspec.convert(parameters, AskedRole)
         role = read_role_arn(given.role_arn)
         policies = read_session_policies(given.policy, given.policy_arns)
         if given.provider_id is not None:
             raise refuse_access_token(given.provider_id)
         # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is not part of the token.
-        token = params["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
+        token = parameters["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
         return Asked(role, given, policies, read_token(token))
 
-    def apart(self, asked: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
+    def apart(self, params: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
         """Return the parameters without any part of the token."""
-        return asked.role, asked.params, asked.policies
+        return params.role, params.members, params.policies
 
     def together(self, apart: tuple[RoleName, AskedRole, SessionPolicies], proof: str) -> Asked:
         """Return the parameters with another token.
@@ -124,25 +132,25 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         """
         return Asked(*apart, read_token(proof))
 
-    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> Bearer:
+    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Bearer:
         """Return the bearer of the token.
 
         Raises KeysNeeded if the issuer's keys have to be fetched first.
         """
-        web = identify_for(asked.role.account, asked.unverified_token, ctx)
-        chain = _chain_behind(web, asked.unverified_token.unverified_claims, ctx)
-        return bearer_of(web, asked.role.arn, chain)
+        web = identify_for(params.role.account, params.unverified_token, ctx)
+        chain = _chain_behind(web, params.unverified_token.unverified_claims, ctx)
+        return bearer_of(web, params.role.arn, chain)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action, and those for the token's tags and identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.
         """
-        bearer, role = _get_bearer(caller), find_role(asked.role, ctx)
+        bearer, role = _get_bearer(caller), find_role(params.role, ctx)
         context = {
             # The token's keys come first, so that a claim cannot override a key of another source.
             **bearer.web.condition_keys,
-            **session_context(asked.params.role_session_name, bearer.tags),
+            **session_context(params.members.role_session_name, bearer.tags),
             **resource_tags(role),
             **bearer.role_keys,
         }
@@ -153,24 +161,24 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
             context["sts:sourceidentity"] = bearer.web.source_identity
             actions.append("sts:SetSourceIdentity")
         return tuple(
-            ask_for_role(action, asked.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
+            ask_for_role(action, params.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
             for action in actions
         )
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""
-        asked, bearer, role = authorized.asked, _get_bearer(authorized.caller), get_role(authorized)
-        seconds = role_duration(asked.params.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
+        params, bearer, role = authorized.params, _get_bearer(authorized.caller), get_role(authorized)
+        seconds = role_duration(params.members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         web = bearer.web
         granted = grant_role(
             authorized,
             RoleGrant(
-                session_name=asked.params.role_session_name,
+                session_name=params.members.role_session_name,
                 seconds=seconds,
-                policies=asked.policies,
+                policies=params.policies,
                 tags=bearer.tags,
                 source_identity=web.source_identity or "",
-                token_size=asked.params.minimum_session_token_size,
+                token_size=params.members.minimum_session_token_size,
                 provider=web.provider_arn,
                 context=_kept(web),
             ),

@@ -18,7 +18,7 @@ from daypass.directory.root_tasks import ROOT_TASKS, RootTask
 from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
@@ -43,7 +43,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     account: str
     task: RootTask
-    params: AskedRoot
+    members: AskedRoot
 
 
 class AssumeRoot(Signed[Asked]):
@@ -52,19 +52,19 @@ class AssumeRoot(Signed[Asked]):
     service, action, access = "sts", "AssumeRoot", StoreAccess.CACHE
     takes = AskedRoot
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters.
 
         Raises ValidationError if the target or the task is not valid.
         """
-        given = msgspec.convert(params, self.takes)
+        given = msgspec.convert(parameters, self.takes)
         account = _read_target(given.target_principal)
         task = ROOT_TASKS.get(given.task_policy_arn.arn)
         if task is None:
             raise ValidationError(_NO_TASK)
         return Asked(account, task, given)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRoot on the member's root user.
 
         It trusts only the organization's administrators.
@@ -72,28 +72,28 @@ class AssumeRoot(Signed[Asked]):
         return (
             PermissionCheck(
                 action="sts:AssumeRoot",
-                resource=root_arn(asked.account),
-                account=asked.account,
-                context={"sts:taskpolicyarn": asked.task.arn},
-                resource_policy=_trusting(caller.account) if _is_trusted(asked, caller, ctx) else None,
+                resource=root_arn(params.account),
+                account=params.account,
+                context={"sts:taskpolicyarn": params.task.arn},
+                resource_policy=_trusting(caller.account) if _is_trusted(params, caller, ctx) else None,
                 trust=True,
             ),
         )
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
-        asked, caller = authorized.asked, authorized.caller
+        params, caller = authorized.params, authorized.caller
         source_identity = "" if caller.session is None else caller.session.source_identity
         credentials = mint_credentials(
             Grant(
                 kind=SessionKind.ROOT,
-                account=asked.account,
-                principal_id=asked.account,
+                account=params.account,
+                principal_id=params.account,
                 principal_name="",
                 session_name="",
-                seconds=root_task_duration(asked.params.duration_seconds),
-                more={"root_task_policy": asked.task.arn, "source_identity": source_identity},
-                token_size=asked.params.minimum_session_token_size,
+                seconds=root_task_duration(params.members.duration_seconds),
+                more={"root_task_policy": params.task.arn, "source_identity": source_identity},
+                token_size=params.members.minimum_session_token_size,
             ),
             authorized,
             ctx,
@@ -112,19 +112,19 @@ def _read_target(text: str) -> str:
     return account
 
 
-def _is_trusted(asked: Asked, caller: Caller, ctx: RequestContext) -> bool:
+def _is_trusted(params: Asked, caller: Caller, ctx: RequestContext) -> bool:
     """Tell whether the caller's account may do this task in the target.
 
     The organization decides.
     """
     organization = ctx.views.get(find_organization)
-    target = ctx.views.get(load_account, asked.account)
+    target = ctx.views.get(load_account, params.account)
     return (
         organization is not None
         and target is not None
         and target.standing == "member"
         and caller.account in {organization.manager, organization.delegate}
-        and asked.task.feature.value in organization.features
+        and params.task.feature.value in organization.features
         # Root users may not act for other root users, nor may a task be passed on.
         and not caller.is_root
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote, open_message
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -29,17 +29,17 @@ class DecodeAuthorizationMessage(Signed[Asked]):
     service, action, access = "sts", "DecodeAuthorizationMessage", StoreAccess.CACHE
     takes = Asked
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, self.takes)
+        return msgspec.convert(parameters, self.takes)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:DecodeAuthorizationMessage, which has no resource."""
         return (PermissionCheck("sts:DecodeAuthorizationMessage", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the message as JSON."""
-        text = authorized.asked.encoded_message.strip()
+        text = authorized.params.encoded_message.strip()
         note = open_message(text, account=authorized.caller.account, ring=ctx.ring)
         return {"DecodedMessage": msgspec.json.encode(show_note(note)).decode()}
 

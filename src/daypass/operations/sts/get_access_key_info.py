@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.identity import load_access_key
 from daypass.errors import ValidationError
 from daypass.mint.access_keys import account_of
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
@@ -27,17 +27,17 @@ class GetAccessKeyInfo(Signed[Asked]):
     service, action, access = "sts", "GetAccessKeyInfo", StoreAccess.CACHE
     takes = Asked
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, self.takes)
+        return msgspec.convert(parameters, self.takes)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:GetAccessKeyInfo, which has no resource."""
         return (PermissionCheck("sts:GetAccessKeyInfo", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the account."""
-        key_id = authorized.asked.access_key_id
+        key_id = authorized.params.access_key_id
         key = ctx.views.get(load_access_key, key_id)
         account = account_of(key_id) if key is None else key.account
         if account is None:

@@ -4,7 +4,15 @@ Needs no permission, and no policy can deny it.
 """
 
 from daypass.authenticate.caller import Caller
-from daypass.operations.operation import Authorized, NoMembers, NoPermissionNeeded, Params, Result, Signed, StoreAccess
+from daypass.operations.operation import (
+    Authorized,
+    NoMembers,
+    NoPermissionNeeded,
+    Parameters,
+    Result,
+    Signed,
+    StoreAccess,
+)
 from daypass.operations.request_context import RequestContext
 
 _OPEN = NoPermissionNeeded("sts:GetCallerIdentity")
@@ -16,10 +24,10 @@ class GetCallerIdentity(Signed[None]):
     service, action, access = "sts", "GetCallerIdentity", StoreAccess.CACHE
     takes = NoMembers
 
-    def parse(self, params: Params) -> None:
+    def parse(self, parameters: Parameters) -> None:
         """Return None, because the action has no parameters."""
 
-    def permissions(self, asked: None, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
+    def permissions(self, params: None, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 

@@ -16,7 +16,7 @@ from daypass.directory.delegation_entities import Approver, DelegationRequest, S
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
 from daypass.mint.session import SessionKind
 from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
@@ -39,18 +39,18 @@ class GetDelegatedAccessToken(Signed[Asked]):
     service, action, access = "sts", "GetDelegatedAccessToken", StoreAccess.WRITE
     takes = Asked
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, self.takes)
+        return msgspec.convert(parameters, self.takes)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:GetDelegatedAccessToken in the partner's own account."""
         return (PermissionCheck("sts:GetDelegatedAccessToken", "*", caller.account),)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Redeem the token and mint the session, both or neither."""
         caller = authorized.caller
-        request, approver = _redeem(authorized.asked.trade_in_token, caller, ctx)
+        request, approver = _redeem(authorized.params.trade_in_token, caller, ctx)
         percentage = packed_percentage(SessionPolicies(inline=request.policy), approver.tags)
         credentials = mint_credentials(
             Grant(

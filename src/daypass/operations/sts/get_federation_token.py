@@ -11,7 +11,7 @@ from daypass.arn import federated_user_arn
 from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import (
@@ -37,7 +37,7 @@ class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
 class Asked(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
-    params: AskedToken
+    members: AskedToken
     policies: SessionPolicies
     tags: SessionTags
 
@@ -48,26 +48,26 @@ class GetFederationToken(Signed[Asked]):
     service, action, access = "sts", "GetFederationToken", StoreAccess.CACHE
     takes = AskedToken
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters.
 
         Raises a Fault if the policies or tags are not valid.
         """
-        given = msgspec.convert(params, self.takes)
+        given = msgspec.convert(parameters, self.takes)
         return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:GetFederationToken, and sts:TagSession if tags are given."""
-        resource = federated_user_arn(caller.account, asked.params.name)
-        actions = ("sts:GetFederationToken", "sts:TagSession") if asked.tags.tags else ("sts:GetFederationToken",)
-        context = tags_context(asked.tags)
+        resource = federated_user_arn(caller.account, params.members.name)
+        actions = ("sts:GetFederationToken", "sts:TagSession") if params.tags.tags else ("sts:GetFederationToken",)
+        context = tags_context(params.tags)
         return tuple(PermissionCheck(action, resource, caller.account, context) for action in actions)
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
-        asked, caller = authorized.asked, authorized.caller
-        asked.policies.require_account(caller.account, ctx)
-        percentage = packed_percentage(asked.policies, asked.tags.tags)
+        params, caller = authorized.params, authorized.caller
+        params.policies.require_account(caller.account, ctx)
+        percentage = packed_percentage(params.policies, params.tags.tags)
         duration = root_user_duration if caller.is_root else user_duration
         credentials = mint_credentials(
             Grant(
@@ -75,14 +75,14 @@ class GetFederationToken(Signed[Asked]):
                 account=caller.account,
                 principal_id=caller.principal.unique_id,
                 principal_name="" if caller.identity is None else caller.identity.name,
-                session_name=asked.params.name,
-                seconds=duration(asked.params.duration_seconds),
+                session_name=params.members.name,
+                seconds=duration(params.members.duration_seconds),
                 more={
-                    "policy": asked.policies.inline,
-                    "policy_arns": asked.policies.arns,
-                    "tags": asked.tags.tags,
+                    "policy": params.policies.inline,
+                    "policy_arns": params.policies.arns,
+                    "tags": params.tags.tags,
                 },
-                token_size=asked.params.minimum_session_token_size,
+                token_size=params.members.minimum_session_token_size,
             ),
             authorized,
             ctx,
@@ -90,8 +90,8 @@ class GetFederationToken(Signed[Asked]):
         return {
             "Credentials": credentials,
             "FederatedUser": {
-                "FederatedUserId": f"{caller.account}:{asked.params.name}",
-                "Arn": federated_user_arn(caller.account, asked.params.name),
+                "FederatedUserId": f"{caller.account}:{params.members.name}",
+                "Arn": federated_user_arn(caller.account, params.members.name),
             },
             # Unlike AssumeRole, this action returns 0 if there are neither policies nor tags.
             "PackedPolicySize": percentage or 0,

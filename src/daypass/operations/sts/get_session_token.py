@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.mfa import prove_mfa
-from daypass.operations.operation import Authorized, NoPermissionNeeded, Params, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, NoPermissionNeeded, Parameters, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 
@@ -33,21 +33,21 @@ class GetSessionToken(Signed[Asked]):
     service, action, access = "sts", "GetSessionToken", StoreAccess.CACHE
     takes = Asked
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters."""
-        return msgspec.convert(params, self.takes)
+        return msgspec.convert(parameters, self.takes)
 
-    def prove(self, asked: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented."""
-        return prove_mfa(asked.serial_number, asked.token_code, super().prove(asked, signer, ctx), ctx)
+        return prove_mfa(params.serial_number, params.token_code, super().prove(params, signer, ctx), ctx)
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Mint the session."""
-        asked, caller = authorized.asked, authorized.caller
+        params, caller = authorized.params, authorized.caller
         duration = root_user_duration if caller.is_root else user_duration
         credentials = mint_credentials(
             Grant(
@@ -56,9 +56,9 @@ class GetSessionToken(Signed[Asked]):
                 principal_id=caller.principal.unique_id,
                 principal_name="" if caller.identity is None else caller.identity.name,
                 session_name="",
-                seconds=duration(asked.duration_seconds),
+                seconds=duration(params.duration_seconds),
                 more={"mfa_time": caller.mfa_at},
-                token_size=asked.minimum_session_token_size,
+                token_size=params.minimum_session_token_size,
             ),
             authorized,
             ctx,

@@ -28,7 +28,7 @@ from daypass.errors import (
 from daypass.mint.chain_claim import CLAIM, seal_chain
 from daypass.mint.key_chain import require_room
 from daypass.mint.web_identity import Algorithm
-from daypass.operations.operation import Authorized, Params, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
 
@@ -66,7 +66,7 @@ class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
 class Asked(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
-    params: AskedToken
+    members: AskedToken
     algorithm: Algorithm
     tags: SessionTags
 
@@ -80,12 +80,12 @@ class GetWebIdentityToken(Signed[Asked]):
     service, action, access = "sts", "GetWebIdentityToken", StoreAccess.READ
     takes = AskedToken
 
-    def parse(self, params: Params) -> Asked:
+    def parse(self, parameters: Parameters) -> Asked:
         """Return the parameters.
 
         Raises a Fault if the algorithm or the tags are not valid.
         """
-        given = msgspec.convert(params, self.takes)
+        given = msgspec.convert(parameters, self.takes)
         names = [algorithm.value for algorithm in Algorithm]
         if given.signing_algorithm not in names:
             raise ValidationError(
@@ -94,18 +94,18 @@ class GetWebIdentityToken(Signed[Asked]):
             )
         return Asked(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
 
-    def permissions(self, asked: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the action on the caller itself.
 
         Tags require sts:TagGetWebIdentityToken too.
         """
         context = {
-            **tags_context(asked.tags),
-            "sts:identitytokenaudience": asked.params.audience,
-            "sts:signingalgorithm": asked.algorithm.value,
-            "sts:durationseconds": str(asked.params.duration_seconds),
+            **tags_context(params.tags),
+            "sts:identitytokenaudience": params.members.audience,
+            "sts:signingalgorithm": params.algorithm.value,
+            "sts:durationseconds": str(params.members.duration_seconds),
         }
-        tagging = ("sts:TagGetWebIdentityToken",) if asked.tags.tags else ()
+        tagging = ("sts:TagGetWebIdentityToken",) if params.tags.tags else ()
         resource = str(Arn("aws", "sts", "", caller.account, "self"))
         return tuple(
             PermissionCheck(action, resource, caller.account, context)
@@ -114,7 +114,7 @@ class GetWebIdentityToken(Signed[Asked]):
 
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Sign the token."""
-        asked, caller = authorized.asked, authorized.caller
+        params, caller = authorized.params, authorized.caller
         account = ctx.views.get(load_account, caller.account)
         if account is None or not account.outbound_enabled:
             raise OutboundWebIdentityFederationDisabled(_DISABLED)
@@ -123,25 +123,25 @@ class GetWebIdentityToken(Signed[Asked]):
         # A session that begins with the token, here or at another server, knows neither the delegation nor its end.
         if caller.session is not None and chain.is_delegated:
             raise AccessDenied(_DELEGATED, detail="the caller's chain contains a delegation request")
-        expires = issued + asked.params.duration_seconds
+        expires = issued + params.members.duration_seconds
         if caller.session is not None and expires > caller.session.expires:
             raise SessionDurationEscalation(_ESCALATION)
         token_id = str(UUID(bytes=ctx.entropy(16), version=4))
         claims = {
             "iss": issuer_url(ctx.settings.public_url, account.outbound_issuer),
-            "aud": asked.params.audience[0] if len(asked.params.audience) == 1 else list(asked.params.audience),
+            "aud": params.members.audience[0] if len(params.members.audience) == 1 else list(params.members.audience),
             "sub": principal_keys(caller.principal, caller.identity)["aws:principalarn"],
             "iat": issued,
             "exp": expires,
             "jti": token_id,
-            NAMESPACE: _about_caller(caller, asked.tags.tags, ctx),
+            NAMESPACE: _about_caller(caller, params.tags.tags, ctx),
             CLAIM: seal_chain(chain, token_id=token_id, ring=ctx.ring, now=issued, entropy=ctx.entropy),
         }
         if len(msgspec.json.encode(claims)) > LARGEST_PAYLOAD:
             raise JWTPayloadSizeExceeded(_TOO_LARGE)
         rings = ctx.views.get(load_token_rings, caller.account, ctx.vault)
         return {
-            "WebIdentityToken": rings.sign(asked.algorithm, claims, now=issued),
+            "WebIdentityToken": rings.sign(params.algorithm, claims, now=issued),
             "Expiration": datetime.fromtimestamp(expires, UTC),
         }
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from daypass.authenticate.caller import Caller
 from daypass.errors import ServiceNotSupported
-from daypass.operations.operation import Authorized, NoMembers, Params, PermissionCheck, Signed, StoreAccess
+from daypass.operations.operation import Authorized, NoMembers, Parameters, PermissionCheck, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.wire.supported import Declared
 
@@ -33,11 +33,11 @@ class Refused(Signed[NoMembers]):
         """Return None: all members are accepted without effect."""
         return None
 
-    def parse(self, params: Params) -> NoMembers:
+    def parse(self, parameters: Parameters) -> NoMembers:
         """Return no parameters, because they have no effect."""
         return NoMembers()
 
-    def permissions(self, asked: NoMembers, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(self, params: NoMembers, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require the permission with the action's name."""
         return (PermissionCheck(f"sts:{self.action}", "*", caller.account),)
 

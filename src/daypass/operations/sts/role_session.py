@@ -111,15 +111,15 @@ def resource_tags(role: AssumableRole | None) -> NewConditionKeys:
     return tags
 
 
-def keep_source_identity(asked: str, calling: Session | None) -> str:
+def keep_source_identity(params: str, calling: Session | None) -> str:
     """Return the source identity of a new session.
 
     Raises ValidationError if the calling session has another one: it cannot change along a chain.
     """
     fixed = "" if calling is None else calling.source_identity
-    if fixed and asked and asked != fixed:
+    if fixed and params and params != fixed:
         raise ValidationError(_FIXED)
-    return fixed or asked
+    return fixed or params
 
 
 def grant_role(authorized: Authorized[Any], grant: RoleGrant, ctx: RequestContext) -> dict[str, Any]:
