@@ -202,7 +202,7 @@ class Pipeline:
         with store_view.open(access, now, region, account) as ctx:
             trace.caller = signer.caller if signer else None
             # 5. verify identity
-            caller = trace.caller = operation.prove(params, trace.caller, ctx)
+            caller = trace.caller = operation.verify_identity(params, trace.caller, ctx)
             # 6. authorize
             request_info = RequestInfo(now, request, region)
             authorized = authorize(operation, params, caller, request_info, ctx)

@@ -24,7 +24,7 @@ _WRONG_CODE = "MultiFactorAuthentication failed with invalid MFA one time pass c
 _ALONE = "SerialNumber and TokenCode must be given together."
 
 
-def prove_mfa(serial: str | None, code: str | None, caller: Caller, ctx: RequestContext) -> Caller:
+def verify_mfa(serial: str | None, code: str | None, caller: Caller, ctx: RequestContext) -> Caller:
     """Return the caller, with the time of its MFA code if it presented one.
 
     Raises AccessDenied if the code or the device is not valid.

@@ -1,10 +1,10 @@
 """The interface of an operation, and the value that allows it to run.
 
 An operation declares the members of the service model that it reads (`declared`), parses them (`parse`), authenticates
-the caller (`prove`), names the required permissions (`permissions`) and performs the action (`run`). Only the pipeline
-calls these methods, in that order, so an operation cannot skip a shared step. `run` takes an Authorized, which can only
-be built from the engine's Allowed: code that mints without a decision does not type-check. NEEDS_NO_PERMISSION lists
-the two actions without a required permission.
+the caller (`verify_identity`), names the required permissions (`permissions`) and performs the action (`run`). Only the
+pipeline calls these methods, in that order, so an operation cannot skip a shared step. `run` takes an Authorized, which
+can only be built from the engine's Allowed: code that mints without a decision does not type-check. NEEDS_NO_PERMISSION
+lists the two actions without a required permission.
 """
 
 from abc import ABC, abstractmethod
@@ -133,7 +133,7 @@ class Operation(Protocol[A]):
         """
         ...
 
-    def prove(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def verify_identity(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the caller: the signer, or the subject of a token.
 
         The subject of a SAML assertion is another possible caller.
@@ -185,25 +185,25 @@ class Signed(Declares, Generic[A]):
         """Return the same for every call."""
         return self.access
 
-    def prove(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def verify_identity(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer."""
         if signer is None:
             raise ValueError("a signed operation without a signer")
         return signer
 
 
-class ProvedApart(ABC):
+class StrippableProof(ABC):
     """An operation whose proof is one parameter, WebIdentityToken.
 
     It is parsed separately, and the other parameters may then be cached without it.
     """
 
     @abstractmethod
-    def apart(self, params: Any) -> Any:
+    def strip_proof(self, params: Any) -> Any:
         """Return the parameters without any part of the proof."""
 
     @abstractmethod
-    def together(self, apart: Any, proof: str) -> Any:
+    def with_proof(self, stripped: Any, proof: str) -> Any:
         """Return the parameters with another proof, as `parse` would.
 
         Raises a Fault if the proof is not valid.

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from daypass.bounded_memory import BoundedMemory
-from daypass.operations.operation import AnyOperation, ProvedApart, StoreAccess
+from daypass.operations.operation import AnyOperation, StoreAccess, StrippableProof
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
 
@@ -44,8 +44,8 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 
     def typed_params(self) -> Any:
         """Return the parameters. Raises a Fault if the proof is not valid."""
-        if self.proof and isinstance(self.operation, ProvedApart):
-            return self.operation.together(self.params, self.proof)
+        if self.proof and isinstance(self.operation, StrippableProof):
+            return self.operation.with_proof(self.params, self.proof)
         return self.params
 
 
@@ -107,7 +107,7 @@ def _without(parsed: ParsedRequest, body: bytes, proof: str) -> ParsedRequest | 
     Returns None if the operation used another value than the cut one as the proof.
     """
     operation, form_params = parsed.operation, parsed.call.form_params
-    if not isinstance(operation, ProvedApart) or form_params.get(_PROOF) != proof:
+    if not isinstance(operation, StrippableProof) or form_params.get(_PROOF) != proof:
         return None
     # An escaped form of the name may come before it, and the first of two counts: the form must not have an earlier
     # one.
@@ -117,7 +117,7 @@ def _without(parsed: ParsedRequest, body: bytes, proof: str) -> ParsedRequest | 
         msgspec.structs.replace(parsed.call, form_params={}),
         operation,
         {name: value for name, value in parsed.parameters.items() if name != _PROOF},
-        operation.apart(parsed.params),
+        operation.strip_proof(parsed.params),
     )
 
 

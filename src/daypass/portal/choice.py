@@ -23,7 +23,7 @@ from daypass.portal.relay import relay
 from daypass.portal.role_list import account_alias, by_account, describe_role
 from daypass.portal.sign_ins import MINUTES, Proof, Ticket
 from daypass.portal.site import Site
-from daypass.portal.web_offer import prove_token
+from daypass.portal.web_offer import verify_token
 
 _MOST_FOLDED = 6  # accounts that one page shows unfolded
 
@@ -128,7 +128,7 @@ class Choice:
         try:
             proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
             if proof.kind == "oidc":
-                prove_token(proof.text, fields.get("RoleArn", ""), proof.session_name, ctx)
+                verify_token(proof.text, fields.get("RoleArn", ""), proof.session_name, ctx)
         except KeysNeeded:
             raise
         except Fault:

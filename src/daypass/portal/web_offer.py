@@ -169,13 +169,13 @@ def _ask(
     return bearer
 
 
-def prove_token(unverified_token: str, role: str, name: str, ctx: RequestContext) -> Bearer:
+def verify_token(unverified_token: str, role: str, name: str, ctx: RequestContext) -> Bearer:
     """Return the verified caller of a token for one role.
 
     Raises KeysNeeded if the keys of its issuer must be fetched first.
     """
     params = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
-    return _OPERATION.prove(params, None, ctx)
+    return _OPERATION.verify_identity(params, None, ctx)
 
 
 def session_name(claims: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.errors import AccessDenied, ValidationError
 from daypass.mint.durations import role_duration
-from daypass.operations.mfa import prove_mfa
+from daypass.operations.mfa import verify_mfa
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
@@ -87,15 +87,15 @@ class AssumeRole(Signed[Asked]):
             tags=read_tags(given.tags, given.transitive_tag_keys),
         )
 
-    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented.
 
         A root user may not assume roles.
         """
-        caller = super().prove(params, signer, ctx)
+        caller = super().verify_identity(params, signer, ctx)
         if caller.is_root:
             raise AccessDenied("Roles may not be assumed by root accounts.")
-        return prove_mfa(params.members.serial_number, params.members.token_code, caller, ctx)
+        return verify_mfa(params.members.serial_number, params.members.token_code, caller, ctx)
 
     def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRole, and the actions for tags and source identity.

@@ -89,7 +89,7 @@ class AssumeRoleWithSAML(Declares):
             raise ValidationError(f"{given.principal_arn} is invalid")
         return Asked(role=role, members=given, policies=read_session_policies(given.policy, given.policy_arns))
 
-    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> SamlCaller:
+    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> SamlCaller:
         """Return the identity in a verified assertion that grants the role."""
         members = params.members
         trust = find_trust(members.principal_arn, ctx)

@@ -29,9 +29,9 @@ from daypass.operations.operation import (
     Declares,
     Parameters,
     PermissionCheck,
-    ProvedApart,
     Result,
     StoreAccess,
+    StrippableProof,
 )
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
@@ -97,7 +97,7 @@ class Bearer(Caller, frozen=True, kw_only=True):
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
-class AssumeRoleWithWebIdentity(Declares, ProvedApart):
+class AssumeRoleWithWebIdentity(Declares, StrippableProof):
     """Mints a role session for the bearer of a token."""
 
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
@@ -121,18 +121,18 @@ class AssumeRoleWithWebIdentity(Declares, ProvedApart):
         token = parameters["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
         return Asked(role, given, policies, read_token(token))
 
-    def apart(self, params: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
+    def strip_proof(self, params: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
         """Return the parameters without any part of the token."""
         return params.role, params.members, params.policies
 
-    def together(self, apart: tuple[RoleName, AskedRole, SessionPolicies], proof: str) -> Asked:
+    def with_proof(self, stripped: tuple[RoleName, AskedRole, SessionPolicies], proof: str) -> Asked:
         """Return the parameters with another token.
 
         Raises a Fault if it is malformed.
         """
-        return Asked(*apart, read_token(proof))
+        return Asked(*stripped, read_token(proof))
 
-    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Bearer:
+    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Bearer:
         """Return the bearer of the token.
 
         Raises KeysNeeded if the issuer's keys have to be fetched first.

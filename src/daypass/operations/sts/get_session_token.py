@@ -10,7 +10,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
-from daypass.operations.mfa import prove_mfa
+from daypass.operations.mfa import verify_mfa
 from daypass.operations.operation import Authorized, NoPermissionNeeded, Parameters, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
@@ -37,9 +37,9 @@ class GetSessionToken(Signed[Asked]):
         """Return the parameters."""
         return msgspec.convert(parameters, self.takes)
 
-    def prove(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented."""
-        return prove_mfa(params.serial_number, params.token_code, super().prove(params, signer, ctx), ctx)
+        return verify_mfa(params.serial_number, params.token_code, super().verify_identity(params, signer, ctx), ctx)
 
     def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
