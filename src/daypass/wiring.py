@@ -199,7 +199,7 @@ class NonBlockingView:
             raise WouldBlock
         return _Open(self._context(now, region, None))
 
-    def apart(self) -> AbstractContextManager[Writer]:
+    def new_transaction(self) -> AbstractContextManager[Writer]:
         """Raise WouldBlock: a transaction waits for other writers."""
         raise WouldBlock
 
@@ -222,7 +222,7 @@ class NonBlockingView:
             opened.vault,
             self._keychain,
             self._settings,
-            self.apart,
+            self.new_transaction,
             self.snapshot,
             transaction,
             self._issuer_keys,
@@ -260,7 +260,7 @@ class BlockingView(NonBlockingView):
             with self._writers.take(account), self._opened.store.write() as writer:
                 yield self._context(now, region, writer)
 
-    def apart(self) -> AbstractContextManager[Writer]:
+    def new_transaction(self) -> AbstractContextManager[Writer]:
         """Open a transaction beside the request's own."""
         return self._opened.store.write()
 

@@ -101,7 +101,7 @@ def a_world(server: RunningServer, reader: Reader) -> RequestContext:
         vault=there.vault,
         keychain=Keychain(there.vault),
         settings=ServiceSettings(),
-        open_apart=there.store.write,
+        open_new_transaction=there.store.write,
         open_snapshot=there.store.read,
         transaction=reader,
     )

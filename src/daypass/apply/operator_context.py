@@ -54,7 +54,7 @@ def operator_context(
         vault=vault,
         keychain=Keychain(vault),
         settings=settings,
-        open_apart=_open_no_other,
+        open_new_transaction=_open_no_other,
         open_snapshot=_open_no_other,
         transaction=transaction,
         store_trust=store_known_principals,

@@ -34,7 +34,7 @@ def verify_mfa(serial: str | None, code: str | None, caller: Caller, ctx: Reques
     if serial is None or code is None:
         raise ValidationError(_ALONE)
     owner = _owner_of(caller)
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         device = find_device(writer, caller.account, serial)
         if device is None or not owner or device.owner != owner:
             verdict = None

@@ -44,7 +44,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     vault: SecretBox
     keychain: Keychain
     settings: ServiceSettings
-    open_apart: Callable[[], AbstractContextManager[Writer]]
+    open_new_transaction: Callable[[], AbstractContextManager[Writer]]
     open_snapshot: Callable[[], AbstractContextManager[Reader]]
     transaction: Reader | Writer | None = None
     issuer_keys: KeysAtHand = NO_KEYS
@@ -68,7 +68,7 @@ class RequestContext(msgspec.Struct, frozen=True):
         """The request's transaction. Only operations that declare writes have one."""
         return cast("Writer", self.reader)
 
-    def apart(self) -> AbstractContextManager[Writer]:
+    def new_transaction(self) -> AbstractContextManager[Writer]:
         """Open a new transaction, kept even if the request is refused.
 
         It is for changes that a refusal must not undo, such as a used or a wrong MFA code. There is only one writer at
@@ -76,7 +76,7 @@ class RequestContext(msgspec.Struct, frozen=True):
         """
         if self.transaction is not None:
             raise ValueError("a transaction is open already")
-        return self.open_apart()
+        return self.open_new_transaction()
 
     def snapshot(self) -> AbstractContextManager[Reader]:
         """Open a new snapshot, which contains all earlier writes.

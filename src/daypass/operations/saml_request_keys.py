@@ -122,7 +122,7 @@ def _first_ring(ctx: RequestContext) -> RequestRing:
             return ring
         # Created inside the transaction: other writers wait for it once in a deployment's life, and while the store is
         # unavailable, attackers cannot make us create key after key.
-        with ctx.apart() as writer:
+        with ctx.new_transaction() as writer:
             ring = load_request_ring(writer)
             if not ring.keys:  # another node may have been first
                 made, now = make_key_pair(ctx.now), int(ctx.now.timestamp())

@@ -105,7 +105,7 @@ def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, ctx: 
 
 def use_up(begun: Begun, ctx: RequestContext) -> bool:
     """Use up a pending login. Return False if it was already used."""
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         return writer.claim(f"sign-in:{begun.id}", until=ctx.now + _MINUTES)
 
 

@@ -81,7 +81,7 @@ _encode = msgspec.json.Encoder().encode
 
 def begin(asked: Handover, ctx: RequestContext) -> Handover:
     """Store a pending CLI sign-in under a new short code."""
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         until = ctx.now + MINUTES
         network = f"handover:{peer_network(asked.peer)}"
         if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
@@ -128,7 +128,7 @@ def try_code(typed: str, peer: str, ctx: RequestContext) -> Handover | None:
     """
     with ctx.snapshot() as reader:
         _require_tries(reader, peer, ctx)  # A throttled network is refused without waiting for the writer.
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         wrong = _require_tries(writer, peer, ctx)
         handover = _find_by_code(writer, typed, ctx)
         if handover is None:
@@ -167,7 +167,7 @@ def settle(
     Raises ExpiredTokenException if it was already settled or has expired.
     """
     code = to_base64url(ctx.entropy(24))
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         found = waiting.find(writer, name, ctx=ctx)
         handover = None if found is None else _decode(found)
         if handover is None or handover.outcome:
@@ -196,7 +196,7 @@ def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[s
 
 def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
     refusal: NotRedeemed | None = None
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         found = waiting.find(writer, name, ctx=ctx)
         if found is None:
             raise NotRedeemed("expired_token", _OVER)

@@ -71,7 +71,7 @@ class OperatorSessions:
         with self.site.ctx() as ctx:
             secret = ctx.entropy(_SECRET_BYTES).hex()
             ends = min(ctx.now + _LONGEST, claimed_end)
-            with ctx.apart() as writer:
+            with ctx.new_transaction() as writer:
                 places = f"operators:{held.account}"
                 if not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
                     raise Throttling("Rate exceeded", detail="too many operator sessions of this account")
@@ -82,7 +82,7 @@ class OperatorSessions:
 
     def leave(self, request: Request, answer: Response) -> Response:
         """End the session of a browser."""
-        with self.site.ctx() as ctx, ctx.apart() as writer:
+        with self.site.ctx() as ctx, ctx.new_transaction() as writer:
             waiting.take(writer, _name(request), ctx=ctx)
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return answer

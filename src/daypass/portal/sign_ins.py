@@ -82,7 +82,7 @@ def keep(proof: Proof, ctx: RequestContext, *, account: str = "") -> Ticket:
     secret = to_base64url(ctx.entropy(_SECRET_BYTES))
     name = f"proof:{ctx.entropy(_ID_BYTES).hex()}"
     ends, places = ctx.now + MINUTES, f"proofs:{account}"
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         if account and not waiting.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
             raise Throttling("Rate exceeded", detail=f"too many sign-ins of account {account} are pending")
         waiting.put(writer, name, msgspec.json.encode(proof), ends=ends, ctx=ctx)
@@ -100,7 +100,7 @@ def keep(proof: Proof, ctx: RequestContext, *, account: str = "") -> Ticket:
 def take(ticket: Ticket, ctx: RequestContext) -> Proof:
     """Return and delete a stored proof. Raises a Fault if it does not exist."""
     name = _opened(ticket, ctx)
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         return _read(waiting.take(writer, name, ctx=ctx))
 
 

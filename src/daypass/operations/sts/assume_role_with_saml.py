@@ -188,7 +188,7 @@ def _use_up(claims: SamlIdentity, ctx: RequestContext) -> None:
     """
     # Issuer and identifier may be longer than a key of the store. A JSON list is unambiguous.
     name = msgspec.json.encode((claims.issuer, claims.assertion_id))
-    with ctx.apart() as writer:
+    with ctx.new_transaction() as writer:
         is_ours = writer.claim(f"saml:{hashlib.sha256(name).hexdigest()}", until=claims.redeemable_until)
     if not is_ours:
         raise InvalidIdentityToken(_USED, detail=f"the assertion {claims.assertion_id} was redeemed before")
