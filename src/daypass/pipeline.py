@@ -33,7 +33,7 @@ from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.find import find_signature
 from daypass.authorize.authorize import authorize
 from daypass.authorize.context import RequestInfo
-from daypass.authorize.session_limits import admit
+from daypass.authorize.session_limits import check_session_limits
 from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
@@ -57,14 +57,14 @@ class StoreView(Protocol):
 
     views: Views
 
-    def admits(self, peer: str) -> bool:
+    def within_rate_limit(self, peer: str) -> bool:
         """Count one more unsigned call of a peer. Return whether it is allowed.
 
         Only the first view that sees a call counts it.
         """
         ...
 
-    def admits_failure(self, peer: str) -> bool:
+    def failure_within_rate_limit(self, peer: str) -> bool:
         """Count one more failed authentication. Return whether it is allowed."""
         ...
 
@@ -178,10 +178,10 @@ class Pipeline:
         signer = trace.signer = self._authenticate(operation, request, call, store_view, now, trace)
         # 3. check session limits
         if signer is not None:
-            admit(signer, call.service, call.action, regions=self.regions)
+            check_session_limits(signer, call.service, call.action, regions=self.regions)
         else:
             trace.is_counted = True
-            if not store_view.admits(request.peer):
+            if not store_view.within_rate_limit(request.peer):
                 raise Throttling("Rate exceeded")
         # 4. parse
         if known is None:
@@ -255,7 +255,7 @@ def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trace:
     """
     if trace.signer is not None or trace.is_counted or fault.blame is not Blame.SENDER:
         return fault
-    if store_view.admits_failure(request.peer):
+    if store_view.failure_within_rate_limit(request.peer):
         return fault
     throttling = Throttling("Rate exceeded", detail=f"throttled: {fault.code}")
     throttling.names_known_key, throttling.key_account = fault.names_known_key, fault.key_account

@@ -162,22 +162,22 @@ class NonBlockingView:
         keychain: Keychain,
         settings: ServiceSettings,
         issuer_keys: KeysAtHand,
-        admits: Callable[[str], bool],
+        within_rate_limit: Callable[[str], bool],
     ) -> None:
         self.views = views
         self._opened = opened
         self._keychain = keychain
         self._settings = settings
         self._issuer_keys = issuer_keys
-        self._admits = admits
+        self._within_rate_limit = within_rate_limit
 
-    def admits(self, peer: str) -> bool:
+    def within_rate_limit(self, peer: str) -> bool:
         """Count one more unsigned call of a peer. Return whether it is allowed."""
-        return self._admits(peer)
+        return self._within_rate_limit(peer)
 
-    def admits_failure(self, peer: str) -> bool:
+    def failure_within_rate_limit(self, peer: str) -> bool:
         """Count one more failed authentication. Return whether it is allowed."""
-        return self._admits(peer)
+        return self._within_rate_limit(peer)
 
     def ring(self) -> SealingRing:
         """Return the sealing keys from the cache."""
@@ -276,7 +276,7 @@ class BlockingView(NonBlockingView):
 class CountedBlockingView(BlockingView):
     """The store as a worker thread uses it after the event loop tried."""
 
-    def admits(self, peer: str) -> bool:  # noqa: ARG002 - required by the Protocol
+    def within_rate_limit(self, peer: str) -> bool:  # noqa: ARG002 - required by the Protocol
         """Allow every unsigned call: the event loop has counted it."""
         return True
 
@@ -316,17 +316,19 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )
     workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
-    blocking = CountedBlockingView(opened, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(
-        shares, writers
-    )
+    blocking = CountedBlockingView(
+        opened, cache.loading, keychain, settings, issuer_keys, throttle.within_rate_limit
+    ).sharing(shares, writers)
     peers = PeerRule(config.trusted_proxies)
     return App(
         pipeline=pipeline,
-        nonblocking=NonBlockingView(opened, cache.cached_only, keychain, settings, issuer_keys, throttle.admits),
-        blocking=blocking,
-        blocking_first=BlockingView(opened, cache.loading, keychain, settings, issuer_keys, throttle.admits).sharing(
-            shares, writers
+        nonblocking=NonBlockingView(
+            opened, cache.cached_only, keychain, settings, issuer_keys, throttle.within_rate_limit
         ),
+        blocking=blocking,
+        blocking_first=BlockingView(
+            opened, cache.loading, keychain, settings, issuer_keys, throttle.within_rate_limit
+        ).sharing(shares, writers),
         issuer_keys=issuer_keys,
         peers=peers,
         meter=meter,
@@ -345,7 +347,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
                 clients=oidc_clients(config),
                 fetcher=Fetcher(fetch_limits(config)),
                 issuer_keys=issuer_keys,
-                admits=throttle.admits,
+                within_rate_limit=throttle.within_rate_limit,
                 new_request_id=RequestIds(),
                 report_bug=_report_bug,
                 workers=workers,

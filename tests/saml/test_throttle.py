@@ -42,12 +42,12 @@ def test_a_bucket_fills_again() -> None:
     """A limit of sixty a minute allows one more call each second."""
     clock, refusals = _Hand(), [0]
     throttle = Throttle(60, clock, on_refusal=lambda: refusals.__setitem__(0, refusals[0] + 1))
-    assert all(throttle.admits("192.0.2.1") for _ in range(60))
-    assert not throttle.admits("192.0.2.1")
-    assert throttle.admits("192.0.2.2")
+    assert all(throttle.within_rate_limit("192.0.2.1") for _ in range(60))
+    assert not throttle.within_rate_limit("192.0.2.1")
+    assert throttle.within_rate_limit("192.0.2.2")
     clock.seconds = 1.0
-    assert throttle.admits("192.0.2.1")
-    assert not throttle.admits("192.0.2.1")
+    assert throttle.within_rate_limit("192.0.2.1")
+    assert not throttle.within_rate_limit("192.0.2.1")
     assert refusals == [2]
 
 
@@ -65,11 +65,11 @@ def test_a_bucket_fills_again() -> None:
 def test_an_ipv6_network_is_one_peer(first: str, second: str, *, same: bool) -> None:
     """An owner of one IPv6 address usually has 2^64 of them."""
     throttle = Throttle(1, lambda: 0.0, on_refusal=lambda: None)
-    assert throttle.admits(first)
-    assert throttle.admits(second) is not same
+    assert throttle.within_rate_limit(first)
+    assert throttle.within_rate_limit(second) is not same
 
 
 def test_nobody_is_held_back_without_a_limit() -> None:
     """A limit of 0 disables throttling."""
     throttle = Throttle(0, lambda: 0.0, on_refusal=lambda: None)
-    assert all(throttle.admits("192.0.2.1") for _ in range(100))
+    assert all(throttle.within_rate_limit("192.0.2.1") for _ in range(100))

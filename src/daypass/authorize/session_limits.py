@@ -66,7 +66,7 @@ _LIMITS: Mapping[SessionKind, _Limit] = {
 }
 
 
-def admit(signer: Signer, service: str, action: str, *, regions: frozenset[str]) -> None:
+def check_session_limits(signer: Signer, service: str, action: str, *, regions: frozenset[str]) -> None:
     """Check that the credentials may call this action of `sts` or `iam`.
 
     Raises a Fault if they may not. STS is activated in `regions`, or in all regions if it is empty. IAM has one

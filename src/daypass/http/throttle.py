@@ -30,7 +30,7 @@ class Throttle:
         self._buckets: BoundedMemory[str, tuple[float, float]] = BoundedMemory(_MOST_PEERS)
         self._lock = threading.Lock()  # worker threads count too: large requests and failed authentications
 
-    def admits(self, peer: str) -> bool:
+    def within_rate_limit(self, peer: str) -> bool:
         """Count one more call of `peer`. Return whether it is allowed."""
         if not self._rate:
             return True

@@ -48,14 +48,14 @@ _LARGEST_CHOICE = 16_384
 class Portal:
     """The objects that the routes share.
 
-    `admits` counts requests by peer, like unsigned calls of the API.
+    `within_rate_limit` counts requests by peer, like unsigned calls of the API.
     """
 
     site: Site
     clients: Sequence[Client]
     fetcher: Fetcher
     issuer_keys: IssuerKeys
-    admits: Callable[[str], bool]
+    within_rate_limit: Callable[[str], bool]
     new_request_id: Callable[[], str]
     report_bug: Callable[[str, Exception], None]
     workers: ThreadPoolExecutor
@@ -142,7 +142,7 @@ class Portal:
         return await run(self.workers, step, *given)
 
     def _admit(self, request: Request) -> None:
-        if not self.admits(request.client.host if request.client else ""):
+        if not self.within_rate_limit(request.client.host if request.client else ""):
             raise Throttling("Rate exceeded")
 
 
