@@ -185,8 +185,8 @@ class Pipeline:
                 raise Throttling("Rate exceeded")
         # 4. parse
         if known is None:
-            self.registry.require_supported(call.operation, call.form_params)
-            parameters = trace.parameters = call.operation.parse(call.form_params)
+            self.registry.require_supported(call.model, call.form_params)
+            parameters = trace.parameters = call.model.parse(call.form_params)
             params = operation.parse(parameters)
             self.parsed_requests.keep(request, ParsedRequest(call, operation, parameters, params))
         else:

@@ -33,7 +33,7 @@ def _request(body: bytes, *headers: tuple[bytes, bytes], **more: Any) -> HttpReq
 def _keep(parsed_requests: ParsedRequestCache, request: HttpRequest) -> ParsedRequest:
     call = decode(request, _CATALOG)
     operation = _REGISTRY.find(call.service, call.action)
-    parameters = call.operation.parse(call.form_params)
+    parameters = call.model.parse(call.form_params)
     parsed = ParsedRequest(call, operation, parameters, operation.parse(parameters))
     parsed_requests.keep(request, parsed)
     return parsed

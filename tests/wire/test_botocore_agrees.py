@@ -53,8 +53,8 @@ def test_what_a_client_sends_is_read(catalog: Catalog, service: str, action: str
     prepared = AWSRequest("POST", "http://sts/", data=sent["body"]).prepare()
     call = decode(post(prepared.body), catalog)
     assert (call.service, call.action) == (service, action)
-    call.operation.compile_supported(None)(call.form_params)
-    assert call.operation.parse(call.form_params) == params
+    call.model.compile_supported(None)(call.form_params)
+    assert call.model.parse(call.form_params) == params
 
 
 @pytest.mark.parametrize(("service", "action"), ACTIONS)

@@ -34,7 +34,7 @@ def test_a_posted_form_is_a_call(catalog: Catalog) -> None:
     """
     call = decode(post("Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam&x=a+b"), catalog)
     assert (call.service, call.action, call.version) == ("sts", "AssumeRole", "2011-06-15")
-    assert call.operation.name == "AssumeRole"
+    assert call.model.name == "AssumeRole"
     assert (call.form_params["RoleArn"], call.form_params["x"]) == ("arn:aws:iam", "a b")
     assert not call.wants_json
 
@@ -42,7 +42,7 @@ def test_a_posted_form_is_a_call(catalog: Catalog) -> None:
 def test_a_query_is_a_call(catalog: Catalog) -> None:
     """A GET has its parameters in the query, including a presigned signature."""
     call = decode(get(WHOAMI.encode() + b"&X-Amz-Expires=60"), catalog)
-    assert call.operation.name == "GetCallerIdentity"
+    assert call.model.name == "GetCallerIdentity"
 
 
 def test_a_post_may_carry_its_parameters_in_the_query(catalog: Catalog) -> None:

@@ -25,9 +25,9 @@ ASSUMED = {
 def test_get_caller_identity_is_answered(catalog: Catalog) -> None:
     """The response equals AWS's, element by element."""
     call = decode(post(f"Action=GetCallerIdentity&Version={STS}"), catalog)
-    assert call.operation.parse(call.form_params) == {}
+    assert call.model.parse(call.form_params) == {}
     result = {"UserId": "AIDA", "Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a&b"}
-    assert call.operation.render(result, "id-1").decode() == (
+    assert call.model.render(result, "id-1").decode() == (
         '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
         "<UserId>AIDA</UserId><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/a&amp;b</Arn>"
         "</GetCallerIdentityResult><ResponseMetadata><RequestId>id-1</RequestId></ResponseMetadata>"
@@ -45,7 +45,7 @@ def test_assume_role_is_parsed_and_answered(catalog: Catalog) -> None:
         ),
         catalog,
     )
-    assert call.operation.parse(call.form_params) == {
+    assert call.model.parse(call.form_params) == {
         "RoleArn": "arn:aws:iam::123456789012:role/r",
         "RoleSessionName": "me",
         "DurationSeconds": 900,
@@ -53,7 +53,7 @@ def test_assume_role_is_parsed_and_answered(catalog: Catalog) -> None:
         "PolicyArns": [{"arn": "arn:aws:iam::aws:policy/x"}],
         "TransitiveTagKeys": ["k"],
     }
-    rendered = call.operation.render(ASSUMED, "id").decode()
+    rendered = call.model.render(ASSUMED, "id").decode()
     assert "<Expiration>2011-07-11T19:55:29Z</Expiration>" in rendered
     assert "SourceIdentity" not in rendered
 

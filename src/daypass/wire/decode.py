@@ -31,7 +31,7 @@ class Call(msgspec.Struct, frozen=True):
     """A called action. `form_params` is flat and contains unverified input."""
 
     service: str
-    operation: OperationModel
+    model: OperationModel
     form_params: dict[str, str]
     wants_json: bool
     action: str

@@ -13,6 +13,6 @@ def render(call: Call, result: Mapping[str, Any], request_id: str) -> HttpRespon
 
     `result` contains the members of AWS's model.
     """
-    model = call.operation
+    model = call.model
     body = model.render_json(result, request_id) if call.wants_json else model.render(result, request_id)
     return answer(body, request_id=request_id, wants_json=call.wants_json)

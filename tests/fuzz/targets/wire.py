@@ -43,7 +43,7 @@ def _request(choices: Choices) -> None:
     try:
         call = decode(request, _CATALOG)
         operation = _REGISTRY.find(call.service, call.action)
-        operation.parse(call.operation.parse(call.form_params))
+        operation.parse(call.model.parse(call.form_params))
     except Fault as fault:
         _check_refusal(fault, request)
 
