@@ -37,7 +37,7 @@ from daypass.authorize.session_limits import check_session_limits
 from daypass.directory.store import Views, WouldBlock
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeeded
-from daypass.mint.keyring import SealingRing
+from daypass.mint.sealing_keys import SealingRing
 from daypass.operations.operation import AnyOperation, StoreAccess, is_read_only
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
@@ -68,7 +68,7 @@ class StoreView(Protocol):
         """Count one more failed authentication. Return whether it is allowed."""
         ...
 
-    def ring(self) -> SealingRing:
+    def sealing_ring(self) -> SealingRing:
         """Return the keys that currently seal and open tokens."""
         ...
 
@@ -228,7 +228,7 @@ class Pipeline:
             return None
         unverified = find_signature(request, form_params=call.form_params)
         trace.access_key_id = unverified.access_key_id
-        lookup = Lookup(store_view.views, self.keychain, store_view.ring, self.is_region, now)
+        lookup = Lookup(store_view.views, self.keychain, store_view.sealing_ring, self.is_region, now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
     def _audit_record(self, request: HttpRequest, request_id: str, now: datetime, trace: RequestTrace) -> AuditRecord:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import structlog
 
 from daypass.background import Background
-from daypass.directory.outbound import accounts_to_tend, tend_token_keys
-from daypass.directory.ring import load_ring, save_ring
+from daypass.directory.outbound import accounts_to_maintain, maintain_issuer_keys
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Store, StoreUnavailable
-from daypass.mint.keyring import tend
-from daypass.mint.lifecycle import NoActiveKeyError
+from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
+from daypass.mint.key_ring import NoActiveKeyError
+from daypass.mint.sealing_keys import maintain_sealing_ring
 from daypass.operations.saml_request_keys import drop_request_keys, has_expired_keys
 from daypass.ports import Clock, Entropy
 
@@ -55,30 +55,35 @@ class KeyUpkeep:
         self._entropy = entropy
         self._rotate_after = rotate_days * _DAY
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Check the key rings once. Writes only if a key is due."""
         now = int(self._clock.now().timestamp())
-        self._tend_sealing_keys(now)
-        self._tend_token_keys(now)
+        self._maintain_sealing_keys(now)
+        self._maintain_issuer_keys(now)
         self._drop_request_keys(now)
 
-    def _tend_sealing_keys(self, now: int) -> None:
+    def _maintain_sealing_keys(self, now: int) -> None:
         with self._store.read() as reader:
-            ring = load_ring(reader, self._vault)
-        if tend(ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy) is ring:
+            sealing_ring = load_sealing_ring(reader, self._vault)
+        if (
+            maintain_sealing_ring(sealing_ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy)
+            is sealing_ring
+        ):
             return
         with self._store.write() as writer:
-            ring = load_ring(writer, self._vault)
-            tended = tend(ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy)
-            if tended is not ring:
-                save_ring(writer, tended, self._vault)
+            sealing_ring = load_sealing_ring(writer, self._vault)
+            tended = maintain_sealing_ring(
+                sealing_ring, now=now, rotate_after=self._rotate_after, entropy=self._entropy
+            )
+            if tended is not sealing_ring:
+                save_sealing_ring(writer, tended, self._vault)
 
-    def _tend_token_keys(self, now: int) -> None:
+    def _maintain_issuer_keys(self, now: int) -> None:
         with self._store.read() as reader:
-            due = accounts_to_tend(reader, now=now, rotate_after=self._rotate_after)
+            due = accounts_to_maintain(reader, now=now, rotate_after=self._rotate_after)
         for account in due:
             with self._store.write() as writer:
-                tend_token_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
+                maintain_issuer_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
 
     def _drop_request_keys(self, now: int) -> None:
         # Operators rotate these keys: identity providers need a new certificate in advance.

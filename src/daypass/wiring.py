@@ -27,8 +27,8 @@ from daypass.bootstrap import is_empty
 from daypass.config import Config, ConfigurationError
 from daypass.directory.entities import LastUse
 from daypass.directory.last_uses import LastUses
-from daypass.directory.ring import load_ring, save_ring
 from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
+from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
 from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.fetch import Fetcher, FetchLimits
 from daypass.federation.oidc.identify import KeysAtHand
@@ -44,7 +44,7 @@ from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhook_sender import WebhookSender
 from daypass.http.work_shares import WorkShares
-from daypass.mint.keyring import SealingRing, first_ring
+from daypass.mint.sealing_keys import SealingRing, first_sealing_ring
 from daypass.operations.operation import StoreAccess
 from daypass.operations.registry import full_registry
 from daypass.operations.request_context import RequestContext
@@ -113,11 +113,13 @@ def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -
     store = open_address(address, clock=clock)
     vault = _open_vault(store, address, keys)
     with store.read() as reader:
-        has_ring = bool(load_ring(reader, vault).keys)
+        has_ring = bool(load_sealing_ring(reader, vault).keys)
     if not has_ring:
         with store.write() as writer:
-            if not load_ring(writer, vault).keys:
-                save_ring(writer, first_ring(now=int(clock.now().timestamp()), entropy=os.urandom), vault)
+            if not load_sealing_ring(writer, vault).keys:
+                save_sealing_ring(
+                    writer, first_sealing_ring(now=int(clock.now().timestamp()), entropy=os.urandom), vault
+                )
     return OpenedStore(store, vault, clock, os.urandom)
 
 
@@ -179,9 +181,9 @@ class NonBlockingView:
         """Count one more failed authentication. Return whether it is allowed."""
         return self._within_rate_limit(peer)
 
-    def ring(self) -> SealingRing:
+    def sealing_ring(self) -> SealingRing:
         """Return the sealing keys from the cache."""
-        return self.views.get(load_ring, self._opened.vault)
+        return self.views.get(load_sealing_ring, self._opened.vault)
 
     def wait(self) -> None:
         """Raise WouldBlock: only a worker thread may wait."""
@@ -217,7 +219,7 @@ class NonBlockingView:
             now,
             region,
             self.views,
-            self.ring,
+            self.sealing_ring,
             opened.entropy,
             opened.vault,
             self._keychain,
@@ -311,7 +313,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         required_log=RequiredLog(sink, _counter(meter, uses)) if config.audit_log_required else None,
     )
     rings = KeyUpkeep(opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days)
-    upkeep = Upkeep(rings.tend, lambda: uses.flush(opened.store))
+    upkeep = Upkeep(rings.maintain, lambda: uses.flush(opened.store))
     webhook_sender = WebhookSender(
         opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )

@@ -12,8 +12,8 @@ from daypass.bootstrap import RootKey
 from daypass.directory import organization_changes, records
 from daypass.directory.entities import Role, User
 from daypass.directory.identity import load_identity
-from daypass.directory.ring import load_ring
 from daypass.directory.store import Reader
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.iam.self_service import get_owner, owner_arn
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
@@ -96,7 +96,7 @@ def a_world(server: RunningServer, reader: Reader) -> RequestContext:
         now=server.clock.now(),
         region="us-east-1",
         views=SnapshotViews(reader),
-        load_ring=lambda: load_ring(reader, there.vault),
+        load_sealing_ring=lambda: load_sealing_ring(reader, there.vault),
         entropy=there.entropy,
         vault=there.vault,
         keychain=Keychain(there.vault),

@@ -21,7 +21,7 @@ from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.directory import records
 from daypass.directory.entities import AccessKey, Account, Entity, Role, User
 from daypass.directory.store import Reader, Record
-from daypass.mint.keyring import first_ring
+from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import seal_session
@@ -50,7 +50,7 @@ class Directory:
         self.store = MemoryStore(self.clock)
         self.vault = Vault(bytes(32), entropy=os.urandom)
         self.keychain = Keychain(self.vault)
-        self.ring = first_ring(now=ISSUED, entropy=Counted())
+        self.sealing_ring = first_sealing_ring(now=ISSUED, entropy=Counted())
         self.account = Account(id=ACCOUNT, name="a", created=NOW)
         self.user = User(id=USER_ID, account=ACCOUNT, name="alice", created=NOW)
         self.role = Role(id=ROLE_ID, account=ACCOUNT, name="deploy", created=NOW, trust=TRUST)
@@ -93,7 +93,7 @@ class Directory:
 
     def token(self, session: Session) -> str:
         """Return the session token of a session."""
-        return seal_session(session, ring=self.ring, now=ISSUED, entropy=Counted())
+        return seal_session(session, sealing_ring=self.sealing_ring, now=ISSUED, entropy=Counted())
 
     def signer(
         self, access_key_id: str, token: str | None = None, *, secret: str = SECRET, now: datetime = NOW
@@ -103,7 +103,7 @@ class Directory:
         Raises the Fault if the request is refused.
         """
         read = sign_as(Credentials(access_key_id, secret, token), at=now)
-        lookup = Lookup(self, self.keychain, lambda: self.ring, is_aws_region, now)
+        lookup = Lookup(self, self.keychain, lambda: self.sealing_ring, is_aws_region, now)
         return authenticate(find_signature(read), read, services=SERVICES, lookup=lookup)
 
 

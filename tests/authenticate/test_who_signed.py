@@ -190,6 +190,6 @@ def test_the_memory_of_opened_tokens_is_bounded(directory: Directory) -> None:
     keychain = Keychain(directory.vault, capacity=2)
     made = [session(access_key_id=f"ASIAQNZGKIQY56JQ7WM{letter}") for letter in "ABCD"]
     for each in (*made, *reversed(made)):
-        found = keychain.session_of(directory.token(each), each.access_key_id, directory.ring)
+        found = keychain.session_of(directory.token(each), each.access_key_id, directory.sealing_ring)
         assert found == each
         assert len(keychain._sessions._values) <= 2

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from daypass.mint.keyring import SealingRing
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import seal, unseal
+from daypass.mint.sealing_keys import SealingRing
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
 from daypass.ports import Entropy
@@ -47,16 +47,18 @@ _decode = msgspec.msgpack.Decoder(OldSession).decode
 FIELDS = OldSession.__struct_fields__
 
 
-def open_old(token: str, *, access_key_id: str, ring: SealingRing) -> OldSession:
+def open_old(token: str, *, access_key_id: str, sealing_ring: SealingRing) -> OldSession:
     """Open a token as 0.1.0 does. Raises the exceptions of msgspec."""
-    return _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, ring=ring))
+    return _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, sealing_ring=sealing_ring))
 
 
-def seal_old(session: Session, *, ring: SealingRing, now: int, entropy: Entropy, filler: bytes = b"") -> str:
+def seal_old(session: Session, *, sealing_ring: SealingRing, now: int, entropy: Entropy, filler: bytes = b"") -> str:
     """Seal the fields of a session that 0.1.0 knows, as it does."""
     old = OldSession(**{name: getattr(session, name) for name in FIELDS if name != "filler"}, filler=filler)
     payload = msgspec.msgpack.encode(old)
-    return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
+    return seal(
+        Purpose.SESSION, payload, bound_to=session.access_key_id, sealing_ring=sealing_ring, now=now, entropy=entropy
+    )
 
 
 # Created by revision ead41f8 from tests/mint/material.py's role_session(), with the issuing key ASIAQNZGKIQY56JQ7WMM

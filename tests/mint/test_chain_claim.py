@@ -17,25 +17,25 @@ EMPTY = b"\x01\x00\x02\x00\x00"  # a chain without keys
 
 def sealed(chain: KeyChain = CHAIN, token_id: str = "jti-1") -> str:
     """Return a claim."""
-    return seal_chain(chain, token_id=token_id, ring=RING, now=NOW, entropy=counting)
+    return seal_chain(chain, token_id=token_id, sealing_ring=RING, now=NOW, entropy=counting)
 
 
 def raw(purpose: Purpose, payload: bytes) -> str:
     """Return another payload that is sealed for the ID of the token."""
-    return seal(purpose, payload, bound_to="jti-1", ring=RING, now=NOW, entropy=counting)
+    return seal(purpose, payload, bound_to="jti-1", sealing_ring=RING, now=NOW, entropy=counting)
 
 
 @pytest.mark.parametrize("chain", [CHAIN, KeyChain(), KeyChain(("root-key-of-a-test",), (NOW,))])
 def test_a_chain_comes_back_as_it_was(chain: KeyChain) -> None:
     """The chain keeps its keys, its times and whether keys are missing."""
-    assert open_chain(sealed(chain), token_id="jti-1", ring=RING) == chain
+    assert open_chain(sealed(chain), token_id="jti-1", sealing_ring=RING) == chain
 
 
 def test_the_longest_chain_fits() -> None:
     """Sixteen keys are within the limit of the purpose."""
     chain = KeyChain(tuple(f"ASIAQNZGKIQY56JQ7W{number:02d}".translate({48: "A", 49: "B"}) for number in range(16)))
     chain = KeyChain(chain.keys, (NOW,) * MOST_KEYS)
-    assert open_chain(sealed(chain), token_id="jti-1", ring=RING) == chain
+    assert open_chain(sealed(chain), token_id="jti-1", sealing_ring=RING) == chain
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_the_longest_chain_fits() -> None:
 def test_a_claim_that_was_changed_or_moved_is_broken(claim: Any, token_id: Any) -> None:
     """It is valid only for the ID of its own token, and contains one chain."""
     with pytest.raises(ChainBrokenError):
-        open_chain(claim, token_id=token_id, ring=RING)
+        open_chain(claim, token_id=token_id, sealing_ring=RING)

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from tests.mint.material import ACCESS_KEY_ID, ACCOUNT, NOW, role_session
 
-from daypass.mint.keyring import SealingMaterial, SealingRing
-from daypass.mint.lifecycle import RingKey
+from daypass.mint.key_ring import RingKey
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import seal, unseal
+from daypass.mint.sealing_keys import SealingMaterial, SealingRing
 from daypass.mint.tokens import open_session
 from daypass.mint.trade_in import TradeIn, TradeInBrokenError, open_trade_in, seal_trade_in
 
@@ -52,8 +52,8 @@ def test_a_sealed_text_has_the_form_that_it_always_had(purpose: Purpose) -> None
 
     The format is the tag, key ID, salt, nonce, padding and associated data.
     """
-    assert seal(purpose, b"payload", bound_to="name", ring=RING, now=NOW, entropy=counting) == SEALED[purpose]
-    assert unseal(purpose, SEALED[purpose], bound_to="name", ring=RING) == b"payload"
+    assert seal(purpose, b"payload", bound_to="name", sealing_ring=RING, now=NOW, entropy=counting) == SEALED[purpose]
+    assert unseal(purpose, SEALED[purpose], bound_to="name", sealing_ring=RING) == b"payload"
 
 
 def test_the_longest_texts_are_those_that_other_software_takes() -> None:
@@ -64,16 +64,16 @@ def test_the_longest_texts_are_those_that_other_software_takes() -> None:
 def test_a_session_token_of_the_first_version_opens() -> None:
     """Every field keeps its value; the chain is the key that it names."""
     expected = msgspec.structs.replace(role_session(), issuing_keys=(role_session().issuing_key,), has_all_keys=False)
-    assert open_session(TOKEN, access_key_id=ACCESS_KEY_ID, ring=RING) == expected
+    assert open_session(TOKEN, access_key_id=ACCESS_KEY_ID, sealing_ring=RING) == expected
 
 
 def test_an_exchange_token_of_the_first_version_opens() -> None:
     """It opens only for the account for which it was made."""
     made = TradeIn("dr-1", NOW + 300)
-    assert seal_trade_in(made, account=ACCOUNT, ring=RING, now=NOW, entropy=counting) == TRADE_IN
-    assert open_trade_in(TRADE_IN, account=ACCOUNT, ring=RING) == made
+    assert seal_trade_in(made, account=ACCOUNT, sealing_ring=RING, now=NOW, entropy=counting) == TRADE_IN
+    assert open_trade_in(TRADE_IN, account=ACCOUNT, sealing_ring=RING) == made
     with pytest.raises(TradeInBrokenError):
-        open_trade_in(TRADE_IN, account="123456789012", ring=RING)
+        open_trade_in(TRADE_IN, account="123456789012", sealing_ring=RING)
 
 
 @pytest.mark.parametrize("payload", [["dr-1", NOW, "only on Tuesdays"], ["dr-1"], ["dr-1", "soon"], {}, b"\xff"])
@@ -83,13 +83,13 @@ def test_an_exchange_token_that_says_something_else_is_refused(payload: object) 
     A missing field makes the token invalid.
     """
     packed = msgspec.msgpack.encode(payload)
-    text = seal(Purpose.TRADE_IN, packed, bound_to=ACCOUNT, ring=RING, now=NOW, entropy=counting)
+    text = seal(Purpose.TRADE_IN, packed, bound_to=ACCOUNT, sealing_ring=RING, now=NOW, entropy=counting)
     with pytest.raises(TradeInBrokenError):
-        open_trade_in(text, account=ACCOUNT, ring=RING)
+        open_trade_in(text, account=ACCOUNT, sealing_ring=RING)
 
 
 @pytest.mark.parametrize("text", ["", "x", SEALED[Purpose.SESSION], TRADE_IN + "AAAA", TRADE_IN[:-4]])
 def test_an_invalid_exchange_token_is_refused(text: str) -> None:
     """A session token is one of the invalid ones."""
     with pytest.raises(TradeInBrokenError):
-        open_trade_in(text, account=ACCOUNT, ring=RING)
+        open_trade_in(text, account=ACCOUNT, sealing_ring=RING)

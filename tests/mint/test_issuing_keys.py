@@ -14,13 +14,13 @@ from tests.mint.old_tokens import FIELDS, PADDED_BY_0_1_0, SEALED_BY_0_1_0, open
 from daypass.errors import AccessDenied, InvalidClientTokenId
 from daypass.mint.access_keys import new_access_key_id
 from daypass.mint.key_chain import MOST_KEYS, ChainBrokenError, KeyChain, decode_chain, encode_chain, join_chains
-from daypass.mint.keyring import first_ring
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import seal
+from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.mint.session import Session
 from daypass.mint.tokens import open_session, seal_session
 
-RING = first_ring(now=NOW, entropy=Counted())
+RING = first_sealing_ring(now=NOW, entropy=Counted())
 LONG_TERM, TEMPORARY = "AKIAQNZGKIQY56JQ7WML", "ASIAQNZGKIQY56JQ7WMM"
 
 SECONDS = st.integers(0, 2**32 - 1)
@@ -49,18 +49,18 @@ def with_chain(chain: KeyChain) -> Session:
 
 def sealed(session: Session, at_least: int = 0) -> str:
     """Return the token of a session."""
-    return seal_session(session, ring=RING, now=NOW, entropy=Counted(), at_least=at_least)
+    return seal_session(session, sealing_ring=RING, now=NOW, entropy=Counted(), at_least=at_least)
 
 
 def opened(token: str) -> Session:
     """Open a token."""
-    return open_session(token, access_key_id=ACCESS_KEY_ID, ring=RING)
+    return open_session(token, access_key_id=ACCESS_KEY_ID, sealing_ring=RING)
 
 
 def sealed_fields(*fields: object) -> str:
     """Seal any fields."""
     payload = msgspec.msgpack.encode(fields)
-    return seal(Purpose.SESSION, payload, bound_to=ACCESS_KEY_ID, ring=RING, now=NOW, entropy=Counted())
+    return seal(Purpose.SESSION, payload, bound_to=ACCESS_KEY_ID, sealing_ring=RING, now=NOW, entropy=Counted())
 
 
 def old_fields(filler: bytes = b"") -> tuple[object, ...]:
@@ -83,7 +83,7 @@ def test_a_chain_survives_the_token(chain: KeyChain, at_least: int) -> None:
 def test_a_server_of_0_1_0_opens_what_this_release_writes(chain: KeyChain) -> None:
     """It reads every field that it knows, and ignores the chain as padding."""
     session = with_chain(chain)
-    old = open_old(sealed(session), access_key_id=ACCESS_KEY_ID, ring=RING)
+    old = open_old(sealed(session), access_key_id=ACCESS_KEY_ID, sealing_ring=RING)
     known = [name for name in FIELDS if name != "filler"]
     assert [getattr(old, name) for name in known] == [getattr(session, name) for name in known]
 
@@ -101,7 +101,7 @@ def test_a_token_of_0_1_0_opens(token: str) -> None:
 @pytest.mark.parametrize("filler", [b"", bytes(1), bytes(300)])
 def test_plain_padding_is_no_chain(filler: bytes) -> None:
     """A token with an empty filler, or with NULs only, is one of 0.1.0."""
-    token = seal_old(role_session(), ring=RING, now=NOW, entropy=Counted(), filler=filler)
+    token = seal_old(role_session(), sealing_ring=RING, now=NOW, entropy=Counted(), filler=filler)
     assert (opened(token).issuing_keys, opened(token).has_all_keys) == ((role_session().issuing_key,), False)
 
 
@@ -223,7 +223,7 @@ def test_a_short_chain_costs_few_characters() -> None:
 
     A session two steps later adds three IDs with their times.
     """
-    none = len(seal_old(role_session(), ring=RING, now=NOW, entropy=Counted()))
+    none = len(seal_old(role_session(), sealing_ring=RING, now=NOW, entropy=Counted()))
     one = len(sealed(with_chain(KeyChain((LONG_TERM,)))))
     three = len(sealed(with_chain(KeyChain((LONG_TERM, TEMPORARY, ACCESS_KEY_ID), (1, 2, 3)))))
     assert (one - none, three - none) == (24, 68)

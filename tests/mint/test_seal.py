@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.mint.material import NOW, Counted
 
-from daypass.mint.keyring import SealingMaterial, SealingRing, first_ring
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import PayloadTooLargeError, SealBrokenError, seal, sealed_length, unseal
+from daypass.mint.sealing_keys import SealingMaterial, SealingRing, first_sealing_ring
 
 ENTROPY = Counted()
-RING = first_ring(now=NOW, entropy=ENTROPY)
+RING = first_sealing_ring(now=NOW, entropy=ENTROPY)
 ALPHABET = string.ascii_letters + string.digits + "-_"
 PAYLOADS = st.binary(max_size=150) | st.binary(max_size=4).map(lambda end: end + b"\x80\x00\x00")
 NAME = "ASIAQNZGKIQY56JQ7WML"
@@ -25,12 +25,12 @@ NAME = "ASIAQNZGKIQY56JQ7WML"
 
 def sealed(payload: bytes = b"payload", purpose: Purpose = Purpose.SESSION, name: str = NAME) -> str:
     """Return a sealed string."""
-    return seal(purpose, payload, bound_to=name, ring=RING, now=NOW, entropy=ENTROPY)
+    return seal(purpose, payload, bound_to=name, sealing_ring=RING, now=NOW, entropy=ENTROPY)
 
 
 def opened(text: str, purpose: Purpose = Purpose.SESSION, name: str = NAME) -> bytes:
     """Open a sealed string."""
-    return unseal(purpose, text, bound_to=name, ring=RING)
+    return unseal(purpose, text, bound_to=name, sealing_ring=RING)
 
 
 @settings(deadline=None)
@@ -111,9 +111,9 @@ def test_a_text_opens_beside_its_name_alone() -> None:
 def test_a_ring_without_the_key_opens_nothing() -> None:
     """A ring needs the key itself, not only a key with the same ID."""
     other = SealingRing((replace(RING.keys[0], material=SealingMaterial(bytes(32))),))
-    for ring in (SealingRing(), first_ring(now=NOW, entropy=ENTROPY), other):
+    for sealing_ring in (SealingRing(), first_sealing_ring(now=NOW, entropy=ENTROPY), other):
         with pytest.raises(SealBrokenError):
-            unseal(Purpose.SESSION, sealed(), bound_to=NAME, ring=ring)
+            unseal(Purpose.SESSION, sealed(), bound_to=NAME, sealing_ring=sealing_ring)
 
 
 def test_two_seals_of_one_payload_have_nothing_in_common() -> None:

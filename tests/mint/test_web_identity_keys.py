@@ -6,28 +6,28 @@ Every relying party can follow.
 import pytest
 from tests.mint.material import NOW
 
-from daypass.mint.lifecycle import SKEW, KeyState
+from daypass.mint.key_ring import SKEW, KeyState
 from daypass.mint.web_identity import (
     LEAD,
     LONGEST_TOKEN,
     Algorithm,
-    TokenRing,
+    IssuerRing,
     first_token_key,
-    needs_tending,
-    rotate_token_ring,
-    tend_token_ring,
+    maintain_issuer_ring,
+    needs_maintenance,
+    rotate_issuer_ring,
 )
 
 MONTH = 30 * 86_400
 # ECDSA keys are created a thousand times faster than RSA keys, and follow the same rules.
 KEY = first_token_key(Algorithm.ES384, now=NOW)
-RING = TokenRing((KEY,))
-ROTATED = rotate_token_ring(RING, Algorithm.ES384, now=NOW)
+RING = IssuerRing((KEY,))
+ROTATED = rotate_issuer_ring(RING, Algorithm.ES384, now=NOW)
 
 
-def states(ring: TokenRing, now: int) -> list[KeyState]:
+def states(issuer_ring: IssuerRing, now: int) -> list[KeyState]:
     """Return the state of every key, the oldest first."""
-    return [ring.state(key, now=now, longest=LONGEST_TOKEN) for key in ring.keys]
+    return [issuer_ring.state(key, now=now, longest=LONGEST_TOKEN) for key in issuer_ring.keys]
 
 
 def test_the_numbers_that_relying_parties_rest_on() -> None:
@@ -67,32 +67,32 @@ def test_rotating_again_waits_for_the_pending_key(now: int, keys: int) -> None:
 
     Numbers increase by one.
     """
-    ring = rotate_token_ring(ROTATED, Algorithm.ES384, now=now)
-    assert [key.id for key in ring.keys] == [f"EC384_{number}" for number in range(keys)]
+    issuer_ring = rotate_issuer_ring(ROTATED, Algorithm.ES384, now=now)
+    assert [key.id for key in issuer_ring.keys] == [f"EC384_{number}" for number in range(keys)]
 
 
 @pytest.mark.parametrize(("after", "due"), [(-1, False), (0, True), (1, True)])
 def test_an_old_key_gets_a_successor_a_day_before_it_retires(after: int, *, due: bool) -> None:
     """It signs for a month, and the new key is published a day before."""
     now = KEY.activates + MONTH - LEAD + after
-    assert needs_tending(RING, now=now, rotate_after=MONTH) == due
-    tended = tend_token_ring(RING, Algorithm.ES384, now=now, rotate_after=MONTH)
+    assert needs_maintenance(RING, now=now, rotate_after=MONTH) == due
+    tended = maintain_issuer_ring(RING, Algorithm.ES384, now=now, rotate_after=MONTH)
     assert [key.activates for key in tended.keys[1:]] == ([now + LEAD] if due else [])
-    assert not needs_tending(tended, now=now, rotate_after=MONTH)
+    assert not needs_maintenance(tended, now=now, rotate_after=MONTH)
 
 
 def test_rotation_can_be_switched_off() -> None:
     """0 disables rotation."""
-    assert not needs_tending(RING, now=NOW + 10**9, rotate_after=0)
-    assert tend_token_ring(RING, Algorithm.ES384, now=NOW + 10**9, rotate_after=0) is RING
+    assert not needs_maintenance(RING, now=NOW + 10**9, rotate_after=0)
+    assert maintain_issuer_ring(RING, Algorithm.ES384, now=NOW + 10**9, rotate_after=0) is RING
 
 
 @pytest.mark.parametrize(("after", "kept"), [(-1, 2), (0, 1), (1, 1)])
 def test_a_retired_key_is_published_until_its_last_token_has_ended(after: int, kept: int) -> None:
     """A relying party finds the key until the last second of a token."""
     now = NOW + LEAD + LONGEST_TOKEN + SKEW + after
-    assert needs_tending(ROTATED, now=now, rotate_after=0) == (kept == 1)
-    assert len(tend_token_ring(ROTATED, Algorithm.ES384, now=now, rotate_after=0).keys) == kept
+    assert needs_maintenance(ROTATED, now=now, rotate_after=0) == (kept == 1)
+    assert len(maintain_issuer_ring(ROTATED, Algorithm.ES384, now=now, rotate_after=0).keys) == kept
 
 
 @pytest.mark.parametrize(("algorithm", "kind", "bits"), [(Algorithm.RS256, "RSA", 2_048), (Algorithm.ES384, "EC", 384)])

@@ -196,7 +196,7 @@ def test_private_keys_lie_encrypted(server: RunningServer, issuer: str) -> None:
 
 def _tend(server: RunningServer, *, rotate_after: int) -> None:
     there = server.there
-    KeyUpkeep(there.store, there.vault, server.clock, there.entropy, rotate_days=rotate_after).tend()
+    KeyUpkeep(there.store, there.vault, server.clock, there.entropy, rotate_days=rotate_after).maintain()
 
 
 def _key_id(token: str) -> str:

@@ -237,7 +237,7 @@ def test_a_server_follows_the_rotation(tmp_path: Path) -> None:
         server.clock.move(timedelta(minutes=16))
         assert certificates(server) == [second]
         there = server.there
-        KeyUpkeep(there.store, there.vault, server.clock, there.entropy, rotate_days=90).tend()
+        KeyUpkeep(there.store, there.vault, server.clock, there.entropy, rotate_days=90).maintain()
         with there.store.read() as reader:
             assert len(load_request_ring(reader).keys) == 1
         assert signed_with(server) == second

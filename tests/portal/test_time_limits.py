@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config
-from daypass.directory.ring import load_ring
 from daypass.directory.store import Exists, Missing, Reader
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
@@ -59,7 +59,7 @@ class Scene:
             self.clock.now(),
             "us-east-1",
             self,
-            lambda: self.get(load_ring, vault),
+            lambda: self.get(load_sealing_ring, vault),
             self.there.entropy,
             vault,
             Keychain(vault),

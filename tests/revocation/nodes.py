@@ -30,7 +30,7 @@ from daypass.directory.delegation_entities import Notification
 from daypass.directory.entities import AccessKey, User
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.revocations import revoke_key
-from daypass.directory.ring import load_ring
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.mint.session import Session
 from daypass.mint.tokens import open_session
 from daypass.operations.registry import full_registry
@@ -330,15 +330,15 @@ class Scene:
     def session(self, key: Key) -> Session:
         """Return the session inside a session token."""
         with self.there.store.read() as reader:
-            ring = load_ring(reader, self.there.vault)
-        return open_session(key.token, access_key_id=key.key_id, ring=ring)
+            sealing_ring = load_sealing_ring(reader, self.there.vault)
+        return open_session(key.token, access_key_id=key.key_id, sealing_ring=sealing_ring)
 
     def as_old(self, key: Key) -> Key:
         """Return the session with a token as version 0.1.0 sealed it."""
         with self.there.store.read() as reader:
-            ring = load_ring(reader, self.there.vault)
+            sealing_ring = load_sealing_ring(reader, self.there.vault)
         now = int(self.clock.now().timestamp())
-        return replace(key, token=seal_old(self.session(key), ring=ring, now=now, entropy=os.urandom))
+        return replace(key, token=seal_old(self.session(key), sealing_ring=sealing_ring, now=now, entropy=os.urandom))
 
     def revoke(self, *names: str, before: int | None = None) -> None:
         """Revoke keys or requests from a third machine.

@@ -13,7 +13,7 @@ from tests.sts.authenticator import new_user
 from daypass.authenticate.caller import Caller, federated_caller
 from daypass.authorize.gather import gather
 from daypass.directory.identity import load_identity
-from daypass.directory.ring import load_ring
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.mint.tokens import open_session
 from daypass.operations.operation import PermissionCheck
 from daypass.policy.authorization_request import AuthorizationRequest
@@ -34,8 +34,10 @@ def policy(*actions: str) -> str:
 def caller_of(server: RunningServer, credentials: Any) -> Caller:
     """Return the federated user of credentials."""
     with server.there.store.read() as reader:
-        ring = load_ring(reader, server.there.vault)
-        session = open_session(credentials["SessionToken"], access_key_id=credentials["AccessKeyId"], ring=ring)
+        sealing_ring = load_sealing_ring(reader, server.there.vault)
+        session = open_session(
+            credentials["SessionToken"], access_key_id=credentials["AccessKeyId"], sealing_ring=sealing_ring
+        )
         by_root = session.principal_id == session.account
         return federated_caller(
             session.account, None if by_root else load_identity(reader, session.principal_id), session

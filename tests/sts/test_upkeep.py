@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from daypass.config import Config
-from daypass.directory.ring import load_ring
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import RunningServer, running_server
 from daypass.upkeep import KeyUpkeep
@@ -14,7 +14,7 @@ from daypass.wiring import Keys, open_everything
 def key_ids(server: RunningServer) -> list[str]:
     """Return the ids of the ring's keys, oldest first."""
     with server.there.store.read() as reader:
-        return [key.id for key in load_ring(reader, server.there.vault).keys]
+        return [key.id for key in load_sealing_ring(reader, server.there.vault).keys]
 
 
 def upkeep(server: RunningServer, days: int = 90) -> KeyUpkeep:
@@ -29,22 +29,22 @@ def test_an_old_key_is_succeeded_and_then_destroyed(daypass_server: RunningServe
     clock.freeze(datetime.now(UTC))
     (first,) = key_ids(daypass_server)
     clock_start = clock.now()
-    tending.tend()
+    tending.maintain()
     assert key_ids(daypass_server) == [first]
     _skip_to(daypass_server, clock_start + timedelta(days=90))
-    tending.tend()
-    tending.tend()
+    tending.maintain()
+    tending.maintain()
     assert len(key_ids(daypass_server)) == 2
     with daypass_server.there.store.read() as reader:
-        ring = load_ring(reader, daypass_server.there.vault)
-    handover = datetime.fromtimestamp(ring.keys[1].activates, UTC)
+        sealing_ring = load_sealing_ring(reader, daypass_server.there.vault)
+    handover = datetime.fromtimestamp(sealing_ring.keys[1].activates, UTC)
     assert handover - clock.now() <= timedelta(seconds=60)
     _skip_to(daypass_server, handover + timedelta(seconds=129_600 + 299))
-    tending.tend()
+    tending.maintain()
     assert len(key_ids(daypass_server)) == 2
     _skip_to(daypass_server, handover + timedelta(seconds=129_600 + 300))
-    tending.tend()
-    assert key_ids(daypass_server) == [ring.keys[1].id]
+    tending.maintain()
+    assert key_ids(daypass_server) == [sealing_ring.keys[1].id]
 
 
 def _skip_to(server: RunningServer, instant: datetime) -> None:
@@ -54,7 +54,7 @@ def _skip_to(server: RunningServer, instant: datetime) -> None:
 def test_zero_days_is_never(daypass_server: RunningServer) -> None:
     """A server with this setting does not rotate keys."""
     daypass_server.clock.move(timedelta(days=3650))
-    upkeep(daypass_server, days=0).tend()
+    upkeep(daypass_server, days=0).maintain()
     assert len(key_ids(daypass_server)) == 1
 
 
@@ -68,5 +68,5 @@ def test_a_server_tends_its_ring_when_it_starts(tmp_path: Path) -> None:
         pass  # It has maintained the ring once before it stops.
     there = open_everything(server.config, Keys())
     with there.store.read() as reader:
-        assert len(load_ring(reader, there.vault).keys) == 2
+        assert len(load_sealing_ring(reader, there.vault).keys) == 2
     there.store.close()

@@ -18,7 +18,7 @@ from tests.upgrade.generator.directory import Scene, delegate, furnish, leave_pe
 from tests.upgrade.generator.identity import MASTER_KEY, Keys, identity_file
 
 from daypass.config import Config
-from daypass.directory.ring import load_ring
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import unseal
 from daypass.testing.clock import MovableClock
@@ -66,20 +66,20 @@ def test_an_old_node_reads_every_record(written: Scene) -> None:
 def test_an_old_node_opens_every_session_token(written: Scene) -> None:
     """Each field is in its old place, no field was added, and the kind is known."""
     with written.server.there.store.read() as reader:
-        ring = load_ring(reader, written.server.there.vault)
+        sealing_ring = load_sealing_ring(reader, written.server.there.vault)
     assert len(written.sessions) > 10
     for name, session in written.sessions.items():
         keys = session["keys"]
-        payload = unseal(Purpose.SESSION, keys["SessionToken"], bound_to=keys["AccessKeyId"], ring=ring)
+        payload = unseal(Purpose.SESSION, keys["SessionToken"], bound_to=keys["AccessKeyId"], sealing_ring=sealing_ring)
         assert complaints("session token", texts(msgspec.msgpack.decode(payload))) == [], name
 
 
 def test_an_old_node_opens_an_exchange_token(written: Scene) -> None:
     """A new node may send a request, and an old one redeem it."""
     with written.server.there.store.read() as reader:
-        ring = load_ring(reader, written.server.there.vault)
+        sealing_ring = load_sealing_ring(reader, written.server.there.vault)
     for token in written.more["trade_in_tokens"].values():
-        payload = unseal(Purpose.TRADE_IN, token, bound_to=PARTNER, ring=ring)
+        payload = unseal(Purpose.TRADE_IN, token, bound_to=PARTNER, sealing_ring=sealing_ring)
         assert complaints("trade-in token", msgspec.msgpack.decode(payload)) == []
 
 

@@ -11,8 +11,8 @@ from tests.upgrade.conftest import DATA, recorded, then, unpacked
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.records import kinds_by_name
-from daypass.directory.ring import load_ring
 from daypass.directory.store import Record
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.storage.schema import VERSION_TABLE, VERSIONS
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, OpenedStore, open_everything
@@ -81,7 +81,7 @@ def test_the_counts_are_those_of_the_old_version(opened: OpenedStore) -> None:
 def test_both_sealing_keys_open(opened: OpenedStore) -> None:
     """The old master key opens the data key, and that opens the ring."""
     with opened.store.read() as reader:
-        assert len(load_ring(reader, opened.vault).keys) == COUNTS["sealing_key"]
+        assert len(load_sealing_ring(reader, opened.vault).keys) == COUNTS["sealing_key"]
 
 
 def test_opening_changes_nothing(old_store: str, opened: OpenedStore) -> None:

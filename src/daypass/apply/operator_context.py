@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from daypass.authenticate.keychain import Keychain
 from daypass.directory.principals import store_known_principals
-from daypass.directory.ring import load_ring
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, WouldBlock, Writer
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.ports import Entropy
@@ -49,7 +49,7 @@ def operator_context(
         now=now,
         region=region,
         views=DirectViews(transaction),
-        load_ring=lambda: load_ring(transaction, vault),
+        load_sealing_ring=lambda: load_sealing_ring(transaction, vault),
         entropy=entropy,
         vault=vault,
         keychain=Keychain(vault),

@@ -19,7 +19,7 @@ from daypass.directory.identity import Identity, load_access_key, load_account, 
 from daypass.directory.revocations import is_revoked, load_revocations
 from daypass.directory.store import Reader, Views
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId
-from daypass.mint.keyring import SealingRing
+from daypass.mint.sealing_keys import SealingRing
 from daypass.mint.session import Session, SessionKind
 from daypass.wire.http import HttpRequest
 
@@ -32,7 +32,7 @@ class Lookup(msgspec.Struct, frozen=True):
 
     views: Views
     keychain: Keychain
-    load_ring: Callable[[], SealingRing]
+    load_sealing_ring: Callable[[], SealingRing]
     is_region: Callable[[str], bool]
     now: datetime
 
@@ -88,7 +88,7 @@ def _find_named(unverified: UnverifiedSignature, lookup: Lookup) -> KeyHolder | 
     The signature is not verified yet, thus the caller has not proved that it has the key.
     """
     if unverified.token is not None:
-        return lookup.keychain.session_of(unverified.token, unverified.access_key_id, lookup.load_ring())
+        return lookup.keychain.session_of(unverified.token, unverified.access_key_id, lookup.load_sealing_ring())
     found = lookup.views.get(load_key_holder, unverified.access_key_id)
     if found is None:
         raise InvalidClientTokenId(_INVALID, detail="the access key or its owner does not exist")

@@ -8,7 +8,7 @@ from daypass.authenticate.sigv4.signing_key import SigningKey, SigningKeys
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities import AccessKey
 from daypass.directory.secret_box import SecretBox
-from daypass.mint.keyring import SealingRing
+from daypass.mint.sealing_keys import SealingRing
 from daypass.mint.session import Session
 from daypass.mint.tokens import open_session
 
@@ -36,12 +36,14 @@ class Keychain:
         opened = self._vault.decrypt(key.sealed_secret, bound_to=key.id).decode()
         return self._secrets.put(key.sealed_secret, opened)
 
-    def session_of(self, token: str, access_key_id: str, ring: SealingRing) -> Session:
+    def session_of(self, token: str, access_key_id: str, sealing_ring: SealingRing) -> Session:
         """Return the session in a token, or raise InvalidClientTokenId."""
         known = self._sessions.get((token, access_key_id))
         if known is not None:
             return known
-        return self._sessions.put((token, access_key_id), open_session(token, access_key_id=access_key_id, ring=ring))
+        return self._sessions.put(
+            (token, access_key_id), open_session(token, access_key_id=access_key_id, sealing_ring=sealing_ring)
+        )
 
     def signing_key(self, secret: str, date: str, region: str, service: str) -> SigningKey:
         """Return the signing key that is derived from `secret` for that scope."""

@@ -46,7 +46,7 @@ def encode_denial(request: AuthorizationRequest, policies: Policies, caller: Cal
     return seal_message(
         describe_denial(request, policies, caller, at=ctx.now),
         one_size=is_own_side_only(request, policies),
-        ring=ctx.ring,
+        sealing_ring=ctx.sealing_ring,
         now=int(ctx.now.timestamp()),
         entropy=ctx.entropy,
     )

@@ -21,7 +21,7 @@ from daypass.cli.explain_json import show_trace, show_way
 from daypass.cli.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory.identity import AssumableRole, load_role
-from daypass.directory.ring import load_ring
+from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.directory.unresolved_principals import unresolved_of
 from daypass.errors import Fault, InvalidAuthorizationMessage
 from daypass.operations.authorization_message import DenialNote, open_message
@@ -144,10 +144,10 @@ def _answer_message(text: str, views: SnapshotViews, there: "OpenedStore") -> tu
 
 def _open(text: str, views: SnapshotViews, there: "OpenedStore") -> DenialNote:
     """Decrypt a message. It does not name its account, so the key of every account is tried."""
-    ring = views.get(load_ring, there.vault)
+    sealing_ring = views.get(load_sealing_ring, there.vault)
     for account in accounts_of(views):
         try:
-            return open_message(text, account=account.id, ring=ring)
+            return open_message(text, account=account.id, sealing_ring=sealing_ring)
         except InvalidAuthorizationMessage:
             continue
     raise Stop(

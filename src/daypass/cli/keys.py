@@ -2,7 +2,7 @@
 
 The keys that sign requests to SAML providers are listed too. `daypass saml rotate-key` rotates them, since providers
 need the new certificate first. The commands open the store itself; live servers see the change within a second.
-mint/lifecycle.py owns the states and lifetimes of keys. A server also rotates its keys every `rotate_keys_days`.
+mint/key_ring.py owns the states and lifetimes of keys. A server also rotates its keys every `rotate_keys_days`.
 """
 
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from daypass.cli.store_options import opened, operator_options, print_json
-from daypass.directory.outbound import issuer_accounts, load_token_rings, rotate_token_keys, tend_token_keys
-from daypass.directory.ring import load_ring, save_ring
+from daypass.directory.outbound import issuer_accounts, load_issuer_rings, maintain_issuer_keys, rotate_token_keys
 from daypass.directory.store import Reader
+from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
 from daypass.federation.saml.request_key import LONGEST_REQUEST, certificate_ends
 from daypass.mint.durations import LONGEST
-from daypass.mint.keyring import rotate, tend
-from daypass.mint.lifecycle import SKEW, KeyRing, RingKey
+from daypass.mint.key_ring import SKEW, KeyRing, RingKey
+from daypass.mint.sealing_keys import maintain_sealing_ring, rotate
 from daypass.mint.web_identity import LONGEST_TOKEN
 from daypass.operations.saml_request_keys import load_request_ring
 
@@ -53,11 +53,11 @@ def rotate_keys(store: str | None, config_file: Path | None, output: str) -> Non
     with opened(store, config_file) as there:
         now = int(there.clock.now().timestamp())
         with there.store.write() as writer:
-            ring = load_ring(writer, there.vault)
-            tended = tend(ring, now=now, rotate_after=0, entropy=there.entropy)
-            save_ring(writer, rotate(tended, now=now, entropy=there.entropy), there.vault)
+            ring = load_sealing_ring(writer, there.vault)
+            tended = maintain_sealing_ring(ring, now=now, rotate_after=0, entropy=there.entropy)
+            save_sealing_ring(writer, rotate(tended, now=now, entropy=there.entropy), there.vault)
             for account in issuer_accounts(writer):
-                tend_token_keys(writer, account, now=now, rotate_after=0, vault=there.vault)
+                maintain_issuer_keys(writer, account, now=now, rotate_after=0, vault=there.vault)
                 rotate_token_keys(writer, account, now=now, vault=there.vault)
         with there.store.read() as reader:
             _print(_all_keys(reader, there), output)
@@ -65,10 +65,10 @@ def rotate_keys(store: str | None, config_file: Path | None, output: str) -> Non
 
 def _all_keys(reader: Reader, there: "OpenedStore") -> list[dict[str, Any]]:
     now = int(there.clock.now().timestamp())
-    sealing = load_ring(reader, there.vault)
+    sealing = load_sealing_ring(reader, there.vault)
     shown = [_shown(sealing, key, now, longest=LONGEST) | {"Purpose": "sealing"} for key in sealing.keys]
     for account in issuer_accounts(reader):
-        for ring in load_token_rings(reader, account, there.vault).rings.values():
+        for ring in load_issuer_rings(reader, account, there.vault).rings.values():
             more = {"Purpose": "signing", "AccountId": account}
             shown += [_shown(ring, key, now, longest=LONGEST_TOKEN) | more for key in ring.keys]
     return shown + request_keys(reader, now)

@@ -13,7 +13,7 @@ import click
 from daypass.cli.keys import print_keys, request_keys
 from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.federation.saml.request_key import make_key_pair
-from daypass.mint.lifecycle import SKEW
+from daypass.mint.key_ring import SKEW
 from daypass.operations.saml_request_keys import (
     activate_request_key,
     add_request_key,
@@ -63,17 +63,17 @@ def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
     made = make_key_pair(moment)
     with there.store.write() as writer:
         drop_request_keys(writer, now=now)
-        ring = load_request_ring(writer)
-        waiting = next((key for key in ring.keys if key.activates > now), None)
+        request_ring = load_request_ring(writer)
+        waiting = next((key for key in request_ring.keys if key.activates > now), None)
         if waiting is not None:
             return (
                 f"A new key is already published and signs from {_instant(waiting.activates)} on. "
                 "Use --now to sign with it at once."
             )
         # The first key replaces no other key, so it can sign at once.
-        begins = activates if ring.keys else now - SKEW
+        begins = activates if request_ring.keys else now - SKEW
         key = add_request_key(writer, made, created=now, activates=begins, vault=there.vault)
-    if not ring.keys:
+    if not request_ring.keys:
         return f"The first key, {key.id}, signs from now on."
     return (
         f"The new key, {key.id}, signs from {_instant(begins)} on. "

@@ -13,17 +13,17 @@ from daypass.directory import records
 from daypass.directory.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Writer
-from daypass.mint.lifecycle import KeyRing, RingKey
+from daypass.mint.key_ring import KeyRing, RingKey
 from daypass.mint.web_identity import (
     Algorithm,
+    IssuerRing,
+    IssuerRings,
     SigningMaterial,
     TokenKey,
-    TokenRing,
-    TokenRings,
     first_token_key,
-    needs_tending,
-    rotate_token_ring,
-    tend_token_ring,
+    maintain_issuer_ring,
+    needs_maintenance,
+    rotate_issuer_ring,
 )
 from daypass.ports import Entropy
 
@@ -66,10 +66,10 @@ def create_notifications_issuer(writer: Writer, *, now: int, vault: SecretBox) -
     _insert_first_keys(writer, NOTIFICATIONS, now=now, vault=vault)
 
 
-def load_token_rings(reader: Reader, account: str, vault: SecretBox) -> TokenRings:
+def load_issuer_rings(reader: Reader, account: str, vault: SecretBox) -> IssuerRings:
     """Return an account's signing keys."""
     stored = _stored_keys(reader, account)
-    return TokenRings({algorithm: _ring(stored, algorithm, vault) for algorithm in Algorithm})
+    return IssuerRings({algorithm: _ring(stored, algorithm, vault) for algorithm in Algorithm})
 
 
 def load_documents(reader: Reader, public_url: str, issuer: str) -> Mapping[str, bytes] | None:
@@ -91,12 +91,12 @@ def load_documents(reader: Reader, public_url: str, issuer: str) -> Mapping[str,
     return {DISCOVERY: msgspec.json.encode(discovery), KEYS: msgspec.json.encode({"keys": keys})}
 
 
-def tend_token_keys(writer: Writer, account: str, *, now: int, rotate_after: int, vault: SecretBox) -> None:
+def maintain_issuer_keys(writer: Writer, account: str, *, now: int, rotate_after: int, vault: SecretBox) -> None:
     """Delete unneeded keys of an account and publish successors of old ones."""
-    for algorithm, ring in load_token_rings(writer, account, vault).rings.items():
-        tended = tend_token_ring(ring, algorithm, now=now, rotate_after=rotate_after)
-        if tended is not ring:
-            _save(writer, account, ring, tended, vault)
+    for algorithm, issuer_ring in load_issuer_rings(writer, account, vault).rings.items():
+        tended = maintain_issuer_ring(issuer_ring, algorithm, now=now, rotate_after=rotate_after)
+        if tended is not issuer_ring:
+            _save(writer, account, issuer_ring, tended, vault)
 
 
 def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBox) -> None:
@@ -104,10 +104,10 @@ def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBo
 
     A key that already has a pending successor does not get another one.
     """
-    for algorithm, ring in load_token_rings(writer, account, vault).rings.items():
-        rotated = rotate_token_ring(ring, algorithm, now=now)
-        if rotated is not ring:
-            _save(writer, account, ring, rotated, vault)
+    for algorithm, issuer_ring in load_issuer_rings(writer, account, vault).rings.items():
+        rotated = rotate_issuer_ring(issuer_ring, algorithm, now=now)
+        if rotated is not issuer_ring:
+            _save(writer, account, issuer_ring, rotated, vault)
 
 
 def issuer_accounts(reader: Reader) -> list[str]:
@@ -115,19 +115,19 @@ def issuer_accounts(reader: Reader) -> list[str]:
     return [issuer.account for issuer in records.each(reader, Issuer, "")]
 
 
-def accounts_to_tend(reader: Reader, *, now: int, rotate_after: int) -> list[str]:
+def accounts_to_maintain(reader: Reader, *, now: int, rotate_after: int) -> list[str]:
     """Return the accounts whose keys need maintenance.
 
     It does not decrypt any key.
     """
-    rings: dict[tuple[str, str], list[RingKey[None]]] = {}
+    issuer_rings: dict[tuple[str, str], list[RingKey[None]]] = {}
     for key in records.each(reader, TokenSigningKey, None):
-        ring = rings.setdefault((key.account, key.algorithm), [])
-        ring.append(RingKey(key.id, None, key.created, key.activates))
+        issuer_ring = issuer_rings.setdefault((key.account, key.algorithm), [])
+        issuer_ring.append(RingKey(key.id, None, key.created, key.activates))
     due = {
         account
-        for (account, _), keys in rings.items()
-        if needs_tending(KeyRing(tuple(keys)), now=now, rotate_after=rotate_after)
+        for (account, _), keys in issuer_rings.items()
+        if needs_maintenance(KeyRing(tuple(keys)), now=now, rotate_after=rotate_after)
     }
     return sorted(due)
 
@@ -137,7 +137,7 @@ def _insert_first_keys(writer: Writer, account: str, *, now: int, vault: SecretB
         records.insert(writer, _seal(account, first_token_key(algorithm, now=now), vault))
 
 
-def _save(writer: Writer, account: str, before: TokenRing, after: TokenRing, vault: SecretBox) -> None:
+def _save(writer: Writer, account: str, before: IssuerRing, after: IssuerRing, vault: SecretBox) -> None:
     wanted = {key.id: key for key in after.keys}
     for key in before.keys:
         if wanted.pop(key.id, None) is None:
@@ -151,7 +151,7 @@ def _stored_keys(reader: Reader, account: str) -> list[TokenSigningKey]:
     return [records.to_entity(TokenSigningKey, record) for record in found]
 
 
-def _ring(stored: list[TokenSigningKey], algorithm: Algorithm, vault: SecretBox) -> TokenRing:
+def _ring(stored: list[TokenSigningKey], algorithm: Algorithm, vault: SecretBox) -> IssuerRing:
     return KeyRing(tuple(_open(key, algorithm, vault) for key in stored if key.algorithm == algorithm.value))
 
 

@@ -23,7 +23,7 @@ from daypass.directory.delegation_entities import LIFETIMES, LONGEST_DELEGATION,
 from daypass.directory.store import Reader, Record, Writer
 from daypass.mint.durations import LONGEST
 from daypass.mint.key_chain import KeyChain
-from daypass.mint.lifecycle import SKEW
+from daypass.mint.key_ring import SKEW
 from daypass.mint.session import Session
 
 _KIND, _KEY = "revocations", "access-keys"

@@ -24,7 +24,7 @@ from daypass.background import Background
 from daypass.directory import records
 from daypass.directory.delegation import due_notifications, place_of
 from daypass.directory.delegation_entities import Notification
-from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_token_rings
+from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_issuer_rings
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Missing, Reader, Store, StoreUnavailable
 from daypass.federation.oidc.addresses import is_allowed
@@ -177,7 +177,7 @@ class WebhookSender(Background):
         """Return a token with the audience, the time and the hash of the body."""
         now = self._now()
         with self._store.read() as reader:
-            rings = load_token_rings(reader, NOTIFICATIONS, self._vault)
+            issuer_rings = load_issuer_rings(reader, NOTIFICATIONS, self._vault)
         claims = {
             "iss": issuer_url(self._public_url, NOTIFICATIONS),
             "aud": notification.url,
@@ -186,7 +186,7 @@ class WebhookSender(Background):
             "jti": notification.id,
             "body_sha256": hashlib.sha256(body).hexdigest(),
         }
-        return rings.sign(Algorithm.ES384, claims, now=now)
+        return issuer_rings.sign(Algorithm.ES384, claims, now=now)
 
     def _connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(

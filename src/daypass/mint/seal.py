@@ -17,8 +17,8 @@ import binascii
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from daypass.mint.keyring import KEY_ID_BYTES, SealingRing
 from daypass.mint.purpose import Purpose
+from daypass.mint.sealing_keys import KEY_ID_BYTES, SealingRing
 from daypass.ports import Entropy
 
 _TAG_BYTES = 3
@@ -48,12 +48,14 @@ def sealed_length(payload_length: int) -> int:
     return (_SMALLEST + payload_length + 2) // 3 * 4
 
 
-def seal(purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, now: int, entropy: Entropy) -> str:
+def seal(
+    purpose: Purpose, payload: bytes, *, bound_to: str, sealing_ring: SealingRing, now: int, entropy: Entropy
+) -> str:
     """Return `payload` sealed under the key that is active at `now`."""
     form = purpose.value
     if sealed_length(len(payload)) > form.longest:
         raise PayloadTooLargeError
-    key = ring.active(now)
+    key = sealing_ring.active(now)
     salt = entropy(_SALT_BYTES)
     head = binascii.a2b_base64(form.tag) + bytes.fromhex(key.id)
     cipher = AESGCM(key.material.token_key(purpose, salt))
@@ -61,7 +63,7 @@ def seal(purpose: Purpose, payload: bytes, *, bound_to: str, ring: SealingRing, 
     return binascii.b2a_base64(head + salt + sealed, newline=False).translate(_FROM_STANDARD).decode()
 
 
-def unseal(purpose: Purpose, text: str, *, bound_to: str, ring: SealingRing) -> bytes:
+def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingRing) -> bytes:
     """Return the payload of a sealed string, or raise SealBrokenError."""
     form = purpose.value
     if len(text) > form.longest or len(text) % 4 or not text.startswith(form.tag) or not text.isascii():
@@ -70,7 +72,7 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, ring: SealingRing) -> 
         raw = binascii.a2b_base64(text.encode().translate(_TO_STANDARD), strict_mode=True)
     except binascii.Error as error:
         raise SealBrokenError from error
-    key = ring.find(raw[_TAG_BYTES:_SALT_AT].hex())
+    key = sealing_ring.find(raw[_TAG_BYTES:_SALT_AT].hex())
     if key is None or len(raw) < _SMALLEST:
         raise SealBrokenError
     cipher = AESGCM(key.material.token_key(purpose, raw[_SALT_AT:_SEALED_AT]))

@@ -16,9 +16,9 @@ from msgspec.structs import astuple, replace
 
 from daypass.errors import InvalidClientTokenId, PackedPolicyTooLarge
 from daypass.mint.key_chain import ChainBrokenError, KeyChain, decode_chain, encode_chain
-from daypass.mint.keyring import SealingRing
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import PayloadTooLargeError, SealBrokenError, seal, sealed_length, unseal
+from daypass.mint.sealing_keys import SealingRing
 from daypass.mint.session import Session
 from daypass.ports import Entropy
 
@@ -29,7 +29,7 @@ _FILLER = Session.__struct_fields__.index("filler")
 _WRITTEN = Session.__struct_fields__.index("delegation") + 1
 
 
-def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
+def seal_session(session: Session, *, sealing_ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
     """Return the session token, at least `at_least` characters long."""
     chain = encode_chain(KeyChain(session.issuing_keys, session.issuing_times, session.has_all_keys))
     payload = _lay_out(session, chain + session.filler)
@@ -38,18 +38,25 @@ def seal_session(session: Session, *, ring: SealingRing, now: int, entropy: Entr
         # Four characters of a token encode three bytes, and a token grows by four characters at a time.
         payload = _lay_out(session, chain + bytes(-(-short // 4) * 3))
     try:
-        return seal(Purpose.SESSION, payload, bound_to=session.access_key_id, ring=ring, now=now, entropy=entropy)
+        return seal(
+            Purpose.SESSION,
+            payload,
+            bound_to=session.access_key_id,
+            sealing_ring=sealing_ring,
+            now=now,
+            entropy=entropy,
+        )
     except PayloadTooLargeError as error:
         raise PackedPolicyTooLarge("Serialized token too large for session") from error
 
 
-def open_session(token: str, *, access_key_id: str, ring: SealingRing) -> Session:
+def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -> Session:
     """Return the session of a token, or raise InvalidClientTokenId.
 
     The token must have been sealed for this access key ID.
     """
     try:
-        session = _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, ring=ring))
+        session = _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, sealing_ring=sealing_ring))
         return _with_chain(session)
     except (SealBrokenError, ChainBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidClientTokenId(_INVALID, detail="the session token does not open") from error

@@ -7,9 +7,9 @@ Source: STS API Reference, GetDelegatedAccessToken.
 
 import msgspec
 
-from daypass.mint.keyring import SealingRing
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
+from daypass.mint.sealing_keys import SealingRing
 from daypass.ports import Entropy
 
 
@@ -28,17 +28,17 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(TradeIn).decode
 
 
-def seal_trade_in(token: TradeIn, *, account: str, ring: SealingRing, now: int, entropy: Entropy) -> str:
+def seal_trade_in(token: TradeIn, *, account: str, sealing_ring: SealingRing, now: int, entropy: Entropy) -> str:
     """Return the exchange token for a partner's account."""
-    return seal(Purpose.TRADE_IN, _encode(token), bound_to=account, ring=ring, now=now, entropy=entropy)
+    return seal(Purpose.TRADE_IN, _encode(token), bound_to=account, sealing_ring=sealing_ring, now=now, entropy=entropy)
 
 
-def open_trade_in(text: str, *, account: str, ring: SealingRing) -> TradeIn:
+def open_trade_in(text: str, *, account: str, sealing_ring: SealingRing) -> TradeIn:
     """Return the content of a token of this account.
 
     Raises TradeInBrokenError if the token is not valid.
     """
     try:
-        return _decode(unseal(Purpose.TRADE_IN, text, bound_to=account, ring=ring))
+        return _decode(unseal(Purpose.TRADE_IN, text, bound_to=account, sealing_ring=sealing_ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise TradeInBrokenError from error

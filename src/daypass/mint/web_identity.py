@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from daypass.mint.jwt_signing import algorithm_of, load_jwt_key, public_jwk, sign_jwt
-from daypass.mint.lifecycle import SKEW, KeyRing, Material, RingKey, drop_expired
+from daypass.mint.key_ring import SKEW, KeyRing, Material, RingKey, drop_expired
 
 LONGEST_TOKEN = 3_600
 # A new key is published a day before it signs. Relying parties cache a key set for a much shorter time.
@@ -58,14 +58,14 @@ class SigningMaterial:
 
 
 TokenKey: TypeAlias = RingKey[SigningMaterial]
-TokenRing: TypeAlias = KeyRing[SigningMaterial]
+IssuerRing: TypeAlias = KeyRing[SigningMaterial]
 
 
 @dataclass(frozen=True, slots=True)
-class TokenRings:
+class IssuerRings:
     """The signing keys of one issuer, a ring for each algorithm."""
 
-    rings: Mapping[Algorithm, TokenRing]
+    rings: Mapping[Algorithm, IssuerRing]
 
     def sign(self, algorithm: Algorithm, claims: Mapping[str, Any], *, now: int) -> str:
         """Return a token signed with the key that is active now.
@@ -84,38 +84,38 @@ def first_token_key(algorithm: Algorithm, *, now: int) -> TokenKey:
     return _new_key(algorithm, 0, now=now, activates=now - SKEW)
 
 
-def rotate_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int) -> TokenRing:
+def rotate_issuer_ring(issuer_ring: IssuerRing, algorithm: Algorithm, *, now: int) -> IssuerRing:
     """Return the ring with a new key that signs after `LEAD` seconds.
 
     Relying parties have this time to fetch the key. If a new key is not active yet, the ring is returned unchanged: two
     rotations in a row have the effect of one.
     """
-    if ring.has_pending(now):
-        return ring
-    number = 1 + max(int(key.id.rpartition("_")[2]) for key in ring.keys)
-    return ring.with_key(_new_key(algorithm, number, now=now, activates=now + LEAD))
+    if issuer_ring.has_pending(now):
+        return issuer_ring
+    number = 1 + max(int(key.id.rpartition("_")[2]) for key in issuer_ring.keys)
+    return issuer_ring.with_key(_new_key(algorithm, number, now=now, activates=now + LEAD))
 
 
-def needs_tending(ring: KeyRing[Material], *, now: int, rotate_after: int) -> bool:
+def needs_maintenance(issuer_ring: KeyRing[Material], *, now: int, rotate_after: int) -> bool:
     """Return whether a ring needs maintenance.
 
     It does if it has destroyed keys, or an old active key without a successor. 0 for `rotate_after` disables rotation.
     """
-    if drop_expired(ring, now=now, longest=LONGEST_TOKEN) is not ring:
+    if drop_expired(issuer_ring, now=now, longest=LONGEST_TOKEN) is not issuer_ring:
         return True
-    due = rotate_after and ring.active(now).activates + rotate_after <= now + LEAD
-    return bool(due) and not ring.has_pending(now)
+    due = rotate_after and issuer_ring.active(now).activates + rotate_after <= now + LEAD
+    return bool(due) and not issuer_ring.has_pending(now)
 
 
-def tend_token_ring(ring: TokenRing, algorithm: Algorithm, *, now: int, rotate_after: int) -> TokenRing:
+def maintain_issuer_ring(issuer_ring: IssuerRing, algorithm: Algorithm, *, now: int, rotate_after: int) -> IssuerRing:
     """Return the ring after maintenance at `now`.
 
     Destroyed keys are removed, and a new key is added if the active key is too old.
     """
-    ring = drop_expired(ring, now=now, longest=LONGEST_TOKEN)
-    if needs_tending(ring, now=now, rotate_after=rotate_after):
-        return rotate_token_ring(ring, algorithm, now=now)
-    return ring
+    issuer_ring = drop_expired(issuer_ring, now=now, longest=LONGEST_TOKEN)
+    if needs_maintenance(issuer_ring, now=now, rotate_after=rotate_after):
+        return rotate_issuer_ring(issuer_ring, algorithm, now=now)
+    return issuer_ring
 
 
 def _new_key(algorithm: Algorithm, number: int, *, now: int, activates: int) -> TokenKey:

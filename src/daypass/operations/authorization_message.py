@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from daypass.errors import InvalidAuthorizationMessage
-from daypass.mint.keyring import SealingRing
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, sealed_length, unseal
+from daypass.mint.sealing_keys import SealingRing
 from daypass.ports import Entropy
 
 LONGEST = Purpose.DENIAL.value.longest
@@ -99,7 +99,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(DenialNote).decode
 
 
-def seal_message(note: DenialNote, *, one_size: bool, ring: SealingRing, now: int, entropy: Entropy) -> str:
+def seal_message(note: DenialNote, *, one_size: bool, sealing_ring: SealingRing, now: int, entropy: Entropy) -> str:
     """Return the encoded message.
 
     With `one_size` all messages are equally long.
@@ -108,16 +108,16 @@ def seal_message(note: DenialNote, *, one_size: bool, ring: SealingRing, now: in
     bare = len(_encode(fitted))
     length = LONGEST if one_size else min(LONGEST, -(-sealed_length(bare) // _STEP) * _STEP)
     payload = _encode(msgspec.structs.replace(fitted, filler=bytes(_filler(_room(length) - bare))))
-    return seal(Purpose.DENIAL, payload, bound_to=note.account, ring=ring, now=now, entropy=entropy)
+    return seal(Purpose.DENIAL, payload, bound_to=note.account, sealing_ring=sealing_ring, now=now, entropy=entropy)
 
 
-def open_message(text: str, *, account: str, ring: SealingRing) -> DenialNote:
+def open_message(text: str, *, account: str, sealing_ring: SealingRing) -> DenialNote:
     """Decode a message.
 
     Raises InvalidAuthorizationMessage if it is not a message of this account.
     """
     try:
-        return _decode(unseal(Purpose.DENIAL, text, bound_to=account, ring=ring))
+        return _decode(unseal(Purpose.DENIAL, text, bound_to=account, sealing_ring=sealing_ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidAuthorizationMessage("The encoded authorization message is invalid.") from error
 

@@ -15,7 +15,7 @@ from daypass.directory.principals import StoreTrust, store_principals
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Views, WouldBlock, Writer
 from daypass.federation.oidc.identify import NO_KEYS, KeysAtHand
-from daypass.mint.keyring import SealingRing
+from daypass.mint.sealing_keys import SealingRing
 from daypass.operations.settings import ServiceSettings
 from daypass.ports import Entropy
 
@@ -30,16 +30,16 @@ class RequestContext(msgspec.Struct, frozen=True):
 
     `now` is the time of the request, the same for every stage, and `region` the one for which it was signed. `views`
     answers from the cache. `reader` is a snapshot of the store and `writer` a transaction; operations that declare it
-    have them. `load_ring` returns the keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect issuers.
-    `heavy_work` is a context, entered with the account that it counts for, around work that is too slow for the event
-    loop: it raises WouldBlock there, and Throttling if the account has too much of it running. `store_trust` converts a
-    trust policy to its stored form.
+    have them. `load_sealing_ring` returns the keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect
+    issuers. `heavy_work` is a context, entered with the account that it counts for, around work that is too slow for
+    the event loop: it raises WouldBlock there, and Throttling if the account has too much of it running. `store_trust`
+    converts a trust policy to its stored form.
     """
 
     now: datetime
     region: str
     views: Views
-    load_ring: Callable[[], SealingRing]
+    load_sealing_ring: Callable[[], SealingRing]
     entropy: Entropy
     vault: SecretBox
     keychain: Keychain
@@ -52,9 +52,9 @@ class RequestContext(msgspec.Struct, frozen=True):
     store_trust: StoreTrust = store_principals
 
     @property
-    def ring(self) -> SealingRing:
+    def sealing_ring(self) -> SealingRing:
         """The keys that seal tokens now."""
-        return self.load_ring()
+        return self.load_sealing_ring()
 
     @property
     def reader(self) -> Reader:

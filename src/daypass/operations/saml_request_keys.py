@@ -23,7 +23,7 @@ from daypass.federation.saml.request_key import (
     make_key_pair,
     published,
 )
-from daypass.mint.lifecycle import KeyRing, NoActiveKeyError, RingKey, drop_expired
+from daypass.mint.key_ring import KeyRing, NoActiveKeyError, RingKey, drop_expired
 from daypass.operations.request_context import RequestContext
 
 RequestRing: TypeAlias = KeyRing[SamlRequestKey]
@@ -59,7 +59,7 @@ def load_signer(reader: Reader, key_id: str, vault: SecretBox) -> RequestSigner:
 def published_certificates(ctx: RequestContext) -> list[bytes]:
     """Return the certificates in our metadata, that of the active key first."""
     try:
-        return [key.material.certificate for key in published(_ring(ctx), int(ctx.now.timestamp()))]
+        return [key.material.certificate for key in published(_request_ring(ctx), int(ctx.now.timestamp()))]
     except NoActiveKeyError as error:
         raise ServiceUnavailable(_NONE_ACTIVE) from error
 
@@ -70,7 +70,7 @@ def find_signer(ctx: RequestContext) -> RequestSigner:
     Raises ServiceUnavailable if its key cannot be used.
     """
     try:
-        key = _ring(ctx).active(int(ctx.now.timestamp()))
+        key = _request_ring(ctx).active(int(ctx.now.timestamp()))
         return ctx.views.get(load_signer, key.id, ctx.vault)
     except NoActiveKeyError as error:
         raise ServiceUnavailable(_NONE_ACTIVE) from error
@@ -97,35 +97,35 @@ def activate_request_key(writer: Writer, key: SamlRequestKey, *, now: int) -> Sa
 
 def drop_request_keys(writer: Writer, *, now: int) -> None:
     """Destroy the keys whose last request has expired."""
-    ring = load_request_ring(writer)
-    kept = drop_expired(ring, now=now, longest=LONGEST_REQUEST)
-    for key in ring.keys:
+    request_ring = load_request_ring(writer)
+    kept = drop_expired(request_ring, now=now, longest=LONGEST_REQUEST)
+    for key in request_ring.keys:
         if kept.find(key.id) is None:
             records.delete(writer, key.material)
 
 
 def has_expired_keys(reader: Reader, *, now: int) -> bool:
     """Tell whether there are keys to destroy."""
-    ring = load_request_ring(reader)
-    return drop_expired(ring, now=now, longest=LONGEST_REQUEST) is not ring
+    request_ring = load_request_ring(reader)
+    return drop_expired(request_ring, now=now, longest=LONGEST_REQUEST) is not request_ring
 
 
-def _ring(ctx: RequestContext) -> RequestRing:
-    ring = ctx.views.get(load_request_ring)
-    return ring if ring.keys else _first_ring(ctx)
+def _request_ring(ctx: RequestContext) -> RequestRing:
+    request_ring = ctx.views.get(load_request_ring)
+    return request_ring if request_ring.keys else _first_request_ring(ctx)
 
 
-def _first_ring(ctx: RequestContext) -> RequestRing:
+def _first_request_ring(ctx: RequestContext) -> RequestRing:
     with _making:
-        ring = ctx.views.get(load_request_ring)
-        if ring.keys:
-            return ring
+        request_ring = ctx.views.get(load_request_ring)
+        if request_ring.keys:
+            return request_ring
         # Created inside the transaction: other writers wait for it once in a deployment's life, and while the store is
         # unavailable, attackers cannot make us create key after key.
         with ctx.new_transaction() as writer:
-            ring = load_request_ring(writer)
-            if not ring.keys:  # another node may have been first
+            request_ring = load_request_ring(writer)
+            if not request_ring.keys:  # another node may have been first
                 made, now = make_key_pair(ctx.now), int(ctx.now.timestamp())
                 add_request_key(writer, made, created=now, activates=first_activation(now), vault=ctx.vault)
-                ring = load_request_ring(writer)
-        return ring
+                request_ring = load_request_ring(writer)
+        return request_ring

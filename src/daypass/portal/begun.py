@@ -64,7 +64,9 @@ def remember(response: Response, begun: Begun, request: Request, ctx: RequestCon
     """Set the cookie of a pending login."""
     _make_room(response, request, ctx)
     now = int(ctx.now.timestamp())
-    sealed = seal(Purpose.PORTAL, _encode(begun), bound_to=_BOUND, ring=ctx.ring, now=now, entropy=ctx.entropy)
+    sealed = seal(
+        Purpose.PORTAL, _encode(begun), bound_to=_BOUND, sealing_ring=ctx.sealing_ring, now=now, entropy=ctx.entropy
+    )
     response.set_cookie(
         _cookie(begun.id),
         sealed,
@@ -117,7 +119,7 @@ def forget(response: Response, begun: Begun) -> Response:
 
 def _opened(sealed: str, ctx: RequestContext) -> Begun | None:
     try:
-        return _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, ring=ctx.ring))
+        return _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, sealing_ring=ctx.sealing_ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

@@ -105,7 +105,7 @@ def handle_of(handover: Handover, ctx: RequestContext, *, bound_to: str = "") ->
         Purpose.PORTAL,
         handover.name.encode(),
         bound_to=f"handover:{bound_to}",
-        ring=ctx.ring,
+        sealing_ring=ctx.sealing_ring,
         now=now,
         entropy=ctx.entropy,
     )
@@ -261,7 +261,9 @@ def _is_verified(handover: Handover, verifier: str) -> bool:
 
 def _opened(handle: str, ctx: RequestContext, bound_to: str) -> str:
     try:
-        opened = unseal(Purpose.PORTAL, handle[:_LONGEST_HANDLE], bound_to=f"handover:{bound_to}", ring=ctx.ring)
+        opened = unseal(
+            Purpose.PORTAL, handle[:_LONGEST_HANDLE], bound_to=f"handover:{bound_to}", sealing_ring=ctx.sealing_ring
+        )
         return opened.decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle is not valid for a CLI sign-in") from error

@@ -1,7 +1,7 @@
 """The key rings that the operator page shows.
 
 Owns the list of key rings, of the server and of an account, and their descriptions. Leaves the life cycle of a key to
-mint/lifecycle.py. The values contain no key material.
+mint/key_ring.py. The values contain no key material.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from daypass.directory.outbound import issuer_accounts, load_token_rings
+from daypass.directory.outbound import issuer_accounts, load_issuer_rings
 from daypass.directory.store import Reader
 from daypass.federation.saml.request_key import LONGEST_REQUEST
 from daypass.mint.durations import LONGEST
-from daypass.mint.lifecycle import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey
+from daypass.mint.key_ring import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey
 from daypass.mint.web_identity import LONGEST_TOKEN
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_request_keys import load_request_ring
@@ -104,9 +104,9 @@ _ASKING = _Terms(
 def shown_rings(ctx: RequestContext, reader: Reader, account: str, rotate_days: int) -> Iterator[ShownRing]:
     """Yield the key rings that concern an account."""
     now = int(ctx.now.timestamp())
-    yield _ring(ctx.ring, _SEALING, now, rotate_days)
+    yield _ring(ctx.sealing_ring, _SEALING, now, rotate_days)
     if account in issuer_accounts(reader):
-        for algorithm, ring in load_token_rings(reader, account, ctx.vault).rings.items():
+        for algorithm, ring in load_issuer_rings(reader, account, ctx.vault).rings.items():
             terms = replace(_SIGNING, title=f"{_SIGNING.title}, {algorithm.value}")
             yield _ring(ring, terms, now, rotate_days)
     requests = load_request_ring(reader)

@@ -90,7 +90,7 @@ def keep(proof: Proof, ctx: RequestContext, *, account: str = "") -> Ticket:
         Purpose.PORTAL,
         name.encode(),
         bound_to=secret,
-        ring=ctx.ring,
+        sealing_ring=ctx.sealing_ring,
         now=int(ctx.now.timestamp()),
         entropy=ctx.entropy,
     )
@@ -113,7 +113,7 @@ def look(ticket: Ticket, ctx: RequestContext) -> Proof:
 
 def _opened(ticket: Ticket, ctx: RequestContext) -> str:
     try:
-        return unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, ring=ctx.ring).decode()
+        return unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, sealing_ring=ctx.sealing_ring).decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle does not belong to the cookie") from error
 

@@ -7,17 +7,17 @@ from tests.fuzz.choices import Choices, mutated
 from tests.mint.material import ACCESS_KEY_ID, NOW, Counted, role_session
 
 from daypass.errors import InvalidClientTokenId, PackedPolicyTooLarge
-from daypass.mint.keyring import first_ring
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import PayloadTooLargeError, seal
+from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import open_session, seal_session
 
-_RING = first_ring(now=NOW, entropy=Counted())
+_RING = first_sealing_ring(now=NOW, entropy=Counted())
 _LAST = Session.__struct_fields__.index("delegation")
 # The fields of every token. Later fields may be in another place, and padding has no meaning.
 _SAID = tuple(name for name in Session.__struct_fields__[: _LAST + 1] if name != "filler")
-_GENUINE = seal_session(role_session(), ring=_RING, now=NOW, entropy=Counted())
+_GENUINE = seal_session(role_session(), sealing_ring=_RING, now=NOW, entropy=Counted())
 
 
 def fuzz_one(data: bytes) -> None:
@@ -28,7 +28,7 @@ def fuzz_one(data: bytes) -> None:
 
 def _opened(token: str, key_id: str = ACCESS_KEY_ID) -> Session | None:
     try:
-        return open_session(token, access_key_id=key_id, ring=_RING)
+        return open_session(token, access_key_id=key_id, sealing_ring=_RING)
     except InvalidClientTokenId:
         return None
 
@@ -46,7 +46,9 @@ def _bent(choices: Choices) -> None:
 def _payload(choices: Choices) -> None:
     # Only our nodes can seal; but an older or newer node may have sealed a token that this version does not know.
     try:
-        token = seal(Purpose.SESSION, choices.rest(), bound_to=ACCESS_KEY_ID, ring=_RING, now=NOW, entropy=Counted())
+        token = seal(
+            Purpose.SESSION, choices.rest(), bound_to=ACCESS_KEY_ID, sealing_ring=_RING, now=NOW, entropy=Counted()
+        )
     except PayloadTooLargeError:
         return
     _opened(token)
@@ -67,7 +69,7 @@ def _round_trip(choices: Choices) -> None:
     )
     at_least = choices.below(9_000)
     try:
-        token = seal_session(session, ring=_RING, now=NOW, entropy=Counted(), at_least=at_least)
+        token = seal_session(session, sealing_ring=_RING, now=NOW, entropy=Counted(), at_least=at_least)
     except PackedPolicyTooLarge:
         return
     assert len(token) >= at_least

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from daypass.mint.lifecycle import SKEW, KeyRing, Material, RingKey, drop_expired
+from daypass.mint.key_ring import SKEW, KeyRing, Material, RingKey, drop_expired
 
 # A request waits ten minutes for its answer, and its provider may check the signature until then.
 LONGEST_REQUEST = 600
@@ -127,11 +127,11 @@ def first_activation(now: int) -> int:
     return now - SKEW
 
 
-def published(ring: KeyRing[Material], now: int) -> list[RingKey[Material]]:
+def published(request_ring: KeyRing[Material], now: int) -> list[RingKey[Material]]:
     """Return the keys in our metadata, the one that signs now first.
 
     Some providers read only the first key.
     """
-    kept = drop_expired(ring, now=now, longest=LONGEST_REQUEST).keys
-    active = ring.active(now)
+    kept = drop_expired(request_ring, now=now, longest=LONGEST_REQUEST).keys
+    active = request_ring.active(now)
     return [active, *(key for key in reversed(kept) if key is not active)]

@@ -150,7 +150,7 @@ class SendDelegationToken(_Decision):
         token = seal_trade_in(
             TradeIn(finalized.id, int(ends.timestamp())),
             account=finalized.requestor,
-            ring=ctx.ring,
+            sealing_ring=ctx.sealing_ring,
             now=int(ctx.now.timestamp()),
             entropy=ctx.entropy,
         )

@@ -218,7 +218,7 @@ def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: Req
     if CLAIM not in verified_claims:
         return KeyChain(is_complete=False)
     try:
-        chain = open_chain(verified_claims[CLAIM], token_id=verified_claims.get("jti"), ring=ctx.ring)
+        chain = open_chain(verified_claims[CLAIM], token_id=verified_claims.get("jti"), sealing_ring=ctx.sealing_ring)
     except ChainBrokenError as error:
         raise InvalidIdentityToken(words.NOT_VALIDATED, detail="its chain of issuing keys does not open") from error
     if is_chain_revoked(chain, ctx.views.get(load_revocations)):

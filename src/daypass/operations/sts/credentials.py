@@ -80,7 +80,9 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
         has_all_keys=chain.is_complete,
         **grant.more,
     )
-    token = seal_session(session, ring=ctx.ring, now=now, entropy=ctx.entropy, at_least=grant.token_size)
+    token = seal_session(
+        session, sealing_ring=ctx.sealing_ring, now=now, entropy=ctx.entropy, at_least=grant.token_size
+    )
     return {
         "AccessKeyId": session.access_key_id,
         "SecretAccessKey": session.secret.text,

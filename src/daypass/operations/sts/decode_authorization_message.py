@@ -40,7 +40,7 @@ class DecodeAuthorizationMessage(Signed[Asked]):
     def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
         """Return the message as JSON."""
         text = authorized.params.encoded_message.strip()
-        note = open_message(text, account=authorized.caller.account, ring=ctx.ring)
+        note = open_message(text, account=authorized.caller.account, sealing_ring=ctx.sealing_ring)
         return {"DecodedMessage": msgspec.json.encode(show_note(note)).decode()}
 
 

@@ -89,7 +89,7 @@ def _redeem(text: str, caller: Caller, ctx: RequestContext) -> tuple[DelegationR
     Raises a Fault.
     """
     try:
-        token = open_trade_in(text, account=caller.account, ring=ctx.ring)
+        token = open_trade_in(text, account=caller.account, sealing_ring=ctx.sealing_ring)
     except TradeInBrokenError as error:
         raise InvalidParameterValue(_BROKEN, detail="the token does not open for the caller's account") from error
     request = find_request(ctx.reader, token.request)

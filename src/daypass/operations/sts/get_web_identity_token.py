@@ -17,7 +17,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import iso, principal_keys
 from daypass.directory.identity import load_account
 from daypass.directory.organization import load_place
-from daypass.directory.outbound import NAMESPACE, issuer_url, load_token_rings
+from daypass.directory.outbound import NAMESPACE, issuer_url, load_issuer_rings
 from daypass.errors import (
     AccessDenied,
     JWTPayloadSizeExceeded,
@@ -135,13 +135,13 @@ class GetWebIdentityToken(Signed[Asked]):
             "exp": expires,
             "jti": token_id,
             NAMESPACE: _about_caller(caller, params.tags.tags, ctx),
-            CLAIM: seal_chain(chain, token_id=token_id, ring=ctx.ring, now=issued, entropy=ctx.entropy),
+            CLAIM: seal_chain(chain, token_id=token_id, sealing_ring=ctx.sealing_ring, now=issued, entropy=ctx.entropy),
         }
         if len(msgspec.json.encode(claims)) > LARGEST_PAYLOAD:
             raise JWTPayloadSizeExceeded(_TOO_LARGE)
-        rings = ctx.views.get(load_token_rings, caller.account, ctx.vault)
+        issuer_rings = ctx.views.get(load_issuer_rings, caller.account, ctx.vault)
         return {
-            "WebIdentityToken": rings.sign(params.algorithm, claims, now=issued),
+            "WebIdentityToken": issuer_rings.sign(params.algorithm, claims, now=issued),
             "Expiration": datetime.fromtimestamp(expires, UTC),
         }
 

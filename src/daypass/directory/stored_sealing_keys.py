@@ -1,26 +1,26 @@
 """The key ring in the store: sealing keys encrypted under the master key.
 
-Owns its records. Leaves key rotation to mint/lifecycle.py.
+Owns its records. Leaves key rotation to mint/key_ring.py.
 """
 
 from daypass.directory import records
 from daypass.directory.entities import StoredKey
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Writer
-from daypass.mint.keyring import SealingKey, SealingMaterial, SealingRing
+from daypass.mint.sealing_keys import SealingKey, SealingMaterial, SealingRing
 
 _MOST = 1000
 
 
-def load_ring(reader: Reader, vault: SecretBox) -> SealingRing:
+def load_sealing_ring(reader: Reader, vault: SecretBox) -> SealingRing:
     """Return the sealing keys."""
     found = reader.page(records.kind_name(StoredKey), "", limit=_MOST)
     return SealingRing(tuple(_open(records.to_entity(StoredKey, record), vault) for record in found))
 
 
-def save_ring(writer: Writer, ring: SealingRing, vault: SecretBox) -> None:
+def save_sealing_ring(writer: Writer, sealing_ring: SealingRing, vault: SecretBox) -> None:
     """Store the ring: add new keys, delete removed ones."""
-    wanted = {key.id: key for key in ring.keys}
+    wanted = {key.id: key for key in sealing_ring.keys}
     for record in writer.page(records.kind_name(StoredKey), "", limit=_MOST):
         stored = records.to_entity(StoredKey, record)
         if wanted.pop(stored.id, None) is None:

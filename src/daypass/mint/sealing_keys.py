@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from daypass.keyed_hash import KeyedHash
 from daypass.mint.durations import LONGEST
-from daypass.mint.lifecycle import SKEW, KeyRing, RingKey, drop_expired
+from daypass.mint.key_ring import SKEW, KeyRing, RingKey, drop_expired
 from daypass.mint.purpose import Purpose
 from daypass.ports import Entropy
 
@@ -54,7 +54,7 @@ SealingKey: TypeAlias = RingKey[SealingMaterial]
 SealingRing: TypeAlias = KeyRing[SealingMaterial]
 
 
-def first_ring(*, now: int, entropy: Entropy) -> SealingRing:
+def first_sealing_ring(*, now: int, entropy: Entropy) -> SealingRing:
     """Return a ring of one key.
 
     The key is active at once, also on a node with a slow clock.
@@ -62,26 +62,26 @@ def first_ring(*, now: int, entropy: Entropy) -> SealingRing:
     return SealingRing((_new_key(now=now, activates=now - SKEW, entropy=entropy),))
 
 
-def rotate(ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -> SealingRing:
+def rotate(sealing_ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -> SealingRing:
     """Return the ring with a new key that becomes active after `lead` seconds.
 
     If a new key is not active yet, the ring is returned unchanged: two rotations in a row have the effect of one.
     """
-    if ring.has_pending(now):
-        return ring
-    return ring.with_key(_new_key(now=now, activates=now + lead, entropy=entropy))
+    if sealing_ring.has_pending(now):
+        return sealing_ring
+    return sealing_ring.with_key(_new_key(now=now, activates=now + lead, entropy=entropy))
 
 
-def tend(ring: SealingRing, *, now: int, rotate_after: int, entropy: Entropy) -> SealingRing:
+def maintain_sealing_ring(sealing_ring: SealingRing, *, now: int, rotate_after: int, entropy: Entropy) -> SealingRing:
     """Return the ring after maintenance at `now`.
 
     Destroyed keys are removed, and a new key is added if the active key is too old. `rotate_after` is how many seconds
     a key is active. 0 means that a key is active until an operator rotates it.
     """
-    ring = drop_expired(ring, now=now, longest=LONGEST)
-    if rotate_after and ring.active(now).activates + rotate_after <= now:
-        return rotate(ring, now=now, entropy=entropy)
-    return ring
+    sealing_ring = drop_expired(sealing_ring, now=now, longest=LONGEST)
+    if rotate_after and sealing_ring.active(now).activates + rotate_after <= now:
+        return rotate(sealing_ring, now=now, entropy=entropy)
+    return sealing_ring
 
 
 def _new_key(*, now: int, activates: int, entropy: Entropy) -> SealingKey:
