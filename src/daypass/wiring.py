@@ -44,6 +44,7 @@ from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhook_sender import WebhookSender
 from daypass.http.work_shares import WorkShares
+from daypass.maintenance import KeyMaintenance, Maintenance
 from daypass.mint.sealing_keys import SealingRing, first_sealing_ring
 from daypass.operations.operation import StoreAccess
 from daypass.operations.registry import full_registry
@@ -59,7 +60,6 @@ from daypass.storage.cache import Cache
 from daypass.storage.master_key import find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
-from daypass.upkeep import KeyUpkeep, Upkeep
 from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
@@ -312,8 +312,10 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         regions=config.regions,
         required_log=RequiredLog(sink, _counter(meter, uses)) if config.audit_log_required else None,
     )
-    rings = KeyUpkeep(opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days)
-    upkeep = Upkeep(rings.maintain, lambda: uses.flush(opened.store))
+    rings = KeyMaintenance(
+        opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days
+    )
+    maintenance = Maintenance(rings.maintain, lambda: uses.flush(opened.store))
     webhook_sender = WebhookSender(
         opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )
@@ -358,8 +360,8 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
             )
         ),
         shows_metrics=not config.metrics_port,
-        on_start=(*_metrics_of(config, meter), cache.start, upkeep.start, webhook_sender.start),
-        on_stop=(webhook_sender.stop, upkeep.stop, cache.close, workers.shutdown, sink.close, opened.store.close),
+        on_start=(*_metrics_of(config, meter), cache.start, maintenance.start, webhook_sender.start),
+        on_stop=(webhook_sender.stop, maintenance.stop, cache.close, workers.shutdown, sink.close, opened.store.close),
         on_hangup=(sink.reopen,),
     )
 

@@ -23,9 +23,9 @@ from daypass.directory.records import replace, to_entity
 from daypass.directory.secret_box import Unopenable
 from daypass.directory.store import WouldBlock
 from daypass.http.issuers import IssuerPages
+from daypass.maintenance import KeyMaintenance
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
-from daypass.upkeep import KeyUpkeep
 
 _DAY = timedelta(days=1)
 _ACCOUNT = "123456789012"
@@ -196,7 +196,7 @@ def test_private_keys_lie_encrypted(server: RunningServer, issuer: str) -> None:
 
 def _tend(server: RunningServer, *, rotate_after: int) -> None:
     there = server.there
-    KeyUpkeep(there.store, there.vault, server.clock, there.entropy, rotate_days=rotate_after).maintain()
+    KeyMaintenance(there.store, there.vault, server.clock, there.entropy, rotate_days=rotate_after).maintain()
 
 
 def _key_id(token: str) -> str:

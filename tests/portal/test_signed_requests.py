@@ -20,12 +20,12 @@ from daypass.cli.main import cli
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.saml_entities import SamlRequestKey
+from daypass.maintenance import KeyMaintenance
 from daypass.operations.saml_request_keys import load_request_ring
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
-from daypass.upkeep import KeyUpkeep
 from daypass.wiring import Keys, open_everything
 
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
@@ -237,7 +237,7 @@ def test_a_server_follows_the_rotation(tmp_path: Path) -> None:
         server.clock.move(timedelta(minutes=16))
         assert certificates(server) == [second]
         there = server.there
-        KeyUpkeep(there.store, there.vault, server.clock, there.entropy, rotate_days=90).maintain()
+        KeyMaintenance(there.store, there.vault, server.clock, there.entropy, rotate_days=90).maintain()
         with there.store.read() as reader:
             assert len(load_request_ring(reader).keys) == 1
         assert signed_with(server) == second

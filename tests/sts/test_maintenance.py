@@ -5,9 +5,9 @@ from pathlib import Path
 
 from daypass.config import Config
 from daypass.directory.stored_sealing_keys import load_sealing_ring
+from daypass.maintenance import KeyMaintenance
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import RunningServer, running_server
-from daypass.upkeep import KeyUpkeep
 from daypass.wiring import Keys, open_everything
 
 
@@ -17,15 +17,15 @@ def key_ids(server: RunningServer) -> list[str]:
         return [key.id for key in load_sealing_ring(reader, server.there.vault).keys]
 
 
-def upkeep(server: RunningServer, days: int = 90) -> KeyUpkeep:
+def maintenance(server: RunningServer, days: int = 90) -> KeyMaintenance:
     """Return the maintenance that a server runs once a minute."""
     there = server.there
-    return KeyUpkeep(there.store, there.vault, there.clock, there.entropy, rotate_days=days)
+    return KeyMaintenance(there.store, there.vault, there.clock, there.entropy, rotate_days=days)
 
 
 def test_an_old_key_is_succeeded_and_then_destroyed(daypass_server: RunningServer) -> None:
     """A key is published before it is used, and destroyed when the last token that it may have sealed has expired."""
-    clock, tending = daypass_server.clock, upkeep(daypass_server)
+    clock, tending = daypass_server.clock, maintenance(daypass_server)
     clock.freeze(datetime.now(UTC))
     (first,) = key_ids(daypass_server)
     clock_start = clock.now()
@@ -54,7 +54,7 @@ def _skip_to(server: RunningServer, instant: datetime) -> None:
 def test_zero_days_is_never(daypass_server: RunningServer) -> None:
     """A server with this setting does not rotate keys."""
     daypass_server.clock.move(timedelta(days=3650))
-    upkeep(daypass_server, days=0).maintain()
+    maintenance(daypass_server, days=0).maintain()
     assert len(key_ids(daypass_server)) == 1
 
 

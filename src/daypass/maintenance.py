@@ -22,7 +22,7 @@ INTERVAL = 60.0  # seconds
 _DAY = 86_400
 
 
-class Upkeep(Background):
+class Maintenance(Background):
     """A thread that runs a server's chores every minute.
 
     It runs them at the start and once more at the end.
@@ -45,7 +45,7 @@ class Upkeep(Background):
             self.stopping.wait(INTERVAL)
 
 
-class KeyUpkeep:
+class KeyMaintenance:
     """Rotates old keys, and deletes keys that are no longer needed."""
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, entropy: Entropy, *, rotate_days: int) -> None:
