@@ -37,7 +37,7 @@ from daypass.federation.oidc.trust_store import create_context
 from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
-from daypass.http.meter import Meter
+from daypass.http.metrics import Metrics
 from daypass.http.metrics_port import serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
@@ -289,14 +289,14 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
     It closes the store when it stops.
     """
     cache = Cache(opened.store, max_entries=config.cache_entries)
-    meter = Meter()
-    sink = sink or _open_audit(config, meter)
+    metrics = Metrics()
+    sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)
     settings = ServiceSettings(
         public_url=config.url, regions=config.regions, quotas=config.quotas, saml=saml_rules(config)
     )
     issuer_keys = make_issuer_keys(config, opened.clock)
-    throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=meter.throttled)
+    throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=metrics.throttled)
     shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
     writers = WorkShares(of_one=_WRITERS_OF_ONE, of_all=sys.maxsize)
     uses = LastUses()
@@ -307,10 +307,10 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         is_region=_region_rule(config),
         home_region=HOME_REGION,
         now=opened.clock.now,
-        record=_recorder(sink, meter, uses),
+        record=_recorder(sink, metrics, uses),
         report_bug=_report_bug,
         regions=config.regions,
-        required_log=RequiredLog(sink, _counter(meter, uses)) if config.audit_log_required else None,
+        required_log=RequiredLog(sink, _counter(metrics, uses)) if config.audit_log_required else None,
     )
     rings = KeyMaintenance(
         opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days
@@ -335,14 +335,14 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         ).sharing(shares, writers),
         issuer_keys=issuer_keys,
         peers=peers,
-        meter=meter,
+        metrics=metrics,
         workers=workers,
         is_ready=lambda: _is_ready(opened.store),
         connections=ConnectionLimits(
             config.connections_per_peer,
             most=most_connections(),
             is_proxy=peers.is_trusted,
-            on_refusal=meter.connection_refused,
+            on_refusal=metrics.connection_refused,
         ),
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
         portal=build_portal(
@@ -360,16 +360,16 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
             )
         ),
         shows_metrics=not config.metrics_port,
-        on_start=(*_metrics_of(config, meter), cache.start, maintenance.start, webhook_sender.start),
+        on_start=(*_metrics_of(config, metrics), cache.start, maintenance.start, webhook_sender.start),
         on_stop=(webhook_sender.stop, maintenance.stop, cache.close, workers.shutdown, sink.close, opened.store.close),
         on_hangup=(sink.reopen,),
     )
 
 
-def _metrics_of(config: Config, meter: Meter) -> tuple[Callable[[], None], ...]:
+def _metrics_of(config: Config, metrics: Metrics) -> tuple[Callable[[], None], ...]:
     if not config.metrics_port:
         return ()
-    return (lambda: serve_metrics(config.host, config.metrics_port, meter),)
+    return (lambda: serve_metrics(config.host, config.metrics_port, metrics),)
 
 
 def fetch_limits(config: Config) -> FetchLimits:
@@ -433,10 +433,10 @@ def saml_rules(config: Config) -> SamlRules:
     )
 
 
-def _open_audit(config: Config, meter: Meter) -> ServerSink:
+def _open_audit(config: Config, metrics: Metrics) -> ServerSink:
     target = audit_target(config)
     try:
-        return open_sink(target, meter, peer_network)
+        return open_sink(target, metrics, peer_network)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
 
@@ -465,11 +465,11 @@ def _region_rule(config: Config) -> Callable[[str], bool]:
     return lambda name: is_aws_region(name) or name in config.regions
 
 
-def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[AuditRecord], None]:
+def _recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
     # Inlines `_counter`: this runs for every request, and the extra call is measurable.
     def record(record: AuditRecord) -> None:
         fault = record.fault
-        meter.answered(record.action, "" if fault is None else fault.code)
+        metrics.answered(record.action, "" if fault is None else fault.code)
         sink(record)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
@@ -477,10 +477,10 @@ def _recorder(sink: Sink, meter: Meter, uses: LastUses) -> Callable[[AuditRecord
     return record
 
 
-def _counter(meter: Meter, uses: LastUses) -> Callable[[AuditRecord], None]:
+def _counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
     def count(record: AuditRecord) -> None:
         fault = record.fault
-        meter.answered(record.action, "" if fault is None else fault.code)
+        metrics.answered(record.action, "" if fault is None else fault.code)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
 

@@ -23,7 +23,7 @@ from daypass.http.delegation import delegation_page
 from daypass.http.fetch_slots import FetchSlots
 from daypass.http.issuers import PREFIX as ISSUERS
 from daypass.http.issuers import IssuerPages
-from daypass.http.meter import Meter, exposition
+from daypass.http.metrics import Metrics, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Pipeline, StoreView, refuse
@@ -57,7 +57,7 @@ class App:
     blocking_first: StoreView
     issuer_keys: IssuerKeys
     peers: PeerRule
-    meter: Meter
+    metrics: Metrics
     workers: ThreadPoolExecutor
     is_ready: Callable[[], bool]
     issuers: IssuerPages
@@ -178,7 +178,7 @@ class App:
             )
         elif path == "/metrics" and method == "GET" and self.shows_metrics:
             await self._see_if_ready()
-            await send_answer(send, HttpResponse(200, _PLAIN, exposition(self.meter)))
+            await send_answer(send, HttpResponse(200, _PLAIN, exposition(self.metrics)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
             await send_answer(send, await self.issuers.answer(path, self._request(scope, b"").peer))
         elif path.startswith(DELEGATIONS) and method in {"GET", "HEAD"}:
@@ -190,7 +190,7 @@ class App:
 
     async def _see_if_ready(self) -> bool:
         ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
-        self.meter.ready(is_ready=ready)
+        self.metrics.ready(is_ready=ready)
         return ready
 
     async def _live(self, receive: Receive, send: Send) -> None:

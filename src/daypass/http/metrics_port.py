@@ -6,13 +6,13 @@ Owns this listener. With several workers, the first one that gets the port serve
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
-from daypass.http.meter import Meter
+from daypass.http.metrics import Metrics
 
 
-def serve_metrics(host: str, port: int, meter: Meter) -> None:
+def serve_metrics(host: str, port: int, metrics: Metrics) -> None:
     """Answer `/metrics` on `port` as long as the process lives."""
     registry = CollectorRegistry()
-    registry.register(meter)
+    registry.register(metrics)
     try:
         start_http_server(port, addr=host, registry=registry)
     except OSError as error:

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 
-class Meter(Collector):
+class Metrics(Collector):
     """Counts responses by action and code, throttled calls and lost events."""
 
     def __init__(self) -> None:
@@ -74,8 +74,8 @@ class Meter(Collector):
         yield GaugeMetricFamily("daypass_ready", "Whether the server is ready.", value=float(self._ready))
 
 
-def exposition(meter: Meter) -> bytes:
+def exposition(metrics: Metrics) -> bytes:
     """Return the metrics in Prometheus's text format."""
     registry = CollectorRegistry()
-    registry.register(meter)
+    registry.register(metrics)
     return generate_latest(registry)
