@@ -13,7 +13,7 @@ from tests.organization.conftest import Tree
 from daypass.bootstrap import CannotCreate, Wanted, create_account
 from daypass.cli.main import cli
 from daypass.directory import organization_changes as changes
-from daypass.directory.organization import find_policies, load_guard_rails, load_place
+from daypass.directory.organization import find_policies, load_inherited_controls, load_place
 from daypass.directory.store import Reader, Writer
 from daypass.errors import MalformedPolicyDocument
 from daypass.testing.server import RunningServer
@@ -50,7 +50,7 @@ def test_a_path_of_units_ends_in_a_slash(writer: Writer, tree: Tree) -> None:
     changes.move_account(writer, tree.other.account, web.id)
     place = load_place(writer, tree.other.account)
     assert place.path == f"{organization.id}/{organization.root}/{tree.unit}/{web.id}/"
-    assert len(load_guard_rails(writer, tree.other.account).service_control) == 4
+    assert len(load_inherited_controls(writer, tree.other.account).service_control) == 4
 
 
 def test_units_can_be_nested_five_deep(writer: Writer, tree: Tree) -> None:

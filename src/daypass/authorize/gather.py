@@ -6,7 +6,7 @@ evaluation to policy/evaluate.py. Rules: IAM User Guide, "Policy evaluation logi
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_session_policies
-from daypass.directory.organization import load_guard_rails
+from daypass.directory.organization import load_inherited_controls
 from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.mint.session import Session
@@ -29,17 +29,21 @@ def gather(check: PermissionCheck, caller: Caller, views: Views) -> Policies:
     """Return every policy that applies to a permission check of `caller`."""
     identity, account = caller.identity, check.account
     # AWS applies resource control policies to STS but not to IAM.
-    rails = None if check.action.startswith("iam:") else views.get(load_guard_rails, account)
+    controls = None if check.action.startswith("iam:") else views.get(load_inherited_controls, account)
     service_control: tuple[PolicySet, ...] = ()
     if not _is_exempt(caller):
-        own = rails if rails is not None and caller.account == account else views.get(load_guard_rails, caller.account)
+        own = (
+            controls
+            if controls is not None and caller.account == account
+            else views.get(load_inherited_controls, caller.account)
+        )
         service_control = own.service_control
     return Policies(
         _without_identity(caller) if identity is None else identity.policies,
         None if identity is None else identity.boundary,
         None if caller.session is None else _session_policies(caller, caller.session, views),
         service_control,
-        () if rails is None else rails.resource_control,
+        () if controls is None else controls.resource_control,
         check.resource_policy,
         check.trust,
     )

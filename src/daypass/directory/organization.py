@@ -35,7 +35,7 @@ class BrokenOrganization(Exception):  # noqa: N818 - read as a sentence
 
 
 @dataclass(frozen=True, slots=True)
-class GuardRails:
+class InheritedControls:
     """The control policies of an account: one set for each level, root first."""
 
     service_control: tuple[PolicySet, ...] = ()
@@ -55,7 +55,7 @@ class Place:
     as_resource: Keys = field(default_factory=dict)
 
 
-_NO_RAILS = GuardRails()
+_NO_CONTROLS = InheritedControls()
 
 
 def find_organization(reader: Reader) -> Organization | None:
@@ -86,13 +86,13 @@ def load_place(reader: Reader, account: str) -> Place:
     )
 
 
-def load_guard_rails(reader: Reader, account: str) -> GuardRails:
+def load_inherited_controls(reader: Reader, account: str) -> InheritedControls:
     """Return the control policies that apply to `account`."""
     organization, row = find_organization(reader), records.find(reader, Account, "", account)
     if organization is None or row is None or row.standing != "member":
-        return _NO_RAILS
+        return _NO_CONTROLS
     levels = [find_policies(reader, target) for target in (*levels_above(reader, organization, row), account)]
-    return GuardRails(
+    return InheritedControls(
         service_control=tuple(
             _compile(level.service, DocumentKind.SERVICE_CONTROL, PolicyType.SERVICE_CONTROL, level.target)
             for level in levels

@@ -13,7 +13,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import Identity
-from daypass.directory.organization import load_guard_rails, load_place
+from daypass.directory.organization import load_inherited_controls, load_place
 from daypass.errors import InvalidInput, ValidationError
 from daypass.operations.iam.action import IamAction
 from daypass.operations.iam.paging import Paged, read_marker, truncation
@@ -111,13 +111,13 @@ class SimulatePrincipalPolicy(IamAction[_Principal]):
 def _principal_scene(params: _Principal, holder: PolicyHolder, identity: Identity | None, ctx: RequestContext) -> Scene:
     principal = read_caller(params.caller_arn or params.policy_source_arn, identity)
     kept = exclude(params.policy_exclusion_list, holder.policies)
-    rails = ctx.views.get(load_guard_rails, holder.account)
+    controls = ctx.views.get(load_inherited_controls, holder.account)
     place = ctx.views.get(load_place, holder.account)
     return Scene(
         principal=principal,
         identity=compile_set((*kept.policies, *_given(params).policies)),
         boundary=_given_boundary(params) or (holder.boundary if kept.boundary else None),
-        service_control=rails.service_control if kept.service_control else (),
+        service_control=controls.service_control if kept.service_control else (),
         organization=bool(place.organization),
         context={
             **place.as_principal,
