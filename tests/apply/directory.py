@@ -7,9 +7,9 @@ from typing import Any
 from daypass.apply.apply import Manner, Outcome, Tools, apply_file
 from daypass.apply.desired import read_desired
 from daypass.apply.export import as_yaml, export_document
-from daypass.apply.present import all_accounts, read_present, read_standings
-from daypass.apply.reading import read_text
+from daypass.apply.file_parser import read_text
 from daypass.apply.state import Thing
+from daypass.apply.store_state import all_accounts, read_present, read_standings
 from daypass.audit.event import AuditRecord
 from daypass.cli.operator_tools import tools_with
 from daypass.config import Config

@@ -8,7 +8,7 @@ from tests.apply.directory import ACCOUNT, Directory, one_account
 from tests.apply.test_form import read
 
 from daypass.apply.nodes import Mistake
-from daypass.apply.showing import show_plan
+from daypass.apply.plan_output import show_plan
 
 POLICY = {"minimumPasswordLength": 14, "requireSymbols": True, "maxPasswordAge": 90, "passwordReusePrevention": 5}
 

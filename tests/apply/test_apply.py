@@ -10,7 +10,7 @@ from tests.apply.directory import ACCOUNT, Directory, allow, one_account, trust
 from daypass.apply.apply import Outcome
 from daypass.apply.nodes import Mistake
 from daypass.apply.plan import Verb
-from daypass.apply.showing import plain_plan, show_plan
+from daypass.apply.plan_output import plain_plan, show_plan
 from daypass.authenticate.caller import root_caller
 from daypass.directory.principals import store_principals
 from daypass.operations.settings import Quotas

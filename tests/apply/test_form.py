@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.apply.directory import ACCOUNT, Given, allow, one_account, trust
 
 from daypass.apply.desired import Desired, read_desired
+from daypass.apply.file_parser import read_text
 from daypass.apply.nodes import Mistake
-from daypass.apply.reading import read_text
 from daypass.apply.schema import json_schema
 
 _PUBLISHED = Path(__file__).parents[2] / "docs/apply.schema.json"

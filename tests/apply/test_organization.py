@@ -7,7 +7,7 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow
 
 from daypass.apply.nodes import Mistake
-from daypass.apply.showing import show_plan
+from daypass.apply.plan_output import show_plan
 
 MEMBER = "222233334444"
 NO_IAM = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}]}

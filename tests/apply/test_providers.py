@@ -11,9 +11,9 @@ from tests.apply.test_form import read
 from tests.federation.oidc.setting import jwks, key
 
 from daypass.apply.desired import read_desired
+from daypass.apply.file_parser import read_text
 from daypass.apply.nodes import Mistake
-from daypass.apply.reading import read_text
-from daypass.apply.showing import show_plan
+from daypass.apply.plan_output import show_plan
 from daypass.cli.files_beside import FilesBeside
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider

@@ -7,7 +7,7 @@ from tests.apply.directory import ACCOUNT, Directory, one_account
 from tests.apply.test_form import read
 
 from daypass.apply.nodes import Mistake
-from daypass.apply.showing import plain_plan, show_plan
+from daypass.apply.plan_output import plain_plan, show_plan
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, set_switches
 from daypass.federation.saml.private_key import fingerprint, parse_private_key

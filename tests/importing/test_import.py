@@ -16,8 +16,8 @@ from daypass.apply.state import Thing
 from daypass.bootstrap import Wanted, create_account
 from daypass.directory import records
 from daypass.directory.entities import Role
-from daypass.importing.bring import Imported, Wish, bring, roomy
 from daypass.importing.details import read_details
+from daypass.importing.importer import Imported, ImportOptions, import_account, roomy
 from daypass.operations.settings import Quotas
 from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 from daypass.policy.compiled import compile_set
@@ -38,7 +38,7 @@ def brought(directory: Directory, text: str, **wish: Any) -> Imported:
     """Import a file into HERE, or into another account."""
     details = read_details(text.encode())
     directory.quotas = roomy(Quotas(users=1, roles=1, groups=1, policies=1, attached_policies=1))
-    return bring(details, directory.tools, Wish(**{"account": HERE, **wish}), directory.there.entropy)
+    return import_account(details, directory.tools, ImportOptions(**{"account": HERE, **wish}), directory.there.entropy)
 
 
 def make(directory: Directory, account: str) -> None:
@@ -57,7 +57,7 @@ def found(directory: Directory, kind: str, name: str, account: str = HERE) -> Th
 
 def reasons(imported: Imported) -> str:
     """Return the losses, one on each line."""
-    return "\n".join(f"{loss.thing}: {loss.words}" for loss in imported.losses)
+    return "\n".join(f"{loss.thing}: {loss.words}" for loss in imported.omissions)
 
 
 WHOLE = page(

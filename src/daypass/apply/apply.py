@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from daypass.apply.administrators import has_administrator
 from daypass.apply.api import Api, Source
-from daypass.apply.carry_out import Carrier, Progress, Refused
+from daypass.apply.caching_writer import CachingWriter
 from daypass.apply.desired import Desired
-from daypass.apply.marking import write_marks
 from daypass.apply.nodes import Mistake, Place
+from daypass.apply.ownership import write_marks
 from daypass.apply.plan import Plan, Rule, Verb, make_plan
-from daypass.apply.present import read_marks, read_present
+from daypass.apply.plan_executor import PlanExecutor, Progress, Refused
 from daypass.apply.references import check_references
-from daypass.apply.remembering import RememberingWriter
 from daypass.apply.secret_names import Secrets
+from daypass.apply.store_state import read_marks, read_present
 from daypass.audit.event import AuditRecord
 from daypass.bootstrap import RootKey
 from daypass.directory.secret_box import SecretBox
@@ -86,13 +86,13 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
     keys: list[RootKey] = []
     try:
         with tools.store.write() as transaction:
-            writer = RememberingWriter(transaction)
+            writer = CachingWriter(transaction)
             # A write increments the revision by one.
             if writer.revision() != revision + 1:
                 plan, rule = _plan(writer, desired, tools, manner)
             guard = Guard.before(writer, plan)
             api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source, audit_records)
-            keys = Carrier(api, tools.secrets, tools.progress, tools.refused).carry_out(plan, desired)
+            keys = PlanExecutor(api, tools.secrets, tools.progress, tools.refused).execute(plan, desired)
             guard.check(writer)
             if manner.owns:
                 write_marks(writer, plan, desired.name, rule.marks)

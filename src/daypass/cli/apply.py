@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Apply the configuration in FILE (YAML or JSON) to the store, in one transaction. `-` reads standard input."""
     from daypass.apply.apply import Manner, apply_file
     from daypass.apply.desired import read_desired
-    from daypass.apply.reading import MAX_BYTES, read_text
+    from daypass.apply.file_parser import MAX_BYTES, read_text
 
     config = read_config({"store": store}, config_file)
     content = read_file(file, MAX_BYTES)
@@ -61,7 +61,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _print(outcome: "Outcome", output: str, *, is_done: bool) -> None:
-    from daypass.apply.showing import plain_plan, show_plan
+    from daypass.apply.plan_output import plain_plan, show_plan
 
     if output == "json":
         shown: dict[str, Any] = {"Applied": is_done, **plain_plan(outcome.plan)}

@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Print the store's accounts, users, groups, roles and policies as a configuration file: YAML or JSON."""
     from daypass.apply.export import as_yaml, export_document
-    from daypass.apply.present import all_accounts, read_present, read_standings
+    from daypass.apply.store_state import all_accounts, read_present, read_standings
 
     with opened(store, config_file) as there, there.store.read() as reader:
         known = all_accounts(reader)

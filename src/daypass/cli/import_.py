@@ -18,9 +18,9 @@ from daypass.cli.secret_source import SecretSource
 from daypass.cli.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
-    from daypass.apply.carry_out import Progress
-    from daypass.importing.bring import Imported
-    from daypass.importing.carried import Loss
+    from daypass.apply.plan_executor import Progress
+    from daypass.importing.converter import Omission
+    from daypass.importing.importer import Imported
 
 _NAMED = 5
 
@@ -42,16 +42,16 @@ def command(  # noqa: PLR0913 - one parameter an option
     output: str,
 ) -> None:
     """Import FILE, the output of `aws iam get-account-authorization-details`. `-` reads standard input."""
-    from daypass.importing.bring import Wish, bring, roomy
     from daypass.importing.details import MAX_BYTES, read_details
+    from daypass.importing.importer import ImportOptions, import_account, roomy
 
     config = read_config({"store": store}, config_file)
-    wish = Wish(account, rewrite=rewrite, is_trial=dry_run)
+    wish = ImportOptions(account, rewrite=rewrite, is_trial=dry_run)
     with explaining(file):
         details = read_details(read_file(file, MAX_BYTES))
         with opened(store, config_file, makes=True) as there, audited(config) as sink, _progress() as progress:
             tools = tools_with(there, roomy(config.quotas), sink, command="import", secrets=SecretSource({}))
-            imported = bring(details, replace(tools, progress=progress), wish, there.entropy)
+            imported = import_account(details, replace(tools, progress=progress), wish, there.entropy)
     _print(imported, output, is_done=not dry_run)
 
 
@@ -75,22 +75,22 @@ def _print(imported: "Imported", output: str, *, is_done: bool) -> None:
     if output == "json":
         print_json(_plain(imported, is_done=is_done))
         return
-    from daypass.apply.showing import summary
+    from daypass.apply.plan_output import summary
 
     click.echo(
         f"Account {imported.origin} {'was' if is_done else 'would be'} imported into account {imported.account}."
     )
     click.echo(summary(imported.outcome.plan, is_done=is_done))
-    if imported.losses:
-        click.echo(f"\nNot imported, or changed ({len(imported.losses)}):")
-        for line in _told(imported.losses):
+    if imported.omissions:
+        click.echo(f"\nNot imported, or changed ({len(imported.omissions)}):")
+        for line in _told(imported.omissions):
             click.echo(f"  {_visible(line)}")
     for key in imported.outcome.root_keys:
         click.echo(f"\nAccount {key.account} was created. Its root access key is shown only once:\n", err=True)
         click.echo(profile_block(key))
 
 
-def _told(losses: tuple["Loss", ...]) -> Iterator[str]:
+def _told(losses: tuple["Omission", ...]) -> Iterator[str]:
     """Yield each reason once, with the first entities that it applies to."""
     by_words: dict[str, list[str]] = {}
     for loss in losses:
@@ -102,7 +102,7 @@ def _told(losses: tuple["Loss", ...]) -> Iterator[str]:
 
 def _plain(imported: "Imported", *, is_done: bool) -> dict[str, Any]:
     from daypass.apply.plan import Verb
-    from daypass.apply.showing import plain_plan
+    from daypass.apply.plan_output import plain_plan
 
     plan = imported.outcome.plan
     return {
@@ -114,7 +114,7 @@ def _plain(imported: "Imported", *, is_done: bool) -> dict[str, Any]:
             kind: {verb.value.capitalize(): sum(1 for _ in plan.of(verb, kind)) for verb in Verb}
             for kind in ("policy", "group", "user", "role")
         },
-        "NotCarriedOver": [{"Thing": loss.thing, "Reason": loss.words} for loss in imported.losses],
+        "NotCarriedOver": [{"Thing": loss.thing, "Reason": loss.words} for loss in imported.omissions],
         "RootAccessKeys": [
             {"AccountId": key.account, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
             for key in imported.outcome.root_keys

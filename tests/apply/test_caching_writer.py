@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.apply.directory import Directory, one_account, opened
 
-from daypass.apply.remembering import RememberingWriter
+from daypass.apply.caching_writer import CachingWriter
 from daypass.directory.store import Exists, Link, Missing, Record, Writer
 
 _NAMES = st.sampled_from(["a", "b", "c"])
@@ -73,7 +73,7 @@ def test_memory_changes_no_answer(before: list[tuple[str, str, str]], steps: lis
                 if step[0] not in {"delete", "replace"}:
                     _do(writer, step)
     with plain.write() as one, remembering.write() as other:
-        memory = RememberingWriter(other)
+        memory = CachingWriter(other)
         for step in steps:
             assert _do(memory, step) == _do(one, step)
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from daypass.apply.apply import Manner, Outcome, Tools, apply_file
 from daypass.apply.desired import Desired, NewAccount
 from daypass.apply.nodes import Mistake, Place
-from daypass.apply.present import all_accounts
 from daypass.apply.state import Thing
+from daypass.apply.store_state import all_accounts
 from daypass.arn import Arn, is_account_id
 from daypass.directory import records
 from daypass.directory.apply_entities import Origin
 from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities import Account, Role, User
 from daypass.directory.store import Reader, Writer
-from daypass.importing.carried import Carried, Here, Loss, carry, origin_of
+from daypass.importing.account_rewriter import AccountRewriter
+from daypass.importing.converter import Conversion, ImportTarget, Omission, convert, origin_of
 from daypass.importing.details import Details
-from daypass.importing.rewriting import Rewriting
 from daypass.operations.settings import Quotas
 from daypass.ports import Entropy
 
@@ -29,7 +29,7 @@ _ROOM = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ImportOptions:
     """The request of the operator.
 
     It contains the target account (empty for the default choice) and whether ARNs are rewritten.
@@ -47,7 +47,7 @@ class Imported:
     origin: str
     account: str
     outcome: Outcome
-    losses: tuple[Loss, ...]
+    omissions: tuple[Omission, ...]
 
 
 def roomy(quotas: Quotas) -> Quotas:
@@ -58,35 +58,35 @@ def roomy(quotas: Quotas) -> Quotas:
     return replace(Quotas(**dict.fromkeys(Quotas.__dataclass_fields__, _ROOM)), policy_versions=quotas.policy_versions)
 
 
-def bring(details: Details, tools: Tools, wish: Wish, entropy: Entropy) -> Imported:
+def import_account(details: Details, tools: Tools, options: ImportOptions, entropy: Entropy) -> Imported:
     """Import a file in one transaction.
 
     Raises Mistake, and then the store is unchanged.
     """
     origin = origin_of(details)
     with tools.store.read() as reader:
-        account = _where_to(reader, origin, wish, entropy)
-        carried = carry(details, _here(reader, origin, account, wish))
-    losses = list(carried.losses)
+        account = _where_to(reader, origin, options, entropy)
+        conversion = convert(details, _target(reader, origin, account, options))
+    omissions = list(conversion.omissions)
 
     def refused(thing: Thing, mistake: Mistake) -> None:
-        losses.append(Loss(f"{thing.kind} {thing.name}", mistake.words))
+        omissions.append(Omission(f"{thing.kind} {thing.name}", mistake.words))
 
     outcome = apply_file(
-        _desired(carried, origin),
+        _desired(conversion, origin),
         replace(tools, refused=refused),
-        Manner(is_trial=wish.is_trial, owns=False),
+        Manner(is_trial=options.is_trial, owns=False),
     )
-    if not wish.is_trial:
+    if not options.is_trial:
         _remember(tools, Origin(origin=origin, account=account))
-    return Imported(origin, account, outcome, tuple(dict.fromkeys(losses)))
+    return Imported(origin, account, outcome, tuple(dict.fromkeys(omissions)))
 
 
-def _where_to(reader: Reader, origin: str, wish: Wish, entropy: Entropy) -> str:
-    if wish.account:
-        if not is_account_id(wish.account):
-            raise Mistake(Place(), f"an account id is twelve digits; {wish.account!r} is not")
-        return wish.account
+def _where_to(reader: Reader, origin: str, options: ImportOptions, entropy: Entropy) -> str:
+    if options.account:
+        if not is_account_id(options.account):
+            raise Mistake(Place(), f"an account id is twelve digits; {options.account!r} is not")
+        return options.account
     if records.find(reader, Account, "", origin) is not None:
         return origin
     before = records.find(reader, Origin, "", origin)
@@ -99,16 +99,16 @@ def _where_to(reader: Reader, origin: str, wish: Wish, entropy: Entropy) -> str:
             return account
 
 
-def _here(reader: Reader, origin: str, account: str, wish: Wish) -> Here:
-    is_rewritten = wish.rewrite and origin != account
+def _target(reader: Reader, origin: str, account: str, options: ImportOptions) -> ImportTarget:
+    is_rewritten = options.rewrite and origin != account
     present = frozenset(all_accounts(reader))
-    return Here(
+    return ImportTarget(
         account=account,
         is_new=account not in present,
         accounts=present | {account},
         exists=_finder(reader),
         is_aws_policy=lambda arn: find_aws_policy(arn) is not None,
-        rewriting=Rewriting(origin, account) if is_rewritten else None,
+        rewriter=AccountRewriter(origin, account) if is_rewritten else None,
     )
 
 
@@ -131,12 +131,12 @@ def _finder(reader: Reader) -> Callable[[str], bool]:
     return exists
 
 
-def _desired(carried: Carried, origin: str) -> Desired:
-    account = carried.here.account
+def _desired(conversion: Conversion, origin: str) -> Desired:
+    account = conversion.target.account
     # A new account gets a name that states its origin; an existing account keeps its name.
-    name = {"name": f"imported from {origin}"} if carried.here.is_new else {}
+    name = {"name": f"imported from {origin}"} if conversion.target.is_new else {}
     whole = Thing(account, "account", account, name, place=Place(f"account {account}"))
-    return Desired("import", {whole.key: whole, **carried.state}, {account: NewAccount()})
+    return Desired("import", {whole.key: whole, **conversion.state}, {account: NewAccount()})
 
 
 def _remember(tools: Tools, origin: Origin) -> None:

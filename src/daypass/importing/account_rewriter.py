@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 
-class Rewriting:
+class AccountRewriter:
     """Rewrite documents. If both ids are equal, documents stay unchanged."""
 
     def __init__(self, old: str, new: str) -> None:

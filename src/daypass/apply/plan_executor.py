@@ -19,10 +19,10 @@ from daypass.apply.nodes import Mistake, Place
 from daypass.apply.order import NOBODY, ordered
 from daypass.apply.organization import organize, rename_account
 from daypass.apply.plan import Change, Difference, Plan, Verb
-from daypass.apply.present import ENTITIES
 from daypass.apply.secret_names import Secrets
 from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
+from daypass.apply.store_state import ENTITIES
 from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
 from daypass.directory import records
 from daypass.directory.unresolved_principals import store_unresolved
@@ -39,7 +39,7 @@ _DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 
 
 @dataclass(slots=True)
-class Carrier:
+class PlanExecutor:
     """Execute a plan.
 
     Without `refused`, the first refusal ends the execution.
@@ -53,7 +53,7 @@ class Carrier:
     _done: int = 0
     _total: int = 0
 
-    def carry_out(self, plan: Plan, desired: Desired) -> list[RootKey]:
+    def execute(self, plan: Plan, desired: Desired) -> list[RootKey]:
         """Execute the plan and return the root keys of new accounts.
 
         Raises Mistake. The caller rolls back.

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from daypass.apply.organization import unit_id
 from daypass.apply.plan import Change, Plan, Verb
-from daypass.apply.present import ENTITIES
 from daypass.apply.state import ATTRIBUTES, Thing
+from daypass.apply.store_state import ENTITIES
 from daypass.directory import records
 from daypass.directory.apply_entities import Mark
 from daypass.directory.store import Missing, Writer

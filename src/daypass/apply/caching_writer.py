@@ -13,7 +13,7 @@ from daypass.directory.store import Link, Record, Writer
 _Name = tuple[str, str, str]
 
 
-class RememberingWriter:
+class CachingWriter:
     """Pass reads and changes to the writer, and answer cached reads itself."""
 
     def __init__(self, writer: Writer) -> None:

@@ -17,8 +17,8 @@ from daypass.apply.state import Key, Thing, document_text
 from daypass.arn import Arn, iam_arn, is_account_id
 from daypass.directory.unresolved_principals import principals_of
 from daypass.errors import Fault
+from daypass.importing.account_rewriter import AccountRewriter
 from daypass.importing.details import Details, objects_of, read_policy, text_of
-from daypass.importing.rewriting import Rewriting
 from daypass.operations.iam.documents import check_inline, check_trust
 from daypass.policy.document import DocumentKind
 
@@ -27,7 +27,7 @@ COPIES_PATH = "/aws-managed/"
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class Omission:
     """An entity that was not converted, or was converted with changes.
 
     `thing` is such as `role deploy`.
@@ -38,7 +38,7 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class ImportTarget:
     """The facts about the store that an import needs.
 
     `exists` returns whether a user or role with this ARN exists. `account` is the target account, `accounts` are all
@@ -50,16 +50,16 @@ class Here:
     accounts: frozenset[str]
     exists: Callable[[str], bool]
     is_aws_policy: Callable[[str], bool]
-    rewriting: Rewriting | None = None
+    rewriter: AccountRewriter | None = None
 
 
 @dataclass(slots=True)
-class Carried:
+class Conversion:
     """The result of the conversion so far."""
 
-    here: Here
+    target: ImportTarget
     state: dict[Key, Thing] = field(default_factory=dict)
-    losses: list[Loss] = field(default_factory=list)
+    omissions: list[Omission] = field(default_factory=list)
     arns: dict[str, str] = field(default_factory=dict)
     """The ARN of each managed policy in the file -> its ARN in this store, or an empty string if it has no equivalent.
     """
@@ -68,9 +68,9 @@ class Carried:
     """The ARNs that the users and roles of the file will have, and those of the roles' sessions up to the session name.
     """
 
-    def lose(self, thing: str, words: str) -> None:
+    def omit(self, thing: str, words: str) -> None:
         """Record a loss."""
-        self.losses.append(Loss(thing, words))
+        self.omissions.append(Omission(thing, words))
 
     def put(self, kind: str, name: str, attributes: Mapping[str, Any], **more: Any) -> bool:
         """Add an entity.
@@ -78,9 +78,9 @@ class Carried:
         Names that differ only in case are equal; AWS does not allow two of them.
         """
         place = Place(f"{kind} {name}")
-        thing = Thing(self.here.account, kind, name, attributes, place=place, **more)
+        thing = Thing(self.target.account, kind, name, attributes, place=place, **more)
         if thing.key in self.state:
-            self.lose(f"{kind} {name}", "the file has another one of this name")
+            self.omit(f"{kind} {name}", "the file has another one of this name")
             return False
         self.state[thing.key] = thing
         return True
@@ -104,30 +104,30 @@ def origin_of(details: Details) -> str:
     return accounts.pop()
 
 
-def carry(details: Details, here: Here) -> Carried:
+def convert(details: Details, target: ImportTarget) -> Conversion:
     """Convert a file and return the entities and the losses."""
-    carried = Carried(here)
+    conversion = Conversion(target)
     # The account's own policies first: a copy of an AWS policy takes another name on a conflict.
     for policy in sorted(details.policies, key=_is_of_aws):
-        _policy(policy, carried)
+        _policy(policy, conversion)
     for group in details.groups:
-        carried.put("group", text_of(group, "GroupName"), _holder(group, "group", "GroupPolicyList", carried))
+        conversion.put("group", text_of(group, "GroupName"), _holder(group, "group", "GroupPolicyList", conversion))
     for user in details.users:
-        _user(user, carried)
-    carried.own = frozenset(
-        iam_arn(here.account, kind, text_of(one, "Path") or "/", text_of(one, f"{kind.capitalize()}Name"))
+        _user(user, conversion)
+    conversion.own = frozenset(
+        iam_arn(target.account, kind, text_of(one, "Path") or "/", text_of(one, f"{kind.capitalize()}Name"))
         for kind, listed in (("user", details.users), ("role", details.roles))
         for one in listed
     )
-    carried.own |= {_session_prefix(here.account, text_of(role, "RoleName")) for role in details.roles}
+    conversion.own |= {_session_prefix(target.account, text_of(role, "RoleName")) for role in details.roles}
     for role in details.roles:
-        _role(role, carried)
-    _providers(details, carried)
-    _summarize(details, carried)
-    return carried
+        _role(role, conversion)
+    _providers(details, conversion)
+    _summarize(details, conversion)
+    return conversion
 
 
-def _providers(details: Details, carried: Carried) -> None:
+def _providers(details: Details, conversion: Conversion) -> None:
     for issuer in details.oidc_providers:
         url = text_of(issuer, "Url") or text_of(issuer, "Arn").partition(":oidc-provider/")[2]
         attributes = {
@@ -135,10 +135,10 @@ def _providers(details: Details, carried: Carried) -> None:
             "thumbprints": [text.lower() for text in _texts(issuer, "ThumbprintList")],
             "tags": _tags(issuer),
         }
-        carried.put("oidcProvider", url.removeprefix("https://"), attributes)
+        conversion.put("oidcProvider", url.removeprefix("https://"), attributes)
     for provider in details.saml_providers:
         attributes = {"metadata": text_of(provider, "SAMLMetadataDocument"), "tags": _tags(provider)}
-        carried.put("samlProvider", text_of(provider, "Arn").rpartition("/")[2], attributes)
+        conversion.put("samlProvider", text_of(provider, "Arn").rpartition("/")[2], attributes)
 
 
 def _texts(one: Mapping[str, Any], name: str) -> list[str]:
@@ -146,52 +146,52 @@ def _texts(one: Mapping[str, Any], name: str) -> list[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _policy(policy: Mapping[str, Any], carried: Carried) -> None:
+def _policy(policy: Mapping[str, Any], conversion: Conversion) -> None:
     arn, name = text_of(policy, "Arn"), text_of(policy, "PolicyName")
-    if carried.here.is_aws_policy(arn):
-        carried.arns[arn] = arn
+    if conversion.target.is_aws_policy(arn):
+        conversion.arns[arn] = arn
         return
     thing = f"policy {name}"
     versions = objects_of(policy, "PolicyVersionList")
-    document = _document(next((v.get("Document") for v in versions if v.get("IsDefaultVersion")), None), carried)
+    document = _document(next((v.get("Document") for v in versions if v.get("IsDefaultVersion")), None), conversion)
     if document is None:
-        carried.arns[arn] = ""
-        carried.lose(thing, "its document is not valid in Daypass, so the policy was not imported")
+        conversion.arns[arn] = ""
+        conversion.omit(thing, "its document is not valid in Daypass, so the policy was not imported")
         return
     is_aws = _is_of_aws(policy)
     path = COPIES_PATH if is_aws else text_of(policy, "Path") or "/"
     if is_aws:
-        name = _free_name(name, carried)
-        carried.lose(thing, f"this AWS policy is not built in; it was copied to policy{path}{name} of the account")
+        name = _free_name(name, conversion)
+        conversion.omit(thing, f"this AWS policy is not built in; it was copied to policy{path}{name} of the account")
     elif len(versions) > 1:
-        carried.lose(thing, f"{len(versions) - 1} versions that are not the default were omitted")
+        conversion.omit(thing, f"{len(versions) - 1} versions that are not the default were omitted")
     attributes = {"path": path, "document": document, "tags": _tags(policy)}
     if text_of(policy, "Description"):
         attributes["description"] = text_of(policy, "Description")
-    is_kept = carried.put("policy", name, attributes)
-    carried.arns[arn] = iam_arn(carried.here.account, "policy", path, name) if is_kept else ""
+    is_kept = conversion.put("policy", name, attributes)
+    conversion.arns[arn] = iam_arn(conversion.target.account, "policy", path, name) if is_kept else ""
 
 
 def _is_of_aws(policy: Mapping[str, Any]) -> bool:
     return ":iam::aws:" in text_of(policy, "Arn")
 
 
-def _free_name(name: str, carried: Carried) -> str:
-    account = carried.here.account
-    while (account, "policy", name.lower()) in carried.state:
+def _free_name(name: str, conversion: Conversion) -> str:
+    account = conversion.target.account
+    while (account, "policy", name.lower()) in conversion.state:
         name += "-aws"
     return name
 
 
-def _document(value: Any, carried: Carried, kind: DocumentKind = DocumentKind.IDENTITY) -> dict[str, Any] | None:
+def _document(value: Any, conversion: Conversion, kind: DocumentKind = DocumentKind.IDENTITY) -> dict[str, Any] | None:
     """Return a document in its local form, or None if Daypass does not accept it."""
     check = check_trust if kind is DocumentKind.TRUST else check_inline
     document = read_policy(value)
     if document is None:
         return None
     try:
-        if carried.here.rewriting is not None:
-            document = carried.here.rewriting.rewrite(document)
+        if conversion.target.rewriter is not None:
+            document = conversion.target.rewriter.rewrite(document)
         check(document_text(document))
     except (Fault, RecursionError):
         return None
@@ -199,78 +199,78 @@ def _document(value: Any, carried: Carried, kind: DocumentKind = DocumentKind.ID
     return read
 
 
-def _holder(one: Mapping[str, Any], kind: str, inline_list: str, carried: Carried) -> dict[str, Any]:
+def _holder(one: Mapping[str, Any], kind: str, inline_list: str, conversion: Conversion) -> dict[str, Any]:
     thing = f"{kind} {text_of(one, kind.capitalize() + 'Name')}"
     inline: dict[str, Any] = {}
     policies: dict[str, None] = {}
     for policy in objects_of(one, inline_list):
         name = text_of(policy, "PolicyName")
-        document = _document(policy.get("PolicyDocument"), carried)
+        document = _document(policy.get("PolicyDocument"), conversion)
         if document is None:
             policies[DENY_ALL] = None
-            carried.lose(thing, f"its inline policy {name} cannot be parsed, so all actions are denied: {DENY_ALL}")
+            conversion.omit(thing, f"its inline policy {name} cannot be parsed, so all actions are denied: {DENY_ALL}")
         else:
             inline[name] = document
     for attached in objects_of(one, "AttachedManagedPolicies"):
         arn = text_of(attached, "PolicyArn")
-        policies[_here(arn, carried) or DENY_ALL] = None
-        if not _here(arn, carried):
-            carried.lose(thing, f"the document of {arn} is missing, so all actions are denied: {DENY_ALL}")
+        policies[_target(arn, conversion) or DENY_ALL] = None
+        if not _target(arn, conversion):
+            conversion.omit(thing, f"the document of {arn} is missing, so all actions are denied: {DENY_ALL}")
     return {"path": text_of(one, "Path") or "/", "inline": inline, "policies": policies}
 
 
-def _here(arn: str, carried: Carried) -> str:
-    if arn not in carried.arns and carried.here.is_aws_policy(arn):
+def _target(arn: str, conversion: Conversion) -> str:
+    if arn not in conversion.arns and conversion.target.is_aws_policy(arn):
         return arn
-    return carried.arns.get(arn, "")
+    return conversion.arns.get(arn, "")
 
 
 def _tags(one: Mapping[str, Any]) -> dict[str, str]:
     return {text_of(tag, "Key"): text_of(tag, "Value") for tag in objects_of(one, "Tags")}
 
 
-def _boundary(one: Mapping[str, Any], thing: str, carried: Carried) -> dict[str, str]:
+def _boundary(one: Mapping[str, Any], thing: str, conversion: Conversion) -> dict[str, str]:
     given = one.get("PermissionsBoundary")
     arn = text_of(given, "PermissionsBoundaryArn") if isinstance(given, dict) else ""
     if not arn:
         return {}
-    if not _here(arn, carried):
-        carried.lose(thing, f"the document of its boundary {arn} is missing, so the boundary is {DENY_ALL}")
-    return {"boundary": _here(arn, carried) or DENY_ALL}
+    if not _target(arn, conversion):
+        conversion.omit(thing, f"the document of its boundary {arn} is missing, so the boundary is {DENY_ALL}")
+    return {"boundary": _target(arn, conversion) or DENY_ALL}
 
 
-def _user(user: Mapping[str, Any], carried: Carried) -> None:
+def _user(user: Mapping[str, Any], conversion: Conversion) -> None:
     name = text_of(user, "UserName")
     thing = f"user {name}"
     groups: dict[str, None] = {}
     attributes = {
-        **_holder(user, "user", "UserPolicyList", carried),
-        **_boundary(user, thing, carried),
+        **_holder(user, "user", "UserPolicyList", conversion),
+        **_boundary(user, thing, conversion),
         "tags": _tags(user),
         "groups": groups,
     }
     listed = user.get("GroupList")
     for group in listed if isinstance(listed, list) else ():
-        if (carried.here.account, "group", str(group).lower()) in carried.state:
+        if (conversion.target.account, "group", str(group).lower()) in conversion.state:
             groups[str(group)] = None
         else:
             attributes["policies"][DENY_ALL] = None
-            carried.lose(thing, f"its group {group} is missing, so all actions are denied: {DENY_ALL}")
-    carried.put("user", name, attributes)
+            conversion.omit(thing, f"its group {group} is missing, so all actions are denied: {DENY_ALL}")
+    conversion.put("user", name, attributes)
 
 
-def _role(role: Mapping[str, Any], carried: Carried) -> None:
+def _role(role: Mapping[str, Any], conversion: Conversion) -> None:
     name = text_of(role, "RoleName")
     thing = f"role {name}"
-    trust = _document(role.get("AssumeRolePolicyDocument"), carried, DocumentKind.TRUST)
+    trust = _document(role.get("AssumeRolePolicyDocument"), conversion, DocumentKind.TRUST)
     if trust is None:
-        carried.lose(thing, "its trust policy is not valid in Daypass, so the role cannot be assumed")
-    unresolved = frozenset() if trust is None else frozenset(_unresolved(trust, carried))
+        conversion.omit(thing, "its trust policy is not valid in Daypass, so the role cannot be assumed")
+    unresolved = frozenset() if trust is None else frozenset(_unresolved(trust, conversion))
     for text in sorted(unresolved):
-        carried.lose(thing, f"its trust policy names {text}, which does not exist here and never matches")
+        conversion.omit(thing, f"its trust policy names {text}, which does not exist here and never matches")
     attributes = {
-        **_holder(role, "role", "RolePolicyList", carried),
-        **_boundary(role, thing, carried),
+        **_holder(role, "role", "RolePolicyList", conversion),
+        **_boundary(role, thing, conversion),
         "tags": _tags(role),
         "trust": dict(NOBODY) if trust is None else trust,
     }
@@ -278,16 +278,16 @@ def _role(role: Mapping[str, Any], carried: Carried) -> None:
         attributes["description"] = text_of(role, "Description")
     if isinstance(role.get("MaxSessionDuration"), int):
         attributes["maxSessionDuration"] = role["MaxSessionDuration"]
-    carried.put("role", name, attributes, unresolved=unresolved)
+    conversion.put("role", name, attributes, unresolved=unresolved)
 
 
-def _unresolved(trust: Mapping[str, Any], carried: Carried) -> Iterator[str]:
+def _unresolved(trust: Mapping[str, Any], conversion: Conversion) -> Iterator[str]:
     for kind, text in principals_of(trust):
         if text == "*":
             continue
         is_provider = kind == "Federated" and text.startswith("arn:")
-        is_lost = is_provider and _account_of(text) not in carried.here.accounts
-        if is_lost or (kind == "AWS" and not _is_here(text, carried)):
+        is_lost = is_provider and _account_of(text) not in conversion.target.accounts
+        if is_lost or (kind == "AWS" and not _is_here(text, conversion)):
             yield text
 
 
@@ -296,34 +296,34 @@ def _account_of(text: str) -> str:
     return "" if arn is None else arn.account
 
 
-def _is_here(text: str, carried: Carried) -> bool:
+def _is_here(text: str, conversion: Conversion) -> bool:
     """Return whether a principal exists in this store.
 
     A bare unique id belongs to another store.
     """
     if is_account_id(text):
-        return text in carried.here.accounts
+        return text in conversion.target.accounts
     arn = Arn.find(text)
-    if arn is None or arn.account not in carried.here.accounts:
+    if arn is None or arn.account not in conversion.target.accounts:
         return False
     if arn.resource == "root" or arn.resource.startswith("federated-user/"):
         return True
-    if arn.resource.startswith("assumed-role/") and text.rpartition("/")[0] + "/" in carried.own:
+    if arn.resource.startswith("assumed-role/") and text.rpartition("/")[0] + "/" in conversion.own:
         return True
-    return text in carried.own or carried.here.exists(text)
+    return text in conversion.own or conversion.target.exists(text)
 
 
 def _session_prefix(account: str, role: str) -> str:
     return f"arn:aws:sts::{account}:assumed-role/{role}/"
 
 
-def _summarize(details: Details, carried: Carried) -> None:
+def _summarize(details: Details, conversion: Conversion) -> None:
     if details.users:
-        carried.lose("users", "their access keys, passwords and MFA devices are not part of such a file")
+        conversion.omit("users", "their access keys, passwords and MFA devices are not part of such a file")
     if any("MaxSessionDuration" not in role for role in details.roles):
-        carried.lose("roles", "session durations and descriptions are missing: an hour and empty are used")
+        conversion.omit("roles", "session durations and descriptions are missing: an hour and empty are used")
     for role in details.roles:
         for profile in objects_of(role, "InstanceProfileList"):
-            carried.lose(
+            conversion.omit(
                 f"instance profile {text_of(profile, 'InstanceProfileName')}", "not imported: Daypass has no machines"
             )

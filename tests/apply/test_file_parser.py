@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daypass.apply.file_parser import MAX_DEPTH, read_text
 from daypass.apply.nodes import Mistake, Node
-from daypass.apply.reading import MAX_DEPTH, read_text
 
 
 def plain(node: Node) -> object:
