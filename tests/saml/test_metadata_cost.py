@@ -18,7 +18,7 @@ from daypass.config import Config
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, insert_provider, replace_provider
 from daypass.federation.saml import metadata
-from daypass.federation.saml.xml import Limits, parse_xml
+from daypass.federation.saml.xml_parser import Limits, parse_xml
 from daypass.operations.settings import Quotas
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import KeyPair

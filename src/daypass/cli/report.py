@@ -14,8 +14,8 @@ from daypass.cli.exit_codes import Exit
 from daypass.cli.store_options import print_json
 from daypass.client.words import visible
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
+from daypass.federation.saml.assertion import ParsedAssertion
 from daypass.federation.saml.attributes import find_role_pair
-from daypass.federation.saml.statement import Statement
 
 _MARKS = {
     CheckOutcome.PASSED: ("ok  ", "green"),
@@ -87,7 +87,7 @@ def _answer(found: InspectionReport | CheckResult) -> str:
     return f"{found.code}: {found.message}" if found.code else found.message
 
 
-def _as_members(statement: Statement) -> dict[str, Any]:
+def _as_members(statement: ParsedAssertion) -> dict[str, Any]:
     values = [value for attribute in statement.attributes for value in attribute.values]
     return {
         "Id": statement.identifier,
@@ -139,7 +139,7 @@ def _print_check(check: CheckResult) -> None:
             click.echo(f"      {label + ':':<10}{visible(text)}")
 
 
-def _sayings(statement: Statement) -> Iterator[tuple[str, str]]:
+def _sayings(statement: ParsedAssertion) -> Iterator[tuple[str, str]]:
     yield "Issuer", statement.issuer
     yield "Issued", statement.issued.isoformat()
     yield "Subject", f"{statement.subject.value} ({statement.subject.format})"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from daypass.federation.oidc.further_claims import Value
-    from daypass.federation.saml.statement import Statement
+    from daypass.federation.saml.assertion import ParsedAssertion
 
 
 class CheckOutcome(Enum):
@@ -47,7 +47,7 @@ class InspectionReport:
     verdict: Literal["accepted", "refused", "unknown"]
     code: str = ""
     message: str = ""
-    unverified_statement: "Statement | None" = None
+    unverified_statement: "ParsedAssertion | None" = None
     unverified_header: Mapping[str, Any] = field(default_factory=dict)
     unverified_claims: Mapping[str, Any] = field(default_factory=dict)
     condition_keys: "Mapping[str, Value]" = field(default_factory=dict)

@@ -5,7 +5,7 @@ Owns the table of advice. The API owns the messages. Scripts get only the messag
 
 from collections.abc import Mapping, Sequence
 
-from daypass.federation.saml import refusals
+from daypass.federation.saml import saml_faults
 
 _CLOSED = (
     "Your identity provider signed you in, but no role here allows you to assume it. Ask your administrator: the "
@@ -30,14 +30,14 @@ _LATER = "This is an error of the server. Try again in a moment."
 STEPS: Sequence[tuple[str, str, str]] = (
     ("AccessDenied", "Not authorized to perform sts:AssumeRoleWith", _CLOSED),
     ("AccessDenied", "No role trusts", _CLOSED),
-    ("ExpiredTokenException", refusals.EXPIRED, _AGAIN),
-    ("ExpiredTokenException", refusals.STALE, _AGAIN),
-    ("InvalidIdentityToken", refusals.NO_ROLE, _NONE_NAMED),
-    ("InvalidIdentityToken", refusals.MALFORMED, _NOT_TAKEN),
-    ("InvalidIdentityToken", refusals.UNSIGNED, _NOT_TAKEN),
-    ("InvalidIdentityToken", refusals.SIGNATURE_INVALID, _NOT_TAKEN),
-    ("InvalidIdentityToken", refusals.AUDIENCE, _NOT_TAKEN),
-    ("InvalidIdentityToken", refusals.ISSUER, _NOT_TAKEN),
+    ("ExpiredTokenException", saml_faults.EXPIRED, _AGAIN),
+    ("ExpiredTokenException", saml_faults.STALE, _AGAIN),
+    ("InvalidIdentityToken", saml_faults.NO_ROLE, _NONE_NAMED),
+    ("InvalidIdentityToken", saml_faults.MALFORMED, _NOT_TAKEN),
+    ("InvalidIdentityToken", saml_faults.UNSIGNED, _NOT_TAKEN),
+    ("InvalidIdentityToken", saml_faults.SIGNATURE_INVALID, _NOT_TAKEN),
+    ("InvalidIdentityToken", saml_faults.AUDIENCE, _NOT_TAKEN),
+    ("InvalidIdentityToken", saml_faults.ISSUER, _NOT_TAKEN),
     ("IDPRejectedClaim", "", "Start again at the sign-in page, or sign in as another user."),
     ("Throttling", "", _BUSY),
     ("InternalFailure", "", _LATER),

@@ -16,9 +16,9 @@ from tests.federation.saml.attack import SAML, assertion_of
 from tests.federation.saml.conftest import GOOD, NOW, PROVIDER, ROLE, World
 
 from daypass.errors import Fault, InvalidIdentityToken
+from daypass.federation.saml.assertion import Attribute
 from daypass.federation.saml.attributes import RolePair, find_role_pair, read_claims
 from daypass.federation.saml.identity import SamlIdentity, name_qualifier, require_role, session_seconds
-from daypass.federation.saml.statement import Attribute
 from daypass.testing.saml import AWS_ATTRIBUTE, Assertion
 
 _OTHER = "arn:aws:iam::210987654321"

@@ -9,7 +9,7 @@ from tests.federation.saml.attack import SAML, Attack, Bent, Book, assertion_of,
 from tests.federation.saml.conftest import World
 
 from daypass.errors import Fault
-from daypass.federation.saml.xml import Limits, parse_xml
+from daypass.federation.saml.xml_parser import Limits, parse_xml
 from daypass.testing.saml_forge import encrypt, make_key_pair, sign
 
 BOOK = Book()

@@ -13,9 +13,9 @@ from tests.federation.saml.attack import DS, SAML, SAMLP, assertion_of, child, s
 from tests.federation.saml.conftest import GOOD, NOW, World
 
 from daypass.errors import Fault, InvalidInput
-from daypass.federation.saml.gate import sort_children
 from daypass.federation.saml.metadata import parse_metadata
-from daypass.federation.saml.xml import CANONICAL, METADATA, RESPONSE, Limits, UnreadableXml, cut_out, parse_xml
+from daypass.federation.saml.schema_checks import sort_children
+from daypass.federation.saml.xml_parser import CANONICAL, METADATA, RESPONSE, Limits, UnreadableXml, cut_out, parse_xml
 from daypass.testing.saml import Assertion, SamlIdentityProvider, encode
 from daypass.testing.saml_forge import METHODS, Signing, encrypt, make_key_pair, sign
 

@@ -20,7 +20,6 @@ from tests.federation.saml.conftest import NOW
 
 from daypass.errors import Fault
 from daypass.federation.saml.authn_request import AuthnRequest
-from daypass.federation.saml.names import ds, saml, samlp
 from daypass.federation.saml.request_key import (
     KeyPair,
     RequestSigner,
@@ -30,6 +29,7 @@ from daypass.federation.saml.request_key import (
 )
 from daypass.federation.saml.request_signature import RSA_SHA256, sign_document
 from daypass.federation.saml.signature import verify_element
+from daypass.federation.saml.xml_names import ds, saml, samlp
 
 ASKING = AuthnRequest(
     "_a1", NOW, "https://sts.example.net/a&b", "https://sts.example.net/saml", "https://idp/sso?a=1&b=2"

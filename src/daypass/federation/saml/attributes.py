@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from daypass.federation.saml.assertion import Attribute
 from daypass.federation.saml.condition_keys import Values, read_conditions
-from daypass.federation.saml.refusals import invalid, no_role
-from daypass.federation.saml.statement import Attribute
+from daypass.federation.saml.saml_faults import invalid, no_role
 
 AWS = "https://aws.amazon.com/SAML/Attributes/"
 _ROLE = r"(?P<role>arn:(?P<role_of>aws[a-z-]*:iam::[0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,576})"

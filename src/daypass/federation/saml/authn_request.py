@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from daypass.federation.saml.names import SAML, SAMLP
 from daypass.federation.saml.request_key import RequestSigner
 from daypass.federation.saml.request_signature import sign_document, sign_query
+from daypass.federation.saml.xml_names import SAML, SAMLP
 
 REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"

@@ -22,10 +22,10 @@ from lxml import etree
 from daypass.errors import Fault
 from daypass.federation.saml.attributes import AWS, find_role_pair
 from daypass.federation.saml.encryption import UnverifiedKey, find_unverified_key
-from daypass.federation.saml.names import saml
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.signature import PublicKey, UnverifiedXmlSignature, find_unverified_signature
 from daypass.federation.saml.verify import trusted_keys
+from daypass.federation.saml.xml_names import saml
 
 VERIFY_RSA, VERIFY_EC, DECRYPT = 1, 10, 20
 """The approximate cost of one operation, in units of an RSA verification.

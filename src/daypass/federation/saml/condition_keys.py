@@ -7,8 +7,8 @@ Source: IAM User Guide, "Mapping SAML attributes to AWS trust policy context key
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daypass.federation.saml.refusals import invalid
-from daypass.federation.saml.statement import TARGETED_ID
+from daypass.federation.saml.assertion import TARGETED_ID
+from daypass.federation.saml.saml_faults import invalid
 
 # The values of each attribute by its full name. None is a value that is not plain text.
 Values = Mapping[str, tuple[str | None, ...]]

@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
 from daypass.errors import Fault
-from daypass.federation.saml.gate import sort_children
-from daypass.federation.saml.names import DS, XENC, XENC11, ds, xenc
-from daypass.federation.saml.xml import RESPONSE, UnreadableXml, parse_xml
+from daypass.federation.saml.schema_checks import sort_children
+from daypass.federation.saml.xml_names import DS, XENC, XENC11, ds, xenc
+from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXml, parse_xml
 
 
 class Undecipherable(Exception):  # noqa: N818 - it says what the assertion is

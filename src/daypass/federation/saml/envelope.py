@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from daypass.federation.saml.names import STATUS_SUCCESS, saml, samlp
-from daypass.federation.saml.refusals import malformed, rejected
-from daypass.federation.saml.text import find_instant, read_name, require_attribute
+from daypass.federation.saml.element_text import find_instant, read_name, require_attribute
+from daypass.federation.saml.saml_faults import malformed, rejected
+from daypass.federation.saml.xml_names import STATUS_SUCCESS, saml, samlp
 
 _SHOWN = 120
 

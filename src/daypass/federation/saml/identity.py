@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daypass.errors import Fault
+from daypass.federation.saml.assertion import ParsedAssertion, read_assertion
 from daypass.federation.saml.attributes import Claims, RolePair, read_claims
-from daypass.federation.saml.meaning import REDEEMABLE, Hearing, check_meaning
-from daypass.federation.saml.names import NAME_ID_FORMAT
-from daypass.federation.saml.refusals import as_answered, expired, no_role
+from daypass.federation.saml.conditions import REDEEMABLE, ValidationContext, check_conditions
+from daypass.federation.saml.saml_faults import as_answered, expired, no_role
 from daypass.federation.saml.settings import SamlSettings, Trust
-from daypass.federation.saml.statement import Statement, read_statement
 from daypass.federation.saml.verify import VerifiedAssertion, verify_response
+from daypass.federation.saml.xml_names import NAME_ID_FORMAT
 
 _DEFAULT_SESSION = 3_600
 
@@ -79,25 +79,25 @@ def read_identity(verified: VerifiedAssertion, *, trust: Trust, settings: SamlSe
 
     Raises a Fault if the conditions or the attributes are not valid.
     """
-    statement = read_statement(verified.element)
-    check_meaning(Hearing(statement, verified.envelope, trust, settings, now))
-    return _identity(statement, read_claims(statement.attributes), trust)
+    assertion = read_assertion(verified.element)
+    check_conditions(ValidationContext(assertion, verified.envelope, trust, settings, now))
+    return _identity(assertion, read_claims(assertion.attributes), trust)
 
 
-def _identity(statement: Statement, claims: Claims, trust: Trust) -> SamlIdentity:
-    subject_type = statement.subject.format.removeprefix(NAME_ID_FORMAT)
-    qualifier = name_qualifier(statement.issuer, trust)
-    recipient = statement.confirmation.recipient
+def _identity(assertion: ParsedAssertion, claims: Claims, trust: Trust) -> SamlIdentity:
+    subject_type = assertion.subject.format.removeprefix(NAME_ID_FORMAT)
+    qualifier = name_qualifier(assertion.issuer, trust)
+    recipient = assertion.confirmation.recipient
     return SamlIdentity(
         provider=trust.provider_arn,
-        issuer=statement.issuer,
-        subject=statement.subject.value,
+        issuer=assertion.issuer,
+        subject=assertion.subject.value,
         subject_type=subject_type,
         audience=recipient,
         name_qualifier=qualifier,
         session_name=claims.session_name,
         session_duration=claims.session_duration,
-        session_ends=statement.session_ends,
+        session_ends=assertion.session_ends,
         tags=claims.tags,
         transitive_keys=claims.transitive_keys,
         source_identity=claims.source_identity,
@@ -105,16 +105,16 @@ def _identity(statement: Statement, claims: Claims, trust: Trust) -> SamlIdentit
         conditions={
             **claims.conditions,
             "saml:aud": recipient,
-            "saml:iss": statement.issuer,
-            "saml:sub": statement.subject.value,
+            "saml:iss": assertion.issuer,
+            "saml:sub": assertion.subject.value,
             "saml:sub_type": subject_type,
             "saml:namequalifier": qualifier,
             "saml:doc": f"{trust.account}/{trust.provider_name}",
         },
-        assertion_id=statement.identifier,
-        redeemable_until=_redeemable_until(statement),
-        one_time_use=statement.conditions.one_time_use and not trust.lax_like_aws,
-        in_response_to=statement.confirmation.in_response_to,
+        assertion_id=assertion.identifier,
+        redeemable_until=_redeemable_until(assertion),
+        one_time_use=assertion.conditions.one_time_use and not trust.lax_like_aws,
+        in_response_to=assertion.confirmation.in_response_to,
     )
 
 
@@ -128,15 +128,15 @@ def name_qualifier(issuer: str, trust: Trust) -> str:
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
 
 
-def _redeemable_until(statement: Statement) -> datetime:
+def _redeemable_until(assertion: ParsedAssertion) -> datetime:
     """Return the first instant at which the assertion cannot be redeemed.
 
     The replay guard must store the assertion until then.
     """
     ends = [
-        statement.issued + REDEEMABLE + timedelta(seconds=1),
-        statement.confirmation.not_on_or_after,
-        statement.conditions.not_on_or_after,
+        assertion.issued + REDEEMABLE + timedelta(seconds=1),
+        assertion.confirmation.not_on_or_after,
+        assertion.conditions.not_on_or_after,
     ]
     return min(end for end in ends if end is not None)
 

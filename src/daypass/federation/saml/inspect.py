@@ -17,19 +17,19 @@ from lxml import etree
 
 from daypass.errors import Fault
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
+from daypass.federation.saml.assertion import ParsedAssertion, read_assertion
 from daypass.federation.saml.attributes import RULES, find_role_pair, gather
+from daypass.federation.saml.conditions import CHECKS, ValidationContext
 from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
-from daypass.federation.saml.gate import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.identity import identify
-from daypass.federation.saml.meaning import CHECKS, Hearing
 from daypass.federation.saml.metadata import IdentityProviderMetadata
-from daypass.federation.saml.names import ds
-from daypass.federation.saml.refusals import bad_signature, malformed, unsigned
+from daypass.federation.saml.saml_faults import bad_signature, malformed, unsigned
+from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import SamlSettings, Trust
 from daypass.federation.saml.signature import verify_element
-from daypass.federation.saml.statement import Statement, read_statement
 from daypass.federation.saml.verify import decode_response, trusted_keys, verify_envelope
+from daypass.federation.saml.xml_names import ds
 
 _Result = TypeVar("_Result")
 
@@ -62,15 +62,15 @@ def inspect_response(
     """
     walk = _Walk(trust, settings, now)
     walk.through(unverified_response)
-    found, statement = tuple(walk.findings), walk.statement
+    found, assertion = tuple(walk.findings), walk.assertion
     if trust is None:
         message = "No provider was named, so no signature could be verified."
-        return InspectionReport("response", found, "unknown", message=message, unverified_statement=statement)
+        return InspectionReport("response", found, "unknown", message=message, unverified_statement=assertion)
     try:
         identify(unverified_response, trust=trust, settings=settings, now=now, request_id="-")
     except Fault as fault:
-        return InspectionReport("response", found, "refused", fault.code, fault.message, statement)
-    return InspectionReport("response", found, "accepted", unverified_statement=statement)
+        return InspectionReport("response", found, "refused", fault.code, fault.message, assertion)
+    return InspectionReport("response", found, "accepted", unverified_statement=assertion)
 
 
 class _Walk:
@@ -79,7 +79,7 @@ class _Walk:
     def __init__(self, trust: Trust | None, settings: SamlSettings, now: datetime) -> None:
         self.trust, self.settings, self.now = trust, settings, now
         self.findings: list[CheckResult] = []
-        self.statement: Statement | None = None
+        self.assertion: ParsedAssertion | None = None
         self.envelope: Envelope | None = None
 
     def through(self, text: str) -> None:
@@ -96,11 +96,11 @@ class _Walk:
         if assertion is None:
             return
         self._assertion_signature(assertion)
-        self.statement = self._try("assertion", lambda: read_statement(assertion), _READ)
-        if self.statement is not None and self.envelope is not None:
-            self.findings.extend(self._meaning(self.statement, self.envelope))
-        if self.statement is not None:
-            self._attributes(self.statement)
+        self.assertion = self._try("assertion", lambda: read_assertion(assertion), _READ)
+        if self.assertion is not None and self.envelope is not None:
+            self.findings.extend(self._meaning(self.assertion, self.envelope))
+        if self.assertion is not None:
+            self._attributes(self.assertion)
 
     def _response_signature(self, response: ShapedResponse) -> None:
         name, trust = "response signature", self.trust
@@ -149,9 +149,9 @@ class _Walk:
                     f"SHA-256 {shown} is not among the registered: {', '.join(sorted(registered))}.",
                 )
 
-    def _meaning(self, statement: Statement, envelope: Envelope) -> Iterator[CheckResult]:
-        trust = self.trust or _claimed(statement)
-        hearing = Hearing(statement, envelope, trust, self.settings, self.now)
+    def _meaning(self, assertion: ParsedAssertion, envelope: Envelope) -> Iterator[CheckResult]:
+        trust = self.trust or _claimed(assertion)
+        validation = ValidationContext(assertion, envelope, trust, self.settings, self.now)
         for check in CHECKS:
             if check.of_provider and self.trust is None:
                 yield CheckResult(check.name, CheckOutcome.SKIPPED, why="No provider was named.")
@@ -160,10 +160,10 @@ class _Walk:
                     check.name, CheckOutcome.SKIPPED, why="The provider is registered as lax: STS does not check this."
                 )
             else:
-                yield _finding(check.name, partial(check.judge, hearing), check.hint)
+                yield _finding(check.name, partial(check.judge, validation), check.hint)
 
-    def _attributes(self, statement: Statement) -> None:
-        values = gather(statement.attributes)
+    def _attributes(self, assertion: ParsedAssertion) -> None:
+        values = gather(assertion.attributes)
         self.findings.extend(_finding(rule.name, partial(rule.read, values), rule.hint) for rule in RULES)
         for name, given in values.items():
             if name.endswith("/Role"):
@@ -226,10 +226,10 @@ def _failed(name: str, fault: Fault, hint: str) -> CheckResult:
     return CheckResult(name, CheckOutcome.FAILED, fault.code, fault.message, why, hint)
 
 
-def _claimed(statement: Statement) -> Trust:
+def _claimed(assertion: ParsedAssertion) -> Trust:
     """Return a provider with the issuer that the assertion claims.
 
     The other checks are run with it.
     """
-    metadata = IdentityProviderMetadata(statement.issuer, (), (), None, wants_signed_requests=False)
+    metadata = IdentityProviderMetadata(assertion.issuer, (), (), None, wants_signed_requests=False)
     return Trust("000000000000", "unknown", metadata)

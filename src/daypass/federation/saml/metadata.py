@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 
 from daypass.errors import Fault, InvalidInput
-from daypass.federation.saml.names import SAMLP, ds, md
+from daypass.federation.saml.element_text import find_instant, find_problem_with_name
 from daypass.federation.saml.signature import PublicKey
-from daypass.federation.saml.text import find_instant, find_problem_with_name
-from daypass.federation.saml.xml import METADATA, UnreadableXml, parse_xml
+from daypass.federation.saml.xml_names import SAMLP, ds, md
+from daypass.federation.saml.xml_parser import METADATA, UnreadableXml, parse_xml
 
 SHORTEST, LONGEST = 1_000, 10_000_000
 COULD_NOT_PARSE = "Could not parse metadata"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
 from daypass.federation.saml.attributes import AWS
-from daypass.federation.saml.names import DS, MD, NAME_ID_FORMAT, SAMLP
+from daypass.federation.saml.xml_names import DS, MD, NAME_ID_FORMAT, SAMLP
 
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _URI = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"

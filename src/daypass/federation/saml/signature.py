@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from lxml import etree
 
 from daypass.errors import Fault
-from daypass.federation.saml.gate import find_prefixes
-from daypass.federation.saml.names import DIGEST_METHODS, SIGNATURE_METHODS, SignatureMethod, ds
-from daypass.federation.saml.refusals import bad_signature
-from daypass.federation.saml.xml import CANONICAL, UnreadableXml, cut_out, parse_xml
+from daypass.federation.saml.saml_faults import bad_signature
+from daypass.federation.saml.schema_checks import find_prefixes
+from daypass.federation.saml.xml_names import DIGEST_METHODS, SIGNATURE_METHODS, SignatureMethod, ds
+from daypass.federation.saml.xml_parser import CANONICAL, UnreadableXml, cut_out, parse_xml
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 

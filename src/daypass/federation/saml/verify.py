@@ -15,16 +15,16 @@ from datetime import datetime, timedelta
 from lxml import etree
 
 from daypass.errors import Fault, ValidationError
-from daypass.federation.saml import refusals
+from daypass.federation.saml import saml_faults
+from daypass.federation.saml.element_text import find_problem_with_name
 from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
-from daypass.federation.saml.gate import ShapedResponse, is_signed, shape_assertion, shape_response
-from daypass.federation.saml.names import saml
-from daypass.federation.saml.refusals import as_answered, malformed
+from daypass.federation.saml.saml_faults import as_answered, malformed
+from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.signature import PublicKey, verify_element
-from daypass.federation.saml.text import find_problem_with_name
-from daypass.federation.saml.xml import RESPONSE, UnreadableXml, parse_xml
+from daypass.federation.saml.xml_names import saml
+from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXml, parse_xml
 
 LONGEST = 100_000
 # Clocks differ: a start time may be up to a minute in the future. Expiry is exact.
@@ -131,14 +131,16 @@ def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:
     """
     metadata = trust.metadata
     if metadata.valid_until is not None and metadata.valid_until <= now:
-        raise refusals.bad_signature(f"the provider's metadata was valid until {metadata.valid_until}")
+        raise saml_faults.bad_signature(f"the provider's metadata was valid until {metadata.valid_until}")
     keys = [
         each.key
         for each in metadata.signing_keys
         if trust.lax_like_aws or each.is_current(now) or each.is_current(now + SKEW)
     ]
     if not keys:
-        raise refusals.bad_signature("every signing certificate in the provider's metadata is expired or not valid yet")
+        raise saml_faults.bad_signature(
+            "every signing certificate in the provider's metadata is expired or not valid yet"
+        )
     return keys
 
 
@@ -153,7 +155,7 @@ def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> Ver
     if trust.require_encryption:
         raise malformed("the provider requires encrypted assertions and this one is not encrypted")
     if not is_signed(response.unverified_assertion):
-        raise refusals.unsigned("the Assertion does not have its own signature")
+        raise saml_faults.unsigned("the Assertion does not have its own signature")
     verified = verify_element(response.unverified_assertion, keys, allow_sha1=trust.allow_sha1)
     return VerifiedAssertion(verified, envelope, encrypted=False)
 
@@ -179,4 +181,4 @@ def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust
         shape_assertion(assertion)
         return verify_element(assertion, keys, allow_sha1=trust.allow_sha1)
     except (Undecipherable, Fault):
-        raise refusals.bad_signature(_NOT_ACCEPTED) from None
+        raise saml_faults.bad_signature(_NOT_ACCEPTED) from None

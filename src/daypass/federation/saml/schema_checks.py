@@ -17,7 +17,9 @@ from typing import Any, cast
 
 from lxml import etree
 
-from daypass.federation.saml.names import (
+from daypass.federation.saml.element_text import local_name, read_text
+from daypass.federation.saml.saml_faults import bad_signature, malformed, unsigned
+from daypass.federation.saml.xml_names import (
     DS,
     DS11,
     ENVELOPED,
@@ -31,8 +33,6 @@ from daypass.federation.saml.names import (
     saml,
     samlp,
 )
-from daypass.federation.saml.refusals import bad_signature, malformed, unsigned
-from daypass.federation.saml.text import local_name, read_text
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,255}")
 _IDENTIFIERS = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")

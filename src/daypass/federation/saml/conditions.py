@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from daypass.federation.saml.assertion import ParsedAssertion
 from daypass.federation.saml.envelope import Envelope
-from daypass.federation.saml.names import BEARER, ENTITY_FORMAT
-from daypass.federation.saml.refusals import expired, malformed, stale, wrong_audience, wrong_issuer
+from daypass.federation.saml.saml_faults import expired, malformed, stale, wrong_audience, wrong_issuer
 from daypass.federation.saml.settings import SamlSettings, Trust
-from daypass.federation.saml.statement import Statement
 from daypass.federation.saml.verify import SKEW
+from daypass.federation.saml.xml_names import BEARER, ENTITY_FORMAT
 
 REDEEMABLE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class ValidationContext:
     """The values that a check may read."""
 
-    statement: Statement
+    assertion: ParsedAssertion
     envelope: Envelope
     trust: Trust
     settings: SamlSettings
@@ -39,7 +39,7 @@ class Check:
     """
 
     name: str
-    judge: Callable[[Hearing], None]
+    judge: Callable[[ValidationContext], None]
     hint: str
     # AWS does not make this check in recorded answers. A provider that is registered as lax is not checked either.
     aws_lets_pass: bool = False
@@ -51,109 +51,109 @@ class Check:
         return self.aws_lets_pass and trust.lax_like_aws
 
 
-def check_meaning(hearing: Hearing) -> None:
+def check_conditions(validation: ValidationContext) -> None:
     """Run every check. Raises the Fault of the first one that fails."""
     for check in CHECKS:
-        if not check.is_waived(hearing.trust):
-            check.judge(hearing)
+        if not check.is_waived(validation.trust):
+            check.judge(validation)
 
 
-def _version(hearing: Hearing) -> None:
-    if hearing.statement.version != "2.0":
+def _version(validation: ValidationContext) -> None:
+    if validation.assertion.version != "2.0":
         raise malformed("the Assertion is not of version 2.0")
 
 
-def _issuer(hearing: Hearing) -> None:
-    statement, expected = hearing.statement, hearing.trust.metadata.entity_id
-    if statement.issuer != expected:
-        raise wrong_issuer(f"the Assertion's Issuer is {statement.issuer!r}, the provider's is {expected!r}")
-    if statement.issuer_format not in {None, ENTITY_FORMAT}:
+def _issuer(validation: ValidationContext) -> None:
+    assertion, expected = validation.assertion, validation.trust.metadata.entity_id
+    if assertion.issuer != expected:
+        raise wrong_issuer(f"the Assertion's Issuer is {assertion.issuer!r}, the provider's is {expected!r}")
+    if assertion.issuer_format not in {None, ENTITY_FORMAT}:
         raise wrong_issuer("the Assertion's Issuer is not an entity identifier")
 
 
-def _response_issuer(hearing: Hearing) -> None:
-    envelope, expected = hearing.envelope, hearing.trust.metadata.entity_id
+def _response_issuer(validation: ValidationContext) -> None:
+    envelope, expected = validation.envelope, validation.trust.metadata.entity_id
     if envelope.issuer is not None and envelope.issuer != expected:
         raise wrong_issuer(f"the Response's Issuer is {envelope.issuer!r}, the provider's is {expected!r}")
     if envelope.issuer_format not in {None, ENTITY_FORMAT}:
         raise wrong_issuer("the Response's Issuer is not an entity identifier")
 
 
-def _bearer(hearing: Hearing) -> None:
-    if hearing.statement.confirmation.method != BEARER:
+def _bearer(validation: ValidationContext) -> None:
+    if validation.assertion.confirmation.method != BEARER:
         raise malformed("the SubjectConfirmation is not of the bearer method")
 
 
-def _recipient(hearing: Hearing) -> None:
-    recipient = hearing.statement.confirmation.recipient
-    if not hearing.settings.is_recipient(recipient):
+def _recipient(validation: ValidationContext) -> None:
+    recipient = validation.assertion.confirmation.recipient
+    if not validation.settings.is_recipient(recipient):
         raise wrong_audience(f"the Recipient {recipient!r} is not an address of this server")
 
 
-def _destination(hearing: Hearing) -> None:
-    destination = hearing.envelope.destination
-    if destination is not None and not hearing.settings.is_recipient(destination):
+def _destination(validation: ValidationContext) -> None:
+    destination = validation.envelope.destination
+    if destination is not None and not validation.settings.is_recipient(destination):
         raise wrong_audience(f"the Destination {destination!r} is not an address of this server")
 
 
-def _in_response_to(hearing: Hearing) -> None:
-    expected = hearing.settings.expected_in_response_to
+def _in_response_to(validation: ValidationContext) -> None:
+    expected = validation.settings.expected_in_response_to
     if expected is None:
         return
-    if hearing.statement.confirmation.in_response_to != expected:
+    if validation.assertion.confirmation.in_response_to != expected:
         raise malformed("the SubjectConfirmationData does not answer our AuthnRequest (InResponseTo)")
-    if hearing.envelope.in_response_to not in {None, expected}:
+    if validation.envelope.in_response_to not in {None, expected}:
         raise malformed("the Response does not answer our AuthnRequest (InResponseTo)")
 
 
-def _audience(hearing: Hearing) -> None:
-    restrictions = hearing.statement.conditions.audiences
+def _audience(validation: ValidationContext) -> None:
+    restrictions = validation.assertion.conditions.audiences
     if not restrictions:
         raise wrong_audience("the Conditions do not contain an Audience")
     for audiences in restrictions:
-        if not any(hearing.settings.is_audience(audience) for audience in audiences):
+        if not any(validation.settings.is_audience(audience) for audience in audiences):
             raise wrong_audience(f"this server is not one of the audiences {', '.join(audiences)}")
 
 
-def _issued(hearing: Hearing) -> None:
+def _issued(validation: ValidationContext) -> None:
     # Subtraction, never addition: an instant in the year 9999 must not overflow.
-    if hearing.statement.issued - hearing.now > SKEW:
-        raise malformed(f"the Assertion was issued in the future, at {hearing.statement.issued}")
+    if validation.assertion.issued - validation.now > SKEW:
+        raise malformed(f"the Assertion was issued in the future, at {validation.assertion.issued}")
 
 
-def _confirmation_begins(hearing: Hearing) -> None:
-    begins = hearing.statement.confirmation.not_before
+def _confirmation_begins(validation: ValidationContext) -> None:
+    begins = validation.assertion.confirmation.not_before
     # A bearer's confirmation should not have a NotBefore, but some providers write one, in the past.
-    if begins is not None and begins - hearing.now > SKEW:
+    if begins is not None and begins - validation.now > SKEW:
         raise malformed(f"the SubjectConfirmationData is not valid before {begins}")
 
 
-def _begins(hearing: Hearing) -> None:
-    begins = hearing.statement.conditions.not_before
-    if begins is not None and begins - hearing.now > SKEW:
+def _begins(validation: ValidationContext) -> None:
+    begins = validation.assertion.conditions.not_before
+    if begins is not None and begins - validation.now > SKEW:
         raise malformed(f"the Conditions are not good before {begins}")
 
 
-def _has_end(hearing: Hearing) -> None:
-    if hearing.statement.conditions.not_on_or_after is None:
+def _has_end(validation: ValidationContext) -> None:
+    if validation.assertion.conditions.not_on_or_after is None:
         raise malformed("the Conditions have no NotOnOrAfter")
 
 
-def _ends(hearing: Hearing) -> None:
-    statement = hearing.statement
+def _ends(validation: ValidationContext) -> None:
+    assertion = validation.assertion
     ends = {
-        "SubjectConfirmationData": statement.confirmation.not_on_or_after,
-        "Conditions": statement.conditions.not_on_or_after,
-        "AuthnStatement's session": statement.session_ends,
+        "SubjectConfirmationData": assertion.confirmation.not_on_or_after,
+        "Conditions": assertion.conditions.not_on_or_after,
+        "AuthnStatement's session": assertion.session_ends,
     }
     for what, end in ends.items():
-        if end is not None and end <= hearing.now:
+        if end is not None and end <= validation.now:
             raise expired(f"the {what} ended at {end}")
 
 
-def _fresh(hearing: Hearing) -> None:
-    if hearing.now - hearing.statement.issued > REDEEMABLE:
-        raise stale(f"the Assertion was issued at {hearing.statement.issued}")
+def _fresh(validation: ValidationContext) -> None:
+    if validation.now - validation.assertion.issued > REDEEMABLE:
+        raise stale(f"the Assertion was issued at {validation.assertion.issued}")
 
 
 CHECKS: Sequence[Check] = (

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from lxml import etree
 
-from daypass.federation.saml.gate import sort_children
-from daypass.federation.saml.names import ds, saml
-from daypass.federation.saml.refusals import malformed
-from daypass.federation.saml.text import find_instant, read_name, require_attribute
+from daypass.federation.saml.element_text import find_instant, read_name, require_attribute
+from daypass.federation.saml.saml_faults import malformed
+from daypass.federation.saml.schema_checks import sort_children
+from daypass.federation.saml.xml_names import ds, saml
 
 _ONE, _MAYBE, _SOME, _ANY = (1, 1), (0, 1), (1, 10_000), (0, 10_000)
 _ATTRIBUTES = 1_000
@@ -79,7 +79,7 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ParsedAssertion:
     """The parts of an assertion that Daypass reads."""
 
     identifier: str
@@ -94,7 +94,7 @@ class Statement:
     attributes: tuple[Attribute, ...]
 
 
-def read_statement(assertion: etree._Element) -> Statement:
+def read_assertion(assertion: etree._Element) -> ParsedAssertion:
     """Return the content of an assertion. Raises a Fault if it is malformed."""
     parts = sort_children(assertion, _ASSERTION)
     issued = find_instant(assertion, "IssueInstant")
@@ -102,7 +102,7 @@ def read_statement(assertion: etree._Element) -> Statement:
         raise malformed("Assertion has no IssueInstant")
     issuer = parts[saml("Issuer")][0]
     subject = sort_children(parts[saml("Subject")][0], _SUBJECT)
-    return Statement(
+    return ParsedAssertion(
         identifier=require_attribute(assertion, "ID"),
         version=require_attribute(assertion, "Version"),
         issued=issued,
@@ -152,10 +152,10 @@ def _read_audiences(restriction: etree._Element) -> tuple[str, ...]:
 
 
 def _earliest_session_end(statements: list[etree._Element]) -> datetime | None:
-    for statement in statements:
-        if find_instant(statement, "AuthnInstant") is None:
+    for assertion in statements:
+        if find_instant(assertion, "AuthnInstant") is None:
             raise malformed("AuthnStatement has no AuthnInstant")
-    ends = [find_instant(statement, "SessionNotOnOrAfter") for statement in statements]
+    ends = [find_instant(assertion, "SessionNotOnOrAfter") for assertion in statements]
     return min((end for end in ends if end is not None), default=None)
 
 
@@ -163,8 +163,8 @@ def _read_attributes(statements: list[etree._Element]) -> tuple[Attribute, ...]:
     # An EncryptedAttribute is refused with everything else that is not an Attribute: it could be a Role.
     found = [
         attribute
-        for statement in statements
-        for attribute in sort_children(statement, {saml("Attribute"): _ANY}).get(saml("Attribute"), [])
+        for assertion in statements
+        for attribute in sort_children(assertion, {saml("Attribute"): _ANY}).get(saml("Attribute"), [])
     ]
     if len(found) > _ATTRIBUTES:
         raise malformed(f"more than {_ATTRIBUTES} attributes")
