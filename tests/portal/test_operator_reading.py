@@ -18,7 +18,7 @@ from tests.portal.gallery import refusal
 from daypass.audit.event import to_event
 from daypass.authorize.trust_graph import Edge, Graph, Node
 from daypass.authorize.who_can import Way
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.portal import operator_refusals
 from daypass.portal.operator_graph import Wanted, gather, read_wanted, to_values
 from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
@@ -87,9 +87,9 @@ REACHING = (
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("IDPCommunicationError", words.UNREACHABLE),
-        ("InvalidIdentityToken", words.NO_KEY),
-        ("InvalidIdentityToken", words.WRONG_THUMBPRINT),
+        ("IDPCommunicationError", oidc_messages.UNREACHABLE),
+        ("InvalidIdentityToken", oidc_messages.NO_KEY),
+        ("InvalidIdentityToken", oidc_messages.WRONG_THUMBPRINT),
     ],
 )
 def test_what_an_internal_host_answered_is_not_told(tmp_path: Path, detail: str, code: str, message: str) -> None:
@@ -111,11 +111,11 @@ def test_why_a_key_does_not_fit_is_told(tmp_path: Path) -> None:
     """A key id that the issuer does not publish does not disclose facts about a network."""
     event = refusal(0) | {
         "errorCode": "InvalidIdentityToken",
-        "errorMessage": words.NO_KEY,
-        "additionalEventData": {"detail": words.NO_FITTING_KEY},
+        "errorMessage": oidc_messages.NO_KEY,
+        "additionalEventData": {"detail": oidc_messages.NO_FITTING_KEY},
     }
     [shown] = find_refusals(_log(tmp_path / "log", event), ACCOUNT, Sought()).refusals
-    assert shown.reason == words.NO_FITTING_KEY
+    assert shown.reason == oidc_messages.NO_FITTING_KEY
 
 
 def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from daypass.apply.nodes import Mistake, Node, Place
 from daypass.apply.shapes import ListOf, Text, plain_values
-from daypass.federation.oidc.further_claims import MAX_LENGTH, FurtherClaim
+from daypass.federation.oidc.extra_claims import MAX_LENGTH, ExtraClaim
 from daypass.federation.oidc.keys import PRIVATE_MEMBERS, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims
 
@@ -52,7 +52,7 @@ class FileName:
 
 
 @dataclass(frozen=True, slots=True)
-class FurtherClaims:
+class ExtraClaims:
     """Claims that become condition keys."""
 
     def read(self, node: Node, place: Place) -> list[str]:
@@ -60,7 +60,7 @@ class FurtherClaims:
         texts = _CLAIMS.read(node, place)
         for index, text in enumerate(texts):
             try:
-                FurtherClaim.parse(text)
+                ExtraClaim.parse(text)
             except ValueError as error:
                 raise Mistake(place.of(index, node.value[index]), str(error)) from error
         try:

@@ -8,7 +8,7 @@ the tables of steps.py.
 from collections.abc import Mapping
 from typing import Any
 
-from daypass.apply.issuer_terms import FurtherClaims, PinnedKeys
+from daypass.apply.issuer_terms import ExtraClaims, PinnedKeys
 from daypass.apply.shapes import Choice, Field, Fields, Flag, ListOf, MapOf, PolicyDocument, Secret, Text, Whole
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -90,7 +90,7 @@ OIDC_PROVIDER = Fields(
             ListOf(Text("a SHA-1 thumbprint", "[0-9a-fA-F]{40}", 40)), "Thumbprints of the issuer's certificates."
         ),
         "furtherClaims": Field(
-            FurtherClaims(), "All claims that become condition keys: CLAIM, PATH/TO/CLAIM or CLAIM=NAME."
+            ExtraClaims(), "All claims that become condition keys: CLAIM, PATH/TO/CLAIM or CLAIM=NAME."
         ),
         "pinnedKeys": Field(
             PinnedKeys(), "A JWK Set that replaces the issuer's published keys, or the name of a file with one."

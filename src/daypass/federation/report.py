@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from daypass.federation.oidc.further_claims import Value
+    from daypass.federation.oidc.extra_claims import Value
     from daypass.federation.saml.assertion import ParsedAssertion
 
 

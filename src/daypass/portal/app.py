@@ -20,10 +20,10 @@ from starlette.types import Receive, Send
 
 from daypass.errors import AccessDenied, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.endpoint_cache import EndpointCache
 from daypass.federation.oidc.fetch import Fetcher
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
-from daypass.federation.oidc.sign_in_places import SignInPlaces
 from daypass.portal import pages
 from daypass.portal.choice import Choice
 from daypass.portal.device import DevicePage
@@ -163,7 +163,7 @@ def _routes(portal: Portal) -> list[Route]:
     site = portal.site
     choice = Choice(site)
     saml = SamlSignIn(site, choice)
-    places = SignInPlaces(portal.fetcher, site.pipeline.now)
+    places = EndpointCache(portal.fetcher, site.pipeline.now)
     oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher, places)
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)

@@ -30,9 +30,9 @@ from daypass.federation.oidc.client import (
     redeem_code,
     require_nonce,
 )
+from daypass.federation.oidc.endpoint_cache import EndpointCache
 from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
 from daypass.federation.oidc.identify import KeysNeeded
-from daypass.federation.oidc.sign_in_places import SignInPlaces
 from daypass.federation.oidc.token import read_token
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
@@ -87,7 +87,7 @@ class OidcSignIn:
     choice: Choice
     clients: Sequence[Client]
     fetcher: Fetcher
-    places: SignInPlaces
+    places: EndpointCache
 
     @property
     def redirect_uri(self) -> str:

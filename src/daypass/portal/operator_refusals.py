@@ -25,7 +25,7 @@ import msgspec
 
 from daypass.arn import Arn
 from daypass.errors import IDPCommunicationError
-from daypass.federation.oidc import words as oidc_words
+from daypass.federation.oidc import oidc_messages as oidc_words
 from daypass.wire.visible import visible
 
 ADDRESS = "/operator/refusals"

@@ -12,7 +12,7 @@ from tests.federation.oidc.setting import AUDIENCE, EPOCH, NOW, claims, header, 
 
 from daypass.base64url import parse_base64url
 from daypass.errors import Fault
-from daypass.federation.oidc.further_claims import ClaimUnusable, FurtherClaim
+from daypass.federation.oidc.extra_claims import ClaimUnusable, ExtraClaim
 from daypass.federation.oidc.keys import KeysUnreadable, _der, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims
 from daypass.federation.oidc.provider import is_keys_url
@@ -323,10 +323,10 @@ def test_a_set_of_keys_at_its_longest(over: int, *, taken: bool) -> None:
 def test_the_name_of_a_further_claim(length: int, *, taken: bool) -> None:
     """One to 256 characters, with an alias."""
     if taken:
-        assert FurtherClaim.parse("c" * length).claim == "c" * length
+        assert ExtraClaim.parse("c" * length).claim == "c" * length
         return
     with pytest.raises(ValueError, match="is not the name of a claim"):
-        FurtherClaim.parse("c" * length)
+        ExtraClaim.parse("c" * length)
 
 
 def test_two_claims_do_not_fill_one_key() -> None:
@@ -354,6 +354,6 @@ def test_where_a_further_claim_stands(claim: str, given: dict[str, Any], value: 
 
     Both at once are refused, because readers might differ.
     """
-    assert FurtherClaim.parse(claim).find(given) == value
+    assert ExtraClaim.parse(claim).find(given) == value
     with pytest.raises(ClaimUnusable):
-        FurtherClaim.parse("realm/roles").find({"realm/roles": "a", "realm": {"roles": "b"}})
+        ExtraClaim.parse("realm/roles").find({"realm/roles": "a", "realm": {"roles": "b"}})

@@ -11,10 +11,10 @@ from tests.federation.oidc.world import MovedClock, fetcher, terms
 
 from daypass.errors import IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.endpoint_cache import EndpointCache
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
-from daypass.federation.oidc.sign_in_places import SignInPlaces
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
 
 MOMENT = timedelta(microseconds=1)
@@ -150,7 +150,7 @@ def test_the_places_to_sign_in_at_are_kept_for_five_minutes(stage: Stage, after:
     stage.issuer.requests.clear()
     where = {"authorization_endpoint": "https://idp.example/a", "token_endpoint": "https://idp.example/t"}
     stage.issuer.answers[DISCOVERY] = Answer.document({"issuer": stage.issuer.url, **where})
-    places, client = SignInPlaces(fetcher(stage.issuer), stage.clock.now), Client(stage.issuer.url, "c")
+    places, client = EndpointCache(fetcher(stage.issuer), stage.clock.now), Client(stage.issuer.url, "c")
 
     async def run() -> None:
         first = await places.find(client)

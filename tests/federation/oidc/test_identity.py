@@ -8,7 +8,7 @@ from tests.federation.oidc.setting import PROVIDER, claims, header, judge, key, 
 
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc.claims import WebIdentity, check_role
-from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.provider import ANY_AUDIENCE, ProviderTerms, find_built_in, is_issuer_url
 from daypass.testing.tokens import compact
 
@@ -24,7 +24,7 @@ def from_issuer(issuer: str, **changes: object) -> WebIdentity:
 
 def exposing(*choices: str) -> ProviderTerms:
     """Return terms with which an operator exposes extra claims."""
-    return replace(PROVIDER, further_claims=tuple(map(FurtherClaim.parse, choices)))
+    return replace(PROVIDER, further_claims=tuple(map(ExtraClaim.parse, choices)))
 
 
 def payload(claim: str, value: object) -> str:
@@ -159,7 +159,7 @@ def test_a_claim_that_stands_in_the_token_twice_is_refused() -> None:
 def test_choices_that_are_none(choice: str) -> None:
     """An extra claim has a name that policies allow, and never that of a key with a fixed meaning."""
     with pytest.raises(ValueError, match=r"claim|colon|meaning"):
-        FurtherClaim.parse(choice)
+        ExtraClaim.parse(choice)
 
 
 def test_nested_session_tags() -> None:

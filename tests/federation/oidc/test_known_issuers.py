@@ -5,7 +5,7 @@ from tests.federation.oidc.setting import NOW, jwks, key
 
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.keys import KeysUnreadable
 from daypass.federation.oidc.known_issuers import find_terms, load_issuers, providers_of
 from daypass.federation.oidc.operator_terms import count_pinned, set_terms
@@ -99,6 +99,6 @@ def test_terms_that_cannot_be_are_not_stored(store: MemoryStore) -> None:
 
 def test_opaque_tokens_are_refused_in_awss_words() -> None:
     """Amazon has one message, all others have another."""
-    assert refuse_access_token("www.amazon.com").message == words.NOT_LOGIN_WITH_AMAZON
+    assert refuse_access_token("www.amazon.com").message == oidc_messages.NOT_LOGIN_WITH_AMAZON
     for other in ("graph.facebook.com", "", "WWW.AMAZON.COM", "xyz"):
-        assert refuse_access_token(other).message == words.NOT_VALIDATED
+        assert refuse_access_token(other).message == oidc_messages.NOT_VALIDATED

@@ -18,7 +18,7 @@ from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
 from daypass.errors import Fault, InvalidIdentityToken
 from daypass.federation.oidc.claims import WebIdentity
 from daypass.federation.oidc.client import Client, discover
-from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.testing.oidc import KEYS, OidcIssuer
 from daypass.testing.tokens import SigningKey, compact
@@ -47,7 +47,7 @@ KEYS_OF: dict[str, dict[str, Any]] = {
         "roles": ("admin",),
     },
 }
-EXPOSED = tuple(FurtherClaim.parse(text) for text in ("groups", "realm_access/roles=roles"))
+EXPOSED = tuple(ExtraClaim.parse(text) for text in ("groups", "realm_access/roles=roles"))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc import words
-from daypass.federation.oidc.further_claims import ClaimUnusable, Value, find_value
+from daypass.federation.oidc import oidc_messages
+from daypass.federation.oidc.extra_claims import ClaimUnusable, Value, find_value
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.federation.oidc.tags import parse_tags
 from daypass.federation.oidc.verify import VerifiedToken
@@ -84,7 +84,7 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
     try:
         named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
     except ClaimUnusable as fault:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail=str(fault)) from None
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=str(fault)) from None
     prefix = provider.key_prefix.lower() + ":"
     session = parse_tags(token.claims)
     return WebIdentity(
@@ -111,7 +111,7 @@ def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
     if identity.roles is None:
         return {ROLE_AUTHORIZED_KEY: "false"}
     if role_arn not in identity.roles:
-        raise InvalidIdentityToken(words.ROLE_NOT_IN_CLAIM)
+        raise InvalidIdentityToken(oidc_messages.ROLE_NOT_IN_CLAIM)
     return {ROLE_AUTHORIZED_KEY: "true"}
 
 
@@ -135,7 +135,7 @@ def _methods(value: object) -> tuple[str, ...]:
     if value is None or found == []:
         return ()
     if not all(isinstance(method, str) for method in found):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="amr is not a list of strings")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="amr is not a list of strings")
     return tuple(str(method) for method in found)
 
 
@@ -172,7 +172,7 @@ def _source_identity(claims: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _SOURCE_IDENTITY.fullmatch(value):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the source identity has invalid characters")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="the source identity has invalid characters")
     return value
 
 
@@ -183,5 +183,5 @@ def _roles(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
     value = claims[ROLES_CLAIM]
     roles = value if isinstance(value, list) else [value]
     if not all(isinstance(role, str) for role in roles):
-        raise InvalidIdentityToken(words.ROLE_NOT_IN_CLAIM, detail="the roles claim is not a list of ARNs")
+        raise InvalidIdentityToken(oidc_messages.ROLE_NOT_IN_CLAIM, detail="the roles claim is not a list of ARNs")
     return tuple(roles)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from daypass.errors import IDPCommunicationError
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.claims import WebIdentity, read_identity
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
@@ -24,7 +24,7 @@ class KeysNeeded(IDPCommunicationError):  # noqa: N818 - read as a sentence
     """
 
     def __init__(self, provider: ProviderTerms, *more: ProviderTerms) -> None:
-        super().__init__(words.UNREACHABLE, detail="the issuer's keys were not fetched in time")
+        super().__init__(oidc_messages.UNREACHABLE, detail="the issuer's keys were not fetched in time")
         self.provider = provider
         # A sign-in reads the providers of every account that registered the issuer. A call of the API reads one.
         self.providers = (provider, *more)
@@ -56,7 +56,7 @@ class NoKeys:
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:  # noqa: ARG002 - a promise
         """Refuse."""
-        raise IDPCommunicationError(words.UNREACHABLE, detail="keys are not fetched here")
+        raise IDPCommunicationError(oidc_messages.UNREACHABLE, detail="keys are not fetched here")
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
         """Return False, because these callers never fetch."""

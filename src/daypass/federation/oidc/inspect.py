@@ -13,7 +13,7 @@ from typing import Any
 from daypass.errors import Fault
 from daypass.federation.oidc import token as gate
 from daypass.federation.oidc.claims import read_identity
-from daypass.federation.oidc.further_claims import Value
+from daypass.federation.oidc.extra_claims import Value
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token

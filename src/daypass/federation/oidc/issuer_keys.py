@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.fetch import CrowdedError, Fetcher, Unacceptable, Unreachable, WrongThumbprint
 from daypass.federation.oidc.issuer_entries import IssuerEntries, IssuerEntry
 from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
@@ -119,11 +119,13 @@ class IssuerKeys:
 
     def _without_keys(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> NeedsFetch:
         if entry.flight is None and _is_within(entry.held_up.get(provider.account), now, COOL_DOWN):
-            raise IDPCommunicationError(words.UNREACHABLE, detail="too many issuers are contacted for this account")
+            raise IDPCommunicationError(
+                oidc_messages.UNREACHABLE, detail="too many issuers are contacted for this account"
+            )
         if entry.flight is None and not self._may_attempt(entry, provider, now) and entry.failure is not None:
             raise _again(entry.failure)
         if entry.waiting[provider.account] >= MAX_WAITING:
-            raise IDPCommunicationError(words.UNREACHABLE, detail="too many calls wait for this issuer")
+            raise IDPCommunicationError(oidc_messages.UNREACHABLE, detail="too many calls wait for this issuer")
         return NeedsFetch(provider)
 
     def _may_attempt(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> bool:
@@ -169,11 +171,11 @@ class IssuerKeys:
             if isinstance(fault, CrowdedError) or not turn.is_granted:
                 self._hold_up(entry, turn)
                 return
-            entry.failure = IDPCommunicationError(words.UNREACHABLE, detail=str(fault) or "no answer in time")
+            entry.failure = IDPCommunicationError(oidc_messages.UNREACHABLE, detail=str(fault) or "no answer in time")
         except WrongThumbprint as fault:
-            entry.failure = InvalidIdentityToken(words.WRONG_THUMBPRINT, detail=str(fault))
+            entry.failure = InvalidIdentityToken(oidc_messages.WRONG_THUMBPRINT, detail=str(fault))
         except (Unacceptable, NotStrictJsonError, KeysUnreadable) as fault:
-            entry.failure = InvalidIdentityToken(words.NO_KEY, detail=str(fault))
+            entry.failure = InvalidIdentityToken(oidc_messages.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
         # Counted from the end of the fetch too: a caller that waited for it must not start another one at once.

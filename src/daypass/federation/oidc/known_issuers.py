@@ -11,7 +11,7 @@ from types import MappingProxyType
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.store import Reader
-from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.keys import parse_jwks
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in
 
@@ -37,7 +37,7 @@ def terms_of(provider: OidcProvider) -> ProviderTerms:
         arn=provider.arn,
         issuer=provider.issuer,
         client_ids=frozenset(provider.client_ids),
-        further_claims=tuple(map(FurtherClaim.parse, provider.further_claims)),
+        further_claims=tuple(map(ExtraClaim.parse, provider.further_claims)),
         thumbprints=frozenset(provider.thumbprints),
         pinned=parse_jwks(provider.pinned_keys.encode()) if provider.pinned_keys else None,
     )

@@ -11,16 +11,16 @@ import msgspec
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.store import Writer
-from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 
 
-def parse_claims(texts: Sequence[str]) -> tuple[FurtherClaim, ...]:
+def parse_claims(texts: Sequence[str]) -> tuple[ExtraClaim, ...]:
     """Parse a list of claims.
 
     Raises ValueError with a message for the operator.
     """
-    claims = tuple(FurtherClaim.parse(text) for text in texts)
+    claims = tuple(ExtraClaim.parse(text) for text in texts)
     # Condition keys are not case-sensitive: two claims must not set the same one.
     if len({claim.name.lower() for claim in claims}) != len(claims):
         raise ValueError("Two claims have the same name for policies.")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc import words
-from daypass.federation.oidc.further_claims import FurtherClaim
+from daypass.federation.oidc import oidc_messages
+from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.keys import KeySet
 
 SCHEME = "https://"
@@ -47,7 +47,7 @@ class ProviderTerms:
     arn: str
     issuer: str
     client_ids: frozenset[str] | UnsafeAnyAudience
-    further_claims: tuple[FurtherClaim, ...] = ()
+    further_claims: tuple[ExtraClaim, ...] = ()
     thumbprints: frozenset[str] = frozenset()
     pinned: KeySet | None = None
 
@@ -119,10 +119,10 @@ def refuse_access_token(provider_id: str) -> InvalidIdentityToken:
     The call names it in ProviderId.
     """
     if provider_id == "www.amazon.com":
-        return InvalidIdentityToken(words.NOT_LOGIN_WITH_AMAZON, detail="opaque tokens cannot be verified")
-    return InvalidIdentityToken(words.NOT_VALIDATED, detail="the tokens of this ProviderId cannot be verified")
+        return InvalidIdentityToken(oidc_messages.NOT_LOGIN_WITH_AMAZON, detail="opaque tokens cannot be verified")
+    return InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="the tokens of this ProviderId cannot be verified")
 
 
 def refuse_unknown_issuer(unverified_issuer: str) -> InvalidIdentityToken:
     """Return the refusal for a token of an issuer without a provider."""
-    return InvalidIdentityToken(words.NO_PROVIDER.format(issuer=unverified_issuer[:MAX_URL]))
+    return InvalidIdentityToken(oidc_messages.NO_PROVIDER.format(issuer=unverified_issuer[:MAX_URL]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 FLAT_PREFIX = f"{TAGS_CLAIM}/principal_tags/"
@@ -43,28 +43,30 @@ def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
         return _NONE
     nested = claims.get(TAGS_CLAIM, {})
     if not isinstance(nested, Mapping):
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim is not an object")
+        raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="the tags claim is not an object")
     tags = (*_nested_tags(nested), *_flat_tags(claims))
     # Tag keys are not case-sensitive, so a token must not have two values for one of them.
     names = {key.lower() for key, _ in tags}
     if len(names) != len(tags) or len(tags) > MAX_TAGS:
-        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")
+        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")
     transitive = (*_texts(nested.get("transitive_tag_keys", [])), *_texts(claims.get(FLAT_TRANSITIVE, [])))
     if not {key.lower() for key in transitive} <= names:
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="a transitive key is not a tag of the token")
+        raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="a transitive key is not a tag of the token")
     return SessionTags(tags, tuple(dict.fromkeys(transitive)))
 
 
 def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not nested.keys() <= _MEMBERS:
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="the tags claim has a member that AWS does not define")
+        raise InvalidIdentityToken(
+            oidc_messages.BAD_TAGS, detail="the tags claim has a member that AWS does not define"
+        )
     principal = nested.get("principal_tags", {})
     if not isinstance(principal, Mapping):
-        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="principal_tags is not an object")
+        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="principal_tags is not an object")
     for key, value in principal.items():
         # AWS: each value is a list of one string. AWS refuses a bare string too.
         if not isinstance(value, list) or len(value) != 1:
-            raise InvalidIdentityToken(words.BAD_TAGS, detail="a tag's value is not a list of one string")
+            raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="a tag's value is not a list of one string")
         yield _checked(key, value[0])
 
 
@@ -72,7 +74,9 @@ def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in claims.items():
         # If a misspelt name were ignored, a Deny that tests the tag would not match.
         if name.startswith(f"{TAGS_CLAIM}/") and name != FLAT_TRANSITIVE and not name.startswith(FLAT_PREFIX):
-            raise InvalidIdentityToken(words.BAD_TAGS, detail="AWS does not define this claim below the tags claim")
+            raise InvalidIdentityToken(
+                oidc_messages.BAD_TAGS, detail="AWS does not define this claim below the tags claim"
+            )
         if name.startswith(FLAT_PREFIX):
             single = value[0] if isinstance(value, list) and len(value) == 1 else value
             yield _checked(name.removeprefix(FLAT_PREFIX), single)
@@ -80,9 +84,9 @@ def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _checked(key: str, value: object) -> tuple[str, str]:
     if not isinstance(value, str) or len(value) > MAX_VALUE or not 1 <= len(key) <= MAX_KEY:
-        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag is of the wrong length")
+        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag is of the wrong length")
     if key.lower().startswith("aws:") or not all(map(_is_allowed, key + value)):
-        raise InvalidIdentityToken(words.BAD_PRINCIPAL_TAGS, detail="a tag has forbidden characters")
+        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag has forbidden characters")
     return key, value
 
 
@@ -93,5 +97,5 @@ def _is_allowed(letter: str) -> bool:
 def _texts(value: object) -> tuple[str, ...]:
     found = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str) for item in found):
-        raise InvalidIdentityToken(words.BAD_TAGS, detail="transitive_tag_keys is not a list of strings")
+        raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="transitive_tag_keys is not a list of strings")
     return tuple(found)

@@ -14,7 +14,7 @@ import msgspec
 
 from daypass.base64url import parse_base64url
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.strict_json import NotStrictJsonError, parse_object
 
 MAX_TOKEN = 20_000
@@ -101,7 +101,7 @@ def check_header(header: Mapping[str, Any]) -> tuple[str, str | None]:
     _check_types(header)
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="algorithm not allowed")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="algorithm not allowed")
     return algorithm, _kid(header)
 
 
@@ -126,9 +126,9 @@ def _kid(header: Mapping[str, Any]) -> str | None:
 def _issuer(claims: Mapping[str, Any]) -> str:
     issuer = claims.get("iss")
     if issuer is None:
-        raise InvalidIdentityToken(words.MISSING_CLAIM.format(name="iss"))
+        raise InvalidIdentityToken(oidc_messages.MISSING_CLAIM.format(name="iss"))
     if not isinstance(issuer, str) or not issuer:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="iss is not a string")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="iss is not a string")
     return issuer
 
 
@@ -140,4 +140,4 @@ def _bytes(segment: str, name: str) -> bytes:
 
 
 def _not_a_jwt(why: str) -> InvalidIdentityToken:
-    return InvalidIdentityToken(words.NOT_A_JWT, detail=why)
+    return InvalidIdentityToken(oidc_messages.NOT_A_JWT, detail=why)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 
 MOST_CONTEXTS = 256
 _Demands: TypeAlias = tuple[Path | None, frozenset[str]]
@@ -122,7 +122,7 @@ def _enforcing(thumbprints: frozenset[str]) -> type[ssl.SSLObject]:
         def do_handshake(self) -> None:
             super().do_handshake()
             if wanted.isdisjoint(map(_thumbprint, _verified_chain(self))):
-                raise ThumbprintMismatch(words.WRONG_THUMBPRINT)
+                raise ThumbprintMismatch(oidc_messages.WRONG_THUMBPRINT)
 
     return EnforcingSSLObject
 

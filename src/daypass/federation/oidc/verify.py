@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from daypass.errors import ExpiredTokenException, InvalidIdentityToken
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import ProviderTerms, UnsafeAnyAudience
 from daypass.federation.oidc.token import UnverifiedToken
@@ -80,9 +80,9 @@ def verify_signature(unverified: UnverifiedToken, keys: KeySet) -> None:
     """Refuse a token that was not signed with a published key of the issuer."""
     key = keys.find(unverified.kid, unverified.algorithm)
     if key is None:
-        raise KeyNotFound(words.NO_KEY, detail=words.NO_FITTING_KEY)
+        raise KeyNotFound(oidc_messages.NO_KEY, detail=oidc_messages.NO_FITTING_KEY)
     if not key.is_signed(unverified.algorithm, unverified.signing_input, unverified.signature):
-        raise SignatureInvalid(words.NOT_VALIDATED, detail="the signature is not the issuer's")
+        raise SignatureInvalid(oidc_messages.NOT_VALIDATED, detail="the signature is not the issuer's")
 
 
 def check_present(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
@@ -92,7 +92,7 @@ def check_present(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int
     """
     for name in REQUIRED:
         if claims.get(name) is None:
-            raise InvalidIdentityToken(words.MISSING_CLAIM.format(name=name))
+            raise InvalidIdentityToken(oidc_messages.MISSING_CLAIM.format(name=name))
 
 
 def check_purpose(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
@@ -101,20 +101,20 @@ def check_purpose(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int
     The same issuer signs them with the same keys.
     """
     if "events" in claims:
-        raise InvalidIdentityToken(words.NOT_A_JWT, detail="a security event token is not an identity token")
+        raise InvalidIdentityToken(oidc_messages.NOT_A_JWT, detail="a security event token is not an identity token")
 
 
 def check_issuer(claims: Mapping[str, Any], provider: ProviderTerms, _now: int) -> None:
     """Refuse another issuer. Slash, case and scheme are significant."""
     if claims["iss"] != provider.issuer:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="iss is not the provider's URL")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="iss is not the provider's URL")
 
 
 def check_subject(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
     """Refuse a subject that is not 1 to 255 printable characters."""
     subject = claims["sub"]
     if not is_plain_text(subject, MAX_SUBJECT):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="sub is not 1 to 255 printable characters")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="sub is not 1 to 255 printable characters")
 
 
 def check_audience(claims: Mapping[str, Any], provider: ProviderTerms, _now: int) -> None:
@@ -125,13 +125,15 @@ def check_audience(claims: Mapping[str, Any], provider: ProviderTerms, _now: int
     audiences = _audiences(claims)
     party = claims.get("azp")
     if party is None and len(audiences) > 1:
-        raise InvalidIdentityToken(words.SEVERAL_AUDIENCES)
+        raise InvalidIdentityToken(oidc_messages.SEVERAL_AUDIENCES)
     if party is not None and not is_plain_text(party):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="azp is not a string")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="azp is not a string")
     if isinstance(provider.client_ids, UnsafeAnyAudience):
         return
     if (audiences[0] if party is None else party) not in provider.client_ids:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="the audience is not a client id of the provider")
+        raise InvalidIdentityToken(
+            oidc_messages.NOT_VALIDATED, detail="the audience is not a client id of the provider"
+        )
 
 
 def check_timestamps(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
@@ -144,20 +146,20 @@ def check_timestamps(claims: Mapping[str, Any], _provider: ProviderTerms, _now: 
             continue
         moment = claims[name]
         if type(moment) is not int or not 0 <= moment <= _LAST_MOMENT:
-            raise InvalidIdentityToken(words.BAD_TIMESTAMP, detail=f"{name} is not whole seconds since 1970")
+            raise InvalidIdentityToken(oidc_messages.BAD_TIMESTAMP, detail=f"{name} is not whole seconds since 1970")
 
 
 def check_issued(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
     """Refuse a token that was issued in the future."""
     if claims["iat"] > now + TOLERANCE:
-        raise InvalidIdentityToken(words.ISSUED_IN_FUTURE.format(issued=claims["iat"]))
+        raise InvalidIdentityToken(oidc_messages.ISSUED_IN_FUTURE.format(issued=claims["iat"]))
 
 
 def check_not_before(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
     """Refuse a token that is not yet valid."""
     not_before = claims.get("nbf", 0)
     if not_before > now + TOLERANCE:
-        text = words.NOT_YET_VALID.format(latest=now + TOLERANCE, not_before=not_before)
+        text = oidc_messages.NOT_YET_VALID.format(latest=now + TOLERANCE, not_before=not_before)
         raise InvalidIdentityToken(text)
 
 
@@ -167,7 +169,7 @@ def check_expiry(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) 
     The expiry is exclusive, with five minutes of tolerance.
     """
     if now - TOLERANCE >= claims["exp"]:
-        text = words.EXPIRED.format(earliest=now - TOLERANCE, expires=claims["exp"])
+        text = oidc_messages.EXPIRED.format(earliest=now - TOLERANCE, expires=claims["exp"])
         raise ExpiredTokenException(text)
 
 
@@ -194,7 +196,7 @@ def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     found = claims["aud"]
     audiences = tuple(found) if isinstance(found, list) else (found,)
     if not audiences or not all(map(is_plain_text, audiences)):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="aud is not a string or a list of strings")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="aud is not a string or a list of strings")
     return audiences
 
 

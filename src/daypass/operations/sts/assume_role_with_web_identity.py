@@ -15,7 +15,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.outbound import issuer_url
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.errors import AccessDenied, InvalidIdentityToken
-from daypass.federation.oidc import words
+from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.claims import WebIdentity, check_role
 from daypass.federation.oidc.identify import KeysNeeded, identify
 from daypass.federation.oidc.known_issuers import find_terms, load_issuers
@@ -220,9 +220,11 @@ def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: Req
     try:
         chain = open_chain(verified_claims[CLAIM], token_id=verified_claims.get("jti"), sealing_ring=ctx.sealing_ring)
     except ChainBrokenError as error:
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="its chain of issuing keys does not open") from error
+        raise InvalidIdentityToken(
+            oidc_messages.NOT_VALIDATED, detail="its chain of issuing keys does not open"
+        ) from error
     if is_chain_revoked(chain, ctx.views.get(load_revocations)):
-        raise InvalidIdentityToken(words.NOT_VALIDATED, detail="an access key behind the token was revoked")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="an access key behind the token was revoked")
     return chain
 
 

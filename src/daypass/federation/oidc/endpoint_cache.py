@@ -14,7 +14,7 @@ from daypass.federation.oidc.fetch import Fetcher
 FRESH_FOR = timedelta(minutes=5)
 
 
-class SignInPlaces:
+class EndpointCache:
     """The discovery documents of our few providers.
 
     It is used within one event loop.

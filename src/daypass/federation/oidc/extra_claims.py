@@ -22,7 +22,7 @@ class ClaimUnusable(ValueError):  # noqa: N818 - it says what the claim is
 
 
 @dataclass(frozen=True, slots=True)
-class FurtherClaim:
+class ExtraClaim:
     """An extra claim: its place in the token, and its name in policies."""
 
     claim: str
