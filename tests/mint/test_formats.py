@@ -7,12 +7,17 @@ import msgspec
 import pytest
 from tests.mint.material import ACCESS_KEY_ID, ACCOUNT, NOW, role_session
 
+from daypass.mint.exchange_token import (
+    ExchangeToken,
+    ExchangeTokenBrokenError,
+    open_exchange_token,
+    seal_exchange_token,
+)
 from daypass.mint.key_ring import RingKey
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import seal, unseal
 from daypass.mint.sealing_keys import SealingMaterial, SealingRing
 from daypass.mint.tokens import open_session
-from daypass.mint.trade_in import TradeIn, TradeInBrokenError, open_trade_in, seal_trade_in
 
 RING = SealingRing((RingKey("0a0b0c0d0e0f", SealingMaterial(bytes(range(32))), NOW, NOW),))
 SEALED = {
@@ -69,11 +74,11 @@ def test_a_session_token_of_the_first_version_opens() -> None:
 
 def test_an_exchange_token_of_the_first_version_opens() -> None:
     """It opens only for the account for which it was made."""
-    made = TradeIn("dr-1", NOW + 300)
-    assert seal_trade_in(made, account=ACCOUNT, sealing_ring=RING, now=NOW, entropy=counting) == TRADE_IN
-    assert open_trade_in(TRADE_IN, account=ACCOUNT, sealing_ring=RING) == made
-    with pytest.raises(TradeInBrokenError):
-        open_trade_in(TRADE_IN, account="123456789012", sealing_ring=RING)
+    made = ExchangeToken("dr-1", NOW + 300)
+    assert seal_exchange_token(made, account=ACCOUNT, sealing_ring=RING, now=NOW, entropy=counting) == TRADE_IN
+    assert open_exchange_token(TRADE_IN, account=ACCOUNT, sealing_ring=RING) == made
+    with pytest.raises(ExchangeTokenBrokenError):
+        open_exchange_token(TRADE_IN, account="123456789012", sealing_ring=RING)
 
 
 @pytest.mark.parametrize("payload", [["dr-1", NOW, "only on Tuesdays"], ["dr-1"], ["dr-1", "soon"], {}, b"\xff"])
@@ -84,12 +89,12 @@ def test_an_exchange_token_that_says_something_else_is_refused(payload: object) 
     """
     packed = msgspec.msgpack.encode(payload)
     text = seal(Purpose.TRADE_IN, packed, bound_to=ACCOUNT, sealing_ring=RING, now=NOW, entropy=counting)
-    with pytest.raises(TradeInBrokenError):
-        open_trade_in(text, account=ACCOUNT, sealing_ring=RING)
+    with pytest.raises(ExchangeTokenBrokenError):
+        open_exchange_token(text, account=ACCOUNT, sealing_ring=RING)
 
 
 @pytest.mark.parametrize("text", ["", "x", SEALED[Purpose.SESSION], TRADE_IN + "AAAA", TRADE_IN[:-4]])
 def test_an_invalid_exchange_token_is_refused(text: str) -> None:
     """A session token is one of the invalid ones."""
-    with pytest.raises(TradeInBrokenError):
-        open_trade_in(text, account=ACCOUNT, sealing_ring=RING)
+    with pytest.raises(ExchangeTokenBrokenError):
+        open_exchange_token(text, account=ACCOUNT, sealing_ring=RING)

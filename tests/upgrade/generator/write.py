@@ -24,8 +24,8 @@ from tests.upgrade.generator.identity import MASTER_KEY, PARTNER, PUBLIC_URL, Ke
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.records import kinds_by_name
+from daypass.mint.exchange_token import ExchangeToken
 from daypass.mint.session import Session
-from daypass.mint.trade_in import TradeIn
 from daypass.storage import tables
 from daypass.storage.open import open_store
 from daypass.storage.schema import VERSIONS
@@ -104,7 +104,7 @@ def _records(database: Path) -> dict[str, Any]:
 def _layouts() -> dict[str, Any]:
     """Return the JSON Schemas of all stored and sealed values, by their stored name."""
     kinds = dict(sorted(kinds_by_name().items()))
-    stored, shared = msgspec.json.schema_components([*kinds.values(), Session, TradeIn])
+    stored, shared = msgspec.json.schema_components([*kinds.values(), Session, ExchangeToken])
     named = dict(zip([*kinds, "session token", "trade-in token"], stored, strict=True))
     return {"schema_versions": list(VERSIONS), "kinds": named, "$defs": {k: _bare(v) for k, v in shared.items()}}
 

@@ -16,9 +16,9 @@ from daypass.directory.delegation import replace_request
 from daypass.directory.delegation_entities import Approver, DelegationRequest, State
 from daypass.directory.revocations import revoke_delegation
 from daypass.errors import InvalidInput
+from daypass.mint.exchange_token import ExchangeToken, seal_exchange_token
 from daypass.mint.key_chain import require_room
 from daypass.mint.session import SessionKind
-from daypass.mint.trade_in import TradeIn, seal_trade_in
 from daypass.operations.iam.delegation_rules import (
     AboutRequest,
     OneRequest,
@@ -147,8 +147,8 @@ class SendDelegationToken(_Decision):
             raise InvalidInput("Only the owner of this delegation request can send its token.")
         finalized = move(request, self.action, ctx, approver=dated_approver(request, ctx.now))
         ends = _require_open(finalized, ctx)
-        token = seal_trade_in(
-            TradeIn(finalized.id, int(ends.timestamp())),
+        token = seal_exchange_token(
+            ExchangeToken(finalized.id, int(ends.timestamp())),
             account=finalized.requestor,
             sealing_ring=ctx.sealing_ring,
             now=int(ctx.now.timestamp()),

@@ -14,8 +14,8 @@ from daypass.directory.approvals import approved_end, find_withdrawal
 from daypass.directory.delegation import find_request, replace_request
 from daypass.directory.delegation_entities import Approver, DelegationRequest, State
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
+from daypass.mint.exchange_token import ExchangeTokenBrokenError, open_exchange_token
 from daypass.mint.session import SessionKind
-from daypass.mint.trade_in import TradeInBrokenError, open_trade_in
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
@@ -89,8 +89,8 @@ def _redeem(text: str, caller: Caller, ctx: RequestContext) -> tuple[DelegationR
     Raises a Fault.
     """
     try:
-        token = open_trade_in(text, account=caller.account, sealing_ring=ctx.sealing_ring)
-    except TradeInBrokenError as error:
+        token = open_exchange_token(text, account=caller.account, sealing_ring=ctx.sealing_ring)
+    except ExchangeTokenBrokenError as error:
         raise InvalidParameterValue(_BROKEN, detail="the token does not open for the caller's account") from error
     request = find_request(ctx.reader, token.request)
     if ctx.now.timestamp() >= token.expires or request is None:

@@ -13,32 +13,34 @@ from daypass.mint.sealing_keys import SealingRing
 from daypass.ports import Entropy
 
 
-class TradeIn(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class ExchangeToken(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The content of a token: request, and expiry in seconds since 1970."""
 
     request: str
     expires: int
 
 
-class TradeInBrokenError(Exception):
+class ExchangeTokenBrokenError(Exception):
     """The token was not issued by us for this account."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(TradeIn).decode
+_decode = msgspec.msgpack.Decoder(ExchangeToken).decode
 
 
-def seal_trade_in(token: TradeIn, *, account: str, sealing_ring: SealingRing, now: int, entropy: Entropy) -> str:
+def seal_exchange_token(
+    token: ExchangeToken, *, account: str, sealing_ring: SealingRing, now: int, entropy: Entropy
+) -> str:
     """Return the exchange token for a partner's account."""
     return seal(Purpose.TRADE_IN, _encode(token), bound_to=account, sealing_ring=sealing_ring, now=now, entropy=entropy)
 
 
-def open_trade_in(text: str, *, account: str, sealing_ring: SealingRing) -> TradeIn:
+def open_exchange_token(text: str, *, account: str, sealing_ring: SealingRing) -> ExchangeToken:
     """Return the content of a token of this account.
 
-    Raises TradeInBrokenError if the token is not valid.
+    Raises ExchangeTokenBrokenError if the token is not valid.
     """
     try:
         return _decode(unseal(Purpose.TRADE_IN, text, bound_to=account, sealing_ring=sealing_ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise TradeInBrokenError from error
+        raise ExchangeTokenBrokenError from error
