@@ -19,7 +19,7 @@ from tests.documents import allow, document
 from tests.http.raw import FORM
 
 from daypass.errors import Fault
-from daypass.storage.text import require_storable
+from daypass.storage.storable_text import require_storable
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.wire.catalog import Catalog

@@ -78,7 +78,7 @@ class Node:
     def __init__(self, there: OpenedStore) -> None:
         self._seconds = 1000.0
         self._store = there.store
-        self._noticed = there.store.beacon[0]
+        self._noticed = there.store.change_counter[0]
         self._cache = Cache(there.store, monotonic=lambda: self._seconds)
         config = Config(host="127.0.0.1", port=7878)
         keychain, settings = Keychain(there.vault), ServiceSettings(public_url="https://sts.example.org")
@@ -135,12 +135,12 @@ class Node:
     @contextmanager
     def _unannounced(self) -> Iterator[None]:
         # The change counter works within one machine. Here each node sees only its own writes.
-        beacon = cast("list[int]", self._store.beacon)
-        real, beacon[0] = beacon[0], self._noticed
+        change_counter = cast("list[int]", self._store.change_counter)
+        real, change_counter[0] = change_counter[0], self._noticed
         try:
             yield
         finally:
-            self._noticed, beacon[0] = beacon[0], max(real, beacon[0])
+            self._noticed, change_counter[0] = change_counter[0], max(real, change_counter[0])
 
     def _record(self, record: AuditRecord) -> None:
         self._last = record

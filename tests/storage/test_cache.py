@@ -13,7 +13,7 @@ from tests.storage.things import user
 
 from daypass.directory.store import Changes, Link, Reader, Record, Store, StoreUnavailable, WouldBlock, charged_to
 from daypass.storage.cache import FRESH_SECONDS, Cache
-from daypass.storage.entries import Entries, Entry
+from daypass.storage.cache_entries import Entries, Entry
 from daypass.storage.memory import MemoryStore
 from daypass.storage.open import open_store
 
@@ -121,10 +121,10 @@ def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: Ha
     store = MemoryStore(clock)
     elsewhere = Cache(store, monotonic=seconds)
     elsewhere.loading.get(find_user, "ada")
-    beacon = store.beacon[0]
+    change_counter = store.change_counter[0]
     with store.write() as writer:
         writer.insert(user("ada"))
-    store._beacon[0] = beacon  # the counter does not change
+    store._change_counter[0] = change_counter  # the counter does not change
     assert elsewhere.cached_only.get(find_user, "ada") is None
     seconds.seconds += FRESH_SECONDS
     assert FRESH_SECONDS < 1

@@ -156,10 +156,10 @@ def test_a_writer_that_does_not_finish_costs_the_others_a_bounded_wait(
     slow, other = (open_store(database_url, clock=clock) for _ in range(2))
     with slow.write() as writer:
         writer.insert(user("ada"))
-        before = other.beacon[0]
+        before = other.change_counter[0]
         with pytest.raises(StoreUnavailable), other.write():
             raise AssertionError  # unreachable
-        assert other.beacon[0] == before
+        assert other.change_counter[0] == before
         with other.read() as reader:
             assert reader.find("user", ACCOUNT, "ada") is None
     with other.write() as writer:

@@ -12,7 +12,7 @@ from tests.storage.conftest import HandClock
 from daypass.directory.store import Exists, Link, Missing, Reader, Record, Store, Writer
 from daypass.storage.cache import Cache
 from daypass.storage.memory import MemoryStore
-from daypass.storage.text import end_of_prefix
+from daypass.storage.storable_text import end_of_prefix
 
 ACCOUNTS = ("1", "2")
 NAMES = st.sampled_from(["a", "b", "/a/b", "/a/", "/a/c/d", "é", "\U0010ffff"])

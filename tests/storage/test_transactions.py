@@ -5,7 +5,7 @@ from tests.storage.things import abandoned, user
 
 from daypass.directory.store import Changes, Exists, Link, LinkTouched, Missing, Store
 from daypass.storage import memory, sql_writer
-from daypass.storage.touched import touch
+from daypass.storage.invalidation import touch
 
 ACCOUNT = "111111111111"
 
@@ -57,21 +57,21 @@ def test_whoever_writes_may_ask_for_news(store: Store) -> None:
 
 def test_an_exception_rolls_everything_back(store: Store) -> None:
     """Records, links, revision and change counter are as before, and the exception is passed on unchanged."""
-    before = store.beacon[0]
+    before = store.change_counter[0]
     with abandoned(store) as writer:
         writer.insert(user("ada"))
         writer.link(Link("member", "a", "b"))
     with store.read() as reader:
         assert reader.find("user", ACCOUNT, "ada") is None
         assert reader.targets("member", "a") == []
-    assert (store.revision(), store.beacon[0]) == (0, before)
+    assert (store.revision(), store.change_counter[0]) == (0, before)
 
 
 def test_a_write_that_touches_nothing_is_no_revision(store: Store) -> None:
     """Refusals and reads alone do not notify caches."""
     with store.write() as writer:
         writer.insert(user("ada"))
-    before = store.revision(), store.beacon[0]
+    before = store.revision(), store.change_counter[0]
     with store.write() as writer:
         with pytest.raises(Exists):
             writer.insert(user("ada"))
@@ -79,17 +79,17 @@ def test_a_write_that_touches_nothing_is_no_revision(store: Store) -> None:
             writer.delete("user", ACCOUNT, "bob")
         with pytest.raises(Missing):
             writer.unlink("member", "a", "b")
-    assert (store.revision(), store.beacon[0]) == before
+    assert (store.revision(), store.change_counter[0]) == before
 
 
 def test_each_write_moves_the_beacon(store: Store) -> None:
     """The number differs after each write."""
-    seen = {store.beacon[0]}
+    seen = {store.change_counter[0]}
     for number in range(5):
         with store.write() as writer:
             writer.link(Link("member", "a", str(number)))
-        assert store.beacon[0] not in seen
-        seen.add(store.beacon[0])
+        assert store.change_counter[0] not in seen
+        seen.add(store.change_counter[0])
 
 
 def test_changes_name_everything_touched(store: Store) -> None:

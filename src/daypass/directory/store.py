@@ -226,7 +226,7 @@ class Store(ReplayGuard, Protocol):
     """
 
     @property
-    def beacon(self) -> Sequence[int]:
+    def change_counter(self) -> Sequence[int]:
         """A change counter that differs after each write.
 
         A write counts if any process of this machine and user has completed it. Reading it never blocks and costs

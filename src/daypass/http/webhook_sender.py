@@ -72,9 +72,9 @@ class WebhookSender(Background):
         seen, idle = -1, 0.0
         under_way: dict[str, Attempt] = {}
         while not self.stopping.is_set():
-            light = self._store.beacon[0]
-            if light != seen or idle >= _LOOK_ANYWAY:
-                seen, idle = light, 0.0
+            counter = self._store.change_counter[0]
+            if counter != seen or idle >= _LOOK_ANYWAY:
+                seen, idle = counter, 0.0
                 self._begin(under_way)
             await asyncio.sleep(_LOOK)
             idle += _LOOK

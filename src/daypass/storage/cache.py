@@ -24,9 +24,9 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from daypass.background import Background
 from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, charged_argument, is_little
-from daypass.storage.entries import Entries, Entry
-from daypass.storage.recording import RecordingReader
-from daypass.storage.touched import disturbed
+from daypass.storage.cache_entries import Entries, Entry
+from daypass.storage.invalidation import invalidated_keys
+from daypass.storage.recording_reader import RecordingReader
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -55,25 +55,25 @@ class _Freshness:
     Only one thread writes it at a time. All threads read it.
     """
 
-    __slots__ = ("beacon", "monotonic", "seen", "until")
+    __slots__ = ("change_counter", "monotonic", "seen", "until")
 
-    def __init__(self, beacon: Sequence[int], monotonic: Callable[[], float]) -> None:
-        self.beacon = beacon
+    def __init__(self, change_counter: Sequence[int], monotonic: Callable[[], float]) -> None:
+        self.change_counter = change_counter
         self.monotonic = monotonic
         self.seen: int | None = None  # the change counter at the last update
         self.until = float("-inf")
 
     def is_given(self) -> bool:
         """Tell whether the entries show all changes, within the allowed delay."""
-        return self.beacon[0] == self.seen and self.monotonic() < self.until
+        return self.change_counter[0] == self.seen and self.monotonic() < self.until
 
     def is_overtaken(self) -> bool:
         """Tell whether this machine wrote changes that the entries may not show."""
-        return self.beacon[0] != self.seen
+        return self.change_counter[0] != self.seen
 
     def now(self) -> tuple[int, float]:
         """Return the change counter and the clock, before a request for changes."""
-        return self.beacon[0], self.monotonic()
+        return self.change_counter[0], self.monotonic()
 
 
 class CachedOnly:
@@ -89,7 +89,7 @@ class CachedOnly:
         """Return the cached value. It costs less than a microsecond."""
         given = self._freshness
         # The body of is_given, inlined: every request runs this about six times.
-        if given.beacon[0] != given.seen or given.monotonic() >= given.until:
+        if given.change_counter[0] != given.seen or given.monotonic() >= given.until:
             raise WouldBlock
         entry = self._entry((loader, args))
         if entry is None:
@@ -135,7 +135,7 @@ class Cache:
         self._entries = Entries(max_entries=max_entries, max_bytes=max_bytes)
         self._changing = threading.Lock()  # protects changes of the entries; never held during a query of the store
         self._asking = threading.Lock()  # only one thread at a time asks for changes
-        self._freshness = _Freshness(store.beacon, monotonic)
+        self._freshness = _Freshness(store.change_counter, monotonic)
         self._revision = -1  # the entries are at least as new as this revision
         self._is_away = False
         self._poller = Background("cache-poll", self._poll_until_closed)
@@ -198,7 +198,7 @@ class Cache:
         return value
 
     def _ask(self) -> None:
-        light, asked_at = self._freshness.now()
+        counter, asked_at = self._freshness.now()
         try:
             self._take_in(self._store.changes_since(self._revision))
         except StoreUnavailable:
@@ -208,7 +208,7 @@ class Cache:
             _, asked_at = self._freshness.now()  # the wait must not count against the time until the next attempt
         else:
             self._is_away = False
-            self._freshness.seen = light
+            self._freshness.seen = counter
         self._freshness.until = asked_at + FRESH_SECONDS
 
     def _take_in(self, changes: Changes | None) -> None:
@@ -220,7 +220,7 @@ class Cache:
             return
         with self._changing:
             for touch in changes.touched:
-                for dependency in disturbed(touch):
+                for dependency in invalidated_keys(touch):
                     self._entries.drop_dependents(dependency)
             self._revision = changes.revision
 

@@ -26,8 +26,8 @@ from daypass.directory.store import (
     Touch,
 )
 from daypass.ports import Clock
-from daypass.storage.text import is_storable, require_storable
-from daypass.storage.touched import touch
+from daypass.storage.invalidation import touch
+from daypass.storage.storable_text import is_storable, require_storable
 
 LOG_LENGTH = 1024
 LOCK_WAIT = 10.0
@@ -195,11 +195,11 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._news = threading.Lock()  # protects the log, which readers query during a write
         self._log: dict[int, frozenset[Touch]] = {}
-        self._beacon = [0]
+        self._change_counter = [0]
 
     @property
-    def beacon(self) -> Sequence[int]:
-        return self._beacon
+    def change_counter(self) -> Sequence[int]:
+        return self._change_counter
 
     @contextmanager
     def read(self) -> Iterator[_MemoryReader]:
@@ -247,7 +247,7 @@ class MemoryStore:
             self._state = writer.state
             self._log[writer.state.revision] = frozenset(writer.touched)
             self._log.pop(writer.state.revision - LOG_LENGTH, None)
-        self._beacon[0] = writer.state.revision
+        self._change_counter[0] = writer.state.revision
 
 
 def _first(

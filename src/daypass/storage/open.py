@@ -16,7 +16,7 @@ from daypass.directory.store import Store
 from daypass.ports import Clock
 from daypass.storage import schema
 from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse_address
-from daypass.storage.beacon import beacon_beside, beacon_of_server
+from daypass.storage.change_counter import counter_beside, counter_of_server
 from daypass.storage.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
 from daypass.storage.memory import MemoryStore
 from daypass.storage.refusals import StoreRefused, StoreUnreachable
@@ -38,19 +38,19 @@ def open_address(address: Address, *, clock: Clock) -> Store:
     if isinstance(address, SqliteAddress):
         return _open_sqlite(address.path, clock)
     engines = postgresql_engines(address.url)
-    beacon = beacon_of_server(address.identity)
+    change_counter = counter_of_server(address.identity)
     _bring_up_to_date(engines.writing, name="the PostgreSQL database")
-    return SqlStore(engines, beacon, clock)
+    return SqlStore(engines, change_counter, clock)
 
 
 def _open_sqlite(path: Path, clock: Clock) -> Store:
     _make_file(path)
-    beacon = beacon_beside(path)
+    change_counter = counter_beside(path)
     engines = sqlite_engines(path.absolute())
-    with beacon.alone():  # two servers may start on an empty store at once
+    with change_counter.alone():  # two servers may start on an empty store at once
         _use_write_ahead_log(path)
         _bring_up_to_date(engines.writing, name=str(path))
-    return SqlStore(engines, beacon, clock)
+    return SqlStore(engines, change_counter, clock)
 
 
 def _make_file(path: Path) -> None:

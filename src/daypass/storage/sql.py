@@ -20,9 +20,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from daypass.directory.store import Changes, StoreUnavailable, Touch
 from daypass.ports import Clock
 from daypass.storage import tables
-from daypass.storage.beacon import Beacon
-from daypass.storage.claims import claim
+from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.engines import LOCK_WAIT_SECONDS, Engines
+from daypass.storage.replay_guard import claim
 from daypass.storage.sql_reader import SqlReader
 from daypass.storage.sql_writer import SqlWriter
 
@@ -37,15 +37,15 @@ _log_entry = msgspec.msgpack.Decoder(list[Touch])
 class SqlStore:
     """A store in the existing tables of a database."""
 
-    def __init__(self, engines: Engines, beacon: Beacon, clock: Clock) -> None:
+    def __init__(self, engines: Engines, change_counter: ChangeCounter, clock: Clock) -> None:
         self._engines = engines
-        self._beacon = beacon
+        self._change_counter = change_counter
         self._clock = clock
         self._turn = threading.Lock()
 
     @property
-    def beacon(self) -> Sequence[int]:
-        return self._beacon.light
+    def change_counter(self) -> Sequence[int]:
+        return self._change_counter.value
 
     @contextmanager
     def read(self) -> Iterator[SqlReader]:
@@ -67,7 +67,7 @@ class SqlStore:
             # After the commit and before the return; also if the commit failed with unknown result. A write that did
             # not reach its commit must not change the counter: that would announce changes that do not exist.
             if is_committing:
-                self._beacon.ring()
+                self._change_counter.bump()
 
     def claim(self, key: str, *, until: datetime) -> bool:
         turn = self._in_turn() if self._engines.has_one_writer else nullcontext()

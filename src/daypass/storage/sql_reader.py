@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
 
 from daypass.directory.store import Link, Record
 from daypass.storage import tables
-from daypass.storage.text import end_of_prefix, is_storable
+from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = (
     tables.records.c.kind,

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 from daypass.directory.store import Exists, Link, LinkTouched, Missing, Record, Touch
 from daypass.ports import Clock
 from daypass.storage import tables
-from daypass.storage.claims import claim
+from daypass.storage.invalidation import touch
+from daypass.storage.replay_guard import claim
 from daypass.storage.sql_reader import SqlReader
-from daypass.storage.text import require_storable
-from daypass.storage.touched import touch
+from daypass.storage.storable_text import require_storable
 from daypass.storage.upserts import upserts_for
 
 LOG_LENGTH = 4096  # revisions in the log of changes

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, bindparam, delete, select
 
 from daypass.storage import tables
-from daypass.storage.text import require_storable
+from daypass.storage.storable_text import require_storable
 from daypass.storage.upserts import upserts_for
 
 _PURGED_PER_CLAIM = 16

@@ -22,7 +22,7 @@ _SIZE = 8
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Beacon:
+class ChangeCounter:
     """A mapped file with the change counter.
 
     `light[0]` is the number; reading it costs about as much as an element of a list.
@@ -38,11 +38,11 @@ class Beacon:
         finally:
             os.close(descriptor)
         # A view of one native integer is read and written with one move of eight bytes, never half.
-        self.light = memoryview(self._mapping).cast("Q")
+        self.value = memoryview(self._mapping).cast("Q")
 
-    def ring(self) -> None:
+    def bump(self) -> None:
         """Store another number."""
-        self.light[0] = int.from_bytes(os.urandom(_SIZE))
+        self.value[0] = int.from_bytes(os.urandom(_SIZE))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -58,26 +58,26 @@ class Beacon:
             os.close(descriptor)
 
 
-def beacon_beside(database: Path) -> Beacon:
+def counter_beside(database: Path) -> ChangeCounter:
     """Return the change counter of a SQLite database.
 
     Its file has the permissions of the database.
     """
     kept = database.stat()
-    beacon = Beacon(database.with_name(f"{database.name}-beacon"), mode=stat.S_IMODE(kept.st_mode))
+    change_counter = ChangeCounter(database.with_name(f"{database.name}-beacon"), mode=stat.S_IMODE(kept.st_mode))
     if os.geteuid() == 0:  # a command of root must not lock out the server's own user
         os.chown(database.with_name(f"{database.name}-beacon"), kept.st_uid, kept.st_gid)
-    return beacon
+    return change_counter
 
 
-def beacon_of_server(name: str) -> Beacon:
+def counter_of_server(name: str) -> ChangeCounter:
     """Return the change counter of a database on a server.
 
     The processes of this user share it.
     """
     folder = Path(tempfile.gettempdir()) / f"daypass-{os.geteuid()}"
     _require_private(folder)
-    return Beacon(folder / f"{sha256(name.encode()).hexdigest()[:32]}.beacon")
+    return ChangeCounter(folder / f"{sha256(name.encode()).hexdigest()[:32]}.beacon")
 
 
 def _open(path: Path, mode: int) -> int:

@@ -53,9 +53,9 @@ def test_a_claim_in_a_transaction_lives_and_dies_with_it(store: Store, clock: Ha
 
 def test_claims_are_no_revisions(store: Store, clock: HandClock) -> None:
     """Claims do not change cached values, thus caches are not notified."""
-    before = store.revision(), store.beacon[0]
+    before = store.revision(), store.change_counter[0]
     store.claim("k", until=clock.now() + HOUR)
-    assert (store.revision(), store.beacon[0]) == before
+    assert (store.revision(), store.change_counter[0]) == before
 
 
 def test_expired_claims_are_purged_a_few_at_a_time(store: Store, clock: HandClock) -> None:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from typing import Any
 
-from daypass.storage.touched import Dependency
+from daypass.storage.invalidation import Dependency
 
 _OVERHEAD_BYTES = 1024  # an entry without its value: keys, index, objects
 _BYTES_PER_BODY_BYTE = 4  # the size of a parsed and compiled value, relative to its stored body

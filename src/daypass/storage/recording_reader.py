@@ -9,8 +9,8 @@ key that appears later changes the result too.
 from typing import TypeVar
 
 from daypass.directory.store import Link, Reader, Record
-from daypass.storage import touched
-from daypass.storage.touched import Dependency
+from daypass.storage import invalidation
+from daypass.storage.invalidation import Dependency
 
 F = TypeVar("F", Record, Link)
 
@@ -32,36 +32,36 @@ class RecordingReader:
         raise TypeError("a cached value must not depend on the revision")
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
-        self.dependencies.add(touched.on_key(kind, account, key))
+        self.dependencies.add(invalidation.on_key(kind, account, key))
         return self._counted(self._reader.find(kind, account, key))
 
     def find_by_id(self, unique_id: str) -> Record | None:
-        self.dependencies.add(touched.on_id(unique_id))
+        self.dependencies.add(invalidation.on_id(unique_id))
         return self._counted(self._reader.find_by_id(unique_id))
 
     def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
-        self.dependencies.add(touched.on_page(kind, account, prefix))
+        self.dependencies.add(invalidation.on_page(kind, account, prefix))
         found = self._reader.page(kind, account, after=after, limit=limit, prefix=prefix)
         return self._all_counted(found)
 
     def count(self, kind: str, account: str) -> int:
-        self.dependencies.add(touched.on_count(kind, account))
+        self.dependencies.add(invalidation.on_count(kind, account))
         return self._reader.count(kind, account)
 
     def find_link(self, kind: str, source: str, target: str) -> Link | None:
-        self.dependencies.add(touched.on_targets(kind, source))
+        self.dependencies.add(invalidation.on_targets(kind, source))
         return self._counted(self._reader.find_link(kind, source, target))
 
     def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        self.dependencies.add(touched.on_targets(kind, source))
+        self.dependencies.add(invalidation.on_targets(kind, source))
         return self._all_counted(self._reader.targets(kind, source, after=after, limit=limit))
 
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        self.dependencies.add(touched.on_sources(kind, target))
+        self.dependencies.add(invalidation.on_sources(kind, target))
         return self._all_counted(self._reader.sources(kind, target, after=after, limit=limit))
 
     def count_sources(self, kind: str, target: str) -> int:
-        self.dependencies.add(touched.on_sources(kind, target))
+        self.dependencies.add(invalidation.on_sources(kind, target))
         return self._reader.count_sources(kind, target)
 
     def _counted(self, found: F | None) -> F | None:

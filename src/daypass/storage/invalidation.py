@@ -51,23 +51,23 @@ def touch(record: Record) -> RecordTouched:
     return RecordTouched(record.kind, record.account, record.key, record.sort, record.unique_id)
 
 
-def disturbed(touched: Touch) -> Iterator[Dependency]:
+def invalidated_keys(change: Touch) -> Iterator[Dependency]:
     """Yield every dependency that a change may have altered."""
-    if isinstance(touched, LinkTouched):
-        yield on_targets(touched.kind, touched.source)
-        yield on_sources(touched.kind, touched.target)
+    if isinstance(change, LinkTouched):
+        yield on_targets(change.kind, change.source)
+        yield on_sources(change.kind, change.target)
         return
-    yield from _disturbed_by_record(touched)
+    yield from _invalidated_by_record(change)
 
 
-def _disturbed_by_record(touched: RecordTouched) -> Iterator[Dependency]:
-    yield on_key(touched.kind, touched.account, touched.key)
-    if touched.unique_id is not None:
-        yield on_id(touched.unique_id)
-    yield on_count(touched.kind, touched.account)
-    yield on_page(touched.kind, None)
-    yield on_page(touched.kind, touched.account)
-    end = touched.sort.find("/")
+def _invalidated_by_record(change: RecordTouched) -> Iterator[Dependency]:
+    yield on_key(change.kind, change.account, change.key)
+    if change.unique_id is not None:
+        yield on_id(change.unique_id)
+    yield on_count(change.kind, change.account)
+    yield on_page(change.kind, None)
+    yield on_page(change.kind, change.account)
+    end = change.sort.find("/")
     while end != -1:
-        yield on_page(touched.kind, touched.account, touched.sort[: end + 1])
-        end = touched.sort.find("/", end + 1)
+        yield on_page(change.kind, change.account, change.sort[: end + 1])
+        end = change.sort.find("/", end + 1)
