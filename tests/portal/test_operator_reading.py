@@ -24,7 +24,7 @@ from daypass.portal.operator_graph import Wanted, gather, read_wanted, to_values
 from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
-from daypass.wire.visible import visible
+from daypass.wire.visible_text import visible
 
 
 def _log(path: Path, *events: dict[str, Any] | str) -> str:

@@ -8,7 +8,7 @@ from tests.components import find_vector_paths
 
 from daypass.wire.form import read_form
 from daypass.wire.model import Shape
-from daypass.wire.reading import compile_input
+from daypass.wire.request_shapes import compile_input
 
 # STS and IAM do not use these: other types, work of the client, other time formats, recursion.
 NOT_OURS = {"double", "float", "long"}

@@ -13,7 +13,7 @@ from itertools import pairwise
 from daypass.authorize.trust_graph import Edge, Graph, Node
 from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, Box, Layout, lay_out
 from daypass.policy.decision import StatementRef
-from daypass.wire.visible import visible
+from daypass.wire.visible_text import visible
 
 MARGIN, TOP = 28.0, 92.0
 _ROOM, _SHRINKABLE = 1_130, 1_500

@@ -15,7 +15,7 @@ from daypass.directory.store import WouldBlock
 from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
-from daypass.http.answering import Send, send_answer
+from daypass.http.asgi_messages import Send, send_answer
 from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow, Upload
 from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.delegation import PREFIX as DELEGATIONS

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from daypass.http.answering import send_answer
+from daypass.http.asgi_messages import send_answer
 from daypass.http.connection_limits import Place
 from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - re-exported
 from daypass.http.framing import OneRequestAtATime

@@ -14,7 +14,7 @@ import msgspec
 
 from daypass.authorize.trust_graph import Edge, Graph, Node
 from daypass.drawing.trust_svg import KINDS, draw_linked, where
-from daypass.wire.visible import visible
+from daypass.wire.visible_text import visible
 
 ADDRESS = "/operator"
 _MOST_BOXES, _MOST_ARROWS = 90, 300

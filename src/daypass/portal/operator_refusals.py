@@ -26,7 +26,7 @@ import msgspec
 from daypass.arn import Arn
 from daypass.errors import IDPCommunicationError
 from daypass.federation.oidc import oidc_messages as oidc_words
-from daypass.wire.visible import visible
+from daypass.wire.visible_text import visible
 
 ADDRESS = "/operator/refusals"
 _BLOCK = 1_048_576

@@ -17,8 +17,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from daypass.drawing.trust_svg import STYLE
 from daypass.portal.next_steps import next_step
-from daypass.wire.text import json_bytes
-from daypass.wire.visible import visible
+from daypass.wire.safe_text import json_bytes
+from daypass.wire.visible_text import visible
 
 _ASSETS: Mapping[str, str] = {
     "portal.css": "text/css; charset=utf-8",

@@ -10,7 +10,7 @@ from msgspec import json
 
 from daypass.errors import Fault, InvalidAction, NoActionGiven, QueryTooLong, RequestEntityTooLarge
 from daypass.wire.http import Headers, HttpResponse
-from daypass.wire.text import encodable, json_bytes, xml_text
+from daypass.wire.safe_text import encodable, json_bytes, xml_text
 
 # AWS redirects browsers to https://aws.amazon.com/iam. Daypass redirects them to its sign-in page.
 WAY_IN = b"/login"

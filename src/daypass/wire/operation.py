@@ -5,18 +5,18 @@ from typing import Any
 
 from msgspec import json
 
-from daypass.wire import writing
+from daypass.wire import response_shapes
 from daypass.wire.model import MILLISECONDS, OperationShape, ServiceModel
-from daypass.wire.reading import compile_input
+from daypass.wire.request_shapes import compile_input
+from daypass.wire.safe_text import json_bytes, xml_text
 from daypass.wire.supported import Declared, compile_supported
-from daypass.wire.text import json_bytes, xml_text
 
 Parse = Callable[[dict[str, str]], dict[str, Any]]
 
 # The notations of times in a response, in XML and JSON, by whether they have milliseconds.
 _TIMES: Mapping[bool, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    False: (writing.xml_seconds, writing.plain_seconds),
-    True: (writing.xml_milliseconds, writing.plain_milliseconds),
+    False: (response_shapes.xml_seconds, response_shapes.plain_seconds),
+    True: (response_shapes.xml_milliseconds, response_shapes.plain_milliseconds),
 }
 
 
@@ -62,8 +62,8 @@ class OperationModel:
         response: dict[str, Any] = {}
         if self._shape.output:
             if self._plain is None:
-                notation = writing.plain(_TIMES[self._precise][1])
-                self._plain = writing.compile_output(self._model.shapes, self._shape.output.shape, notation)
+                notation = response_shapes.plain(_TIMES[self._precise][1])
+                self._plain = response_shapes.compile_output(self._model.shapes, self._shape.output.shape, notation)
             response[self._result] = self._plain(result)
         elif result:
             raise ValueError(f"{self.name} answers nothing")
@@ -78,8 +78,8 @@ class OperationModel:
             head, tail = start, "<ResponseMetadata><RequestId>"
         else:
             head, tail = f"{start}<{self._result}>", f"</{self._result}><ResponseMetadata><RequestId>"
-            notation = writing.xml(_TIMES[self._precise][0])
-            write = writing.compile_output(self._model.shapes, self._shape.output.shape, notation)
+            notation = response_shapes.xml(_TIMES[self._precise][0])
+            write = response_shapes.compile_output(self._model.shapes, self._shape.output.shape, notation)
         return lambda result, request_id: f"{head}{write(result)}{tail}{xml_text(request_id)}{end}"
 
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from daypass.errors import MalformedInput, ValidationError
 from daypass.wire.constraints import shortened
+from daypass.wire.member_names import is_flattened, wire_name
 from daypass.wire.model import Ref, Shape
 from daypass.wire.scalars import SCALARS
-from daypass.wire.spelling import is_flattened, wire_name
 
 Shapes = Mapping[str, Shape]
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from daypass.wire.model import Shape
-from daypass.wire.text import encodable, xml_text
+from daypass.wire.safe_text import encodable, xml_text
 
 Shapes = Mapping[str, Shape]
 Write = Callable[[Any], Any]

@@ -10,9 +10,9 @@ from typing import Any
 from daypass.errors import MalformedInput
 from daypass.wire.branches import Branch, find_elements, grow, indexes_of
 from daypass.wire.constraints import Report, Rule, quoted, rules_of, shortened
+from daypass.wire.member_names import is_flattened, wire_name
 from daypass.wire.model import Ref, Shape
 from daypass.wire.scalars import SCALARS, parse_scalar
-from daypass.wire.spelling import is_flattened, wire_name
 
 Shapes = Mapping[str, Shape]
 Values = dict[str, Any]
