@@ -14,7 +14,7 @@ from botocore.session import get_session
 from tests.refusals import code_of
 from tests.sts.authenticator import enrol, new_device
 
-from daypass.authorize.named import Assumed
+from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import account_graph
 from daypass.bootstrap import RootKey

@@ -26,10 +26,10 @@ from daypass.policy.compiled import PolicySet, PolicyType
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
 from daypass.policy.explain import Part, StatementTrace, explain
+from daypass.policy.explanation_text import describe, name_statement
 from daypass.policy.keys import find_key
 from daypass.policy.lint import lint
 from daypass.policy.principal import PolicyBypass
-from daypass.policy.story import describe, name_statement
 
 OF_OTHERS = {"AWS": f"arn:aws:iam::{B}:user/bob"}
 

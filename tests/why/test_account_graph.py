@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.documents import allow, document, trusting
 
-from daypass.authorize.named import Assumed
+from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
 from daypass.directory import organization_changes as changes

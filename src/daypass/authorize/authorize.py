@@ -9,9 +9,9 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
+from daypass.authorize.access_denied import encode_denial, refusal
 from daypass.authorize.context import RequestInfo, build_context
-from daypass.authorize.pose import pose
-from daypass.authorize.refuse import encode_denial, refusal
+from daypass.authorize.request_builder import build_request
 from daypass.errors import Throttling
 from daypass.operations.operation import AnyOperation, Authorized, NoPermissionNeeded, PermissionCheck
 from daypass.operations.request_context import RequestContext
@@ -37,7 +37,7 @@ def authorize(
 
 
 def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:
-    request, policies = pose(check, caller, common, ctx.views)
+    request, policies = build_request(check, caller, common, ctx.views)
     payer = caller.account or check.account
     if is_light(request, policies):
         decision = decide(request, policies)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from daypass.authorize.condition_words import say_requirement
+from daypass.authorize.condition_text import say_requirement
 from daypass.authorize.helpful_statement import HelpfulStatement
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed, StatementRef

@@ -16,8 +16,8 @@ from functools import lru_cache
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
-from daypass.authorize.named import SESSION_NAME, Assumed, ask_named, build_named_request, session_of
-from daypass.authorize.readable import readable
+from daypass.authorize.named_request import SESSION_NAME, Assumed, ask_named, build_named_request, session_of
+from daypass.authorize.readable_ids import readable
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
@@ -30,10 +30,10 @@ from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.explain import Outcome, Part, Trace, explain
+from daypass.policy.explanation_text import describe
 from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
 from daypass.policy.statement import PrincipalName
-from daypass.policy.story import describe
 
 _OF_ORGANIZATION = frozenset({PolicyType.SERVICE_CONTROL, PolicyType.RESOURCE_CONTROL})
 _TOO = "the policies of the caller's own account allow it too"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.authorize.named import Assumed, UnknownPrincipal, ask_named, build_named_request, get_caller
-from daypass.authorize.readable import explained
+from daypass.authorize.named_request import Assumed, UnknownPrincipal, ask_named, build_named_request, get_caller
+from daypass.authorize.readable_ids import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can

@@ -13,10 +13,10 @@ from daypass.authorize.remedy import Remedy, closest_statements
 from daypass.authorize.remedy_plan import Need
 from daypass.authorize.who_can import Way
 from daypass.policy.decision import Allowed, StatementRef
+from daypass.policy.denial_messages import because
 from daypass.policy.explain import Outcome, StatementTrace, Trace
+from daypass.policy.explanation_text import describe
 from daypass.policy.source import PolicyType
-from daypass.policy.story import describe
-from daypass.policy.words import because
 
 
 def compact(value: Any) -> str:

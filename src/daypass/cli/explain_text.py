@@ -15,10 +15,10 @@ from daypass.authorize.who_can import Way
 from daypass.cli.explain_json import compact
 from daypass.operations.authorization_message import DenialNote, StatementNote
 from daypass.policy.decision import Allowed, Denied, StatementRef
+from daypass.policy.denial_messages import because
 from daypass.policy.explain import Outcome, Part, PolicyTrace, StatementTrace, Trace, TypeTrace
+from daypass.policy.explanation_text import describe, name_statement
 from daypass.policy.source import PolicyType
-from daypass.policy.story import describe, name_statement
-from daypass.policy.words import because
 
 _SAYS = {Outcome.ALLOWED: "allow it", Outcome.EXPLICIT_DENY: "deny it", Outcome.IMPLICIT_DENY: "do not allow it"}
 _WHERE = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from daypass.authorize.named import Assumed
+from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, trust_graph
 from daypass.cli.exit_codes import Exit, Stop

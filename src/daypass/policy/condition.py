@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from daypass.policy.authorization_request import ConditionKeys
-from daypass.policy.operators.quantity import find_bytes, find_instant, find_number, in_networks, ordered
-from daypass.policy.operators.table import Family, Operator, OperatorUse, Quantifier, find_operator
-from daypass.policy.operators.text import (
+from daypass.policy.operators.numeric_operators import find_bytes, find_instant, find_number, in_networks, ordered
+from daypass.policy.operators.string_operators import (
     Fits,
     arn_like,
     arn_unlike,
@@ -27,6 +26,7 @@ from daypass.policy.operators.text import (
     string_equals_ignoring_case,
     string_like,
 )
+from daypass.policy.operators.table import Family, Operator, OperatorUse, Quantifier, find_operator
 from daypass.policy.statement import ConditionTest
 
 Holds = Callable[[ConditionKeys], bool]

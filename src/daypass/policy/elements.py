@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.known_keys import find_key
-from daypass.policy.operators.quantity import find_instant
+from daypass.policy.operators.numeric_operators import find_instant
 from daypass.policy.operators.table import Family, find_operator
 from daypass.policy.principal_names import parse_principals
 from daypass.policy.resource_names import check_resource

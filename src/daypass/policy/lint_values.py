@@ -6,7 +6,7 @@ Owns the check for each family of operators. It uses the same parsers as evaluat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from daypass.policy.operators.quantity import find_bytes, find_instant, find_network, find_number
+from daypass.policy.operators.numeric_operators import find_bytes, find_instant, find_network, find_number
 from daypass.policy.operators.table import Family, OperatorUse
 from daypass.policy.template import parse_template, parts_of_arn, pattern_tokens
 

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.authorize.named import Assumed
+from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
 from daypass.errors import AccessDenied, ServiceUnavailable, Throttling

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from daypass.policy.authorization_request import ContextValue
 from daypass.policy.decision import Allowed, StatementRef
+from daypass.policy.denial_messages import because
 from daypass.policy.explain import Outcome, Part, PolicyTrace, Reason, StatementTrace, Trace, TypeTrace
-from daypass.policy.words import because
 
 _SAYS = {
     Outcome.ALLOWED: "allow",

@@ -18,8 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.operators.string_operators import Fits
 from daypass.policy.operators.table import Relation
-from daypass.policy.operators.text import Fits
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _EPOCH = re.compile(r"(?![0-9]{4}\Z)[0-9]{1,15}(?:\.[0-9]{1,9})?")

@@ -1,9 +1,9 @@
 """Express a denial in AWS's words.
 
-Owns the message and the decision which facts it may reveal. policy/words.py provides the "because" part, denial.py the
-content of the encoded message. This code does not run for allowed requests. Rules: IAM User Guide, "Troubleshoot access
-denied error messages". Denials of sts:AssumeRole do not give a reason: a caller must not learn whether the role does
-not exist, does not trust the caller, or is not allowed by the caller's own policies.
+Owns the message and the decision which facts it may reveal. policy/denial_messages.py provides the "because" part,
+denial.py the content of the encoded message. This code does not run for allowed requests. Rules: IAM User Guide,
+"Troubleshoot access denied error messages". Denials of sts:AssumeRole do not give a reason: a caller must not learn
+whether the role does not exist, does not trust the caller, or is not allowed by the caller's own policies.
 """
 
 from daypass.authenticate.caller import Caller
@@ -14,9 +14,9 @@ from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.decision import Denied
+from daypass.policy.denial_messages import because
 from daypass.policy.evaluate import Policies
-from daypass.policy.story import name_statement
-from daypass.policy.words import because
+from daypass.policy.explanation_text import name_statement
 
 _WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:AssumeRoot"})
 _UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})

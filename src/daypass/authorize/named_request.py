@@ -13,7 +13,7 @@ import msgspec
 from daypass.arn import Arn, is_account_id
 from daypass.authenticate.caller import Caller, role_caller, root_caller, user_caller
 from daypass.authorize.context import RequestInfo, build_context
-from daypass.authorize.pose import pose
+from daypass.authorize.request_builder import build_request
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.entities import Role, User
@@ -135,7 +135,9 @@ def build_named_request(
     The value None removes a key.
     """
     keys = {**check.context, **{key: value for key, value in given.items() if value is not None}}
-    request, policies = pose(msgspec.structs.replace(check, context=keys), caller, assumed.context(caller), views)
+    request, policies = build_request(
+        msgspec.structs.replace(check, context=keys), caller, assumed.context(caller), views
+    )
     absent = {key for key, value in given.items() if value is None}
     context = {key: value for key, value in request.context.items() if key not in absent}
     return AuthorizationRequest(

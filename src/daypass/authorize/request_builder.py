@@ -13,7 +13,7 @@ from daypass.policy.authorization_request import AuthorizationRequest, NewCondit
 from daypass.policy.evaluate import Policies
 
 
-def pose(
+def build_request(
     check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views
 ) -> tuple[AuthorizationRequest, Policies]:
     """Return the request and its policies. `common` has the request's keys."""
