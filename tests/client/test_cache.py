@@ -14,7 +14,7 @@ from tests.client.machine import Machine
 
 from daypass.client.cache import Cache, Entry
 from daypass.client.credentials import Credentials
-from daypass.client.obtain import Means, obtain
+from daypass.client.get_credentials import ClientContext, get_credentials
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 # Root can write everywhere; without these capabilities it has the rights of other users.
@@ -47,19 +47,22 @@ def test_those_who_renew_at_once_renew_once(deploy: Machine, monkeypatch: pytest
                 everybody.wait(30)
             return datetime.now(UTC)
 
-        means = Means.of(os.environ, now, fresh=True)
-        wanted = means.profiles.get("deploy").wanted
+        client_context = ClientContext.of(os.environ, now, fresh=True)
+        wanted = client_context.profiles.get("deploy").request
         assert wanted is not None
-        return obtain(wanted, means).credentials.access_key_id
+        return get_credentials(wanted, client_context).credentials.access_key_id
 
     with ThreadPoolExecutor(3) as pool:
         assert len(set(pool.map(renew, range(3)))) == 1
     # A request that starts now needs a newer result.
-    means = Means.of(os.environ, lambda: datetime.now(UTC), fresh=True)
-    wanted = means.profiles.get("deploy").wanted
+    client_context = ClientContext.of(os.environ, lambda: datetime.now(UTC), fresh=True)
+    wanted = client_context.profiles.get("deploy").request
     assert wanted is not None
-    newer = obtain(wanted, means).credentials.access_key_id
-    assert newer == obtain(wanted, Means.of(os.environ, lambda: datetime.now(UTC))).credentials.access_key_id
+    newer = get_credentials(wanted, client_context).credentials.access_key_id
+    assert (
+        newer
+        == get_credentials(wanted, ClientContext.of(os.environ, lambda: datetime.now(UTC))).credentials.access_key_id
+    )
 
 
 @pytest.mark.parametrize(

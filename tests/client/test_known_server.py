@@ -8,9 +8,9 @@ from tests.client.machine import Machine
 
 from daypass.cli.signing_in import is_by_server
 from daypass.client.aws_files import Places
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import known_servers
 from daypass.client.profiles import load_profiles
-from daypass.client.wanted import Wanted
 
 OTHER = "[services far]\nsts =\n  endpoint_url = https://sts.far.example\n"
 BY_SERVER = (("login",), ("login", "saml"), ("login", "oidc"), ("login", "saml", "--all"))
@@ -88,7 +88,7 @@ def test_who_asks_for_no_configured_endpoints_gets_none(machine: Machine) -> Non
 )
 def test_a_proof_at_hand_goes_where_it_is_meant_to_go(method: str, wanted: dict[str, str], file: str) -> None:
     """A token or an assertion without an endpoint is for AWS and is not sent to another server."""
-    assert not is_by_server(method, Wanted(method, **wanted), {"assertion_file": file})  # type: ignore[arg-type] # texts
+    assert not is_by_server(method, CredentialRequest(method, **wanted), {"assertion_file": file})  # type: ignore[arg-type] # texts
 
 
 def test_a_profile_of_aws_stays_one(machine: Machine) -> None:

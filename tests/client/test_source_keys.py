@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from tests.client.machine import ACCOUNT, ANYTHING, Machine
 
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.profiles import Profile, Profiles
 from daypass.client.source_keys import source_key
-from daypass.client.wanted import Wanted
 from daypass.testing.tokens import SigningKey, compact
 
-WISH = Wanted(profile="", method="assume", role_arn=(f"arn:aws:iam::{ACCOUNT}:role/second",))
+WISH = CredentialRequest(profile="", method="assume", role_arn=(f"arn:aws:iam::{ACCOUNT}:role/second",))
 KEY = SigningKey.generate("ES256", "one")
 
 
@@ -96,7 +96,7 @@ def test_another_key_in_a_source_profile_is_another_persons_session(machine: Mac
 
 def test_a_command_s_token_is_whose_it_says() -> None:
     """Its subject may change while the command does not; without a token it is unknown."""
-    wish = Wanted(profile="x", method="oidc", token_command="print it")
+    wish = CredentialRequest(profile="x", method="oidc", token_command="print it")
     tokens = [compact({"alg": "ES256"}, {"iss": "https://issuer.example", "sub": name}, KEY) for name in ("ann", "eve")]
     keys = [source_key(wish, Profiles({}, {}), {}, proof=token) for token in tokens]
     assert keys[0] != keys[1]

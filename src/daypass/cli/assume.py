@@ -23,7 +23,7 @@ def command(selection: Selection, *, output: str, shell: str, save: str) -> None
     A role is an ARN, ACCOUNT/NAME, or the name of a role in your own account. To use the credentials at once, run
     eval "$(daypass assume ROLE)" or daypass exec --role ROLE -- COMMAND.
     """
-    entry = selection.obtain()
+    entry = selection.get_credentials()
     if save:
         save_profile(save, selection)
     else:

@@ -11,11 +11,11 @@ import click
 
 from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 from daypass.client.browser import open_browser
+from daypass.client.get_credentials import with_endpoint
 from daypass.client.json_http import ask, checked_url
-from daypass.client.obtain import completed
 from daypass.client.partitions import AWS, find_partition
 from daypass.client.problems import BadUsage, Misconfigured, Refused
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 _OK = 200
 
@@ -32,10 +32,10 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
 
     Keep the link secret: for some minutes, everyone who has it can sign in.
     """
-    wanted = completed(selection.wanted, selection.means)
-    partition = find_partition(wanted.region, wanted.endpoint_url)
-    host = _sign_in_host(selection, sign_in_url, partition.sign_in if partition else "", wanted.endpoint_url)
-    entry = selection.obtain()
+    request = with_endpoint(selection.request, selection.client_context)
+    partition = find_partition(request.region, request.endpoint_url)
+    host = _sign_in_host(selection, sign_in_url, partition.sign_in if partition else "", request.endpoint_url)
+    entry = selection.get_credentials()
     keys = entry.credentials
     if not keys.session_token:
         raise BadUsage("A console needs temporary credentials, not long-term keys. Name a role with --role.")
@@ -59,7 +59,9 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
 
 
 def _sign_in_host(selection: Selection, given: str, of_aws: str, endpoint_url: str) -> str:
-    profile = selection.means.profiles.by_name.get(selection.wanted.profile or selection.wanted.source_profile)
+    profile = selection.client_context.profiles.by_name.get(
+        selection.request.profile or selection.request.source_profile
+    )
     said = profile.options.get("daypass_sign_in_url", "") if profile else ""
     host = given or os.environ.get("DAYPASS_SIGN_IN_URL", "") or said or of_aws
     if not host:

@@ -19,8 +19,8 @@ _ASKING = "DAYPASS_ASKING"
 @selecting("role", ROLE, ASSUMING)
 def command(selection: Selection) -> None:
     """Print credentials in the format of AWS's credential_process setting."""
-    _ask_once(selection.wanted.profile)
-    click.echo(json.dumps(process_form(selection.obtain().credentials)))
+    _ask_once(selection.request.profile)
+    click.echo(json.dumps(process_form(selection.get_credentials().credentials)))
 
 
 def _ask_once(profile: str) -> None:

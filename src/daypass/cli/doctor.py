@@ -26,11 +26,11 @@ from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, show
 from daypass.client.aws_files import find_fault
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.get_credentials import ClientContext
 from daypass.client.json_http import opener
-from daypass.client.obtain import Means
 from daypass.client.problems import Problem
 from daypass.client.sources import find_sources
-from daypass.client.words import printable, reason
+from daypass.client.text_format import printable, reason
 
 _MOST_SKEW = 240
 
@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Patient:
-    means: Means
+    client_context: ClientContext
     profile: str
     endpoint_url: str
     region: str
@@ -61,10 +61,15 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int
     if broken:
         _say(broken, output)
         return Exit.CONFIGURATION
-    means = means_of({})
-    at_hand = profile_at_hand(means.environment, profile)
-    url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
-    patient = _Patient(means, profile, url, region or find_region(means.environment, means.profiles, at_hand))
+    client_context = means_of({})
+    at_hand = profile_at_hand(client_context.environment, profile)
+    url = endpoint_url or find_endpoint(client_context.environment, client_context.profiles, at_hand)
+    patient = _Patient(
+        client_context,
+        profile,
+        url,
+        region or find_region(client_context.environment, client_context.profiles, at_hand),
+    )
     findings = [finding for check in CHECKS for finding in check(patient)]
     _say(findings, output)
     return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
@@ -101,14 +106,14 @@ def _files(_: _Patient) -> Iterator[Finding]:
 
 
 def _sources(patient: _Patient) -> Iterator[Finding]:
-    found = find_sources(patient.means.environment, patient.means.profiles, patient.profile)
+    found = find_sources(patient.client_context.environment, patient.client_context.profiles, patient.profile)
     if not found:
         yield Finding("credentials", "none found", "Run `daypass login` or `daypass profile add`.")
         return
     used, *others = found
     shadowed = ", ".join(source.where for source in others)
     yield Finding("credentials", f"from {used.where}" + (f"; it shadows {shadowed}" if shadowed else ""))
-    token = patient.means.environment.get("AWS_SESSION_TOKEN")
+    token = patient.client_context.environment.get("AWS_SESSION_TOKEN")
     if used.kind == "environment" and used.key_id.startswith("ASIA") and not token:
         yield Finding(
             "credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or unset them."
@@ -116,7 +121,7 @@ def _sources(patient: _Patient) -> Iterator[Finding]:
 
 
 def _processes(patient: _Patient) -> Iterator[Finding]:
-    for name, profile in sorted(patient.means.profiles.by_name.items()):
+    for name, profile in sorted(patient.client_context.profiles.by_name.items()):
         process = profile.options.get("credential_process", "")
         if not process:
             continue
@@ -138,7 +143,7 @@ def _processes(patient: _Patient) -> Iterator[Finding]:
 
 
 def _references(patient: _Patient) -> Iterator[Finding]:
-    known = patient.means.profiles.by_name
+    known = patient.client_context.profiles.by_name
     for name, profile in sorted(known.items()):
         for key in ("source_profile", "daypass_source_profile"):
             source = profile.options.get(key)
@@ -149,7 +154,7 @@ def _references(patient: _Patient) -> Iterator[Finding]:
                     f"Profile {source} does not exist. Add it, or change {key}.",
                 )
         try:
-            _ = profile.wanted
+            _ = profile.request
         except Problem as problem:
             yield Finding("profiles", str(problem), f"Run `daypass profile show {name}`.")
 
@@ -201,7 +206,7 @@ def _clock(date: str | None, at: float) -> Iterator[Finding]:
 
 
 def _surroundings(patient: _Patient) -> Iterator[Finding]:
-    bundle = patient.means.environment.get("AWS_CA_BUNDLE")
+    bundle = patient.client_context.environment.get("AWS_CA_BUNDLE")
     if bundle and not Path(bundle).is_file():
         yield Finding("surroundings", f"AWS_CA_BUNDLE is set to {bundle}, which does not exist", "Correct or unset it.")
     if not os.access("/dev/tty", os.R_OK | os.W_OK):

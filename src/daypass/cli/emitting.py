@@ -17,7 +17,7 @@ from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_region, profile_at_hand
 from daypass.client.problems import BadUsage
 from daypass.client.shells import SHELLS, find_shell, script
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 format_option = click.option(
     "--output",
@@ -70,9 +70,9 @@ def own_variables(entry: Entry, selection: Selection) -> dict[str, str]:
 
 def region_of(selection: Selection) -> str:
     """Return the region of the selection, its profile or the environment."""
-    wanted, means = selection.wanted, selection.means
-    profile = profile_at_hand(means.environment, wanted.profile or wanted.source_profile)
-    return wanted.region or find_region(means.environment, means.profiles, profile)
+    request, client_context = selection.request, selection.client_context
+    profile = profile_at_hand(client_context.environment, request.profile or request.source_profile)
+    return request.region or find_region(client_context.environment, client_context.profiles, profile)
 
 
 def describe(entry: Entry) -> str:

@@ -20,4 +20,4 @@ def command(selection: Selection, *, shell: str, unset: bool) -> None:
         kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
         click.echo(script(kind, {}, CLEARED))
         return
-    emit(selection.obtain(), selection, "env", shell)
+    emit(selection.get_credentials(), selection, "env", shell)

@@ -63,13 +63,15 @@ def run_with(selection: Selection, words: tuple[str, ...], *, server: bool) -> i
 
 
 def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
-    entry = selection.obtain()
+    entry = selection.get_credentials()
     if not server:
         return run_child(words, surroundings(os.environ, own_variables(entry, selection)))
     # The job owns the terminal from now on: a refresh that needs a prompt fails, and the job gets the error.
-    quiet = replace(selection, means=replace(selection.means, prompt=Prompt(allowed=False), fresh=False))
+    quiet = replace(
+        selection, client_context=replace(selection.client_context, prompt=Prompt(allowed=False), fresh=False)
+    )
     token = secrets.token_urlsafe(32)
-    with serving_credentials(lambda: container_form(quiet.obtain().credentials), token) as url:
+    with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
         added = place(endpoint_url=entry.endpoint_url, region=region_of(selection), name=selection.name)
         added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
         return run_child(words, surroundings(os.environ, added))

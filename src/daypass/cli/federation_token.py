@@ -18,5 +18,5 @@ from daypass.cli.selecting import LASTING, LIMITS, TAGS, Selection, selecting
 @shell_option
 def command(selection: Selection, *, name: str, output: str, shell: str) -> None:
     """Get credentials for the federated user NAME, limited by the given session policies."""
-    selection = replace(selection, wanted=replace(selection.wanted, session_name=name))
-    emit(selection.obtain(), selection, output, shell)
+    selection = replace(selection, request=replace(selection.request, session_name=name))
+    emit(selection.get_credentials(), selection, output, shell)

@@ -23,7 +23,7 @@ from daypass.cli.signing_in import (
     with_known_server,
 )
 from daypass.client.cache import LEAST, Entry
-from daypass.client.obtain import cache_key, completed, obtain
+from daypass.client.get_credentials import cache_key, get_credentials, with_endpoint
 from daypass.client.problems import BadUsage
 from daypass.client.roles import account_of, role_name
 
@@ -116,9 +116,9 @@ def oidc(**given: Any) -> None:
 
 def _login(method: str, given: dict[str, Any]) -> None:
     output, shell, keys = given.pop("output"), given.pop("shell"), given.pop("keys")
-    means = replace(means_of(given), fresh=True)
-    known = means.profiles.by_name.get(given["profile"])
-    own = known.wanted if known else None
+    client_context = replace(means_of(given), fresh=True)
+    known = client_context.profiles.by_name.get(given["profile"])
+    own = known.request if known else None
     method = method or (own.method if own else "saml")
     if own is not None and own.method != method:
         raise BadUsage(
@@ -131,15 +131,17 @@ def _login(method: str, given: dict[str, Any]) -> None:
     if extra["assertion_file"]:
         given["via"] = "file"
     selection = _with_own(select(method, {**given, "profile": ""}), own, given)
-    selection = replace(selection, wanted=completed(selection.wanted, means), means=means)
-    wanted = selection.wanted
+    selection = replace(
+        selection, request=with_endpoint(selection.request, client_context), client_context=client_context
+    )
+    request = selection.request
     # An existing profile without a server is for AWS.
-    if own is None and not wanted.endpoint_url and not wanted.portal_url and is_by_server(method, wanted, extra):
-        selection = replace(selection, wanted=with_known_server(wanted, means))
+    if own is None and not request.endpoint_url and not request.portal_url and is_by_server(method, request, extra):
+        selection = replace(selection, request=with_known_server(request, client_context))
     if output == "profile":
         must_write(places())  # Fail before the person signs in, not after.
         if not keys:
-            means.cache.must_keep()
+            client_context.cache.must_keep()
     entries = _sign_in(selection, method, extra)
     for single, entry in entries:
         _deliver(single, entry, output, shell, keys=keys)
@@ -156,57 +158,59 @@ _EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port":
 
 def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selection:
     """Return the request, completed with the profile's settings where the options set none."""
-    wanted = replace(selection.wanted, source_profile="", profile=given["profile"])
-    if wanted.via == "auto":
-        wanted = replace(wanted, via="")
+    request = replace(selection.request, source_profile="", profile=given["profile"])
+    if request.via == "auto":
+        request = replace(request, via="")
     if own is not None:
-        said = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__}
-        wanted = replace(own, **{name: value for name, value in said.items() if value and name != "method"})
-    return replace(selection, wanted=wanted)
+        said = {name: getattr(request, name) for name in request.__dataclass_fields__}
+        request = replace(own, **{name: value for name, value in said.items() if value and name != "method"})
+    return replace(selection, request=request)
 
 
 def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[tuple[Selection, Entry]]:
-    wanted, means = selection.wanted, selection.means
-    proof = get_token(wanted, means, extra) if method == "oidc" else get_assertion(wanted, means, extra)
+    request, client_context = selection.request, selection.client_context
+    proof = (
+        get_token(request, client_context, extra) if method == "oidc" else get_assertion(request, client_context, extra)
+    )
     if proof is None:
         return [by_hand_over(selection)]
-    chosen = matching_roles(proof, wanted, means, every=extra["every"])
+    chosen = matching_roles(proof, request, client_context, every=extra["every"])
     return [_redeem(selection, proof, role) for role in chosen]
 
 
 def _redeem(selection: Selection, proof: Proof, role: str) -> tuple[Selection, Entry]:
-    roles = (role, *selection.wanted.role_arn[1:]) if not proof.offers else (role,)
-    wanted = replace(selection.wanted, role_arn=roles)
-    single = replace(selection, wanted=wanted, means=replace(selection.means, proof=proof.text))
+    roles = (role, *selection.request.role_arn[1:]) if not proof.offers else (role,)
+    request = replace(selection.request, role_arn=roles)
+    single = replace(selection, request=request, client_context=replace(selection.client_context, proof=proof.text))
     # The cache key needs the profile's name, which is not known yet. So the entry is cached later, in _deliver.
-    return single, obtain(wanted, replace(single.means, keeps=False))
+    return single, get_credentials(request, replace(single.client_context, keeps=False))
 
 
 def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, keys: bool) -> None:
     if output != "profile":
         emit(entry, selection, output, shell)
         return
-    wanted = selection.wanted
-    name = wanted.profile or _free_name(selection)
+    request = selection.request
+    name = request.profile or _free_name(selection)
     if keys:
-        save_keys(name, entry.credentials, entry.endpoint_url, wanted.region)
+        save_keys(name, entry.credentials, entry.endpoint_url, request.region)
         click.echo(f"daypass: {describe(entry)}. The keys were saved to profile {name}.", err=True)
         return
-    save_profile(name, replace(selection, wanted=replace(wanted, profile=name)), quiet=True)
+    save_profile(name, replace(selection, request=replace(request, profile=name)), quiet=True)
     kept = saved_wanted(name)
-    means = replace(means_of({}), proof=selection.means.proof)
-    key = cache_key(completed(kept, means), means)
-    if entry.credentials.lasts(LEAST, now=means.now()):
-        with means.cache.alone(key):
-            means.cache.keep(replace(entry, key=key, profile=name))
+    client_context = replace(means_of({}), proof=selection.client_context.proof)
+    key = cache_key(with_endpoint(kept, client_context), client_context)
+    if entry.credentials.lasts(LEAST, now=client_context.now()):
+        with client_context.cache.alone(key):
+            client_context.cache.keep(replace(entry, key=key, profile=name))
     click.echo(f"daypass: signed in as {describe(entry)}. To use it: export AWS_PROFILE={name}", err=True)
 
 
 def _free_name(selection: Selection) -> str:
     """Return the role's name, with its account if another profile has that name."""
-    role = selection.wanted.role_arn[-1]
+    role = selection.request.role_arn[-1]
     name = role_name(role)
-    known = selection.means.profiles.by_name.get(name)
-    if known is None or (known.wanted is not None and known.wanted.role_arn == selection.wanted.role_arn):
+    known = selection.client_context.profiles.by_name.get(name)
+    if known is None or (known.request is not None and known.request.role_arn == selection.request.role_arn):
         return name
     return f"{name}-{account_of(role)}"

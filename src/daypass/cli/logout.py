@@ -8,7 +8,7 @@ import click
 from daypass.cli.selecting import means_of
 from daypass.client.endpoints import named_at_hand
 from daypass.client.problems import BadUsage
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 
 @click.command()
@@ -16,15 +16,15 @@ from daypass.client.words import printable
 @click.option("--all", "every", is_flag=True, help="Delete all cached credentials.")
 def command(*, profiles: tuple[str, ...], every: bool) -> None:
     """Delete the cached credentials of PROFILEs (default: AWS_PROFILE). The profiles are not removed."""
-    means = means_of({})
-    profiles = profiles if profiles or every else named_at_hand(means.environment)
+    client_context = means_of({})
+    profiles = profiles if profiles or every else named_at_hand(client_context.environment)
     if not profiles and not every:
         raise BadUsage("Name a profile, set AWS_PROFILE, or use --all.")
     for name in profiles:
-        means.profiles.get(name)
-    gone = [entry for entry in means.cache.entries() if every or entry.profile in profiles]
+        client_context.profiles.get(name)
+    gone = [entry for entry in client_context.cache.entries() if every or entry.profile in profiles]
     for entry in gone:
-        means.cache.drop(entry.key)
+        client_context.cache.drop(entry.key)
     whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
     noun = "session" if len(gone) == 1 else "sessions"
     click.echo(f"Deleted {len(gone)} cached {noun}{whose}.", err=True)

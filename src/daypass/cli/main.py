@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _explain(error: Exception) -> int:
     """Print the error in one sentence and return the exit code. DAYPASS_DEBUG=1 adds a traceback."""
     from daypass.client import problems
-    from daypass.client.words import printable
+    from daypass.client.text_format import printable
 
     codes: dict[type[Exception], Exit] = {
         problems.BadUsage: Exit.USAGE,

@@ -30,7 +30,7 @@ from daypass.client.profiles import remove as remove_profile
 from daypass.client.profiles import rename as rename_profile
 from daypass.client.prompt import Prompt
 from daypass.client.sources import IN_PROFILE
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 
@@ -58,11 +58,11 @@ def list_all(*, output: str, query: str) -> None:
 
 def describe(profile: Profile) -> str:
     """Describe in a few words how a profile gets its credentials."""
-    wanted = profile.wanted
-    if wanted is not None and not profile.credentials.get("aws_access_key_id"):
-        role = f" {' > '.join(wanted.role_arn)}" if wanted.role_arn else ""
-        source = f" from {wanted.source_profile or wanted.issuer}" if wanted.source_profile or wanted.issuer else ""
-        return f"daypass: {wanted.method}{role}{source}"
+    request = profile.request
+    if request is not None and not profile.credentials.get("aws_access_key_id"):
+        role = f" {' > '.join(request.role_arn)}" if request.role_arn else ""
+        source = f" from {request.source_profile or request.issuer}" if request.source_profile or request.issuer else ""
+        return f"daypass: {request.method}{role}{source}"
     found = [words for words, find in IN_PROFILE.values() if find(profile)]
     return found[0] + "".join(f" (overrides {words})" for words in found[1:]) if found else "no credentials of its own"
 
@@ -140,8 +140,8 @@ def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -
     secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
     credentials = verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": secret})
     # Some tools need a region, and profiles do not inherit one.
-    means = means_of({})
-    region = given["region"] or find_region(means.environment, means.profiles, name)
+    client_context = means_of({})
+    region = given["region"] or find_region(client_context.environment, client_context.profiles, name)
     save_keys(name, credentials, given["endpoint_url"], region, dry_run=dry_run)
     if not dry_run:
         click.echo(
@@ -161,24 +161,24 @@ def _ask_secret(*, allowed: bool) -> str:
 
 
 def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
-    from daypass.client.obtain import with_role_arns
+    from daypass.client.get_credentials import with_role_arns
 
-    wanted = with_role_arns(chosen.wanted, chosen.means)
-    if len(wanted.role_arn) != 1 or wanted.method not in {"role", "oidc"} or wanted.token_command or wanted.issuer:
+    request = with_role_arns(chosen.request, chosen.client_context)
+    if len(request.role_arn) != 1 or request.method not in {"role", "oidc"} or request.token_command or request.issuer:
         raise BadUsage("--plain supports one role with --source-profile or --token-file, as AWS's settings do.")
-    if not (wanted.source_profile or wanted.token_file):
+    if not (request.source_profile or request.token_file):
         raise BadUsage("--plain needs --source-profile or --token-file.")
     options: dict[str, Value] = {
-        "role_arn": wanted.role_arn[0],
-        "source_profile": wanted.source_profile or None,
-        "web_identity_token_file": wanted.token_file or None,
-        "role_session_name": wanted.session_name or None,
-        "external_id": wanted.external_id or None,
-        "mfa_serial": wanted.mfa_serial or None,
-        "duration_seconds": str(wanted.duration) if wanted.duration else None,
-        "region": wanted.region,
+        "role_arn": request.role_arn[0],
+        "source_profile": request.source_profile or None,
+        "web_identity_token_file": request.token_file or None,
+        "role_session_name": request.session_name or None,
+        "external_id": request.external_id or None,
+        "mfa_serial": request.mfa_serial or None,
+        "duration_seconds": str(request.duration) if request.duration else None,
+        "region": request.region,
     }
-    services = (service_name(wanted.endpoint_url), wanted.endpoint_url) if wanted.endpoint_url else None
+    services = (service_name(request.endpoint_url), request.endpoint_url) if request.endpoint_url else None
     if services:
         options["services"] = services[0]
     report([write_config(places(), name, options, services=services, dry_run=dry_run)], dry_run=dry_run)

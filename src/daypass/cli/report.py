@@ -12,7 +12,7 @@ import click
 
 from daypass.cli.exit_codes import Exit
 from daypass.cli.store_options import print_json
-from daypass.client.words import visible
+from daypass.client.text_format import visible
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
 from daypass.federation.saml.assertion import ParsedAssertion
 from daypass.federation.saml.attributes import find_role_pair

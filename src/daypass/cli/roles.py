@@ -9,8 +9,8 @@ from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, query_option, show
 from daypass.cli.signing_in import read_assertion
 from daypass.client.assertions import clean_assertion, offers
-from daypass.client.obtain import completed, obtain
-from daypass.client.words import printable
+from daypass.client.get_credentials import get_credentials, with_endpoint
+from daypass.client.text_format import printable
 
 
 @click.command()
@@ -55,10 +55,10 @@ def _offered(source: str) -> list[dict[str, str]]:
 
 
 def _of_profiles(place: dict[str, Any]) -> list[dict[str, str]]:
-    means = select("role", dict(place)).means
+    client_context = select("role", dict(place)).client_context
     rows = []
-    for name, profile in sorted(means.profiles.by_name.items()):
-        own = profile.wanted
+    for name, profile in sorted(client_context.profiles.by_name.items()):
+        own = profile.request
         roles = own.role_arn[-1:] if own else (profile.options.get("role_arn", ""),)
         rows += [{"Arn": printable(role), "From": f"profile {printable(name)}"} for role in roles if role]
     return rows
@@ -69,11 +69,11 @@ def _of_account(place: dict[str, Any]) -> list[dict[str, str]]:
     from daypass.client.sts_call import Signer, call, connect
 
     selection = select("role", dict(place))
-    means, wanted = selection.means, completed(selection.wanted, selection.means)
-    at_hand = profile_at_hand(means.environment, wanted.profile or wanted.source_profile)
-    url = place["endpoint_url"] or find_endpoint(means.environment, means.profiles, at_hand, "iam")
-    signer = Signer(credentials=obtain(wanted, means).credentials)
-    iam = connect("iam", signer, endpoint_url=url, region=wanted.region)
+    client_context, request = selection.client_context, with_endpoint(selection.request, selection.client_context)
+    at_hand = profile_at_hand(client_context.environment, request.profile or request.source_profile)
+    url = place["endpoint_url"] or find_endpoint(client_context.environment, client_context.profiles, at_hand, "iam")
+    signer = Signer(credentials=get_credentials(request, client_context).credentials)
+    iam = connect("iam", signer, endpoint_url=url, region=request.region)
     rows: list[dict[str, str]] = []
     marker: dict[str, str] = {}
     while True:

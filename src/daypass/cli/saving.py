@@ -18,12 +18,12 @@ import click
 
 from daypass.cli.selecting import Selection
 from daypass.client.aws_files import Edit, Places
+from daypass.client.credential_request import PREFIX, SETTINGS, CredentialRequest, options_of
 from daypass.client.credentials import Credentials
+from daypass.client.get_credentials import with_role_arns
 from daypass.client.ini_edit import Value
-from daypass.client.obtain import with_role_arns
 from daypass.client.problems import BadUsage, Locked
 from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
-from daypass.client.wanted import PREFIX, SETTINGS, Wanted, options_of
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
 save_option = click.option(
@@ -60,25 +60,25 @@ def service_name(url: str) -> str:
 
 def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quiet: bool = False) -> list[Edit]:
     """Write a profile whose credential process makes the selection's request."""
-    wanted = with_role_arns(selection.wanted, selection.means)
-    if wanted.policy and "\n" in wanted.policy:
-        wanted = replace(wanted, policy=" ".join(wanted.policy.split()))
-    if wanted.method in {"role", "session"} and not wanted.source_profile:
+    request = with_role_arns(selection.request, selection.client_context)
+    if request.policy and "\n" in request.policy:
+        request = replace(request, policy=" ".join(request.policy.split()))
+    if request.method in {"role", "session"} and not request.source_profile:
         raise BadUsage(
             "A profile needs a source with long-term credentials. Name the profile with your keys with --profile."
         )
-    known = selection.means.profiles.by_name.get(name)
+    known = selection.client_context.profiles.by_name.get(name)
     if known is not None and known.credentials.get("aws_access_key_id"):
         raise BadUsage(
             f"Profile {name!r} has keys in the credentials file, which would override other settings. "
             f"Remove them with `daypass profile remove {name}`, or choose another name."
         )
     changes: dict[str, Value] = {f"{PREFIX}{setting}": None for setting in SETTINGS}
-    changes |= {"credential_process": process_command(name), "region": wanted.region}
-    changes |= options_of(replace(wanted, profile=name))
+    changes |= {"credential_process": process_command(name), "region": request.region}
+    changes |= options_of(replace(request, profile=name))
     services = None
-    if wanted.endpoint_url:
-        services = (service_name(wanted.endpoint_url), wanted.endpoint_url)
+    if request.endpoint_url:
+        services = (service_name(request.endpoint_url), request.endpoint_url)
         changes["services"] = services[0]
     done = [write_config(places(), checked_or_default(name), changes, services=services, dry_run=dry_run)]
     report(done, dry_run=dry_run)
@@ -87,12 +87,12 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quie
     return done
 
 
-def saved_wanted(name: str) -> Wanted:
+def saved_wanted(name: str) -> CredentialRequest:
     """Return the credential request of a profile that was just written."""
-    wanted = load_profiles(places()).get(name).wanted
-    if wanted is None:
+    request = load_profiles(places()).get(name).request
+    if request is None:
         raise BadUsage(f"Profile {name!r} does not get credentials from Daypass.")
-    return wanted
+    return request
 
 
 def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:

@@ -1,6 +1,6 @@
 """The options that select credentials in every command for people.
 
-Owns the options and the credential request that they make together. client/obtain.py gets the credentials.
+Owns the options and the credential request that they make together. client/get_credentials.py gets the credentials.
 """
 
 import functools
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
-from daypass.client.obtain import Means, obtain
+from daypass.client.get_credentials import ClientContext, get_credentials
 from daypass.client.problems import BadUsage, Misconfigured
-from daypass.client.wanted import Wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,20 +101,20 @@ ASSUMING = (*LASTING, *SESSION, *LIMITS, *TAGS, *MFA)
 class Selection:
     """The credential request that the options make, and the client context."""
 
-    wanted: Wanted
-    means: Means
+    request: CredentialRequest
+    client_context: ClientContext
 
-    def obtain(self) -> Any:
+    def get_credentials(self) -> Any:
         """Return the cache entry with the credentials."""
-        return obtain(self.wanted, self.means)
+        return get_credentials(self.request, self.client_context)
 
     @property
     def name(self) -> str:
         """Return the name for people: the role's or the profile's."""
-        wanted = self.wanted
-        if wanted.role_arn and not wanted.profile:
-            return wanted.role_arn[-1].rpartition("/")[2]
-        return wanted.profile or wanted.source_profile or "default"
+        request = self.request
+        if request.role_arn and not request.profile:
+            return request.role_arn[-1].rpartition("/")[2]
+        return request.profile or request.source_profile or "default"
 
 
 def now() -> datetime:
@@ -159,23 +159,23 @@ def _name_of(option: Any) -> str:
 
 def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> Selection:
     """Return the credential request of a command's options."""
-    means = means_of(given)
+    client_context = means_of(given)
     roles = (*roles, *given.pop("roles", ()))
     place = {name: given[name] for name in ("endpoint_url", "region") if given[name]}
-    fields = Wanted.__dataclass_fields__
+    fields = CredentialRequest.__dataclass_fields__
     further = {name: value for name, value in given.items() if name in fields and value and name not in place}
     further.pop("profile", None)
     if method == "role" and not roles:
-        return Selection(_of_profile(given["profile"], means, {**place, **further}), means)
-    wanted = Wanted(method, source_profile=given["profile"], role_arn=roles, **place, **further)
-    return Selection(_with_profile_mfa(wanted, means), means)
+        return Selection(_of_profile(given["profile"], client_context, {**place, **further}), client_context)
+    request = CredentialRequest(method, source_profile=given["profile"], role_arn=roles, **place, **further)
+    return Selection(_with_profile_mfa(request, client_context), client_context)
 
 
-def means_of(given: dict[str, Any], **more: Any) -> Means:
+def means_of(given: dict[str, Any], **more: Any) -> ClientContext:
     """Return the client context, and remove its options from `given`."""
     from daypass.client.prompt import Prompt
 
-    return Means.of(
+    return ClientContext.of(
         os.environ,
         now,
         prompt=Prompt(allowed=not given.pop("no_input", False)),
@@ -186,30 +186,32 @@ def means_of(given: dict[str, Any], **more: Any) -> Means:
     )
 
 
-def _of_profile(name: str, means: Means, further: dict[str, Any]) -> Wanted:
+def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any]) -> CredentialRequest:
     """Return the request of a profile itself: its own for Daypass, else one for AWS's credential search."""
-    known = means.profiles.by_name
+    known = client_context.profiles.by_name
     at_hand = name or (
-        "" if means.environment.get("AWS_ACCESS_KEY_ID") else means.environment.get("AWS_PROFILE") or "default"
+        ""
+        if client_context.environment.get("AWS_ACCESS_KEY_ID")
+        else client_context.environment.get("AWS_PROFILE") or "default"
     )
     if name and name not in known:
-        means.profiles.get(name)
-    own = known[at_hand].wanted if at_hand in known else None
+        client_context.profiles.get(name)
+    own = known[at_hand].request if at_hand in known else None
     if own is not None:
         return replace(own, **further)
     strange = sorted(set(further) - {"endpoint_url", "region"})
     if strange:
         raise BadUsage(f"--{strange[0].replace('_', '-')} needs a role. Name one with --role.")
-    return Wanted("keys", source_profile=name, **further)
+    return CredentialRequest("keys", source_profile=name, **further)
 
 
-def _with_profile_mfa(wanted: Wanted, means: Means) -> Wanted:
+def _with_profile_mfa(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
     """Return the request with the MFA device of the source profile's mfa_serial."""
-    source = means.profiles.by_name.get(wanted.source_profile)
-    if wanted.source_profile and source is None:
+    source = client_context.profiles.by_name.get(request.source_profile)
+    if request.source_profile and source is None:
         raise Misconfigured(
-            f"Profile {wanted.source_profile!r} does not exist. Run `daypass profile list` to see all profiles."
+            f"Profile {request.source_profile!r} does not exist. Run `daypass profile list` to see all profiles."
         )
-    if source is None or wanted.mfa_serial or source.options.get("role_arn"):
-        return wanted
-    return replace(wanted, mfa_serial=source.options.get("mfa_serial", ""))
+    if source is None or request.mfa_serial or source.options.get("role_arn"):
+        return request
+    return replace(request, mfa_serial=source.options.get("mfa_serial", ""))

@@ -14,7 +14,7 @@ from daypass.cli.selecting import LASTING, MFA, Selection, selecting
 @save_option
 def command(selection: Selection, *, output: str, shell: str, save: str) -> None:
     """Get session credentials for your own keys. With --mfa-serial they count as authenticated with MFA."""
-    entry = selection.obtain()
+    entry = selection.get_credentials()
     if save:
         save_profile(save, selection)
     else:

@@ -83,16 +83,16 @@ def revoke(  # noqa: PLR0913 - one parameter an option
         with there.store.write() as writer:
             if access_key is not None:
                 _revoke_key(writer, access_key, issued_before, now)
-                means = "a revocation of the access key"
+                client_context = "a revocation of the access key"
             elif delegation is not None:
                 _revoke_delegation(writer, delegation, issued_before, now)
-                means = "a revocation of the delegation request"
+                client_context = "a revocation of the delegation request"
             else:
-                means = _revoke_holder(writer, choose_account(writer, account), role, user, before)
+                client_context = _revoke_holder(writer, choose_account(writer, account), role, user, before)
     if output == "json":
-        print_json({"IssuedBefore": before.isoformat(), "By": means})
+        print_json({"IssuedBefore": before.isoformat(), "By": client_context})
     else:
-        click.echo(f"Revoked the sessions issued before {before.isoformat()}, by {means}.")
+        click.echo(f"Revoked the sessions issued before {before.isoformat()}, by {client_context}.")
 
 
 def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: datetime) -> None:

@@ -15,7 +15,7 @@ from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 @click.option("--server", is_flag=True, help="Serve refreshed credentials on a local endpoint while the shell runs.")
 def command(selection: Selection, *, server: bool) -> int:
     """Start your shell with the credentials of a profile or a role. `exit` ends it."""
-    entry = selection.obtain()
+    entry = selection.get_credentials()
     if sys.stderr.isatty():
         click.echo(f"daypass: {describe(entry)}. Type `exit` to leave this shell.", err=True)
     return run_with(selection, (os.environ.get("SHELL") or "sh",), server=server)

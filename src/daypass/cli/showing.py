@@ -15,7 +15,7 @@ import click
 
 from daypass.client.credentials import instant
 from daypass.client.problems import BadUsage
-from daypass.client.words import harmless, printable
+from daypass.client.text_format import harmless, printable
 
 output_option = click.option(
     "--output", type=click.Choice(["text", "json", "table", "yaml"]), default="text", help="The output format."

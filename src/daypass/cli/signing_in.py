@@ -15,18 +15,18 @@ from daypass.cli.selecting import Selection
 from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.browser import has_browser, open_browser
 from daypass.client.cache import Entry
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
 from daypass.client.endpoints import known_servers
+from daypass.client.get_credentials import ClientContext
 from daypass.client.handover import Asked, Begun, Handed, by_code, by_loopback
 from daypass.client.mfa import run_for_text
-from daypass.client.obtain import Means
 from daypass.client.oidc_login import OidcClient, sign_in
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
 from daypass.client.roles import first_role, needs_account, role_arns
+from daypass.client.text_format import printable
 from daypass.client.token_claims import read_claims, read_token_file
-from daypass.client.wanted import Wanted
-from daypass.client.words import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,75 +40,75 @@ class Proof:
         return "<secret>"
 
 
-def is_by_server(method: str, wanted: Wanted, extra: dict[str, Any]) -> bool:
+def is_by_server(method: str, request: CredentialRequest, extra: dict[str, Any]) -> bool:
     """Return whether the proof comes from a server's sign-in page, not from the user or a provider."""
-    if wanted.via in {"paste", "loopback"}:
+    if request.via in {"paste", "loopback"}:
         return False
     if method == "saml":
         return not extra["assertion_file"]
-    at_provider = not wanted.via and wanted.issuer and wanted.client_id
-    return not (wanted.token_file or wanted.token_command or at_provider)
+    at_provider = not request.via and request.issuer and request.client_id
+    return not (request.token_file or request.token_command or at_provider)
 
 
-def with_known_server(wanted: Wanted, means: Means) -> Wanted:
+def with_known_server(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
     """Return the request with the only server in the profiles. Raises BadUsage if there are several.
 
     Call this only for sign-ins at a server's own page, which need a server. Every other request without an endpoint
     goes to AWS: its keys, tokens and assertions must not be sent to another server.
     """
-    known = known_servers(means.environment, means.profiles)
+    known = known_servers(client_context.environment, client_context.profiles)
     if len(known) > 1:
         listed = ", ".join(map(printable, known))
         raise BadUsage(f"Your profiles use several servers. Choose one with --endpoint-url: {listed}.")
     if not known:
-        return wanted
-    if means.prompt.allowed:
+        return request
+    if client_context.prompt.allowed:
         _say(f"Signing in to {printable(known[0])}, the only server in your profiles.")
-    return replace(wanted, endpoint_url=known[0])
+    return replace(request, endpoint_url=known[0])
 
 
-def get_token(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
+def get_token(request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]) -> Proof | None:
     """Return a token, or None if a CLI sign-in at a server returns credentials."""
-    if wanted.token_file:
-        return Proof(read_token_file(wanted.token_file))
-    if wanted.token_command:
-        return Proof(run_for_text(wanted.token_command, "--token-command"))
-    if wanted.via == "paste":
-        typed = means.prompt.ask_long("The ID token", instead="use --token-file FILE")
+    if request.token_file:
+        return Proof(read_token_file(request.token_file))
+    if request.token_command:
+        return Proof(run_for_text(request.token_command, "--token-command"))
+    if request.via == "paste":
+        typed = client_context.prompt.ask_long("The ID token", instead="use --token-file FILE")
         read_claims(typed)
         return Proof(typed)
-    if is_by_server("oidc", wanted, extra):
+    if is_by_server("oidc", request, extra):
         return None
-    return Proof(_by_provider(wanted, means, extra["redirect_port"]))
+    return Proof(_by_provider(request, client_context, extra["redirect_port"]))
 
 
-def _by_provider(wanted: Wanted, means: Means, port: int) -> str:
-    if not wanted.issuer or not wanted.client_id:
+def _by_provider(request: CredentialRequest, client_context: ClientContext, port: int) -> str:
+    if not request.issuer or not request.client_id:
         raise BadUsage("Set the provider with --issuer URL and --client-id ID.")
-    if not means.prompt.allowed:
+    if not client_context.prompt.allowed:
         raise SignInNeeded("Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command.")
-    secret = read_token_file(wanted.client_secret_file) if wanted.client_secret_file else ""
-    client = OidcClient(wanted.issuer, wanted.client_id, wanted.scopes or "openid", secret, port)
-    return sign_in(client, _opening("Sign in with your browser"), now=means.now)
+    secret = read_token_file(request.client_secret_file) if request.client_secret_file else ""
+    client = OidcClient(request.issuer, request.client_id, request.scopes or "openid", secret, port)
+    return sign_in(client, _opening("Sign in with your browser"), now=client_context.now)
 
 
-def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof | None:
+def get_assertion(request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]) -> Proof | None:
     """Return an assertion, or None if a CLI sign-in at a server returns credentials."""
     source = extra["assertion_file"]
-    if source or wanted.via == "paste":
+    if source or request.via == "paste":
         text = (
             read_assertion(source)
             if source
-            else means.prompt.ask_long("The SAMLResponse", instead="use --assertion-file FILE")
+            else client_context.prompt.ask_long("The SAMLResponse", instead="use --assertion-file FILE")
         )
         assertion = clean_assertion(text)
         return Proof(assertion, offers(assertion))
-    if wanted.via == "loopback":
+    if request.via == "loopback":
         raise BadUsage("SAML does not support --via loopback. Use --via browser, --via device or --via paste.")
-    is_named = needs_account(wanted.role_arn)  # A role name without an account: the assertion contains the account.
-    if not (extra["every"] or wanted.portal_url or is_named or any(_is_pattern(role) for role in wanted.role_arn)):
+    is_named = needs_account(request.role_arn)  # A role name without an account: the assertion contains the account.
+    if not (extra["every"] or request.portal_url or is_named or any(_is_pattern(role) for role in request.role_arn)):
         return None
-    handed = _hand_over(wanted, means, sealed=True)
+    handed = _hand_over(request, client_context, sealed=True)
     found = tuple(
         UnverifiedOffer(str(each.get("RoleArn", "")), str(each.get("PrincipalArn", "")))
         for each in handed.answer.get("roles", [])
@@ -116,8 +116,8 @@ def get_assertion(wanted: Wanted, means: Means, extra: dict[str, Any]) -> Proof 
     )
     assertion = clean_assertion(handed.assertion)
     # Only the role that was clicked; or all offered roles if --all or a pattern was used.
-    chosen = extra["every"] or is_named or any(map(_is_pattern, wanted.role_arn))
-    single = bool(wanted.portal_url) and not chosen
+    chosen = extra["every"] or is_named or any(map(_is_pattern, request.role_arn))
+    single = bool(request.portal_url) and not chosen
     return Proof(assertion, found if single else offers(assertion) or found)
 
 
@@ -134,19 +134,21 @@ def read_assertion(source: str) -> str:
         ) from error
 
 
-def matching_roles(proof: Proof, wanted: Wanted, means: Means, *, every: bool) -> tuple[str, ...]:
+def matching_roles(
+    proof: Proof, request: CredentialRequest, client_context: ClientContext, *, every: bool
+) -> tuple[str, ...]:
     """Return the roles to sign in to: those that match --role, or the one that the person picks."""
     offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
     if not offered:
-        return (first_role(wanted.role_arn, partition_name(wanted.region, wanted.endpoint_url)),)
-    patterns = wanted.role_arn or ("*",)
+        return (first_role(request.role_arn, partition_name(request.region, request.endpoint_url)),)
+    patterns = request.role_arn or ("*",)
     found = tuple(role for role in offered if any(_matches(role, pattern) for pattern in patterns))
     if not found:
         listed = ", ".join(map(printable, offered))
         raise BadUsage(f"No offered role matches {' or '.join(patterns)}. Offered roles: {listed}.")
-    if len(found) == 1 or every or any(_is_pattern(pattern) for pattern in wanted.role_arn):
+    if len(found) == 1 or every or any(_is_pattern(pattern) for pattern in request.role_arn):
         return found
-    return (_picked(found, means),)
+    return (_picked(found, client_context),)
 
 
 def _is_pattern(role: str) -> bool:
@@ -157,10 +159,10 @@ def _matches(role: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(role, pattern) or role.endswith(f"/{pattern}")
 
 
-def _picked(found: tuple[str, ...], means: Means) -> str:
+def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
     listed = "\n".join(f"{number:>3}  {printable(role)}" for number, role in enumerate(found, 1))
     instead = f"use --role ROLE or --all. Offered roles: {', '.join(map(printable, found))}"
-    answer = means.prompt.ask(f"{listed}\nWhich role? ", noun="A choice of the role", instead=instead)
+    answer = client_context.prompt.ask(f"{listed}\nWhich role? ", noun="A choice of the role", instead=instead)
     if answer.isascii() and answer.isdigit() and 0 < int(answer) <= len(found):
         return found[int(answer) - 1]
     matching = [role for role in found if _matches(role, answer)]
@@ -171,8 +173,8 @@ def _picked(found: tuple[str, ...], means: Means) -> str:
 
 def by_hand_over(selection: Selection) -> tuple[Selection, Entry]:
     """Return the credentials of a CLI sign-in that was approved in the browser."""
-    wanted = selection.wanted
-    handed = _hand_over(wanted, selection.means, sealed=False)
+    request = selection.request
+    handed = _hand_over(request, selection.client_context, sealed=False)
     answer = handed.answer
     user = answer.get("AssumedRoleUser")
     arn = printable(user.get("Arn", "")) if isinstance(user, dict) else ""
@@ -180,31 +182,31 @@ def by_hand_over(selection: Selection) -> tuple[Selection, Entry]:
     entry = Entry(
         key="",
         credentials=verify_credentials(answer.get("Credentials") or {}),
-        profile=wanted.profile,
+        profile=request.profile,
         arn=arn,
-        endpoint_url=wanted.endpoint_url,
+        endpoint_url=request.endpoint_url,
         issuer=printable(answer.get("Issuer") or answer.get("Provider") or ""),
         subject=printable(answer.get("Subject") or answer.get("SubjectFromWebIdentityToken") or ""),
     )
-    return replace(selection, wanted=replace(wanted, role_arn=role)), entry
+    return replace(selection, request=replace(request, role_arn=role)), entry
 
 
-def _hand_over(wanted: Wanted, means: Means, *, sealed: bool) -> Handed:
-    server = wanted.portal_url or wanted.endpoint_url
+def _hand_over(request: CredentialRequest, client_context: ClientContext, *, sealed: bool) -> Handed:
+    server = request.portal_url or request.endpoint_url
     if not server:
         raise BadUsage(
             "No server to sign in to. Set one with --endpoint-url, or with --portal-url for roles in AWS; "
             "or use --via paste, --via loopback, --token-file or --assertion-file."
         )
-    if not means.prompt.allowed:
+    if not client_context.prompt.allowed:
         raise SignInNeeded("Sign-in needs a browser, but --no-input is set. Use --token-file or --assertion-file.")
     role = (
         ""
-        if sealed or not wanted.role_arn
-        else first_role(wanted.role_arn, partition_name(wanted.region, wanted.endpoint_url))
+        if sealed or not request.role_arn
+        else first_role(request.role_arn, partition_name(request.region, request.endpoint_url))
     )
-    asked = Asked(server, role, wanted.duration, sealed)
-    via = wanted.via or ("browser" if has_browser(os.environ) else "device")
+    asked = Asked(server, role, request.duration, sealed)
+    via = request.via or ("browser" if has_browser(os.environ) else "device")
     if via == "device":
         return by_code(asked, _tell_code)
     return by_loopback(asked, _tell_browser)

@@ -12,7 +12,7 @@ from daypass.cli.showing import output_option, query_option, show
 from daypass.client.cache import Cache, Kept
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 
 @click.command()
@@ -25,13 +25,13 @@ from daypass.client.words import printable
 @query_option
 def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, query: str) -> int:
     """List cached sessions and when they expire."""
-    means = means_of({})
+    client_context = means_of({})
     for name in profiles:
-        means.profiles.get(name)
-    entries = [entry for entry in means.cache.entries() if not profiles or entry.profile in profiles]
+        client_context.profiles.get(name)
+    entries = [entry for entry in client_context.cache.entries() if not profiles or entry.profile in profiles]
     if check:
         names = profiles or tuple(sorted({entry.profile for entry in entries if entry.profile}))
-        return _check(means.cache, entries, names, timedelta(seconds=least))
+        return _check(client_context.cache, entries, names, timedelta(seconds=least))
     rows = [_row(entry) for entry in entries]
     if output != "text" or query:
         show(rows, output, query)

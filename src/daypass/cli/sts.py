@@ -15,11 +15,11 @@ import click
 from daypass.cli.selecting import HOW, PLACE, means_of, select
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, query_option, show
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials
-from daypass.client.obtain import Means, completed, obtain
+from daypass.client.get_credentials import ClientContext, get_credentials, with_endpoint
 from daypass.client.problems import BadUsage
-from daypass.client.wanted import Wanted
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
@@ -40,18 +40,18 @@ def command(
     signer, endpoint_url, region = Signer(unsigned=True), given["endpoint_url"], given["region"]
     if signed:
         selection = select("role", dict(given))
-        wanted = completed(selection.wanted, selection.means)
-        endpoint_url, region = wanted.endpoint_url, wanted.region
-        signer = Signer(credentials=_keys(wanted, selection.means))
+        request = with_endpoint(selection.request, selection.client_context)
+        endpoint_url, region = request.endpoint_url, request.region
+        signer = Signer(credentials=_keys(request, selection.client_context))
     else:
-        means = means_of({})
-        wanted = completed(Wanted("keys", given["profile"], endpoint_url, region), means)
-        endpoint_url, region = wanted.endpoint_url, wanted.region
+        client_context = means_of({})
+        request = with_endpoint(CredentialRequest("keys", given["profile"], endpoint_url, region), client_context)
+        endpoint_url, region = request.endpoint_url, request.region
     show(call(connect("sts", signer, endpoint_url=endpoint_url, region=region), name, parameters), output, query)
 
 
-def _keys(wanted: Wanted, means: Means) -> Credentials:
-    return obtain(wanted, means).credentials
+def _keys(request: CredentialRequest, client_context: ClientContext) -> Credentials:
+    return get_credentials(request, client_context).credentials
 
 
 def _find_operation(operation: str) -> tuple[str, Any, bool]:

@@ -13,10 +13,10 @@ from daypass.cli.showing import output_option, query_option, show
 from daypass.client.credentials import Credentials, instant
 from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
-from daypass.client.obtain import Means
+from daypass.client.get_credentials import ClientContext
 from daypass.client.problems import Problem
 from daypass.client.sources import Source, find_sources
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 
 @click.command()
@@ -27,13 +27,13 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
     """Show your identity, your credentials, where they are configured and when they expire."""
     from daypass.client.sts_call import Signer, call, connect, own_credentials
 
-    means = means_of({})
+    client_context = means_of({})
     if profile:
-        means.profiles.get(profile)
-    at_hand = profile_at_hand(means.environment, profile)
-    endpoint_url = endpoint_url or find_endpoint(means.environment, means.profiles, at_hand)
-    region = region or find_region(means.environment, means.profiles, at_hand)
-    sources = find_sources(means.environment, means.profiles, profile)
+        client_context.profiles.get(profile)
+    at_hand = profile_at_hand(client_context.environment, profile)
+    endpoint_url = endpoint_url or find_endpoint(client_context.environment, client_context.profiles, at_hand)
+    region = region or find_region(client_context.environment, client_context.profiles, at_hand)
+    sources = find_sources(client_context.environment, client_context.profiles, profile)
     credentials, method = own_credentials(profile)
     sts = connect("sts", Signer(credentials=credentials), endpoint_url=endpoint_url, region=region)
     try:
@@ -44,7 +44,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
         **answer,
         "AccessKeyId": credentials.access_key_id,
         "Endpoint": sts.meta.endpoint_url,
-        "Expires": _end(credentials, means),
+        "Expires": _end(credentials, client_context),
         "From": next((source.where for source in sources if source.used), method),
         "Shadowed": [source.where for source in sources if not source.used],
     }
@@ -60,15 +60,15 @@ def _say_sources(sources: list[Source], method: str) -> str:
     return f"The key is from {used}" + (f", which overrides {shadowed}." if shadowed else ".")
 
 
-def _end(credentials: Credentials, means: Means) -> str | None:
+def _end(credentials: Credentials, client_context: ClientContext) -> str | None:
     """Return their expiry: from the credentials, from the environment, or from the cache."""
     if credentials.expires is not None:
         return instant(credentials.expires)
-    if means.environment.get("AWS_ACCESS_KEY_ID") == credentials.access_key_id:
-        said = means.environment.get("AWS_CREDENTIAL_EXPIRATION")
+    if client_context.environment.get("AWS_ACCESS_KEY_ID") == credentials.access_key_id:
+        said = client_context.environment.get("AWS_CREDENTIAL_EXPIRATION")
         if said:
             return said
-    for entry in means.cache.entries():
+    for entry in client_context.cache.entries():
         if entry.access_key_id == credentials.access_key_id and entry.expires:
             return instant(entry.expires)
     return None

@@ -116,7 +116,7 @@ class Cache:
                 f"{self.folder} cannot be written: {error.strerror}. Set DAYPASS_CACHE_DIR to another folder, or "
                 "use --no-cache."
             ) from error
-        from daypass.client.sweeping import sweep
+        from daypass.client.cache_purge import sweep
 
         sweep(self, now=now)
 

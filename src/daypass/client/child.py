@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 CANNOT_RUN, NOT_FOUND, OWN_FAILURE = 126, 127, 125
 _BY_SIGNAL = 128

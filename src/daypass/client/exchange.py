@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from daypass.client.assertions import provider_for
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.mfa import find_code, run_for_text
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
 from daypass.client.sts_call import Signer, call, connect, own_credentials
+from daypass.client.text_format import printable
 from daypass.client.token_claims import read_token_file
-from daypass.client.wanted import Wanted
-from daypass.client.words import printable
 
 if TYPE_CHECKING:
-    from daypass.client.obtain import Means
+    from daypass.client.get_credentials import ClientContext
 
 _LONGEST_CHAINED = 3600
 
@@ -37,73 +37,77 @@ class Exchanged:
     subject: str = ""
 
 
-Obtain = Callable[[Wanted], Credentials]
+Obtain = Callable[[CredentialRequest], Credentials]
 
 
-def exchange(wanted: Wanted, means: "Means", obtain: Obtain) -> Exchanged:
+def exchange(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> Exchanged:
     """Return the requested credentials."""
-    if wanted.method == "keys":
-        return Exchanged(own_credentials(wanted.source_profile)[0])
-    if wanted.method in {"oidc", "saml"}:
-        trade = _with_token if wanted.method == "oidc" else _with_assertion
-        return _chain(wanted, trade(wanted, means), wanted.role_arn[1:])
-    signer = _source(wanted, means, obtain)
-    wanted = replace(wanted, mfa_serial=_serial(wanted, signer))
-    if wanted.method == "session":
-        return _session(wanted, means, signer)
-    if wanted.method == "federation":
-        return _federation(wanted, signer)
-    return _roles(wanted, means, signer)
+    if request.method == "keys":
+        return Exchanged(own_credentials(request.source_profile)[0])
+    if request.method in {"oidc", "saml"}:
+        trade = _with_token if request.method == "oidc" else _with_assertion
+        return _chain(request, trade(request, client_context), request.role_arn[1:])
+    signer = _source(request, client_context, get_credentials)
+    request = replace(request, mfa_serial=_serial(request, signer))
+    if request.method == "session":
+        return _session(request, client_context, signer)
+    if request.method == "federation":
+        return _federation(request, signer)
+    return _roles(request, client_context, signer)
 
 
-def found_roles(wanted: Wanted, means: "Means", obtain: Obtain) -> tuple[str, ...]:
+def found_roles(
+    request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain
+) -> tuple[str, ...]:
     """Return the ARNs of the requested roles. Calls STS for the account if only a name is given."""
-    if wanted.method == "role" and needs_account(wanted.role_arn):
-        return _found_roles(wanted, _source(wanted, means, obtain))
-    return role_arns(wanted.role_arn, partition=_partition(wanted)) if wanted.role_arn else ()
+    if request.method == "role" and needs_account(request.role_arn):
+        return _found_roles(request, _source(request, client_context, get_credentials))
+    return role_arns(request.role_arn, partition=_partition(request)) if request.role_arn else ()
 
 
-def _partition(wanted: Wanted) -> str:
-    return partition_name(wanted.region, wanted.endpoint_url)
+def _partition(request: CredentialRequest) -> str:
+    return partition_name(request.region, request.endpoint_url)
 
 
-def _found_roles(wanted: Wanted, signer: Signer) -> tuple[str, ...]:
-    if not needs_account(wanted.role_arn):
-        return role_arns(wanted.role_arn, partition=_partition(wanted))
-    caller = _call(wanted, signer, "GetCallerIdentity", {})
-    return role_arns(wanted.role_arn, str(caller["Account"]), str(caller["Arn"]).split(":")[1])
+def _found_roles(request: CredentialRequest, signer: Signer) -> tuple[str, ...]:
+    if not needs_account(request.role_arn):
+        return role_arns(request.role_arn, partition=_partition(request))
+    caller = _call(request, signer, "GetCallerIdentity", {})
+    return role_arns(request.role_arn, str(caller["Account"]), str(caller["Arn"]).split(":")[1])
 
 
-def _source(wanted: Wanted, means: "Means", obtain: Obtain) -> Signer:
-    name = wanted.source_profile
-    if name and name == wanted.profile:
+def _source(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> Signer:
+    name = request.source_profile
+    if name and name == request.profile:
         raise Misconfigured(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
-    source = means.profiles.by_name.get(name) if name else None
-    if source is not None and source.wanted is not None:
-        return Signer(credentials=obtain(source.wanted))
+    source = client_context.profiles.by_name.get(name) if name else None
+    if source is not None and source.request is not None:
+        return Signer(credentials=get_credentials(source.request))
     return Signer(profile=name)
 
 
-def _serial(wanted: Wanted, signer: Signer) -> str:
+def _serial(request: CredentialRequest, signer: Signer) -> str:
     """Return the MFA device's serial number, which is looked up for `auto`."""
-    if wanted.mfa_serial != "auto":
-        return wanted.mfa_serial
-    iam = connect("iam", signer, endpoint_url=wanted.endpoint_url, region=wanted.region)
+    if request.mfa_serial != "auto":
+        return request.mfa_serial
+    iam = connect("iam", signer, endpoint_url=request.endpoint_url, region=request.region)
     devices = call(iam, "ListMFADevices", {}).get("MFADevices", [])
     if len(devices) != 1:
         raise Misconfigured(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial.")
     return str(devices[0]["SerialNumber"])
 
 
-def _mfa(wanted: Wanted, means: "Means") -> dict[str, str]:
-    if not wanted.mfa_serial:
+def _mfa(request: CredentialRequest, client_context: "ClientContext") -> dict[str, str]:
+    if not request.mfa_serial:
         return {}
-    code = find_code(wanted.mfa_serial, given=means.mfa_code, command=wanted.mfa_command, prompt=means.prompt)
-    return {"SerialNumber": wanted.mfa_serial, "TokenCode": code}
+    code = find_code(
+        request.mfa_serial, given=client_context.mfa_code, command=request.mfa_command, prompt=client_context.prompt
+    )
+    return {"SerialNumber": request.mfa_serial, "TokenCode": code}
 
 
-def _call(wanted: Wanted, signer: Signer, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    client = connect("sts", signer, endpoint_url=wanted.endpoint_url, region=wanted.region)
+def _call(request: CredentialRequest, signer: Signer, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    client = connect("sts", signer, endpoint_url=request.endpoint_url, region=request.region)
     return call(client, operation, {name: value for name, value in parameters.items() if value})
 
 
@@ -112,105 +116,107 @@ def _exchanged(answer: Mapping[str, Any], user: str, **more: str) -> Exchanged:
     return Exchanged(credentials, printable((answer.get(user) or {}).get("Arn", "")), **more)
 
 
-def _session(wanted: Wanted, means: "Means", signer: Signer) -> Exchanged:
-    answer = _call(wanted, signer, "GetSessionToken", {"DurationSeconds": wanted.duration, **_mfa(wanted, means)})
+def _session(request: CredentialRequest, client_context: "ClientContext", signer: Signer) -> Exchanged:
+    answer = _call(
+        request, signer, "GetSessionToken", {"DurationSeconds": request.duration, **_mfa(request, client_context)}
+    )
     return _exchanged(answer, "")
 
 
-def _federation(wanted: Wanted, signer: Signer) -> Exchanged:
+def _federation(request: CredentialRequest, signer: Signer) -> Exchanged:
     parameters = {
-        "Name": wanted.session_name or default_session_name(),
-        "DurationSeconds": wanted.duration,
-        "Tags": _tags(wanted),
-        **_policies(wanted),
+        "Name": request.session_name or default_session_name(),
+        "DurationSeconds": request.duration,
+        "Tags": _tags(request),
+        **_policies(request),
     }
-    return _exchanged(_call(wanted, signer, "GetFederationToken", parameters), "FederatedUser")
+    return _exchanged(_call(request, signer, "GetFederationToken", parameters), "FederatedUser")
 
 
-def _roles(wanted: Wanted, means: "Means", signer: Signer) -> Exchanged:
-    if not wanted.role_arn:
+def _roles(request: CredentialRequest, client_context: "ClientContext", signer: Signer) -> Exchanged:
+    if not request.role_arn:
         raise BadUsage("Name a role: its ARN, ACCOUNT/NAME or its name.")
-    roles = _found_roles(wanted, signer)
-    first = _assume(wanted, signer, roles[0], first=True, last=len(roles) == 1, more=_mfa(wanted, means))
-    return _chain(replace(wanted, role_arn=roles), first, roles[1:])
+    roles = _found_roles(request, signer)
+    first = _assume(request, signer, roles[0], first=True, last=len(roles) == 1, more=_mfa(request, client_context))
+    return _chain(replace(request, role_arn=roles), first, roles[1:])
 
 
-def _chain(wanted: Wanted, found: Exchanged, roles: tuple[str, ...]) -> Exchanged:
-    roles = role_arns(wanted.role_arn, partition=_partition(wanted))[1:] if roles else ()
+def _chain(request: CredentialRequest, found: Exchanged, roles: tuple[str, ...]) -> Exchanged:
+    roles = role_arns(request.role_arn, partition=_partition(request))[1:] if roles else ()
     for position, role in enumerate(roles, 1):
         signer = Signer(credentials=found.credentials)
-        step = _assume(wanted, signer, role, first=False, last=position == len(roles), more={})
+        step = _assume(request, signer, role, first=False, last=position == len(roles), more={})
         found = replace(step, issuer=found.issuer, subject=found.subject)
     return found
 
 
 def _assume(
-    wanted: Wanted, signer: Signer, role: str, *, first: bool, last: bool, more: Mapping[str, str]
+    request: CredentialRequest, signer: Signer, role: str, *, first: bool, last: bool, more: Mapping[str, str]
 ) -> Exchanged:
     # Transitive tags must be set on the first role of the chain; other tags matter only on the last one.
-    tagged = first if wanted.transitive_tags else last
+    tagged = first if request.transitive_tags else last
     parameters: dict[str, Any] = {
         "RoleArn": role,
-        "RoleSessionName": wanted.session_name or default_session_name(),
-        "ExternalId": wanted.external_id,
-        "SourceIdentity": wanted.source_identity if first else "",
-        "Tags": _tags(wanted) if tagged else [],
-        "TransitiveTagKeys": list(wanted.transitive_tags) if tagged else [],
-        "DurationSeconds": wanted.duration if last else 0,
-        **(_policies(wanted) if last else {}),
+        "RoleSessionName": request.session_name or default_session_name(),
+        "ExternalId": request.external_id,
+        "SourceIdentity": request.source_identity if first else "",
+        "Tags": _tags(request) if tagged else [],
+        "TransitiveTagKeys": list(request.transitive_tags) if tagged else [],
+        "DurationSeconds": request.duration if last else 0,
+        **(_policies(request) if last else {}),
         **more,
     }
-    return _exchanged(_call(wanted, signer, "AssumeRole", parameters), "AssumedRoleUser")
+    return _exchanged(_call(request, signer, "AssumeRole", parameters), "AssumedRoleUser")
 
 
-def _with_token(wanted: Wanted, means: "Means") -> Exchanged:
-    token = means.proof
-    if not token and wanted.token_file:
-        token = read_token_file(wanted.token_file)
-    if not token and wanted.token_command:
-        token = run_for_text(wanted.token_command, "--token-command")
+def _with_token(request: CredentialRequest, client_context: "ClientContext") -> Exchanged:
+    token = client_context.proof
+    if not token and request.token_file:
+        token = read_token_file(request.token_file)
+    if not token and request.token_command:
+        token = run_for_text(request.token_command, "--token-command")
     if not token:
-        raise SignInNeeded(f"Not signed in. Run `{login_command(wanted)}`.")
-    only = len(wanted.role_arn) == 1
+        raise SignInNeeded(f"Not signed in. Run `{login_command(request)}`.")
+    only = len(request.role_arn) == 1
     parameters = {
-        "RoleArn": first_role(wanted.role_arn, _partition(wanted)),
-        "RoleSessionName": wanted.session_name or default_session_name(),
+        "RoleArn": first_role(request.role_arn, _partition(request)),
+        "RoleSessionName": request.session_name or default_session_name(),
         "WebIdentityToken": token,
-        **({"DurationSeconds": wanted.duration, **_policies(wanted)} if only else {}),
+        **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }
-    answer = _call(wanted, Signer(unsigned=True), "AssumeRoleWithWebIdentity", parameters)
+    answer = _call(request, Signer(unsigned=True), "AssumeRoleWithWebIdentity", parameters)
     subject = printable(answer.get("SubjectFromWebIdentityToken", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=printable(answer.get("Provider", "")), subject=subject)
 
 
-def _with_assertion(wanted: Wanted, means: "Means") -> Exchanged:
-    if not means.proof:
-        raise SignInNeeded(f"Not signed in. Run `{login_command(wanted)}`.")
-    role = first_role(wanted.role_arn, _partition(wanted))
-    only = len(wanted.role_arn) == 1
+def _with_assertion(request: CredentialRequest, client_context: "ClientContext") -> Exchanged:
+    if not client_context.proof:
+        raise SignInNeeded(f"Not signed in. Run `{login_command(request)}`.")
+    role = first_role(request.role_arn, _partition(request))
+    only = len(request.role_arn) == 1
     parameters = {
         "RoleArn": role,
-        "PrincipalArn": wanted.provider_arn or provider_for(means.proof, role),
-        "SAMLAssertion": means.proof,
-        **({"DurationSeconds": wanted.duration, **_policies(wanted)} if only else {}),
+        "PrincipalArn": request.provider_arn or provider_for(client_context.proof, role),
+        "SAMLAssertion": client_context.proof,
+        **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }
-    answer = _call(wanted, Signer(unsigned=True), "AssumeRoleWithSAML", parameters)
+    answer = _call(request, Signer(unsigned=True), "AssumeRoleWithSAML", parameters)
     issuer, subject = printable(answer.get("Issuer", "")), printable(answer.get("Subject", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=issuer, subject=subject)
 
 
-def login_command(wanted: Wanted) -> str:
+def login_command(request: CredentialRequest) -> str:
     """Return the sign-in command for this request."""
-    suffix = f" --profile {wanted.profile}" if wanted.profile else ""
-    return f"daypass login {wanted.method}{suffix}"
+    suffix = f" --profile {request.profile}" if request.profile else ""
+    return f"daypass login {request.method}{suffix}"
 
 
-def _policies(wanted: Wanted) -> dict[str, Any]:
-    return {"Policy": wanted.policy, "PolicyArns": [{"arn": arn} for arn in wanted.policy_arns]}
+def _policies(request: CredentialRequest) -> dict[str, Any]:
+    return {"Policy": request.policy, "PolicyArns": [{"arn": arn} for arn in request.policy_arns]}
 
 
-def _tags(wanted: Wanted) -> list[dict[str, str]]:
-    pairs = [tag.partition("=") for tag in wanted.tags]
+def _tags(request: CredentialRequest) -> list[dict[str, str]]:
+    pairs = [tag.partition("=") for tag in request.tags]
     if not all(key and sign for key, sign, _ in pairs):
         raise BadUsage("A tag must have the form KEY=VALUE.")
     return [{"Key": key, "Value": value} for key, _, value in pairs]

@@ -16,7 +16,7 @@ from daypass.client.json_http import ask, checked_url
 from daypass.client.loopback import Listener
 from daypass.client.pkce import Pkce, make_pkce, make_state
 from daypass.client.problems import BrowserEnded, Expired, NoAnswer, Problem, Refused
-from daypass.client.words import printable, sentence
+from daypass.client.text_format import printable, sentence
 
 _INFO = b"daypass assertion 1"
 _OK, _NO_SUCH_PAGE = 200, 404

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from daypass.client.problems import Misconfigured, NoAnswer
-from daypass.client.words import printable, reason, sentence
+from daypass.client.text_format import printable, reason, sentence
 
 _MOST = 1_000_000
 _SECONDS = 20

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from daypass.client.problems import BrowserEnded, Misconfigured
-from daypass.client.words import printable, reason, sentence
+from daypass.client.text_format import printable, reason, sentence
 
 PATH = "/callback"
 _PAGE = (

@@ -9,7 +9,7 @@ import subprocess
 
 from daypass.client.problems import Expired, Misconfigured
 from daypass.client.prompt import Prompt
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 _CODE = re.compile(r"[0-9]{6}")
 _SECONDS = 120

@@ -16,8 +16,8 @@ from daypass.client.json_http import ask, checked_url
 from daypass.client.loopback import Listener
 from daypass.client.pkce import make_pkce, make_state
 from daypass.client.problems import BrowserEnded, Expired, Misconfigured, Refused
+from daypass.client.text_format import printable, sentence
 from daypass.client.token_claims import read_claims
-from daypass.client.words import printable, sentence
 
 _OK = 200
 _DENIED = frozenset({401, 403})

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from daypass.client.aws_files import Edit, Places, edit, read_sections
+from daypass.client.credential_request import CredentialRequest, request_from
 from daypass.client.problems import BadUsage, Misconfigured
-from daypass.client.wanted import Wanted, wanted_from
 
 if TYPE_CHECKING:
     from daypass.client.ini_edit import Value
@@ -39,9 +39,9 @@ class Profile:
         return {**self.config, **self.credentials}
 
     @property
-    def wanted(self) -> Wanted | None:
+    def request(self) -> CredentialRequest | None:
         """The credential request of the profile, or None if Daypass does not manage it."""
-        return wanted_from(self.name, self.config)
+        return request_from(self.name, self.config)
 
     def fingerprint(self) -> str:
         """Return a digest that changes with any setting of the profile. It does not reveal secrets."""

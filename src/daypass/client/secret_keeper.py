@@ -7,7 +7,7 @@ keyring is locked, or a backend fails. It is imported only if a secret is stored
 from typing import Any
 
 from daypass.client.problems import Locked, Misconfigured
-from daypass.client.words import printable
+from daypass.client.text_format import printable
 
 _SERVICE = "daypass"
 

@@ -8,11 +8,11 @@ Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 import hashlib
 from collections.abc import Mapping
 
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import profile_at_hand
 from daypass.client.problems import Misconfigured
 from daypass.client.profiles import Profile, Profiles
 from daypass.client.token_claims import read_claims, read_token_file
-from daypass.client.wanted import Wanted
 
 _DEEPEST = 5
 _OF_CONTAINERS = (
@@ -24,21 +24,21 @@ _OF_CONTAINERS = (
 
 
 def source_key(
-    wanted: Wanted, profiles: Profiles, environment: Mapping[str, str], depth: int = 0, *, proof: str = ""
+    request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str], depth: int = 0, *, proof: str = ""
 ) -> str:
     """Return the identity of the source: the signing keys, or issuer and subject; empty if unknown.
 
     `proof` is a token that is already known. Without it, the subject of a command's next token is unknown.
     """
-    if wanted.method == "oidc" and wanted.token_file:
-        return _of_token(wanted.token_file)
-    if wanted.method == "oidc" and wanted.token_command:
+    if request.method == "oidc" and request.token_file:
+        return _of_token(request.token_file)
+    if request.method == "oidc" and request.token_command:
         return of_proof(proof) if proof else ""
-    if wanted.method in {"oidc", "saml"}:
-        return f"profile {wanted.profile}"
-    if not wanted.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
+    if request.method in {"oidc", "saml"}:
+        return f"profile {request.profile}"
+    if not request.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
         return f"key {environment['AWS_ACCESS_KEY_ID']}"
-    return _of_profile(profile_at_hand(environment, wanted.source_profile), profiles, environment, depth)
+    return _of_profile(profile_at_hand(environment, request.source_profile), profiles, environment, depth)
 
 
 def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
@@ -49,7 +49,7 @@ def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], d
     profile = profiles.by_name.get(name)
     if profile is None:
         return _of_surroundings(environment)
-    own = profile.wanted
+    own = profile.request
     if own is not None:
         further = source_key(own, profiles, environment, depth + 1)
     else:

@@ -25,7 +25,7 @@ from daypass.client.problems import (
     Refused,
     SignInNeeded,
 )
-from daypass.client.words import printable, sentence
+from daypass.client.text_format import printable, sentence
 
 _WHO = "`daypass whoami` shows who you are"
 # Code of a refusal -> its kind and the next step.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from daypass.client.cache import Cache, Entry
+from daypass.client.cache_purge import SHOWN, sweep
 from daypass.client.credentials import Credentials
-from daypass.client.sweeping import SHOWN, sweep
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LONG_AGO = NOW - SHOWN - timedelta(seconds=1)

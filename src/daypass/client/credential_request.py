@@ -18,7 +18,7 @@ METHODS = ("role", "session", "federation", "oidc", "saml")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CredentialRequest:
     """A request for credentials.
 
     `method` selects the proof: keys for a role, a session or a federated user, a token for oidc, an assertion for saml.
@@ -61,11 +61,11 @@ class Wanted:
 
 _LISTS = frozenset({"role_arn", "policy_arns", "tags", "transitive_tags"})
 # The settings of a profile that have the prefix `daypass_`.
-SETTINGS = tuple(field.name for field in fields(Wanted) if field.name not in {"profile", "region"})
+SETTINGS = tuple(field.name for field in fields(CredentialRequest) if field.name not in {"profile", "region"})
 OTHER_SETTINGS = ("sign_in_url",)
 
 
-def wanted_from(profile: str, options: Mapping[str, str]) -> Wanted | None:
+def request_from(profile: str, options: Mapping[str, str]) -> CredentialRequest | None:
     """Return the request of a profile, or None if Daypass does not manage it. Raises Misconfigured."""
     own = {name.removeprefix(PREFIX): value for name, value in options.items() if name.startswith(PREFIX)}
     strange = sorted(set(own) - set(SETTINGS) - set(OTHER_SETTINGS))
@@ -77,7 +77,7 @@ def wanted_from(profile: str, options: Mapping[str, str]) -> Wanted | None:
     if own["method"] not in METHODS:
         raise Misconfigured(f"Profile {profile}: {PREFIX}method must be one of {', '.join(METHODS)}.")
     values: dict[str, Any] = {name: _read(profile, name, value) for name, value in own.items()}
-    return Wanted(profile=profile, region=options.get("region", ""), **values)
+    return CredentialRequest(profile=profile, region=options.get("region", ""), **values)
 
 
 def _read(profile: str, name: str, value: str) -> Any:
@@ -91,11 +91,11 @@ def _read(profile: str, name: str, value: str) -> Any:
     return value
 
 
-def options_of(wanted: Wanted) -> dict[str, str]:
+def options_of(request: CredentialRequest) -> dict[str, str]:
     """Return the request as settings of a profile."""
     found: dict[str, str] = {}
     for name in SETTINGS:
-        value = getattr(wanted, name)
+        value = getattr(request, name)
         if value:
             found[PREFIX + name] = " ".join(value) if isinstance(value, tuple) else str(value)
     return found

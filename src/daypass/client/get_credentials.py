@@ -1,0 +1,111 @@
+"""Get the credentials of a request: from the cache, or from STS, one process at a time.
+
+Owns the order of these steps. exchange.py calls STS; it is imported only if the cache has no valid entry.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from daypass.client.aws_files import Places
+from daypass.client.cache import LEAST, Cache, Entry
+from daypass.client.credential_request import CredentialRequest
+from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.profiles import Profiles, load_profiles
+from daypass.client.prompt import Prompt
+from daypass.client.source_keys import source_key
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """The environment, profiles and cache of the client. `proof` is a token or assertion, if known."""
+
+    environment: Mapping[str, str]
+    profiles: Profiles
+    cache: Cache
+    prompt: Prompt
+    now: Callable[[], datetime]
+    mfa_code: str = ""
+    proof: str = ""
+    fresh: bool = False
+    keeps: bool = True
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "ClientContext":
+        """Return the client context of this user."""
+        profiles = load_profiles(Places.of(environment))
+        given = {"prompt": Prompt(), **more}
+        return cls(environment, profiles, Cache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers
+
+
+def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
+    """Return the request with its endpoint and region set."""
+    at_hand = profile_at_hand(client_context.environment, request.profile or request.source_profile)
+    endpoint = request.endpoint_url or find_endpoint(client_context.environment, client_context.profiles, at_hand)
+    if not endpoint and request.source_profile:
+        endpoint = find_endpoint(client_context.environment, client_context.profiles, request.source_profile)
+    region = request.region or find_region(client_context.environment, client_context.profiles, at_hand)
+    return replace(request, endpoint_url=endpoint, region=region)
+
+
+def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
+    """Return the cache key of a completed request, or an empty string if it must not be cached."""
+    source = source_key(request, client_context.profiles, client_context.environment, proof=client_context.proof)
+    return request.cache_key(source) if source else ""
+
+
+def get_credentials(request: CredentialRequest, client_context: ClientContext) -> Entry:
+    """Return credentials that are valid for at least fifteen minutes, if STS issues such."""
+    request = with_endpoint(request, client_context)
+    if request.method == "keys" or not client_context.keeps:
+        return _fetch(request, client_context, "")
+    if request.method == "oidc" and request.token_command and not (request.token_file or client_context.proof):
+        from daypass.client.mfa import run_for_text
+
+        client_context = replace(client_context, proof=run_for_text(request.token_command, "--token-command"))
+    key = cache_key(request, client_context)
+    if not key:
+        return _fetch(request, client_context, "")
+    begun = client_context.now()
+    kept = None if client_context.fresh else client_context.cache.find(key, now=begun)
+    if kept is not None:
+        return kept
+    if not client_context.cache.can_keep():
+        return _fetch(request, client_context, key)
+    with client_context.cache.alone(key):
+        # The previous holder of the lock may have stored the entry. One that is newer than our start is fresh.
+        kept = client_context.cache.find(key, now=client_context.now())
+        if kept is not None and (not client_context.fresh or (kept.kept is not None and kept.kept >= begun)):
+            return kept
+        entry = _fetch(request, client_context, key)
+        if entry.credentials.lasts(LEAST, now=client_context.now()):
+            client_context.cache.keep(entry)
+        return entry
+
+
+def with_role_arns(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
+    """Return the completed request with each role as an ARN, for writing it to a profile."""
+    from daypass.client.exchange import found_roles
+
+    request = with_endpoint(request, client_context)
+    return replace(
+        request,
+        role_arn=found_roles(request, client_context, lambda inner: get_credentials(inner, client_context).credentials),
+    )
+
+
+def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) -> Entry:
+    from daypass.client.exchange import exchange
+
+    found = exchange(
+        request, client_context, lambda inner: get_credentials(inner, replace(client_context, fresh=False)).credentials
+    )
+    return Entry(
+        key=key,
+        credentials=found.credentials,
+        profile=request.profile,
+        arn=found.arn,
+        endpoint_url=request.endpoint_url,
+        issuer=found.issuer,
+        subject=found.subject,
+    )
