@@ -23,7 +23,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.portal import begun, handovers, sign_ins, waiting
 from daypass.portal.begun import Begun
-from daypass.portal.handovers import Handover, NotRedeemed
+from daypass.portal.handovers import CliSignIn, NotRedeemed
 from daypass.portal.sign_ins import Proof
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, open_everything
@@ -164,30 +164,30 @@ PEER = "192.0.2.1"
 CHALLENGE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # of an empty verifier
 
 
-def begin(scene: Scene) -> Handover:
+def begin(scene: Scene) -> CliSignIn:
     """Start a CLI sign-in by code."""
-    return handovers.begin(Handover("device", CHALLENGE, "", "192.0.2.1"), scene.at())
+    return handovers.begin(CliSignIn("device", CHALLENGE, "", "192.0.2.1"), scene.at())
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
 def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits: bool) -> None:
     """Until the end its code is valid, a click approves it and the command waits. Then it does not exist."""
-    handover = begin(scene)
-    handle = handovers.handle_of(handover, scene.at())
+    cli_sign_in = begin(scene)
+    handle = handovers.handle_of(cli_sign_in, scene.at())
     ctx = scene.at(5 * MINUTES + after)
     if waits:
-        assert handovers.try_code(handover.user_code, PEER, ctx) == handover
-        assert handovers.find(handle, ctx) == handover
+        assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
+        assert handovers.find(handle, ctx) == cli_sign_in
         assert error_of(handle, ctx) == "authorization_pending"
-        assert handovers.settle(handover.name, "approved", {"n": 1}, ctx).outcome == "approved"
+        assert handovers.settle(cli_sign_in.name, "approved", {"n": 1}, ctx).outcome == "approved"
         assert handovers.redeem(handle, "", "", ctx) == {"n": 1}
         return
-    assert handovers.try_code(handover.user_code, PEER, ctx) is None
+    assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) is None
     assert error_of(handle, ctx) == "expired_token"
     with pytest.raises(ExpiredTokenException):
         handovers.find(handle, ctx)
     with pytest.raises(ExpiredTokenException):
-        handovers.settle(handover.name, "approved", {}, ctx)
+        handovers.settle(cli_sign_in.name, "approved", {}, ctx)
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
@@ -195,9 +195,9 @@ def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
     scene: Scene, after: float, *, waits: bool
 ) -> None:
     """Approval does not extend it."""
-    handover = begin(scene)
-    handle = handovers.handle_of(handover, scene.at())
-    handovers.settle(handover.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
+    cli_sign_in = begin(scene)
+    handle = handovers.handle_of(cli_sign_in, scene.at())
+    handovers.settle(cli_sign_in.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
     ctx = scene.at(5 * MINUTES + after)
     if waits:
         assert handovers.redeem(handle, "", "", ctx) == {"n": 1}
@@ -213,8 +213,8 @@ def error_of(handle: str, ctx: RequestContext) -> str:
 
 def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
     """After four it is still pending; after the fifth it is deleted, also for the right verifier."""
-    handover, ctx = begin(scene), scene.at()
-    handle = handovers.handle_of(handover, ctx)
+    cli_sign_in, ctx = begin(scene), scene.at()
+    handle = handovers.handle_of(cli_sign_in, ctx)
     for wrong in range(1, 6):
         with pytest.raises(NotRedeemed) as refused:
             handovers.redeem(handle, "wrong", "", ctx)
@@ -225,23 +225,23 @@ def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
 @pytest.mark.parametrize(("wrong", "may"), [(0, True), (4, True), (5, False), (6, False)])
 def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *, may: bool) -> None:
     """Then the right code is refused too. Other addresses are not affected."""
-    handover, ctx = begin(scene), scene.at()
+    cli_sign_in, ctx = begin(scene), scene.at()
     for number in range(wrong):
         with nullcontext() if number < 5 else pytest.raises(Throttling):
             assert handovers.try_code("BBBB-BBBB", PEER, ctx) is None
     with nullcontext() if may else pytest.raises(Throttling):
-        assert handovers.try_code(handover.user_code, PEER, ctx) == handover
-    assert handovers.try_code(handover.user_code, "192.0.2.2", ctx) == handover
+        assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
+    assert handovers.try_code(cli_sign_in.user_code, "192.0.2.2", ctx) == cli_sign_in
 
 
 def test_a_right_code_does_not_count_and_forgives_none(scene: Scene) -> None:
     """Four wrong codes stay four, however often a right one is entered between them."""
-    handover, ctx = begin(scene), scene.at()
+    cli_sign_in, ctx = begin(scene), scene.at()
     for _ in range(5):
-        assert handovers.try_code(handover.user_code, PEER, ctx) == handover
+        assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
         assert handovers.try_code("what is this", PEER, ctx) is None
     with pytest.raises(Throttling):
-        handovers.try_code(handover.user_code, PEER, ctx)
+        handovers.try_code(cli_sign_in.user_code, PEER, ctx)
 
 
 def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> None:

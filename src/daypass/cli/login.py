@@ -15,7 +15,7 @@ from daypass.cli.selecting import LASTING, Selection, means_of, select
 from daypass.cli.selecting import options as with_options
 from daypass.cli.signing_in import (
     Proof,
-    by_hand_over,
+    by_portal,
     get_assertion,
     get_token,
     is_by_server,
@@ -173,7 +173,7 @@ def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[t
         get_token(request, client_context, extra) if method == "oidc" else get_assertion(request, client_context, extra)
     )
     if proof is None:
-        return [by_hand_over(selection)]
+        return [by_portal(selection)]
     chosen = matching_roles(proof, request, client_context, every=extra["every"])
     return [_redeem(selection, proof, role) for role in chosen]
 

@@ -15,11 +15,11 @@ from daypass.cli.selecting import Selection
 from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.browser import has_browser, open_browser
 from daypass.client.cache import Entry
+from daypass.client.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
 from daypass.client.endpoints import known_servers
 from daypass.client.get_credentials import ClientContext
-from daypass.client.handover import Asked, Begun, Handed, by_code, by_loopback
 from daypass.client.mfa import run_for_text
 from daypass.client.oidc_login import OidcClient, sign_in
 from daypass.client.partitions import partition_name
@@ -108,7 +108,7 @@ def get_assertion(request: CredentialRequest, client_context: ClientContext, ext
     is_named = needs_account(request.role_arn)  # A role name without an account: the assertion contains the account.
     if not (extra["every"] or request.portal_url or is_named or any(_is_pattern(role) for role in request.role_arn)):
         return None
-    handed = _hand_over(request, client_context, sealed=True)
+    handed = _sign_in_by_portal(request, client_context, sealed=True)
     found = tuple(
         UnverifiedOffer(str(each.get("RoleArn", "")), str(each.get("PrincipalArn", "")))
         for each in handed.answer.get("roles", [])
@@ -171,10 +171,10 @@ def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
     return matching[0]
 
 
-def by_hand_over(selection: Selection) -> tuple[Selection, Entry]:
+def by_portal(selection: Selection) -> tuple[Selection, Entry]:
     """Return the credentials of a CLI sign-in that was approved in the browser."""
     request = selection.request
-    handed = _hand_over(request, selection.client_context, sealed=False)
+    handed = _sign_in_by_portal(request, selection.client_context, sealed=False)
     answer = handed.answer
     user = answer.get("AssumedRoleUser")
     arn = printable(user.get("Arn", "")) if isinstance(user, dict) else ""
@@ -191,7 +191,7 @@ def by_hand_over(selection: Selection) -> tuple[Selection, Entry]:
     return replace(selection, request=replace(request, role_arn=role)), entry
 
 
-def _hand_over(request: CredentialRequest, client_context: ClientContext, *, sealed: bool) -> Handed:
+def _sign_in_by_portal(request: CredentialRequest, client_context: ClientContext, *, sealed: bool) -> SignInResult:
     server = request.portal_url or request.endpoint_url
     if not server:
         raise BadUsage(
@@ -205,20 +205,20 @@ def _hand_over(request: CredentialRequest, client_context: ClientContext, *, sea
         if sealed or not request.role_arn
         else first_role(request.role_arn, partition_name(request.region, request.endpoint_url))
     )
-    asked = Asked(server, role, request.duration, sealed)
+    params = SignInParams(server, role, request.duration, sealed)
     via = request.via or ("browser" if has_browser(os.environ) else "device")
     if via == "device":
-        return by_code(asked, _tell_code)
-    return by_loopback(asked, _tell_browser)
+        return by_code(params, _tell_code)
+    return by_loopback(params, _tell_browser)
 
 
-def _tell_browser(begun: Begun) -> None:
-    _say(f"Check that the page in your browser shows the code {begun.user_code}.")
-    _opening("Sign in there")(begun.url)
+def _tell_browser(started: StartedSignIn) -> None:
+    _say(f"Check that the page in your browser shows the code {started.user_code}.")
+    _opening("Sign in there")(started.url)
 
 
-def _tell_code(begun: Begun) -> None:
-    _say(f"On any device, open {printable(begun.url)} and enter the code {begun.user_code}.")
+def _tell_code(started: StartedSignIn) -> None:
+    _say(f"On any device, open {printable(started.url)} and enter the code {started.user_code}.")
 
 
 def _opening(words: str) -> Callable[[str], None]:

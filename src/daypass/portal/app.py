@@ -27,7 +27,7 @@ from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.portal import pages
 from daypass.portal.choice import Choice
 from daypass.portal.device import DevicePage
-from daypass.portal.handover_api import LARGEST, HandoverApi
+from daypass.portal.handover_api import LARGEST, CliSignInApi
 from daypass.portal.login import Login
 from daypass.portal.oidc import OidcSignIn
 from daypass.portal.operator import OperatorPages
@@ -167,7 +167,7 @@ def _routes(portal: Portal) -> list[Route]:
     oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher, places)
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
-    commands = HandoverApi(site)
+    commands = CliSignInApi(site)
     operator = OperatorPages(site, OperatorSessions(site), portal.audit_file, portal.rotate_days)
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (

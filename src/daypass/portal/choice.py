@@ -17,7 +17,7 @@ from daypass.federation.oidc.identify import KeysNeeded
 from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages, sign_ins
 from daypass.portal.credentials import FORMS, SHELLS, Credentials, sign_in_command
-from daypass.portal.handovers import Handover
+from daypass.portal.handovers import CliSignIn
 from daypass.portal.loopback import loopback_origin, returning_url
 from daypass.portal.relay import relay
 from daypass.portal.role_list import account_alias, by_account, describe_role
@@ -62,24 +62,24 @@ class Choice:
 
     def offer(self, request: Request, offered: Offered, proof: Proof, ctx: RequestContext) -> Response:
         """Store the proof and show the roles."""
-        handover = handovers.get_waiting(proof.handover, ctx) if proof.handover else None
+        cli_sign_in = handovers.get_waiting(proof.handover, ctx) if proof.handover else None
         roles = offered.roles
-        if handover is not None and handover.role:
-            roles = [each for each in roles if each.role == handover.role]
+        if cli_sign_in is not None and cli_sign_in.role:
+            roles = [each for each in roles if each.role == cli_sign_in.role]
             if not roles:
-                raise AccessDenied(f"The command requests {handover.role}, but you cannot assume this role.")
+                raise AccessDenied(f"The command requests {cli_sign_in.role}, but you cannot assume this role.")
         ticket = sign_ins.keep(proof, ctx, account=offered.account)
         document = _document(offered, roles, ticket, ctx)
         if pages.is_json_wanted(request):
             return sign_ins.with_cookie(pages.json_answer(document), ticket, request)
         values = {
             "it": document,
-            "accounts": by_account(document["Roles"], wanted=handover.duration if handover else ""),
-            "handover": None if handover is None else sign_in_summary(handover),
+            "accounts": by_account(document["Roles"], wanted=cli_sign_in.duration if cli_sign_in else ""),
+            "cli_sign_in": None if cli_sign_in is None else sign_in_summary(cli_sign_in),
             "seconds": _seconds_until(document["Expiration"], ctx.now),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
-        page = pages.page("roles.html", values, forms_to=_forms_to(handover))
+        page = pages.page("roles.html", values, forms_to=_forms_to(cli_sign_in))
         return sign_ins.with_cookie(page, ticket, request)
 
     def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
@@ -101,12 +101,12 @@ class Choice:
         if not proof.handover:
             return None
         with self.site.ctx() as ctx:
-            handover = handovers.get_waiting(proof.handover, ctx)
-            _require_asked(handover, proof, role)
-            if handover.deliver != "assertion":
+            cli_sign_in = handovers.get_waiting(proof.handover, ctx)
+            _require_asked(cli_sign_in, proof, role)
+            if cli_sign_in.deliver != "assertion":
                 return None
             pair = {"RoleArn": role, "PrincipalArn": provider}
-            result = {**relay(proof.text, handover, ctx.entropy), "roles": [pair]}
+            result = {**relay(proof.text, cli_sign_in, ctx.entropy), "roles": [pair]}
             return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
 
     def _redeemed(self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str) -> Response:
@@ -206,34 +206,34 @@ class Choice:
         return pages.page("credentials.html", values)
 
 
-def _require_asked(handover: Handover, proof: Proof, role: str) -> None:
-    if handover.deliver == "assertion" and proof.kind != "saml":
+def _require_asked(cli_sign_in: CliSignIn, proof: Proof, role: str) -> None:
+    if cli_sign_in.deliver == "assertion" and proof.kind != "saml":
         raise AccessDenied("The command requests a SAML assertion. Sign in with a SAML provider.")
-    if handover.role and handover.role != role:
-        raise AccessDenied("The command requested another role.", detail=f"{handover.role}, not {role}")
+    if cli_sign_in.role and cli_sign_in.role != role:
+        raise AccessDenied("The command requested another role.", detail=f"{cli_sign_in.role}, not {role}")
 
 
-def _back_to(settled: Handover) -> Response:
+def _back_to(settled: CliSignIn) -> Response:
     """Redirect to the listener of the command, or to a last page."""
     if settled.mode == "loopback":
         return pages.redirect(returning_url(settled))
     return pages.redirect("/handover/done" if settled.outcome == "approved" else "/handover/declined")
 
 
-def _forms_to(handover: Handover | None) -> tuple[str, ...]:
+def _forms_to(cli_sign_in: CliSignIn | None) -> tuple[str, ...]:
     # The response to the form redirects to the listener of the command, and browsers apply this policy to redirects.
-    return (loopback_origin(handover.redirect_uri),) if handover is not None and handover.redirect_uri else ()
+    return (loopback_origin(cli_sign_in.redirect_uri),) if cli_sign_in is not None and cli_sign_in.redirect_uri else ()
 
 
-def sign_in_summary(handover: Handover) -> dict[str, str]:
+def sign_in_summary(cli_sign_in: CliSignIn) -> dict[str, str]:
     """Return the values that a page shows about a waiting command."""
     return {
-        "machine": handover.machine,
-        "peer": handover.peer,
-        "code": handovers.shown_code(handover),
-        "role": handover.role,
-        "mode": handover.mode,
-        "deliver": handover.deliver,
+        "machine": cli_sign_in.machine,
+        "peer": cli_sign_in.peer,
+        "code": handovers.shown_code(cli_sign_in),
+        "role": cli_sign_in.role,
+        "mode": cli_sign_in.mode,
+        "deliver": cli_sign_in.deliver,
     }
 
 

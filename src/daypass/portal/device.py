@@ -15,7 +15,7 @@ from daypass.base64url import to_base64url
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages
-from daypass.portal.handovers import Handover
+from daypass.portal.handovers import CliSignIn
 from daypass.portal.site import Site, peer_of
 
 _COOKIE = "__Host-daypass-device"
@@ -30,7 +30,7 @@ class DevicePage:
     """The steps of the code page. `providers` returns the next page."""
 
     site: Site
-    providers: Callable[[RequestContext, Handover, str], Response]
+    providers: Callable[[RequestContext, CliSignIn, str], Response]
 
     def ask(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /device: show the form for the code."""
@@ -40,23 +40,23 @@ class DevicePage:
         """POST /device: show the requesting command and the sign-in."""
         with self.site.ctx() as ctx:
             try:
-                handover = handovers.try_code(fields.get("code", ""), peer_of(request), ctx)
+                cli_sign_in = handovers.try_code(fields.get("code", ""), peer_of(request), ctx)
             except Throttling:
                 return _form(_TOO_MANY, status=429)
-            if handover is None:
+            if cli_sign_in is None:
                 return _form(_WRONG, status=400)
             # A browser keeps one secret for the codes of all its tabs.
             known = request.cookies.get(_COOKIE, "")
             new = to_base64url(ctx.entropy(32))
             secret = known if _SECRET.fullmatch(known) else new
-            handle = handovers.handle_of(handover, ctx, bound_to=secret)
-            page = self.providers(ctx, handover, handle)
+            handle = handovers.handle_of(cli_sign_in, ctx, bound_to=secret)
+            page = self.providers(ctx, cli_sign_in, handle)
         seconds = int(handovers.MINUTES.total_seconds())
         page.set_cookie(_COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return page
 
 
-def bound_handover(handle: str, request: Request, ctx: RequestContext) -> Handover:
+def bound_sign_in(handle: str, request: Request, ctx: RequestContext) -> CliSignIn:
     """Return the CLI sign-in that a login starts for.
 
     In device mode, the code must have been entered in this browser. Raises ExpiredTokenException otherwise.

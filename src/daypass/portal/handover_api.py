@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from daypass.errors import Fault, Throttling
 from daypass.portal import handovers, pages
-from daypass.portal.handovers import Delivery, Handover, Mode, NotRedeemed
+from daypass.portal.handovers import CliSignIn, Delivery, Mode, NotRedeemed
 from daypass.portal.loopback import is_loopback_address
 from daypass.portal.relay import is_public_key
 from daypass.portal.site import Site, peer_of
@@ -29,7 +29,7 @@ _DELIVERIES: Mapping[str, Delivery] = {"credentials": "credentials", "assertion"
 
 
 @dataclass(frozen=True, slots=True)
-class HandoverApi:
+class CliSignInApi:
     """The two endpoints."""
 
     site: Site
@@ -37,9 +37,9 @@ class HandoverApi:
     def begin(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /handover: start a CLI sign-in."""
         try:
-            asked = _read(fields, peer_of(request))
+            new = _read(fields, peer_of(request))
             with self.site.ctx() as ctx:
-                begun = handovers.begin(asked, ctx)
+                begun = handovers.begin(new, ctx)
                 handle = handovers.handle_of(begun, ctx)
         except NotRedeemed as refused:
             return _refused(refused)
@@ -71,7 +71,7 @@ class HandoverApi:
         return pages.json_answer(result)
 
 
-def _read(fields: Mapping[str, str], peer: str) -> Handover:
+def _read(fields: Mapping[str, str], peer: str) -> CliSignIn:
     """Return the requested CLI sign-in. Raises NotRedeemed if it is invalid."""
     mode = _MODES.get(fields.get("mode", ""))
     if mode is None:
@@ -105,7 +105,7 @@ def _read(fields: Mapping[str, str], peer: str) -> Handover:
     for holds, rule in checks:
         if not holds:
             raise _unreadable(rule)
-    return Handover(
+    return CliSignIn(
         mode=mode,
         challenge=fields["code_challenge"],
         user_code="",

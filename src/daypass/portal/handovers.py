@@ -39,7 +39,7 @@ Mode = Literal["loopback", "device"]
 Delivery = Literal["credentials", "assertion"]
 
 
-class Handover(msgspec.Struct, frozen=True, omit_defaults=True):
+class CliSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
     """The request of a command, and its outcome."""
 
     mode: Mode
@@ -75,19 +75,19 @@ class NotRedeemed(Exception):  # noqa: N818 - read as a sentence
         self.error, self.description = error, description
 
 
-_decode = msgspec.json.Decoder(Handover).decode
+_decode = msgspec.json.Decoder(CliSignIn).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def begin(asked: Handover, ctx: RequestContext) -> Handover:
+def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
     """Store a pending CLI sign-in under a new short code."""
     with ctx.new_transaction() as writer:
         until = ctx.now + MINUTES
-        network = f"handover:{peer_network(asked.peer)}"
+        network = f"handover:{peer_network(new.peer)}"
         if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
             raise Throttling("Rate exceeded", detail="too many CLI sign-ins are pending for this address")
         while True:
-            begun = msgspec.structs.replace(asked, user_code=_new_code(ctx))
+            begun = msgspec.structs.replace(new, user_code=_new_code(ctx))
             try:
                 waiting.put(writer, begun.name, _encode(begun), ends=until, ctx=ctx)
             except Exists:
@@ -95,7 +95,7 @@ def begin(asked: Handover, ctx: RequestContext) -> Handover:
             return begun
 
 
-def handle_of(handover: Handover, ctx: RequestContext, *, bound_to: str = "") -> str:
+def handle_of(cli_sign_in: CliSignIn, ctx: RequestContext, *, bound_to: str = "") -> str:
     """Return a handle of a CLI sign-in.
 
     It is the handle of the command or, with `bound_to`, a handle that is valid only in one browser.
@@ -103,7 +103,7 @@ def handle_of(handover: Handover, ctx: RequestContext, *, bound_to: str = "") ->
     now = int(ctx.now.timestamp())
     return seal(
         Purpose.PORTAL,
-        handover.name.encode(),
+        cli_sign_in.name.encode(),
         bound_to=f"handover:{bound_to}",
         sealing_ring=ctx.sealing_ring,
         now=now,
@@ -111,7 +111,7 @@ def handle_of(handover: Handover, ctx: RequestContext, *, bound_to: str = "") ->
     )
 
 
-def find(handle: str, ctx: RequestContext, *, bound_to: str = "") -> Handover:
+def find(handle: str, ctx: RequestContext, *, bound_to: str = "") -> CliSignIn:
     """Return the pending CLI sign-in of a handle.
 
     Raises ExpiredTokenException if it is not pending.
@@ -119,7 +119,7 @@ def find(handle: str, ctx: RequestContext, *, bound_to: str = "") -> Handover:
     return get_waiting(_opened(handle, ctx, bound_to), ctx)
 
 
-def try_code(typed: str, peer: str, ctx: RequestContext) -> Handover | None:
+def try_code(typed: str, peer: str, ctx: RequestContext) -> CliSignIn | None:
     """Return the CLI sign-in of a code, or count a wrong code and return None.
 
     Raises Throttling if five wrong codes came from the network in five minutes. One transaction reads the count, finds
@@ -130,38 +130,38 @@ def try_code(typed: str, peer: str, ctx: RequestContext) -> Handover | None:
         _require_tries(reader, peer, ctx)  # A throttled network is refused without waiting for the writer.
     with ctx.new_transaction() as writer:
         wrong = _require_tries(writer, peer, ctx)
-        handover = _find_by_code(writer, typed, ctx)
-        if handover is None:
+        cli_sign_in = _find_by_code(writer, typed, ctx)
+        if cli_sign_in is None:
             _count_wrong_code(writer, peer, wrong, ctx)
-        return handover
+        return cli_sign_in
 
 
-def _find_by_code(reader: Reader, typed: str, ctx: RequestContext) -> Handover | None:
+def _find_by_code(reader: Reader, typed: str, ctx: RequestContext) -> CliSignIn | None:
     """Return the CLI sign-in of a code, or None. Case and blanks are ignored."""
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
     found = waiting.find(reader, _NAME + code, ctx=ctx)
-    handover = None if found is None else _decode(found)
-    return handover if handover is not None and handover.mode == "device" and not handover.outcome else None
+    cli_sign_in = None if found is None else _decode(found)
+    return cli_sign_in if cli_sign_in is not None and cli_sign_in.mode == "device" and not cli_sign_in.outcome else None
 
 
-def get_waiting(name: str, ctx: RequestContext) -> Handover:
+def get_waiting(name: str, ctx: RequestContext) -> CliSignIn:
     """Return a pending CLI sign-in.
 
     Raises ExpiredTokenException if it is not pending.
     """
     with ctx.snapshot() as reader:
         found = waiting.find(reader, name, ctx=ctx)
-    handover = None if found is None else _decode(found)
-    if handover is None or handover.outcome:
+    cli_sign_in = None if found is None else _decode(found)
+    if cli_sign_in is None or cli_sign_in.outcome:
         raise ExpiredTokenException(_OVER, detail="no CLI sign-in is pending under this name")
-    return handover
+    return cli_sign_in
 
 
 def settle(
     name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, ctx: RequestContext
-) -> Handover:
+) -> CliSignIn:
     """Approve or decline a CLI sign-in, once.
 
     Raises ExpiredTokenException if it was already settled or has expired.
@@ -169,10 +169,12 @@ def settle(
     code = to_base64url(ctx.entropy(24))
     with ctx.new_transaction() as writer:
         found = waiting.find(writer, name, ctx=ctx)
-        handover = None if found is None else _decode(found)
-        if handover is None or handover.outcome:
+        cli_sign_in = None if found is None else _decode(found)
+        if cli_sign_in is None or cli_sign_in.outcome:
             raise ExpiredTokenException(_OVER, detail="the CLI sign-in is complete or has expired")
-        settled = msgspec.structs.replace(handover, outcome=outcome, code=code, result=_encode(result or {}).decode())
+        settled = msgspec.structs.replace(
+            cli_sign_in, outcome=outcome, code=code, result=_encode(result or {}).decode()
+        )
         waiting.change(writer, name, _encode(settled), ctx=ctx)
     return settled
 
@@ -188,8 +190,8 @@ def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[s
         raise NotRedeemed("expired_token", _OVER) from error
     seen = waiting.look(name, ctx=ctx)
     if seen is not None:
-        handover = _decode(seen)
-        if _is_verified(handover, verifier) and not handover.outcome:
+        cli_sign_in = _decode(seen)
+        if _is_verified(cli_sign_in, verifier) and not cli_sign_in.outcome:
             raise NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
     return _redeem_now(name, verifier, code, ctx)
 
@@ -200,36 +202,36 @@ def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dic
         found = waiting.find(writer, name, ctx=ctx)
         if found is None:
             raise NotRedeemed("expired_token", _OVER)
-        handover = _decode(found)
-        refusal = _refusal(handover, verifier, code)
+        cli_sign_in = _decode(found)
+        refusal = _refusal(cli_sign_in, verifier, code)
         if refusal is None or refusal.error == "access_denied":
             waiting.take(writer, name, ctx=ctx)
         elif refusal.error == "invalid_grant":
-            _count(handover, writer, ctx)
+            _count(cli_sign_in, writer, ctx)
     if refusal is not None:
         raise refusal
-    result: dict[str, Any] = msgspec.json.decode(handover.result)
+    result: dict[str, Any] = msgspec.json.decode(cli_sign_in.result)
     return result
 
 
-def _refusal(handover: Handover, verifier: str, code: str) -> NotRedeemed | None:
-    if not _is_verified(handover, verifier):
+def _refusal(cli_sign_in: CliSignIn, verifier: str, code: str) -> NotRedeemed | None:
+    if not _is_verified(cli_sign_in, verifier):
         return NotRedeemed("invalid_grant", "The code verifier does not match this sign-in.")
-    if not handover.outcome:
+    if not cli_sign_in.outcome:
         return NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
-    if handover.outcome == "declined":
+    if cli_sign_in.outcome == "declined":
         return NotRedeemed("access_denied", "The sign-in was declined in the browser.")
-    if handover.mode == "loopback" and not hmac.compare_digest(code.encode(), handover.code.encode()):
+    if cli_sign_in.mode == "loopback" and not hmac.compare_digest(code.encode(), cli_sign_in.code.encode()):
         return NotRedeemed("invalid_grant", "The code does not match this sign-in.")
     return None
 
 
-def _count(handover: Handover, writer: Writer, ctx: RequestContext) -> None:
-    wrong = handover.wrong + 1
+def _count(cli_sign_in: CliSignIn, writer: Writer, ctx: RequestContext) -> None:
+    wrong = cli_sign_in.wrong + 1
     if wrong >= MOST_WRONG:
-        waiting.take(writer, handover.name, ctx=ctx)
+        waiting.take(writer, cli_sign_in.name, ctx=ctx)
         return
-    waiting.change(writer, handover.name, _encode(msgspec.structs.replace(handover, wrong=wrong)), ctx=ctx)
+    waiting.change(writer, cli_sign_in.name, _encode(msgspec.structs.replace(cli_sign_in, wrong=wrong)), ctx=ctx)
 
 
 def _require_tries(reader: Reader, peer: str, ctx: RequestContext) -> int:
@@ -254,9 +256,9 @@ def _tries(peer: str) -> str:
     return f"tries:{peer_network(peer)}"
 
 
-def _is_verified(handover: Handover, verifier: str) -> bool:
+def _is_verified(cli_sign_in: CliSignIn, verifier: str) -> bool:
     digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
-    return hmac.compare_digest(to_base64url(digest).encode(), handover.challenge.encode())
+    return hmac.compare_digest(to_base64url(digest).encode(), cli_sign_in.challenge.encode())
 
 
 def _opened(handle: str, ctx: RequestContext, bound_to: str) -> str:
@@ -277,6 +279,6 @@ def _new_code(ctx: RequestContext) -> str:
     return letters[:_CODE_LENGTH]
 
 
-def shown_code(handover: Handover) -> str:
+def shown_code(cli_sign_in: CliSignIn) -> str:
     """Return the short code in its displayed form, BCDF-GHJK."""
-    return f"{handover.user_code[:4]}-{handover.user_code[4:]}"
+    return f"{cli_sign_in.user_code[:4]}-{cli_sign_in.user_code[4:]}"

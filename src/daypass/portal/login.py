@@ -16,9 +16,9 @@ from daypass.federation.oidc.client import Client
 from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages
 from daypass.portal.choice import sign_in_summary
-from daypass.portal.device import bound_handover
+from daypass.portal.device import bound_sign_in
 from daypass.portal.doors import SamlDoor, SamlDoors
-from daypass.portal.handovers import Handover
+from daypass.portal.handovers import CliSignIn
 from daypass.portal.oidc import OidcSignIn
 from daypass.portal.role_list import account_alias
 from daypass.portal.saml import SamlSignIn
@@ -54,9 +54,9 @@ class Login:
             door = self.doors.find(ctx.views, request.path_params["key"])
             if door is None:
                 raise NoSuchProvider("This identity provider does not exist.")
-            handover = bound_handover(handle, request, ctx).name if handle else ""
+            cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             try:
-                return self.saml.begin(request, door, handover, ctx)
+                return self.saml.begin(request, door, cli_sign_in, ctx)
             except ServiceUnavailable as fault:
                 self.site.record("SAMLSignIn", request, request_id, fault=fault)
                 raise
@@ -65,16 +65,16 @@ class Login:
         """GET /handover/at/HANDLE: show the page that a local command opens."""
         handle = request.path_params["handle"]
         with self.site.ctx() as ctx:
-            handover = handovers.find(handle, ctx)
-            if handover.mode != "loopback":
+            cli_sign_in = handovers.find(handle, ctx)
+            if cli_sign_in.mode != "loopback":
                 raise ExpiredTokenException("Enter the code from your terminal at /device.")
-            return self.providers(ctx, handover, handle)
+            return self.providers(ctx, cli_sign_in, handle)
 
-    def providers(self, ctx: RequestContext, handover: Handover | None, handle: str) -> Response:
+    def providers(self, ctx: RequestContext, cli_sign_in: CliSignIn | None, handle: str) -> Response:
         """Return the page of identity providers."""
         asking = None
-        if handover is not None:
-            asking = sign_in_summary(handover)
+        if cli_sign_in is not None:
+            asking = sign_in_summary(cli_sign_in)
         doors = [
             *(_shown_client(client) for client in self.oidc.clients),
             *(_shown(door, ctx) for door in self.doors.listed(ctx.views)),
@@ -83,7 +83,7 @@ class Login:
         values = {
             # Realms and tenants share a host. The page then shows more of the address.
             "doors": [{**door, "where": door["path"] if hosts[door["host"]] > 1 else ""} for door in doors],
-            "handover": asking,
+            "cli_sign_in": asking,
             "suffix": f"?handover={handle}" if handle else "",
             "host": self.site.settings.public_url.partition("://")[2],
             "consumer": self.site.settings.saml_consumer,

@@ -8,7 +8,7 @@ Owns the rule for valid addresses. A code is never sent to any other address.
 import re
 from urllib.parse import urlencode
 
-from daypass.portal.handovers import Handover
+from daypass.portal.handovers import CliSignIn
 
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4}))(?:/[A-Za-z0-9/_-]{0,64})?")
 _LAST_PORT = 65_535
@@ -28,7 +28,7 @@ def loopback_origin(uri: str) -> str:
     return match[1]
 
 
-def returning_url(settled: Handover) -> str:
+def returning_url(settled: CliSignIn) -> str:
     """Return the redirect URL with the outcome of a CLI sign-in."""
     outcome = {"code": settled.code} if settled.outcome == "approved" else {"error": "access_denied"}
     return f"{settled.redirect_uri}?{urlencode({**outcome, 'state': settled.state})}"

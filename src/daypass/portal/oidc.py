@@ -37,7 +37,7 @@ from daypass.federation.oidc.token import read_token
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import Begun
 from daypass.portal.choice import Choice, Offered, OfferedRole
-from daypass.portal.device import bound_handover
+from daypass.portal.device import bound_sign_in
 from daypass.portal.sign_ins import Proof
 from daypass.portal.site import Site, as_sent
 from daypass.portal.web_offer import WebOffer, offer_roles, session_name
@@ -119,9 +119,9 @@ class OidcSignIn:
         """Redirect the browser to a provider, with a cookie of sealed secrets."""
         handle = request.query_params.get("handover", "")
         with self.site.ctx() as ctx:
-            handover = bound_handover(handle, request, ctx).name if handle else ""
+            cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             verifier, nonce = (to_base64url(ctx.entropy(32)) for _ in range(2))
-            carried = Begun("oidc", begun.new_id(ctx), begun.last_second(ctx), client.key, handover, verifier, nonce)
+            carried = Begun("oidc", begun.new_id(ctx), begun.last_second(ctx), client.key, cli_sign_in, verifier, nonce)
             url = authorization_url(
                 client,
                 endpoints,

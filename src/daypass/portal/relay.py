@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from daypass.base64url import parse_base64url, to_base64url
-from daypass.portal.handovers import Handover
+from daypass.portal.handovers import CliSignIn
 from daypass.ports import Entropy
 
 _INFO = b"daypass assertion 1"
@@ -34,14 +34,14 @@ def is_public_key(text: str) -> bool:
     return True
 
 
-def relay(assertion: str, handover: Handover, entropy: Entropy) -> Mapping[str, Any]:
+def relay(assertion: str, cli_sign_in: CliSignIn, entropy: Entropy) -> Mapping[str, Any]:
     """Return the assertion, encrypted for the key of a CLI sign-in."""
     ephemeral = X25519PrivateKey.from_private_bytes(entropy(_KEY_BYTES))
     ours = ephemeral.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    theirs = _read_key(handover.public_key)
+    theirs = _read_key(cli_sign_in.public_key)
     salt = ours + theirs.public_bytes(Encoding.Raw, PublicFormat.Raw)
     key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=salt, info=_INFO).derive(ephemeral.exchange(theirs))
-    sealed = AESGCM(key).encrypt(_NONCE, assertion.encode(), handover.challenge.encode())
+    sealed = AESGCM(key).encrypt(_NONCE, assertion.encode(), cli_sign_in.challenge.encode())
     return {"sealed_assertion": to_base64url(sealed), "ephemeral_key": to_base64url(ours)}
 
 

@@ -76,13 +76,13 @@ class SamlSignIn:
         text = "".join(certificate_pem(certificate) for certificate in certificates)
         return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
 
-    def begin(self, request: Request, door: SamlDoor, handover: str, ctx: RequestContext) -> Response:
+    def begin(self, request: Request, door: SamlDoor, cli_sign_in: str, ctx: RequestContext) -> Response:
         """Send the browser to a provider with a signed request.
 
         The request is bound to the browser by a cookie.
         """
         settings, signer = self.site.settings, find_signer(ctx)
-        carried = Begun("saml", begun.new_id(ctx), begun.last_second(ctx), door.entity_id, handover)
+        carried = Begun("saml", begun.new_id(ctx), begun.last_second(ctx), door.entity_id, cli_sign_in)
         asking = AuthnRequest(
             identifier=carried.id,
             issued=ctx.now,

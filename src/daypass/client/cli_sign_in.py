@@ -29,7 +29,7 @@ _ENDINGS: Mapping[str, tuple[type[Problem], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SignInParams:
     """The request to the server. With `sealed`, it returns the assertion instead of credentials."""
 
     server: str
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedSignIn:
     """A started sign-in: the URL and the code for the person."""
 
     url: str
@@ -48,52 +48,52 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class SignInResult:
     """The result of a sign-in: the response of STS, and possibly an assertion."""
 
     answer: Mapping[str, Any]
     assertion: str = ""
 
 
-Tell = Callable[[Begun], None]
+Tell = Callable[[StartedSignIn], None]
 
 
-def by_loopback(asked: Asked, tell: Tell) -> Handed:
+def by_loopback(params: SignInParams, tell: Tell) -> SignInResult:
     """Sign in with the browser of this machine."""
     pkce, state = make_pkce(), make_state()
-    with Listener(state, done_url=f"{asked.server.rstrip('/')}/handover/done") as listener:
-        errand = _Errand(asked, pkce, {"mode": "loopback", "redirect_uri": listener.redirect_uri, "state": state})
-        begun = errand.begin()
-        tell(begun)
-        brought = listener.wait(begun.expires_in)
-    return errand.redeem(code=brought.get("code", ""))
+    with Listener(state, done_url=f"{params.server.rstrip('/')}/handover/done") as listener:
+        flow = _SignInFlow(params, pkce, {"mode": "loopback", "redirect_uri": listener.redirect_uri, "state": state})
+        started = flow.start()
+        tell(started)
+        brought = listener.wait(started.expires_in)
+    return flow.redeem(code=brought.get("code", ""))
 
 
-def by_code(asked: Asked, tell: Tell, *, sleep: Callable[[float], None] = time.sleep) -> Handed:
+def by_code(params: SignInParams, tell: Tell, *, sleep: Callable[[float], None] = time.sleep) -> SignInResult:
     """Sign in with any browser, in which the person enters the short code."""
-    errand = _Errand(asked, make_pkce(), {"mode": "device"})
-    begun = errand.begin()
-    tell(begun)
-    return errand.poll(begun.expires_in, sleep)
+    flow = _SignInFlow(params, make_pkce(), {"mode": "device"})
+    started = flow.start()
+    tell(started)
+    return flow.poll(started.expires_in, sleep)
 
 
-class _Errand:
+class _SignInFlow:
     """One CLI sign-in, from the start to the result."""
 
-    def __init__(self, asked: Asked, pkce: Pkce, mode: Mapping[str, str]) -> None:
-        self._server = checked_url(asked.server, "The server").rstrip("/")
+    def __init__(self, params: SignInParams, pkce: Pkce, mode: Mapping[str, str]) -> None:
+        self._server = checked_url(params.server, "The server").rstrip("/")
         self._pkce = pkce
         self._handle, self._interval = "", 2.0
         self._document = {**mode, "code_challenge": pkce.challenge, "machine": _machine()}
-        if asked.role:
-            self._document["role"] = asked.role
-        if asked.duration:
-            self._document["duration"] = str(asked.duration)
-        self._private = _new_key() if asked.sealed else None
+        if params.role:
+            self._document["role"] = params.role
+        if params.duration:
+            self._document["duration"] = str(params.duration)
+        self._private = _new_key() if params.sealed else None
         if self._private is not None:
             self._document |= {"deliver": "assertion", "public_key": to_base64url(_public(self._private))}
 
-    def begin(self) -> Begun:
+    def start(self) -> StartedSignIn:
         try:
             status, answer = self._ask("/handover", self._document)
         except NoAnswer as error:
@@ -107,21 +107,23 @@ class _Errand:
             raise _ending(answer, status)
         try:
             self._handle, self._interval = str(answer["handover"]), min(max(float(answer["interval"]), 0.2), 30.0)
-            begun = Begun(str(answer["url"]), printable(answer["user_code"]), min(float(answer["expires_in"]), 900.0))
+            started = StartedSignIn(
+                str(answer["url"]), printable(answer["user_code"]), min(float(answer["expires_in"]), 900.0)
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise NoAnswer(
                 "The server's response to the sign-in is malformed. Check that it is a Daypass server."
             ) from error
-        checked_url(begun.url, "The sign-in page")
-        return begun
+        checked_url(started.url, "The sign-in page")
+        return started
 
-    def redeem(self, *, code: str = "") -> Handed:
+    def redeem(self, *, code: str = "") -> SignInResult:
         status, answer = self._try(code)
         if status != _OK:
             raise _ending(answer, status)
         return self._opened(answer)
 
-    def poll(self, seconds: float, sleep: Callable[[float], None]) -> Handed:
+    def poll(self, seconds: float, sleep: Callable[[float], None]) -> SignInResult:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             sleep(self._interval)
@@ -141,10 +143,10 @@ class _Errand:
     def _ask(self, path: str, document: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         return ask(self._server + path, document=document)
 
-    def _opened(self, answer: dict[str, Any]) -> Handed:
+    def _opened(self, answer: dict[str, Any]) -> SignInResult:
         if self._private is None:
-            return Handed(answer)
-        return Handed(answer, _unseal(answer, self._private, self._pkce.challenge))
+            return SignInResult(answer)
+        return SignInResult(answer, _unseal(answer, self._private, self._pkce.challenge))
 
 
 def _ending(answer: Mapping[str, Any], status: int) -> Problem:
