@@ -22,7 +22,7 @@ from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.portal import begun, handovers, sign_ins, waiting
-from daypass.portal.begun import Begun
+from daypass.portal.begun import PendingLogin
 from daypass.portal.handovers import CliSignIn, NotRedeemed
 from daypass.portal.sign_ins import Proof
 from daypass.testing.clock import MovableClock
@@ -138,7 +138,7 @@ def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after:
 def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, after: float, *, waits: bool) -> None:
     """A response in the last second is accepted, and one at the end is not."""
     ctx = scene.at()
-    sign_in = Begun(kind, begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p")
+    sign_in = PendingLogin(kind, begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p")
     response = begun.remember(Response(), sign_in, browser(), ctx)
     cookie = response.headers["set-cookie"].partition(";")[0]
     found = begun.find(browser(cookie), kind, sign_in.id, scene.at(10 * MINUTES + after))
@@ -148,7 +148,9 @@ def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, aft
 def test_an_answer_is_remembered_for_as_long_as_the_sign_in_could_take_it(scene: Scene) -> None:
     """Otherwise a response could be replayed after its record was deleted."""
     ctx = scene.at()
-    sign_in = Begun("saml", begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p")
+    sign_in = PendingLogin(
+        "saml", begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p"
+    )
     assert begun.use_up(sign_in, scene.at(1))
     assert not begun.use_up(sign_in, scene.at(10 * MINUTES - 1))
     assert not begun.use_up(sign_in, scene.at(10 * MINUTES))

@@ -25,7 +25,7 @@ MOST = 8
 _NAMED = 12  # characters of the identifier in the cookie's name
 
 
-class Begun(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class PendingLogin(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A pending login.
 
     It has the provider, the CLI sign-in that it is for, and the secrets of OpenID Connect.
@@ -44,7 +44,7 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Begun).decode
+_decode = msgspec.msgpack.Decoder(PendingLogin).decode
 
 
 def new_id(ctx: RequestContext) -> str:
@@ -60,22 +60,22 @@ def last_second(ctx: RequestContext) -> int:
     return int((ctx.now + _MINUTES).timestamp())
 
 
-def remember(response: Response, begun: Begun, request: Request, ctx: RequestContext) -> Response:
+def remember(response: Response, pending: PendingLogin, request: Request, ctx: RequestContext) -> Response:
     """Set the cookie of a pending login."""
     _make_room(response, request, ctx)
     now = int(ctx.now.timestamp())
     sealed = seal(
-        Purpose.PORTAL, _encode(begun), bound_to=_BOUND, sealing_ring=ctx.sealing_ring, now=now, entropy=ctx.entropy
+        Purpose.PORTAL, _encode(pending), bound_to=_BOUND, sealing_ring=ctx.sealing_ring, now=now, entropy=ctx.entropy
     )
     response.set_cookie(
-        _cookie(begun.id),
+        _cookie(pending.id),
         sealed,
         max_age=int(_MINUTES.total_seconds()),
         path="/",
         secure=True,
         httponly=True,
         # A SAML response is a cross-site form, and browsers send only SameSite=None cookies with it.
-        samesite="none" if begun.kind == "saml" else "lax",
+        samesite="none" if pending.kind == "saml" else "lax",
     )
     return response
 
@@ -88,8 +88,8 @@ def _make_room(response: Response, request: Request, ctx: RequestContext) -> Non
     waiting: list[tuple[int, str]] = []
     for name, sealed in request.cookies.items():
         if name.startswith(PREFIX):
-            begun = _opened(sealed, ctx)
-            waiting.append((0 if begun is None else begun.ends, name))
+            pending = _opened(sealed, ctx)
+            waiting.append((0 if pending is None else pending.ends, name))
     now = int(ctx.now.timestamp())
     kept = [name for ends, name in sorted(waiting) if ends > now][1 - MOST :]
     for _, name in waiting:
@@ -97,27 +97,27 @@ def _make_room(response: Response, request: Request, ctx: RequestContext) -> Non
             _delete(response, name)
 
 
-def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, ctx: RequestContext) -> Begun | None:
+def find(request: Request, kind: Literal["saml", "oidc"], identifier: str, ctx: RequestContext) -> PendingLogin | None:
     """Return the pending login if this browser started it, or None."""
-    begun = _opened(request.cookies.get(_cookie(identifier), ""), ctx)
-    if begun is None or (begun.kind, begun.id) != (kind, identifier):
+    pending = _opened(request.cookies.get(_cookie(identifier), ""), ctx)
+    if pending is None or (pending.kind, pending.id) != (kind, identifier):
         return None
-    return begun if int(ctx.now.timestamp()) < begun.ends else None
+    return pending if int(ctx.now.timestamp()) < pending.ends else None
 
 
-def use_up(begun: Begun, ctx: RequestContext) -> bool:
+def use_up(pending: PendingLogin, ctx: RequestContext) -> bool:
     """Use up a pending login. Return False if it was already used."""
     with ctx.new_transaction() as writer:
-        return writer.claim(f"sign-in:{begun.id}", until=ctx.now + _MINUTES)
+        return writer.claim(f"sign-in:{pending.id}", until=ctx.now + _MINUTES)
 
 
-def forget(response: Response, begun: Begun) -> Response:
+def forget(response: Response, pending: PendingLogin) -> Response:
     """Delete the cookie of a pending login."""
-    _delete(response, _cookie(begun.id))
+    _delete(response, _cookie(pending.id))
     return response
 
 
-def _opened(sealed: str, ctx: RequestContext) -> Begun | None:
+def _opened(sealed: str, ctx: RequestContext) -> PendingLogin | None:
     try:
         return _decode(unseal(Purpose.PORTAL, sealed, bound_to=_BOUND, sealing_ring=ctx.sealing_ring))
     except (SealBrokenError, msgspec.MsgspecError, UnicodeDecodeError):

@@ -39,8 +39,8 @@ class CliSignInApi:
         try:
             new = _read(fields, peer_of(request))
             with self.site.ctx() as ctx:
-                begun = handovers.begin(new, ctx)
-                handle = handovers.handle_of(begun, ctx)
+                pending = handovers.begin(new, ctx)
+                handle = handovers.handle_of(pending, ctx)
         except NotRedeemed as refused:
             return _refused(refused)
         except Throttling:
@@ -49,8 +49,8 @@ class CliSignInApi:
         return pages.json_answer(
             {
                 "handover": handle,
-                "user_code": handovers.shown_code(begun),
-                "url": f"{public}/handover/at/{handle}" if begun.mode == "loopback" else f"{public}/device",
+                "user_code": handovers.shown_code(pending),
+                "url": f"{public}/handover/at/{handle}" if pending.mode == "loopback" else f"{public}/device",
                 "expires_in": int(handovers.MINUTES.total_seconds()),
                 "interval": handovers.INTERVAL,
             }

@@ -87,12 +87,12 @@ def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
         if not waiting.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
             raise Throttling("Rate exceeded", detail="too many CLI sign-ins are pending for this address")
         while True:
-            begun = msgspec.structs.replace(new, user_code=_new_code(ctx))
+            pending = msgspec.structs.replace(new, user_code=_new_code(ctx))
             try:
-                waiting.put(writer, begun.name, _encode(begun), ends=until, ctx=ctx)
+                waiting.put(writer, pending.name, _encode(pending), ends=until, ctx=ctx)
             except Exists:
                 continue
-            return begun
+            return pending
 
 
 def handle_of(cli_sign_in: CliSignIn, ctx: RequestContext, *, bound_to: str = "") -> str:

@@ -35,7 +35,7 @@ from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.token import read_token
 from daypass.portal import begun, handovers, pages
-from daypass.portal.begun import Begun
+from daypass.portal.begun import PendingLogin
 from daypass.portal.choice import Choice, Offered, OfferedRole
 from daypass.portal.device import bound_sign_in
 from daypass.portal.sign_ins import Proof
@@ -121,18 +121,20 @@ class OidcSignIn:
         with self.site.ctx() as ctx:
             cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             verifier, nonce = (to_base64url(ctx.entropy(32)) for _ in range(2))
-            carried = Begun("oidc", begun.new_id(ctx), begun.last_second(ctx), client.key, cli_sign_in, verifier, nonce)
+            pending = PendingLogin(
+                "oidc", begun.new_id(ctx), begun.last_second(ctx), client.key, cli_sign_in, verifier, nonce
+            )
             url = authorization_url(
                 client,
                 endpoints,
                 redirect_uri=self.returns_to(client),
-                state=carried.id,
+                state=pending.id,
                 nonce=nonce,
                 verifier=verifier,
             )
-            return begun.remember(pages.redirect(url), carried, request, ctx)
+            return begun.remember(pages.redirect(url), pending, request, ctx)
 
-    def returned(self, request: Request, request_id: str) -> tuple[Begun, Client]:
+    def returned(self, request: Request, request_id: str) -> tuple[PendingLogin, Client]:
         """Return the pending login of a browser that returns, and use it up."""
         query = request.query_params
         with self._recorded(request, request_id):
@@ -146,7 +148,7 @@ class OidcSignIn:
                 raise _said(client, query)
         return found, client
 
-    async def redeem(self, request: Request, carried: Begun, client: Client, request_id: str) -> str:
+    async def redeem(self, request: Request, pending: PendingLogin, client: Client, request_id: str) -> str:
         """Return the unverified ID token for the code in the request."""
         with self._recorded(request, request_id):
             endpoints = await self.endpoints(client)
@@ -161,13 +163,13 @@ class OidcSignIn:
                     self.fetcher,
                     code=request.query_params["code"][:_LONGEST_CODE],
                     redirect_uri=self.returns_to(client),
-                    verifier=carried.verifier,
+                    verifier=pending.verifier,
                 )
             except (Unreachable, Unacceptable) as fault:
                 _refuse_provider(client, fault)
 
     def offer(
-        self, request: Request, carried: Begun, client: Client, unverified_token: str, request_id: str
+        self, request: Request, pending: PendingLogin, client: Client, unverified_token: str, request_id: str
     ) -> Response:
         """Show the roles that a token can assume.
 
@@ -180,15 +182,15 @@ class OidcSignIn:
             name = session_name(unverified.unverified_claims)
             request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token. The claims that were read from the same token above are trusted from here on.
-            wanted = handovers.get_waiting(carried.handover, ctx).role if carried.handover else ""
+            wanted = handovers.get_waiting(pending.handover, ctx).role if pending.handover else ""
             found = offer_roles(unverified, name, request_info, ctx, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
-            require_nonce(unverified.unverified_claims, carried.nonce)
-            proof = Proof("oidc", unverified_token, session_name=name, handover=carried.handover)
+            require_nonce(unverified.unverified_claims, pending.nonce)
+            proof = Proof("oidc", unverified_token, session_name=name, handover=pending.handover)
             response = self.choice.offer(request, _offered(found, name), proof, ctx)
         self.site.record("OIDCSignIn", request, request_id, caller=found.bearer)
-        return begun.forget(response, carried)
+        return begun.forget(response, pending)
 
     @contextmanager
     def _recorded(self, request: Request, request_id: str) -> Iterator[None]:

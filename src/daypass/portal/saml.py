@@ -29,7 +29,7 @@ from daypass.operations.saml_request_keys import find_signer, published_certific
 from daypass.operations.sts.assume_role_with_saml import SamlCaller, saml_caller
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.portal import begun, handovers, pages
-from daypass.portal.begun import Begun
+from daypass.portal.begun import PendingLogin
 from daypass.portal.choice import Choice, Offered, OfferedRole
 from daypass.portal.doors import SamlDoor
 from daypass.portal.offer import Judged, judge, offer_roles
@@ -82,20 +82,20 @@ class SamlSignIn:
         The request is bound to the browser by a cookie.
         """
         settings, signer = self.site.settings, find_signer(ctx)
-        carried = Begun("saml", begun.new_id(ctx), begun.last_second(ctx), door.entity_id, cli_sign_in)
+        pending = PendingLogin("saml", begun.new_id(ctx), begun.last_second(ctx), door.entity_id, cli_sign_in)
         asking = AuthnRequest(
-            identifier=carried.id,
+            identifier=pending.id,
             issued=ctx.now,
             entity_id=settings.saml_entity_id,
             consumer=settings.saml_consumer,
             destination=door.redirect or door.post,
         )
         if door.redirect:
-            answer = pages.redirect(asking.to_url(carried.id, signer))
+            answer = pages.redirect(asking.to_url(pending.id, signer))
         else:
-            values = {"door": door, "request": asking.to_field(signer), "relay_state": carried.id}
+            values = {"door": door, "request": asking.to_field(signer), "relay_state": pending.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(door.post), *_ONWARD))
-        return begun.remember(answer, carried, request, ctx)
+        return begun.remember(answer, pending, request, ctx)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Verify a response and show its roles."""
@@ -109,7 +109,7 @@ class SamlSignIn:
                 identity = judged.identity
                 # From here on the caller is verified, and the audit log names it in a refusal.
                 caller = saml_caller(identity, "")
-                answered = _find_begun(request, identity, ctx)
+                answered = _find_pending(request, identity, ctx)
                 proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
                 offered = self._offered(proof, judged, request, ctx)
                 response = self.choice.offer(request, offered, proof, ctx)
@@ -134,7 +134,7 @@ class SamlSignIn:
         return _of(offer.identity, [_role(pair, offer.identity, ctx) for pair in offer.roles], offer.closed)
 
 
-def _find_begun(request: Request, identity: SamlIdentity, ctx: RequestContext) -> Begun | None:
+def _find_pending(request: Request, identity: SamlIdentity, ctx: RequestContext) -> PendingLogin | None:
     """Return the pending login of a response, or None if it is unsolicited.
 
     Raises InvalidIdentityToken if this browser did not start the login, or it was already used.
