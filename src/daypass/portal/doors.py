@@ -35,7 +35,7 @@ _ADDRESS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class SamlDoor:
+class SamlLoginOption:
     """One SAML login option. `post` is empty if the browser can be redirected."""
 
     key: str
@@ -52,18 +52,20 @@ class SamlDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredDoor:
+class RegisteredLoginOption:
     """One account's registration of a SAML provider."""
 
-    door: SamlDoor
+    option: SamlLoginOption
     created: datetime
 
 
 @keeps_little
-def load_account_doors(reader: Reader, account: str) -> tuple[RegisteredDoor, ...]:
+def load_account_options(reader: Reader, account: str) -> tuple[RegisteredLoginOption, ...]:
     """Return the SAML providers of one account that have a sign-on address."""
     providers = records.each(reader, SamlProvider, account, batch=_BATCH)
-    return tuple(RegisteredDoor(door, each.created) for each in providers if (door := _door(each)) is not None)
+    return tuple(
+        RegisteredLoginOption(option, each.created) for each in providers if (option := _option(each)) is not None
+    )
 
 
 @keeps_little
@@ -81,9 +83,9 @@ class _Merged:
     """All registered providers at the time when `sign` was read."""
 
     sign: object
-    registered: Mapping[str, Sequence[RegisteredDoor]]
-    doors: Mapping[str, SamlDoor]
-    listed: tuple[SamlDoor, ...]
+    registered: Mapping[str, Sequence[RegisteredLoginOption]]
+    options: Mapping[str, SamlLoginOption]
+    listed: tuple[SamlLoginOption, ...]
 
 
 class SamlDoors:
@@ -93,13 +95,13 @@ class SamlDoors:
         self._merging = threading.Lock()
         self._merged = _Merged(object(), {}, {}, ())
 
-    def listed(self, views: Views) -> tuple[SamlDoor, ...]:
+    def listed(self, views: Views) -> tuple[SamlLoginOption, ...]:
         """Return the login options that the sign-in page lists, sorted by host."""
         return self._fresh(views).listed
 
-    def find(self, views: Views, key: str) -> SamlDoor | None:
+    def find(self, views: Views, key: str) -> SamlLoginOption | None:
         """Return the login option of a link, or None. The page may omit it."""
-        return self._fresh(views).doors.get(key)
+        return self._fresh(views).options.get(key)
 
     def _fresh(self, views: Views) -> _Merged:
         # The sign is read first, so that a later change causes another merge at the next request.
@@ -118,45 +120,48 @@ def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
     accounts = registered.keys() | before.registered.keys()
     changed = [account for account in accounts if registered.get(account) is not before.registered.get(account)]
     touched = {
-        each.door.key for account in changed for now in (registered, before.registered) for each in now.get(account, ())
+        each.option.key
+        for account in changed
+        for now in (registered, before.registered)
+        for each in now.get(account, ())
     }
     every = registered.values()
-    kept = {key: door for key, door in before.doors.items() if key not in touched}
-    doors = kept | _alike(each for each in chain.from_iterable(every) if each.door.key in touched)
-    keys = dict.fromkeys(each.door.key for each in _in_turns(list(every)))
-    shown = (doors[key] for key in islice(keys, _MOST))
-    listed = tuple(sorted(shown, key=lambda door: (door.host, door.entity_id)))
-    return _Merged(sign, registered, doors, listed)
+    kept = {key: option for key, option in before.options.items() if key not in touched}
+    options = kept | _alike(each for each in chain.from_iterable(every) if each.option.key in touched)
+    keys = dict.fromkeys(each.option.key for each in _in_turns(list(every)))
+    shown = (options[key] for key in islice(keys, _MOST))
+    listed = tuple(sorted(shown, key=lambda option: (option.host, option.entity_id)))
+    return _Merged(sign, registered, options, listed)
 
 
-def _registered(views: Views) -> dict[str, Sequence[RegisteredDoor]]:
+def _registered(views: Views) -> dict[str, Sequence[RegisteredLoginOption]]:
     accounts = views.get(load_accounts_with, records.kind_name(SamlProvider))
-    every = ((account, views.get(load_account_doors, account)) for account in accounts)
+    every = ((account, views.get(load_account_options, account)) for account in accounts)
     # If one turn of all accounts is longer than a page, a hash decides: tenants cannot choose it.
-    return dict(sorted(((account, doors) for account, doors in every if doors), key=lambda pair: _place(pair[0])))
+    return dict(sorted(((account, options) for account, options in every if options), key=lambda pair: _place(pair[0])))
 
 
 def _place(account: str) -> bytes:
     return hashlib.sha256(account.encode()).digest()
 
 
-def _in_turns(every: Sequence[Sequence[RegisteredDoor]]) -> Iterator[RegisteredDoor]:
+def _in_turns(every: Sequence[Sequence[RegisteredLoginOption]]) -> Iterator[RegisteredLoginOption]:
     """Yield the first provider of each account, then the second of each, and so on."""
     for turn in zip_longest(*every):
         yield from (each for each in turn if each is not None)
 
 
-def _alike(every: Iterable[RegisteredDoor]) -> dict[str, SamlDoor]:
+def _alike(every: Iterable[RegisteredLoginOption]) -> dict[str, SamlLoginOption]:
     """Return each provider once, with its accounts in order of registration."""
-    found: dict[str, list[RegisteredDoor]] = {}
+    found: dict[str, list[RegisteredLoginOption]] = {}
     for each in every:
-        found.setdefault(each.door.key, []).append(each)
+        found.setdefault(each.option.key, []).append(each)
     return {
         key: replace(
-            alike[0].door,
+            alike[0].option,
             accounts=tuple(
                 dict.fromkeys(
-                    account for each in sorted(alike, key=lambda each: each.created) for account in each.door.accounts
+                    account for each in sorted(alike, key=lambda each: each.created) for account in each.option.accounts
                 )
             ),
         )
@@ -164,7 +169,7 @@ def _alike(every: Iterable[RegisteredDoor]) -> dict[str, SamlDoor]:
     }
 
 
-def _door(provider: SamlProvider) -> SamlDoor | None:
+def _option(provider: SamlProvider) -> SamlLoginOption | None:
     summary = find_summary(provider)
     if summary is None:
         return None
@@ -174,7 +179,7 @@ def _door(provider: SamlProvider) -> SamlDoor | None:
     name = f"{provider.entity_id}\n{redirect}\n{post}"
     key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     host = urlsplit(redirect or post).netloc
-    return SamlDoor(key, provider.entity_id, host, redirect, "" if redirect else post, (provider.account,))
+    return SamlLoginOption(key, provider.entity_id, host, redirect, "" if redirect else post, (provider.account,))
 
 
 def _location(summary: MetadataSummary, binding: str) -> str:

@@ -17,7 +17,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages
 from daypass.portal.choice import sign_in_summary
 from daypass.portal.device import bound_sign_in
-from daypass.portal.doors import SamlDoor, SamlDoors
+from daypass.portal.doors import SamlDoors, SamlLoginOption
 from daypass.portal.handovers import CliSignIn
 from daypass.portal.oidc import OidcSignIn
 from daypass.portal.role_list import account_alias
@@ -40,7 +40,7 @@ class Login:
     site: Site
     saml: SamlSignIn
     oidc: OidcSignIn
-    doors: SamlDoors = field(default_factory=SamlDoors)
+    options: SamlDoors = field(default_factory=SamlDoors)
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login: list the identity providers."""
@@ -51,12 +51,12 @@ class Login:
         """GET /login/saml/KEY: send the browser to a SAML provider."""
         handle = request.query_params.get("handover", "")
         with self.site.ctx() as ctx:
-            door = self.doors.find(ctx.views, request.path_params["key"])
-            if door is None:
+            option = self.options.find(ctx.views, request.path_params["key"])
+            if option is None:
                 raise NoSuchProvider("This identity provider does not exist.")
             cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             try:
-                return self.saml.begin(request, door, cli_sign_in, ctx)
+                return self.saml.begin(request, option, cli_sign_in, ctx)
             except ServiceUnavailable as fault:
                 self.site.record("SAMLSignIn", request, request_id, fault=fault)
                 raise
@@ -75,14 +75,14 @@ class Login:
         asking = None
         if cli_sign_in is not None:
             asking = sign_in_summary(cli_sign_in)
-        doors = [
+        options = [
             *(_shown_client(client) for client in self.oidc.clients),
-            *(_shown(door, ctx) for door in self.doors.listed(ctx.views)),
+            *(_shown(option, ctx) for option in self.options.listed(ctx.views)),
         ]
-        hosts = Counter(door["host"] for door in doors)
+        hosts = Counter(option["host"] for option in options)
         values = {
             # Realms and tenants share a host. The page then shows more of the address.
-            "doors": [{**door, "where": door["path"] if hosts[door["host"]] > 1 else ""} for door in doors],
+            "options": [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options],
             "cli_sign_in": asking,
             "suffix": f"?handover={handle}" if handle else "",
             "host": self.site.settings.public_url.partition("://")[2],
@@ -102,13 +102,13 @@ def _shown_client(client: Client) -> dict[str, Any]:
     }
 
 
-def _shown(door: SamlDoor, ctx: RequestContext) -> dict[str, Any]:
-    names = [account_alias(account, ctx) or account for account in door.accounts[:_MOST_ACCOUNTS]]
-    more = len(door.accounts) - len(names)
+def _shown(option: SamlLoginOption, ctx: RequestContext) -> dict[str, Any]:
+    names = [account_alias(account, ctx) or account for account in option.accounts[:_MOST_ACCOUNTS]]
+    more = len(option.accounts) - len(names)
     return {
-        "href": f"/login/saml/{door.key}",
-        "host": door.host,
-        "path": door.path,
+        "href": f"/login/saml/{option.key}",
+        "host": option.host,
+        "path": option.path,
         "kind": "SAML",
         "accounts": ", ".join(names) + (f" and {more} more" if more > 0 else ""),
     }

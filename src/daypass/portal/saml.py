@@ -31,7 +31,7 @@ from daypass.operations.sts.role_session import read_role_arn
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import PendingLogin
 from daypass.portal.choice import Choice, Offered, OfferedRole
-from daypass.portal.doors import SamlDoor
+from daypass.portal.doors import SamlLoginOption
 from daypass.portal.offer import Judged, judge, offer_roles
 from daypass.portal.role_list import longest_session
 from daypass.portal.sign_ins import Proof
@@ -76,25 +76,25 @@ class SamlSignIn:
         text = "".join(certificate_pem(certificate) for certificate in certificates)
         return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
 
-    def begin(self, request: Request, door: SamlDoor, cli_sign_in: str, ctx: RequestContext) -> Response:
+    def begin(self, request: Request, option: SamlLoginOption, cli_sign_in: str, ctx: RequestContext) -> Response:
         """Send the browser to a provider with a signed request.
 
         The request is bound to the browser by a cookie.
         """
         settings, signer = self.site.settings, find_signer(ctx)
-        pending = PendingLogin("saml", begun.new_id(ctx), begun.last_second(ctx), door.entity_id, cli_sign_in)
+        pending = PendingLogin("saml", begun.new_id(ctx), begun.last_second(ctx), option.entity_id, cli_sign_in)
         asking = AuthnRequest(
             identifier=pending.id,
             issued=ctx.now,
             entity_id=settings.saml_entity_id,
             consumer=settings.saml_consumer,
-            destination=door.redirect or door.post,
+            destination=option.redirect or option.post,
         )
-        if door.redirect:
+        if option.redirect:
             answer = pages.redirect(asking.to_url(pending.id, signer))
         else:
-            values = {"door": door, "request": asking.to_field(signer), "relay_state": pending.id}
-            answer = pages.page("send.html", values, forms_to=(origin_of(door.post), *_ONWARD))
+            values = {"option": option, "request": asking.to_field(signer), "relay_state": pending.id}
+            answer = pages.page("send.html", values, forms_to=(origin_of(option.post), *_ONWARD))
         return begun.remember(answer, pending, request, ctx)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
