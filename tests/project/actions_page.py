@@ -39,7 +39,7 @@ def page() -> str:
 
 
 def _sts() -> Iterator[str]:
-    performed = [operation for operation in STS if not isinstance(operation, sts_refusals.Refused)]
+    performed = [operation for operation in STS if not isinstance(operation, sts_refusals.UnsupportedStsAction)]
     yield f"## STS: {len(performed)} implemented actions"
     yield ""
     yield "| action | called with | permission |"

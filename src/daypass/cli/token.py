@@ -30,7 +30,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
-class _Keys:
+class _IssuerKeyLookup:
     """The issuer's keys or None, and the text for their origin or the reason why they are missing."""
 
     found: KeySet | None
@@ -116,35 +116,35 @@ def _from_store(
 
 def _judge(
     token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
-) -> tuple[InspectionReport, _Keys]:
+) -> tuple[InspectionReport, _IssuerKeyLookup]:
     from daypass.wiring import SystemClock
 
     if jwks is not None:
         keys = _from_file(jwks)
     elif terms.pinned is not None:
-        keys = _Keys(terms.pinned, "pinned in the store")
+        keys = _IssuerKeyLookup(terms.pinned, "pinned in the store")
     elif offline:
-        keys = _Keys(None, "not fetched (--offline)")
+        keys = _IssuerKeyLookup(None, "not fetched (--offline)")
     else:
         keys = asyncio.run(_ask(terms, config))
     return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
-def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _Keys]:
+def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _IssuerKeyLookup]:
     from daypass.wiring import SystemClock
 
-    keys = _Keys(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
+    keys = _IssuerKeyLookup(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
     return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
-def _from_file(path: Path) -> _Keys:
+def _from_file(path: Path) -> _IssuerKeyLookup:
     try:
-        return _Keys(parse_jwks(path.read_bytes()), f"from {path}")
+        return _IssuerKeyLookup(parse_jwks(path.read_bytes()), f"from {path}")
     except (KeysUnreadable, OSError) as error:
         raise Stop(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
 
 
-async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
+async def _ask(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
     from daypass.wiring import SystemClock, make_issuer_keys
 
     clock = SystemClock()
@@ -156,11 +156,11 @@ async def _ask(terms: ProviderTerms, config: Config) -> _Keys:
     try:
         found = issuer_keys.cached_keys(terms, clock.now())
     except Fault as fault:
-        return _Keys(None, f"could not be fetched: {fault.detail or fault.message}")
+        return _IssuerKeyLookup(None, f"could not be fetched: {fault.detail or fault.message}")
     finally:
         await issuer_keys.close()
     return (
-        _Keys(found, f"fetched from {terms.issuer}")
+        _IssuerKeyLookup(found, f"fetched from {terms.issuer}")
         if isinstance(found, KeySet)
-        else _Keys(None, "could not be fetched in time")
+        else _IssuerKeyLookup(None, "could not be fetched in time")
     )

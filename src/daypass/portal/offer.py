@@ -36,7 +36,12 @@ from daypass.federation.saml.verify import (
 )
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
-from daypass.operations.sts.assume_role_with_saml import Asked, AskedRole, AssumeRoleWithSAML, saml_caller
+from daypass.operations.sts.assume_role_with_saml import (
+    AssumeRoleWithSAML,
+    AssumeRoleWithSAMLParams,
+    AssumeRoleWithSAMLRequest,
+    saml_caller,
+)
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.sts.session_policies import SessionPolicies
 
@@ -217,7 +222,7 @@ def _is_open(
     pair: RolePair, identity: SamlIdentity, trust: Trust, request_info: RequestInfo, ctx: RequestContext
 ) -> bool:
     role = read_role_arn(pair.role)
-    params = Asked(role, AskedRole(pair.role, pair.provider, ""), SessionPolicies())
+    params = AssumeRoleWithSAMLRequest(role, AssumeRoleWithSAMLParams(pair.role, pair.provider, ""), SessionPolicies())
     try:
         authorize(_OPERATION, params, saml_caller(identity, trust.account), request_info, ctx)
     except AccessDenied:

@@ -33,10 +33,10 @@ from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.assume_role_with_web_identity import (
-    Asked,
-    AskedRole,
     AssumeRoleWithWebIdentity,
+    AssumeRoleWithWebIdentityRequest,
     Bearer,
+    WebIdentityRoleParams,
     bearer_of,
     identify_for,
 )
@@ -164,7 +164,9 @@ def _ask(
 ) -> Bearer:
     """Return the caller for one role. Raises the refusal of its trust policy."""
     bearer = bearer_of(web, arn)
-    params = Asked(read_role_arn(arn), AskedRole(arn, name), SessionPolicies(), unverified)
+    params = AssumeRoleWithWebIdentityRequest(
+        read_role_arn(arn), WebIdentityRoleParams(arn, name), SessionPolicies(), unverified
+    )
     authorize(_OPERATION, params, bearer, request_info, ctx)
     return bearer
 
@@ -174,7 +176,9 @@ def verify_token(unverified_token: str, role: str, name: str, ctx: RequestContex
 
     Raises KeysNeeded if the keys of its issuer must be fetched first.
     """
-    params = Asked(read_role_arn(role), AskedRole(role, name), SessionPolicies(), read_token(unverified_token))
+    params = AssumeRoleWithWebIdentityRequest(
+        read_role_arn(role), WebIdentityRoleParams(role, name), SessionPolicies(), read_token(unverified_token)
+    )
     return _OPERATION.verify_identity(params, None, ctx)
 
 

@@ -23,17 +23,17 @@ _PUNCTUATION = frozenset("_.:/=+-@")
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTags:
+class TokenTags:
     """The tags of a token in its order, and the transitive keys."""
 
     tags: tuple[tuple[str, str], ...]
     transitive: tuple[str, ...]
 
 
-_NONE = SessionTags((), ())
+_NONE = TokenTags((), ())
 
 
-def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
+def parse_tags(claims: Mapping[str, Any]) -> TokenTags:
     """Return the session tags in the claims of a verified token.
 
     Raises InvalidIdentityToken if one of them is not valid.
@@ -52,7 +52,7 @@ def parse_tags(claims: Mapping[str, Any]) -> SessionTags:
     transitive = (*_texts(nested.get("transitive_tag_keys", [])), *_texts(claims.get(FLAT_TRANSITIVE, [])))
     if not {key.lower() for key in transitive} <= names:
         raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="a transitive key is not a tag of the token")
-    return SessionTags(tags, tuple(dict.fromkeys(transitive)))
+    return TokenTags(tags, tuple(dict.fromkeys(transitive)))
 
 
 def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, NoSuchEntity, ValidationError
 from daypass.mint.access_keys import new_access_key_id, new_secret
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import StoreAccess
@@ -32,26 +32,26 @@ def keys_of(reader: Reader, account: str, owner: str) -> list[AccessKey]:
     return [records.to_entity(AccessKey, record) for record in found]
 
 
-class _Owned(Asked, frozen=True):
+class _Owned(IamParams, frozen=True):
     user_name: str | None = None
 
 
-class _OneKey(_Owned, frozen=True):
+class _AccessKeyParams(_Owned, frozen=True):
     access_key_id: str = ""
 
 
-class _Status(_OneKey, frozen=True):
+class _Status(_AccessKeyParams, frozen=True):
     status: str = ""
 
 
-class _Keys(Paged, frozen=True):
+class _ListAccessKeysParams(Paged, frozen=True):
     user_name: str | None = None
 
 
 class _AboutKeys(IamAction[Any]):
     """The base class of the actions: the resource is the owner's ARN."""
 
-    takes: type[Asked] = _Owned
+    takes: type[IamParams] = _Owned
 
     def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the owner's ARN."""
@@ -88,7 +88,7 @@ class CreateAccessKey(_AboutKeys):
 class ListAccessKeys(_AboutKeys):
     """Lists an owner's keys, without their secrets."""
 
-    action, takes = "ListAccessKeys", _Keys
+    action, takes = "ListAccessKeys", _ListAccessKeysParams
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of keys."""
@@ -118,7 +118,7 @@ class UpdateAccessKey(_AboutKeys):
 class DeleteAccessKey(_AboutKeys):
     """Deletes a key."""
 
-    action, takes, access = "DeleteAccessKey", _OneKey, StoreAccess.WRITE
+    action, takes, access = "DeleteAccessKey", _AccessKeyParams, StoreAccess.WRITE
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the key and the record of its last use."""
@@ -127,7 +127,7 @@ class DeleteAccessKey(_AboutKeys):
         forget_last_use(ctx.writer, key.account, key.id)
 
 
-def _get_key(params: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey:
+def _get_key(params: _AccessKeyParams, caller: Caller, ctx: RequestContext) -> AccessKey:
     owner = get_owner(params.user_name, caller, ctx)
     key = records.find_by_id(ctx.reader, AccessKey, params.access_key_id)
     if key is None or key.owner != owner.id:

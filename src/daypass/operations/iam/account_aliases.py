@@ -13,14 +13,14 @@ from daypass.directory.account_entities import AccountAlias
 from daypass.directory.entities import Account
 from daypass.directory.store import Exists, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
-class _Alias(Asked, frozen=True):
+class _Alias(IamParams, frozen=True):
     account_alias: str
 
 

@@ -17,18 +17,18 @@ from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
 
-class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+class IamParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of an action. Subclasses declare them in snake_case.
 
     If pascal case of the field is not AWS's name, the field is declared with msgspec.field(name=…).
     """
 
 
-class Nothing(Asked, frozen=True):
+class Nothing(IamParams, frozen=True):
     """The parameters of an action without parameters."""
 
 
-A = TypeVar("A", bound=Asked)
+A = TypeVar("A", bound=IamParams)
 
 
 class IamAction(Signed[A], Generic[A]):

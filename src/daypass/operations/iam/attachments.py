@@ -11,7 +11,7 @@ from daypass.directory.entities import ManagedPolicy
 from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
 from daypass.directory.store import Missing
 from daypass.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable, ValidationError
-from daypass.operations.iam.action import Asked
+from daypass.operations.iam.action import IamParams
 from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import find_policy, is_policy_arn, require_changeable
 from daypass.operations.iam.paging import Paged, page_of_values
@@ -22,12 +22,12 @@ from daypass.policy.authorization_request import ConditionKeys
 _SERVICE_PATH = "/aws-service-role/"
 
 
-class _Attached(Asked, frozen=True):
+class _Attached(IamParams, frozen=True):
     holder_name: str
     policy_arn: str
 
 
-class _Listed(Paged, frozen=True, kw_only=True):
+class _ListAttachedPoliciesParams(Paged, frozen=True, kw_only=True):
     holder_name: str
     path_prefix: str = "/"
 
@@ -80,7 +80,7 @@ class Detach(_ChangesAttachment):
 class ListAttached(AboutHolder):
     """Lists the attached managed policies."""
 
-    verb, takes = "ListAttached{}Policies", _Listed
+    verb, takes = "ListAttached{}Policies", _ListAttachedPoliciesParams
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ARNs."""

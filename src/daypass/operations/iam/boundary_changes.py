@@ -11,7 +11,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Role, User
-from daypass.operations.iam.action import Asked
+from daypass.operations.iam.action import IamParams
 from daypass.operations.iam.boundaries import bind, boundary_context
 from daypass.operations.iam.holders import ROLES, USERS, AboutHolder, HolderNamed
 from daypass.operations.iam.lookup import require_changeable
@@ -20,7 +20,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
 
-class _Put(Asked, frozen=True):
+class _PutPermissionsBoundaryParams(IamParams, frozen=True):
     holder_name: str
     permissions_boundary: str
 
@@ -41,7 +41,7 @@ class _Change(AboutHolder):
 class PutBoundary(_Change):
     """Sets the boundary. It replaces the previous boundary."""
 
-    verb, takes = "Put{}PermissionsBoundary", _Put
+    verb, takes = "Put{}PermissionsBoundary", _PutPermissionsBoundaryParams
 
     def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the requested boundary as a condition key."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.errors import InvalidInput, MalformedPolicyDocument
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.simulate_inputs import check_characters
 from daypass.operations.iam.simulate_sources import get_holder
 from daypass.operations.request_context import RequestContext
@@ -18,38 +18,42 @@ from daypass.policy.document import Document, DocumentKind, parse_document
 from daypass.policy.keys import context_keys
 
 
-class _Custom(Asked, frozen=True):
+class _GetContextKeysForCustomPolicyParams(IamParams, frozen=True):
     policy_input_list: tuple[str, ...]
 
 
-class _Principal(Asked, frozen=True):
+class _GetContextKeysForPrincipalPolicyParams(IamParams, frozen=True):
     policy_source_arn: str
     policy_input_list: tuple[str, ...] = ()
 
 
-class GetContextKeysForCustomPolicy(IamAction[_Custom]):
+class GetContextKeysForCustomPolicy(IamAction[_GetContextKeysForCustomPolicyParams]):
     """Lists the condition keys of the policies in the request."""
 
-    action, takes = "GetContextKeysForCustomPolicy", _Custom
+    action, takes = "GetContextKeysForCustomPolicy", _GetContextKeysForCustomPolicyParams
 
-    def perform(self, params: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(
+        self, params: _GetContextKeysForCustomPolicyParams, caller: Caller, ctx: RequestContext
+    ) -> dict[str, Any]:
         """Return the keys."""
         return _show(_read(params.policy_input_list))
 
 
-class GetContextKeysForPrincipalPolicy(IamAction[_Principal]):
+class GetContextKeysForPrincipalPolicy(IamAction[_GetContextKeysForPrincipalPolicyParams]):
     """Lists the condition keys of the policies of a user, group or role.
 
     The policies of a user include those of its groups.
     """
 
-    action, takes = "GetContextKeysForPrincipalPolicy", _Principal
+    action, takes = "GetContextKeysForPrincipalPolicy", _GetContextKeysForPrincipalPolicyParams
 
-    def resource(self, params: _Principal, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _GetContextKeysForPrincipalPolicyParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
         return params.policy_source_arn
 
-    def perform(self, params: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(
+        self, params: _GetContextKeysForPrincipalPolicyParams, caller: Caller, ctx: RequestContext
+    ) -> dict[str, Any]:
         """Return the keys."""
         holder = get_holder(params.policy_source_arn, caller.account, ctx)
         return _show([*(policy.document for policy in holder.policies), *_read(params.policy_input_list)])

@@ -19,7 +19,7 @@ from daypass.directory.outbound import NOTIFICATIONS, create_notifications_issue
 from daypass.directory.outbound_entities import Issuer
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded
 from daypass.federation.oidc.provider import is_keys_url
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.delegation_rules import AboutRequest, OneRequest, find_visible, missing
 from daypass.operations.iam.paging import Paged, make_marker, read_marker
 from daypass.operations.operation import StoreAccess
@@ -41,7 +41,7 @@ class _Permissions(msgspec.Struct, frozen=True, rename="pascal"):
     parameters: tuple[_Parameter, ...] = ()
 
 
-class _Create(Asked, frozen=True):
+class _CreateDelegationRequestParams(IamParams, frozen=True):
     description: str
     permissions: _Permissions
     requestor_workflow_id: str
@@ -53,12 +53,12 @@ class _Create(Asked, frozen=True):
     only_send_by_owner: bool = False
 
 
-class CreateDelegationRequest(IamAction[_Create]):
+class CreateDelegationRequest(IamAction[_CreateDelegationRequestParams]):
     """Requests a part of another account's permissions for a limited time."""
 
-    action, takes, access = "CreateDelegationRequest", _Create, StoreAccess.WRITE
+    action, takes, access = "CreateDelegationRequest", _CreateDelegationRequestParams, StoreAccess.WRITE
 
-    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _CreateDelegationRequestParams, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the condition keys of the request."""
         return {
             "iam:templatearn": params.permissions.policy_template_arn,
@@ -66,7 +66,7 @@ class CreateDelegationRequest(IamAction[_Create]):
             "iam:notificationchannel": params.notification_channel,
         }
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateDelegationRequestParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Store the request, and return its id and the URL of its help page."""
         if not is_keys_url(params.notification_channel):
             raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
@@ -84,7 +84,7 @@ class CreateDelegationRequest(IamAction[_Create]):
         return {"DelegationRequestId": request.id, "ConsoleDeepLink": link}
 
 
-def _request(params: _Create, caller: Caller, ctx: RequestContext) -> DelegationRequest:
+def _request(params: _CreateDelegationRequestParams, caller: Caller, ctx: RequestContext) -> DelegationRequest:
     parameters = tuple(
         Parameter(name=one.name, values=one.values, type=one.type) for one in params.permissions.parameters
     )
@@ -110,7 +110,7 @@ def _request(params: _Create, caller: Caller, ctx: RequestContext) -> Delegation
     )
 
 
-def _template(params: _Create, caller: Caller, ctx: RequestContext) -> str:
+def _template(params: _CreateDelegationRequestParams, caller: Caller, ctx: RequestContext) -> str:
     arn = params.permissions.policy_template_arn
     policy = find_managed(ctx.reader, arn) if arn else None
     if policy is None or policy.account != caller.account:
@@ -142,16 +142,16 @@ class GetDelegationRequest(AboutRequest):
         return answer
 
 
-class _List(Paged, frozen=True):
+class _ListDelegationRequestsParams(Paged, frozen=True):
     owner_id: str = ""
 
 
-class ListDelegationRequests(IamAction[_List]):
+class ListDelegationRequests(IamAction[_ListDelegationRequestsParams]):
     """Lists the requests that identities of the account own."""
 
-    action, takes = "ListDelegationRequests", _List
+    action, takes = "ListDelegationRequests", _ListDelegationRequestsParams
 
-    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _ListDelegationRequestsParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of requests."""
         after, found = read_marker(params.marker), list[DelegationRequest]()
         while len(found) <= params.max_items:
@@ -168,7 +168,7 @@ class ListDelegationRequests(IamAction[_List]):
         return answer | ({"Marker": make_marker(shown[-1].id)} if answer["isTruncated"] else {})
 
 
-class _Summary(Asked, frozen=True):
+class _Summary(IamParams, frozen=True):
     entity_arn: str
     locale: str = "en"
 

@@ -21,7 +21,7 @@ from daypass.directory.delegation_entities import DelegationRequest, State
 from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
@@ -49,7 +49,7 @@ _OWNERS = (
 )
 
 
-class OneRequest(Asked, frozen=True):
+class OneRequest(IamParams, frozen=True):
     """The parameters of an action about one request."""
 
     delegation_request_id: str
@@ -158,7 +158,7 @@ class AboutRequest(IamAction[Any]):
     Owns its ARN, its condition keys, and its owner's default permissions.
     """
 
-    takes: type[Asked] = OneRequest
+    takes: type[IamParams] = OneRequest
 
     def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the request's ARN in the caller's account."""

@@ -11,7 +11,7 @@ from daypass.directory import links, records
 from daypass.directory.entities import Group
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import get_named, insert_named
 from daypass.operations.iam.paging import ListNamed
@@ -30,7 +30,7 @@ def show_group(group: Group) -> dict[str, Any]:
     }
 
 
-class GroupNamed(Asked, frozen=True):
+class GroupNamed(IamParams, frozen=True):
     """The parameters of an action about one group."""
 
     group_name: str
@@ -40,23 +40,23 @@ class AboutGroup(AboutNamed):
     """An action about one existing group."""
 
     entity, named = Group, "group_name"
-    takes: type[Asked] = GroupNamed
+    takes: type[IamParams] = GroupNamed
 
 
-class _Create(GroupNamed, frozen=True):
+class _CreateGroupParams(GroupNamed, frozen=True):
     path: str = "/"
 
 
-class CreateGroup(IamAction[_Create]):
+class CreateGroup(IamAction[_CreateGroupParams]):
     """Creates a group."""
 
-    action, takes, access = "CreateGroup", _Create, StoreAccess.WRITE
+    action, takes, access = "CreateGroup", _CreateGroupParams, StoreAccess.WRITE
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateGroupParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the group will have."""
         return iam_arn(caller.account, "group", params.path, params.group_name)
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateGroupParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new group."""
         most = ctx.settings.quotas.groups
         if ctx.reader.count("group", caller.account) >= most:

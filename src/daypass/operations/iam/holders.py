@@ -11,7 +11,7 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Group, InstanceProfile, Role, User
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.boundaries import boundary_context
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
@@ -67,7 +67,7 @@ def boundary_of(holder: HolderEntity | InstanceProfile | None) -> str:
     return holder.boundary if isinstance(holder, User | Role) else ""
 
 
-class HolderNamed(Asked, frozen=True):
+class HolderNamed(IamParams, frozen=True):
     """The parameters of an action about one holder of any kind."""
 
     holder_name: str
@@ -98,7 +98,7 @@ class AboutHolder(AboutNamed):
     """An action about one existing holder, for each kind."""
 
     verb = "{}"
-    takes: type[Asked] = HolderNamed
+    takes: type[IamParams] = HolderNamed
     named = "holder_name"
 
     def __init__(self, kind: HolderKind) -> None:

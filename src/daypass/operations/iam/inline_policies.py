@@ -11,7 +11,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.errors import LimitExceeded, NoSuchEntity
-from daypass.operations.iam.action import Asked
+from daypass.operations.iam.action import IamParams
 from daypass.operations.iam.documents import check_inline, show_document
 from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.iam.lookup import require_changeable
@@ -21,23 +21,23 @@ from daypass.operations.request_context import RequestContext
 from daypass.policy.document import size_of
 
 
-class _Named(Asked, frozen=True):
+class _InlinePolicyParams(IamParams, frozen=True):
     holder_name: str
     policy_name: str
 
 
-class _Put(_Named, frozen=True):
+class _PutInlinePolicyParams(_InlinePolicyParams, frozen=True):
     policy_document: str
 
 
-class _Listed(Paged, frozen=True, kw_only=True):
+class _ListInlinePoliciesParams(Paged, frozen=True, kw_only=True):
     holder_name: str
 
 
 class Put(AboutHolder):
     """Stores an inline policy. It replaces a policy of the same name."""
 
-    verb, takes, access = "Put{}Policy", _Put, StoreAccess.WRITE
+    verb, takes, access = "Put{}Policy", _PutInlinePolicyParams, StoreAccess.WRITE
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Store the policy, or raise LimitExceeded if all of them are too large."""
@@ -54,7 +54,7 @@ class Put(AboutHolder):
 class Get(AboutHolder):
     """Shows an inline policy."""
 
-    verb, takes = "Get{}Policy", _Named
+    verb, takes = "Get{}Policy", _InlinePolicyParams
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy document."""
@@ -73,7 +73,7 @@ class Get(AboutHolder):
 class List(AboutHolder):
     """Lists the names of inline policies."""
 
-    verb, takes = "List{}Policies", _Listed
+    verb, takes = "List{}Policies", _ListInlinePoliciesParams
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names."""
@@ -84,7 +84,7 @@ class List(AboutHolder):
 class Delete(AboutHolder):
     """Deletes an inline policy."""
 
-    verb, takes, access = "Delete{}Policy", _Named, StoreAccess.WRITE
+    verb, takes, access = "Delete{}Policy", _InlinePolicyParams, StoreAccess.WRITE
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> None:
         """Delete the policy."""

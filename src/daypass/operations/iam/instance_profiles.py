@@ -18,7 +18,7 @@ from daypass.directory.store import Link, Reader
 from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, CreateWithTags
+from daypass.operations.iam.action import CreateWithTags, IamParams
 from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
 from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
@@ -48,20 +48,20 @@ def profiles_of(reader: Reader, role: Role) -> list[InstanceProfile]:
     return [profile for profile in found if profile is not None]
 
 
-class _Named(Asked, frozen=True):
+class _InstanceProfileParams(IamParams, frozen=True):
     instance_profile_name: str
 
 
 class _AboutProfile(AboutNamed):
     entity, named = InstanceProfile, "instance_profile_name"
-    takes: type[Asked] = _Named
+    takes: type[IamParams] = _InstanceProfileParams
 
     def profile(self, params: Any, caller: Caller, ctx: RequestContext) -> InstanceProfile:
         """Return the profile, or raise NoSuchEntity."""
         return get_named(ctx.reader, InstanceProfile, caller.account, params.instance_profile_name)
 
 
-class _Create(_Named, frozen=True):
+class _CreateInstanceProfileParams(_InstanceProfileParams, frozen=True):
     path: str = "/"
     tags: tuple[Tag, ...] = ()
 
@@ -69,13 +69,13 @@ class _Create(_Named, frozen=True):
 class CreateInstanceProfile(CreateWithTags):
     """Creates an instance profile without a role."""
 
-    action, takes, tag_action = "CreateInstanceProfile", _Create, "iam:TagInstanceProfile"
+    action, takes, tag_action = "CreateInstanceProfile", _CreateInstanceProfileParams, "iam:TagInstanceProfile"
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateInstanceProfileParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the profile will have."""
         return iam_arn(caller.account, "instance-profile", params.path, params.instance_profile_name)
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateInstanceProfileParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new profile."""
         quotas = ctx.settings.quotas
         if ctx.reader.count("instance_profile", caller.account) >= quotas.instance_profiles:
@@ -97,7 +97,7 @@ class GetInstanceProfile(_AboutProfile):
 
     action = "GetInstanceProfile"
 
-    def perform(self, params: _Named, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _InstanceProfileParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the profile with its tags, even if there are no tags."""
         profile = self.profile(params, caller, ctx)
         shown = {**show_profile(ctx.reader, profile), "Tags": tagging.show_tags(profile.tags)}
@@ -140,7 +140,7 @@ class DeleteInstanceProfile(_AboutProfile):
 
     action, access = "DeleteInstanceProfile", StoreAccess.WRITE
 
-    def perform(self, params: _Named, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _InstanceProfileParams, caller: Caller, ctx: RequestContext) -> None:
         """Delete the profile."""
         profile = self.profile(params, caller, ctx)
         if profile.role:
@@ -148,7 +148,7 @@ class DeleteInstanceProfile(_AboutProfile):
         records.delete(ctx.writer, profile)
 
 
-class _WithRole(_Named, frozen=True):
+class _WithRole(_InstanceProfileParams, frozen=True):
     role_name: str
 
 

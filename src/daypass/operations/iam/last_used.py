@@ -11,7 +11,7 @@ from daypass.directory.entities import AccessKey, Role, User
 from daypass.directory.last_uses import find_last_use
 from daypass.directory.store import Reader
 from daypass.errors import AccessDenied
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.self_service import owner_context
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
@@ -31,25 +31,25 @@ def show_key_use(reader: Reader, key: AccessKey) -> dict[str, Any]:
     return _NEVER if use is None else {"LastUsedDate": use.at, "Region": use.region, "ServiceName": use.service}
 
 
-class _OneKey(Asked, frozen=True):
+class _GetAccessKeyLastUsedParams(IamParams, frozen=True):
     access_key_id: str
 
 
-class GetAccessKeyLastUsed(IamAction[_OneKey]):
+class GetAccessKeyLastUsed(IamAction[_GetAccessKeyLastUsedParams]):
     """Shows the owner and the last use of a key."""
 
-    action, takes = "GetAccessKeyLastUsed", _OneKey
+    action, takes = "GetAccessKeyLastUsed", _GetAccessKeyLastUsedParams
 
-    def resource(self, params: _OneKey, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _GetAccessKeyLastUsedParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the key's user, or `*` if the account has no such key."""
         owner = _owner(params, caller, ctx)
         return "*" if owner is None else owner.arn
 
-    def context(self, params: _OneKey, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _GetAccessKeyLastUsedParams, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the user's tags."""
         return owner_context(_owner(params, caller, ctx))
 
-    def perform(self, params: _OneKey, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _GetAccessKeyLastUsedParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the last use.
 
         For a key of another account AWS returns AccessDenied and discloses no details.
@@ -65,12 +65,12 @@ class GetAccessKeyLastUsed(IamAction[_OneKey]):
         return {**named, "AccessKeyLastUsed": show_key_use(ctx.reader, key)}
 
 
-def _key(params: _OneKey, caller: Caller, ctx: RequestContext) -> AccessKey | None:
+def _key(params: _GetAccessKeyLastUsedParams, caller: Caller, ctx: RequestContext) -> AccessKey | None:
     key = records.find_by_id(ctx.reader, AccessKey, params.access_key_id)
     return key if key is not None and key.account == caller.account else None
 
 
-def _owner(params: _OneKey, caller: Caller, ctx: RequestContext) -> User | None:
+def _owner(params: _GetAccessKeyLastUsedParams, caller: Caller, ctx: RequestContext) -> User | None:
     key = _key(params, caller, ctx)
     return None if key is None else records.find_by_id(ctx.reader, User, key.owner)
 

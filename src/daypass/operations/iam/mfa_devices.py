@@ -25,7 +25,7 @@ from daypass.directory.store import Exists
 from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthenticationCode, LimitExceeded, NoSuchEntity
 from daypass.operations.iam import mfa_lists
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, CreateWithTags, IamAction
+from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams
 from daypass.operations.iam.mfa_enrolment import base32, new_seed, otpauth_uri, qr_code
 from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, get_device, get_owned, named_user
 from daypass.operations.iam.self_service import get_owner
@@ -42,7 +42,7 @@ class _Codes(OneDevice, frozen=True):
     authentication_code2: str = ""
 
 
-class _Create(Asked, frozen=True):
+class _CreateVirtualMFADeviceParams(IamParams, frozen=True):
     virtual_mfa_device_name: str = msgspec.field(name="VirtualMFADeviceName")
     path: str = "/"
     tags: tuple[Tag, ...] = ()
@@ -51,13 +51,13 @@ class _Create(Asked, frozen=True):
 class CreateVirtualMFADevice(CreateWithTags):
     """Creates a virtual device without an owner. Its seed is shown only once."""
 
-    action, takes, tag_action = "CreateVirtualMFADevice", _Create, "iam:TagMFADevice"
+    action, takes, tag_action = "CreateVirtualMFADevice", _CreateVirtualMFADeviceParams, "iam:TagMFADevice"
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateVirtualMFADeviceParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the device will have."""
         return iam_arn(caller.account, "mfa", params.path, params.virtual_mfa_device_name)
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateVirtualMFADeviceParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the device with its seed, as a string and as a QR code."""
         quotas = ctx.settings.quotas
         # AWS: the quota of virtual devices, enabled or not, is the quota of users.
@@ -126,7 +126,7 @@ class DeactivateMFADevice(OfAnOwner):
         records.replace(ctx.writer, unassigned(get_owned(params, caller, ctx)))
 
 
-class _Serial(Asked, frozen=True):
+class _Serial(IamParams, frozen=True):
     serial_number: str
 
 

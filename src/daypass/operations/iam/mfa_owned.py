@@ -12,7 +12,7 @@ from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.store import Reader
 from daypass.errors import NoSuchEntity
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
@@ -38,7 +38,7 @@ def device_arn(account: str, serial: str) -> str:
     return serial if serial.startswith(virtual) else f"{virtual}{serial}"
 
 
-class Owned(Asked, frozen=True):
+class Owned(IamParams, frozen=True):
     """The parameters of an action about the named user or the caller."""
 
     user_name: str | None = None
@@ -56,7 +56,7 @@ class OfAnOwner(IamAction[Any]):
     The resource is the owner's ARN.
     """
 
-    takes: type[Asked] = OneDevice
+    takes: type[IamParams] = OneDevice
 
     def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the owner's ARN."""

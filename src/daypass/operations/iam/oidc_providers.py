@@ -19,7 +19,7 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.oidc.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Nothing
+from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
@@ -49,7 +49,7 @@ def get_provider(reader: Reader, account: str, arn: str) -> OidcProvider:
     return found
 
 
-class _Create(Asked, frozen=True):
+class _CreateOpenIDConnectProviderParams(IamParams, frozen=True):
     url: str
     client_ids: tuple[str, ...] = msgspec.field(name="ClientIDList", default=())
     thumbprint_list: tuple[str, ...] = ()
@@ -59,13 +59,19 @@ class _Create(Asked, frozen=True):
 class CreateOpenIDConnectProvider(CreateWithTags):
     """Registers an issuer by its URL. The path and a final slash are kept."""
 
-    action, takes, tag_action = "CreateOpenIDConnectProvider", _Create, "iam:TagOpenIDConnectProvider"
+    action, takes, tag_action = (
+        "CreateOpenIDConnectProvider",
+        _CreateOpenIDConnectProviderParams,
+        "iam:TagOpenIDConnectProvider",
+    )
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateOpenIDConnectProviderParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the provider will have."""
         return provider_arn(caller.account, params.url.removeprefix(SCHEME))
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(
+        self, params: _CreateOpenIDConnectProviderParams, caller: Caller, ctx: RequestContext
+    ) -> dict[str, Any]:
         """Return the new provider's ARN."""
         _check_url(params.url)
         _check_thumbprints(params.thumbprint_list)
@@ -89,17 +95,17 @@ class CreateOpenIDConnectProvider(CreateWithTags):
         return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
 
-class _Which(Asked, frozen=True):
+class _OpenIDConnectProviderParams(IamParams, frozen=True):
     arn: str = msgspec.field(name="OpenIDConnectProviderArn")
 
 
-class _AboutProvider(IamAction[Any]):
+class _OpenIDConnectProviderAction(IamAction[Any]):
     """The base class of actions about one existing provider.
 
     The resource is its ARN. Its tags are condition keys.
     """
 
-    takes: type[Asked] = _Which
+    takes: type[IamParams] = _OpenIDConnectProviderParams
 
     def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the provider's ARN."""
@@ -111,12 +117,12 @@ class _AboutProvider(IamAction[Any]):
         return {} if found is None else tagging.resource_tags(found.tags)
 
 
-class GetOpenIDConnectProvider(_AboutProvider):
+class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):
     """Shows a provider."""
 
     action = "GetOpenIDConnectProvider"
 
-    def perform(self, params: _Which, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _OpenIDConnectProviderParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider. Its URL does not have https://, as on AWS."""
         provider = get_provider(ctx.reader, caller.account, params.arn)
         return {
@@ -143,7 +149,7 @@ class ListOpenIDConnectProviders(IamAction[Nothing]):
         return {"OpenIDConnectProviderList": [{"Arn": provider.arn} for provider in found]}
 
 
-class DeleteOpenIDConnectProvider(_AboutProvider):
+class DeleteOpenIDConnectProvider(_OpenIDConnectProviderAction):
     """Deletes a provider.
 
     Roles that name it stay, but they no longer trust any of its tokens.
@@ -151,18 +157,18 @@ class DeleteOpenIDConnectProvider(_AboutProvider):
 
     action, access = "DeleteOpenIDConnectProvider", StoreAccess.WRITE
 
-    def perform(self, params: _Which, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _OpenIDConnectProviderParams, caller: Caller, ctx: RequestContext) -> None:
         """Delete the provider. A missing provider is not an error."""
         found = find_provider(ctx.writer, caller.account, params.arn)
         if found is not None:
             records.delete(ctx.writer, found)
 
 
-class _Client(_Which, frozen=True, kw_only=True):
+class _Client(_OpenIDConnectProviderParams, frozen=True, kw_only=True):
     client_id: str = msgspec.field(name="ClientID")
 
 
-class AddClientIDToOpenIDConnectProvider(_AboutProvider):
+class AddClientIDToOpenIDConnectProvider(_OpenIDConnectProviderAction):
     """Adds an audience. An audience that exists already is not an error."""
 
     action, takes, access = "AddClientIDToOpenIDConnectProvider", _Client, StoreAccess.WRITE
@@ -175,7 +181,7 @@ class AddClientIDToOpenIDConnectProvider(_AboutProvider):
         records.replace(ctx.writer, msgspec.structs.replace(provider, client_ids=client_ids))
 
 
-class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
+class RemoveClientIDFromOpenIDConnectProvider(_OpenIDConnectProviderAction):
     """Removes an audience. A missing audience is not an error."""
 
     action, takes, access = "RemoveClientIDFromOpenIDConnectProvider", _Client, StoreAccess.WRITE
@@ -187,11 +193,11 @@ class RemoveClientIDFromOpenIDConnectProvider(_AboutProvider):
         records.replace(ctx.writer, msgspec.structs.replace(provider, client_ids=kept))
 
 
-class _Thumbprints(_Which, frozen=True, kw_only=True):
+class _Thumbprints(_OpenIDConnectProviderParams, frozen=True, kw_only=True):
     thumbprint_list: tuple[str, ...]
 
 
-class UpdateOpenIDConnectProviderThumbprint(_AboutProvider):
+class UpdateOpenIDConnectProviderThumbprint(_OpenIDConnectProviderAction):
     """Replaces a provider's thumbprints."""
 
     action, takes, access = "UpdateOpenIDConnectProviderThumbprint", _Thumbprints, StoreAccess.WRITE

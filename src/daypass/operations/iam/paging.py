@@ -17,7 +17,7 @@ from daypass.directory import records
 from daypass.directory.entities import Group, InstanceProfile, Named, Role, User
 from daypass.directory.store import Reader
 from daypass.errors import ValidationError
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.lookup import KINDS
 from daypass.operations.request_context import RequestContext
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 N = TypeVar("N", bound=Named)
 
 
-class Paged(Asked, frozen=True):
+class Paged(IamParams, frozen=True):
     """The parameters of every list."""
 
     marker: str = ""

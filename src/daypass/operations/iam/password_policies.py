@@ -13,13 +13,13 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import PasswordPolicy
 from daypass.errors import NoSuchEntity
-from daypass.operations.iam.action import Asked, IamAction, Nothing
+from daypass.operations.iam.action import IamAction, IamParams, Nothing
 from daypass.operations.iam.lookup import get_account
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
-class _Update(Asked, frozen=True):
+class _UpdateAccountPasswordPolicyParams(IamParams, frozen=True):
     minimum_password_length: int = 6
     require_symbols: bool = False
     require_numbers: bool = False
@@ -31,12 +31,12 @@ class _Update(Asked, frozen=True):
     hard_expiry: bool | None = None
 
 
-class UpdateAccountPasswordPolicy(IamAction[_Update]):
+class UpdateAccountPasswordPolicy(IamAction[_UpdateAccountPasswordPolicyParams]):
     """Replaces the password policy."""
 
-    action, takes, access = "UpdateAccountPasswordPolicy", _Update, StoreAccess.WRITE
+    action, takes, access = "UpdateAccountPasswordPolicy", _UpdateAccountPasswordPolicyParams, StoreAccess.WRITE
 
-    def perform(self, params: _Update, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _UpdateAccountPasswordPolicyParams, caller: Caller, ctx: RequestContext) -> None:
         """Replace the policy."""
         policy = PasswordPolicy(
             minimum_length=params.minimum_password_length,

@@ -15,7 +15,7 @@ from daypass.directory.entities import ManagedPolicy, PolicyVersion
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, CreateWithTags, IamAction
+from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams
 from daypass.operations.iam.documents import check_managed
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
 from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
@@ -44,7 +44,7 @@ def show_policy(policy: ManagedPolicy, account: str, ctx: RequestContext) -> dic
     }
 
 
-class PolicyNamed(Asked, frozen=True):
+class PolicyNamed(IamParams, frozen=True):
     """The parameters of an action about one policy."""
 
     policy_arn: str
@@ -56,7 +56,7 @@ class AboutPolicy(IamAction[Any]):
     The resource is its ARN. Its tags are condition keys.
     """
 
-    takes: type[Asked] = PolicyNamed
+    takes: type[IamParams] = PolicyNamed
 
     def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the policy's ARN."""
@@ -68,7 +68,7 @@ class AboutPolicy(IamAction[Any]):
         return {} if found is None else tagging.resource_tags(found.tags)
 
 
-class _Create(Asked, frozen=True):
+class _CreatePolicyParams(IamParams, frozen=True):
     policy_name: str
     policy_document: str
     path: str = "/"
@@ -79,13 +79,13 @@ class _Create(Asked, frozen=True):
 class CreatePolicy(CreateWithTags):
     """Creates a managed policy with its first version."""
 
-    action, takes, tag_action = "CreatePolicy", _Create, "iam:TagPolicy"
+    action, takes, tag_action = "CreatePolicy", _CreatePolicyParams, "iam:TagPolicy"
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreatePolicyParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the policy will have."""
         return iam_arn(caller.account, "policy", params.path, params.policy_name)
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreatePolicyParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new policy."""
         quotas = ctx.settings.quotas
         check_managed(params.policy_document, quotas.managed_policy_characters)
@@ -120,19 +120,19 @@ class GetPolicy(AboutPolicy):
         return {"Policy": {**show_policy(policy, caller.account, ctx), **described, **tags}}
 
 
-class _List(Paged, frozen=True, kw_only=True):
+class _ListPoliciesParams(Paged, frozen=True, kw_only=True):
     path_prefix: str = "/"
     scope: str = "All"
     only_attached: bool = False
     policy_usage_filter: str = ""
 
 
-class ListPolicies(IamAction[_List]):
+class ListPolicies(IamAction[_ListPoliciesParams]):
     """Lists the account's policies, AWS managed policies, or both."""
 
-    action, takes = "ListPolicies", _List
+    action, takes = "ListPolicies", _ListPoliciesParams
 
-    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _ListPoliciesParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of policies."""
         after = read_marker(params.marker)
         return page_of_stream(
@@ -147,7 +147,9 @@ class ListPolicies(IamAction[_List]):
         )
 
 
-def _places(params: _List, account: str, ctx: RequestContext, after: str) -> Iterator[tuple[str, ManagedPolicy]]:
+def _places(
+    params: _ListPoliciesParams, account: str, ctx: RequestContext, after: str
+) -> Iterator[tuple[str, ManagedPolicy]]:
     if params.scope != "AWS" and after[:1] in {"", _OWN}:
         own = each_by_path(ctx.reader, ManagedPolicy, account, params.path_prefix, after[1:])
         yield from ((_OWN + place, policy) for place, policy in own)
@@ -157,7 +159,7 @@ def _places(params: _List, account: str, ctx: RequestContext, after: str) -> Ite
                 yield place, policy
 
 
-def _is_wanted(policy: ManagedPolicy, params: _List, account: str, ctx: RequestContext) -> bool:
+def _is_wanted(policy: ManagedPolicy, params: _ListPoliciesParams, account: str, ctx: RequestContext) -> bool:
     attached = links.attachments(account)
     bounding = links.boundaries(account)
     if params.policy_usage_filter == "PermissionsPolicy":

@@ -21,7 +21,7 @@ _USES = {"PermissionsPolicy": (links.attachments,), "PermissionsBoundary": (link
 _ANY_USE = (links.attachments, links.boundaries)
 
 
-class _List(Paged, frozen=True, kw_only=True):
+class _ListEntitiesForPolicyParams(Paged, frozen=True, kw_only=True):
     policy_arn: str
     entity_filter: str = ""
     path_prefix: str = "/"
@@ -34,9 +34,9 @@ class ListEntitiesForPolicy(AboutPolicy):
     A policy is used as an attachment or as a permissions boundary.
     """
 
-    action, takes = "ListEntitiesForPolicy", _List
+    action, takes = "ListEntitiesForPolicy", _ListEntitiesForPolicyParams
 
-    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _ListEntitiesForPolicyParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ids in three lists."""
         policy = get_policy(ctx.reader, caller.account, params.policy_arn)
         uses = _USES.get(params.policy_usage_filter, _ANY_USE)
@@ -60,7 +60,7 @@ def _find(reader: Reader, unique_id: str) -> HolderEntity | None:
     )
 
 
-def _is_wanted(holder: HolderEntity, params: _List) -> bool:
+def _is_wanted(holder: HolderEntity, params: _ListEntitiesForPolicyParams) -> bool:
     is_kind = not params.entity_filter or _WORDS[type(holder)] == params.entity_filter
     return is_kind and holder.path.startswith(params.path_prefix)
 

@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import ManagedPolicy, PolicyVersion
 from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
-from daypass.operations.iam.action import Asked
+from daypass.operations.iam.action import IamParams
 from daypass.operations.iam.documents import check_managed, show_document
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, require_policy_arn
 from daypass.operations.iam.paging import Paged, page_of_stream, read_marker
@@ -29,7 +29,7 @@ def show_version(policy: ManagedPolicy, version: PolicyVersion) -> dict[str, Any
     }
 
 
-class _Create(Asked, frozen=True):
+class _CreatePolicyVersionParams(IamParams, frozen=True):
     policy_arn: str
     policy_document: str
     set_as_default: bool = False
@@ -38,9 +38,9 @@ class _Create(Asked, frozen=True):
 class CreatePolicyVersion(AboutPolicy):
     """Adds a version. Version numbers are never used again."""
 
-    action, takes, access = "CreatePolicyVersion", _Create, StoreAccess.WRITE
+    action, takes, access = "CreatePolicyVersion", _CreatePolicyVersionParams, StoreAccess.WRITE
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreatePolicyVersionParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new version. It is the default at once if requested."""
         policy = get_own_policy(ctx.reader, caller.account, params.policy_arn)
         quotas = ctx.settings.quotas
@@ -63,7 +63,7 @@ class CreatePolicyVersion(AboutPolicy):
         return {"PolicyVersion": show_version(changed, version)}
 
 
-class _Version(Asked, frozen=True):
+class _PolicyVersionParams(IamParams, frozen=True):
     policy_arn: str
     version_id: str
 
@@ -71,24 +71,24 @@ class _Version(Asked, frozen=True):
 class GetPolicyVersion(AboutPolicy):
     """Shows a version with its document."""
 
-    action, takes = "GetPolicyVersion", _Version
+    action, takes = "GetPolicyVersion", _PolicyVersionParams
 
-    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _PolicyVersionParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the version."""
         policy, version = _get_version(params, caller, ctx)
         return {"PolicyVersion": {**show_version(policy, version), "Document": show_document(version.document)}}
 
 
-class _List(Paged, frozen=True, kw_only=True):
+class _ListPolicyVersionsParams(Paged, frozen=True, kw_only=True):
     policy_arn: str
 
 
 class ListPolicyVersions(AboutPolicy):
     """Lists a policy's versions, newest first."""
 
-    action, takes = "ListPolicyVersions", _List
+    action, takes = "ListPolicyVersions", _ListPolicyVersionsParams
 
-    def perform(self, params: _List, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _ListPolicyVersionsParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of versions."""
         policy = get_policy(ctx.reader, caller.account, params.policy_arn)
         after = read_marker(params.marker)
@@ -104,9 +104,9 @@ class ListPolicyVersions(AboutPolicy):
 class DeletePolicyVersion(AboutPolicy):
     """Deletes a version that is not the default."""
 
-    action, takes, access = "DeletePolicyVersion", _Version, StoreAccess.WRITE
+    action, takes, access = "DeletePolicyVersion", _PolicyVersionParams, StoreAccess.WRITE
 
-    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _PolicyVersionParams, caller: Caller, ctx: RequestContext) -> None:
         """Delete the version."""
         policy, version = _get_own_version(params, caller, ctx)
         if version.id == policy.default:
@@ -118,15 +118,17 @@ class DeletePolicyVersion(AboutPolicy):
 class SetDefaultPolicyVersion(AboutPolicy):
     """Makes another version the default."""
 
-    action, takes, access = "SetDefaultPolicyVersion", _Version, StoreAccess.WRITE
+    action, takes, access = "SetDefaultPolicyVersion", _PolicyVersionParams, StoreAccess.WRITE
 
-    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _PolicyVersionParams, caller: Caller, ctx: RequestContext) -> None:
         """Set the default version."""
         policy, version = _get_own_version(params, caller, ctx)
         records.replace(ctx.writer, msgspec.structs.replace(policy, default=version.id))
 
 
-def _get_version(params: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
+def _get_version(
+    params: _PolicyVersionParams, caller: Caller, ctx: RequestContext
+) -> tuple[ManagedPolicy, PolicyVersion]:
     require_policy_arn(params.policy_arn)
     policy = find_policy(ctx.reader, caller.account, params.policy_arn)
     for version in policy.versions if policy is not None else ():
@@ -135,7 +137,9 @@ def _get_version(params: _Version, caller: Caller, ctx: RequestContext) -> tuple
     raise NoSuchEntity(f"Policy {params.policy_arn} version {params.version_id} does not exist or is not attachable.")
 
 
-def _get_own_version(params: _Version, caller: Caller, ctx: RequestContext) -> tuple[ManagedPolicy, PolicyVersion]:
+def _get_own_version(
+    params: _PolicyVersionParams, caller: Caller, ctx: RequestContext
+) -> tuple[ManagedPolicy, PolicyVersion]:
     policy, version = _get_version(params, caller, ctx)
     if policy.account == "aws":
         get_own_policy(ctx.reader, caller.account, policy.arn)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.errors import NoSuchEntity, ServiceNotSupported
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
 from daypass.operations.operation import Parameters
 from daypass.operations.request_context import RequestContext
@@ -81,7 +81,7 @@ EMPTY: Mapping[str, str] = {
 _ABOUT_USERS = ("LoginProfile", "Password", "SSHPublicKey", "ServiceSpecificCredential", "SigningCertificate")
 
 
-class _Unperformed(Asked, frozen=True):
+class _Unperformed(IamParams, frozen=True):
     """The parameters. They only determine the user or resource of the call."""
 
     members: dict[str, Any]
@@ -129,7 +129,7 @@ class Unperformed(IamAction[_Unperformed]):
             get_owner(params.user_name, caller, ctx)
 
 
-class Refused(Unperformed):
+class UnsupportedIamAction(Unperformed):
     """A create or update action, which is refused."""
 
     def perform(self, params: _Unperformed, caller: Caller, ctx: RequestContext) -> NoReturn:
@@ -159,7 +159,7 @@ class Empty(Unperformed):
 
 
 OPERATIONS: tuple[Unperformed, ...] = (
-    *(Refused(action) for action in REFUSED),
+    *(UnsupportedIamAction(action) for action in REFUSED),
     *(Absent(action) for action in ABSENT),
     *(Empty(action) for action in EMPTY),
 )

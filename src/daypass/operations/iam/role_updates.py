@@ -18,7 +18,7 @@ from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
-class _Update(RoleNamed, frozen=True):
+class _UpdateRoleParams(RoleNamed, frozen=True):
     description: str | None = None
     max_session_duration: int | None = None
 
@@ -26,9 +26,9 @@ class _Update(RoleNamed, frozen=True):
 class UpdateRole(AboutRole):
     """Changes a role's description and maximum session duration."""
 
-    action, takes, access = "UpdateRole", _Update, StoreAccess.WRITE
+    action, takes, access = "UpdateRole", _UpdateRoleParams, StoreAccess.WRITE
 
-    def perform(self, params: _Update, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _UpdateRoleParams, caller: Caller, ctx: RequestContext) -> None:
         """Change the given parameters."""
         role = get_named(ctx.reader, Role, caller.account, params.role_name)
         if params.max_session_duration is not None:

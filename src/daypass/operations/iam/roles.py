@@ -16,7 +16,7 @@ from daypass.directory.store import Reader
 from daypass.errors import DeleteConflict, InvalidInput, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, CreateWithTags
+from daypass.operations.iam.action import CreateWithTags, IamParams
 from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.documents import read_trust, show_trust
 from daypass.operations.iam.holders import AboutNamed
@@ -48,7 +48,7 @@ def show_description(role: Role) -> dict[str, str]:
     return {"Description": role.description} if role.description else {}
 
 
-class RoleNamed(Asked, frozen=True):
+class RoleNamed(IamParams, frozen=True):
     """The parameters of an action about one role."""
 
     role_name: str
@@ -58,10 +58,10 @@ class AboutRole(AboutNamed):
     """An action about one existing role."""
 
     entity, named = Role, "role_name"
-    takes: type[Asked] = RoleNamed
+    takes: type[IamParams] = RoleNamed
 
 
-class _Create(RoleNamed, frozen=True):
+class _CreateRoleParams(RoleNamed, frozen=True):
     assume_role_policy_document: str
     path: str = "/"
     description: str = ""
@@ -73,17 +73,17 @@ class _Create(RoleNamed, frozen=True):
 class CreateRole(CreateWithTags):
     """Creates a role."""
 
-    action, takes, tag_action = "CreateRole", _Create, "iam:TagRole"
+    action, takes, tag_action = "CreateRole", _CreateRoleParams, "iam:TagRole"
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateRoleParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role will have."""
         return iam_arn(caller.account, "role", params.path, params.role_name)
 
-    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _CreateRoleParams, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags and the boundary that the role will have."""
         return {**super().context(params, caller, ctx), **boundary_context(params.permissions_boundary)}
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateRoleParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new role.
 
         As on AWS, the answer omits its description and maximum session duration.

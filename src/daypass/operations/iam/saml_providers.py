@@ -27,7 +27,7 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, CreateWithTags, IamAction, Nothing
+from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams, Nothing
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
@@ -53,7 +53,7 @@ def get_provider(reader: Reader, account: str, arn: str) -> SamlProvider:
     return found
 
 
-class _Create(Asked, frozen=True):
+class _CreateSAMLProviderParams(IamParams, frozen=True):
     saml_metadata_document: str = msgspec.field(name="SAMLMetadataDocument")
     name: str
     tags: tuple[Tag, ...] = ()
@@ -64,13 +64,13 @@ class _Create(Asked, frozen=True):
 class CreateSAMLProvider(CreateWithTags):
     """Registers an identity provider by its metadata."""
 
-    action, takes, tag_action = "CreateSAMLProvider", _Create, "iam:TagSAMLProvider"
+    action, takes, tag_action = "CreateSAMLProvider", _CreateSAMLProviderParams, "iam:TagSAMLProvider"
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateSAMLProviderParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the provider will have."""
         return iam_arn(caller.account, "saml-provider", "/", params.name)
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateSAMLProviderParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new provider's ARN."""
         quotas = ctx.settings.quotas
         _require_room(params.saml_metadata_document, None, caller.account, ctx)
@@ -99,17 +99,17 @@ class CreateSAMLProvider(CreateWithTags):
         return {"SAMLProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
 
-class _ProviderNamed(Asked, frozen=True):
+class _ProviderNamed(IamParams, frozen=True):
     arn: str = msgspec.field(name="SAMLProviderArn")
 
 
-class _AboutProvider(IamAction[Any]):
+class _SAMLProviderAction(IamAction[Any]):
     """The base class of actions about one existing provider.
 
     The resource is its ARN. Its tags are condition keys.
     """
 
-    takes: type[Asked] = _ProviderNamed
+    takes: type[IamParams] = _ProviderNamed
 
     def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
         """Return the provider's ARN."""
@@ -121,7 +121,7 @@ class _AboutProvider(IamAction[Any]):
         return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}
 
 
-class GetSAMLProvider(_AboutProvider):
+class GetSAMLProvider(_SAMLProviderAction):
     """Shows a provider."""
 
     action = "GetSAMLProvider"
@@ -140,23 +140,23 @@ class GetSAMLProvider(_AboutProvider):
         }
 
 
-class _Update(_ProviderNamed, frozen=True, kw_only=True):
+class _UpdateSAMLProviderParams(_ProviderNamed, frozen=True, kw_only=True):
     saml_metadata_document: str | None = msgspec.field(name="SAMLMetadataDocument", default=None)
     assertion_encryption_mode: EncryptionMode | None = None
     add_private_key: str = ""
     remove_private_key: str = ""
 
 
-class UpdateSAMLProvider(_AboutProvider):
+class UpdateSAMLProvider(_SAMLProviderAction):
     """Changes a provider's metadata, private keys or encryption mode.
 
     From the next request on, assertions verify only with the certificates in the new metadata. To rotate a certificate,
     an identity provider lists the old and the new one for a time.
     """
 
-    action, takes, access = "UpdateSAMLProvider", _Update, StoreAccess.WRITE
+    action, takes, access = "UpdateSAMLProvider", _UpdateSAMLProviderParams, StoreAccess.WRITE
 
-    def perform(self, params: _Update, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _UpdateSAMLProviderParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider's ARN."""
         old = get_provider(ctx.reader, caller.account, params.arn)
         new = old
@@ -196,7 +196,7 @@ class ListSAMLProviders(IamAction[Nothing]):
         return {"SAMLProviderList": [_listed(provider) for provider in found]}
 
 
-class DeleteSAMLProvider(_AboutProvider):
+class DeleteSAMLProvider(_SAMLProviderAction):
     """Deletes a provider.
 
     Roles that name it stay, but they no longer trust any of its assertions.

@@ -13,7 +13,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Group, Role, User
 from daypass.errors import InvalidInput, NoSuchEntity, ValidationError
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.attachments import attached_to
 from daypass.operations.iam.holders import HolderEntity
 from daypass.operations.iam.memberships import groups_of
@@ -25,22 +25,24 @@ from daypass.policy.wildcard import compile_wildcard, tokens_of
 _TYPES: dict[str, type[User] | type[Group] | type[Role]] = {"user": User, "group": Group, "role": Role}
 
 
-class _Asked(Asked, frozen=True):
+class _ListPoliciesGrantingServiceAccessParams(IamParams, frozen=True):
     arn: str
     service_namespaces: tuple[str, ...]
     marker: str = ""
 
 
-class ListPoliciesGrantingServiceAccess(IamAction[_Asked]):
+class ListPoliciesGrantingServiceAccess(IamAction[_ListPoliciesGrantingServiceAccessParams]):
     """Lists, for each service, the policies that grant access to it."""
 
-    action, takes = "ListPoliciesGrantingServiceAccess", _Asked
+    action, takes = "ListPoliciesGrantingServiceAccess", _ListPoliciesGrantingServiceAccessParams
 
-    def resource(self, params: _Asked, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _ListPoliciesGrantingServiceAccessParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
         return params.arn
 
-    def perform(self, params: _Asked, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(
+        self, params: _ListPoliciesGrantingServiceAccessParams, caller: Caller, ctx: RequestContext
+    ) -> dict[str, Any]:
         """Return the policies of the entity and of a user's groups."""
         if params.marker:
             raise ValidationError("Invalid Marker", detail="this list is never truncated")

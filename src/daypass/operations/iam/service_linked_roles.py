@@ -20,7 +20,7 @@ from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Exists
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.roles import AboutRole, RoleNamed, show_description, show_role
 from daypass.operations.operation import StoreAccess
@@ -58,7 +58,7 @@ _NAMES: Mapping[str, str] = {
 }
 
 
-class _Create(Asked, frozen=True):
+class _CreateServiceLinkedRoleParams(IamParams, frozen=True):
     service: str = msgspec.field(name="AWSServiceName")
     description: str = ""
     custom_suffix: str = ""
@@ -71,12 +71,12 @@ class _Create(Asked, frozen=True):
         return f"AWSServiceRoleFor{word}" + (f"_{self.custom_suffix}" if self.custom_suffix else "")
 
 
-class CreateServiceLinkedRole(IamAction[_Create]):
+class CreateServiceLinkedRole(IamAction[_CreateServiceLinkedRoleParams]):
     """Creates the role of a service."""
 
-    action, takes, access = "CreateServiceLinkedRole", _Create, StoreAccess.WRITE
+    action, takes, access = "CreateServiceLinkedRole", _CreateServiceLinkedRoleParams, StoreAccess.WRITE
 
-    def parse(self, parameters: Mapping[str, Any]) -> _Create:
+    def parse(self, parameters: Mapping[str, Any]) -> _CreateServiceLinkedRoleParams:
         """Return the parameters.
 
         Raises InvalidInput for a string that is not the name of a service.
@@ -86,15 +86,15 @@ class CreateServiceLinkedRole(IamAction[_Create]):
             raise InvalidInput(f"{params.service} is not the name of a service, such as ecs.amazonaws.com.")
         return params
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateServiceLinkedRoleParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role will have."""
         return iam_arn(caller.account, "role", f"{_PATH}{params.service}/", params.role_name)
 
-    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _CreateServiceLinkedRoleParams, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the service's name."""
         return {"iam:awsservicename": params.service}
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateServiceLinkedRoleParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new role."""
         role = Role(
             id=new_unique_id("AROA", ctx.entropy),
@@ -136,7 +136,7 @@ class DeleteServiceLinkedRole(AboutRole):
         return {"DeletionTaskId": task}
 
 
-class _Task(Asked, frozen=True):
+class _Task(IamParams, frozen=True):
     deletion_task_id: str
 
 

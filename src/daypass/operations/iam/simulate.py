@@ -53,21 +53,21 @@ class _Level(msgspec.Struct, frozen=True, rename="pascal"):
     service_control_policy_input_list: tuple[str, ...] = ()
 
 
-class _Custom(_Simulation, frozen=True, kw_only=True):
+class _SimulateCustomPolicyParams(_Simulation, frozen=True, kw_only=True):
     ordered_organization_policy_input_list: tuple[_Level, ...] = ()
 
 
-class _Principal(_Simulation, frozen=True, kw_only=True):
+class _SimulatePrincipalPolicyParams(_Simulation, frozen=True, kw_only=True):
     policy_source_arn: str
     policy_exclusion_list: tuple[Exclusion, ...] = ()
 
 
-class SimulateCustomPolicy(IamAction[_Custom]):
+class SimulateCustomPolicy(IamAction[_SimulateCustomPolicyParams]):
     """Evaluates the policies in the request."""
 
-    action, takes = "SimulateCustomPolicy", _Custom
+    action, takes = "SimulateCustomPolicy", _SimulateCustomPolicyParams
 
-    def perform(self, params: _Custom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _SimulateCustomPolicyParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of results."""
         if params.resource_policy and not params.caller_arn:
             raise InvalidInput("CallerArn is required if ResourcePolicy is given.")
@@ -86,19 +86,19 @@ class SimulateCustomPolicy(IamAction[_Custom]):
         return _page(params, scene, caller.account, ctx)
 
 
-class SimulatePrincipalPolicy(IamAction[_Principal]):
+class SimulatePrincipalPolicy(IamAction[_SimulatePrincipalPolicyParams]):
     """Evaluates the policies of a user, group or role.
 
     The request can add policies or exclude some.
     """
 
-    action, takes = "SimulatePrincipalPolicy", _Principal
+    action, takes = "SimulatePrincipalPolicy", _SimulatePrincipalPolicyParams
 
-    def resource(self, params: _Principal, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _SimulatePrincipalPolicyParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the user, group or role."""
         return params.policy_source_arn
 
-    def perform(self, params: _Principal, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _SimulatePrincipalPolicyParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of results."""
         holder = get_holder(params.policy_source_arn, caller.account, ctx)
         check_characters(_texts(params))
@@ -108,7 +108,9 @@ class SimulatePrincipalPolicy(IamAction[_Principal]):
         return _page(params, scene, caller.account, ctx)
 
 
-def _principal_scene(params: _Principal, holder: PolicyHolder, identity: Identity | None, ctx: RequestContext) -> Scene:
+def _principal_scene(
+    params: _SimulatePrincipalPolicyParams, holder: PolicyHolder, identity: Identity | None, ctx: RequestContext
+) -> Scene:
     principal = read_caller(params.caller_arn or params.policy_source_arn, identity)
     kept = exclude(params.policy_exclusion_list, holder.policies)
     controls = ctx.views.get(load_inherited_controls, holder.account)

@@ -38,7 +38,7 @@ class Exclusion(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RemainingPolicies:
     """The policies that remain after the exclusions.
 
     `boundary` and `service_control` say whether these policies still apply.
@@ -49,14 +49,14 @@ class Kept:
     service_control: bool
 
 
-def exclude(exclusions: Iterable[Exclusion], policies: Iterable[Policy]) -> Kept:
+def exclude(exclusions: Iterable[Exclusion], policies: Iterable[Policy]) -> RemainingPolicies:
     """Return the policies of a principal that remain after the exclusions."""
     every = tuple(exclusions)
     for exclusion in every:
         _check(exclusion)
     types = {exclusion.policy_type for exclusion in every}
     kept = tuple(policy for policy in policies if not any(_names(exclusion, policy) for exclusion in every))
-    return Kept(kept, boundary="permission-boundary" not in types, service_control="scp" not in types)
+    return RemainingPolicies(kept, boundary="permission-boundary" not in types, service_control="scp" not in types)
 
 
 def _check(exclusion: Exclusion) -> None:

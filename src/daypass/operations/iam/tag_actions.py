@@ -16,7 +16,7 @@ from daypass.directory.entities import InstanceProfile, Named, Role, User
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.errors import Fault
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named, get_own_policy
 from daypass.operations.iam.mfa_owned import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
@@ -68,19 +68,19 @@ TAGGED = (
 )
 
 
-class _Which(Asked, frozen=True):
+class _TaggedResourceParams(IamParams, frozen=True):
     which: str
 
 
-class _Tags(_Which, frozen=True):
+class _TagParams(_TaggedResourceParams, frozen=True):
     tags: tuple[Tag, ...]
 
 
-class _Keys(_Which, frozen=True):
+class _UntagParams(_TaggedResourceParams, frozen=True):
     tag_keys: tuple[str, ...]
 
 
-class _Listed(Paged, frozen=True, kw_only=True):
+class _ListTagsParams(Paged, frozen=True, kw_only=True):
     which: str
 
 
@@ -122,7 +122,7 @@ class _AboutTags(IamAction[Any]):
 class TagThing(_AboutTags):
     """Adds tags."""
 
-    verb, takes, access = "Tag{}", _Tags, StoreAccess.WRITE
+    verb, takes, access = "Tag{}", _TagParams, StoreAccess.WRITE
 
     def in_request(self, params: Any) -> ConditionKeys:
         """Return the tags in the request."""
@@ -139,7 +139,7 @@ class TagThing(_AboutTags):
 class UntagThing(_AboutTags):
     """Removes tags. A missing key is not an error."""
 
-    verb, takes, access = "Untag{}", _Keys, StoreAccess.WRITE
+    verb, takes, access = "Untag{}", _UntagParams, StoreAccess.WRITE
 
     def in_request(self, params: Any) -> ConditionKeys:
         """Return the tag keys in the request."""
@@ -155,7 +155,7 @@ class UntagThing(_AboutTags):
 class ListTags(_AboutTags):
     """Lists tags."""
 
-    verb, takes = "List{}Tags", _Listed
+    verb, takes = "List{}Tags", _ListTagsParams
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of tags, sorted by key."""

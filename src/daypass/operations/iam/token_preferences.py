@@ -14,23 +14,27 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.errors import NoSuchEntity
-from daypass.operations.iam.action import Asked, IamAction
+from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 _VERSIONS: Mapping[str, Literal[1, 2]] = {"v1Token": 1, "v2Token": 2}
 
 
-class _Version(Asked, frozen=True):
+class _SetSecurityTokenServicePreferencesParams(IamParams, frozen=True):
     global_endpoint_token_version: Literal["v1Token", "v2Token"]
 
 
-class SetSecurityTokenServicePreferences(IamAction[_Version]):
+class SetSecurityTokenServicePreferences(IamAction[_SetSecurityTokenServicePreferencesParams]):
     """Sets the token version of the global endpoint."""
 
-    action, takes, access = "SetSecurityTokenServicePreferences", _Version, StoreAccess.WRITE
+    action, takes, access = (
+        "SetSecurityTokenServicePreferences",
+        _SetSecurityTokenServicePreferencesParams,
+        StoreAccess.WRITE,
+    )
 
-    def perform(self, params: _Version, caller: Caller, ctx: RequestContext) -> None:
+    def perform(self, params: _SetSecurityTokenServicePreferencesParams, caller: Caller, ctx: RequestContext) -> None:
         """Store the version in the account."""
         account = records.find(ctx.reader, Account, "", caller.account)
         if account is None:

@@ -18,7 +18,7 @@ from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.access_keys import keys_of
-from daypass.operations.iam.action import Asked, CreateWithTags, IamAction
+from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams
 from daypass.operations.iam.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.holders import AboutNamed
 from daypass.operations.iam.lookup import get_named, insert_named
@@ -41,7 +41,7 @@ def show_user(user: User) -> dict[str, Any]:
     }
 
 
-class UserNamed(Asked, frozen=True):
+class UserNamed(IamParams, frozen=True):
     """The parameters of an action about one user."""
 
     user_name: str
@@ -51,10 +51,10 @@ class AboutUser(AboutNamed):
     """An action about one existing user."""
 
     entity, named = User, "user_name"
-    takes: type[Asked] = UserNamed
+    takes: type[IamParams] = UserNamed
 
 
-class _Create(UserNamed, frozen=True):
+class _CreateUserParams(UserNamed, frozen=True):
     path: str = "/"
     permissions_boundary: str = ""
     tags: tuple[Tag, ...] = ()
@@ -63,17 +63,17 @@ class _Create(UserNamed, frozen=True):
 class CreateUser(CreateWithTags):
     """Creates a user."""
 
-    action, takes, tag_action = "CreateUser", _Create, "iam:TagUser"
+    action, takes, tag_action = "CreateUser", _CreateUserParams, "iam:TagUser"
 
-    def resource(self, params: _Create, caller: Caller, ctx: RequestContext) -> str:
+    def resource(self, params: _CreateUserParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the user will have."""
         return iam_arn(caller.account, "user", params.path, params.user_name)
 
-    def context(self, params: _Create, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+    def context(self, params: _CreateUserParams, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags and the boundary that the user will have."""
         return {**super().context(params, caller, ctx), **boundary_context(params.permissions_boundary)}
 
-    def perform(self, params: _Create, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: _CreateUserParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new user."""
         quotas = ctx.settings.quotas
         user = User(
@@ -92,7 +92,7 @@ class CreateUser(CreateWithTags):
         return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.echoed(params.tags)}}
 
 
-class _Whom(Asked, frozen=True):
+class _Whom(IamParams, frozen=True):
     user_name: str | None = None
 
 

@@ -27,7 +27,7 @@ from daypass.operations.sts.role_session import (
     session_context,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
-from daypass.operations.sts.session_tags import SessionTags, Tag, inherit_tags, read_tags
+from daypass.operations.sts.session_tags import SessionTag, SessionTags, inherit_tags, read_tags
 from daypass.policy.authorization_request import PrincipalKind
 
 
@@ -38,7 +38,7 @@ class ProvidedContext(msgspec.Struct, frozen=True, rename="pascal"):
     context_assertion: str = ""
 
 
-class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
+class AssumeRoleParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of AssumeRole."""
 
     role_arn: str
@@ -46,7 +46,7 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
     policy_arns: tuple[PolicyArn, ...] = ()
     policy: str = ""
     duration_seconds: int | None = None
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[SessionTag, ...] = ()
     transitive_tag_keys: tuple[str, ...] = ()
     external_id: str | None = None
     serial_number: str | None = None
@@ -56,22 +56,22 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
     minimum_session_token_size: int = 0
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AssumeRoleRequest(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     role: RoleName
-    members: AskedRole
+    members: AssumeRoleParams
     policies: SessionPolicies
     tags: SessionTags
 
 
-class AssumeRole(Signed[Asked]):
+class AssumeRole(Signed[AssumeRoleRequest]):
     """Mints a role session."""
 
     service, action, access = "sts", "AssumeRole", StoreAccess.CACHE
-    takes = AskedRole
+    takes = AssumeRoleParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> AssumeRoleRequest:
         """Return the parameters.
 
         Raises a Fault if an ARN, a policy or the tags are not valid.
@@ -80,14 +80,14 @@ class AssumeRole(Signed[Asked]):
         if given.provided_contexts:
             provider = given.provided_contexts[0].provider_arn
             raise ValidationError(f"The context provider {provider} is not trusted by this server.")
-        return Asked(
+        return AssumeRoleRequest(
             role=read_role_arn(given.role_arn),
             members=given,
             policies=read_session_policies(given.policy, given.policy_arns),
             tags=read_tags(given.tags, given.transitive_tag_keys),
         )
 
-    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def verify_identity(self, params: AssumeRoleRequest, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented.
 
         A root user may not assume roles.
@@ -97,7 +97,9 @@ class AssumeRole(Signed[Asked]):
             raise AccessDenied("Roles may not be assumed by root accounts.")
         return verify_mfa(params.members.serial_number, params.members.token_code, caller, ctx)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: AssumeRoleRequest, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRole, and the actions for tags and source identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.
@@ -120,7 +122,7 @@ class AssumeRole(Signed[Asked]):
             actions.append("sts:SetSourceIdentity")
         return tuple(ask_for_role(action, params.role, role, context) for action in actions)
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext) -> Result:
         """Mint the session."""
         params, caller = authorized.params, authorized.caller
         role = get_role(authorized)

@@ -42,7 +42,7 @@ _NO_PROVIDER = "Specified provider doesn't exist"
 _USED = "SAML Assertion has already been used"
 
 
-class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
+class AssumeRoleWithSAMLParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of AssumeRoleWithSAML. The assertion is not verified yet."""
 
     role_arn: str
@@ -54,11 +54,11 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
     minimum_session_token_size: int = 0
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AssumeRoleWithSAMLRequest(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     role: RoleName
-    members: AskedRole
+    members: AssumeRoleWithSAMLParams
     policies: SessionPolicies
 
 
@@ -72,13 +72,13 @@ class AssumeRoleWithSAML(Declares):
     """Mints a role session for the bearer of an identity provider's assertion."""
 
     service, action, signed = "sts", "AssumeRoleWithSAML", False
-    takes = AskedRole
+    takes = AssumeRoleWithSAMLParams
 
-    def store_access(self, params: Asked) -> StoreAccess:
+    def store_access(self, params: AssumeRoleWithSAMLRequest) -> StoreAccess:
         """Return BLOCKING: verifying an XML signature is too slow for the event loop."""
         return StoreAccess.BLOCKING
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> AssumeRoleWithSAMLRequest:
         """Return the parameters.
 
         Raises a Fault if an ARN or a policy is not valid.
@@ -87,9 +87,13 @@ class AssumeRoleWithSAML(Declares):
         role = read_role_arn(given.role_arn)
         if provider_name(given.principal_arn) is None:
             raise ValidationError(f"{given.principal_arn} is invalid")
-        return Asked(role=role, members=given, policies=read_session_policies(given.policy, given.policy_arns))
+        return AssumeRoleWithSAMLRequest(
+            role=role, members=given, policies=read_session_policies(given.policy, given.policy_arns)
+        )
 
-    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> SamlCaller:
+    def verify_identity(
+        self, params: AssumeRoleWithSAMLRequest, signer: Caller | None, ctx: RequestContext
+    ) -> SamlCaller:
         """Return the identity in a verified assertion that grants the role."""
         members = params.members
         trust = find_trust(members.principal_arn, ctx)
@@ -107,7 +111,9 @@ class AssumeRoleWithSAML(Declares):
         require_role(identity, role=members.role_arn, provider=members.principal_arn)
         return saml_caller(identity, trust.account)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: AssumeRoleWithSAMLRequest, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require the action, and those for the assertion's tags and identity.
 
         The role's trust policy must allow all of them.
@@ -129,7 +135,7 @@ class AssumeRoleWithSAML(Declares):
             for action in actions
         )
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[AssumeRoleWithSAMLRequest], ctx: RequestContext) -> Result:
         """Mint the session, and return the identity in the assertion."""
         members, role, claims = authorized.params.members, get_role(authorized), _claims_of(authorized.caller)
         longest = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)

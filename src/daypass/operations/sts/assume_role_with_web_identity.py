@@ -50,7 +50,7 @@ from daypass.operations.sts.session_tags import SessionTags
 from daypass.policy.authorization_request import Principal, PrincipalKind
 
 
-class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
+class WebIdentityRoleParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of AssumeRoleWithWebIdentity without the token."""
 
     role_arn: str
@@ -62,17 +62,17 @@ class AskedRole(msgspec.Struct, frozen=True, rename="pascal"):
     minimum_session_token_size: int = 0
 
 
-class AskedByBearer(AskedRole, frozen=True, kw_only=True):
+class AssumeRoleWithWebIdentityParams(WebIdentityRoleParams, frozen=True, kw_only=True):
     """The parameters with the token, as in the request."""
 
     web_identity_token: str
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AssumeRoleWithWebIdentityRequest(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     role: RoleName
-    members: AskedRole
+    members: WebIdentityRoleParams
     policies: SessionPolicies
     unverified_token: UnverifiedToken
 
@@ -101,38 +101,44 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
     """Mints a role session for the bearer of a token."""
 
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
-    takes = AskedByBearer
+    takes = AssumeRoleWithWebIdentityParams
 
-    def store_access(self, params: Asked) -> StoreAccess:
+    def store_access(self, params: AssumeRoleWithWebIdentityRequest) -> StoreAccess:
         """Return CACHE for every call: the cache has all data of the hot path."""
         return StoreAccess.CACHE
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> AssumeRoleWithWebIdentityRequest:
         """Return the parameters.
 
         Raises a Fault if an ARN, a policy or the token is malformed.
         """
-        given = msgspec.convert(parameters, AskedRole)
+        given = msgspec.convert(parameters, WebIdentityRoleParams)
         role = read_role_arn(given.role_arn)
         policies = read_session_policies(given.policy, given.policy_arns)
         if given.provider_id is not None:
             raise refuse_access_token(given.provider_id)
         # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is not part of the token.
         token = parameters["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
-        return Asked(role, given, policies, read_token(token))
+        return AssumeRoleWithWebIdentityRequest(role, given, policies, read_token(token))
 
-    def strip_proof(self, params: Asked) -> tuple[RoleName, AskedRole, SessionPolicies]:
+    def strip_proof(
+        self, params: AssumeRoleWithWebIdentityRequest
+    ) -> tuple[RoleName, WebIdentityRoleParams, SessionPolicies]:
         """Return the parameters without any part of the token."""
         return params.role, params.members, params.policies
 
-    def with_proof(self, stripped: tuple[RoleName, AskedRole, SessionPolicies], proof: str) -> Asked:
+    def with_proof(
+        self, stripped: tuple[RoleName, WebIdentityRoleParams, SessionPolicies], proof: str
+    ) -> AssumeRoleWithWebIdentityRequest:
         """Return the parameters with another token.
 
         Raises a Fault if it is malformed.
         """
-        return Asked(*stripped, read_token(proof))
+        return AssumeRoleWithWebIdentityRequest(*stripped, read_token(proof))
 
-    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Bearer:
+    def verify_identity(
+        self, params: AssumeRoleWithWebIdentityRequest, signer: Caller | None, ctx: RequestContext
+    ) -> Bearer:
         """Return the bearer of the token.
 
         Raises KeysNeeded if the issuer's keys have to be fetched first.
@@ -141,7 +147,9 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
         chain = _chain_behind(web, params.unverified_token.unverified_claims, ctx)
         return bearer_of(web, params.role.arn, chain)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: AssumeRoleWithWebIdentityRequest, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require the action, and those for the token's tags and identity.
 
         These are sts:TagSession and sts:SetSourceIdentity.
@@ -165,7 +173,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
             for action in actions
         )
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""
         params, bearer, role = authorized.params, _get_bearer(authorized.caller), get_role(authorized)
         seconds = role_duration(params.members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)

@@ -29,7 +29,7 @@ _NO_TARGET = "Request must contain a valid target principal"
 _NO_TASK = "Request must contain valid AWS managed task policy ARN"
 
 
-class AskedRoot(msgspec.Struct, frozen=True, rename="pascal"):
+class AssumeRootParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of AssumeRoot."""
 
     target_principal: str
@@ -38,21 +38,21 @@ class AskedRoot(msgspec.Struct, frozen=True, rename="pascal"):
     minimum_session_token_size: int = 0
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AssumeRootRequest(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
     account: str
     task: RootTask
-    members: AskedRoot
+    members: AssumeRootParams
 
 
-class AssumeRoot(Signed[Asked]):
+class AssumeRoot(Signed[AssumeRootRequest]):
     """Mints a session of a member's root user that can do one task."""
 
     service, action, access = "sts", "AssumeRoot", StoreAccess.CACHE
-    takes = AskedRoot
+    takes = AssumeRootParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> AssumeRootRequest:
         """Return the parameters.
 
         Raises ValidationError if the target or the task is not valid.
@@ -62,9 +62,11 @@ class AssumeRoot(Signed[Asked]):
         task = ROOT_TASKS.get(given.task_policy_arn.arn)
         if task is None:
             raise ValidationError(_NO_TASK)
-        return Asked(account, task, given)
+        return AssumeRootRequest(account, task, given)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: AssumeRootRequest, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRoot on the member's root user.
 
         It trusts only the organization's administrators.
@@ -80,7 +82,7 @@ class AssumeRoot(Signed[Asked]):
             ),
         )
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[AssumeRootRequest], ctx: RequestContext) -> Result:
         """Mint the session."""
         params, caller = authorized.params, authorized.caller
         source_identity = "" if caller.session is None else caller.session.source_identity
@@ -112,7 +114,7 @@ def _read_target(text: str) -> str:
     return account
 
 
-def _is_trusted(params: Asked, caller: Caller, ctx: RequestContext) -> bool:
+def _is_trusted(params: AssumeRootRequest, caller: Caller, ctx: RequestContext) -> bool:
     """Tell whether the caller's account may do this task in the target.
 
     The organization decides.

@@ -17,27 +17,29 @@ from daypass.operations.operation import Authorized, Parameters, PermissionCheck
 from daypass.operations.request_context import RequestContext
 
 
-class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+class DecodeAuthorizationMessageParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of DecodeAuthorizationMessage."""
 
     encoded_message: str
 
 
-class DecodeAuthorizationMessage(Signed[Asked]):
+class DecodeAuthorizationMessage(Signed[DecodeAuthorizationMessageParams]):
     """Shows the details of a denial."""
 
     service, action, access = "sts", "DecodeAuthorizationMessage", StoreAccess.CACHE
-    takes = Asked
+    takes = DecodeAuthorizationMessageParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> DecodeAuthorizationMessageParams:
         """Return the parameters."""
         return msgspec.convert(parameters, self.takes)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: DecodeAuthorizationMessageParams, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require sts:DecodeAuthorizationMessage, which has no resource."""
         return (PermissionCheck("sts:DecodeAuthorizationMessage", "*", caller.account),)
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[DecodeAuthorizationMessageParams], ctx: RequestContext) -> Result:
         """Return the message as JSON."""
         text = authorized.params.encoded_message.strip()
         note = open_message(text, account=authorized.caller.account, sealing_ring=ctx.sealing_ring)

@@ -15,27 +15,29 @@ from daypass.operations.operation import Authorized, Parameters, PermissionCheck
 from daypass.operations.request_context import RequestContext
 
 
-class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+class GetAccessKeyInfoParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of GetAccessKeyInfo."""
 
     access_key_id: str
 
 
-class GetAccessKeyInfo(Signed[Asked]):
+class GetAccessKeyInfo(Signed[GetAccessKeyInfoParams]):
     """Answers with an account id."""
 
     service, action, access = "sts", "GetAccessKeyInfo", StoreAccess.CACHE
-    takes = Asked
+    takes = GetAccessKeyInfoParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> GetAccessKeyInfoParams:
         """Return the parameters."""
         return msgspec.convert(parameters, self.takes)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: GetAccessKeyInfoParams, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require sts:GetAccessKeyInfo, which has no resource."""
         return (PermissionCheck("sts:GetAccessKeyInfo", "*", caller.account),)
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[GetAccessKeyInfoParams], ctx: RequestContext) -> Result:
         """Return the account."""
         key_id = authorized.params.access_key_id
         key = ctx.views.get(load_access_key, key_id)

@@ -27,27 +27,29 @@ _USED = "The trade-in token was used already."
 _WITHDRAWN = "The approval of the delegation request is no longer valid. Ask the customer to accept a new request."
 
 
-class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+class GetDelegatedAccessTokenParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of GetDelegatedAccessToken."""
 
     trade_in_token: str
 
 
-class GetDelegatedAccessToken(Signed[Asked]):
+class GetDelegatedAccessToken(Signed[GetDelegatedAccessTokenParams]):
     """Mints a session of the user who accepted the request."""
 
     service, action, access = "sts", "GetDelegatedAccessToken", StoreAccess.WRITE
-    takes = Asked
+    takes = GetDelegatedAccessTokenParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> GetDelegatedAccessTokenParams:
         """Return the parameters."""
         return msgspec.convert(parameters, self.takes)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: GetDelegatedAccessTokenParams, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require sts:GetDelegatedAccessToken in the partner's own account."""
         return (PermissionCheck("sts:GetDelegatedAccessToken", "*", caller.account),)
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[GetDelegatedAccessTokenParams], ctx: RequestContext) -> Result:
         """Redeem the token and mint the session, both or neither."""
         caller = authorized.caller
         request, approver = _redeem(authorized.params.trade_in_token, caller, ctx)

@@ -20,50 +20,54 @@ from daypass.operations.sts.session_policies import (
     packed_percentage,
     read_session_policies,
 )
-from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
+from daypass.operations.sts.session_tags import SessionTag, SessionTags, read_tags, tags_context
 
 
-class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
+class GetFederationTokenParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of GetFederationToken."""
 
     name: str
     policy: str = ""
     policy_arns: tuple[PolicyArn, ...] = ()
     duration_seconds: int | None = None
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[SessionTag, ...] = ()
     minimum_session_token_size: int = 0
 
 
-class Asked(msgspec.Struct, frozen=True):
+class GetFederationTokenRequest(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
-    members: AskedToken
+    members: GetFederationTokenParams
     policies: SessionPolicies
     tags: SessionTags
 
 
-class GetFederationToken(Signed[Asked]):
+class GetFederationToken(Signed[GetFederationTokenRequest]):
     """Mints a session of a federated user."""
 
     service, action, access = "sts", "GetFederationToken", StoreAccess.CACHE
-    takes = AskedToken
+    takes = GetFederationTokenParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> GetFederationTokenRequest:
         """Return the parameters.
 
         Raises a Fault if the policies or tags are not valid.
         """
         given = msgspec.convert(parameters, self.takes)
-        return Asked(given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ()))
+        return GetFederationTokenRequest(
+            given, read_session_policies(given.policy, given.policy_arns), read_tags(given.tags, ())
+        )
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: GetFederationTokenRequest, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require sts:GetFederationToken, and sts:TagSession if tags are given."""
         resource = federated_user_arn(caller.account, params.members.name)
         actions = ("sts:GetFederationToken", "sts:TagSession") if params.tags.tags else ("sts:GetFederationToken",)
         context = tags_context(params.tags)
         return tuple(PermissionCheck(action, resource, caller.account, context) for action in actions)
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[GetFederationTokenRequest], ctx: RequestContext) -> Result:
         """Mint the session."""
         params, caller = authorized.params, authorized.caller
         params.policies.require_account(caller.account, ctx)

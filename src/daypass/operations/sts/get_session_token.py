@@ -18,7 +18,7 @@ from daypass.operations.sts.credentials import Grant, mint_credentials, token_si
 _OPEN = NoPermissionNeeded("sts:GetSessionToken")
 
 
-class Asked(msgspec.Struct, frozen=True, rename="pascal"):
+class GetSessionTokenParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of GetSessionToken."""
 
     duration_seconds: int | None = None
@@ -27,25 +27,25 @@ class Asked(msgspec.Struct, frozen=True, rename="pascal"):
     minimum_session_token_size: int = 0
 
 
-class GetSessionToken(Signed[Asked]):
+class GetSessionToken(Signed[GetSessionTokenParams]):
     """Mints a session of the caller itself."""
 
     service, action, access = "sts", "GetSessionToken", StoreAccess.CACHE
-    takes = Asked
+    takes = GetSessionTokenParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> GetSessionTokenParams:
         """Return the parameters."""
         return msgspec.convert(parameters, self.takes)
 
-    def verify_identity(self, params: Asked, signer: Caller | None, ctx: RequestContext) -> Caller:
+    def verify_identity(self, params: GetSessionTokenParams, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented."""
         return verify_mfa(params.serial_number, params.token_code, super().verify_identity(params, signer, ctx), ctx)
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
+    def permissions(self, params: GetSessionTokenParams, caller: Caller, ctx: RequestContext) -> NoPermissionNeeded:
         """Require no permission."""
         return _OPEN
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[GetSessionTokenParams], ctx: RequestContext) -> Result:
         """Mint the session."""
         params, caller = authorized.params, authorized.caller
         duration = root_user_duration if caller.is_root else user_duration

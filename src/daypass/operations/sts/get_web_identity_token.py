@@ -30,7 +30,7 @@ from daypass.mint.key_chain import require_room
 from daypass.mint.web_identity import Algorithm
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.operations.sts.session_tags import SessionTags, Tag, read_tags, tags_context
+from daypass.operations.sts.session_tags import SessionTag, SessionTags, read_tags, tags_context
 
 DEFAULT_SECONDS = 300
 # A token of this many bytes in clear is just below the 20,000 characters that AssumeRoleWithWebIdentity accepts.
@@ -54,33 +54,33 @@ _DELEGATED = (
 )
 
 
-class AskedToken(msgspec.Struct, frozen=True, rename="pascal"):
+class GetWebIdentityTokenParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of GetWebIdentityToken."""
 
     audience: tuple[str, ...]
     signing_algorithm: str
     duration_seconds: int = DEFAULT_SECONDS
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[SessionTag, ...] = ()
 
 
-class Asked(msgspec.Struct, frozen=True):
+class GetWebIdentityTokenRequest(msgspec.Struct, frozen=True):
     """The parameters, checked without reading the store."""
 
-    members: AskedToken
+    members: GetWebIdentityTokenParams
     algorithm: Algorithm
     tags: SessionTags
 
 
-class GetWebIdentityToken(Signed[Asked]):
+class GetWebIdentityToken(Signed[GetWebIdentityTokenRequest]):
     """Mints a web identity token.
 
     It reads the store, so that signing never blocks the event loop.
     """
 
     service, action, access = "sts", "GetWebIdentityToken", StoreAccess.READ
-    takes = AskedToken
+    takes = GetWebIdentityTokenParams
 
-    def parse(self, parameters: Parameters) -> Asked:
+    def parse(self, parameters: Parameters) -> GetWebIdentityTokenRequest:
         """Return the parameters.
 
         Raises a Fault if the algorithm or the tags are not valid.
@@ -92,9 +92,11 @@ class GetWebIdentityToken(Signed[Asked]):
                 f"1 validation error detected: Value '{given.signing_algorithm}' at 'signingAlgorithm' failed to "
                 f"satisfy constraint: Member must satisfy enum value set: [{', '.join(names)}]"
             )
-        return Asked(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
+        return GetWebIdentityTokenRequest(given, Algorithm(given.signing_algorithm), read_tags(given.tags, ()))
 
-    def permissions(self, params: Asked, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+    def permissions(
+        self, params: GetWebIdentityTokenRequest, caller: Caller, ctx: RequestContext
+    ) -> tuple[PermissionCheck, ...]:
         """Require the action on the caller itself.
 
         Tags require sts:TagGetWebIdentityToken too.
@@ -112,7 +114,7 @@ class GetWebIdentityToken(Signed[Asked]):
             for action in ("sts:GetWebIdentityToken", *tagging)
         )
 
-    def run(self, authorized: Authorized[Asked], ctx: RequestContext) -> Result:
+    def run(self, authorized: Authorized[GetWebIdentityTokenRequest], ctx: RequestContext) -> Result:
         """Sign the token."""
         params, caller = authorized.params, authorized.caller
         account = ctx.views.get(load_account, caller.account)

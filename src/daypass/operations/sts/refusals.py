@@ -20,7 +20,7 @@ REFUSED: Mapping[str, str] = {
 }
 
 
-class Refused(Signed[NoMembers]):
+class UnsupportedStsAction(Signed[NoMembers]):
     """Would issue credentials of a kind that is not implemented."""
 
     service, access = "sts", StoreAccess.CACHE
@@ -46,4 +46,4 @@ class Refused(Signed[NoMembers]):
         raise ServiceNotSupported(REFUSED[self.action])
 
 
-OPERATIONS = tuple(Refused(action) for action in REFUSED)
+OPERATIONS = tuple(UnsupportedStsAction(action) for action in REFUSED)

@@ -28,7 +28,7 @@ _INHERITED = (
 _RESERVED = "System tag keys (prefix aws:) cannot be set by a caller."
 
 
-class Tag(msgspec.Struct, frozen=True, rename="pascal"):
+class SessionTag(msgspec.Struct, frozen=True, rename="pascal"):
     """One tag as the API passes it."""
 
     key: str
@@ -42,7 +42,7 @@ class SessionTags(msgspec.Struct, frozen=True):
     transitive: tuple[str, ...] = ()
 
 
-def read_tags(tags: tuple[Tag, ...], transitive: tuple[str, ...]) -> SessionTags:
+def read_tags(tags: tuple[SessionTag, ...], transitive: tuple[str, ...]) -> SessionTags:
     """Return the requested tags.
 
     Raises InvalidParameterValue if they conflict.
